@@ -1,0 +1,70 @@
+"""Checks the contract: generated code is up to date, buf's lint passes, and nothing breaks clients of what landed."""
+
+from __future__ import annotations
+
+import filecmp
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUF = Path(sys.executable).parent / "buf"
+DERIVED = ("gen/python", "gen/descriptors.binpb", "sdk-python/src/aichat_sdk/_proto")
+DESCRIPTORS = "gen/descriptors.binpb"
+
+
+def main() -> int:
+    """Runs the three checks; prints what fails and exits 1."""
+    with tempfile.TemporaryDirectory() as directory:
+        fresh = Path(directory)
+        subprocess.run([sys.executable, "protos/generate.py", directory], cwd=ROOT, check=True, capture_output=True)
+        stale = [path for derived in DERIVED for path in _differences(ROOT / derived, fresh / derived)]
+        for path in stale:
+            sys.stderr.write(f"{path} is out of date: run `make generate`\n")
+        lint = subprocess.run([BUF, "lint", ".buf/image.binpb"], cwd=ROOT, check=False).returncode
+        breaking = _breaking(fresh)
+    return 1 if stale or lint or breaking else 0
+
+
+def _differences(committed: Path, fresh: Path) -> Iterator[str]:
+    files = {path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file()} if fresh.is_dir() else {Path()}
+    if committed.is_dir():
+        files |= {path.relative_to(committed) for path in committed.rglob("*") if path.is_file()}
+    for file in sorted(files):
+        if "__pycache__" in file.parts:
+            continue
+        one, other = committed / file, fresh / file
+        if not (one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)):
+            yield str(one.relative_to(ROOT))
+
+
+def _breaking(work: Path) -> int:
+    landed = _landed_descriptors()
+    if landed is None:
+        sys.stderr.write("buf breaking: nothing has landed yet to compare with\n")
+        return 0
+    against = work / "landed.binpb"
+    against.write_bytes(landed)
+    return subprocess.run(
+        [BUF, "breaking", DESCRIPTORS, "--against", str(against)], cwd=ROOT, check=False
+    ).returncode  # fmt: skip
+
+
+def _landed_descriptors() -> bytes | None:
+    """The newest committed descriptors that differ from today's: what clients may have been built from."""
+    today = (ROOT / DESCRIPTORS).read_bytes()
+    for commit in _git("log", "--format=%H", "--", DESCRIPTORS).decode().split():
+        earlier = _git("show", f"{commit}:{DESCRIPTORS}")
+        if earlier and earlier != today:
+            return earlier
+    return None
+
+
+def _git(*arguments: str) -> bytes:
+    return subprocess.run(["git", *arguments], cwd=ROOT, check=False, capture_output=True).stdout  # noqa: S607
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Holds the code to the house's sizes and layout (CONTRIBUTING.md): prints what breaks them and exits 1."""
+
+from __future__ import annotations
+
+import ast
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MOST_FILE_LINES = 300
+MOST_MEDIAN_LINES = 100
+MOST_FUNCTION_LINES = 40
+GENERATED = ("gen/", "sdk-python/src/aichat_sdk/_proto/")
+FOLDERS = {
+    ".ci", "benchmarks", "docs", "envoy", "examples", "gen", "protos", "sandbox", "sdk-python", "server", "tests",
+    "web", "workers",
+}  # fmt: skip
+
+
+def main() -> int:
+    """Checks every Python file that git knows or would add."""
+    files = _files()
+    python = [path for path in files if path.endswith(".py") and not path.startswith(GENERATED)]
+    lengths = {path: len((ROOT / path).read_text().splitlines()) for path in python}
+    complaints = [f"{path}: {n} lines, at most {MOST_FILE_LINES}" for path, n in lengths.items() if n > MOST_FILE_LINES]
+    median = statistics.median(lengths.values())
+    if median > MOST_MEDIAN_LINES:
+        complaints.append(f"the median file has {median} lines, at most {MOST_MEDIAN_LINES}")
+    for path in python:
+        complaints += _check_file(path)
+    strangers = {path.split("/")[0] for path in files if "/" in path} - FOLDERS
+    complaints += [f"{folder}/ is no room of the house" for folder in sorted(strangers)]
+    for complaint in sorted(complaints):
+        sys.stderr.write(complaint + "\n")
+    return 1 if complaints else 0
+
+
+def _files() -> list[str]:
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    return [path for path in listed if (ROOT / path).is_file()]
+
+
+def _check_file(path: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse((ROOT / path).read_text(), path)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        length = (node.end_lineno or node.lineno) - node.lineno + 1
+        if length > MOST_FUNCTION_LINES:
+            yield f"{path}:{node.lineno}: {node.name} has {length} lines, at most {MOST_FUNCTION_LINES}"
+        if path.startswith("server/src"):
+            yield from _check_imports(path, node)
+
+
+def _check_imports(path: str, function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield f"{path}:{node.lineno}: an import inside {function.name}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+# `make run` and `make test` need Python 3.11 or newer and make, and set up the rest themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+PACKAGES := server sdk-python sandbox
+
+.PHONY: help setup run chat test check format generate lock bench clean
+.DEFAULT_GOAL := help
+
+help: ## Show the targets.
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+setup: $(READY) ## Create the environment in .venv from requirements.lock.
+
+$(READY): requirements.lock $(PACKAGES:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@echo "Installing into .venv"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@grep -A 100 '^uv==' requirements.lock | awk 'NR == 1 || /--hash/ { print; next } { exit }' > .venv/uv.lock.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
+	@touch $@
+
+run: $(READY) ## Start the whole platform on this machine and hold a first chat with each vendor.
+	@exec $(BIN)/python -m aichat_sandbox run
+
+chat: $(READY) ## Chat with the platform that `make run` started: make chat TEXT="Hello" MODEL=gpt-6-luna
+	@exec $(BIN)/aichat chat $(if $(MODEL),--model '$(MODEL)') $(if $(TEXT),'$(TEXT)')
+
+test: $(READY) ## Run every test, against real Postgres, Redis and Envoy.
+	$(BIN)/python -m pytest
+
+check: $(READY) ## Check format, types, imports, sizes, the contract and generated code.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python .ci/house.py
+	$(BIN)/python .ci/contract.py
+
+format: $(READY) ## Format the code and mend what can be mended.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+generate: $(READY) ## Derive gen/ and the SDK's messages from protos/.
+	$(BIN)/python protos/generate.py
+
+lock: ## Resolve requirements.in into requirements.lock, with the newest versions.
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
+	  requirements.in -o requirements.lock
+
+bench: $(READY) ## Measure the hot path against a bare relay and print a table.
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove the environment and the sandbox's data.
+	rm -rf .venv .sandbox .buf

@@ -1,0 +1,100 @@
+"""Derives everything under gen/ and the SDK's messages from the contract: `python protos/generate.py [OUT]`.
+
+No network: the contract's imports come as descriptors out of installed packages, and buf works on the image that is
+built from them. OUT is the root to write below, the repository itself unless told; `make check` writes elsewhere and
+compares.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from protovalidate._gen.buf.validate import validate_pb
+
+ROOT = Path(__file__).resolve().parent.parent
+PROTOS = ROOT / "protos"
+WORK = ROOT / ".buf"
+COMMENTED_IMAGE = WORK / "image.binpb"
+BIN = Path(sys.executable).parent
+
+# What the contract imports, and the error details that ride in every failed call's status.
+IMPORTED_MODULES = (
+    "google.protobuf.descriptor_pb2",
+    "google.protobuf.any_pb2",
+    "google.protobuf.duration_pb2",
+    "google.protobuf.timestamp_pb2",
+    "google.api.http_pb2",
+    "google.api.annotations_pb2",
+    "google.type.money_pb2",
+    "google.rpc.status_pb2",
+    "google.rpc.error_details_pb2",
+)
+# Named beside the contract: Envoy needs it to write errors as JSON, the SDK to read them.
+ERROR_DETAILS = ("google/rpc/status.proto", "google/rpc/error_details.proto")
+
+
+def main(out: Path) -> None:
+    """Writes gen/ and the SDK's messages below `out`."""
+    build_image(COMMENTED_IMAGE, "--include_source_info")
+    _clear(out / "gen/python", out / "sdk-python/src/aichat_sdk/_proto")
+    build_image(out / "gen/descriptors.binpb")
+    _generate_server(out / "gen/python")
+    _run(BIN / "buf", "generate", "-o", out)
+
+
+def build_image(image: Path, *options: str) -> None:
+    """Compiles the contract and all it imports into one FileDescriptorSet."""
+    _protoc(f"--descriptor_set_out={image}", "--include_imports", *options, *_contract(), *ERROR_DETAILS)
+
+
+def _generate_server(out: Path) -> None:
+    outputs = (f"--{kind}_out={out}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc"))
+    # The rules' own messages come along: no installed package has them for protobuf's runtime.
+    _protoc(*outputs, *_contract(), "buf/validate/validate.proto")
+    for folder in ("aichat", "aichat/v1", "buf", "buf/validate"):
+        (out / folder / "__init__.py").touch()
+    (out / "aichat/py.typed").touch()
+
+
+def _contract() -> list[str]:
+    return sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+
+
+def _protoc(*arguments: str) -> None:
+    WORK.mkdir(exist_ok=True)
+    imports = WORK / "imports.binpb"
+    imports.write_bytes(_imported_descriptors().SerializeToString())
+    _run(sys.executable, "-m", "grpc_tools.protoc", f"--descriptor_set_in={imports}", f"-I{PROTOS}", *arguments)
+
+
+def _imported_descriptors() -> FileDescriptorSet:
+    files = FileDescriptorSet()
+    for name in IMPORTED_MODULES:
+        importlib.import_module(name).DESCRIPTOR.CopyToProto(files.file.add())
+    files.file.append(FileDescriptorProto.FromString(validate_pb.desc().proto.to_binary()))
+    for file in files.file:
+        # Installed descriptors carry no comments, and betterproto2's compiler stumbles over the absence.
+        file.source_code_info.SetInParent()
+    return files
+
+
+def _run(*command: str | Path) -> None:
+    # This interpreter's commands first on the path: protoc and buf look their plugins up there.
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run([str(word) for word in command], check=True, cwd=ROOT, env={**os.environ, "PATH": path})
+
+
+def _clear(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT)

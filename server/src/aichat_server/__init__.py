@@ -1,0 +1,1 @@
+"""The AI chat platform's server."""

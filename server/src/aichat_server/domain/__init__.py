@@ -1,0 +1,1 @@
+"""What the product knows without asking anyone: plain values and arithmetic, no I/O."""

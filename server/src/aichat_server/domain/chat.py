@@ -1,0 +1,51 @@
+"""A turn of a chat, as asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from aichat_server.domain.conversations import Part, Role
+
+
+class ReasoningEffort(StrEnum):
+    """How much a model should reason before it answers."""
+
+    NONE = "none"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOptions:
+    """How to answer; None means the default that the contract documents."""
+
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    stop: tuple[str, ...] = ()
+    system_prompt: str = ""
+    reasoning_effort: ReasoningEffort | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PathMessage:
+    """A message as a model is shown it: one step of the path from the conversation's first message to the last."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRequest:
+    """What a vendor is asked."""
+
+    model: str
+    """The vendor's own id of the model."""
+    messages: tuple[PathMessage, ...]
+    """The conversation so far, the new message last; the roles need not alternate."""
+    max_output_tokens: int
+    temperature: float | None = None
+    stop: tuple[str, ...] = ()
+    system_prompt: str = ""
+    reasoning_effort: ReasoningEffort | None = None

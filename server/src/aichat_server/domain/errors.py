@@ -1,0 +1,83 @@
+"""The one exception that users see: a reason from the contract, a public message, and a private cause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum, auto
+
+
+class Reason(StrEnum):
+    """Why a call failed; the names of `aichat.v1.ErrorReason` without their prefix, documented there."""
+
+    @staticmethod
+    def _generate_next_value_(name: str, *_: object) -> str:
+        return name
+
+    CREDENTIALS_MISSING = auto()
+    CREDENTIALS_INVALID = auto()
+    CREDENTIALS_EXPIRED = auto()
+    CREDENTIALS_REVOKED = auto()
+    ORIGIN_NOT_ALLOWED = auto()
+
+    REQUEST_INVALID = auto()
+    REQUEST_MALFORMED = auto()
+    METADATA_TOO_LARGE = auto()
+    PAGE_TOKEN_INVALID = auto()
+    OPTION_UNSUPPORTED = auto()
+    REQUEST_TOO_LARGE = auto()
+
+    MODEL_UNKNOWN = auto()
+    CONVERSATION_NOT_FOUND = auto()
+    MESSAGE_NOT_FOUND = auto()
+    REQUEST_ID_REUSED = auto()
+    GENERATION_IN_PROGRESS = auto()
+
+    PROVIDER_NOT_CONFIGURED = auto()
+    PROVIDER_CREDENTIALS_REJECTED = auto()
+    PROVIDER_MODEL_MISSING = auto()
+    PROVIDER_REQUEST_REJECTED = auto()
+    PROVIDER_RATE_LIMITED = auto()
+    PROVIDER_OVERLOADED = auto()
+    PROVIDER_UNAVAILABLE = auto()
+    PROVIDER_TIMEOUT = auto()
+    PROVIDER_STREAM_BROKEN = auto()
+    PROVIDER_EMPTY_ANSWER = auto()
+    ANSWER_REFUSED = auto()
+
+    SERVER_DRAINING = auto()
+    STORAGE_UNAVAILABLE = auto()
+    INTERNAL = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One field of a request that breaks a rule, and how."""
+
+    field: str
+    description: str
+
+
+class AichatError(Exception):
+    """A failure that the caller may see.
+
+    `message` is public: it says what is wrong and what to do about it, and never holds a secret or another's data.
+    What else is known goes into `__cause__` (`raise AichatError(…) from cause`), which reaches the log alone.
+    """
+
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
+        violations: Sequence[FieldViolation] = (),
+    ) -> None:
+        """`metadata` as documented with the reason; `retry_after` in seconds, where a wait is known to help."""
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.retry_after = retry_after
+        self.violations = tuple(violations)

@@ -1,0 +1,18 @@
+"""Money is a whole number of nano-dollars (10⁻⁹ USD). Floats never touch it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NewType
+
+NanoUsd = NewType("NanoUsd", int)
+
+NANO_PER_USD = 1_000_000_000
+
+
+def from_decimal(usd: Decimal) -> NanoUsd:
+    """US dollars as nano-dollars; ValueError if they do not come out whole."""
+    nano = usd * NANO_PER_USD
+    if nano != nano.to_integral_value():
+        raise ValueError(f"{usd} USD is no whole number of nano-dollars")
+    return NanoUsd(int(nano))

@@ -1,0 +1,1 @@
+"""LLM vendors, each behind the same generator of typed events."""

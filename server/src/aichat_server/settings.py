@@ -1,0 +1,110 @@
+"""Every setting of the server: read once, from the environment and `.env`, checked as a whole, and passed in."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PostgresDsn, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+DEFAULT_MODELS = (
+    "claude-opus-5-5",
+    "claude-sonnet-5-5",
+    "claude-haiku-5-5",
+    "gpt-6.1-sol",
+    "gpt-6.1-terra",
+    "gpt-6-luna",
+    "gemini-4-argon",
+    "gemini-3.8-flash",
+    "gemini-3.5-flash-lite",
+)
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+
+class SettingsError(Exception):
+    """The environment does not make a configuration; the message names everything that is wrong with it."""
+
+
+class CompatibleModel(BaseModel):
+    """A model of an OpenAI-compatible endpoint."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    """The id that the endpoint knows; users name it as `<endpoint>/<id>`."""
+    context_window: int = Field(default=0, ge=0)
+    max_output_tokens: int = Field(default=8192, ge=1)
+    input_usd_per_mtok: Decimal = Field(ge=0)
+    output_usd_per_mtok: Decimal = Field(ge=0)
+    reasoning: bool = False
+
+
+class CompatibleEndpoint(BaseModel):
+    """A vendor that speaks OpenAI's Chat Completions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern="^[a-z][a-z0-9-]*$")
+    base_url: str
+    api_key: SecretStr
+    models: tuple[CompatibleModel, ...] = Field(min_length=1)
+
+
+class Settings(BaseSettings):
+    """The server's settings; `.env.example` says what each one means."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_file=".env", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    database_url: Annotated[PostgresDsn, Field(alias="DATABASE_URL")]
+    migration_database_url: Annotated[PostgresDsn | None, Field(alias="AICHAT_MIGRATION_DATABASE_URL")] = None
+    database_pool_size: Annotated[int, Field(alias="AICHAT_DATABASE_POOL_SIZE", ge=2)] = 10
+    database_prepared_statements: Annotated[bool, Field(alias="AICHAT_DATABASE_PREPARED_STATEMENTS")] = True
+
+    anthropic_api_key: Annotated[SecretStr | None, Field(alias="ANTHROPIC_API_KEY")] = None
+    anthropic_base_url: Annotated[str | None, Field(alias="ANTHROPIC_BASE_URL")] = None
+    openai_api_key: Annotated[SecretStr | None, Field(alias="OPENAI_API_KEY")] = None
+    openai_base_url: Annotated[str | None, Field(alias="OPENAI_BASE_URL")] = None
+    gemini_api_key: Annotated[SecretStr | None, Field(alias="GEMINI_API_KEY")] = None
+    gemini_base_url: Annotated[str | None, Field(alias="GOOGLE_GEMINI_BASE_URL")] = None
+    openai_compatible: Annotated[tuple[CompatibleEndpoint, ...], Field(alias="AICHAT_OPENAI_COMPATIBLE")] = ()
+    models: Annotated[CommaSeparated, Field(alias="AICHAT_MODELS", min_length=1)] = DEFAULT_MODELS
+    provider_stall_seconds: Annotated[float, Field(alias="AICHAT_PROVIDER_STALL_SECONDS", gt=0)] = 60.0
+
+    supabase_url: Annotated[str | None, Field(alias="SUPABASE_URL")] = None
+    supabase_jwt_secret: Annotated[SecretStr | None, Field(alias="SUPABASE_JWT_SECRET", min_length=32)] = None
+    jwt_audience: Annotated[str, Field(alias="AICHAT_JWT_AUDIENCE")] = "authenticated"
+    auth_cookie: Annotated[str, Field(alias="AICHAT_AUTH_COOKIE")] = "sb-access-token"
+    auth_cache_seconds: Annotated[float, Field(alias="AICHAT_AUTH_CACHE_SECONDS", ge=0)] = 10.0
+    cors_origins: Annotated[CommaSeparated, Field(alias="CORS_ORIGINS")] = ()
+
+    environment: Annotated[Literal["development", "production"], Field(alias="AICHAT_ENVIRONMENT")] = "production"
+    listen: Annotated[CommaSeparated, Field(alias="AICHAT_LISTEN", min_length=1)] = ("127.0.0.1:50051",)
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(alias="AICHAT_LOG_LEVEL")] = "info"
+    drain_seconds: Annotated[float, Field(alias="AICHAT_DRAIN_SECONDS", ge=0)] = 30.0
+    heartbeat_seconds: Annotated[float, Field(alias="AICHAT_HEARTBEAT_SECONDS", gt=0)] = 15.0
+    coalesce_seconds: Annotated[float, Field(alias="AICHAT_COALESCE_SECONDS", ge=0, le=1)] = 0.03
+
+    @field_validator("models", "cors_origins", "listen", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(word.strip() for word in value.split(",") if word.strip())
+        return value
+
+
+def load_settings() -> Settings:
+    """The settings of this process; SettingsError names every missing or malformed one, and shows no value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"  {_name(detail['loc'])}: {detail['msg']}" for detail in error.errors(include_input=False)]
+        summary = "these settings are missing or malformed (.env.example says what each one means):"
+        raise SettingsError("\n".join([summary, *lines])) from None
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(step) for step in location)

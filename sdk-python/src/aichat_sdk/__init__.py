@@ -1,1 +1,53 @@
-"""The typed client of the AI chat platform."""
+"""The typed client of the AI chat platform: Claude, OpenAI and Gemini through one interface."""
+
+from aichat_sdk import types
+from aichat_sdk._stream import ChatStream
+from aichat_sdk._version import __version__
+from aichat_sdk.client import AsyncAIChat
+from aichat_sdk.errors import (
+    AIChatError,
+    AnswerRefusedError,
+    AuthenticationError,
+    ClosedError,
+    ConfigurationError,
+    ConflictError,
+    ConnectionFailedError,
+    DeadlineExceededError,
+    FieldViolation,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProviderError,
+    RequestTooLargeError,
+    ServerError,
+    UnavailableError,
+)
+from aichat_sdk.paging import Page, Pager
+from aichat_sdk.types import cost_usd, message_text
+
+__all__ = [
+    "AIChatError",
+    "AnswerRefusedError",
+    "AsyncAIChat",
+    "AuthenticationError",
+    "ChatStream",
+    "ClosedError",
+    "ConfigurationError",
+    "ConflictError",
+    "ConnectionFailedError",
+    "DeadlineExceededError",
+    "FieldViolation",
+    "InvalidRequestError",
+    "NotFoundError",
+    "Page",
+    "Pager",
+    "PermissionDeniedError",
+    "ProviderError",
+    "RequestTooLargeError",
+    "ServerError",
+    "UnavailableError",
+    "__version__",
+    "cost_usd",
+    "message_text",
+    "types",
+]

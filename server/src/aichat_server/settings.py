@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PostgresDsn, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PostgresDsn,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 DEFAULT_MODELS = (
@@ -59,8 +68,10 @@ class Settings(BaseSettings):
         frozen=True, extra="ignore", env_file=".env", env_ignore_empty=True, hide_input_in_errors=True
     )
 
-    database_url: Annotated[PostgresDsn, Field(alias="DATABASE_URL")]
-    migration_database_url: Annotated[PostgresDsn | None, Field(alias="AICHAT_MIGRATION_DATABASE_URL")] = None
+    database_url: Annotated[PostgresDsn, Field(alias="DATABASE_URL", repr=False)]
+    migration_database_url: Annotated[PostgresDsn | None, Field(alias="AICHAT_MIGRATION_DATABASE_URL", repr=False)] = (
+        None
+    )
     database_pool_size: Annotated[int, Field(alias="AICHAT_DATABASE_POOL_SIZE", ge=2)] = 10
     database_prepared_statements: Annotated[bool, Field(alias="AICHAT_DATABASE_PREPARED_STATEMENTS")] = True
 
@@ -86,7 +97,7 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(alias="AICHAT_LOG_LEVEL")] = "info"
     drain_seconds: Annotated[float, Field(alias="AICHAT_DRAIN_SECONDS", ge=0)] = 30.0
     heartbeat_seconds: Annotated[float, Field(alias="AICHAT_HEARTBEAT_SECONDS", gt=0)] = 15.0
-    coalesce_seconds: Annotated[float, Field(alias="AICHAT_COALESCE_SECONDS", ge=0, le=1)] = 0.03
+    coalesce_seconds: Annotated[float, Field(alias="AICHAT_COALESCE_SECONDS", ge=0, le=1)] = 0.05
 
     @field_validator("models", "cors_origins", "listen", mode="before")
     @classmethod
@@ -95,16 +106,22 @@ class Settings(BaseSettings):
             return tuple(word.strip() for word in value.split(",") if word.strip())
         return value
 
+    @model_validator(mode="after")
+    def _check_sign_in(self) -> Self:
+        if self.supabase_jwt_secret is not None and self.supabase_url is None:
+            raise ValueError("SUPABASE_JWT_SECRET needs SUPABASE_URL, which names the issuer of the tokens")
+        return self
+
 
 def load_settings() -> Settings:
     """The settings of this process; SettingsError names every missing or malformed one, and shows no value."""
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"  {_name(detail['loc'])}: {detail['msg']}" for detail in error.errors(include_input=False)]
+        lines = [f"  {_name(detail['loc'])}{detail['msg']}" for detail in error.errors(include_input=False)]
         summary = "these settings are missing or malformed (.env.example says what each one means):"
         raise SettingsError("\n".join([summary, *lines])) from None
 
 
 def _name(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(step) for step in location)
+    return ".".join(str(step) for step in location) + ": " if location else ""

@@ -66,7 +66,7 @@ class ChatOptions(_message.Message):
     SYSTEM_PROMPT_FIELD_NUMBER: _builtins.int
     REASONING_EFFORT_FIELD_NUMBER: _builtins.int
     max_output_tokens: _builtins.int
-    """The most tokens the answer may have, reasoning included: at least 1. Absent: 4096, or the most that the model
+    """The most tokens the answer may have, reasoning included: at least 1. Absent: 8192, or the most that the model
     can write if that is less. More than the model can write is refused as OPTION_UNSUPPORTED.
     """
     temperature: _builtins.float

@@ -39,7 +39,7 @@ class ChatServiceStub:
 
     `started` is always the first event and `completed` always the last; a call that fails ends with a status, and
     an answer that had begun is stored as far as it got. A call repeated with the same `request_id` never generates
-    a second answer: it gets the events of the first.
+    a second answer: it gets the first one's, from its beginning, perhaps in other portions.
 
     Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
     GENERATION_IN_PROGRESS, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
@@ -58,7 +58,7 @@ class ChatServiceAsyncStub(ChatServiceStub):
 
     `started` is always the first event and `completed` always the last; a call that fails ends with a status, and
     an answer that had begun is stored as far as it got. A call repeated with the same `request_id` never generates
-    a second answer: it gets the events of the first.
+    a second answer: it gets the first one's, from its beginning, perhaps in other portions.
 
     Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
     GENERATION_IN_PROGRESS, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
@@ -80,7 +80,7 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
 
         `started` is always the first event and `completed` always the last; a call that fails ends with a status, and
         an answer that had begun is stored as far as it got. A call repeated with the same `request_id` never generates
-        a second answer: it gets the events of the first.
+        a second answer: it gets the first one's, from its beginning, perhaps in other portions.
 
         Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
         GENERATION_IN_PROGRESS, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.

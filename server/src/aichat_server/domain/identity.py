@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid5
+
+# Never to be changed: every personal organisation's id derives from it.
+PERSONAL_ORGANIZATIONS = UUID("6f1f5a3e-8f0b-4c55-9f0e-52f1a3c0d7b4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +17,8 @@ class Principal:
     member_id: UUID
     key_id: UUID | None = None
     """The API key that was used; None for a session token."""
+
+
+def personal_org_id(user_id: UUID) -> UUID:
+    """The id of the organisation that a user has alone."""
+    return uuid5(PERSONAL_ORGANIZATIONS, str(user_id))

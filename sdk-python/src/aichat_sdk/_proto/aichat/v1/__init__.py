@@ -494,7 +494,7 @@ class ChatOptions(betterproto2.Message):
 
     max_output_tokens: "int | None" = betterproto2.field(1, betterproto2.TYPE_INT32, optional=True)
     """
-    The most tokens the answer may have, reasoning included: at least 1. Absent: 4096, or the most that the model
+    The most tokens the answer may have, reasoning included: at least 1. Absent: 8192, or the most that the model
     can write if that is less. More than the model can write is refused as OPTION_UNSUPPORTED.
     """
 

@@ -1,0 +1,123 @@
+"""`make bench`: what the server costs on the hot path, beside the least that could be done and the usual way.
+
+Everything is measured in one run on this machine, so that the ratios hold where the absolute figures do not. The
+measured process has a core to itself, with authentication and the database on; `--quick` is a smoke test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import aiohttp
+
+from benchmarks.deployment import MODEL, Target, deployed
+from benchmarks.load import Seen
+from benchmarks.processes import cpu_seconds, memory_bytes, output_of
+from benchmarks.tables import Capacity, Cost, print_capacity, print_costs
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured."""
+
+    rounds: int
+    streams: int
+    deltas: int
+    first_deltas: int
+    live_streams: int
+    live_seconds: int
+
+
+FULL = Plan(rounds=5, streams=40, deltas=200, first_deltas=100, live_streams=200, live_seconds=20)
+QUICK = Plan(rounds=1, streams=4, deltas=20, first_deltas=5, live_streams=8, live_seconds=1)
+
+
+async def main(plan: Plan) -> None:
+    """Measures and prints the tables."""
+    with TemporaryDirectory(prefix="aichat-bench-") as folder:
+        async with deployed(Path(folder)) as (found, upstream):
+            costs = await measure_costs(found, plan)
+            vendor = await measure_vendor(upstream, plan)
+            capacity = await measure_capacity(found["coalesced"], plan)
+    print_costs(costs, vendor)
+    print_capacity(capacity)
+
+
+async def measure_costs(found: Mapping[str, Target], plan: Plan) -> dict[str, Cost]:
+    """Each target's CPU per delta and time to first delta, the targets taking turns within each round."""
+    costs = {name: Cost() for name in found}
+    for target in found.values():
+        await _load(target, {"words": 5}, streams=plan.streams)
+    for _ in range(plan.rounds):
+        for name, target in found.items():
+            before = cpu_seconds(target.pid)
+            await _load(target, {"words": plan.deltas, "interval_ms": 20}, streams=plan.streams)
+            used = cpu_seconds(target.pid) - before
+            costs[name].cpu_per_delta.append(used / (plan.streams * plan.deltas))
+            seen = await _load(target, {"words": 1, "interval_ms": 0}, streams=plan.first_deltas, one_by_one=True)
+            costs[name].first_delta.append(statistics.median(seen.first_delta_seconds))
+    return costs
+
+
+async def measure_vendor(upstream: str, plan: Plan) -> float:
+    """The median time to the first delta of the vendor alone, over raw HTTP, in seconds."""
+    script = f"#script {json.dumps({'words': 1, 'interval_ms': 0})}"
+    body = {"model": MODEL, "messages": [{"role": "user", "content": script}], "stream": True}
+    seconds = []
+    async with aiohttp.ClientSession(headers={"authorization": "Bearer bench"}) as session:
+        for _ in range(plan.first_deltas):
+            began = time.perf_counter()
+            async with session.post(f"{upstream}/chat/completions", json=body) as response:
+                async for line in response.content:
+                    if b'"content":"' in line.replace(b'": "', b'":"') and b'"content":""' not in line:
+                        seconds.append(time.perf_counter() - began)
+                        break
+                await response.read()
+    return statistics.median(seconds)
+
+
+async def measure_capacity(target: Target, plan: Plan) -> Capacity:
+    """Many live streams on one core: the longest stall, the core's load, the memory of a turn that waits."""
+    deltas = 50 * plan.live_seconds
+    before = cpu_seconds(target.pid)
+    seen = await _load(target, {"words": deltas, "interval_ms": 20}, streams=plan.live_streams)
+    used = cpu_seconds(target.pid) - before
+    idle = memory_bytes(target.pid)
+    waiting = asyncio.create_task(
+        _load(target, {"words": 2, "hang_after": 1}, streams=plan.live_streams, seconds=plan.live_seconds)
+    )
+    held = idle
+    while not waiting.done():
+        held = max(held, memory_bytes(target.pid))
+        await asyncio.wait({waiting}, timeout=0.2)
+    await waiting
+    return Capacity(
+        streams=plan.live_streams,
+        longest_stall=seen.longest_gap_seconds,
+        core_load=used / plan.live_seconds,
+        bytes_per_turn=(held - idle) / plan.live_streams,
+    )
+
+
+async def _load(
+    target: Target, script: Mapping[str, object], *, streams: int, one_by_one: bool = False, seconds: float = 0
+) -> Seen:
+    arguments = ["benchmarks.load", target.address, "--key", target.key, "--model", MODEL]
+    arguments += ["--script", f"#script {json.dumps(script)}", "--streams", str(streams)]
+    arguments += ["--one-by-one"] if one_by_one else []
+    arguments += ["--seconds", str(seconds)] if seconds else []
+    return Seen(**json.loads(await output_of(*arguments)))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="measure little, to see that the benchmark works")
+    asyncio.run(main(QUICK if parser.parse_args().quick else FULL))

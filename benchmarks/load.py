@@ -1,0 +1,88 @@
+"""The load: so many streams at once against one server; prints what they saw as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+
+import grpc
+from aichat.v1 import chat_pb2, chat_pb2_grpc, messages_pb2
+
+
+@dataclass
+class Seen:
+    """What all streams of one run saw."""
+
+    first_delta_seconds: list[float] = field(default_factory=list)
+    """From the call to its first text, one entry a stream."""
+    longest_gap_seconds: float = 0.0
+    """The longest silence between two events of one stream."""
+    characters: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What to do."""
+
+    target: str
+    key: str
+    model: str
+    script: str
+    streams: int
+    one_by_one: bool
+    """Each after the other, rather than all at once."""
+    seconds: float | None
+
+
+async def run(load: Load) -> Seen:
+    """Holds the chats; returns what they saw."""
+    seen = Seen()
+    async with grpc.aio.insecure_channel(load.target) as channel:
+        stub = chat_pb2_grpc.ChatServiceStub(channel)
+        if load.one_by_one:
+            for _ in range(load.streams):
+                await _chat(stub, load, seen)
+            return seen
+        with suppress(TimeoutError):
+            async with asyncio.timeout(load.seconds), asyncio.TaskGroup() as group:
+                for _ in range(load.streams):
+                    group.create_task(_chat(stub, load, seen))
+    return seen
+
+
+async def _chat(stub: chat_pb2_grpc.ChatServiceAsyncStub, load: Load, seen: Seen) -> None:
+    part = messages_pb2.Part(text=messages_pb2.TextPart(text=load.script))
+    request = chat_pb2.StreamChatRequest(model=load.model, parts=[part])
+    began = last = time.perf_counter()
+    first = True
+    async for response in stub.StreamChat(request, metadata=(("authorization", f"Bearer {load.key}"),)):
+        now = time.perf_counter()
+        text = response.text_delta.text
+        if text and first:
+            first = False
+            seen.first_delta_seconds.append(now - began)
+        elif not first:
+            seen.longest_gap_seconds = max(seen.longest_gap_seconds, now - last)
+        last = now
+        seen.characters += len(text)
+
+
+def main() -> None:
+    """Parses the command line, runs the load, prints what it saw."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("target")
+    parser.add_argument("--key", required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--script", required=True)
+    parser.add_argument("--streams", type=int, required=True)
+    parser.add_argument("--one-by-one", action="store_true")
+    parser.add_argument("--seconds", type=float, help="leave after so long; otherwise when the streams end")
+    print(json.dumps(asdict(asyncio.run(run(Load(**vars(parser.parse_args())))))))
+
+
+if __name__ == "__main__":
+    main()

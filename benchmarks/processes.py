@@ -1,0 +1,72 @@
+"""Starts what is measured, each process on a core of its own choosing, and reads what it has used."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+MEASURED_CORE = 0
+"""The measured server has this core to itself; load, vendors and database share the others."""
+
+
+def pin(core: int | None) -> None:
+    """Keeps this process on one core, or off the measured one if `core` is None."""
+    cores = os.sched_getaffinity(0)
+    others = cores - {MEASURED_CORE} or cores
+    os.sched_setaffinity(0, others if core is None else {core})
+
+
+@asynccontextmanager
+async def started(
+    *module: str, env: Mapping[str, str] | None = None, core: int | None = None
+) -> AsyncGenerator[asyncio.subprocess.Process, None]:
+    """Runs `python -m MODULE …` until the context is left."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", *module, env={**os.environ, **(env or {})}, preexec_fn=lambda: pin(core)
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def output_of(*module: str, env: Mapping[str, str] | None = None) -> str:
+    """Runs `python -m MODULE …` to its end off the measured core; returns what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", *module,
+        env={**os.environ, **(env or {})}, stdout=asyncio.subprocess.PIPE, preexec_fn=lambda: pin(None),
+    )  # fmt: skip
+    printed, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(module[:2])} exited with {process.returncode}")
+    return printed.decode()
+
+
+async def port_in(file: Path, process: asyncio.subprocess.Process) -> int:
+    """The port that a starting process writes to `file` once it listens."""
+    while process.returncode is None:
+        text = await asyncio.to_thread(lambda: file.read_text() if file.exists() else "")
+        if text.strip():
+            return int(text)
+        await asyncio.sleep(0.02)
+    raise RuntimeError(f"the process that was to write {file.name} exited with {process.returncode}")
+
+
+def cpu_seconds(pid: int) -> float:
+    """What the process has used of its core so far, in user and system mode."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+
+
+def memory_bytes(pid: int) -> int:
+    """What the process holds in memory now."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES

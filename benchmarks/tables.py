@@ -1,0 +1,77 @@
+"""The benchmark's figures as Markdown."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+GOALS_CPU = {"coalesced": 1.2, "uncoalesced": 1.6}
+GOAL_FIRST_DELTA = 2.5
+GOAL_STALL_SECONDS = 1.0
+GOAL_KIB_PER_TURN = 64
+
+NAMES = {
+    "bare": "bare relay (grpc.aio + raw HTTP)",
+    "typed": "typed SDK loop",
+    "uncoalesced": "this server, uncoalesced",
+    "coalesced": "this server, coalesced",
+}
+
+
+@dataclass(slots=True)
+class Cost:
+    """One figure a round."""
+
+    cpu_per_delta: list[float] = field(default_factory=list)
+    """Seconds of the server's CPU for each delta that the vendor sent."""
+    first_delta: list[float] = field(default_factory=list)
+    """Seconds from a call to its first text, the vendor's own included; the median of a round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What one core holds."""
+
+    streams: int
+    longest_stall: float
+    core_load: float
+    bytes_per_turn: float
+
+
+def print_costs(costs: Mapping[str, Cost], vendor_first_delta: float) -> None:
+    """The targets side by side; ratios are of medians."""
+    bare_cpu = statistics.median(costs["bare"].cpu_per_delta)
+    bare_added = statistics.median(costs["bare"].first_delta) - vendor_first_delta
+    print("| | CPU per delta | × bare | goal | added time to first delta | × bare | goal |")
+    print("|---|---|---|---|---|---|---|")
+    for name, cost in costs.items():
+        cpu = statistics.median(cost.cpu_per_delta)
+        added = statistics.median(cost.first_delta) - vendor_first_delta
+        ours = name in GOALS_CPU
+        cells = [
+            NAMES[name],
+            f"{cpu * 1e6:.0f} µs",
+            f"{cpu / bare_cpu:.2f}",
+            _goal(cpu / bare_cpu, GOALS_CPU[name]) if ours else "",
+            f"{added * 1e3:.2f} ms",
+            f"{added / bare_added:.2f}",
+            _goal(added / bare_added, GOAL_FIRST_DELTA) if ours else "",
+        ]
+        print(f"| {' | '.join(cells)} |")
+
+
+def print_capacity(capacity: Capacity) -> None:
+    """What one core holds, against the goals."""
+    print()
+    print("| one server core, coalesced | measured | goal |")
+    print("|---|---|---|")
+    stall, held = capacity.longest_stall, capacity.bytes_per_turn
+    print(f"| live streams of 50 deltas/s | {capacity.streams}, {capacity.core_load:.0%} of the core | |")
+    print(f"| longest stall | {stall:.2f} s | {_goal(stall, GOAL_STALL_SECONDS, ' s')} |")
+    memory = held / 1024
+    print(f"| memory per open turn | {memory:.0f} KiB | {_goal(memory, GOAL_KIB_PER_TURN, ' KiB')} |")
+
+
+def _goal(value: float, goal: float, unit: str = "") -> str:
+    return f"≤ {goal:g}{unit}: {'met' if value <= goal else 'missed'}"

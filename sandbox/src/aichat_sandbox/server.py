@@ -1,0 +1,56 @@
+"""The product itself: its commands, run with the sandbox's settings."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypedDict
+
+from .envoy import Envoy
+from .supervisor import Supervisor
+
+
+class MintedKey(TypedDict):
+    """A new API key, and whose it is."""
+
+    organization_id: str
+    member_id: str
+    key_id: str
+    api_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """`python -m aichat_server` with one set of settings."""
+
+    supervisor: Supervisor
+    folder: Path
+    """Where it runs: no `.env` lies there."""
+    environment: Mapping[str, str] = field(repr=False)
+    """All its settings."""
+
+    async def migrate(self) -> None:
+        """Brings the database to the server's schema."""
+        await self._run("migrate", "migrate")
+
+    async def mint_key(self, organization: str) -> MintedKey:
+        """A key of the organisation with this name, which is made if it is not there."""
+        printed = await self._run("mint", "keys", "mint", "--organization", organization, "--json")
+        minted: MintedKey = json.loads(printed)
+        return minted
+
+    async def serve(self, envoy: Envoy, processes: int) -> None:
+        """Starts its processes; returns once Envoy has seen each of them answer."""
+
+        async def taken_in() -> bool:
+            return sum(upstream.healthy for upstream in await envoy.upstreams()) == processes
+
+        command = (sys.executable, "-m", "aichat_server", "serve")
+        await self.supervisor.start("server", *command, environment=self.environment, cwd=self.folder, ready=taken_in)
+
+    async def _run(self, name: str, *arguments: str) -> str:
+        command = (sys.executable, "-m", "aichat_server", *arguments)
+        return await self.supervisor.run(name, *command, environment=self.environment, cwd=self.folder)

@@ -1,0 +1,59 @@
+"""What a run of the sandbox leaves in its folder for others to read."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .platform import Platform
+
+ENDPOINTS = "endpoints.json"
+
+
+class AlreadyRunningError(Exception):
+    """Another run holds the folder."""
+
+
+@contextmanager
+def exclusive(folder: Path) -> Generator[None, None, None]:
+    """Holds the folder, which is made if it is not there; AlreadyRunningError if another process holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as lock:
+        try:
+            # The kernel lets go of it when this process ends, however it ends.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunningError(f"the platform already runs here: {folder / ENDPOINTS} says where") from None
+        # What a run that was killed has left.
+        (folder / ENDPOINTS).unlink(missing_ok=True)
+        yield
+
+
+@contextmanager
+def announced(folder: Path, platform: Platform) -> Generator[None, None, None]:
+    """Writes `endpoints.json`, whole or not at all and for this user alone; removes it at the end."""
+    file = folder / ENDPOINTS
+    fresh = folder / "endpoints.json.new"
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        json.dump(
+            {
+                "grpc": platform.grpc,
+                "http": platform.http,
+                "api_key": platform.key["api_key"],
+                "database_url": platform.database_url,
+                "redis_url": platform.redis_url,
+                "pids": platform.supervisor.pids,
+            },
+            stream,
+            indent=2,
+        )
+    fresh.replace(file)
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)

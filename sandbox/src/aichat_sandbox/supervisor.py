@@ -1,0 +1,166 @@
+"""Starts processes, waits until each is ready, notices when one dies, and stops them all."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn, Self
+
+from .lifeline import tied_to_parent
+
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+POLL_SECONDS = 0.02
+_TAIL_LINES = 20
+# Logs come as they are written; and starting up is mostly importing, so no process should compile what another has.
+_PYTHON = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": ""}
+
+
+class ChildFailedError(Exception):
+    """A process ended that should not have; the message ends with what it logged last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process that runs until it is stopped."""
+
+    name: str
+    process: Process = field(repr=False)
+    log: Path
+
+    def failure(self, what: str) -> ChildFailedError:
+        """The error that says `what` happened to it, and shows the end of its log."""
+        lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+        tail = "\n".join(f"  | {line}" for line in lines) or "  | (nothing)"
+        return ChildFailedError(f"{self.name} {what}. The end of {self.log}:\n{tail}")
+
+
+class Supervisor:
+    """The processes of one platform. Leaving its context stops them, the last one started first."""
+
+    def __init__(self, logs: Path) -> None:
+        """`logs`: the folder, which is there, for a log file of each."""
+        self._logs = logs
+        self._children: list[Child] = []
+        self._adopted: list[Child] = []
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes that were started, by name."""
+        return {child.name: child.process.pid for child in self._watched}
+
+    @property
+    def _watched(self) -> list[Child]:
+        return [*self._adopted, *self._children]
+
+    async def start(
+        self,
+        name: str,
+        *command: str | Path,
+        environment: Mapping[str, str],
+        cwd: Path,
+        ready: Callable[[], Awaitable[bool]],
+    ) -> Child:
+        """Starts a process and returns once `ready` says so; ChildFailedError if it ends or takes too long."""
+        child = Child(name, await self._spawn(name, *command, environment=environment, cwd=cwd), self._log(name))
+        self._children.append(child)
+        waiting = asyncio.create_task(until(ready))
+        ended = asyncio.create_task(child.process.wait())
+        try:
+            await asyncio.wait({waiting, ended}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                raise child.failure(
+                    f"ended with code {ended.result()}"
+                    if ended.done()
+                    else f"was not ready after {START_SECONDS:.0f} s"
+                )
+            waiting.result()
+        finally:
+            for task in (waiting, ended):
+                task.cancel()
+        return child
+
+    async def run(self, name: str, *command: str | Path, environment: Mapping[str, str], cwd: Path) -> str:
+        """Runs a command to its end and returns what it printed; ChildFailedError if it fails."""
+        process = await self._spawn(name, *command, environment=environment, cwd=cwd, stdout=asyncio.subprocess.PIPE)
+        printed, _ = await process.communicate()
+        if process.returncode:
+            raise Child(name, process, self._log(name)).failure(f"failed with code {process.returncode}")
+        return printed.decode()
+
+    def adopt(self, name: str, process: Process, log: Path) -> None:
+        """Watches a process that somebody else starts and stops."""
+        self._adopted.append(Child(name, process, log))
+
+    async def watch(self) -> NoReturn:
+        """Waits for the first process to end by itself, and raises ChildFailedError."""
+        ends = {asyncio.create_task(child.process.wait()): child for child in self._watched}
+        try:
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in ends:
+                task.cancel()
+        ended = done.pop()
+        raise ends[ended].failure(f"ended with code {ended.result()}")
+
+    async def _spawn(
+        self, name: str, *command: str | Path, environment: Mapping[str, str], cwd: Path, stdout: int | None = None
+    ) -> Process:
+        # In a session of its own: Ctrl-C is for us, and we stop the processes in order.
+        with self._log(name).open("wb") as log:
+            return await asyncio.create_subprocess_exec(
+                *command,
+                cwd=cwd,
+                env={**environment, **_PYTHON},
+                stdin=DEVNULL,
+                stdout=log if stdout is None else stdout,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=tied_to_parent(),
+            )
+
+    def _log(self, name: str) -> Path:
+        return self._logs / f"{name}.log"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for child in reversed(self._children):
+            await _stop(child.process)
+
+
+@asynccontextmanager
+async def together() -> AsyncGenerator[asyncio.TaskGroup, None]:
+    """A group of tasks that raises its first failure as it is, once the others have been cancelled."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+async def until(ready: Callable[[], Awaitable[bool]]) -> None:
+    """Returns once `ready` says so."""
+    while True:
+        if await ready():
+            return
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _stop(process: Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,143 @@
+"""The server: checks the key, reads the script, plays the frames, and keeps a log of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from aiohttp import web
+
+from .anthropic import Anthropic
+from .gemini import Gemini
+from .openai import OpenAI
+from .protocol import Frames, Reply, Vendor
+from .script import Script, script_for
+
+LOG_LENGTH = 1000
+SECRET_HEADERS = {"authorization", "x-api-key", "x-goog-api-key"}
+ROUTES: dict[str, type[Vendor]] = {
+    "/anthropic/v1/messages": Anthropic,
+    "/openai/v1/chat/completions": OpenAI,
+    "/gemini/{version:v1|v1beta}/models/{model}:streamGenerateContent": Gemini,
+}
+
+
+@dataclass(slots=True)
+class Entry:
+    """One line of the log."""
+
+    vendor: str
+    model: str
+    body: dict[str, Any]
+    headers: dict[str, str]
+    connection: str
+    """The client's end of the connection that the request came over."""
+    deltas_sent: int = 0
+    finished: bool = False
+    """The reply was sent whole, an error's too."""
+    client_closed: bool = False
+    """The client hung up before that."""
+
+
+def make_app() -> web.Application:
+    """The server, with an empty log."""
+    log: deque[Entry] = deque(maxlen=LOG_LENGTH)
+
+    async def show(_: web.Request) -> web.Response:
+        return web.json_response([asdict(entry) for entry in log])
+
+    async def clear(_: web.Request) -> web.Response:
+        log.clear()
+        return web.json_response([])
+
+    app = web.Application(client_max_size=64 << 20)
+    app.add_routes([web.get("/_log", show), web.delete("/_log", clear)])
+    app.add_routes([web.post(path, _handler(vendor(), log)) for path, vendor in ROUTES.items()])
+    return app
+
+
+def _handler(vendor: Vendor, log: deque[Entry]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if not vendor.key(request):
+            return vendor.failure(401, "No API key was given.", None)
+        try:
+            body = await request.json()
+            asked = vendor.asked(request, body)
+            script = script_for(asked, vendor.name)
+        except (KeyError, TypeError, ValueError) as error:
+            return vendor.failure(400, f"The stand-in cannot read the request: {error!r}", None)
+        entry = Entry(vendor.name, asked.model, body, _headers(request), _connection(request))
+        log.append(entry)
+        try:
+            if script.hang:
+                await _forever()
+            if script.status is not None:
+                entry.finished = True
+                return vendor.failure(script.status, f"Scripted failure {script.status}.", script.retry_after)
+            return await _play(request, vendor.frames(Reply.to(asked, script)), script, entry)
+        except (asyncio.CancelledError, ConnectionError):
+            entry.client_closed = True
+            raise
+
+    return handle
+
+
+async def _play(request: web.Request, frames: Frames, script: Script, entry: Entry) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"content-type": "text/event-stream", "cache-control": "no-cache"})
+    await response.prepare(request)
+    loop = asyncio.get_running_loop()
+    due, interval = loop.time(), script.interval_ms / 1000
+    pending = frames.opening
+    for delta in (*frames.deltas, None):
+        if script.hang_after == entry.deltas_sent:
+            await response.write(pending)
+            await _forever()
+        if script.cut_after == entry.deltas_sent:
+            rest = delta or frames.closing
+            await response.write(pending + rest[: len(rest) // 2])
+            return _cut(request, response)
+        if script.error_after == entry.deltas_sent:
+            pending += frames.error
+            break
+        if delta is None:
+            pending += frames.closing
+            break
+        await _write(response, pending + delta, split=script.split_utf8)
+        pending = b""
+        entry.deltas_sent += 1
+        due += interval
+        await asyncio.sleep(due - loop.time() if interval else 0)
+    await response.write(pending)
+    await response.write_eof()
+    entry.finished = True
+    return response
+
+
+async def _write(response: web.StreamResponse, data: bytes, *, split: bool) -> None:
+    lead = next((at for at, byte in enumerate(data) if byte >= 0xC0), None) if split else None
+    if lead is not None:
+        await response.write(data[: lead + 1])
+        await asyncio.sleep(0.02)
+        data = data[lead + 1 :]
+    await response.write(data)
+
+
+def _cut(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.close()
+    return response
+
+
+def _headers(request: web.Request) -> dict[str, str]:
+    return {name.lower(): "***" if name.lower() in SECRET_HEADERS else value for name, value in request.headers.items()}
+
+
+def _connection(request: web.Request) -> str:
+    return str(request.transport.get_extra_info("peername")) if request.transport else ""
+
+
+async def _forever() -> None:
+    await asyncio.get_running_loop().create_future()

@@ -1,0 +1,91 @@
+"""What `make run` shows: the parts as they come up, a first chat with each vendor, and what to do next."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+
+from aichat_sdk import AIChatError, AsyncAIChat, cost_usd
+from aichat_sdk.types import Model, money_usd
+from rich.console import Console
+
+from .platform import Platform
+from .standins import VENDORS, Vendor
+
+FIRST_QUESTION = "Who are you? Answer in one sentence."
+
+
+class Welcome:
+    """Writes to a terminal, or plain lines to what is none."""
+
+    def __init__(self, console: Console, played: Sequence[Vendor]) -> None:
+        self._console = console
+        self._played = played
+        self._began = time.monotonic()
+        self._model = ""
+
+    def line(self, text: str = "", style: str | None = None) -> None:
+        """One line, never wrapped: it may be copied."""
+        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+    def part(self, name: str) -> None:
+        """Tells that a part of the platform is ready, and when."""
+        self.line(f"  {time.monotonic() - self._began:4.1f} s  {name} ready")
+
+    def stand_ins(self) -> None:
+        """Tells which vendors are played, and how to get the real ones."""
+        for vendor in VENDORS:
+            if vendor in self._played:
+                self.line(f"  {vendor.name}: a stand-in plays it; set {vendor.key} for the real one", style="yellow")
+            else:
+                self.line(f"  {vendor.name}: the real one, by {vendor.key}", style="green")
+
+    async def first_chats(self, platform: Platform) -> None:
+        """Asks each vendor's cheapest model something, and shows the answers as they stream in."""
+        async with AsyncAIChat(endpoint=platform.grpc, api_key=platform.key["api_key"]) as client:
+            models = await client.models.list()
+            for provider in dict.fromkeys(model.provider for model in models):
+                await self._chat(client, _cheapest(model for model in models if model.provider == provider))
+
+    async def _chat(self, client: AsyncAIChat, model: Model) -> None:
+        self._model = model.model
+        played = any(vendor.provider == model.provider for vendor in self._played)
+        self.line(f"\n{model.provider} · {model.model}{' (stand-in)' if played else ''}", style="bold")
+        try:
+            async with client.chat.stream(model=model.model, text=FIRST_QUESTION) as stream:
+                async for text in stream.text_stream:
+                    self._console.out(_printable(text), end="", highlight=False)
+                message = await stream.get_final_message()
+        except AIChatError as error:
+            self.line(f"failed: {error}", style="red")
+            return
+        usage = message.usage
+        tokens = f"{usage.input_tokens} + {usage.output_tokens} tokens · " if usage else ""
+        self.line(f"\n{tokens}{cost_usd(message) or 0:f} USD", style="dim")
+
+    def endpoints(self, platform: Platform) -> None:
+        """Tells where everything is, and three commands to try."""
+        body = json.dumps({"model": self._model, "parts": [{"text": {"text": "Hello"}}]})
+        self.line(f"\nReady after {time.monotonic() - self._began:.1f} s", style="bold green")
+        self.line(f"  gRPC            {platform.grpc}")
+        self.line(f"  JSON, gRPC-Web  {platform.http}")
+        self.line(f"  API key         {platform.key['api_key']}")
+        self.line(f"  Postgres        {platform.database_url}")
+        self.line(f"  Redis           {platform.redis_url}")
+        self.line("\nTry, from another terminal:", style="bold")
+        self.line('  make chat TEXT="What can you do?"')
+        self.line("  .venv/bin/aichat conversations")
+        self.line(
+            f"  curl -N {platform.http}/v1/chat:stream -H 'authorization: Bearer {platform.key['api_key']}' "
+            f"-H 'content-type: application/json' -d '{body}'"
+        )
+        self.line("\nCtrl-C stops everything; data and key stay for the next run.", style="dim")
+
+
+def _cheapest(models: Iterable[Model]) -> Model:
+    return min(models, key=lambda model: [money_usd(price.output) for price in model.prices if price.output])
+
+
+def _printable(text: str) -> str:
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")

@@ -1,0 +1,33 @@
+"""The contract's RPCs, as the client calls them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic
+
+from aichat_sdk._encoding import MessageT
+from aichat_sdk._proto.aichat import v1
+
+CHAT = "/aichat.v1.ChatService"
+CONVERSATIONS = "/aichat.v1.ConversationService"
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Generic[MessageT]):
+    """One RPC."""
+
+    path: str
+    response: type[MessageT]
+    repeatable: bool
+    """Whether a repeated call does what one call does."""
+
+
+# StreamChat is repeatable because each call carries a `request_id`; the others are as the contract says.
+STREAM_CHAT = Method(f"{CHAT}/StreamChat", v1.StreamChatResponse, repeatable=True)
+LIST_MODELS = Method(f"{CHAT}/ListModels", v1.ListModelsResponse, repeatable=True)
+CREATE_CONVERSATION = Method(f"{CONVERSATIONS}/CreateConversation", v1.CreateConversationResponse, repeatable=False)
+GET_CONVERSATION = Method(f"{CONVERSATIONS}/GetConversation", v1.GetConversationResponse, repeatable=True)
+LIST_CONVERSATIONS = Method(f"{CONVERSATIONS}/ListConversations", v1.ListConversationsResponse, repeatable=True)
+UPDATE_CONVERSATION = Method(f"{CONVERSATIONS}/UpdateConversation", v1.UpdateConversationResponse, repeatable=True)
+DELETE_CONVERSATION = Method(f"{CONVERSATIONS}/DeleteConversation", v1.DeleteConversationResponse, repeatable=False)
+LIST_MESSAGES = Method(f"{CONVERSATIONS}/ListMessages", v1.ListMessagesResponse, repeatable=True)

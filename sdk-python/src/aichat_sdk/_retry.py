@@ -1,0 +1,62 @@
+"""When a call is worth repeating, and how long to wait before."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aichat_sdk.errors import AIChatError, UnavailableError
+
+FIRST_DELAY = 0.5
+LONGEST_DELAY = 8.0
+LONGEST_RETRY_AFTER = 60.0
+
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment by which a call, all its tries together, must have ended; None: no such moment."""
+
+    moment: float | None
+
+    @classmethod
+    def after(cls, seconds: float | None) -> Deadline:
+        """The deadline that lies `seconds` ahead."""
+        return cls(None if seconds is None else time.monotonic() + seconds)
+
+    def remaining(self) -> float | None:
+        """Seconds until the deadline, never negative; None without one."""
+        return None if self.moment is None else max(0.0, self.moment - time.monotonic())
+
+
+async def retrying(attempt: Callable[[], Awaitable[ResultT]], *, retries: int, deadline: Deadline) -> ResultT:
+    """Calls `attempt` until it succeeds, at most `1 + retries` times; its failures must leave it safe to repeat."""
+    tried = 0
+    while True:
+        try:
+            return await attempt()
+        except UnavailableError as error:
+            delay = delay_before_retry(error, tried)
+            remaining = deadline.remaining()
+            if tried >= retries or delay is None or (remaining is not None and delay >= remaining):
+                raise
+        tried += 1
+        await asyncio.sleep(delay)
+
+
+def delay_before_retry(error: AIChatError, tried: int) -> float | None:
+    """Seconds to wait after the failure of try number `tried`, counted from 0; None if the wait would be too long.
+
+    Grows exponentially, is never less than the server asks for, and differs from caller to caller, so that those who
+    failed together do not come back together.
+    """
+    if error.retry_after is not None and error.retry_after > LONGEST_RETRY_AFTER:
+        return None
+    backoff = min(LONGEST_DELAY, FIRST_DELAY * 2.0**tried)
+    jitter = random.uniform(0.5, 1.0)  # noqa: S311
+    return (error.retry_after or 0.0) + backoff * jitter

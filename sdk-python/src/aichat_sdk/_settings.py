@@ -1,0 +1,54 @@
+"""Where the platform is, and how it is called: arguments first, then the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from dataclasses import dataclass, field
+
+from aichat_sdk.errors import ConfigurationError
+
+_ENDPOINT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
+_API_KEY = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """How a client reaches the platform; times are in seconds."""
+
+    endpoint: str
+    api_key: str = field(repr=False)
+    secure: bool
+    timeout: float
+    stall_timeout: float
+    max_retries: int
+
+
+def resolve_endpoint(endpoint: str | None) -> str:
+    """The endpoint that was given or that AICHAT_ENDPOINT names; ConfigurationError if it is none."""
+    endpoint = endpoint or os.environ.get("AICHAT_ENDPOINT")
+    if not endpoint:
+        raise ConfigurationError('no endpoint: pass endpoint="host:port" or set AICHAT_ENDPOINT')
+    if not _ENDPOINT.fullmatch(endpoint):
+        raise ConfigurationError(f'the endpoint is "host:port", without a scheme or a path; not {endpoint!r}')
+    return endpoint
+
+
+def resolve_api_key(api_key: str | None) -> str:
+    """The key that was given or that AICHAT_API_KEY holds; ConfigurationError, not showing it, if it is none."""
+    api_key = (api_key or os.environ.get("AICHAT_API_KEY") or "").strip()
+    if not api_key:
+        raise ConfigurationError("no API key: pass api_key=… or set AICHAT_API_KEY")
+    if not _API_KEY.fullmatch(api_key):
+        raise ConfigurationError("the API key holds characters that no key has: copy it again")
+    return api_key
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether the endpoint lies on this machine, where calls go without TLS by default."""
+    host = endpoint.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

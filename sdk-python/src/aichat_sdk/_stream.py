@@ -1,0 +1,120 @@
+"""One answer, as it arrives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from aichat_sdk._encoding import encode
+from aichat_sdk._methods import STREAM_CHAT
+from aichat_sdk._proto.aichat.v1 import StreamChatRequest
+from aichat_sdk._retry import Deadline, retrying
+from aichat_sdk._transport import Reader, Transport
+from aichat_sdk.errors import AIChatError, ClosedError, ServerError
+from aichat_sdk.types import ChatEvent, ChatStarted, Message, message_text
+
+
+class ChatStream:
+    """An answer's stream: iterate over its events, or over `text_stream`, or await its final message.
+
+    All three read the same stream, so that what one has read the others do not see again. An answer goes on being
+    generated and stored when its stream is left early.
+    """
+
+    def __init__(self, reader: Reader[ChatEvent], first: ChatEvent, started: ChatStarted) -> None:
+        self.started = started
+        """Who answers, and the ids of the conversation, the message and its answer."""
+        self._reader = reader
+        self._unread: ChatEvent | None = first
+        self._message: Message | None = None
+        self._ended = False
+        self._failure: AIChatError | None = None
+
+    def __aiter__(self) -> AsyncIterator[ChatEvent]:
+        return self
+
+    async def __anext__(self) -> ChatEvent:
+        if self._unread is not None:
+            event, self._unread = self._unread, None
+            return event
+        if self._failure is not None:
+            raise self._failure
+        if self._ended:
+            raise StopAsyncIteration
+        try:
+            return await self._next_event()
+        except AIChatError as error:
+            self._failure = error
+            raise
+        except asyncio.CancelledError:
+            await self.close()
+            raise
+
+    async def _next_event(self) -> ChatEvent:
+        event = await self._read()
+        if event is None:
+            self._ended = True
+            if self._message is None:
+                raise ServerError("the server ended the stream without its last event")
+            raise StopAsyncIteration
+        if event.completed is not None:
+            self._message = event.completed.message
+        return event
+
+    async def _read(self) -> ChatEvent | None:
+        try:
+            return await self._reader.read()
+        except AIChatError:
+            # The answer is whole and stored: how the connection ends does not matter any more.
+            if self._message is not None:
+                return None
+            raise
+
+    @property
+    def text_stream(self) -> AsyncIterator[str]:
+        """The answer's text, piece by piece."""
+        return self._texts()
+
+    async def _texts(self) -> AsyncIterator[str]:
+        async for event in self:
+            if event.text_delta is not None:
+                yield event.text_delta.text
+
+    async def get_final_message(self) -> Message:
+        """Reads the stream to its end and returns the answer as stored, with stop reason, usage and cost."""
+        async for _ in self:
+            pass
+        if self._message is None:
+            raise ServerError("the server's last event holds no message")
+        return self._message
+
+    async def get_final_text(self) -> str:
+        """Reads the stream to its end and returns the answer's whole text."""
+        return message_text(await self.get_final_message())
+
+    async def close(self) -> None:
+        """Ends the call if the answer has not ended: reading on gives ClosedError. Leaving the context does this."""
+        self._reader.cancel()
+        self._unread = None
+        self._ended = True
+        if self._message is None and self._failure is None:
+            self._failure = ClosedError("the stream was closed before the answer's end")
+
+
+async def open_stream(transport: Transport, request: StreamChatRequest, *, timeout: float | None) -> ChatStream:
+    """The stream of an answer that has begun. The call is repeated, as it is, until the first event has arrived."""
+    payload = encode(request)
+    deadline = Deadline.after(timeout)
+
+    async def attempt() -> ChatStream:
+        reader = transport.open_stream(STREAM_CHAT, payload, deadline)
+        try:
+            first = await reader.read()
+            if first is None or first.started is None:
+                raise ServerError("the server did not begin the stream with `started`")
+        except BaseException:
+            reader.cancel()
+            raise
+        return ChatStream(reader, first, first.started)
+
+    return await retrying(attempt, retries=transport.settings.max_retries, deadline=deadline)

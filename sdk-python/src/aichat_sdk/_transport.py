@@ -1,0 +1,126 @@
+"""The gRPC channel: bytes out, bytes in, every failure an AIChatError."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Generic
+
+import betterproto2
+import grpc
+
+from aichat_sdk._encoding import MessageT, decode, encode
+from aichat_sdk._methods import Method
+from aichat_sdk._retry import Deadline, retrying
+from aichat_sdk._settings import ClientSettings
+from aichat_sdk._status import error_of
+from aichat_sdk._version import __version__
+from aichat_sdk.errors import ClosedError, ConnectionFailedError
+
+KEEPALIVE_SECONDS = 30
+KEEPALIVE_TIMEOUT_SECONDS = 10
+MOST_RESPONSE_BYTES = 64 << 20
+
+
+class Transport:
+    """One connection to the platform, opened at the first call."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self.settings = settings
+        self._metadata = (("authorization", f"Bearer {settings.api_key}"),)
+        self._channel: grpc.aio.Channel | None = None
+        self._closed = False
+
+    async def call(
+        self, method: Method[MessageT], request: betterproto2.Message, *, timeout: float | None = None
+    ) -> MessageT:
+        """One request and its response; repeatable methods are tried again when the platform is unavailable."""
+        payload = encode(request)
+        deadline = Deadline.after(self.settings.timeout if timeout is None else timeout)
+        retries = self.settings.max_retries if method.repeatable else 0
+        return await retrying(partial(self._call_once, method, payload, deadline), retries=retries, deadline=deadline)
+
+    async def _call_once(self, method: Method[MessageT], payload: bytes, deadline: Deadline) -> MessageT:
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._open_channel().unary_unary(method.path)
+        with _typed_failures(self.settings.endpoint):
+            response = await call(payload, metadata=self._metadata, timeout=deadline.remaining())
+        return decode(method.response, response)
+
+    def open_stream(self, method: Method[MessageT], payload: bytes, deadline: Deadline) -> Reader[MessageT]:
+        """Sends one request and reads a stream of responses."""
+        call: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = self._open_channel().unary_stream(method.path)
+        return Reader(call(payload, metadata=self._metadata, timeout=deadline.remaining()), method, self.settings)
+
+    async def close(self) -> None:
+        """Closes the connection; calls under way end with ClosedError."""
+        self._closed = True
+        if self._channel is not None:
+            await self._channel.close()
+
+    def _open_channel(self) -> grpc.aio.Channel:
+        if self._closed:
+            raise ClosedError("the client is closed: make the call inside its `async with` block, or before close()")
+        if self._channel is None:
+            self._channel = _connect(self.settings)
+        return self._channel
+
+
+class Reader(Generic[MessageT]):
+    """The responses of one streaming call, one at a time."""
+
+    def __init__(
+        self, call: grpc.aio.UnaryStreamCall[bytes, bytes], method: Method[MessageT], settings: ClientSettings
+    ) -> None:
+        self._call = call
+        self._responses = aiter(call)
+        self._method = method
+        self._settings = settings
+
+    async def read(self) -> MessageT | None:
+        """The next response, None after the last; ConnectionFailedError after a silence of `stall_timeout`."""
+        try:
+            async with asyncio.timeout(self._settings.stall_timeout):
+                with _typed_failures(self._settings.endpoint):
+                    response = await anext(self._responses, None)
+        except TimeoutError:
+            raise ConnectionFailedError(
+                f"nothing came from {self._settings.endpoint} for {self._settings.stall_timeout:g} s: the connection "
+                "is taken to be dead"
+            ) from None
+        return None if response is None else decode(self._method.response, response)
+
+    def cancel(self) -> None:
+        """Ends the call, if it has not ended."""
+        self._call.cancel()
+
+
+def _connect(settings: ClientSettings) -> grpc.aio.Channel:
+    options = [
+        ("grpc.primary_user_agent", f"aichat-sdk-python/{__version__}"),
+        ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
+        # Retries come sooner than gRPC would connect again by default.
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 5000),
+        # A page of long messages is larger than gRPC's default of 4 MiB.
+        ("grpc.max_receive_message_length", MOST_RESPONSE_BYTES),
+    ]
+    if settings.secure:
+        return grpc.aio.secure_channel(settings.endpoint, grpc.ssl_channel_credentials(), options=options)
+    return grpc.aio.insecure_channel(settings.endpoint, options=options)
+
+
+@contextmanager
+def _typed_failures(endpoint: str) -> Iterator[None]:
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise error_of(error, endpoint) from error
+    except asyncio.CancelledError:
+        # gRPC raises this too when the call is cancelled, though nobody cancelled the task.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ClosedError("the client or the stream was closed during the call") from None

@@ -1,0 +1,87 @@
+"""Chats with models."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Unpack
+
+from aichat_sdk._proto.aichat.v1 import ChatOptions, ReasoningEffort, StreamChatRequest
+from aichat_sdk._stream import ChatStream, open_stream
+from aichat_sdk._transport import Transport
+from aichat_sdk.errors import InvalidRequestError
+from aichat_sdk.types import ChatParams, Effort, Message, Part, TextPart
+
+__all__ = ["Chat", "ChatStream"]
+
+
+class Chat:
+    """`client.chat`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    @asynccontextmanager
+    async def stream(self, *, timeout: float | None = None, **params: Unpack[ChatParams]) -> AsyncIterator[ChatStream]:
+        """Sends a message and streams the answer; `ChatParams` says what can be passed.
+
+        `async with client.chat.stream(model="…", text="…") as stream:` is entered once the answer has begun. Leaving
+        the block closes the call; the answer goes on being generated and stored. `timeout`: the most seconds that the
+        whole answer may take; None: no limit.
+        """
+        stream = await open_stream(self._transport, _request(**params), timeout=timeout)
+        try:
+            yield stream
+        finally:
+            await stream.close()
+
+    async def send(self, *, timeout: float | None = None, **params: Unpack[ChatParams]) -> Message:
+        """Sends a message and returns the whole answer; takes what `stream` takes."""
+        async with self.stream(timeout=timeout, **params) as stream:
+            return await stream.get_final_message()
+
+
+def _request(
+    *,
+    model: str,
+    text: str | None = None,
+    parts: list[Part] | None = None,
+    conversation_id: str | None = None,
+    parent_message_id: str | None = None,
+    request_id: str | None = None,
+    max_output_tokens: int | None = None,
+    temperature: float | None = None,
+    stop: str | list[str] | None = None,
+    system_prompt: str | None = None,
+    reasoning_effort: Effort | None = None,
+) -> StreamChatRequest:
+    return StreamChatRequest(
+        request_id=request_id or str(uuid.uuid4()),
+        conversation_id=conversation_id or "",
+        parent_message_id=parent_message_id or "",
+        parts=_parts(text, parts),
+        model=model,
+        options=ChatOptions(
+            max_output_tokens=max_output_tokens,
+            temperature=temperature,
+            stop=[stop] if isinstance(stop, str) else stop or [],
+            system_prompt=system_prompt or "",
+            reasoning_effort=_effort(reasoning_effort),
+        ),
+    )
+
+
+def _parts(text: str | None, parts: list[Part] | None) -> list[Part]:
+    if (text is None) == (parts is None):
+        raise InvalidRequestError("a message is either `text` or `parts`: give one of them")
+    return parts if parts is not None else [Part(text=TextPart(text=text or ""))]
+
+
+def _effort(effort: Effort | None) -> ReasoningEffort:
+    if effort is None:
+        return ReasoningEffort.UNSPECIFIED
+    try:
+        return ReasoningEffort[effort.upper()]
+    except KeyError:
+        raise InvalidRequestError('reasoning_effort is "none", "low", "medium" or "high"') from None

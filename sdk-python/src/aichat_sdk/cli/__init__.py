@@ -1,0 +1,42 @@
+"""The `aichat` command: chats with the platform from a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from asyncio import Runner
+
+from aichat_sdk.cli._advice import advice
+from aichat_sdk.cli._arguments import parse
+from aichat_sdk.cli._context import INTERRUPTED, Context
+from aichat_sdk.cli._target import connect
+from aichat_sdk.cli._terminal import Terminal
+from aichat_sdk.errors import AIChatError
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command and returns its exit code: 0, 1 for a failure, 2 for wrong usage, 130 when interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    terminal = Terminal()
+    command = parse(arguments)
+    try:
+        with Runner() as runner:
+            client = connect(command.endpoint, command.api_key)
+            try:
+                return command.run(Context(client, runner, terminal))
+            finally:
+                runner.run(client.close())
+    except AIChatError as error:
+        terminal.complain(advice(error))
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads any more; without this Python complains once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

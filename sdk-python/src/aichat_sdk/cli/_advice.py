@@ -1,0 +1,30 @@
+"""Says in one line what went wrong and what to do about it."""
+
+from __future__ import annotations
+
+from aichat_sdk.errors import AIChatError, AuthenticationError, ConfigurationError, ConnectionFailedError, ServerError
+
+BY_REASON = {
+    "MODEL_UNKNOWN": "`aichat models` lists the models",
+    "CONVERSATION_NOT_FOUND": "`aichat conversations` lists the conversations",
+}
+BY_KIND: dict[type[AIChatError], str] = {
+    ConfigurationError: "give --endpoint HOST:PORT and --api-key KEY, set AICHAT_ENDPOINT and AICHAT_API_KEY, or be "
+    "where `make run` runs",
+    AuthenticationError: "check --api-key or AICHAT_API_KEY",
+    ConnectionFailedError: "check that the platform is running and that the endpoint is right",
+    ServerError: "if it happens again, report it",
+}
+
+
+def advice(error: AIChatError) -> str:
+    """The error's message, what is wrong with which field, and what to do."""
+    parts = [error.message]
+    parts += [f"{violation.field} {violation.description}" for violation in error.violations]
+    if error.retry_after is not None:
+        parts.append(f"try again in {error.retry_after:.0f} s")
+    hint = BY_REASON.get(error.reason or "") or BY_KIND.get(type(error))
+    if hint:
+        parts.append(hint)
+    line = "; ".join(parts)
+    return f"{line} (request {error.request_id})" if isinstance(error, ServerError) and error.request_id else line

@@ -1,0 +1,76 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import get_args
+
+from aichat_sdk._version import __version__
+from aichat_sdk.cli import _history as history
+from aichat_sdk.cli._chat import chat
+from aichat_sdk.cli._context import Context
+from aichat_sdk.types import Effort
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What is to be done, and where."""
+
+    run: Callable[[Context], int]
+    endpoint: str | None
+    api_key: str | None
+
+
+def parse(arguments: list[str] | None) -> Command:
+    """What the arguments ask for, `sys.argv` if None; exits with code 2 if they make no sense."""
+    options = vars(_parser().parse_args(arguments))
+    endpoint, api_key = options.pop("endpoint", None), options.pop("api_key", None)
+    return Command(partial(options.pop("run"), **options), endpoint, api_key)
+
+
+def _parser() -> argparse.ArgumentParser:
+    target = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    target.add_argument("--endpoint", metavar="HOST:PORT", help="where the platform is (or AICHAT_ENDPOINT)")
+    target.add_argument("--api-key", metavar="KEY", help="an API key (or AICHAT_API_KEY)")
+    parser = argparse.ArgumentParser(
+        prog="aichat",
+        parents=[target],
+        description="Chat with Claude, OpenAI and Gemini models through the AI chat platform.",
+        epilog="Without --endpoint and AICHAT_ENDPOINT, talks to what `make run` started in this directory or above.",
+    )
+    parser.add_argument("--version", action="version", version=f"aichat {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_chat(commands.add_parser("chat", parents=[target], help="ask a model, or hold a conversation"))
+    conversations = commands.add_parser("conversations", parents=[target], help="show what was said before")
+    conversations.set_defaults(run=history.list_conversations)
+    _add_conversations(conversations, target)
+    models = commands.add_parser("models", parents=[target], help="list the models and their prices")
+    models.set_defaults(run=history.list_models)
+    return parser
+
+
+def _add_chat(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=chat)
+    parser.add_argument("text", nargs="?", help="the message; without it, a conversation on a terminal, else stdin")
+    parser.add_argument("--model", metavar="ID", help="the model to ask (default: the first of `aichat models`)")
+    parser.add_argument("--conversation", metavar="ID", help="the conversation to go on with (default: a new one)")
+    parser.add_argument("--system", metavar="TEXT", help="what the model should know ahead of the conversation")
+    parser.add_argument("--max-output-tokens", metavar="N", type=int, help="the most tokens that an answer may have")
+    parser.add_argument("--effort", choices=get_args(Effort), help="how much the model should reason")
+
+
+def _add_conversations(parser: argparse.ArgumentParser, target: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(metavar="ACTION")
+    actions.add_parser("list", parents=[target], help="list all, the one that changed last first (default)")
+    show = actions.add_parser("show", parents=[target], help="show the messages of one")
+    show.set_defaults(run=history.show_conversation)
+    rename = actions.add_parser("rename", parents=[target], help="give one another title")
+    rename.set_defaults(run=history.rename_conversation)
+    delete = actions.add_parser("delete", parents=[target], help="delete one and its messages for good")
+    delete.set_defaults(run=history.delete_conversation)
+    for action in (show, rename, delete):
+        action.add_argument("conversation_id", metavar="ID")
+    rename.add_argument("title", metavar="TITLE")

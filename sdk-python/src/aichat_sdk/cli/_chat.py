@@ -1,0 +1,110 @@
+"""`aichat chat`: one question, or a conversation."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+from aichat_sdk.cli._advice import advice
+from aichat_sdk.cli._context import INTERRUPTED, Context
+from aichat_sdk.cli._terminal import dollars
+from aichat_sdk.errors import AIChatError, NotFoundError
+from aichat_sdk.types import ChatParams, Effort, Message, StopReason, Usage, cost_usd
+
+with contextlib.suppress(ImportError):
+    import readline  # noqa: F401  gives input() line editing and a history, where there is one
+
+
+def chat(
+    context: Context,
+    *,
+    text: str | None,
+    model: str | None,
+    conversation: str | None,
+    system: str | None,
+    max_output_tokens: int | None,
+    effort: Effort | None,
+) -> int:
+    """Asks once if there is a text, in the arguments or on a standard input that is no terminal; else converses."""
+    params = ChatParams(
+        model=model or context.runner.run(_first_model(context)),
+        conversation_id=conversation,
+        system_prompt=system,
+        max_output_tokens=max_output_tokens,
+        reasoning_effort=effort,
+    )
+    session = _Session(context, params)
+    if text is None and context.terminal.converses:
+        return session.converse()
+    return session.ask(sys.stdin.read() if text is None else text)
+
+
+async def _first_model(context: Context) -> str:
+    models = await context.client.models.list()
+    if not models:
+        raise NotFoundError("the platform offers no models: give the server a vendor's API key")
+    return models[0].model
+
+
+class _Session:
+    """One conversation."""
+
+    def __init__(self, context: Context, params: ChatParams) -> None:
+        self._context = context
+        self._params = params
+        self._begun = False
+
+    def converse(self) -> int:
+        """Asks what is typed, until Ctrl-D or Ctrl-C at the prompt."""
+        self._context.terminal.note(f"{self._params['model']} · Ctrl-C stops an answer, Ctrl-D ends")
+        while True:
+            try:
+                text = input("> ")
+            except (EOFError, KeyboardInterrupt):
+                self._context.terminal.line("")
+                return 0
+            if not text.strip():
+                continue
+            try:
+                self.ask(text)
+            except AIChatError as error:
+                self._context.terminal.complain(advice(error))
+
+    def ask(self, text: str) -> int:
+        """Sends the text and shows the answer; Ctrl-C stops showing it, and no more."""
+        try:
+            self._context.runner.run(self._ask(text))
+        except KeyboardInterrupt:
+            self._context.terminal.note(self._farewell())
+            return INTERRUPTED
+        return 0
+
+    def _farewell(self) -> str:
+        if not self._begun:
+            return "Stopped waiting. If an answer begins all the same, it is stored: aichat conversations"
+        conversation = self._params["conversation_id"]
+        return f"Stopped showing. The answer goes on being stored: aichat conversations show {conversation}"
+
+    async def _ask(self, text: str) -> None:
+        terminal = self._context.terminal
+        params: ChatParams = {**self._params, "text": text}
+        self._begun = False
+        with terminal.answer() as answer:
+            async with self._context.client.chat.stream(**params) as stream:
+                self._begun = True
+                self._params["conversation_id"] = stream.started.conversation_id
+                async for piece in stream.text_stream:
+                    answer.add(piece)
+                message = await stream.get_final_message()
+        terminal.note(_summary(message))
+
+
+def _summary(message: Message) -> str:
+    usage, cost = message.usage or Usage(), cost_usd(message)
+    read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+    facts = [message.model, f"{'about ' if usage.estimated else ''}{read} + {usage.output_tokens} tokens"]
+    if cost is not None:
+        facts.append(dollars(cost))
+    if message.stop_reason is StopReason.MAX_TOKENS:
+        facts.append("cut at the most tokens it may have")
+    return " · ".join([*facts, f"conversation {message.conversation_id}"])

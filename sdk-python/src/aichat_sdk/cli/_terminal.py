@@ -1,0 +1,62 @@
+"""What people see. Text from the platform never reaches a terminal with the control characters it may hold."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal
+
+from rich.console import Console
+
+from aichat_sdk.cli._answer import Answer, LiveAnswer, PlainAnswer
+from aichat_sdk.cli._markdown import SafeMarkdown, printable
+
+
+class Terminal:
+    """Standard output for what was asked for; standard error for failures, and for notes that would get in between."""
+
+    def __init__(self) -> None:
+        self._out = Console(highlight=False, markup=False, emoji=False)
+        self._err = Console(highlight=False, markup=False, emoji=False, stderr=True)
+        self._fancy = sys.stdout.isatty() and not self._out.is_dumb_terminal
+
+    @property
+    def converses(self) -> bool:
+        """Whether there is a person at both ends."""
+        return sys.stdin.isatty() and sys.stdout.isatty()
+
+    def answer(self) -> Answer:
+        """Shows an answer as it arrives: live Markdown on a terminal, plain text elsewhere."""
+        return LiveAnswer(self._out) if self._fancy else PlainAnswer(sys.stdout)
+
+    def markdown(self, text: str) -> None:
+        """Prints a whole text of a person or a model."""
+        if self._fancy:
+            self._out.print(SafeMarkdown(text))
+        else:
+            self.line(text)
+
+    def line(self, text: str) -> None:
+        """Prints a line as it is."""
+        if sys.stdout.isatty():
+            text = printable(text)
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def heading(self, text: str) -> None:
+        """Prints a line that stands out."""
+        self._out.print(printable(text), style="bold", soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Prints a line in the background, beside the output if that is not for people."""
+        console = self._out if sys.stdout.isatty() else self._err
+        console.print(printable(text), style="dim", soft_wrap=True)
+
+    def complain(self, text: str) -> None:
+        """Prints what went wrong, on one line."""
+        self._err.print(f"aichat: {printable(' '.join(text.split()))}", style="red", soft_wrap=True)
+
+
+def dollars(amount: Decimal) -> str:
+    """An amount with as many digits as it needs, and at least two after the point."""
+    digits = max(2, -int(amount.normalize().as_tuple().exponent))
+    return f"${amount:.{digits}f}"

@@ -1,0 +1,74 @@
+"""The conversations that the platform keeps."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from aichat_sdk import _methods as methods
+from aichat_sdk._proto.aichat import v1
+from aichat_sdk._transport import Transport
+from aichat_sdk.errors import ServerError
+from aichat_sdk.paging import Page, Pager
+from aichat_sdk.types import Conversation, Message
+
+__all__ = ["Conversations"]
+
+ValueT = TypeVar("ValueT")
+
+
+class Conversations:
+    """`client.conversations`. Every method raises NotFoundError for a conversation that the organisation lacks."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def create(self, *, title: str = "", timeout: float | None = None) -> Conversation:
+        """Begins a conversation without a message; with an empty title its first message will give it one."""
+        request = v1.CreateConversationRequest(title=title)
+        response = await self._transport.call(methods.CREATE_CONVERSATION, request, timeout=timeout)
+        return _present(response.conversation)
+
+    async def get(self, conversation_id: str, *, timeout: float | None = None) -> Conversation:
+        """One conversation."""
+        request = v1.GetConversationRequest(conversation_id=conversation_id)
+        response = await self._transport.call(methods.GET_CONVERSATION, request, timeout=timeout)
+        return _present(response.conversation)
+
+    def list(self, *, page_size: int = 0, page_token: str = "", timeout: float | None = None) -> Pager[Conversation]:
+        """The organisation's conversations, the one that changed last first; 0 is the server's page size."""
+
+        async def fetch(token: str) -> Page[Conversation]:
+            request = v1.ListConversationsRequest(page_size=page_size, page_token=token)
+            response = await self._transport.call(methods.LIST_CONVERSATIONS, request, timeout=timeout)
+            return Page(response.conversations, response.next_page_token)
+
+        return Pager(fetch, page_token)
+
+    async def update(self, conversation_id: str, *, title: str | None, timeout: float | None = None) -> Conversation:
+        """Gives a conversation another title; None leaves it as it is."""
+        request = v1.UpdateConversationRequest(conversation_id=conversation_id, title=title)
+        response = await self._transport.call(methods.UPDATE_CONVERSATION, request, timeout=timeout)
+        return _present(response.conversation)
+
+    async def delete(self, conversation_id: str, *, timeout: float | None = None) -> None:
+        """Deletes a conversation and its messages for good."""
+        request = v1.DeleteConversationRequest(conversation_id=conversation_id)
+        await self._transport.call(methods.DELETE_CONVERSATION, request, timeout=timeout)
+
+    def list_messages(
+        self, conversation_id: str, *, page_size: int = 0, page_token: str = "", timeout: float | None = None
+    ) -> Pager[Message]:
+        """A conversation's messages, all branches, the oldest first; 0 is the server's page size."""
+
+        async def fetch(token: str) -> Page[Message]:
+            request = v1.ListMessagesRequest(conversation_id=conversation_id, page_size=page_size, page_token=token)
+            response = await self._transport.call(methods.LIST_MESSAGES, request, timeout=timeout)
+            return Page(response.messages, response.next_page_token)
+
+        return Pager(fetch, page_token)
+
+
+def _present(value: ValueT | None) -> ValueT:
+    if value is None:
+        raise ServerError("the server left out the conversation")
+    return value

@@ -1,0 +1,44 @@
+"""Lists that come in pages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+__all__ = ["Page", "Pager"]
+
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[ItemT]):
+    """One page of a list."""
+
+    items: list[ItemT]
+    next_page_token: str
+    """Gets the next page; empty on the last one."""
+
+
+class Pager(Generic[ItemT]):
+    """A list: `await` it for one page, or go over all items of all pages with `async for`."""
+
+    def __init__(self, fetch: Callable[[str], Awaitable[Page[ItemT]]], page_token: str) -> None:
+        self._fetch = fetch
+        self._page_token = page_token
+
+    def __await__(self) -> Generator[None, None, Page[ItemT]]:
+        return self._fetch(self._page_token).__await__()
+
+    async def __aiter__(self) -> AsyncIterator[ItemT]:
+        async for page in self.pages():
+            for item in page.items:
+                yield item
+
+    async def pages(self) -> AsyncIterator[Page[ItemT]]:
+        """The pages, each fetched when it is reached."""
+        page = await self
+        yield page
+        while page.next_page_token:
+            page = await self._fetch(page.next_page_token)
+            yield page

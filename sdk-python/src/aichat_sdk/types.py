@@ -1,0 +1,110 @@
+"""What the platform's calls take and give, as the contract defines it, and three helpers to read it.
+
+`ChatEvent` is one event of an answer's stream: exactly one of its fields `started`, `text_delta`, `reasoning_delta`,
+`usage`, `heartbeat` and `completed` is not None.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal, NotRequired, Required, TypedDict
+
+from aichat_sdk._proto.aichat.v1 import (
+    ChatCompleted,
+    ChatStarted,
+    ChatUsage,
+    Conversation,
+    ErrorReason,
+    Heartbeat,
+    Message,
+    MessageState,
+    Model,
+    ModelAbilities,
+    ModelPrice,
+    Part,
+    ReasoningDelta,
+    ReasoningEffort,
+    Role,
+    StopReason,
+    TextDelta,
+    TextPart,
+    Usage,
+)
+from aichat_sdk._proto.aichat.v1 import StreamChatResponse as ChatEvent
+from aichat_sdk._proto.google.type import Money
+
+__all__ = [
+    "ChatCompleted",
+    "ChatEvent",
+    "ChatParams",
+    "ChatStarted",
+    "ChatUsage",
+    "Conversation",
+    "Effort",
+    "ErrorReason",
+    "Heartbeat",
+    "Message",
+    "MessageState",
+    "Model",
+    "ModelAbilities",
+    "ModelPrice",
+    "Money",
+    "Part",
+    "ReasoningDelta",
+    "ReasoningEffort",
+    "Role",
+    "StopReason",
+    "TextDelta",
+    "TextPart",
+    "Usage",
+    "cost_usd",
+    "message_text",
+    "money_usd",
+]
+
+Effort = Literal["none", "low", "medium", "high"]
+"""How much a model should reason before it answers."""
+
+_NANO = Decimal(1).scaleb(-9)
+
+
+class ChatParams(TypedDict):
+    """What `client.chat.stream` and `client.chat.send` take, by keyword. What is left out has the server's default."""
+
+    model: Required[str]
+    """The model to ask, an id from `client.models.list()`."""
+    text: NotRequired[str | None]
+    """The message, if it is text alone."""
+    parts: NotRequired[list[Part] | None]
+    """The message's content; give this or `text`."""
+    conversation_id: NotRequired[str | None]
+    """The conversation to go on with. None: a new one begins."""
+    parent_message_id: NotRequired[str | None]
+    """The message that this one follows. None: the last one of the conversation's newest branch."""
+    request_id: NotRequired[str | None]
+    """A UUID that makes the call safe to repeat. None: a new one is made."""
+    max_output_tokens: NotRequired[int | None]
+    """The most tokens that the answer may have."""
+    temperature: NotRequired[float | None]
+    """How freely the model picks its words, from 0 to 2."""
+    stop: NotRequired[str | list[str] | None]
+    """Ends the answer before any of these sequences: at most 4."""
+    system_prompt: NotRequired[str | None]
+    """What the model should know and how it should behave, ahead of the conversation."""
+    reasoning_effort: NotRequired[Effort | None]
+    """How much the model should reason."""
+
+
+def cost_usd(message: Message | ChatUsage) -> Decimal | None:
+    """What it cost in US dollars, exact to the nano-dollar; None if it carries no cost, as a user's message does."""
+    return None if message.cost is None else money_usd(message.cost)
+
+
+def money_usd(money: Money) -> Decimal:
+    """An amount of US dollars, exact to the nano-dollar."""
+    return money.units + money.nanos * _NANO
+
+
+def message_text(message: Message) -> str:
+    """The text of all parts of a message, in order."""
+    return "\n\n".join(part.text.text for part in message.parts if part.text is not None)

@@ -1,0 +1,77 @@
+"""The server's commands: `python -m aichat_server serve | migrate | keys | check-config`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from uuid import UUID
+
+from aichat_server.domain.errors import AichatError
+from aichat_server.settings import Settings, SettingsError, load_settings
+
+MAX_KEY_DAYS = 36_500
+
+Run = Callable[[Settings, argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code: 0, 1 for a failure, 2 for settings that will not do."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = load_settings()
+        return _command(settings, options)(settings, options)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except AichatError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
+
+
+def _command(settings: Settings, options: argparse.Namespace) -> Run:
+    """The command's function; its module is loaded now, since the vendors' SDKs take seconds that not all need."""
+    module, function = options.command
+    if module == "serve" and len(settings.listen) > 1:
+        module = "serve_each"
+    run: Run = getattr(import_module(f"aichat_server.commands.{module}"), function)
+    return run
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m aichat_server", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("serve", help="serve gRPC, by one process for each address of AICHAT_LISTEN")
+    command.add_argument("--until-stdin-ends", action="store_true", help="stop, too, when standard input ends")
+    command.set_defaults(command=("serve", "run"))
+    command = commands.add_parser("migrate", help="bring the database to this version's schema")
+    command.set_defaults(command=("migrate", "run"))
+    command = commands.add_parser("check-config", help="check the settings and connect to nothing")
+    command.set_defaults(command=("check_config", "run"))
+    _add_keys(commands.add_parser("keys", help="mint and revoke API keys"))
+    return parser
+
+
+def _add_keys(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("mint", help="make an API key, shown this once")
+    command.add_argument("--organization", required=True, metavar="NAME", help="its owner; made if it is not there")
+    command.add_argument("--expires-in-days", type=_days, metavar="N", help="for how long it is good; absent: for ever")
+    command.add_argument("--json", action="store_true", help="print one JSON object")
+    command.set_defaults(command=("keys", "mint"))
+    command = commands.add_parser("revoke", help="end an API key")
+    command.add_argument("key_id", type=UUID)
+    command.add_argument("--organization-id", type=UUID, required=True)
+    command.set_defaults(command=("keys", "revoke"))
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if not 1 <= days <= MAX_KEY_DAYS:
+        raise argparse.ArgumentTypeError(f"from 1 to {MAX_KEY_DAYS} days")
+    return days
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""The composition root: the only file that sees every layer."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+import structlog
+
+from aichat_server.connect import connect_database
+from aichat_server.domain.models import Model
+from aichat_server.gateways.catalogue import CompatibleEntry, load_catalogue
+from aichat_server.gateways.jwks import SigningKeys
+from aichat_server.gateways.logs import configure_logs
+from aichat_server.gateways.tokens import TokenVerifier
+from aichat_server.providers.base import ProviderConfig
+from aichat_server.providers.factory import AIProviderFactory
+from aichat_server.rpc.chat import ChatServicer
+from aichat_server.rpc.conversations import ConversationServicer
+from aichat_server.rpc.interceptors.authentication import Authentication
+from aichat_server.rpc.server import RpcServer, build_server
+from aichat_server.services.chat import Chat
+from aichat_server.services.conversations import Conversations
+from aichat_server.services.generations import Generations
+from aichat_server.services.identity import Authenticator
+from aichat_server.services.models import Models
+from aichat_server.settings import Settings, SettingsError
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A server that is ready to listen."""
+
+    server: RpcServer
+    generations: Generations
+    drain_seconds: float
+
+    async def stop(self) -> None:
+        """Takes no new turns, lets running ones finish within the grace, and stores the rest as interrupted."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.drain_seconds
+
+        async def end_rest() -> None:
+            # Answers whose callers went away are still being written, and have the same grace.
+            await self.generations.drain(max(0.0, deadline - loop.time()))
+
+        await self.server.stop(self.drain_seconds, end_rest)
+
+
+async def serve(settings: Settings, *, until_stdin_ends: bool = False) -> int:
+    """Serves on the first address of the settings until SIGTERM or SIGINT, then drains; returns the exit code."""
+    configure_logs(settings.log_level)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    if until_stdin_ends:
+        await loop.connect_read_pipe(lambda: _Lifeline(stopping), sys.stdin)
+    async with build(settings) as app:
+        port = await app.server.start(settings.listen[0])
+        # What was made at start-up stays; collections need not go through it again and again.
+        gc.collect()
+        gc.freeze()
+        _log.info("serving", address=settings.listen[0], port=port)
+        await stopping.wait()
+        _log.info("draining", seconds=settings.drain_seconds)
+        await app.stop()
+    return 0
+
+
+class _Lifeline(asyncio.Protocol):
+    """Standard input, held open by the process that spawned this one: its end means that this one must end too."""
+
+    def __init__(self, ended: asyncio.Event) -> None:
+        self._ended = ended
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — however it was lost
+        self._ended.set()
+
+
+@asynccontextmanager
+async def build(settings: Settings) -> AsyncGenerator[App, None]:
+    """Puts the server together; closes everything at the end."""
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(connect_database(settings))
+        providers = AIProviderFactory(_provider_configs(settings))
+        stack.push_async_callback(providers.aclose)
+        models = Models(build_catalogue(settings), providers)
+        generations = Generations(
+            opened.turns,
+            coalesce_seconds=settings.coalesce_seconds,
+            heartbeat_seconds=settings.heartbeat_seconds,
+        )
+        tokens = await stack.enter_async_context(_token_verifier(settings))
+        authenticator = Authenticator(opened, tokens, cache_seconds=settings.auth_cache_seconds)
+        server = build_server(
+            ChatServicer(Chat(models, opened.turns, generations), models),
+            ConversationServicer(Conversations(opened)),
+            Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins),
+            reflect=settings.environment == "development",
+        )
+        yield App(server, generations, settings.drain_seconds)
+
+
+@asynccontextmanager
+async def _token_verifier(settings: Settings) -> AsyncGenerator[TokenVerifier | None, None]:
+    """None where no SUPABASE_URL names a place to sign in."""
+    if settings.supabase_url is None:
+        yield None
+        return
+    issuer = f"{settings.supabase_url.rstrip('/')}/auth/v1"
+    secret = settings.supabase_jwt_secret
+    async with httpx.AsyncClient() as client:
+        yield TokenVerifier(
+            SigningKeys(client, f"{issuer}/.well-known/jwks.json"),
+            issuer=issuer,
+            audience=settings.jwt_audience,
+            secret=secret.get_secret_value() if secret else None,
+        )
+
+
+def build_catalogue(settings: Settings) -> dict[str, Model]:
+    """The models by id; SettingsError for models that nobody knows."""
+    compatible = [
+        CompatibleEntry(
+            endpoint=endpoint.name,
+            model=model.id,
+            context_window=model.context_window,
+            max_output_tokens=model.max_output_tokens,
+            input_usd_per_mtok=model.input_usd_per_mtok,
+            output_usd_per_mtok=model.output_usd_per_mtok,
+            reasoning=model.reasoning,
+        )
+        for endpoint in settings.openai_compatible
+        for model in endpoint.models
+    ]
+    try:
+        return load_catalogue(settings.models, compatible)
+    except ValueError as error:
+        raise SettingsError(f"AICHAT_MODELS: {error}") from None
+
+
+def _provider_configs(settings: Settings) -> Iterator[ProviderConfig]:
+    vendors = (
+        ("anthropic", settings.anthropic_api_key, settings.anthropic_base_url),
+        ("openai", settings.openai_api_key, settings.openai_base_url),
+        ("gemini", settings.gemini_api_key, settings.gemini_base_url),
+    )
+    stall = settings.provider_stall_seconds
+    for name, key, base_url in vendors:
+        if key is not None:
+            yield ProviderConfig(name, key.get_secret_value(), base_url, stall_seconds=stall)
+    for endpoint in settings.openai_compatible:
+        key = endpoint.api_key
+        yield ProviderConfig(
+            endpoint.name, key.get_secret_value(), endpoint.base_url, stall_seconds=stall, openai_compatible=True
+        )

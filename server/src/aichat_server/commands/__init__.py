@@ -1,0 +1,1 @@
+"""The server's commands, one a file: each has `add_arguments` and `run`."""

@@ -1,0 +1,16 @@
+"""`check-config`: checks the settings and connects to nothing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from aichat_server.app import build_catalogue
+from aichat_server.settings import Settings
+
+
+def run(settings: Settings, _options: argparse.Namespace) -> int:
+    """Checks what cannot be seen from the settings one by one."""
+    build_catalogue(settings)
+    sys.stdout.write("the settings are complete and well-formed\n")
+    return 0

@@ -1,0 +1,46 @@
+"""`keys`: mints and revokes API keys."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from datetime import timedelta
+
+from aichat_server.connect import connect_database
+from aichat_server.services.organizations import MintedKey, Organizations
+from aichat_server.settings import Settings
+
+
+def mint(settings: Settings, options: argparse.Namespace) -> int:
+    """Makes an API key and prints it, this once."""
+    minted = asyncio.run(_mint(settings, options.organization, options.expires_in_days))
+    shown = {
+        "organization_id": str(minted.org_id),
+        "member_id": str(minted.member_id),
+        "key_id": str(minted.key_id),
+        "api_key": minted.api_key,
+    }
+    lines = [json.dumps(shown)] if options.json else [f"{name}: {value}" for name, value in shown.items()]
+    sys.stdout.write("\n".join([*lines, ""]))
+    return 0
+
+
+def revoke(settings: Settings, options: argparse.Namespace) -> int:
+    """Ends an API key."""
+    if not asyncio.run(_revoke(settings, options)):
+        sys.stderr.write("the organisation has no such key, or it was revoked before\n")
+        return 1
+    return 0
+
+
+async def _mint(settings: Settings, organization: str, days: int | None) -> MintedKey:
+    lifetime = None if days is None else timedelta(days=days)
+    async with connect_database(settings) as database:
+        return await Organizations(database).mint_key(organization, expires_in=lifetime)
+
+
+async def _revoke(settings: Settings, options: argparse.Namespace) -> bool:
+    async with connect_database(settings) as database:
+        return await Organizations(database).revoke_key(options.organization_id, options.key_id)

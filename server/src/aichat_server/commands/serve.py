@@ -1,0 +1,14 @@
+"""`serve`: gRPC on the address of AICHAT_LISTEN."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+
+from aichat_server.app import serve
+from aichat_server.settings import Settings
+
+
+def run(settings: Settings, options: argparse.Namespace) -> int:
+    """Serves until SIGTERM or SIGINT, then drains."""
+    return asyncio.run(serve(settings, until_stdin_ends=options.until_stdin_ends))

@@ -1,0 +1,69 @@
+"""`serve` on several addresses: a process for each, spawned, watched, and stopped together."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import structlog
+
+from aichat_server.gateways.logs import configure_logs
+from aichat_server.settings import Settings
+
+_log = structlog.get_logger()
+
+# A process that dies sooner than this after its start will not do better the next time.
+_SOON_SECONDS = 5.0
+
+
+def run(settings: Settings, _options: argparse.Namespace) -> int:
+    """Serves until SIGTERM or SIGINT, then lets each process drain."""
+    configure_logs(settings.log_level)
+    return asyncio.run(_serve_each(settings.listen))
+
+
+async def _serve_each(addresses: Sequence[str]) -> int:
+    """Runs a server process for each address until SIGTERM or SIGINT; returns the exit code.
+
+    A process that dies is started again; one that dies right after its start stops them all.
+    """
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    watchers = [asyncio.create_task(_keep_running(address, stopping)) for address in addresses]
+    try:
+        codes = await asyncio.gather(*watchers)
+    finally:
+        stopping.set()
+    return max(codes)
+
+
+async def _keep_running(address: str, stopping: asyncio.Event) -> int:
+    loop = asyncio.get_running_loop()
+    while True:
+        started = loop.time()
+        process = await _spawn(address)
+        stopped = asyncio.create_task(stopping.wait())
+        ended = asyncio.create_task(process.wait())
+        await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if stopping.is_set():
+            if process.returncode is None:
+                process.terminate()
+            return await ended
+        stopped.cancel()
+        _log.error("server process died", address=address, pid=process.pid, code=process.returncode)
+        if loop.time() - started < _SOON_SECONDS:
+            stopping.set()
+            return 1
+
+
+async def _spawn(address: str) -> asyncio.subprocess.Process:
+    # The child holds the reading end of a pipe: when this process dies, however it dies, the child sees its end.
+    command = [sys.executable, "-m", "aichat_server", "serve", "--until-stdin-ends"]
+    environment = {**os.environ, "AICHAT_LISTEN": address}
+    return await asyncio.create_subprocess_exec(*command, env=environment, stdin=asyncio.subprocess.PIPE)

@@ -1,0 +1,48 @@
+"""What the readers of an answer see: the vendor's deltas between a beginning and an end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from aichat_server.domain.conversations import Message
+from aichat_server.domain.events import ReasoningDelta, TextDelta
+from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The vendor took the message and the answer begins."""
+
+    generation_id: UUID
+    conversation_id: UUID
+    user_message_id: UUID
+    message_id: UUID
+    """The id that the answer is stored under."""
+    model: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSoFar:
+    """What the answer has used so far, and what that costs."""
+
+    usage: Usage
+    cost: NanoUsd
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Nothing happened for a while; the stream is alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The answer is whole and stored."""
+
+    message: Message
+
+
+Delta = TextDelta | ReasoningDelta
+StreamEvent = Started | TextDelta | ReasoningDelta | UsageSoFar | Heartbeat | Completed

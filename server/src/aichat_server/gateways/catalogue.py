@@ -1,0 +1,158 @@
+"""The model catalogue: prices and windows that genai-prices keeps up to date, and a table for what it does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from genai_prices.data import providers
+from genai_prices.types import ModelInfo, TieredPrices
+
+from aichat_server.domain.models import Model, ModelAbilities
+from aichat_server.domain.money import from_decimal
+from aichat_server.domain.pricing import PriceTier
+
+# Our vendors by genai-prices' names. The order matters: Google resells Claude, under Anthropic's ids.
+VENDORS = {"anthropic": "anthropic", "openai": "openai", "google": "gemini"}
+
+Price = Decimal | TieredPrices | None
+
+
+@dataclass(frozen=True, slots=True)
+class CompatibleEntry:
+    """A model of an OpenAI-compatible endpoint, as its operator describes it."""
+
+    endpoint: str
+    model: str
+    """The id that the endpoint knows."""
+    context_window: int
+    max_output_tokens: int
+    input_usd_per_mtok: Decimal
+    output_usd_per_mtok: Decimal
+    reasoning: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What models whose ids begin alike share."""
+
+    prefix: str
+    max_output_tokens: int
+    abilities: ModelAbilities
+
+
+_CLASSIC = ModelAbilities()
+# Claude's API takes no sampling parameters since its version 2026-10-21. Before 4.6, thinking was a budget of tokens.
+_CLAUDE = ModelAbilities(temperature=False)
+_THINKING_CLAUDE = ModelAbilities(reasoning=True, temperature=False)
+# OpenAI's reasoning models refuse both in Chat Completions.
+_REASONING_GPT = ModelAbilities(reasoning=True, temperature=False, stop=False)
+# Gemini 4 ignores sampling parameters. Before Gemini 3, thinking was a budget of tokens.
+_GEMINI_3 = ModelAbilities(reasoning=True)
+_GEMINI_4 = ModelAbilities(reasoning=True, temperature=False)
+
+# The vendors' model pages say so (November 2026); the longest prefix that fits counts.
+FAMILIES = (
+    Family("claude-", 128_000, _THINKING_CLAUDE),
+    Family("claude-sonnet-4-6", 64_000, _THINKING_CLAUDE),
+    Family("claude-opus-4-5", 64_000, _CLAUDE),
+    Family("claude-sonnet-4-5", 64_000, _CLAUDE),
+    Family("claude-haiku-4-5", 64_000, _CLAUDE),
+    Family("claude-opus-4-1", 32_000, _CLAUDE),
+    Family("claude-3", 4_096, _CLAUDE),
+    Family("gpt-5", 128_000, _REASONING_GPT),
+    Family("gpt-6", 128_000, _REASONING_GPT),
+    Family("o1", 100_000, _REASONING_GPT),
+    Family("o3", 100_000, _REASONING_GPT),
+    Family("o4", 100_000, _REASONING_GPT),
+    Family("gpt-4.1", 32_768, _CLASSIC),
+    Family("gpt-4o", 16_384, _CLASSIC),
+    Family("gemini-4", 65_536, _GEMINI_4),
+    Family("gemini-3", 65_536, _GEMINI_3),
+    Family("gemini-2.5", 65_536, _CLASSIC),
+)
+_OTHERS = Family("", 4_096, _CLASSIC)
+
+
+def load_catalogue(
+    model_ids: Iterable[str], compatible: Iterable[CompatibleEntry] = (), *, at: datetime | None = None
+) -> dict[str, Model]:
+    """The models by id, at the prices of `at` (None: now).
+
+    ValueError names every id that genai-prices does not know as a model of our vendors priced by the token.
+    """
+    catalogue: dict[str, Model] = {}
+    unknown = []
+    for model_id in model_ids:
+        model = _model(model_id, at or datetime.now(UTC))
+        if model is None:
+            unknown.append(model_id)
+        else:
+            catalogue[model_id] = model
+    if unknown:
+        raise ValueError(f"no vendor's price list has these models: {', '.join(unknown)}")
+    return catalogue | {model.id: model for model in map(_compatible_model, compatible)}
+
+
+def _model(model_id: str, at: datetime) -> Model | None:
+    for name, vendor in VENDORS.items():
+        info = next(provider for provider in providers if provider.id == name).find_model(model_id)
+        prices = _tiers(info, at) if info else ()
+        if info and prices:
+            family = max(
+                (f for f in FAMILIES if model_id.startswith(f.prefix)), key=lambda f: len(f.prefix), default=_OTHERS
+            )
+            return Model(
+                id=model_id,
+                provider=vendor,
+                vendor_model=model_id,
+                display_name=info.name or model_id,
+                context_window=info.context_window or 0,
+                max_output_tokens=family.max_output_tokens,
+                prices=prices,
+                abilities=family.abilities,
+            )
+    return None
+
+
+def _tiers(info: ModelInfo, at: datetime) -> tuple[PriceTier, ...]:
+    prices = info.get_prices(at)
+    given: list[Price] = [prices.input_mtok, prices.cache_read_mtok, prices.cache_write_mtok, prices.output_mtok]
+    asked, read, written, answered = given
+    if asked is None or answered is None:
+        return ()
+    read = asked if read is None else read
+    written = asked if written is None else written
+    starts = {tier.start for price in given if isinstance(price, TieredPrices) for tier in price.tiers}
+    return tuple(
+        PriceTier(
+            above=start,
+            input=from_decimal(_price(asked, start)),
+            cache_read=from_decimal(_price(read, start)),
+            cache_write=from_decimal(_price(written, start)),
+            output=from_decimal(_price(answered, start)),
+        )
+        for start in sorted({0, *starts})
+    )
+
+
+def _price(price: Decimal | TieredPrices, above: int) -> Decimal:
+    if isinstance(price, Decimal):
+        return price
+    return next((tier.price for tier in reversed(price.tiers) if tier.start <= above), price.base)
+
+
+def _compatible_model(entry: CompatibleEntry) -> Model:
+    asked, answered = from_decimal(entry.input_usd_per_mtok), from_decimal(entry.output_usd_per_mtok)
+    return Model(
+        id=f"{entry.endpoint}/{entry.model}",
+        provider=entry.endpoint,
+        vendor_model=entry.model,
+        display_name=entry.model,
+        context_window=entry.context_window,
+        max_output_tokens=entry.max_output_tokens,
+        prices=(PriceTier(above=0, input=asked, cache_read=asked, cache_write=asked, output=answered),),
+        abilities=ModelAbilities(reasoning=entry.reasoning),
+    )

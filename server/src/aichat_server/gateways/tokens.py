@@ -1,0 +1,81 @@
+"""Session tokens: the JWTs that Supabase Auth gives to users who sign in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import jwt
+
+from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.gateways.jwks import SigningKeys
+
+# Two machines' clocks are never quite the same.
+_LEEWAY_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a verified token says."""
+
+    user_id: UUID
+    email: str | None
+    expires_at: float
+    """Unix time, in seconds."""
+
+
+class TokenVerifier:
+    """Verifies session tokens of one issuer."""
+
+    def __init__(self, keys: SigningKeys, *, issuer: str, audience: str, secret: str | None) -> None:
+        """`secret`: the shared secret of projects that sign with HS256; None where all sign with a key pair."""
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+        self._secret = secret
+
+    async def verify(self, token: str) -> Session:
+        """What the token says; CREDENTIALS_EXPIRED if it was good, CREDENTIALS_INVALID if it never was."""
+        try:
+            key, algorithm = await self._key(jwt.get_unverified_header(token))
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=[algorithm],
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=_LEEWAY_SECONDS,
+                options={"require": ["exp", "sub", "aud", "iss"]},
+            )
+            return _session(claims)
+        except jwt.ExpiredSignatureError as cause:
+            raise AichatError(Reason.CREDENTIALS_EXPIRED, "the session token has expired; sign in again") from cause
+        except (jwt.PyJWTError, ValueError) as cause:
+            raise _invalid() from cause
+
+    async def _key(self, header: Mapping[str, Any]) -> tuple[jwt.PyJWK | str, str]:
+        """The key to verify with, and the algorithm that belongs to the key, whatever the token claims."""
+        if header.get("alg") == "HS256":
+            if self._secret is None:
+                raise _invalid()
+            return self._secret, "HS256"
+        key_id = header.get("kid")
+        found = await self._keys.find(key_id) if isinstance(key_id, str) else None
+        if found is None:
+            raise _invalid()
+        return found.key, found.algorithm
+
+
+def _session(claims: Mapping[str, Any]) -> Session:
+    email = claims.get("email")
+    return Session(
+        user_id=UUID(claims["sub"]),
+        email=email if isinstance(email, str) and email else None,
+        expires_at=float(claims["exp"]),
+    )
+
+
+def _invalid() -> AichatError:
+    return AichatError(Reason.CREDENTIALS_INVALID, "the session token is not valid here; sign in again")

@@ -1,0 +1,172 @@
+"""Claude, by Anthropic's Messages API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import anthropic
+import msgspec
+from anthropic.types import MessageParam, OutputConfigParam, ThinkingConfigParam
+from anthropic.types.message_create_params import MessageCreateParamsStreaming
+
+from aichat_server.domain.chat import ProviderRequest, ReasoningEffort
+from aichat_server.domain.conversations import Role, text_of
+from aichat_server.domain.events import ProviderEvent, StopReason
+from aichat_server.domain.usage import Usage
+from aichat_server.providers import failures
+from aichat_server.providers.answer import AnswerReader, decoded
+from aichat_server.providers.base import ProviderConfig
+from aichat_server.providers.raw import RawStreamProvider
+from aichat_server.providers.transport import body_of
+
+# How thinking is turned down as far as it goes: some models cannot turn it off, one says it in its own way.
+ALWAYS_THINKS = ("claude-opus-5-5", "claude-fable-", "claude-mythos-")
+THINKS_BETWEEN_TOOLS = ("claude-sonnet-5-5",)
+# These think unless they are told not to; others are asked to think only when the request says how much.
+THINKS_BY_DEFAULT = ("claude-opus-5", "claude-sonnet-5", "claude-haiku-5", *ALWAYS_THINKS)
+
+STOPS = {
+    "max_tokens": StopReason.MAX_TOKENS,
+    "model_context_window_exceeded": StopReason.MAX_TOKENS,
+    "stop_sequence": StopReason.STOP_SEQUENCE,
+}
+
+
+class ClaudeProvider(RawStreamProvider):
+    """Anthropic. Its API takes no temperature."""
+
+    def __init__(self, config: ProviderConfig) -> None:
+        super().__init__(config)
+        self._client = anthropic.AsyncAnthropic(
+            api_key=config.api_key, base_url=config.base_url, max_retries=0, http_client=self._http
+        )
+
+    @asynccontextmanager
+    async def _open(self, request: ProviderRequest) -> AsyncGenerator[aiohttp.StreamReader]:
+        async with self._client.messages.with_streaming_response.create(**_params(request)) as response:
+            yield body_of(response.http_response)
+
+    def _reader(self, request: ProviderRequest) -> AnswerReader:
+        return ClaudeReader(self.name, request)
+
+
+class ClaudeReader(AnswerReader):
+    """Reads the events of a message."""
+
+    def event(self, data: bytes) -> tuple[ProviderEvent, ...]:
+        """See AnswerReader.event."""
+        event = decoded(_EVENTS, data)
+        delta = event.delta
+        if event.type == "content_block_delta" and delta is not None:
+            if delta.type == "text_delta":
+                return self.text(delta.text)
+            return self.reasoning(delta.thinking) if delta.type == "thinking_delta" else ()
+        if event.type == "message_start" and event.message is not None:
+            self._count(event.message.usage)
+            return (self.report(),)
+        if event.type == "message_delta" and delta is not None:
+            self._count(event.usage)
+            self.counted = event.usage is not None
+            self._end(delta.stop_reason)
+        elif event.type == "message_stop":
+            self.ended = True
+        elif event.type == "error":
+            raise failures.from_event(event.error, self.provider, self.request.model)
+        return ()
+
+    def usage(self) -> Usage:
+        """Anthropic's buckets are disjoint already, and thinking is inside output."""
+        details = self.raw.get("output_tokens_details") or {}
+        return Usage(
+            input=self.raw.get("input_tokens", 0),
+            cache_read=self.raw.get("cache_read_input_tokens", 0),
+            cache_write=self.raw.get("cache_creation_input_tokens", 0),
+            output=self.raw.get("output_tokens", 0),
+            reasoning=details.get("thinking_tokens", 0),
+        )
+
+    def _count(self, usage: dict[str, Any] | None) -> None:
+        # Figures of a later event replace the earlier ones, they are never added.
+        self.raw.update({name: value for name, value in (usage or {}).items() if value is not None})
+
+    def _end(self, stop_reason: str | None) -> None:
+        self.refused = stop_reason == "refusal"
+        # Every other reason is about tools, which are not offered.
+        self.stop = STOPS.get(stop_reason or "", StopReason.END_TURN)
+
+
+class _Delta(msgspec.Struct):
+    type: str = ""
+    text: str = ""
+    thinking: str = ""
+    stop_reason: str | None = None
+
+
+class _Message(msgspec.Struct):
+    usage: dict[str, Any] | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str
+    delta: _Delta | None = None
+    message: _Message | None = None
+    usage: dict[str, Any] | None = None
+    error: Any = None
+
+
+_EVENTS = msgspec.json.Decoder(_Event)
+
+
+def _params(request: ProviderRequest) -> MessageCreateParamsStreaming:
+    params: MessageCreateParamsStreaming = {
+        "model": request.model,
+        "max_tokens": request.max_output_tokens,
+        "messages": _messages(request),
+        "stream": True,
+    }
+    if request.system_prompt:
+        params["system"] = request.system_prompt
+    if request.stop:
+        params["stop_sequences"] = list(request.stop)
+    if thinking := _thinking(request):
+        params["thinking"] = thinking
+    if effort := _effort(request):
+        params["output_config"] = effort
+    return params
+
+
+def _messages(request: ProviderRequest) -> list[MessageParam]:
+    messages: list[MessageParam] = []
+    for message in request.messages:
+        if text := text_of(message.parts):
+            if message.role is Role.USER:
+                messages.append({"role": "user", "content": text})
+            else:
+                messages.append({"role": "assistant", "content": text})
+    return messages
+
+
+def _thinking(request: ProviderRequest) -> ThinkingConfigParam | None:
+    if request.reasoning_effort is ReasoningEffort.NONE and not request.model.startswith(ALWAYS_THINKS):
+        return {"type": "between_tools"} if request.model.startswith(THINKS_BETWEEN_TOOLS) else {"type": "disabled"}
+    if request.reasoning_effort or request.model.startswith(THINKS_BY_DEFAULT):
+        # Newer models hide what they think unless they are asked for a summary.
+        return {"type": "adaptive", "display": "summarized"}
+    return None
+
+
+def _effort(request: ProviderRequest) -> OutputConfigParam | None:
+    match request.reasoning_effort:
+        case None:
+            return None
+        case ReasoningEffort.NONE:
+            return {"effort": "low"} if request.model.startswith(ALWAYS_THINKS) else None
+        case ReasoningEffort.LOW:
+            return {"effort": "low"}
+        case ReasoningEffort.MEDIUM:
+            return {"effort": "medium"}
+        case ReasoningEffort.HIGH:
+            return {"effort": "high"}

@@ -1,0 +1,71 @@
+"""The loop from a vendor's bytes to events: one await for each piece that the network brings."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, suppress
+
+import aiohttp
+import httpx2
+
+from aichat_server.domain.chat import ProviderRequest
+from aichat_server.domain.errors import AichatError
+from aichat_server.domain.events import ProviderEvent
+from aichat_server.providers import failures
+from aichat_server.providers.answer import AnswerReader
+from aichat_server.providers.base import BaseAIProvider, ProviderConfig
+from aichat_server.providers.transport import AiohttpTransport
+
+# How long the end of a body may lag behind the end of its answer for the connection to be kept.
+_LAG_SECONDS = 0.25
+
+
+class RawStreamProvider(BaseAIProvider):
+    """A vendor whose SDK sends the request, and whose answer is read as bytes."""
+
+    def __init__(self, config: ProviderConfig) -> None:
+        super().__init__(config)
+        transport = AiohttpTransport(connect_seconds=config.connect_seconds, stall_seconds=config.stall_seconds)
+        self._http = httpx2.AsyncClient(transport=transport, trust_env=False)
+
+    @abstractmethod
+    def _open(self, request: ProviderRequest) -> AbstractAsyncContextManager[aiohttp.StreamReader]:
+        """Sends the request; the body of the answer, once it begins."""
+
+    @abstractmethod
+    def _reader(self, request: ProviderRequest) -> AnswerReader:
+        """What reads the answer."""
+
+    async def stream(self, request: ProviderRequest) -> AsyncGenerator[ProviderEvent, None]:
+        """See BaseAIProvider.stream."""
+        reader = self._reader(request)
+        try:
+            async with self._open(request) as body:
+                reader.begun = True
+                while chunk := await body.readany():
+                    for event in reader.read(chunk):
+                        yield event
+                    if reader.ended:
+                        break
+                for event in reader.finish():
+                    yield event
+                await _drain(body)
+        except (AichatError, *failures.VENDOR_ERRORS) as error:
+            if reader.begun:
+                yield reader.report()
+            if isinstance(error, AichatError):
+                raise
+            raise failures.from_exception(error, self.name, request.model, begun=reader.begun) from error
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        await self._http.aclose()
+
+
+async def _drain(body: aiohttp.StreamReader) -> None:
+    with suppress(TimeoutError, aiohttp.ClientError):
+        async with asyncio.timeout(_LAG_SECONDS):
+            while not body.at_eof():
+                await body.readany()

@@ -1,0 +1,47 @@
+"""Server-sent events, decoded from the bytes as they arrive."""
+
+from __future__ import annotations
+
+MAX_EVENT_BYTES = 1 << 20
+
+
+class BrokenStreamError(Exception):
+    """The vendor's bytes make no sense."""
+
+
+class SseDecoder:
+    """Gives the data of each event that is whole, however the bytes were cut; a stream's own, not for sharing.
+
+    Takes LF and CRLF, joins several `data` lines by LF, and drops comments and every other field: all vendors repeat
+    the event's name inside its data.
+    """
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The events that `chunk` completes; BrokenStreamError if one is larger than MAX_EVENT_BYTES."""
+        buffer = self._rest + chunk if self._rest else chunk
+        held = b""
+        if b"\r" in buffer:
+            if buffer.endswith(b"\r"):
+                buffer, held = buffer[:-1], b"\r"
+            buffer = buffer.replace(b"\r\n", b"\n")
+        *blocks, rest = buffer.split(b"\n\n")
+        if len(buffer) > MAX_EVENT_BYTES and max(map(len, (*blocks, rest))) > MAX_EVENT_BYTES:
+            raise BrokenStreamError(f"an event of more than {MAX_EVENT_BYTES} bytes")
+        self._rest = rest + held
+        return [data for block in blocks if (data := _data(block))]
+
+    def finish(self) -> list[bytes]:
+        """What is left when the stream ends: an event whose closing blank line is missing, if any."""
+        return self.feed(b"\n\n")
+
+
+def _data(block: bytes) -> bytes:
+    if block.startswith(b"data: ") and b"\n" not in block:
+        return block[6:]
+    lines = [line[5:].removeprefix(b" ") for line in block.split(b"\n") if line.startswith(b"data:")]
+    return lines[0] if len(lines) == 1 else b"\n".join(lines)

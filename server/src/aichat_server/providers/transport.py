@@ -1,0 +1,103 @@
+"""The HTTP connections that the vendors' SDKs send their requests over, and the fast way to what comes back.
+
+The SDKs bring httpx's interface; the connections are aiohttp's, which cost a third. An answer's bytes are then read
+from aiohttp itself, past the layers between: at dozens of deltas a second they would cost as much as all the rest.
+"""
+
+from __future__ import annotations
+
+import ssl
+import urllib.request
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+
+import aiohttp
+import httpx2
+
+_BODY = "aichat.body"
+
+_claim: ContextVar[list[aiohttp.ClientResponse] | None] = ContextVar("claim", default=None)
+
+
+class AiohttpTransport(httpx2.AsyncBaseTransport):
+    """Sends httpx's requests over aiohttp, with as many connections as there are streams, and never twice."""
+
+    def __init__(self, *, connect_seconds: float, stall_seconds: float) -> None:
+        """A connection takes `connect_seconds` at most, and no answer is silent for longer than `stall_seconds`."""
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds, sock_read=stall_seconds)
+        self._ssl: ssl.SSLContext = httpx2.create_ssl_context()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Sends the request; aiohttp's errors pass through as they are."""
+        # Deltas are too small to gain from compression, and are read here without undoing it.
+        request.headers["Accept-Encoding"] = "identity"
+        response = await self._open_session().request(
+            request.method,
+            str(request.url),
+            headers=request.headers,
+            data=request.content,
+            allow_redirects=False,
+            timeout=self._timeout,
+        )
+        claimed = _claim.get()
+        if claimed is not None and response.status == httpx2.codes.OK:
+            claimed.append(response)
+            return httpx2.Response(response.status)
+        extensions = {_BODY: response.content}
+        return httpx2.Response(
+            response.status, headers=response.raw_headers, stream=_Stream(response), extensions=extensions
+        )
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        # Made at the first request, since it belongs to the event loop that is running then.
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, ssl=self._ssl)
+            # Where a proxy might be, aiohttp looks for it in a thread of its own, at each request.
+            proxied = bool(urllib.request.getproxies())
+            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=proxied)
+        return self._session
+
+
+def body_of(response: httpx2.Response) -> aiohttp.StreamReader:
+    """The bytes of a response that came over an AiohttpTransport."""
+    body: aiohttp.StreamReader = response.extensions[_BODY]
+    return body
+
+
+@asynccontextmanager
+async def claimed_body(send: Callable[[], Awaitable[AsyncIterator[object]]]) -> AsyncGenerator[aiohttp.StreamReader]:
+    """The bytes of what `send` asks for, where its SDK has no raw responses: the SDK itself is shown an empty answer.
+
+    An answer that is no success goes to the SDK whole, which raises what it makes of it.
+    """
+    claimed: list[aiohttp.ClientResponse] = []
+    try:
+        token = _claim.set(claimed)
+        try:
+            async for _ in await send():
+                pass
+        finally:
+            _claim.reset(token)
+        yield claimed[0].content
+    finally:
+        for response in claimed:
+            response.close()
+
+
+class _Stream(httpx2.AsyncByteStream):
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._response.content.iter_any():
+            yield chunk
+
+    async def aclose(self) -> None:
+        self._response.close()

@@ -1,0 +1,1 @@
+"""What every call passes through before and after its handler, whatever its shape."""

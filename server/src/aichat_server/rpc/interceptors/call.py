@@ -1,0 +1,60 @@
+"""One call, as the steps around its handler see it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from grpc import StatusCode
+from grpc.aio import ServicerContext
+
+from aichat_server.domain.errors import Reason
+from aichat_server.domain.ids import new_id
+from aichat_server.rpc.access import MethodAccess
+
+REQUEST_ID_KEY = "x-request-id"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+Metadata = Sequence[tuple[str, str | bytes]]
+Context = ServicerContext[Any, Any]
+
+
+@dataclass(slots=True)
+class Call:
+    """What is known of a call; the steps fill in the rest as they learn it."""
+
+    method: str
+    access: MethodAccess
+    metadata: Metadata
+    request_id: str = field(init=False)
+    """The caller's, or else a new one."""
+    org_id: UUID | None = None
+    code: StatusCode = StatusCode.UNKNOWN
+    """How the call ended."""
+    reason: Reason | None = None
+    """Why it failed, if it did."""
+    _answering: bool = False
+
+    def __post_init__(self) -> None:
+        given = next(iter(self.values(REQUEST_ID_KEY)), "")
+        self.request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
+
+    def values(self, key: str) -> list[str]:
+        """The values of a header of text, which may come more than once."""
+        return [value for name, value in self.metadata if name == key and isinstance(value, str)]
+
+    async def begin_answer(self, context: Context) -> None:
+        """Sends the request id ahead of the first response; a call that fails before it has it in its trailers.
+
+        Headers that go out too early would keep a failure from becoming the HTTP status of a transcoded call.
+        """
+        if not self._answering:
+            self._answering = True
+            await context.send_initial_metadata(((REQUEST_ID_KEY, self.request_id),))
+
+
+Step = Callable[[Call], Awaitable[None]]
+"""Something that a call must pass before its handler runs; it refuses the call by an AichatError."""

@@ -1,0 +1,119 @@
+"""The one interceptor: the same frame and the same steps around every handler, unary and streaming alike."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, cast
+
+import grpc
+import structlog
+from grpc.aio import AbortError, ServerInterceptor
+
+from aichat_server.domain.errors import AichatError
+from aichat_server.rpc.access import MethodAccess
+from aichat_server.rpc.drain import Drain
+from aichat_server.rpc.errors import DETAILS_KEY, STATUS_CODES, internal_error, to_status
+from aichat_server.rpc.interceptors.access_log import logged
+from aichat_server.rpc.interceptors.call import REQUEST_ID_KEY, Call, Context, Metadata, Step
+from aichat_server.rpc.interceptors.shapes import Behaviour, Handler, behaviour_of, with_behaviour
+
+_log = structlog.get_logger()
+
+
+class CallInterceptor(ServerInterceptor):
+    """Logs, admits, checks and answers calls. RPCs without an entry in `access`, such as health, pass untouched.
+
+    Handlers of streams are async generators.
+    """
+
+    def __init__(
+        self,
+        access: Mapping[str, MethodAccess],
+        drain: Drain,
+        steps: Sequence[Step],
+        check_request: Callable[[object], None],
+    ) -> None:
+        """`check_request` sees every request message and raises AichatError for one that is not valid."""
+        self._access = access
+        self._drain = drain
+        self._steps = (drain.admit, *steps)
+        self._check_request = check_request
+        self._wrapped: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """The method's handler within the frame, where it is put once and kept; None if there is no such RPC."""
+        method = handler_call_details.method
+        wrapped = self._wrapped.get(method)
+        if wrapped is not None:
+            return wrapped
+        handler = await continuation(handler_call_details)
+        access = self._access.get(method)
+        if handler is None or access is None:
+            return handler
+        wrapped = self._wrapped[method] = self._wrap(method, access, handler)
+        return wrapped
+
+    def _wrap(self, method: str, access: MethodAccess, handler: Handler) -> Handler:
+        behaviour = behaviour_of(handler)
+        answer = _stream if handler.response_streaming else _respond
+
+        async def serve(request: Any, context: Context) -> Any:
+            call = Call(method, access, cast("Metadata", context.invocation_metadata() or ()))
+            with self._drain.counted(), logged(call):
+                try:
+                    for step in self._steps:
+                        await step(call)
+                    response = await answer(behaviour, self._checked(request, handler), context, call)
+                except AbortError:
+                    raise
+                except Exception as cause:  # noqa: BLE001 — the one place where a fault becomes an answer
+                    await _fail(call, context, cause)
+                call.code = grpc.StatusCode.OK
+                return response
+
+        return with_behaviour(handler, serve)
+
+    def _checked(self, request: Any, handler: Handler) -> Any:
+        if handler.request_streaming:
+            return self._checked_each(request)
+        self._check_request(request)
+        return request
+
+    async def _checked_each(self, requests: AsyncIterable[object]) -> AsyncGenerator[object, None]:
+        async for request in requests:
+            self._check_request(request)
+            yield request
+
+
+async def _respond(behaviour: Behaviour, request: object, context: Context, call: Call) -> object:
+    response = await behaviour(request, context)
+    await call.begin_answer(context)
+    return response
+
+
+async def _stream(behaviour: Behaviour, request: object, context: Context, call: Call) -> None:
+    write = context.write
+    async with aclosing(behaviour(request, context)) as responses:
+        async for response in responses:
+            await call.begin_answer(context)
+            await write(response)
+
+
+async def _fail(call: Call, context: Context, cause: Exception) -> None:
+    if isinstance(cause, AichatError):
+        error = cause
+    else:
+        _log.error("call failed", method=call.method, exc_info=cause)
+        error = internal_error(call.request_id)
+    call.reason, call.code = error.reason, STATUS_CODES[error.reason]
+    if call.code is grpc.StatusCode.UNAVAILABLE and error.__cause__ is not None:
+        # The caller is told that something is away; operators must be told why.
+        _log.warning("call failed", method=call.method, reason=call.reason, cause=repr(error.__cause__))
+    status = to_status(error).SerializeToString()
+    trailers = ((DETAILS_KEY, status), (REQUEST_ID_KEY, call.request_id))
+    await context.abort(call.code, error.message, trailers)

@@ -1,0 +1,24 @@
+"""How much the server takes, and how it keeps connections."""
+
+from __future__ import annotations
+
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+MAX_METADATA_BYTES = 16 * 1024
+
+_HARD_METADATA_BYTES = 64 * 1024
+
+SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
+    # What is too large is refused with a typed error; these limits of gRPC's lie above it and guard the memory.
+    ("grpc.max_receive_message_length", 2 * MAX_REQUEST_BYTES),
+    ("grpc.max_send_message_length", 2 * MAX_REQUEST_BYTES),
+    ("grpc.max_metadata_size", _HARD_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", _HARD_METADATA_BYTES),
+    ("grpc.max_concurrent_streams", 1024),
+    # The edge pings every 30 s at most; clients that ping more often than the least interval are cut off.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # Two processes on one port would share its calls by chance; a port that is taken must be an error.
+    ("grpc.so_reuseport", 0),
+)

@@ -1,0 +1,50 @@
+"""Page tokens: where a list goes on, as text that callers hand back as it is."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import struct
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.pages import PageKey
+
+DEFAULT_PAGE_SIZE = 50
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_POSITION = struct.Struct(">q16s")
+_CHECK_BYTES = 8
+
+
+def encode_page_token(scope: str, position: PageKey) -> str:
+    """A token for the page after `position` of the list that `scope` names."""
+    packed = _POSITION.pack((position.time - _EPOCH) // timedelta(microseconds=1), position.id.bytes)
+    return _text(packed + _check(scope, packed))
+
+
+def decode_page_token(scope: str, token: str) -> PageKey | None:
+    """The position in a token; None for the empty one, PAGE_TOKEN_INVALID for one that is not of this list."""
+    if not token:
+        return None
+    try:
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        packed = raw[:-_CHECK_BYTES]
+        if _text(raw) != token or raw[-_CHECK_BYTES:] != _check(scope, packed):
+            raise ValueError("the token is of another list, or of none")
+        microseconds, item_id = _POSITION.unpack(packed)
+        return PageKey(_EPOCH + timedelta(microseconds=microseconds), UUID(bytes=item_id))
+    except (binascii.Error, ValueError, OverflowError, struct.error) as cause:
+        message = "the page token is not one that this list handed out; begin with the first page"
+        raise AichatError(Reason.PAGE_TOKEN_INVALID, message) from cause
+
+
+def _check(scope: str, packed: bytes) -> bytes:
+    """Ties a position to its list. It guards against mix-ups; what a caller may read is decided elsewhere."""
+    return hashlib.blake2b(packed, key=scope.encode(), digest_size=_CHECK_BYTES).digest()
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")

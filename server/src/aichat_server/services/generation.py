@@ -1,0 +1,182 @@
+"""One answer being written: the vendor's stream goes into a journal, and its end into the database.
+
+A generation is a task of the process, not of a call: callers read its journal, and may go away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import structlog
+
+from aichat_server.domain import pricing
+from aichat_server.domain.chat import ProviderRequest
+from aichat_server.domain.conversations import Message, text_of
+from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.events import ProviderEvent, ReasoningDelta, Stop, StopReason, UsageReport
+from aichat_server.domain.identity import Principal
+from aichat_server.domain.models import Model
+from aichat_server.domain.stream import Completed, Delta, Started, UsageSoFar
+from aichat_server.domain.usage import Usage, estimate_tokens
+from aichat_server.providers.base import BaseAIProvider
+from aichat_server.services.coalescer import Coalescer
+from aichat_server.services.journal import Journal
+from aichat_server.storage.turns import GenerationState, TurnBegun, TurnEnd, TurnStore
+
+_log = structlog.get_logger()
+
+# How long an answer is held for a database that is away, before it is given up.
+_STORE_SECONDS = 30.0
+_STORE_RETRY_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationPlan:
+    """What is to be written, by whom and for whom."""
+
+    principal: Principal
+    model: Model
+    provider: BaseAIProvider
+    request: ProviderRequest
+    turn: TurnBegun
+
+
+class Generation:
+    """Writes one answer. Run it once, as a task of its own; cancelling that task ends the answer as interrupted."""
+
+    def __init__(self, journal: Journal, turns: TurnStore, *, coalesce_seconds: float, announce_seconds: float) -> None:
+        """`announce_seconds`: `started` goes out after so long at the latest, so that heartbeats may follow it."""
+        self.journal = journal
+        self._turns = turns
+        self._announce_seconds = announce_seconds
+        self._coalescer = Coalescer(coalesce_seconds, journal.append)
+        self._started = False
+        self._text: list[str] = []
+        self._report: UsageReport | None = None
+        self._stop: StopReason | None = None
+
+    async def run(self, plan: GenerationPlan) -> None:
+        """Reads the vendor's stream to its end, stores what came of it, and closes the journal."""
+        announce = asyncio.get_running_loop().call_later(self._announce_seconds, self._announce, plan)
+        try:
+            failure = await self._generate(plan)
+        finally:
+            announce.cancel()
+        self._coalescer.close()
+        await self._settle(plan, failure)
+
+    async def _generate(self, plan: GenerationPlan) -> AichatError | None:
+        try:
+            async with aclosing(plan.provider.stream(plan.request)) as events:
+                async for event in events:
+                    self._take(plan, event)
+        except AichatError as error:
+            return error
+        except asyncio.CancelledError:
+            # Only a drain cancels this task, and what has arrived must still be stored.
+            return AichatError(Reason.SERVER_DRAINING, "the server shut down before the answer's end; send it again")
+        except Exception:  # noqa: BLE001 — whatever it was, what has arrived must still be stored, and its readers told
+            _log.exception("generation failed", generation_id=str(plan.turn.generation_id))
+            return AichatError(Reason.INTERNAL, "the server failed while it wrote the answer; send the message again")
+        return None
+
+    def _take(self, plan: GenerationPlan, event: ProviderEvent) -> None:
+        if not self._started:
+            self._announce(plan)
+        if isinstance(event, UsageReport):
+            self._report = event
+            cost = pricing.cost(plan.model.prices, event.usage)
+            self.journal.append(UsageSoFar(event.usage, cost))
+        elif isinstance(event, Stop):
+            self._stop = event.reason
+        else:
+            self._take_delta(event)
+
+    def _take_delta(self, delta: Delta) -> None:
+        # Reasoning is shown and paid for, and not kept.
+        if not isinstance(delta, ReasoningDelta):
+            self._text.append(delta.text)
+        self._coalescer.add(delta)
+
+    def _announce(self, plan: GenerationPlan) -> None:
+        if not self._started:
+            self._started = True
+            turn = plan.turn
+            ids = (turn.generation_id, turn.conversation_id, turn.user_message_id, turn.message_id)
+            self.journal.append(Started(*ids, plan.model.id, plan.model.provider))
+
+    async def _settle(self, plan: GenerationPlan, failure: AichatError | None) -> None:
+        try:
+            message = await self._store(self._end(plan, failure))
+        except AichatError as error:
+            _log.error("answer not stored", generation_id=str(plan.turn.generation_id), reason=error.reason)
+            self.journal.close(error)
+            return
+        if failure is None and message is None:
+            failure = AichatError(
+                Reason.CONVERSATION_NOT_FOUND,
+                "the conversation was deleted while the answer was written",
+                metadata={"conversation_id": str(plan.turn.conversation_id)},
+            )
+        if message is not None and failure is None:
+            self.journal.append(Completed(message))
+        self.journal.close(failure)
+
+    def _end(self, plan: GenerationPlan, failure: AichatError | None) -> TurnEnd:
+        usage = self._usage(plan)
+        return TurnEnd(
+            org_id=plan.principal.org_id,
+            member_id=plan.principal.member_id,
+            generation_id=plan.turn.generation_id,
+            conversation_id=plan.turn.conversation_id,
+            user_message_id=plan.turn.user_message_id,
+            message_id=plan.turn.message_id,
+            state=_state(failure),
+            text="".join(self._text),
+            stop_reason=self._stop,
+            usage=usage,
+            raw_usage=self._raw_usage(),
+            cost=pricing.cost(plan.model.prices, usage),
+            error_reason=failure.reason if failure else None,
+            error_message=failure.message if failure else None,
+        )
+
+    def _usage(self, plan: GenerationPlan) -> Usage:
+        """The vendor's figures; what it never came to say is estimated from what had arrived."""
+        reported = self._report.usage if self._report else None
+        if reported and self._stop:
+            return reported
+        if not reported and not self._text:
+            return Usage()
+        output = estimate_tokens("".join(self._text))
+        if reported:
+            return Usage(
+                reported.input, reported.cache_read, reported.cache_write, max(reported.output, output),
+                reported.reasoning, estimated=True,
+            )  # fmt: skip
+        asked = sum(estimate_tokens(text_of(message.parts)) for message in plan.request.messages)
+        return Usage(input=asked + estimate_tokens(plan.request.system_prompt), output=output, estimated=True)
+
+    def _raw_usage(self) -> Mapping[str, object]:
+        return self._report.raw if self._report else {}
+
+    async def _store(self, end: TurnEnd) -> Message | None:
+        """Ends the turn; a database that is away is waited for, since the answer exists nowhere else."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _STORE_SECONDS
+        while True:
+            try:
+                return await self._turns.end(end)
+            except AichatError as error:
+                if error.reason is not Reason.STORAGE_UNAVAILABLE or loop.time() > deadline:
+                    raise
+                await asyncio.sleep(_STORE_RETRY_SECONDS)
+
+
+def _state(failure: AichatError | None) -> GenerationState:
+    if failure is None:
+        return GenerationState.COMPLETE
+    return GenerationState.INTERRUPTED if failure.reason is Reason.SERVER_DRAINING else GenerationState.FAILED

@@ -1,0 +1,101 @@
+"""Who is calling: credentials become a principal, or a typed refusal."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from aichat_server.domain import api_keys
+from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.identity import Principal, personal_org_id
+from aichat_server.gateways.tokens import TokenVerifier
+from aichat_server.storage.database import Database
+
+_MOST_CACHED = 10_000
+# Stands in for the hash of a key that does not exist, so that it takes as long to refuse as a wrong one.
+_NO_HASH = bytes(hashlib.sha256().digest_size)
+
+
+class Authenticator:
+    """Tells who callers are by what they show."""
+
+    def __init__(
+        self,
+        database: Database,
+        tokens: TokenVerifier | None,
+        *,
+        cache_seconds: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`tokens` is None where there is no sign-in, only API keys.
+
+        Who was authenticated stays so for `cache_seconds`, whatever becomes of the key meanwhile, but never longer
+        than the key or token is valid. `clock` tells Unix seconds.
+        """
+        self._database = database
+        self._tokens = tokens
+        self._cache_seconds = cache_seconds
+        self._clock = clock
+        self._cache: dict[bytes, tuple[Principal, float]] = {}
+
+    async def authenticate(self, credentials: str) -> Principal:
+        """The owner of an API key or session token; AichatError with a CREDENTIALS_ reason if it is not good."""
+        if credentials.startswith(api_keys.PREFIX):
+            digest = api_keys.digest(credentials)
+            return self._cached(digest) or await self._by_api_key(credentials, digest)
+        return await self.authenticate_session(credentials)
+
+    async def authenticate_session(self, token: str) -> Principal:
+        """The owner of a session token, and of nothing else."""
+        digest = hashlib.sha256(token.encode()).digest()
+        return self._cached(digest) or await self._by_token(token, digest)
+
+    async def _by_api_key(self, text: str, digest: bytes) -> Principal:
+        named = api_keys.parse(text)
+        if named is None:
+            raise _unknown_key()
+        org_id, key_id = named
+        async with self._database.tenant(org_id) as tenant:
+            stored = await tenant.api_keys.find(key_id)
+        if not hmac.compare_digest(stored.key_hash if stored else _NO_HASH, digest) or stored is None:
+            raise _unknown_key()
+        if stored.revoked_at is not None:
+            raise AichatError(Reason.CREDENTIALS_REVOKED, "the API key has been revoked; mint a new one")
+        if stored.expires_at is not None and stored.expires_at <= datetime.fromtimestamp(self._clock(), UTC):
+            raise AichatError(Reason.CREDENTIALS_EXPIRED, "the API key has expired; mint a new one")
+        principal = Principal(stored.org_id, stored.member_id, stored.key_id)
+        return self._remember(digest, principal, stored.expires_at.timestamp() if stored.expires_at else None)
+
+    async def _by_token(self, token: str, digest: bytes) -> Principal:
+        if self._tokens is None:
+            raise AichatError(Reason.CREDENTIALS_INVALID, "this server knows no session tokens; use an API key")
+        session = await self._tokens.verify(token)
+        org_id = personal_org_id(session.user_id)
+        async with self._database.tenant(org_id, session.user_id) as tenant:
+            await tenant.organizations.ensure_personal(session.user_id, session.email)
+        return self._remember(digest, Principal(org_id, session.user_id), session.expires_at)
+
+    def _cached(self, digest: bytes) -> Principal | None:
+        entry = self._cache.get(digest)
+        if entry is None:
+            return None
+        principal, until = entry
+        if until > self._clock():
+            return principal
+        del self._cache[digest]
+        return None
+
+    def _remember(self, digest: bytes, principal: Principal, expires_at: float | None) -> Principal:
+        until = self._clock() + self._cache_seconds
+        if len(self._cache) >= _MOST_CACHED:
+            # The oldest entry, which is about to run out anyway.
+            self._cache.pop(next(iter(self._cache)))
+        self._cache[digest] = (principal, until if expires_at is None else min(until, expires_at))
+        return principal
+
+
+def _unknown_key() -> AichatError:
+    return AichatError(Reason.CREDENTIALS_INVALID, "the API key is not known here; check it, or mint a new one")

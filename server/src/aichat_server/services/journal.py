@@ -1,0 +1,103 @@
+"""The numbered events of one generation, kept for any number of readers, each at its own pace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from aichat_server.domain.errors import AichatError
+from aichat_server.domain.stream import Heartbeat, StreamEvent
+
+_HEARTBEAT = Heartbeat()
+
+
+class Journal:
+    """Events in order, numbered from 1, until it is closed. A slow reader costs nothing: it reads the same list."""
+
+    def __init__(self, heartbeat_seconds: float) -> None:
+        """A reader is told after each silence of `heartbeat_seconds`."""
+        self._heartbeat_seconds = heartbeat_seconds
+        self._events: list[StreamEvent] = []
+        self._readers: set[_Wakeup] = set()
+        self._closed = False
+        self._failure: AichatError | None = None
+
+    def append(self, event: StreamEvent) -> None:
+        """Adds an event and wakes the readers."""
+        self._events.append(event)
+        self._wake()
+
+    def close(self, failure: AichatError | None = None) -> None:
+        """No more events come; readers end, or fail with `failure`."""
+        self._closed, self._failure = True, failure
+        self._wake()
+
+    async def read(self) -> AsyncGenerator[tuple[int, StreamEvent], None]:
+        """All events with their numbers, as they come, and a Heartbeat after each silence.
+
+        A heartbeat has the number of the event before it, and none comes ahead of the first event.
+        """
+        wakeup = _Wakeup(self._heartbeat_seconds)
+        self._readers.add(wakeup)
+        position = 0
+        try:
+            while True:
+                while position < len(self._events):
+                    position += 1
+                    yield position, self._events[position - 1]
+                if self._closed:
+                    break
+                if not await wakeup.wait() and position:
+                    yield position, _HEARTBEAT
+        finally:
+            self._readers.discard(wakeup)
+            wakeup.cancel()
+        if self._failure is not None:
+            raise self._failure
+
+    def _wake(self) -> None:
+        for reader in self._readers:
+            reader.set()
+
+
+class _Wakeup:
+    """Lets one reader sleep until it is woken, or until it has slept for too long.
+
+    One timer serves all of a reader's waits: it is moved when it fires too early, since setting one for each wait
+    would cost more than the wait itself.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._future: asyncio.Future[bool] | None = None
+
+    async def wait(self) -> bool:
+        """True once it is woken, False after too long a sleep."""
+        self._deadline = self._loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._deadline, self._ring)
+        self._future = self._loop.create_future()
+        try:
+            return await self._future
+        finally:
+            self._future = None
+
+    def set(self) -> None:
+        if self._future is not None and not self._future.done():
+            self._future.set_result(True)
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._future is None or self._future.done():
+            return
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._ring)
+        else:
+            self._future.set_result(False)

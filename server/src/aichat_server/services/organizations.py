@@ -1,0 +1,50 @@
+"""Organisations that operators set up, and their API keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid5
+
+from aichat_server.domain import api_keys
+from aichat_server.storage.database import Database
+
+# Never to be changed: the id of every organisation that is known by its name derives from it.
+_NAMED_ORGANIZATIONS = UUID("a3f0c1d2-58b7-4d0e-8a55-0f6f2f5a9c31")
+
+
+@dataclass(frozen=True, slots=True)
+class MintedKey:
+    """A new API key, readable this once."""
+
+    org_id: UUID
+    member_id: UUID
+    key_id: UUID
+    api_key: str = field(repr=False)
+
+
+class Organizations:
+    """Organisations by name, and their API keys."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def mint_key(self, name: str, *, expires_in: timedelta | None = None) -> MintedKey:
+        """Makes an API key for the organisation called `name`, and the organisation if it is not there.
+
+        The organisation's id derives from its name, since row-level security lets nobody search all organisations
+        for one. Its one member's id derives from its own.
+        """
+        org_id = uuid5(_NAMED_ORGANIZATIONS, name)
+        member_id = uuid5(org_id, "owner")
+        key_id, text = api_keys.new_key(org_id)
+        expires_at = datetime.now(UTC) + expires_in if expires_in is not None else None
+        async with self._database.tenant(org_id, member_id) as tenant:
+            await tenant.organizations.ensure(name, member_id)
+            await tenant.api_keys.add(key_id, member_id, api_keys.digest(text), expires_at)
+        return MintedKey(org_id, member_id, key_id, text)
+
+    async def revoke_key(self, org_id: UUID, key_id: UUID) -> bool:
+        """Ends an API key's life; False if the organisation has no such key."""
+        async with self._database.tenant(org_id) as tenant:
+            return await tenant.api_keys.revoke(key_id)

@@ -1,0 +1,51 @@
+"""API keys, as stored: by hash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aichat_server.storage.tables import api_keys as table
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """An API key, but for the key itself."""
+
+    org_id: UUID
+    key_id: UUID
+    member_id: UUID
+    key_hash: bytes = field(repr=False)
+    expires_at: datetime | None
+    revoked_at: datetime | None = None
+
+
+class ApiKeyRepository:
+    """One organisation's API keys."""
+
+    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
+        self._connection = connection
+        self._org_id = org_id
+
+    async def add(self, key_id: UUID, member_id: UUID, key_hash: bytes, expires_at: datetime | None) -> None:
+        """Stores a new key of one of the organisation's members."""
+        values = {"key_id": key_id, "member_id": member_id, "key_hash": key_hash, "expires_at": expires_at}
+        await self._connection.execute(insert(table).values(org_id=self._org_id, **values))
+
+    async def find(self, key_id: UUID) -> StoredKey | None:
+        """The key, revoked and expired ones too, or None."""
+        query = select(table).where(table.c.org_id == self._org_id, table.c.key_id == key_id)
+        row = (await self._connection.execute(query)).one_or_none()
+        if row is None:
+            return None
+        return StoredKey(row.org_id, row.key_id, row.member_id, row.key_hash, row.expires_at, row.revoked_at)
+
+    async def revoke(self, key_id: UUID) -> bool:
+        """Ends the key's life, once; False if there is none."""
+        change = update(table).where(table.c.org_id == self._org_id, table.c.key_id == key_id)
+        change = change.values(revoked_at=func.coalesce(table.c.revoked_at, func.now()))
+        return (await self._connection.execute(change)).rowcount > 0

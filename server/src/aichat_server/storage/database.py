@@ -1,0 +1,88 @@
+"""The database: turns for the hot path, and tenants for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from aichat_server.storage.api_keys import ApiKeyRepository
+from aichat_server.storage.conversations import ConversationRepository
+from aichat_server.storage.errors import storage_errors
+from aichat_server.storage.messages import MessageRepository
+from aichat_server.storage.organizations import OrganizationRepository
+from aichat_server.storage.pool import Connector, create_engine, open_pool
+from aichat_server.storage.role import check_role
+from aichat_server.storage.turns import TurnStore
+
+_SET_TENANT = text(
+    "SELECT set_config('aichat.org_id', :org_id, true), set_config('aichat.member_id', :member_id, true)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One organisation's data, inside one transaction. Nothing of another organisation's is visible here."""
+
+    organizations: OrganizationRepository
+    api_keys: ApiKeyRepository
+    conversations: ConversationRepository
+    messages: MessageRepository
+
+
+class Database:
+    """Open connections to Postgres, as the role that owns nothing."""
+
+    def __init__(self, engine: AsyncEngine, turns: TurnStore) -> None:
+        self.turns = turns
+        self._engine = engine
+
+    @asynccontextmanager
+    async def tenant(self, org_id: UUID, member_id: UUID | None = None) -> AsyncGenerator[Tenant, None]:
+        """A transaction of one organisation: committed at the end, rolled back if that is an exception.
+
+        `member_id` is None where it is not known yet who acts. STORAGE_UNAVAILABLE if the database is away.
+        """
+        with storage_errors():
+            async with self._engine.begin() as connection:
+                settings = {"org_id": str(org_id), "member_id": str(member_id) if member_id else ""}
+                await connection.execute(_SET_TENANT, settings)
+                yield _tenant(connection, org_id)
+
+    async def check_role(self) -> None:
+        """UnsafeRoleError if the role that we are could get around row-level security, or finds no tables."""
+        with storage_errors():
+            async with self._engine.begin() as connection:
+                await check_role(connection)
+
+
+@asynccontextmanager
+async def open_database(
+    url: str, *, pool_size: int = 10, prepared_statements: bool = True
+) -> AsyncGenerator[Database, None]:
+    """The database at `url`, with at most `pool_size` connections, half of them for turns.
+
+    `prepared_statements` must be False behind a pooler that hands out connections by transaction. Makes a first
+    connection: STORAGE_UNAVAILABLE if that fails.
+    """
+    connector = Connector(url, prepared_statements=prepared_statements)
+    for_turns = pool_size // 2
+    async with open_pool(connector, for_turns) as pool:
+        engine = create_engine(connector, pool_size - for_turns)
+        try:
+            yield Database(engine, TurnStore(pool))
+        finally:
+            await engine.dispose()
+
+
+def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
+    return Tenant(
+        OrganizationRepository(connection, org_id),
+        ApiKeyRepository(connection, org_id),
+        ConversationRepository(connection, org_id),
+        MessageRepository(connection, org_id),
+    )

@@ -1,0 +1,88 @@
+"""Brings a database to the schema that this server needs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from aichat_server.storage.errors import storage_errors
+from aichat_server.storage.pool import Connector, create_engine
+
+APP_ROLE = "aichat_app"
+
+_SCRAM_ITERATIONS = 4096
+
+
+async def migrate(url: str, app_database_url: str) -> None:
+    """Applies every migration that is missing, as the owner that `url` names, in one transaction.
+
+    If `app_database_url` is aichat_app's, that role gets the password it carries. STORAGE_UNAVAILABLE if the database
+    is away.
+    """
+
+    def upgrade(connection: Connection) -> None:
+        command.upgrade(_config(connection), "head")
+        _set_password(connection, app_database_url)
+
+    await _run(url, upgrade)
+
+
+async def downgrade(url: str, revision: str = "base") -> None:
+    """Takes migrations back down to `revision`. Down to "base", every table and all data is gone."""
+    await _run(url, lambda connection: command.downgrade(_config(connection), revision))
+
+
+async def _run(url: str, step: Callable[[Connection], None]) -> None:
+    # An index may take its time to build, and the way to the database may be a pooler.
+    engine = create_engine(Connector(url, prepared_statements=False, command_seconds=None), size=1)
+    try:
+        with storage_errors():
+            async with engine.begin() as connection:
+                await connection.run_sync(step)
+    finally:
+        await engine.dispose()
+
+
+def _config(connection: Connection) -> Config:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_migrations()).replace("%", "%%"))
+    return config
+
+
+def _migrations() -> Path:
+    """The migrations: beside the package in an installed wheel, beside src/ in the source tree."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "migrations"
+    return installed if installed.is_dir() else package.parent.parent / "migrations"
+
+
+def _set_password(connection: Connection, app_database_url: str) -> None:
+    url = urlsplit(app_database_url)
+    # Supabase's pooler wants the project behind the name: aichat_app.<project>.
+    if not url.password or unquote(url.username or "").split(".")[0] != APP_ROLE:
+        return
+    # ALTER ROLE takes no parameters, so the statement is put together, and quoted, by the database. It holds what the
+    # password is checked against and not the password, since statements may be logged.
+    statement = text("SELECT format('ALTER ROLE %I WITH LOGIN PASSWORD %L', cast(:role AS text), cast(:proof AS text))")
+    proof = _scram_verifier(unquote(url.password), os.urandom(16))
+    connection.exec_driver_sql(connection.execute(statement, {"role": APP_ROLE, "proof": proof}).scalar_one())
+
+
+def _scram_verifier(password: str, salt: bytes) -> str:
+    """What Postgres keeps of a password (RFC 5803)."""
+    prepared = unicodedata.normalize("NFKC", password).encode()
+    salted = hashlib.pbkdf2_hmac("sha256", prepared, salt, _SCRAM_ITERATIONS)
+    client_key = hmac.digest(salted, b"Client Key", "sha256")
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    encoded = [base64.b64encode(part).decode() for part in (salt, hashlib.sha256(client_key).digest(), server_key)]
+    return f"SCRAM-SHA-256${_SCRAM_ITERATIONS}:{encoded[0]}${encoded[1]}:{encoded[2]}"

@@ -1,0 +1,42 @@
+"""Organisations, their members and their users, as stored."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aichat_server.storage.tables import members, organizations, users
+
+_OWNER = "owner"
+
+
+class OrganizationRepository:
+    """One organisation. What is there already is left as it is."""
+
+    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
+        self._connection = connection
+        self._org_id = org_id
+
+    async def ensure(self, name: str, owner_id: UUID) -> None:
+        """Makes the organisation, with one member who owns it, unless it is there."""
+        await self._connection.execute(self._insert(name, owner_id))
+
+    async def ensure_personal(self, user_id: UUID, email: str | None) -> None:
+        """Makes a user and the organisation that is the user's own, unless they are there; keeps the email current.
+
+        One statement. The tenant's member must be the user.
+        """
+        user = insert(users).values(user_id=user_id, email=email)
+        user = user.on_conflict_do_update(
+            index_elements=[users.c.user_id],
+            set_={"email": user.excluded.email},
+            where=users.c.email.is_distinct_from(user.excluded.email),
+        )
+        await self._connection.execute(self._insert(email or str(user_id), user_id).add_cte(user.cte("made_user")))
+
+    def _insert(self, name: str, owner_id: UUID) -> Insert:
+        organization = insert(organizations).values(org_id=self._org_id, name=name).on_conflict_do_nothing()
+        member = insert(members).values(org_id=self._org_id, member_id=owner_id, role=_OWNER).on_conflict_do_nothing()
+        return member.add_cte(organization.cte("made_organization"))

@@ -1,0 +1,42 @@
+"""Whether the role that the server runs as is held by row-level security."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+# A role also is whatever it is a member of, since it could SET ROLE to it.
+_CHECK = text(
+    """
+    SELECT
+        current_user AS role,
+        EXISTS (
+            SELECT FROM pg_roles WHERE (rolsuper OR rolbypassrls) AND pg_has_role(current_user, oid, 'MEMBER')
+        ) AS bypasses,
+        EXISTS (
+            SELECT FROM pg_shdepend
+            WHERE refclassid = 'pg_authid'::regclass AND deptype = 'o' AND pg_has_role(current_user, refobjid, 'MEMBER')
+              AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+        ) AS owns,
+        EXISTS (
+            SELECT FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+            WHERE nspname = 'aichat' AND proname = 'begin_turn' AND has_function_privilege(pg_proc.oid, 'EXECUTE')
+        ) AS migrated
+    """
+)
+
+
+class UnsafeRoleError(Exception):
+    """The server must not run as the role that DATABASE_URL names; the message says why and what to do."""
+
+
+async def check_role(connection: AsyncConnection) -> None:
+    """UnsafeRoleError unless the role of `connection` owns nothing, cannot bypass RLS, and may use the tables."""
+    row = (await connection.execute(_CHECK)).one()
+    advice = "let DATABASE_URL name the role aichat_app, which the migrations make"
+    if row.bypasses:
+        raise UnsafeRoleError(f"the database role {row.role!r} can bypass row-level security; {advice}")
+    if row.owns:
+        raise UnsafeRoleError(f"the database role {row.role!r} owns objects in the database; {advice}")
+    if not row.migrated:
+        raise UnsafeRoleError(f"the database role {row.role!r} finds no tables; run the migrations, and {advice}")

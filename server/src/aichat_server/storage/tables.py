@@ -1,0 +1,91 @@
+"""The tables that queries are written against; server/migrations makes them."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(schema="aichat")
+
+_Time = DateTime(timezone=True)
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", _Time, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("email", Text),
+    Column("created_at", _Time, nullable=False),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("member_id", Uuid, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("created_at", _Time, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("key_id", Uuid, primary_key=True),
+    Column("member_id", Uuid, nullable=False),
+    Column("key_hash", LargeBinary, nullable=False),
+    Column("created_at", _Time, nullable=False),
+    Column("expires_at", _Time),
+    Column("revoked_at", _Time),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("conversation_id", Uuid, primary_key=True),
+    Column("member_id", Uuid, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("created_at", _Time, nullable=False),
+    Column("updated_at", _Time, nullable=False),
+    Column("head_message_id", Uuid),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("message_id", Uuid, primary_key=True),
+    Column("conversation_id", Uuid, nullable=False),
+    Column("parent_message_id", Uuid),
+    Column("member_id", Uuid, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("parts", JSONB, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("generation_id", Uuid),
+    Column("created_at", _Time, nullable=False),
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("generation_id", Uuid, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("stop_reason", Text),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("cache_read_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("usage_estimated", Boolean, nullable=False),
+    Column("cost_nano_usd", BigInteger, nullable=False),
+)
+"""The columns that an answer shows; the database's turn functions write the rest."""

@@ -1,0 +1,137 @@
+"""What the database's turn functions return, as the domain knows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from aichat_server.domain.chat import PathMessage
+from aichat_server.domain.conversations import Answer, Message, MessageState, Role
+from aichat_server.domain.errors import Reason
+from aichat_server.domain.events import StopReason
+from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.usage import Usage
+from aichat_server.storage.content import StoredText, to_parts
+
+
+class GenerationState(StrEnum):
+    """How far a generation got."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierTurn:
+    """A turn that a request_id began before."""
+
+    generation_id: UUID
+    conversation_id: UUID
+    user_message_id: UUID
+    message_id: UUID
+    fingerprint: bytes
+    model: str
+    provider: str
+    state: GenerationState
+    error_reason: Reason | None
+    error_message: str | None
+    message: Message | None
+    """The answer as stored; None while it is being written, and after its conversation was deleted."""
+
+
+class _PathRow(msgspec.Struct):
+    role: Role
+    parts: list[StoredText]
+
+
+class _AnswerRow(msgspec.Struct):
+    message_id: UUID
+    conversation_id: UUID
+    parent_message_id: UUID
+    member_id: UUID
+    parts: list[StoredText]
+    state: MessageState
+    created_at: datetime
+    generation_id: UUID
+    model: str
+    stop_reason: StopReason | None
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    usage_estimated: bool
+    cost_nano_usd: int
+
+
+class _EarlierRow(msgspec.Struct):
+    generation_id: UUID
+    conversation_id: UUID
+    user_message_id: UUID
+    message_id: UUID
+    fingerprint: str
+    model: str
+    provider: str
+    state: GenerationState
+    error_reason: Reason | None
+    error_message: str | None
+    answer: _AnswerRow | None
+
+
+def read_path(stored: str | None) -> tuple[PathMessage, ...]:
+    """The history that aichat.begin_turn returned."""
+    rows = msgspec.json.decode(stored, type=list[_PathRow]) if stored else ()
+    return tuple(PathMessage(row.role, to_parts(row.parts)) for row in rows)
+
+
+def read_answer(org_id: UUID, stored: str) -> Message:
+    """The stored answer that aichat.end_turn returned."""
+    return _to_message(org_id, msgspec.json.decode(stored, type=_AnswerRow))
+
+
+def read_earlier(org_id: UUID, stored: str) -> EarlierTurn:
+    """The turn that aichat.begin_turn found under a known request_id."""
+    row = msgspec.json.decode(stored, type=_EarlierRow)
+    return EarlierTurn(
+        row.generation_id,
+        row.conversation_id,
+        row.user_message_id,
+        row.message_id,
+        bytes.fromhex(row.fingerprint),
+        row.model,
+        row.provider,
+        row.state,
+        row.error_reason,
+        row.error_message,
+        _to_message(org_id, row.answer) if row.answer else None,
+    )
+
+
+def _to_message(org_id: UUID, row: _AnswerRow) -> Message:
+    usage = Usage(
+        row.input_tokens,
+        row.cache_read_tokens,
+        row.cache_write_tokens,
+        row.output_tokens,
+        row.reasoning_tokens,
+        row.usage_estimated,
+    )
+    answer = Answer(row.generation_id, row.model, row.stop_reason, usage, NanoUsd(row.cost_nano_usd))
+    return Message(
+        message_id=row.message_id,
+        conversation_id=row.conversation_id,
+        parent_message_id=row.parent_message_id,
+        org_id=org_id,
+        member_id=row.member_id,
+        role=Role.ASSISTANT,
+        parts=to_parts(row.parts),
+        state=row.state,
+        created_at=row.created_at,
+        answer=answer,
+    )

@@ -1,0 +1,184 @@
+"""The hot path: a turn's beginning and its end, one round trip each.
+
+Each is one call of a function in the database (server/migrations), which is one transaction and sets the tenant
+itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+
+from aichat_server.domain.chat import PathMessage
+from aichat_server.domain.conversations import Message, Part, Role, TextPart
+from aichat_server.domain.errors import Reason
+from aichat_server.domain.events import StopReason
+from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.usage import Usage
+from aichat_server.storage.content import encode_json, encode_parts
+from aichat_server.storage.errors import conversation_not_found, message_not_found
+from aichat_server.storage.pool import Pool
+from aichat_server.storage.turn_rows import EarlierTurn, GenerationState, read_answer, read_earlier, read_path
+
+__all__ = ["EarlierTurn", "GenerationState", "TurnBegin", "TurnBegun", "TurnEnd", "TurnStore"]
+
+_BEGIN = (
+    "SELECT path, earlier FROM aichat.begin_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+)
+_END = "SELECT aichat.end_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
+# What aichat.begin_turn says by SQLSTATE.
+_NO_CONVERSATION = "AI001"
+_NO_MESSAGE = "AI002"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnBegin:
+    """A turn to begin. All ids are the caller's choice."""
+
+    org_id: UUID
+    member_id: UUID
+    key_id: UUID | None
+    request_id: UUID | None
+    fingerprint: bytes
+    """What must be the same when `request_id` comes again."""
+    conversation_id: UUID
+    new_conversation: bool
+    title: str
+    """For a new conversation, or for one that has none when it gets its first answer."""
+    parent_message_id: UUID | None
+    """The message that the user's follows. None: the conversation's head."""
+    user_message_id: UUID
+    message_id: UUID
+    """The answer's."""
+    generation_id: UUID
+    model: str
+    provider: str
+    parts: tuple[Part, ...]
+    options: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnBegun:
+    """A turn that has begun, or, if its `request_id` was known, the one that had begun before."""
+
+    generation_id: UUID
+    conversation_id: UUID
+    user_message_id: UUID
+    message_id: UUID
+    path: tuple[PathMessage, ...]
+    """The conversation from its first message to the user's new one; empty if `earlier` is there."""
+    earlier: EarlierTurn | None = None
+    """What the `request_id` began before. If it is there, nothing was begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnd:
+    """How a turn ended."""
+
+    org_id: UUID
+    member_id: UUID
+    generation_id: UUID
+    conversation_id: UUID
+    user_message_id: UUID
+    message_id: UUID
+    state: GenerationState
+    """Any but RUNNING."""
+    text: str
+    """The answer as far as it got; empty if nothing came."""
+    stop_reason: StopReason | None
+    usage: Usage
+    raw_usage: Mapping[str, object]
+    cost: NanoUsd
+    error_reason: Reason | None
+    error_message: str | None
+
+
+class TurnStore:
+    """Begins and ends turns."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def begin(self, turn: TurnBegin) -> TurnBegun:
+        """Claims the request_id, stores the user's message and the generation, and reads the history.
+
+        CONVERSATION_NOT_FOUND or MESSAGE_NOT_FOUND leave nothing behind. Of several calls with one request_id one
+        begins, and the others get it as `earlier`, also while it runs.
+        """
+        try:
+            row = await self._pool.fetchrow(_BEGIN, *_begin_arguments(turn))
+        except asyncpg.PostgresError as error:
+            if error.sqlstate == _NO_CONVERSATION:
+                raise conversation_not_found(turn.conversation_id) from error
+            if error.sqlstate == _NO_MESSAGE and turn.parent_message_id:
+                raise message_not_found(turn.parent_message_id) from error
+            raise
+        path, earlier = row
+        if earlier:
+            known = read_earlier(turn.org_id, earlier)
+            return TurnBegun(
+                known.generation_id, known.conversation_id, known.user_message_id, known.message_id, (), known
+            )
+        history = (*read_path(path), PathMessage(Role.USER, turn.parts))
+        return TurnBegun(
+            turn.generation_id, turn.conversation_id, turn.user_message_id, turn.message_id, history
+        )  # fmt: skip
+
+    async def end(self, turn: TurnEnd) -> Message | None:
+        """Stores the answer and settles the generation; returns the answer as stored.
+
+        None if there is none: nothing came, or the conversation was deleted meanwhile. A turn that did not complete
+        and brought no text leaves nothing behind but the record of its failure, and its request_id may be used
+        again. A turn that has ended is not changed by ending it again.
+        """
+        (answer,) = await self._pool.fetchrow(_END, *_end_arguments(turn))
+        return read_answer(turn.org_id, answer) if answer else None
+
+
+def _begin_arguments(turn: TurnBegin) -> tuple[object, ...]:
+    return (
+        turn.org_id,
+        turn.member_id,
+        turn.key_id,
+        turn.request_id,
+        turn.fingerprint,
+        turn.conversation_id,
+        turn.new_conversation,
+        turn.title,
+        turn.parent_message_id,
+        turn.user_message_id,
+        turn.message_id,
+        turn.generation_id,
+        turn.model,
+        turn.provider,
+        encode_parts(turn.parts),
+        encode_json(turn.options),
+    )
+
+
+def _end_arguments(turn: TurnEnd) -> tuple[object, ...]:
+    usage = turn.usage
+    return (
+        turn.org_id,
+        turn.member_id,
+        turn.generation_id,
+        turn.conversation_id,
+        turn.user_message_id,
+        turn.message_id,
+        turn.state.value,
+        encode_parts((TextPart(turn.text),)) if turn.text else None,
+        turn.stop_reason.value if turn.stop_reason else None,
+        usage.input,
+        usage.cache_read,
+        usage.cache_write,
+        usage.output,
+        usage.reasoning,
+        usage.estimated,
+        encode_json(turn.raw_usage),
+        turn.cost,
+        turn.error_reason,
+        turn.error_message,
+    )

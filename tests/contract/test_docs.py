@@ -1,0 +1,95 @@
+"""What the documents name is there: targets, commands, files, settings, reasons."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from aichat_server.__main__ import main
+from aichat_server.settings import CompatibleEndpoint
+from grpc import StatusCode
+from pydantic import TypeAdapter
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+# A path in a document begins at the repository's root, or in the server's package where the text is about that.
+BASES = (ROOT, ROOT / "server/src/aichat_server")
+MADE_WHEN_RUN = (".venv", ".sandbox")
+
+QUOTED = re.compile(r"`([^`\n]+)`")
+PATH = re.compile(r"[\w.<>*-]+(/[\w.<>*-]*)+|[\w.-]+\.(py|ts|md|yml|yaml|toml|lock|in|json|example|binpb|j2)")
+MEDIA_TYPE = re.compile(r"(application|text)/")
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
+CONSTANT = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
+NAMING_CONSTANTS = (
+    ".env.example",
+    "envoy/render.py",
+    "protos/aichat/v1/*.proto",
+    "sdk-python/src/aichat_sdk/_settings.py",
+)
+
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+
+
+@each_document
+def test_every_make_target_exists(document: Path) -> None:
+    named = re.findall(r"(?:`|^\s*)make ([a-z]+)", document.read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert not set(named) - set(targets)
+
+
+@each_document
+def test_every_python_command_exists(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for module, command in re.findall(r"python -m ([\w.]+)(?: ([a-z][a-z-]*))?", document.read_text()):
+        assert find_spec(module), f"there is no module {module}"
+        if module == "aichat_server" and command:
+            with pytest.raises(SystemExit) as ended:
+                main([command, "--help"])
+            assert ended.value.code == 0, f"there is no command {command}: {capsys.readouterr().err}"
+
+
+@each_document
+def test_every_path_exists(document: Path) -> None:
+    paths = {quoted for quoted in QUOTED.findall(document.read_text()) if PATH.fullmatch(quoted)}
+    missing = {path for path in paths if not MEDIA_TYPE.match(path) and not _exists(path)}
+    assert not missing
+
+
+@each_document
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for target, anchor in LINK.findall(document.read_text()):
+        if "://" in target:
+            continue
+        linked = document.parent / target if target else document
+        assert linked.exists(), f"there is no {target}"
+        assert not anchor or anchor in _anchors(linked), f"{target} has no heading {anchor}"
+
+
+@each_document
+def test_every_constant_exists(document: Path) -> None:
+    sources = [path.read_text() for pattern in NAMING_CONSTANTS for path in ROOT.glob(pattern)]
+    known = set(CONSTANT.findall("\n".join(sources))) | {code.name for code in StatusCode}
+    # Reasons go over the wire without their prefix.
+    known |= {name.removeprefix("ERROR_REASON_") for name in known}
+    assert not set(CONSTANT.findall(document.read_text())) - known
+
+
+def test_the_example_of_a_compatible_endpoint_is_valid() -> None:
+    example = re.search(r"```json\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    assert example
+    (endpoint,) = TypeAdapter(tuple[CompatibleEndpoint, ...]).validate_json(example[1])
+    assert endpoint.models
+
+
+def _exists(path: str) -> bool:
+    if path.startswith(MADE_WHEN_RUN):
+        return True
+    pattern = re.sub(r"<\w+>", "*", path).rstrip("/")
+    return any(any(base.glob(pattern)) for base in BASES)
+
+
+def _anchors(document: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}

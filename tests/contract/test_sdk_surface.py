@@ -1,0 +1,90 @@
+"""The SDK calls every RPC of the contract, repeats just those that may be repeated, and exports what it says."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import aichat_sdk
+import grpc
+import pytest
+from aichat_sdk import AsyncAIChat, UnavailableError
+from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorProto, MethodOptions
+
+from tests.unit.sdk.scripted import API_KEY, ScriptedServer, fail
+
+DESCRIPTORS = Path(__file__).parents[2] / "gen/descriptors.binpb"
+
+CALLS: dict[str, Callable[[AsyncAIChat], Awaitable[object]]] = {
+    "StreamChat": lambda client: client.chat.send(model="m", text="Hi"),
+    "ListModels": lambda client: client.models.list(),
+    "CreateConversation": lambda client: client.conversations.create(),
+    "GetConversation": lambda client: client.conversations.get("c"),
+    "ListConversations": lambda client: client.conversations.list(),
+    "UpdateConversation": lambda client: client.conversations.update("c", title="t"),
+    "DeleteConversation": lambda client: client.conversations.delete("c"),
+    "ListMessages": lambda client: client.conversations.list_messages("c"),
+}
+
+
+def contract() -> dict[str, MethodDescriptorProto]:
+    files = FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file
+    services = [service for file in files if file.package == "aichat.v1" for service in file.service]
+    return {method.name: method for service in services for method in service.method}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedServer]:
+    async with ScriptedServer.start() as scripted:
+        yield scripted
+
+
+def test_every_rpc_has_a_method_of_the_sdk() -> None:
+    assert set(CALLS) == set(contract())
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_method_calls_its_rpc_and_repeats_it_if_the_contract_allows(server: ScriptedServer, name: str) -> None:
+    refused = fail(grpc.StatusCode.UNAVAILABLE, "SERVER_DRAINING")
+    server.on(name, refused, refused)
+    async with AsyncAIChat(endpoint=server.endpoint, api_key=API_KEY, max_retries=1) as client:
+        with pytest.raises(UnavailableError):
+            await CALLS[name](client)
+    method = contract()[name]
+    # StreamChat is not idempotent by itself; the request_id, which the SDK always sends, makes it so.
+    repeatable = method.server_streaming or method.options.idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN
+    assert [call.method for call in server.calls] == [name] * (2 if repeatable else 1)
+
+
+def test_no_method_of_the_sdk_is_left_out_here() -> None:
+    client = AsyncAIChat(endpoint="localhost:1", api_key=API_KEY)
+    resources = [client.chat, client.models, client.conversations]
+    methods = [name for one in resources for name, _ in inspect.getmembers(one, inspect.ismethod) if name[0] != "_"]
+    # chat.stream and chat.send are two ways to call one RPC.
+    assert len(methods) == len(CALLS) + 1
+
+
+def test_exported_names_exist_and_are_the_whole_surface() -> None:
+    for module in ("aichat_sdk", "aichat_sdk.types", "aichat_sdk.errors", "aichat_sdk.chat", "aichat_sdk.paging"):
+        for name in importlib.import_module(module).__all__:
+            assert getattr(importlib.import_module(module), name) is not None
+    assert set(aichat_sdk.errors.__all__) < set(aichat_sdk.__all__), "errors can be caught by what the package exports"
+    assert sorted(aichat_sdk.__all__) == [
+        "AIChatError", "AnswerRefusedError", "AsyncAIChat", "AuthenticationError", "ChatStream", "ClosedError",
+        "ConfigurationError", "ConflictError", "ConnectionFailedError", "DeadlineExceededError", "FieldViolation",
+        "InvalidRequestError", "NotFoundError", "Page", "Pager", "PermissionDeniedError", "ProviderError",
+        "RequestTooLargeError", "ServerError", "UnavailableError", "__version__", "cost_usd", "message_text", "types",
+    ]  # fmt: skip
+
+
+def test_everything_public_is_documented() -> None:
+    for found in pkgutil.iter_modules(aichat_sdk.__path__, "aichat_sdk."):
+        if found.name.split(".")[-1].startswith("_"):
+            continue
+        module = importlib.import_module(found.name)
+        assert module.__doc__, found.name
+        assert module.__all__, found.name
+    assert (Path(aichat_sdk.__path__[0]) / "py.typed").is_file()

@@ -1,0 +1,27 @@
+"""As much of curl as the README's examples need, for machines that have none: `python curl.py [OPTION]... URL`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import httpx
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("-H", dest="headers", action="append", default=[])
+    parser.add_argument("-d", dest="body")
+    for about_the_terminal in ("-s", "-S", "-N"):
+        parser.add_argument(about_the_terminal, action="store_true")
+    options = parser.parse_args()
+    headers = [tuple(part.strip() for part in header.split(":", 1)) for header in options.headers]
+    method = "GET" if options.body is None else "POST"
+    with httpx.stream(method, options.url, headers=headers, content=options.body, timeout=60) as response:
+        for text in response.iter_text():
+            sys.stdout.write(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""How the chat tests ask, and what they look at."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterable, Awaitable, Callable
+from typing import TypeVar
+
+import grpc
+from aichat.v1 import chat_pb2, conversations_pb2, messages_pb2
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from tests.fixtures.server import ApiKey, ServerUnderTest
+from tests.fixtures.vendors import Vendors
+
+MODEL = "gpt-6-luna"
+T = TypeVar("T")
+
+
+def script(**reply: object) -> str:
+    """A message that tells the vendors' stand-in how to reply."""
+    return f"#script {json.dumps(reply)}"
+
+
+def asking(text: str, *, model: str = MODEL, **fields: object) -> chat_pb2.StreamChatRequest:
+    """A request with one part of text."""
+    part = messages_pb2.Part(text=messages_pb2.TextPart(text=text))
+    return chat_pb2.StreamChatRequest(model=model, parts=[part], **fields)  # type: ignore[arg-type]
+
+
+async def ask(server: ServerUnderTest, key: ApiKey, text: str, **fields: object) -> list[chat_pb2.StreamChatResponse]:
+    """All events of an answer that succeeds."""
+    return [event async for event in stream(server, key, text, **fields)]
+
+
+def stream(
+    server: ServerUnderTest, key: ApiKey, text: str, **fields: object
+) -> grpc.aio.UnaryStreamCall[chat_pb2.StreamChatRequest, chat_pb2.StreamChatResponse]:
+    """An answer as it comes."""
+    return server.chat.StreamChat(asking(text, **fields), metadata=key.metadata)  # type: ignore[arg-type]
+
+
+async def refusal(events: AsyncIterable[chat_pb2.StreamChatResponse] | Awaitable[object]) -> Refusal:
+    """What a call fails with, and what came before it did."""
+    seen = []
+    try:
+        if isinstance(events, AsyncIterable):
+            async for event in events:
+                seen.append(event)  # noqa: PERF401 — what came before the failure is wanted too
+        else:
+            await events
+    except grpc.aio.AioRpcError as error:
+        return Refusal(error, seen)
+    raise AssertionError("the call succeeded")
+
+
+class Refusal:
+    """A failed call."""
+
+    def __init__(self, error: grpc.aio.AioRpcError, seen: list[chat_pb2.StreamChatResponse]) -> None:
+        self.code = error.code()
+        self.message = error.details() or ""
+        self.seen = seen
+        status = rpc_status.from_call(error)  # type: ignore[arg-type]
+        assert status is not None, f"no typed error: {error.code()} {error.details()}"
+        info, self.retry_after = error_details_pb2.ErrorInfo(), None
+        for detail in status.details:
+            retry = error_details_pb2.RetryInfo()
+            if detail.Unpack(retry):
+                self.retry_after = retry.retry_delay.ToTimedelta().total_seconds()
+            else:
+                detail.Unpack(info)
+        self.reason = info.reason
+        self.metadata = dict(info.metadata)
+
+
+def text_of(events: list[chat_pb2.StreamChatResponse]) -> str:
+    """The answer that the events make."""
+    return "".join(event.text_delta.text for event in events)
+
+
+async def history(server: ServerUnderTest, key: ApiKey, conversation_id: str) -> list[messages_pb2.Message]:
+    """A conversation's messages."""
+    request = conversations_pb2.ListMessagesRequest(conversation_id=conversation_id)
+    return list((await server.conversations.ListMessages(request, metadata=key.metadata)).messages)
+
+
+async def conversations(server: ServerUnderTest, key: ApiKey) -> list[conversations_pb2.Conversation]:
+    """The organisation's conversations."""
+    request = conversations_pb2.ListConversationsRequest()
+    return list((await server.conversations.ListConversations(request, metadata=key.metadata)).conversations)
+
+
+async def eventually(look: Callable[[], Awaitable[T]], wanted: Callable[[T], bool]) -> T:
+    """Looks until it sees what is wanted."""
+    async with asyncio.timeout(15):
+        while not wanted(seen := await look()):
+            await asyncio.sleep(0.02)
+    return seen
+
+
+def times_asked(vendors: Vendors, text: str) -> int:
+    """How often the vendors' stand-in was sent this text."""
+    return sum(text in json.dumps(entry["body"], ensure_ascii=False).replace('\\"', '"') for entry in vendors.log())

@@ -1,0 +1,132 @@
+"""A server of the contract's services over real Postgres, without vendors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+from aichat.v1 import chat_pb2
+from aichat.v1.chat_pb2_grpc import ChatServiceServicer, ChatServiceStub
+from aichat.v1.conversations_pb2_grpc import ConversationServiceStub
+from aichat_server.domain.errors import Reason
+from aichat_server.rpc.conversations import ConversationServicer
+from aichat_server.rpc.interceptors.authentication import Authentication
+from aichat_server.rpc.server import RpcServer, build_server
+from aichat_server.services.conversations import Conversations
+from aichat_server.services.identity import Authenticator
+from aichat_server.services.organizations import MintedKey, Organizations
+from aichat_server.storage.database import Database
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+
+from tests.fixtures.auth import SECRET, Auth
+
+if TYPE_CHECKING:
+    from aichat.v1.chat_pb2_grpc import ChatServiceAsyncStub
+    from aichat.v1.conversations_pb2_grpc import ConversationServiceAsyncStub
+
+COOKIE = "sb-access-token"
+ORIGIN = "https://app.example"
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class WaitingChat(ChatServiceServicer):
+    """Answers with one heartbeat, and with another when it is told to end."""
+
+    def __init__(self) -> None:
+        self.end = asyncio.Event()
+
+    async def StreamChat(  # noqa: N802
+        self, _request: chat_pb2.StreamChatRequest, _context: object
+    ) -> AsyncGenerator[chat_pb2.StreamChatResponse, None]:
+        yield chat_pb2.StreamChatResponse(heartbeat=chat_pb2.Heartbeat())
+        await self.end.wait()
+        yield chat_pb2.StreamChatResponse(heartbeat=chat_pb2.Heartbeat())
+
+    async def ListModels(  # noqa: N802
+        self, _request: chat_pb2.ListModelsRequest, _context: object
+    ) -> chat_pb2.ListModelsResponse:
+        return chat_pb2.ListModelsResponse()
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A channel to a server, and what there is to call."""
+
+    channel: grpc.aio.Channel
+    server: RpcServer
+    waiting: WaitingChat
+
+    @property
+    def chat(self) -> ChatServiceAsyncStub:
+        return ChatServiceStub(self.channel)
+
+    @property
+    def conversations(self) -> ConversationServiceAsyncStub:
+        return ConversationServiceStub(self.channel)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How a call was refused."""
+
+    code: grpc.StatusCode
+    reason: Reason
+    metadata: Mapping[str, str]
+    status: Status
+
+
+def refusal(error: grpc.aio.AioRpcError) -> Refusal:
+    """What a refused call's trailers say."""
+    packed = dict(error.trailing_metadata())["grpc-status-details-bin"]
+    assert isinstance(packed, bytes)
+    status, info = Status.FromString(packed), ErrorInfo()
+    assert status.details[0].Unpack(info)
+    return Refusal(error.code(), Reason(info.reason), dict(info.metadata), status)
+
+
+@asynccontextmanager
+async def serving(authenticator: Authenticator, database: Database) -> AsyncGenerator[Client, None]:
+    """A server on a free port, and a channel to it."""
+    authentication = Authentication(authenticator, cookie=COOKIE, origins=(ORIGIN,))
+    conversations = ConversationServicer(Conversations(database))
+    waiting = WaitingChat()
+    server = build_server(waiting, conversations, authentication, reflect=True)
+    port = await server.start("127.0.0.1:0")
+    options = (("grpc.max_receive_message_length", 8 << 20),)
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
+        yield Client(channel, server, waiting)
+    await server.stop(0, _nothing)
+
+
+async def _nothing() -> None:
+    """There are no generations to end."""
+
+
+@pytest.fixture
+def authenticator(auth: Auth, database: Database) -> Authenticator:
+    """A new one for each test, so that none finds what another left in its cache."""
+    return Authenticator(database, auth.verifier(secret=SECRET), cache_seconds=0)
+
+
+@pytest.fixture
+async def client(authenticator: Authenticator, database: Database) -> AsyncGenerator[Client, None]:
+    async with serving(authenticator, database) as client:
+        yield client
+
+
+@pytest.fixture
+async def key(database: Database, request: pytest.FixtureRequest) -> MintedKey:
+    """An API key of an organisation of the test's own."""
+    return await Organizations(database).mint_key(request.node.nodeid)
+
+
+def bearer(credentials: str) -> Headers:
+    """The header that carries credentials."""
+    return (("authorization", f"Bearer {credentials}"),)

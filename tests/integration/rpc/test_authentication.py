@@ -1,0 +1,209 @@
+"""Who may call: API keys and session tokens, by header or by cookie, over a real server and real Postgres."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from urllib.parse import quote
+from uuid import UUID, uuid4
+
+import grpc
+import pytest
+from aichat.v1 import conversations_pb2 as pb
+from aichat_server.domain import api_keys
+from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.identity import personal_org_id
+from aichat_server.services.identity import Authenticator
+from aichat_server.services.organizations import MintedKey, Organizations
+from aichat_server.storage.database import Database
+from structlog.testing import capture_logs
+
+from tests.fixtures.auth import Auth
+from tests.integration.rpc.conftest import COOKIE, ORIGIN, Client, Headers, Refusal, bearer, refusal
+
+
+async def refused(client: Client, headers: Headers) -> Refusal:
+    """How a call with these headers is refused."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await client.conversations.ListConversations(pb.ListConversationsRequest(), metadata=headers)
+    return refusal(caught.value)
+
+
+async def org_of(client: Client, headers: Headers) -> UUID:
+    made = await client.conversations.CreateConversation(pb.CreateConversationRequest(), metadata=headers)
+    return UUID(made.conversation.organization_id)
+
+
+def cookie(value: str) -> tuple[str, str]:
+    return ("cookie", f"theme=dark; {COOKIE}={value}; other=1")
+
+
+async def test_an_api_key_acts_for_its_organisation(client: Client, key: MintedKey) -> None:
+    made = await client.conversations.CreateConversation(pb.CreateConversationRequest(), metadata=bearer(key.api_key))
+    assert made.conversation.organization_id == str(key.org_id)
+    assert made.conversation.member_id == str(key.member_id)
+
+
+async def test_a_call_without_credentials_is_refused(client: Client) -> None:
+    answer = await refused(client, ())
+    assert (answer.code, answer.reason) == (grpc.StatusCode.UNAUTHENTICATED, Reason.CREDENTIALS_MISSING)
+    assert (await refused(client, (("cookie", "theme=dark"),))).reason is Reason.CREDENTIALS_MISSING
+
+
+@pytest.mark.parametrize(
+    "value", ["Bearer", "Bearer ", "Basic YTpi", "ak_x", "Bearer ak_", "Bearer ak_wrong", "Bearer x"]
+)
+async def test_credentials_that_are_none_are_refused(client: Client, value: str) -> None:
+    assert (await refused(client, (("authorization", value),))).reason is Reason.CREDENTIALS_INVALID
+
+
+async def test_unknown_and_wrong_keys_are_refused_alike(client: Client, key: MintedKey) -> None:
+    wrong = key.api_key[:-1] + ("0" if key.api_key[-1] != "0" else "1")
+    _, unknown = api_keys.new_key(key.org_id)
+    _, foreign = api_keys.new_key(uuid4())
+    answers = [await refused(client, bearer(text)) for text in (wrong, unknown, foreign, "ak_" + "z" * 76)]
+    assert {answer.reason for answer in answers} == {Reason.CREDENTIALS_INVALID}
+    assert len({answer.status.SerializeToString() for answer in answers}) == 1
+
+
+async def test_two_authorization_headers_are_refused(client: Client, key: MintedKey) -> None:
+    answer = await refused(client, (*bearer(key.api_key), *bearer("ak_other")))
+    assert answer.reason is Reason.CREDENTIALS_INVALID
+
+
+async def test_revoked_and_expired_keys_are_told_apart(client: Client, database: Database, key: MintedKey) -> None:
+    organizations = Organizations(database)
+    expired = await organizations.mint_key("expired", expires_in=timedelta(seconds=-1))
+    assert (await refused(client, bearer(expired.api_key))).reason is Reason.CREDENTIALS_EXPIRED
+    assert await organizations.revoke_key(key.org_id, key.key_id)
+    assert (await refused(client, bearer(key.api_key))).reason is Reason.CREDENTIALS_REVOKED
+
+
+async def test_a_session_token_acts_for_the_users_own_organisation(client: Client, auth: Auth) -> None:
+    user_id = uuid4()
+    token = await auth.mint(sub=str(user_id))
+    assert await org_of(client, bearer(token)) == personal_org_id(user_id)
+    assert await org_of(client, bearer(await auth.mint(sub=str(user_id)))) == personal_org_id(user_id)
+
+
+async def test_an_expired_session_token_is_refused(client: Client, auth: Auth) -> None:
+    assert (await refused(client, bearer(await auth.mint(exp=1)))).reason is Reason.CREDENTIALS_EXPIRED
+
+
+async def test_the_cookie_is_good_for_pages_of_an_allowed_origin(client: Client, auth: Auth) -> None:
+    user_id = uuid4()
+    token = await auth.mint(sub=str(user_id))
+    for value in (token, quote(token, safe=""), f'"{token}"'):
+        assert await org_of(client, (cookie(value), ("origin", ORIGIN))) == personal_org_id(user_id)
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "", f"{ORIGIN}.evil.example", "http://app.example"])
+async def test_the_cookie_is_refused_to_any_other_page(client: Client, auth: Auth, origin: str) -> None:
+    token = await auth.mint()
+    answer = await refused(client, (cookie(token), ("origin", origin)))
+    assert (answer.code, answer.reason) == (grpc.StatusCode.PERMISSION_DENIED, Reason.ORIGIN_NOT_ALLOWED)
+    assert answer.metadata == {"origin": origin}
+
+
+async def test_without_an_origin_the_cookie_only_reads(client: Client, auth: Auth) -> None:
+    headers: Headers = (cookie(await auth.mint()),)
+    await client.conversations.ListConversations(pb.ListConversationsRequest(), metadata=headers)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await client.conversations.CreateConversation(pb.CreateConversationRequest(), metadata=headers)
+    assert refusal(caught.value).reason is Reason.ORIGIN_NOT_ALLOWED
+
+
+async def test_the_cookie_carries_no_api_key(client: Client, key: MintedKey) -> None:
+    answer = await refused(client, (cookie(key.api_key), ("origin", ORIGIN)))
+    assert answer.reason is Reason.CREDENTIALS_INVALID
+
+
+async def test_the_header_wins_over_the_cookie(client: Client, auth: Auth, key: MintedKey) -> None:
+    good = cookie(await auth.mint())
+    foreign = ("origin", "https://evil.example")
+    assert await org_of(client, (*bearer(key.api_key), good, foreign)) == key.org_id
+    assert (await refused(client, (*bearer("ak_wrong"), good))).reason is Reason.CREDENTIALS_INVALID
+
+
+class Clock:
+    """Unix seconds that pass only when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+async def test_the_cache_forgets_a_revoked_key_in_time(database: Database, key: MintedKey) -> None:
+    clock = Clock()
+    authenticator = Authenticator(database, None, cache_seconds=10, clock=clock)
+    principal = await authenticator.authenticate(key.api_key)
+    await Organizations(database).revoke_key(key.org_id, key.key_id)
+    clock.seconds += 9
+    assert await authenticator.authenticate(key.api_key) == principal
+    clock.seconds += 2
+    assert await reason_of(authenticator, key.api_key) is Reason.CREDENTIALS_REVOKED
+
+
+async def test_the_cache_never_outlives_the_key(database: Database) -> None:
+    clock = Clock()
+    authenticator = Authenticator(database, None, cache_seconds=10**9, clock=clock)
+    key = await Organizations(database).mint_key("short", expires_in=timedelta(days=1))
+    async with database.tenant(key.org_id) as tenant:
+        stored = await tenant.api_keys.find(key.key_id)
+    assert stored is not None
+    assert stored.expires_at is not None
+    clock.seconds = stored.expires_at.timestamp() - 1
+    await authenticator.authenticate(key.api_key)
+    clock.seconds += 1
+    assert await reason_of(authenticator, key.api_key) is Reason.CREDENTIALS_EXPIRED
+
+
+async def test_refusals_are_not_cached(database: Database, key: MintedKey) -> None:
+    authenticator = Authenticator(database, None, cache_seconds=60)
+    key_id, text = api_keys.new_key(key.org_id)
+    assert await reason_of(authenticator, text) is Reason.CREDENTIALS_INVALID
+    async with database.tenant(key.org_id, key.member_id) as tenant:
+        await tenant.api_keys.add(key_id, key.member_id, api_keys.digest(text), None)
+    assert (await authenticator.authenticate(text)).key_id == key_id
+
+
+async def test_known_callers_are_not_looked_up_again(database: Database, key: MintedKey, auth: Auth) -> None:
+    authenticator = Authenticator(database, auth.verifier(), cache_seconds=60)
+    token = await auth.mint()
+    known = [await authenticator.authenticate(key.api_key), await authenticator.authenticate(token)]
+    await Organizations(database).revoke_key(key.org_id, key.key_id)
+    await auth.rotate("ES256")
+    fetches = await auth.fetches()
+    assert [await authenticator.authenticate(key.api_key), await authenticator.authenticate(token)] == known
+    assert await auth.fetches() == fetches
+
+
+async def test_no_credential_reaches_a_log(
+    client: Client, key: MintedKey, auth: Auth, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    token, expired, wrong = await auth.mint(), await auth.mint(exp=1), key.api_key[:-4] + "0000"
+    with capture_logs() as logs:
+        for shown in (key.api_key, token):
+            await org_of(client, bearer(shown))
+        await org_of(client, (cookie(token), ("origin", ORIGIN)))
+        for headers in (bearer(expired), bearer(wrong), (cookie(expired), ("origin", ORIGIN)), (cookie(token),)):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await org_of(client, headers)
+    written = f"{logs}{caplog.text}{caplog.records}"
+    assert len([line for line in logs if line["event"] == "call"]) == 7
+    assert not [secret for secret in (key.api_key, token, expired, wrong) if secret in written]
+    assert not [secret for secret in (key.api_key[-32:], token.split(".")[2]) if secret in written]
+
+
+async def test_without_sign_in_session_tokens_are_refused(database: Database, auth: Auth) -> None:
+    authenticator = Authenticator(database, None, cache_seconds=10)
+    assert await reason_of(authenticator, await auth.mint()) is Reason.CREDENTIALS_INVALID
+
+
+async def reason_of(authenticator: Authenticator, credentials: str) -> Reason:
+    with pytest.raises(AichatError) as caught:
+        await authenticator.authenticate(credentials)
+    return caught.value.reason

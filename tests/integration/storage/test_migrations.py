@@ -1,0 +1,160 @@
+"""Migrations: as an owner like Supabase's, there and back, and the server's role."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from aichat_sandbox.postgres import Postgres, run_postgres
+from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.identity import Principal
+from aichat_server.storage.database import open_database
+from aichat_server.storage.migrate import downgrade, migrate
+from aichat_server.storage.role import UnsafeRoleError
+from aichat_server.storage.tables import metadata
+from sqlalchemy import Connection, inspect
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from tests.fixtures.postgres import postgres_folder
+from tests.integration.storage.rows import connection
+from tests.integration.storage.turns import exchange
+
+
+@dataclass
+class Fresh:
+    """A Postgres that nothing was migrated in."""
+
+    server: Postgres
+
+    def url(self, user: str, password: str) -> str:
+        return f"postgresql://{user}:{password}@127.0.0.1:{self.server.port}/postgres"
+
+
+@pytest.fixture(scope="module")
+async def fresh() -> AsyncGenerator[Fresh, None]:
+    """One whose tables' owner is no superuser, as on Supabase."""
+    with postgres_folder() as folder:
+        async with run_postgres(folder) as server:
+            async with connection(server.owner_url) as superuser:
+                await superuser.execute("CREATE ROLE supabase LOGIN CREATEROLE CREATEDB PASSWORD 'owner'")
+                await superuser.execute("GRANT CREATE ON DATABASE postgres TO supabase")
+            yield Fresh(server)
+
+
+async def _objects(fresh: Fresh) -> list[tuple[object, ...]]:
+    async with connection(fresh.server.owner_url) as owner:
+        rows = await owner.fetch(
+            "SELECT relname, relkind::text FROM pg_class WHERE relnamespace = 'aichat'::regnamespace "
+            "UNION ALL SELECT proname, 'f' FROM pg_proc WHERE pronamespace = 'aichat'::regnamespace ORDER BY 1"
+        )
+    return [tuple(row) for row in rows]
+
+
+async def test_an_owner_without_superuser_rights_migrates_up_and_down_and_up(fresh: Fresh) -> None:
+    owner_url, app_url = fresh.url("supabase", "owner"), fresh.url("aichat_app", "first")
+    await migrate(owner_url, app_url)
+    objects = await _objects(fresh)
+    assert ("begin_turn", "f") in objects
+
+    await downgrade(owner_url)
+    assert {name for name, _ in await _objects(fresh)} == {"alembic_version", "alembic_version_pkc"}
+    async with open_database(app_url) as database:
+        with pytest.raises(UnsafeRoleError, match="run the migrations"):
+            await database.check_role()
+
+    await migrate(owner_url, app_url)
+    await migrate(owner_url, app_url)
+    assert await _objects(fresh) == objects
+    async with open_database(app_url) as database:
+        await database.check_role()
+        principal = Principal(uuid4(), uuid4())
+        async with database.tenant(principal.org_id, principal.member_id) as tenant:
+            await tenant.organizations.ensure("Test", principal.member_id)
+        await exchange(database, principal)
+        with pytest.raises(UnsafeRoleError, match="owns objects"):
+            async with open_database(owner_url) as as_owner:
+                await as_owner.check_role()
+
+
+@pytest.mark.parametrize("password", ["p%40ss%3A%2F%27word", "gr%C3%BC%C3%9Fe%20%EF%AC%81"])
+async def test_the_servers_role_gets_the_password_of_its_url(fresh: Fresh, password: str) -> None:
+    owner_url = fresh.url("supabase", "owner")
+    await migrate(owner_url, fresh.url("aichat_app", password))
+    async with connection(fresh.url("aichat_app", password)) as app:
+        assert await app.fetchval("SELECT current_user") == "aichat_app"
+    # Through Supabase's pooler the role's name carries the project's.
+    await migrate(owner_url, fresh.url("aichat_app.project", "other"))
+    async with connection(fresh.url("aichat_app", "other")) as app:
+        assert await app.fetchval("SELECT current_user") == "aichat_app"
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(fresh.url("aichat_app", password))
+
+
+async def test_another_roles_password_is_left_alone(fresh: Fresh) -> None:
+    await migrate(fresh.url("supabase", "owner"), fresh.url("someone", "else"))
+    async with connection(fresh.url("supabase", "owner")) as owner:
+        assert await owner.fetchval("SELECT count(*) FROM pg_roles WHERE rolname = 'someone'") == 0
+
+
+async def test_the_servers_role_owns_nothing_and_cannot_bypass(fresh: Fresh) -> None:
+    await migrate(fresh.url("supabase", "owner"), fresh.url("aichat_app", "app"))
+    async with connection(fresh.server.owner_url) as superuser:
+        role = await superuser.fetchrow(
+            "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication, rolinherit, "
+            "(SELECT count(*) FROM pg_shdepend WHERE refobjid = pg_roles.oid AND deptype = 'o') AS owned, "
+            "(SELECT count(*) FROM pg_auth_members WHERE member = pg_roles.oid) AS memberships "
+            "FROM pg_roles WHERE rolname = 'aichat_app'"
+        )
+    assert role is not None
+    assert tuple(role) == (False, False, False, False, False, False, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("give", "take", "complaint"),
+    [
+        ("ALTER ROLE aichat_app BYPASSRLS", "ALTER ROLE aichat_app NOBYPASSRLS", "bypass"),
+        ("GRANT postgres TO aichat_app", "REVOKE postgres FROM aichat_app", "bypass"),
+        (
+            "CREATE TABLE public.stray (); ALTER TABLE public.stray OWNER TO aichat_app",
+            "DROP TABLE public.stray",
+            "owns objects",
+        ),
+    ],
+)
+async def test_a_role_with_too_many_rights_is_refused(fresh: Fresh, give: str, take: str, complaint: str) -> None:
+    app_url = fresh.url("aichat_app", "app")
+    await migrate(fresh.url("supabase", "owner"), app_url)
+    async with connection(fresh.server.owner_url) as superuser, open_database(app_url) as database:
+        await superuser.execute(give)
+        with pytest.raises(UnsafeRoleError, match=complaint):
+            await database.check_role()
+        await superuser.execute(take)
+        await database.check_role()
+
+
+async def test_the_tables_in_code_are_the_tables_in_the_database(postgres: Postgres) -> None:
+    def columns(connection: Connection) -> None:
+        found = inspect(connection)
+        for table in metadata.sorted_tables:
+            stored = {column["name"]: column for column in found.get_columns(table.name, schema="aichat")}
+            for column in table.columns:
+                assert column.name in stored, f"{table.name}.{column.name}"
+                there = stored[column.name]
+                kind = column.type.compile(connection.dialect)
+                assert there["type"].compile(connection.dialect) == kind, f"{table.name}.{column.name}"
+                assert there["nullable"] == column.nullable, f"{table.name}.{column.name}"
+
+    engine = create_async_engine(postgres.owner_url.replace("postgresql:", "postgresql+asyncpg:"))
+    async with engine.connect() as opened:
+        await opened.run_sync(columns)
+    await engine.dispose()
+
+
+async def test_a_database_that_is_away_is_said_so(fresh: Fresh) -> None:
+    with pytest.raises(AichatError) as caught:
+        await migrate("postgresql://nobody:secret@127.0.0.1:1/postgres", fresh.url("aichat_app", "app"))
+    assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+    assert "secret" not in caught.value.message

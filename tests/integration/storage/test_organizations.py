@@ -1,0 +1,109 @@
+"""Organisations by name, personal ones, and API keys."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain import api_keys
+from aichat_server.domain.identity import Principal, personal_org_id
+from aichat_server.services.conversations import Conversations
+from aichat_server.services.organizations import Organizations
+from aichat_server.storage.database import Database
+
+from tests.integration.storage.rows import connection
+
+
+@pytest.fixture
+def organizations(database: Database) -> Organizations:
+    return Organizations(database)
+
+
+async def test_a_minted_key_is_found_by_what_it_names(database: Database, organizations: Organizations) -> None:
+    minted = await organizations.mint_key(f"Minting {uuid4()}", expires_in=timedelta(days=1))
+    assert api_keys.parse(minted.api_key) == (minted.org_id, minted.key_id)
+    async with database.tenant(minted.org_id) as tenant:
+        stored = await tenant.api_keys.find(minted.key_id)
+    assert stored is not None
+    assert (stored.org_id, stored.member_id) == (minted.org_id, minted.member_id)
+    assert stored.key_hash == api_keys.digest(minted.api_key)
+    assert stored.revoked_at is None
+    assert stored.expires_at is not None
+    assert timedelta(hours=23) < stored.expires_at - datetime.now(UTC) <= timedelta(days=1)
+
+
+async def test_the_name_finds_the_organisation_again(organizations: Organizations) -> None:
+    name = f"Again {uuid4()}"
+    first = await organizations.mint_key(name)
+    second = await organizations.mint_key(name)
+    assert (first.org_id, first.member_id) == (second.org_id, second.member_id)
+    assert first.key_id != second.key_id
+    assert (await organizations.mint_key(name + "!")).org_id != first.org_id
+
+
+async def test_a_minted_keys_member_can_hold_conversations(database: Database, organizations: Organizations) -> None:
+    minted = await organizations.mint_key(f"Talking {uuid4()}")
+    principal = Principal(minted.org_id, minted.member_id, minted.key_id)
+    assert (await Conversations(database).create(principal)).member_id == minted.member_id
+
+
+async def test_a_revoked_key_stays_revoked_since_the_first_time(
+    database: Database, organizations: Organizations
+) -> None:
+    minted = await organizations.mint_key(f"Revoking {uuid4()}")
+    times = set()
+    for _ in range(2):
+        assert await organizations.revoke_key(minted.org_id, minted.key_id)
+        async with database.tenant(minted.org_id) as tenant:
+            stored = await tenant.api_keys.find(minted.key_id)
+        assert stored is not None
+        times.add(stored.revoked_at)
+    assert len(times) == 1
+    assert None not in times
+
+
+async def test_a_key_is_neither_found_nor_revoked_from_another_organisation(
+    database: Database, organizations: Organizations
+) -> None:
+    minted = await organizations.mint_key(f"Ours {uuid4()}")
+    other = await organizations.mint_key(f"Theirs {uuid4()}")
+    assert not await organizations.revoke_key(other.org_id, minted.key_id)
+    assert not await organizations.revoke_key(minted.org_id, uuid4())
+    async with database.tenant(other.org_id) as tenant:
+        assert await tenant.api_keys.find(minted.key_id) is None
+    async with database.tenant(minted.org_id) as tenant:
+        stored = await tenant.api_keys.find(minted.key_id)
+    assert stored is not None
+    assert stored.revoked_at is None
+
+
+async def test_the_key_itself_is_stored_and_shown_nowhere(postgres: Postgres, organizations: Organizations) -> None:
+    minted = await organizations.mint_key(f"Secret {uuid4()}")
+    assert minted.api_key not in repr(minted)
+    async with connection(postgres.owner_url) as owner:
+        row = await owner.fetchval(
+            "SELECT to_jsonb(api_keys)::text FROM aichat.api_keys WHERE key_id = $1", minted.key_id
+        )
+    assert minted.api_key[-32:] not in row
+
+
+async def test_first_sight_makes_user_organisation_and_member_once(postgres: Postgres, database: Database) -> None:
+    user_id = uuid4()
+    org_id = personal_org_id(user_id)
+
+    async def see(email: str | None) -> None:
+        async with database.tenant(org_id, user_id) as tenant:
+            await tenant.organizations.ensure_personal(user_id, email)
+
+    await asyncio.gather(*(see("first@example.com") for _ in range(5)))
+    await see("second@example.com")
+    async with connection(postgres.owner_url) as owner:
+        users = await owner.fetch("SELECT email FROM aichat.users WHERE user_id = $1", user_id)
+        orgs = await owner.fetch("SELECT name FROM aichat.organizations WHERE org_id = $1", org_id)
+        members = await owner.fetch("SELECT member_id, role FROM aichat.members WHERE org_id = $1", org_id)
+    assert [row["email"] for row in users] == ["second@example.com"]
+    assert [row["name"] for row in orgs] == ["first@example.com"]
+    assert [tuple(row) for row in members] == [(user_id, "owner")]

@@ -1,0 +1,115 @@
+"""Promise 3: a retried send with the same request_id never begins a second turn."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.identity import Principal
+from aichat_server.storage.database import Database
+from aichat_server.storage.turns import GenerationState, TurnBegun
+
+from tests.integration.storage.rows import owner_rows
+from tests.integration.storage.turns import completed, failed, turn
+
+
+async def test_a_repeat_while_the_answer_is_written_finds_the_running_turn(
+    postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    request_id = uuid4()
+    first = turn(principal, "first", request_id=request_id)
+    await database.turns.begin(first)
+    before = await owner_rows(postgres, principal.org_id)
+    repeat = await database.turns.begin(turn(principal, "second", request_id=request_id))
+    assert repeat.path == ()
+    earlier = repeat.earlier
+    assert earlier is not None
+    ids = (first.generation_id, first.conversation_id, first.user_message_id, first.message_id)
+    assert (earlier.generation_id, earlier.conversation_id, earlier.user_message_id, earlier.message_id) == ids
+    assert (repeat.generation_id, repeat.conversation_id, repeat.user_message_id, repeat.message_id) == ids
+    assert (earlier.state, earlier.fingerprint, earlier.message) == (GenerationState.RUNNING, b"first", None)
+    assert (earlier.model, earlier.provider) == ("model-1", "vendor")
+    assert await owner_rows(postgres, principal.org_id) == before
+
+
+async def test_a_repeat_after_the_end_finds_the_answer(database: Database, principal: Principal) -> None:
+    asked = turn(principal, request_id=uuid4())
+    answer = await database.turns.end(completed(principal, await database.turns.begin(asked)))
+    earlier = (await database.turns.begin(asked)).earlier
+    assert earlier is not None
+    assert (earlier.state, earlier.message, earlier.error_reason) == (GenerationState.COMPLETE, answer, None)
+
+
+async def test_a_repeat_after_a_failure_finds_what_had_arrived_and_the_reason(
+    database: Database, principal: Principal
+) -> None:
+    asked = turn(principal, request_id=uuid4())
+    answer = await database.turns.end(failed(principal, await database.turns.begin(asked), "Half"))
+    earlier = (await database.turns.begin(asked)).earlier
+    assert earlier is not None
+    assert (earlier.state, earlier.message) == (GenerationState.FAILED, answer)
+    assert earlier.error_reason is Reason.PROVIDER_TIMEOUT
+    assert earlier.error_message == "the vendor fell silent"
+
+
+async def test_of_twenty_at_once_one_begins(postgres: Postgres, database: Database, principal: Principal) -> None:
+    request_id = uuid4()
+    turns = [turn(principal, request_id=request_id) for _ in range(20)]
+    begun = await asyncio.gather(*(database.turns.begin(one) for one in turns))
+    assert len([one for one in begun if one.earlier is None]) == 1
+    assert len({one.generation_id for one in begun}) == 1
+    rows = await owner_rows(postgres, principal.org_id)
+    assert {table: len(found) for table, found in rows.items()} == {
+        "conversations": 1,
+        "messages": 1,
+        "generations": 1,
+    }
+
+
+async def test_a_refused_turn_gives_its_request_id_back_to_those_who_wait(
+    database: Database, principal: Principal
+) -> None:
+    request_id = uuid4()
+    refused = [turn(principal, conversation_id=uuid4(), request_id=request_id) for _ in range(8)]
+    good = turn(principal, request_id=request_id)
+    results: list[TurnBegun | BaseException] = await asyncio.gather(
+        *(database.turns.begin(one) for one in [*refused, good]), return_exceptions=True
+    )
+    assert isinstance(results[-1], TurnBegun)
+    assert results[-1].earlier is None
+    for result in results[:-1]:
+        # Before the good one it is refused; behind it, it is a repeat.
+        if isinstance(result, TurnBegun):
+            assert result.earlier is not None
+            assert result.generation_id == good.generation_id
+        else:
+            assert isinstance(result, AichatError)
+            assert result.reason is Reason.CONVERSATION_NOT_FOUND
+
+
+async def test_ends_and_repeats_at_once_begin_at_most_one_new_turn(database: Database, principal: Principal) -> None:
+    asked = turn(principal, request_id=uuid4())
+    begun = await database.turns.begin(asked)
+    repeats = [turn(principal, request_id=asked.request_id) for _ in range(8)]
+    ending = asyncio.create_task(database.turns.end(failed(principal, begun)))
+    results = await asyncio.gather(*(database.turns.begin(one) for one in repeats))
+    await ending
+    fresh = [one for one in results if one.earlier is None]
+    assert len(fresh) <= 1
+    known = {begun.generation_id, *(one.generation_id for one in fresh)}
+    assert {one.generation_id for one in results} <= known
+
+
+async def test_organisations_do_not_share_request_ids(
+    database: Database, principal: Principal, other: Principal
+) -> None:
+    request_id = uuid4()
+    assert (await database.turns.begin(turn(principal, request_id=request_id))).earlier is None
+    assert (await database.turns.begin(turn(other, request_id=request_id))).earlier is None
+
+
+async def test_turns_without_a_request_id_are_all_new(database: Database, principal: Principal) -> None:
+    begun = [await database.turns.begin(turn(principal)) for _ in range(3)]
+    assert [one.earlier for one in begun] == [None] * 3

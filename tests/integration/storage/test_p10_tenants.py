@@ -1,0 +1,181 @@
+"""Promise 10: a tenant cannot read or write another's rows, whatever the query, as the real database role."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import TypeAlias
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.identity import Principal
+from aichat_server.storage.database import Database
+
+from tests.integration.storage.rows import connection
+from tests.integration.storage.turns import exchange
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+# Whose a row is, where that is not its org_id; what no tenant may touch at all has None.
+OWNED_BY = {"users": "user_id", "alembic_version": None}
+TABLES = (
+    "SELECT relname FROM pg_class WHERE relnamespace = 'aichat'::regnamespace AND relkind IN ('r', 'p', 'm', 'v', 'f')"
+)
+
+
+@dataclass
+class Tenants:
+    """Two organisations with a row in every table, and two connections to look at them."""
+
+    ours: Principal
+    theirs: Principal
+    app: Connection
+    owner: Connection
+    tables: dict[str, str]
+    """Every table that a tenant has rows in, with the column that says whose they are."""
+
+    async def enter(self, principal: Principal) -> None:
+        await self.app.execute(
+            "SELECT set_config('aichat.org_id', $1, true), set_config('aichat.member_id', $2, true)",
+            str(principal.org_id),
+            str(principal.member_id),
+        )
+
+    def id_of(self, principal: Principal, table: str) -> UUID:
+        return principal.member_id if self.tables[table] == "user_id" else principal.org_id
+
+
+@pytest.fixture
+async def tenants(postgres: Postgres, database: Database) -> AsyncGenerator[Tenants, None]:
+    ours, theirs = [await _tenant(database) for _ in range(2)]
+    async with connection(postgres.owner_url) as owner, connection(postgres.app_url) as app:
+        names = [row["relname"] for row in await owner.fetch(TABLES)]
+        owned = {name: OWNED_BY.get(name, "org_id") for name in names}
+        tables = {name: column for name, column in owned.items() if column}
+        async with app.transaction():
+            yield Tenants(ours, theirs, app, owner, tables)
+
+
+async def _tenant(database: Database) -> Principal:
+    """An organisation with rows everywhere. A new table needs a row here."""
+    user_id = uuid4()
+    org_id, key_id = uuid4(), uuid4()
+    async with database.tenant(org_id, user_id) as tenant:
+        await tenant.organizations.ensure_personal(user_id, "someone@example.com")
+        await tenant.api_keys.add(key_id, user_id, b"hash", None)
+    principal = Principal(org_id, user_id, key_id)
+    await exchange(database, principal)
+    return principal
+
+
+async def test_every_table_has_row_level_security_forced_on_its_owner_too(tenants: Tenants) -> None:
+    flags = await tenants.owner.fetch(
+        "SELECT relname, relkind::text, relrowsecurity, relforcerowsecurity FROM pg_class "
+        "WHERE relnamespace = 'aichat'::regnamespace AND relkind IN ('r', 'p', 'm', 'v', 'f') ORDER BY 1"
+    )
+    forced = {tuple(row) for row in flags if row["relname"] in tenants.tables}
+    assert forced == {(name, "r", True, True) for name in tenants.tables}
+    # Alembic's table is the owner's alone.
+    assert [tuple(row) for row in flags if row["relname"] not in tenants.tables] == [
+        ("alembic_version", "r", True, False)
+    ]
+
+
+async def test_a_query_without_a_filter_sees_the_tenants_rows_and_no_others(tenants: Tenants) -> None:
+    await tenants.enter(tenants.ours)
+    for table, column in tenants.tables.items():
+        mine, other = (tenants.id_of(who, table) for who in (tenants.ours, tenants.theirs))
+        count = f"SELECT count(*) FROM aichat.{table} WHERE {column} = $1"  # noqa: S608
+        assert await tenants.owner.fetchval(count, other), f"_tenant() leaves {table} empty"
+        stored = await tenants.owner.fetchval(count, mine)
+        seen = [row[column] for row in await tenants.app.fetch(f"SELECT * FROM aichat.{table}")]  # noqa: S608
+        assert seen == [mine] * stored, table
+        assert await tenants.app.fetchval(count, other) == 0, table
+
+
+async def test_without_a_tenant_nothing_is_visible(postgres: Postgres, tenants: Tenants) -> None:
+    async with connection(postgres.app_url) as app:
+        for table in tenants.tables:
+            assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
+        async with app.transaction():
+            await app.execute("SELECT set_config('aichat.org_id', $1, true)", str(tenants.ours.org_id))
+            assert await app.fetch("SELECT * FROM aichat.organizations")
+        # The setting is over, and reads '' from now on.
+        for table in tenants.tables:
+            assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
+
+
+async def test_another_tenants_rows_cannot_be_changed_or_deleted(tenants: Tenants) -> None:
+    await tenants.enter(tenants.ours)
+    for table, column in tenants.tables.items():
+        other = tenants.id_of(tenants.theirs, table)
+        everything = f"SELECT * FROM aichat.{table} WHERE {column} = $1 ORDER BY 1, 2"  # noqa: S608
+        before = await tenants.owner.fetch(everything, other)
+        for statement in (
+            f"UPDATE aichat.{table} SET created_at = now()",  # noqa: S608
+            f"UPDATE aichat.{table} SET started_at = now()",  # noqa: S608
+            f"DELETE FROM aichat.{table}",  # noqa: S608
+            f"TRUNCATE aichat.{table} CASCADE",
+        ):
+            await _try(tenants.app, statement)
+        assert await tenants.owner.fetch(everything, other) == before, table
+
+
+async def test_rows_cannot_be_put_into_another_tenant(tenants: Tenants) -> None:
+    await tenants.enter(tenants.ours)
+    for table, column in tenants.tables.items():
+        other = tenants.id_of(tenants.theirs, table)
+        row = await tenants.owner.fetchval(
+            f"SELECT to_jsonb(t) FROM aichat.{table} AS t WHERE {column} = $1 LIMIT 1",  # noqa: S608
+            other,
+        )
+        insert = f"INSERT INTO aichat.{table} SELECT * FROM jsonb_populate_record(null::aichat.{table}, $1)"  # noqa: S608
+        error = await _try(tenants.app, insert, row)
+        assert isinstance(error, asyncpg.InsufficientPrivilegeError), (table, error)
+        assert "row-level security" in str(error), table
+        error = await _try(tenants.app, f"UPDATE aichat.{table} SET {column} = $1", other)  # noqa: S608
+        assert isinstance(error, asyncpg.InsufficientPrivilegeError), (table, error)
+
+
+async def test_users_are_visible_to_their_colleagues_and_changed_by_themselves_alone(tenants: Tenants) -> None:
+    colleague = uuid4()
+    await tenants.enter(Principal(tenants.theirs.org_id, colleague))
+    assert [row["user_id"] for row in await tenants.app.fetch("SELECT * FROM aichat.users")] == [
+        tenants.theirs.member_id
+    ]
+    assert await tenants.app.execute("UPDATE aichat.users SET email = 'taken@example.com'") == "UPDATE 0"
+    await tenants.enter(tenants.theirs)
+    assert await tenants.app.execute("UPDATE aichat.users SET email = 'mine@example.com'") == "UPDATE 1"
+
+
+async def test_the_tables_owner_is_held_by_the_policies_too(tenants: Tenants) -> None:
+    arrangement = tenants.owner.transaction()
+    await arrangement.start()
+    await tenants.owner.execute("CREATE ROLE plain_owner; GRANT ALL ON SCHEMA aichat TO plain_owner")
+    for table in tenants.tables:
+        await tenants.owner.execute(f"ALTER TABLE aichat.{table} OWNER TO plain_owner")
+    await tenants.owner.execute("SET LOCAL ROLE plain_owner")
+    for table in tenants.tables:
+        assert await tenants.owner.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
+    await arrangement.rollback()
+
+
+async def test_functions_run_as_their_caller_and_for_the_server_alone(tenants: Tenants) -> None:
+    functions = await tenants.owner.fetch(
+        "SELECT proname, prosecdef, has_function_privilege('aichat_app', oid, 'EXECUTE') AS app, "
+        "proacl::text LIKE '%{=X%' OR proacl IS NULL AS everyone "
+        "FROM pg_proc WHERE pronamespace = 'aichat'::regnamespace"
+    )
+    assert {row["proname"] for row in functions} >= {"begin_turn", "end_turn"}
+    assert {(row["prosecdef"], row["app"], row["everyone"]) for row in functions} == {(False, True, False)}
+
+
+async def _try(app: Connection, statement: str, *arguments: object) -> asyncpg.PostgresError | None:
+    """The error of a statement that is rolled back if it has one, and stays done if not."""
+    try:
+        async with app.transaction():
+            await app.execute(statement, *arguments)
+    except asyncpg.PostgresError as error:
+        return error
+    return None

@@ -1,0 +1,114 @@
+"""The list of keys is cached, renewed when it must be, and never asked for more often than that."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import jwt
+import pytest
+from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.gateways.jwks import SigningKeys
+from structlog.testing import capture_logs
+
+from tests.fixtures.auth import Auth
+
+
+class Clock:
+    """Seconds that pass only when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def keys(auth: Auth, clock: Clock) -> SigningKeys:
+    return SigningKeys(auth.client, auth.jwks_url, clock=clock)
+
+
+async def key_id(auth: Auth) -> str:
+    return str(jwt.get_unverified_header(await auth.mint())["kid"])
+
+
+async def test_the_list_is_fetched_once_and_kept(auth: Auth, keys: SigningKeys) -> None:
+    name, before = await key_id(auth), await auth.fetches()
+    found = await asyncio.gather(*(keys.find(name) for _ in range(50)))
+    assert all(key is not None for key in found)
+    assert await auth.fetches() == before + 1
+
+
+async def test_a_rotated_key_works_at_once_and_the_old_one_no_more(auth: Auth, keys: SigningKeys, clock: Clock) -> None:
+    old = await key_id(auth)
+    assert await keys.find(old) is not None
+    await auth.rotate("RS256")
+    new = await key_id(auth)
+    clock.seconds += 60
+    before = await auth.fetches()
+    found = await asyncio.gather(*(keys.find(new) for _ in range(20)))
+    assert {key.algorithm for key in found if key is not None} == {"RS256"}
+    assert None not in found
+    assert await auth.fetches() == before + 1
+    assert await keys.find(old) is None
+
+
+async def test_made_up_keys_do_not_make_us_ask_again_and_again(auth: Auth, keys: SigningKeys, clock: Clock) -> None:
+    await keys.find(await key_id(auth))
+    before = await auth.fetches()
+    for number in range(20):
+        assert await keys.find(f"made-up-{number}") is None
+    assert await auth.fetches() == before
+    clock.seconds += 60
+    assert await asyncio.gather(*(keys.find(f"made-up-{number}") for number in range(20))) == [None] * 20
+    assert await auth.fetches() == before + 1
+
+
+async def test_a_key_that_is_no_longer_listed_ends_within_ten_minutes(
+    auth: Auth, keys: SigningKeys, clock: Clock
+) -> None:
+    old = await key_id(auth)
+    await keys.find(old)
+    await auth.rotate("ES256")
+    clock.seconds += 599
+    assert await keys.find(old) is not None
+    clock.seconds += 2
+    assert await keys.find(old) is None
+
+
+async def test_keys_outlive_an_auth_that_is_away(auth: Auth, keys: SigningKeys, clock: Clock) -> None:
+    name = await key_id(auth)
+    await keys.find(name)
+    await auth.answer_with(503)
+    clock.seconds += 3600
+    with capture_logs() as logs:
+        assert await keys.find(name) is not None
+    assert [line["event"] for line in logs] == ["sign-in keys not read"]
+    await auth.answer_with(200)
+    clock.seconds += 60
+    await auth.rotate("ES256")
+    assert await keys.find(await key_id(auth)) is not None
+
+
+async def test_without_any_keys_the_caller_is_told_to_try_again(auth: Auth, clock: Clock) -> None:
+    with capture_logs():
+        async with httpx.AsyncClient() as client:
+            # Port 1 of the loopback takes no connections.
+            away = SigningKeys(client, "http://127.0.0.1:1/jwks.json", clock=clock)
+            with pytest.raises(AichatError) as caught:
+                await away.find("any")
+    assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+    assert caught.value.retry_after
+
+
+@pytest.mark.parametrize("status", [500, 404])
+async def test_an_answer_that_is_no_list_is_none(auth: Auth, keys: SigningKeys, status: int) -> None:
+    await auth.answer_with(status)
+    with capture_logs(), pytest.raises(AichatError):
+        await keys.find("any")

@@ -1,0 +1,48 @@
+"""How a client is made."""
+
+from __future__ import annotations
+
+import pytest
+from aichat_sdk import AsyncAIChat, ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "secure"),
+    [
+        ("localhost:50051", False),
+        ("api.localhost:1", False),
+        ("127.0.0.2:1", False),
+        ("[::1]:50051", False),
+        ("chat.example.com:443", True),
+        ("localhost.example.com:443", True),
+        ("10.0.0.1:50051", True),
+        ("0.0.0.0:50051", True),
+    ],
+)
+def test_only_calls_to_this_machine_go_without_tls_by_default(endpoint: str, secure: bool) -> None:
+    assert f"secure={secure}" in repr(AsyncAIChat(endpoint=endpoint, api_key="ak_x"))
+    assert f"secure={not secure}" in repr(AsyncAIChat(endpoint=endpoint, api_key="ak_x", secure=not secure))
+
+
+def test_environment_fills_in_what_is_not_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AICHAT_ENDPOINT", "chat.example.com:443")
+    monkeypatch.setenv("AICHAT_API_KEY", "ak_from_environment\n")
+    client = AsyncAIChat()
+    assert client._transport.settings.api_key == "ak_from_environment"
+    assert client._transport.settings.endpoint == "chat.example.com:443"
+    assert AsyncAIChat(api_key="ak_passed")._transport.settings.api_key == "ak_passed"
+
+
+@pytest.mark.parametrize("endpoint", [None, "", "https://chat.example.com", "chat.example.com", "host:port", "a b:1"])
+def test_endpoint_that_is_none_is_explained(monkeypatch: pytest.MonkeyPatch, endpoint: str | None) -> None:
+    monkeypatch.delenv("AICHAT_ENDPOINT", raising=False)
+    with pytest.raises(ConfigurationError, match="host:port"):
+        AsyncAIChat(endpoint=endpoint, api_key="ak_x")
+
+
+@pytest.mark.parametrize("api_key", [None, " ", "ak_secret\nvalue", "ak_sécret"])
+def test_api_key_that_is_none_is_explained_and_not_shown(monkeypatch: pytest.MonkeyPatch, api_key: str | None) -> None:
+    monkeypatch.delenv("AICHAT_API_KEY", raising=False)
+    with pytest.raises(ConfigurationError, match="API key") as caught:
+        AsyncAIChat(endpoint="localhost:1", api_key=api_key)
+    assert "cret" not in str(caught.value)

@@ -9,10 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
 from aichat_sandbox.postgres import Postgres, run_postgres
 
-from benchmarks.processes import MEASURED_CORE, output_of, port_in, started
+from benchmarks.processes import MEASURED_CORE, listens, output_of, port_in, started
 
 MODEL = "gpt-6-luna"
 
@@ -79,6 +78,5 @@ async def _server(name: str, environment: dict[str, str], key: str) -> AsyncGene
         address = f"127.0.0.1:{free.getsockname()[1]}"
     environment = environment | {"AICHAT_LISTEN": address}
     async with started("aichat_server", "serve", env=environment, core=MEASURED_CORE) as process:
-        async with grpc.aio.insecure_channel(address) as channel:
-            await channel.channel_ready()
+        await listens(address, process)
         yield Target(name, process.pid, address, key)

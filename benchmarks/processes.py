@@ -61,6 +61,20 @@ async def port_in(file: Path, process: asyncio.subprocess.Process) -> int:
     raise RuntimeError(f"the process that was to write {file.name} exited with {process.returncode}")
 
 
+async def listens(address: str, process: asyncio.subprocess.Process) -> None:
+    """Waits until a starting process takes connections."""
+    host, _, port = address.partition(":")
+    while process.returncode is None:
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except ConnectionError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
+    raise RuntimeError(f"the server exited with {process.returncode}")
+
+
 def cpu_seconds(pid: int) -> float:
     """What the process has used of its core so far, in user and system mode."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

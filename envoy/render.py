@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -147,7 +148,7 @@ def _addresses(text: str) -> list[dict[str, object]]:
 
 def _origins(text: str) -> list[str]:
     for origin in _items(text):
-        if not origin.startswith(("http://", "https://")) or origin.count("/") != 2:
+        if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", origin):
             raise ValueError(f"{origin!r} is no origin such as https://app.example.com")
     return _items(text)
 

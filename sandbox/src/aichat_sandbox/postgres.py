@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from .lifeline import tied_to_parent
+
 APP_ROLE = "aichat_app"
 OWNER = "postgres"
 HOST = "127.0.0.1"
@@ -148,6 +150,7 @@ class _Cluster:
                 user=self._user.pw_uid if self._user else None,
                 group=self._user.pw_gid if self._user else None,
                 extra_groups=[] if self._user else None,
+                preexec_fn=tied_to_parent(signal.SIGINT),
             )
 
     def _tail(self) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from aichat_sdk.errors import ConfigurationError
 
 _ENDPOINT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
-_API_KEY = re.compile(r"[!-~]+")
+_API_KEY = re.compile(r"[!-~]{1,8192}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def resolve_api_key(api_key: str | None) -> str:
     if not api_key:
         raise ConfigurationError("no API key: pass api_key=… or set AICHAT_API_KEY")
     if not _API_KEY.fullmatch(api_key):
-        raise ConfigurationError("the API key holds characters that no key has: copy it again")
+        raise ConfigurationError("the API key is too long, or holds characters that no key has: copy it again")
     return api_key
 
 

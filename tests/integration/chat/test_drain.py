@@ -6,7 +6,7 @@ import pytest
 from aichat.v1 import messages_pb2
 
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
-from tests.integration.chat.asking import ask, history, refusal, script, stream, text_of
+from tests.integration.chat.asking import Refusal, ask, history, refusal, script, stream, text_of
 
 
 async def test_a_running_answer_finishes_and_new_calls_are_refused(
@@ -24,7 +24,7 @@ async def test_a_running_answer_finishes_and_new_calls_are_refused(
     assert len(await history(server, api_key, events[-1].completed.message.conversation_id)) == 2
 
 
-async def refused_soon(draining: ServerUnderTest, key: ApiKey) -> object:
+async def refused_soon(draining: ServerUnderTest, key: ApiKey) -> Refusal:
     """The refusal of the first call after the signal has arrived."""
     async with asyncio.timeout(10):
         while True:

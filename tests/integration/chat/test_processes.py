@@ -6,9 +6,8 @@ import signal
 from pathlib import Path
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.fixtures.server import RunServer
+from tests.fixtures.server import RunServer, is_serving
 from tests.integration.chat.asking import eventually
 
 
@@ -17,7 +16,7 @@ async def test_each_address_is_served_by_a_process_of_its_own(run_server: RunSer
         first, second = await children(server.process.pid)
         os.kill(first, signal.SIGKILL)
         for address in server.addresses:
-            await eventually(lambda address=address: serving(address), bool)  # type: ignore[misc]
+            assert await serving(address)
         again = await children(server.process.pid)
         assert second in again
         assert first not in again
@@ -49,8 +48,4 @@ def zombie(pid: int) -> bool:
 
 async def serving(address: str) -> bool:
     async with grpc.aio.insecure_channel(address) as channel:
-        try:
-            answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
-        except grpc.aio.AioRpcError:
-            return False
-    return answer.status == health_pb2.HealthCheckResponse.SERVING
+        return await is_serving(channel)

@@ -1,5 +1,6 @@
 """Bad input: each gets a typed error that says what to do, and leaves nothing behind."""
 
+from typing import Any
 from uuid import uuid4
 
 import grpc
@@ -33,7 +34,7 @@ HELLO = script(deltas=["hello"])
     ],
 )
 async def test_bad_input_is_refused_and_leaves_nothing(
-    server: ServerUnderTest, api_key: ApiKey, fields: dict[str, object], reason: str, code: grpc.StatusCode
+    server: ServerUnderTest, api_key: ApiKey, fields: dict[str, Any], reason: str, code: grpc.StatusCode
 ) -> None:
     failed = await refusal(stream(server, api_key, **{"text": HELLO, **fields}))
     assert (failed.reason, failed.code, failed.seen) == (reason, code, [])

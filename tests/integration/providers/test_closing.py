@@ -8,10 +8,11 @@ from contextlib import aclosing
 import pytest
 from aichat_server.domain.events import TextDelta
 from aichat_server.providers.base import BaseAIProvider
+from aichat_server.providers.factory import AIProviderFactory
 
 from tests.fixtures.vendors import Vendors, answer, asking, scripted
 
-ENDLESS = scripted(words=100_000, interval_ms=10)
+ENDLESS = scripted(words=2000, interval_ms=10)
 
 
 async def test_closing_the_generator_closes_the_vendors_stream(
@@ -37,9 +38,10 @@ async def test_cancelling_the_reader_closes_the_vendors_stream(
     await vendors.wait_for_log(lambda entry: entry["client_closed"])
 
 
-async def test_a_connection_is_used_again_after_a_whole_answer(
-    provider: BaseAIProvider, vendor: str, vendors: Vendors
-) -> None:
+async def test_a_connection_is_used_again_after_a_whole_answer(vendor: str, vendors: Vendors) -> None:
+    vendors.clear_log()
+    factory = AIProviderFactory([vendors.config(vendor)])
     for _ in range(5):
-        assert (await answer(provider, asking(vendor, scripted(words=3)))).error is None
+        assert (await answer(factory.get(vendor), asking(vendor, scripted(words=3)))).error is None
     assert len({entry["connection"] for entry in vendors.log()}) == 1
+    await factory.aclose()

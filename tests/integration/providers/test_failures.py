@@ -6,7 +6,6 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 from aichat_server.domain.errors import Reason
 from aichat_server.domain.events import Stop, UsageReport
@@ -145,4 +144,4 @@ def test_the_standin_wants_a_key(vendor: str, vendors: Vendors) -> None:
     path = {
         "anthropic": "/v1/messages", "openai": "/chat/completions", "gemini": "/v1/models/m:streamGenerateContent",
     }  # fmt: skip
-    assert httpx.post(vendors.base_url(vendor) + path[vendor], json={}).status_code == 401
+    assert vendors.http.post(vendors.base_url(vendor) + path[vendor], json={}).status_code == 401

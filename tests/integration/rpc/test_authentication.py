@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import grpc
@@ -93,7 +92,7 @@ async def test_an_expired_session_token_is_refused(client: Client, auth: Auth) -
 async def test_the_cookie_is_good_for_pages_of_an_allowed_origin(client: Client, auth: Auth) -> None:
     user_id = uuid4()
     token = await auth.mint(sub=str(user_id))
-    for value in (token, quote(token, safe=""), f'"{token}"'):
+    for value in (token, token.replace(".", "%2E"), f'"{token}"'):
         assert await org_of(client, (cookie(value), ("origin", ORIGIN))) == personal_org_id(user_id)
 
 

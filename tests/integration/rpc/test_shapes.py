@@ -113,7 +113,7 @@ async def test_answers_pass_and_name_the_request(shape: str) -> None:
         else:
             answers = [Request.FromString(await call)]
         assert answers == [GOOD] * (2 if shape == "unary_stream" else 1)
-        assert dict(await call.initial_metadata())["x-request-id"] == "mine-1"
+        assert dict(await call.trailing_metadata())["x-request-id"] == "mine-1"
 
 
 @pytest.mark.parametrize("shape", SHAPES)

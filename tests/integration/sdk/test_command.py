@@ -60,6 +60,24 @@ async def test_failure_is_one_line_on_stderr_that_says_what_to_do(server: Script
     assert done.err == "aichat: there is no model gpt-0; `aichat models` lists the models\n"
 
 
+async def test_field_that_breaks_a_rule_is_named_once(server: ScriptedServer, aichat: Aichat) -> None:
+    broken = {"model": "is too long", "options.stop": "is too short"}
+    status, reason = grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID"
+    server.on("StreamChat", fail(status, reason, violations=broken, text="not valid: model is too long"))
+    done = await aichat("chat", "Hi", "--model", "m")
+    assert done.err == "aichat: not valid: model is too long; options.stop is too short\n"
+
+
+async def test_platform_that_cannot_be_reached_is_one_line_too(server: ScriptedServer, aichat: Aichat) -> None:
+    done = await aichat("models", "--endpoint", "127.0.0.1:1")
+    assert done.code == 1
+    assert done.err.startswith("aichat: no connection to 127.0.0.1:1: ")
+    assert len(done.err.splitlines()) == 1
+    refused = await aichat("models", "--api-key", "x" * 100_000)
+    assert refused.code == 1
+    assert len(refused.err.splitlines()) == 1
+
+
 async def test_what_came_before_a_failure_is_shown(server: ScriptedServer, aichat: Aichat) -> None:
     broken = fail(grpc.StatusCode.UNAVAILABLE, "PROVIDER_TIMEOUT", started(), text_delta("Half"), retry_after=3)
     server.on("StreamChat", broken)

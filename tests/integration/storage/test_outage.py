@@ -56,8 +56,10 @@ async def test_calls_fail_typed_when_it_has_gone(folder: Path) -> None:
 async def _drop_connections(postgres: Postgres) -> None:
     """Ends every connection of the server's role, and waits until they are gone."""
     async with connection(postgres.owner_url) as owner:
-        await owner.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'aichat_app'")
-        while await owner.fetchval("SELECT count(*) FROM pg_stat_activity WHERE usename = 'aichat_app'"):
+        pids = await owner.fetchval("SELECT array_agg(pid) FROM pg_stat_activity WHERE usename = 'aichat_app'")
+        await owner.execute("SELECT pg_terminate_backend(pid) FROM unnest($1::integer[]) AS pid", pids)
+        # By pid, since the server's pool makes new ones at once.
+        while await owner.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY($1)", pids):
             await asyncio.sleep(0)
 
 

@@ -70,7 +70,12 @@ def _after(first: bool) -> PageKey | None:
 
 
 async def _plan(postgres: Postgres, principal: Principal, query: Select[tuple[object, ...]]) -> str:
-    sql = str(query.compile(dialect=PGDialect(), compile_kwargs={"literal_binds": True}))
+    sql = str(
+        query.compile(
+            dialect=PGDialect(),  # type: ignore[no-untyped-call]
+            compile_kwargs={"literal_binds": True},
+        )
+    )
     async with connection(postgres.app_url) as app, app.transaction():
         await app.execute("SELECT set_config('aichat.org_id', $1, true)", str(principal.org_id))
         return "\n".join(row[0] for row in await app.fetch(f"EXPLAIN {sql}"))

@@ -40,7 +40,7 @@ def test_endpoint_that_is_none_is_explained(monkeypatch: pytest.MonkeyPatch, end
         AsyncAIChat(endpoint=endpoint, api_key="ak_x")
 
 
-@pytest.mark.parametrize("api_key", [None, " ", "ak_secret\nvalue", "ak_sécret"])
+@pytest.mark.parametrize("api_key", [None, " ", "ak_secret\nvalue", "ak_sécret", "ak_cret" * 2000])
 def test_api_key_that_is_none_is_explained_and_not_shown(monkeypatch: pytest.MonkeyPatch, api_key: str | None) -> None:
     monkeypatch.delenv("AICHAT_API_KEY", raising=False)
     with pytest.raises(ConfigurationError, match="API key") as caught:

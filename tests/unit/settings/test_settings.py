@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-
 from aichat_server.settings import SettingsError, load_settings
 
 URL = "postgresql://aichat_app:hunter2@localhost:5432/postgres"

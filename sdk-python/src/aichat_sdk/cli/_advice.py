@@ -20,7 +20,8 @@ BY_KIND: dict[type[AIChatError], str] = {
 def advice(error: AIChatError) -> str:
     """The error's message, what is wrong with which field, and what to do."""
     parts = [error.message]
-    parts += [f"{violation.field} {violation.description}" for violation in error.violations]
+    broken = [f"{violation.field} {violation.description}" for violation in error.violations]
+    parts += [rule for rule in broken if rule not in error.message]
     if error.retry_after is not None:
         parts.append(f"try again in {error.retry_after:.0f} s")
     hint = BY_REASON.get(error.reason or "") or BY_KIND.get(type(error))

@@ -16,10 +16,6 @@ from aichat_server.settings import Settings
 
 _log = structlog.get_logger()
 
-# A process that dies sooner than this after its start will not do better the next time.
-_SOON_SECONDS = 5.0
-
-
 def run(settings: Settings, _options: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT, then lets each process drain."""
     configure_logs(settings.log_level)
@@ -29,7 +25,8 @@ def run(settings: Settings, _options: argparse.Namespace) -> int:
 async def _serve_each(addresses: Sequence[str]) -> int:
     """Runs a server process for each address until SIGTERM or SIGINT; returns the exit code.
 
-    A process that dies is started again; one that dies right after its start stops them all.
+    A process that is killed is started again. One that gives up by itself would do no better the next time, and stops
+    them all.
     """
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -44,9 +41,7 @@ async def _serve_each(addresses: Sequence[str]) -> int:
 
 
 async def _keep_running(address: str, stopping: asyncio.Event) -> int:
-    loop = asyncio.get_running_loop()
     while True:
-        started = loop.time()
         process = await _spawn(address)
         stopped = asyncio.create_task(stopping.wait())
         ended = asyncio.create_task(process.wait())
@@ -56,10 +51,11 @@ async def _keep_running(address: str, stopping: asyncio.Event) -> int:
                 process.terminate()
             return await ended
         stopped.cancel()
-        _log.error("server process died", address=address, pid=process.pid, code=process.returncode)
-        if loop.time() - started < _SOON_SECONDS:
+        code = ended.result()
+        _log.error("server process ended", address=address, pid=process.pid, code=code)
+        if code >= 0:
             stopping.set()
-            return 1
+            return max(code, 1)
 
 
 async def _spawn(address: str) -> asyncio.subprocess.Process:

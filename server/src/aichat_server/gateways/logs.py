@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
+import msgspec
 import structlog
 from structlog.typing import Processor
 
@@ -19,9 +20,9 @@ def configure_logs(level: str) -> None:
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
+        processors=[*shared, structlog.processors.JSONRenderer(_json)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.BytesLoggerFactory(file=sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
@@ -36,3 +37,7 @@ def configure_logs(level: str) -> None:
     # The HTTP clients write a line per request; what matters of them is logged where it is known what they were for.
     for name in ("httpx", "httpx2", "google_genai"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _json(line: object, **_: object) -> bytes:
+    return msgspec.json.encode(line, enc_hook=str)

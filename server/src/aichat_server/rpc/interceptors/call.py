@@ -36,7 +36,6 @@ class Call:
     """How the call ended."""
     reason: Reason | None = None
     """Why it failed, if it did."""
-    _answering: bool = False
 
     def __post_init__(self) -> None:
         given = next(iter(self.values(REQUEST_ID_KEY)), "")
@@ -45,15 +44,6 @@ class Call:
     def values(self, key: str) -> list[str]:
         """The values of a header of text, which may come more than once."""
         return [value for name, value in self.metadata if name == key and isinstance(value, str)]
-
-    async def begin_answer(self, context: Context) -> None:
-        """Sends the request id ahead of the first response; a call that fails before it has it in its trailers.
-
-        Headers that go out too early would keep a failure from becoming the HTTP status of a transcoded call.
-        """
-        if not self._answering:
-            self._answering = True
-            await context.send_initial_metadata(((REQUEST_ID_KEY, self.request_id),))
 
 
 Step = Callable[[Call], Awaitable[None]]

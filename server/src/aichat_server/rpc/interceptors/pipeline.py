@@ -64,11 +64,13 @@ class CallInterceptor(ServerInterceptor):
 
         async def serve(request: Any, context: Context) -> Any:
             call = Call(method, access, cast("Metadata", context.invocation_metadata() or ()))
+            # In the trailers, since headers of our own would cost each call an operation more.
+            context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
             with self._drain.counted(), logged(call):
                 try:
                     for step in self._steps:
                         await step(call)
-                    response = await answer(behaviour, self._checked(request, handler), context, call)
+                    response = await answer(behaviour, self._checked(request, handler), context)
                 except AbortError:
                     raise
                 except Exception as cause:  # noqa: BLE001 — the one place where a fault becomes an answer
@@ -90,17 +92,14 @@ class CallInterceptor(ServerInterceptor):
             yield request
 
 
-async def _respond(behaviour: Behaviour, request: object, context: Context, call: Call) -> object:
-    response = await behaviour(request, context)
-    await call.begin_answer(context)
-    return response
+async def _respond(behaviour: Behaviour, request: object, context: Context) -> object:
+    return await behaviour(request, context)
 
 
-async def _stream(behaviour: Behaviour, request: object, context: Context, call: Call) -> None:
+async def _stream(behaviour: Behaviour, request: object, context: Context) -> None:
     write = context.write
     async with aclosing(behaviour(request, context)) as responses:
         async for response in responses:
-            await call.begin_answer(context)
             await write(response)
 
 

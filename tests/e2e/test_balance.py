@@ -1,0 +1,76 @@
+"""Several server processes behind one edge."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import httpx
+from aichat_sandbox.platform import Platform
+
+from tests.e2e.calls import chat_events
+
+# A process that dies sooner after its start takes the others with it: it would not do better the next time.
+SETTLED_SECONDS = 6.0
+
+
+async def calls(platform: Platform) -> dict[str, int]:
+    return {upstream.address: upstream.calls for upstream in await platform.envoy.upstreams()}
+
+
+def process_behind(platform: Platform, address: str) -> int:
+    """The server process that listens on this address."""
+    parent = platform.supervisor.pids["server"]
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    own = f"AICHAT_LISTEN={address}\0".encode()
+    return next(int(pid) for pid in children if own in Path(f"/proc/{pid}/environ").read_bytes())
+
+
+def age(pid: int) -> float:
+    """Seconds since this process began."""
+    ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+
+
+async def test_calls_are_spread_over_all_processes(platform: Platform, http: httpx.AsyncClient) -> None:
+    before = await calls(platform)
+    await asyncio.gather(*(http.get("/v1/models") for _ in range(40)))
+    after = await calls(platform)
+    assert set(after) == set(platform.upstreams)
+    assert all(after[address] - before[address] >= 5 for address in after)
+
+
+async def test_a_call_whose_process_dies_ends_with_a_typed_error_and_is_not_sent_again(
+    platform: Platform, http: httpx.AsyncClient
+) -> None:
+    before = sum((await calls(platform)).values())
+    text = script(hang=True)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        hanging = [group.create_task(http.post(CHAT, json=chat_body(text))) for _ in range(4)]
+        while sum((await calls(platform)).values()) < before + len(hanging):
+            await asyncio.sleep(0.02)
+        pid = process_behind(platform, platform.upstreams[1])
+        await kill_settled(pid)
+        done, pending = await asyncio.wait(hanging, return_when=asyncio.FIRST_COMPLETED)
+        assert error_of(done.pop().result())[:2] == (503, "SERVER_UNAVAILABLE")
+
+
+async def test_when_one_process_dies_the_others_serve_and_it_comes_back(
+    platform: Platform, http: httpx.AsyncClient
+) -> None:
+    pid = process_behind(platform, platform.upstreams[0])
+    while age(pid) < SETTLED_SECONDS:
+        await asyncio.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+    async with asyncio.timeout(10):
+        await platform.envoy.wait_for_upstreams(1)
+    answers = await asyncio.gather(*(http.get("/v1/models") for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert "completed" in (await chat_events(http, "Are you there?"))[-1]
+
+    async with asyncio.timeout(60):
+        await platform.envoy.wait_for_upstreams(2)
+    assert process_behind(platform, platform.upstreams[0]) != pid

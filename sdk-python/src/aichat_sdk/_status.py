@@ -43,6 +43,8 @@ BY_REASON: dict[str, type[errors.AIChatError]] = {
     "SERVER_DRAINING": errors.UnavailableError,
     "STORAGE_UNAVAILABLE": errors.UnavailableError,
     "INTERNAL": errors.ServerError,
+    "ROUTE_UNKNOWN": errors.NotFoundError,
+    "SERVER_UNAVAILABLE": errors.UnavailableError,
 }
 
 # For statuses without a reason that this version knows: from gRPC itself, from a proxy, or from a newer server.

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-import httpx
+import httpx2
 import structlog
 
 from aichat_server.connect import connect_database
@@ -118,7 +118,7 @@ async def _token_verifier(settings: Settings) -> AsyncGenerator[TokenVerifier | 
         return
     issuer = f"{settings.supabase_url.rstrip('/')}/auth/v1"
     secret = settings.supabase_jwt_secret
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         yield TokenVerifier(
             SigningKeys(client, f"{issuer}/.well-known/jwks.json"),
             issuer=issuer,

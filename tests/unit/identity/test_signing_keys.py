@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-import httpx
+import httpx2
 import jwt
 import pytest
 from aichat_server.domain.errors import AichatError, Reason
@@ -98,7 +98,7 @@ async def test_keys_outlive_an_auth_that_is_away(auth: Auth, keys: SigningKeys, 
 
 async def test_without_any_keys_the_caller_is_told_to_try_again(auth: Auth, clock: Clock) -> None:
     with capture_logs():
-        async with httpx.AsyncClient() as client:
+        async with httpx2.AsyncClient() as client:
             # Port 1 of the loopback takes no connections.
             away = SigningKeys(client, "http://127.0.0.1:1/jwks.json", clock=clock)
             with pytest.raises(AichatError) as caught:

@@ -1,1 +1,1 @@
-"""The server's commands, one a file: each has `add_arguments` and `run`."""
+"""The server's commands, one a file; the command line itself is `__main__`'s."""

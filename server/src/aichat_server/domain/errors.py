@@ -48,6 +48,8 @@ class Reason(StrEnum):
     SERVER_DRAINING = auto()
     STORAGE_UNAVAILABLE = auto()
     INTERNAL = auto()
+    ROUTE_UNKNOWN = auto()
+    SERVER_UNAVAILABLE = auto()
 
 
 @dataclass(frozen=True, slots=True)

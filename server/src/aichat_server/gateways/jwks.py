@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-import httpx
+import httpx2
 import jwt
 import structlog
 
@@ -37,7 +37,7 @@ class VerifyingKey:
 class SigningKeys:
     """The keys by id, cached. Keys that Auth has stopped listing go within ten minutes, new ones come when needed."""
 
-    def __init__(self, client: httpx.AsyncClient, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: httpx2.AsyncClient, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         """`url` is the JWKS endpoint's; `clock` tells seconds. The client stays the caller's to close."""
         self._client = client
         self._url = url
@@ -71,7 +71,7 @@ class SigningKeys:
             response = await self._client.get(self._url, timeout=_FETCH_TIMEOUT_SECONDS)
             response.raise_for_status()
             self._keys = _parse(response.json())
-        except (httpx.HTTPError, ValueError, TypeError) as error:
+        except (httpx2.HTTPError, ValueError, TypeError) as error:
             _log.warning("sign-in keys not read", url=self._url, error=repr(error))
             return
         self._fetched_at = self._clock()

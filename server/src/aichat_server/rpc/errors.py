@@ -51,6 +51,9 @@ STATUS_CODES: Mapping[Reason, StatusCode] = MappingProxyType(
         Reason.SERVER_DRAINING: StatusCode.UNAVAILABLE,
         Reason.STORAGE_UNAVAILABLE: StatusCode.UNAVAILABLE,
         Reason.INTERNAL: StatusCode.INTERNAL,
+        # Said by the edge alone, whose words for them stand in envoy/render.py.
+        Reason.ROUTE_UNKNOWN: StatusCode.NOT_FOUND,
+        Reason.SERVER_UNAVAILABLE: StatusCode.UNAVAILABLE,
     }
 )
 

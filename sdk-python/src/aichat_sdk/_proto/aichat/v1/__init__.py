@@ -222,6 +222,16 @@ class ErrorReason(betterproto2.Enum):
     INTERNAL. A fault of the server; the call's `x-request-id` finds it in the logs.
     """
 
+    ROUTE_UNKNOWN = 83
+    """
+    NOT_FOUND. The HTTP path does not exist, or does not take the method. Said by the edge alone.
+    """
+
+    SERVER_UNAVAILABLE = 84
+    """
+    UNAVAILABLE. No server can be reached now: send the call again. Said by the edge alone.
+    """
+
     @classmethod
     def betterproto_value_to_renamed_proto_names(cls) -> dict[int, str]:
         return {
@@ -256,6 +266,8 @@ class ErrorReason(betterproto2.Enum):
             80: "ERROR_REASON_SERVER_DRAINING",
             81: "ERROR_REASON_STORAGE_UNAVAILABLE",
             82: "ERROR_REASON_INTERNAL",
+            83: "ERROR_REASON_ROUTE_UNKNOWN",
+            84: "ERROR_REASON_SERVER_UNAVAILABLE",
         }
 
     @classmethod
@@ -292,6 +304,8 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_SERVER_DRAINING": 80,
             "ERROR_REASON_STORAGE_UNAVAILABLE": 81,
             "ERROR_REASON_INTERNAL": 82,
+            "ERROR_REASON_ROUTE_UNKNOWN": 83,
+            "ERROR_REASON_SERVER_UNAVAILABLE": 84,
         }
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
 import httpx
 from aichat_sandbox.platform import Platform
+from aichat_sandbox.ports import free_ports
 
 from tests.e2e.calls import CHAT, chat_body, chat_events, error_of, script
 
 # A process that dies sooner after its start takes the others with it: it would not do better the next time.
 SETTLED_SECONDS = 6.0
+HEALTH_CHECK = Path(__file__).resolve().parents[2] / "server/docker/healthcheck.py"
 
 
 async def calls(platform: Platform) -> dict[str, int]:
@@ -50,6 +53,17 @@ async def kill(platform: Platform, address: str) -> int:
         await asyncio.sleep(0.1)
     os.kill(pid, signal.SIGKILL)
     return pid
+
+
+async def test_the_containers_health_check_asks_every_process(platform: Platform) -> None:
+    async def check(*addresses: str) -> int:
+        environment = {"PATH": os.environ["PATH"], "AICHAT_LISTEN": ",".join(addresses)}
+        process = await asyncio.create_subprocess_exec(sys.executable, HEALTH_CHECK, env=environment)
+        return await process.wait()
+
+    [nobody] = free_ports(1)
+    assert await check(*platform.upstreams) == 0
+    assert await check(platform.upstreams[0], f"0.0.0.0:{nobody}") == 1
 
 
 async def test_when_one_process_dies_the_others_serve_and_it_comes_back(

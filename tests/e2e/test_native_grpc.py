@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import grpc
 import pytest
 from aichat.v1 import chat_pb2, chat_pb2_grpc, conversations_pb2, conversations_pb2_grpc, messages_pb2
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_status import rpc_status
 
 from tests.e2e.calls import MODEL, MODELS, Metadata, chat_request, info_of
@@ -21,11 +23,14 @@ def conversations(grpc_channel: grpc.Channel) -> conversations_pb2_grpc.Conversa
     return conversations_pb2_grpc.ConversationServiceStub(grpc_channel)
 
 
-def reason_of(call: grpc.RpcError) -> tuple[grpc.StatusCode, str]:
-    assert isinstance(call, grpc.Call)
-    status = rpc_status.from_call(call)
+def code_of(failed: pytest.ExceptionInfo[grpc.RpcError]) -> grpc.StatusCode:
+    return cast("grpc.Call", failed.value).code()
+
+
+def reason_of(failed: pytest.ExceptionInfo[grpc.RpcError]) -> tuple[grpc.StatusCode, str]:
+    status = rpc_status.from_call(cast("grpc.Call", failed.value))
     assert status
-    return call.code(), info_of(status).reason
+    return code_of(failed), info_of(status).reason
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -60,25 +65,25 @@ def test_models_are_listed(grpc_stub: chat_pb2_grpc.ChatServiceStub, metadata: M
 def test_an_error_keeps_its_details(grpc_stub: chat_pb2_grpc.ChatServiceStub, metadata: Metadata) -> None:
     with pytest.raises(grpc.RpcError) as failed:
         list(grpc_stub.StreamChat(chat_request("Hello", "no-such-model"), metadata=metadata))
-    assert reason_of(failed.value) == (grpc.StatusCode.NOT_FOUND, "MODEL_UNKNOWN")
+    assert reason_of(failed) == (grpc.StatusCode.NOT_FOUND, "MODEL_UNKNOWN")
 
 
 def test_no_key_no_answer(grpc_stub: chat_pb2_grpc.ChatServiceStub) -> None:
     with pytest.raises(grpc.RpcError) as failed:
         grpc_stub.ListModels(chat_pb2.ListModelsRequest())
-    assert reason_of(failed.value) == (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING")
+    assert reason_of(failed) == (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_MISSING")
 
 
 def test_a_message_over_the_limit_is_refused(grpc_stub: chat_pb2_grpc.ChatServiceStub, metadata: Metadata) -> None:
     with pytest.raises(grpc.RpcError) as failed:
         list(grpc_stub.StreamChat(chat_request("x" * 5_000_000), metadata=metadata))
-    assert reason_of(failed.value) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE")
+    assert reason_of(failed) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE")
 
 
 def test_20_kb_of_metadata_are_refused(grpc_stub: chat_pb2_grpc.ChatServiceStub, metadata: Metadata) -> None:
     with pytest.raises(grpc.RpcError) as failed:
         grpc_stub.ListModels(chat_pb2.ListModelsRequest(), metadata=(*metadata, ("x-padding", "x" * 20_000)))
-    assert reason_of(failed.value) == (grpc.StatusCode.INVALID_ARGUMENT, "METADATA_TOO_LARGE")
+    assert reason_of(failed) == (grpc.StatusCode.INVALID_ARGUMENT, "METADATA_TOO_LARGE")
 
 
 def test_the_request_id_comes_back(grpc_stub: chat_pb2_grpc.ChatServiceStub, metadata: Metadata) -> None:
@@ -88,20 +93,22 @@ def test_the_request_id_comes_back(grpc_stub: chat_pb2_grpc.ChatServiceStub, met
 
 
 def test_an_unknown_rpc_is_unimplemented(grpc_channel: grpc.Channel, metadata: Metadata) -> None:
-    call = grpc_channel.unary_unary("/aichat.v1.ChatService/NoSuchCall")
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = grpc_channel.unary_unary("/aichat.v1.ChatService/NoSuchCall")
     with pytest.raises(grpc.RpcError) as failed:
         call(b"", metadata=metadata)
-    assert isinstance(failed.value, grpc.Call)
-    assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert code_of(failed) is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_health_is_asked_without_a_key(grpc_channel: grpc.Channel) -> None:
-    answer = health_pb2_grpc.HealthStub(grpc_channel).Check(health_pb2.HealthCheckRequest())
-    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    call = grpc_channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=HealthCheckRequest.SerializeToString,
+        response_deserializer=HealthCheckResponse.FromString,
+    )
+    assert call(HealthCheckRequest()).status == HealthCheckResponse.SERVING
 
 
 def test_a_deadline_ends_the_call(grpc_stub: chat_pb2_grpc.ChatServiceStub, metadata: Metadata) -> None:
     with pytest.raises(grpc.RpcError) as failed:
         list(grpc_stub.StreamChat(chat_request('#script {"hang": true}', MODEL), metadata=metadata, timeout=0.5))
-    assert isinstance(failed.value, grpc.Call)
-    assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert code_of(failed) is grpc.StatusCode.DEADLINE_EXCEEDED

@@ -14,9 +14,9 @@ from .envoy import Envoy, start_envoy
 from .ports import HOST, free_ports
 from .postgres import Postgres, run_postgres
 from .redis import start_redis
-from .server import MintedKey, Server
+from .server import MintedKey, Server, load_server
 from .standins import played, settings_for, start_stand_in
-from .supervisor import Supervisor, together
+from .supervisor import Child, Supervisor, together
 
 ORGANIZATION = "development"
 # What processes need of the world around them. Settings come by `Options` alone.
@@ -106,13 +106,16 @@ class _Boot:
             vendors = group.create_task(self._stand_in("vendors", "Claude, OpenAI and Gemini, played by a stand-in"))
             auth = group.create_task(self._stand_in("auth", "Supabase Auth, played by a stand-in"))
             envoy = group.create_task(self._envoy(upstreams))
+            loaded = group.create_task(
+                load_server(self.supervisor, folder, self.inherited, self.options.server_processes)
+            )
         settings = self._settings(postgres.result(), vendors.result(), auth.result(), upstreams)
         server = Server(self.supervisor, folder, settings)
         await server.migrate()
         self.progress("Database schema")
         async with together() as group:
             key = group.create_task(self._key(server, is_new=is_new))
-            group.create_task(self._serve(server, envoy.result()))
+            group.create_task(self._serve(server, loaded.result(), envoy.result()))
         return Platform(
             key=key.result(),
             envoy=envoy.result(),
@@ -147,8 +150,8 @@ class _Boot:
         self.progress("Envoy")
         return envoy
 
-    async def _serve(self, server: Server, envoy: Envoy) -> None:
-        await server.serve(envoy, self.options.server_processes)
+    async def _serve(self, server: Server, loaded: Child, envoy: Envoy) -> None:
+        await server.serve(loaded, envoy, self.options.server_processes)
         self.progress("Server")
 
     async def _key(self, server: Server, *, is_new: bool) -> MintedKey:

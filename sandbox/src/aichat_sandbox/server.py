@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
 from .envoy import Envoy
-from .supervisor import Supervisor
+from .supervisor import Child, Supervisor
 
 
 class MintedKey(TypedDict):
@@ -20,6 +21,13 @@ class MintedKey(TypedDict):
     member_id: str
     key_id: str
     api_key: str
+
+
+async def load_server(supervisor: Supervisor, folder: Path, environment: Mapping[str, str], processes: int) -> Child:
+    """A server that has yet to be given its settings, and loads its code meanwhile."""
+    module = f"aichat_server.commands.{'serve' if processes == 1 else 'serve_each'}"
+    command = (sys.executable, "-m", "aichat_sandbox.preloaded", module, "aichat_server", "serve")
+    return await supervisor.begin("server", *command, environment=environment, cwd=folder, stdin=PIPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +50,14 @@ class Server:
         minted: MintedKey = json.loads(printed)
         return minted
 
-    async def serve(self, envoy: Envoy, processes: int) -> None:
-        """Starts its processes; returns once Envoy has seen each of them answer."""
+    async def serve(self, loaded: Child, envoy: Envoy, processes: int) -> None:
+        """Has a loaded server serve; returns once Envoy has seen each of its processes answer."""
 
         async def taken_in() -> bool:
             return sum(upstream.healthy for upstream in await envoy.upstreams()) == processes
 
-        command = (sys.executable, "-m", "aichat_server", "serve")
-        await self.supervisor.start("server", *command, environment=self.environment, cwd=self.folder, ready=taken_in)
+        await loaded.tell(json.dumps(dict(self.environment)))
+        await self.supervisor.until_ready(loaded, taken_in)
 
     async def _run(self, name: str, *arguments: str) -> str:
         command = (sys.executable, "-m", "aichat_server", *arguments)

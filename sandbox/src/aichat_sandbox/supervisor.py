@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,16 @@ class Child:
     process: Process = field(repr=False)
     log: Path
 
+    async def tell(self, line: str) -> None:
+        """Writes a line to its standard input, and ends that; for one that was begun with a pipe."""
+        if self.process.stdin is None:
+            raise ValueError(f"{self.name} was begun without a standard input")
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.close()
+        with suppress(ConnectionError):
+            # One that has died meanwhile is told of by those who wait for it.
+            await self.process.stdin.wait_closed()
+
     def failure(self, what: str) -> ChildFailedError:
         """The error that says `what` happened to it, and shows the end of its log."""
         lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
@@ -41,7 +51,7 @@ class Child:
 
 
 class Supervisor:
-    """The processes of one platform. Leaving its context stops them, the last one started first."""
+    """The processes of one platform. Leaving its context stops them, the last one to be ready first."""
 
     def __init__(self, logs: Path) -> None:
         """`logs`: the folder, which is there, for a log file of each."""
@@ -67,8 +77,21 @@ class Supervisor:
         ready: Callable[[], Awaitable[bool]],
     ) -> Child:
         """Starts a process and returns once `ready` says so; ChildFailedError if it ends or takes too long."""
-        child = Child(name, await self._spawn(name, *command, environment=environment, cwd=cwd), self._log(name))
+        child = await self.begin(name, *command, environment=environment, cwd=cwd)
+        await self.until_ready(child, ready)
+        return child
+
+    async def begin(
+        self, name: str, *command: str | Path, environment: Mapping[str, str], cwd: Path, stdin: int = DEVNULL
+    ) -> Child:
+        """Starts a process that need not be ready yet."""
+        process = await self._spawn(name, *command, environment=environment, cwd=cwd, stdin=stdin)
+        child = Child(name, process, self._log(name))
         self._children.append(child)
+        return child
+
+    async def until_ready(self, child: Child, ready: Callable[[], Awaitable[bool]]) -> None:
+        """Returns once `ready` says so; ChildFailedError if the process ends or takes too long."""
         waiting = asyncio.create_task(until(ready))
         ended = asyncio.create_task(child.process.wait())
         try:
@@ -80,15 +103,20 @@ class Supervisor:
                     else f"was not ready after {START_SECONDS:.0f} s"
                 )
             waiting.result()
+            # What is ready last may use all that was ready before, and so is stopped first.
+            self._children.remove(child)
+            self._children.append(child)
         finally:
             for task in (waiting, ended):
                 task.cancel()
-        return child
 
     async def run(self, name: str, *command: str | Path, environment: Mapping[str, str], cwd: Path) -> str:
         """Runs a command to its end and returns what it printed; ChildFailedError if it fails."""
         process = await self._spawn(name, *command, environment=environment, cwd=cwd, stdout=asyncio.subprocess.PIPE)
-        printed, _ = await process.communicate()
+        try:
+            printed, _ = await process.communicate()
+        finally:
+            await _stop(process)
         if process.returncode:
             raise Child(name, process, self._log(name)).failure(f"failed with code {process.returncode}")
         return printed.decode()
@@ -109,7 +137,13 @@ class Supervisor:
         raise ends[ended].failure(f"ended with code {ended.result()}")
 
     async def _spawn(
-        self, name: str, *command: str | Path, environment: Mapping[str, str], cwd: Path, stdout: int | None = None
+        self,
+        name: str,
+        *command: str | Path,
+        environment: Mapping[str, str],
+        cwd: Path,
+        stdin: int = DEVNULL,
+        stdout: int | None = None,
     ) -> Process:
         # In a session of its own: Ctrl-C is for us, and we stop the processes in order.
         with self._log(name).open("wb") as log:
@@ -117,7 +151,7 @@ class Supervisor:
                 *command,
                 cwd=cwd,
                 env={**environment, **_PYTHON},
-                stdin=DEVNULL,
+                stdin=stdin,
                 stdout=log if stdout is None else stdout,
                 stderr=log,
                 start_new_session=True,

@@ -21,7 +21,7 @@ COMPOSE_LIKE = {
 
 
 def render(target: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "envoy" / "render.py", target]
+    command = [sys.executable, str(ROOT / "envoy" / "render.py"), str(target)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -42,7 +42,7 @@ def manager(config: Path) -> dict[str, Any]:
 
 
 def test_envoy_takes_it(config: Path) -> None:
-    command = [ENVOY, "--mode", "validate", "--config-path", config]
+    command = [str(ENVOY), "--mode", "validate", "--config-path", str(config)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "eprecated" not in done.stderr

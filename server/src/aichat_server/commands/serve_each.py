@@ -16,6 +16,7 @@ from aichat_server.settings import Settings
 
 _log = structlog.get_logger()
 
+
 def run(settings: Settings, _options: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT, then lets each process drain."""
     configure_logs(settings.log_level)

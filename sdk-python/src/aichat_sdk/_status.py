@@ -29,6 +29,8 @@ BY_REASON: dict[str, type[errors.AIChatError]] = {
     "MESSAGE_NOT_FOUND": errors.NotFoundError,
     "REQUEST_ID_REUSED": errors.ConflictError,
     "GENERATION_IN_PROGRESS": errors.UnavailableError,
+    "QUOTA_EXCEEDED": errors.QuotaExceededError,
+    "QUOTA_CHECK_FAILED": errors.UnavailableError,
     "PROVIDER_NOT_CONFIGURED": errors.ProviderError,
     "PROVIDER_CREDENTIALS_REJECTED": errors.ProviderError,
     "PROVIDER_MODEL_MISSING": errors.ProviderError,

@@ -8,6 +8,7 @@ AIChatError                   anything below
 ├── PermissionDeniedError     ask whoever runs the platform for access
 ├── NotFoundError             name another model, conversation or message
 ├── ConflictError             use a new `request_id`
+├── QuotaExceededError        ask for a shorter answer, wait until the quota resets, or have it raised
 ├── ProviderError             ask another model, or the same one later
 ├── AnswerRefusedError        ask something else
 ├── UnavailableError          call again later
@@ -36,6 +37,7 @@ __all__ = [
     "NotFoundError",
     "PermissionDeniedError",
     "ProviderError",
+    "QuotaExceededError",
     "RequestTooLargeError",
     "ServerError",
     "UnavailableError",
@@ -106,6 +108,10 @@ class NotFoundError(AIChatError):
 
 class ConflictError(AIChatError):
     """The `request_id` was used before with other parameters."""
+
+
+class QuotaExceededError(AIChatError):
+    """The answer could bring spending above a quota; `metadata` says which, what is left, and when it resets."""
 
 
 class ProviderError(AIChatError):

@@ -1,17 +1,21 @@
-"""The server's commands: `python -m aichat_server serve | migrate | keys | check-config`."""
+"""The server's commands: `python -m aichat_server serve | migrate | prices | keys | quotas | check-config`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from decimal import Decimal, InvalidOperation
 from importlib import import_module
 from uuid import UUID
 
 from aichat_server.domain.errors import AichatError
+from aichat_server.domain.money import NanoUsd, from_decimal
+from aichat_server.domain.quotas import QuotaPeriod
 from aichat_server.settings import Settings, SettingsError, load_settings
 
 MAX_KEY_DAYS = 36_500
+MOST_USD = 1_000_000_000
 
 Run = Callable[[Settings, argparse.Namespace], int]
 
@@ -49,8 +53,16 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=("migrate", "run"))
     command = commands.add_parser("check-config", help="check the settings and connect to nothing")
     command.set_defaults(command=("check_config", "run"))
+    _add_prices(commands.add_parser("prices", help="bring the models' prices up to date"))
     _add_keys(commands.add_parser("keys", help="mint and revoke API keys"))
+    _add_quotas(commands.add_parser("quotas", help="set, remove and show what may be spent"))
     return parser
+
+
+def _add_prices(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("sync", help="add the prices that changed; `migrate` does so, too")
+    command.set_defaults(command=("prices", "sync"))
 
 
 def _add_keys(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +76,35 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
     command.add_argument("key_id", type=UUID)
     command.add_argument("--organization-id", type=UUID, required=True)
     command.set_defaults(command=("keys", "revoke"))
+
+
+def _add_quotas(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    setting = commands.add_parser("set", help="set or replace a quota")
+    setting.set_defaults(command=("quotas", "set_quota"))
+    removing = commands.add_parser("remove", help="take a quota away")
+    removing.set_defaults(command=("quotas", "remove"))
+    for command in (setting, removing):
+        owner = command.add_mutually_exclusive_group()
+        owner.add_argument("--member-id", type=UUID, help="for one member; absent: for the whole organisation")
+        owner.add_argument("--key-id", type=UUID, help="for one API key")
+        command.add_argument("--period", type=QuotaPeriod, choices=list(QuotaPeriod), default=QuotaPeriod.MONTH)
+    setting.add_argument("--hard", type=_usd, metavar="USD", help="what would go beyond this is refused")
+    setting.add_argument("--soft", type=_usd, metavar="USD", help="what goes beyond this is shown, and not refused")
+    showing = commands.add_parser("show", help="print quotas and what is used of them")
+    showing.set_defaults(command=("quotas", "show"))
+    for command in (setting, removing, showing):
+        command.add_argument("--organization-id", type=UUID, required=True)
+
+
+def _usd(text: str) -> NanoUsd:
+    try:
+        dollars = Decimal(text)
+        if 0 <= dollars <= MOST_USD:
+            return from_decimal(dollars)
+    except (InvalidOperation, ValueError):
+        pass
+    raise argparse.ArgumentTypeError(f"US dollars, from 0 to {MOST_USD}, nano-dollars at the finest")
 
 
 def _days(text: str) -> int:

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import httpx2
 import structlog
 
+from aichat_server.catalogue import build_catalogue
 from aichat_server.connect import connect_database
-from aichat_server.domain.models import Model
-from aichat_server.gateways.catalogue import CompatibleEntry, load_catalogue
 from aichat_server.gateways.jwks import SigningKeys
 from aichat_server.gateways.logs import configure_logs
 from aichat_server.gateways.tokens import TokenVerifier
@@ -30,7 +29,9 @@ from aichat_server.services.conversations import Conversations
 from aichat_server.services.generations import Generations
 from aichat_server.services.identity import Authenticator
 from aichat_server.services.models import Models
-from aichat_server.settings import Settings, SettingsError
+from aichat_server.services.prices import PriceBook
+from aichat_server.settings import Settings
+from aichat_server.storage.database import Database
 
 _log = structlog.get_logger()
 
@@ -93,7 +94,8 @@ async def build(settings: Settings) -> AsyncGenerator[App, None]:
         opened = await stack.enter_async_context(connect_database(settings))
         providers = AIProviderFactory(_provider_configs(settings))
         stack.push_async_callback(providers.aclose)
-        models = Models(build_catalogue(settings), providers)
+        prices = await stack.enter_async_context(_price_book(opened, settings.price_refresh_seconds))
+        models = Models(build_catalogue(settings), providers, prices)
         generations = Generations(
             opened.turns,
             coalesce_seconds=settings.coalesce_seconds,
@@ -111,6 +113,19 @@ async def build(settings: Settings) -> AsyncGenerator[App, None]:
 
 
 @asynccontextmanager
+async def _price_book(database: Database, refresh_seconds: float) -> AsyncGenerator[PriceBook, None]:
+    """The prices, read again and again."""
+    book = PriceBook(database)
+    await book.refresh()
+    refreshing = asyncio.create_task(book.keep_fresh(refresh_seconds))
+    try:
+        yield book
+    finally:
+        refreshing.cancel()
+        await asyncio.wait([refreshing])
+
+
+@asynccontextmanager
 async def _token_verifier(settings: Settings) -> AsyncGenerator[TokenVerifier | None, None]:
     """None where no SUPABASE_URL names a place to sign in."""
     if settings.supabase_url is None:
@@ -125,27 +140,6 @@ async def _token_verifier(settings: Settings) -> AsyncGenerator[TokenVerifier | 
             audience=settings.jwt_audience,
             secret=secret.get_secret_value() if secret else None,
         )
-
-
-def build_catalogue(settings: Settings) -> dict[str, Model]:
-    """The models by id; SettingsError for models that nobody knows."""
-    compatible = [
-        CompatibleEntry(
-            endpoint=endpoint.name,
-            model=model.id,
-            context_window=model.context_window,
-            max_output_tokens=model.max_output_tokens,
-            input_usd_per_mtok=model.input_usd_per_mtok,
-            output_usd_per_mtok=model.output_usd_per_mtok,
-            reasoning=model.reasoning,
-        )
-        for endpoint in settings.openai_compatible
-        for model in endpoint.models
-    ]
-    try:
-        return load_catalogue(settings.models, compatible)
-    except ValueError as error:
-        raise SettingsError(f"AICHAT_MODELS: {error}") from None
 
 
 def _provider_configs(settings: Settings) -> Iterator[ProviderConfig]:

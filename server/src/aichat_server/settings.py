@@ -85,6 +85,10 @@ class Settings(BaseSettings):
     models: Annotated[CommaSeparated, Field(alias="AICHAT_MODELS", min_length=1)] = DEFAULT_MODELS
     provider_stall_seconds: Annotated[float, Field(alias="AICHAT_PROVIDER_STALL_SECONDS", gt=0)] = 60.0
 
+    price_refresh_seconds: Annotated[float, Field(alias="AICHAT_PRICE_REFRESH_SECONDS", gt=0)] = 60.0
+    hold_seconds: Annotated[float, Field(alias="AICHAT_HOLD_SECONDS", gt=0)] = 900.0
+    quota_fail_closed: Annotated[bool, Field(alias="AICHAT_QUOTA_FAIL_CLOSED")] = False
+
     supabase_url: Annotated[str | None, Field(alias="SUPABASE_URL")] = None
     supabase_jwt_secret: Annotated[SecretStr | None, Field(alias="SUPABASE_JWT_SECRET", min_length=32)] = None
     jwt_audience: Annotated[str, Field(alias="AICHAT_JWT_AUDIENCE")] = "authenticated"

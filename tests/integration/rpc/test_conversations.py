@@ -10,6 +10,8 @@ from aichat.v1 import conversations_pb2 as pb
 from aichat_server.domain.conversations import TextPart
 from aichat_server.domain.errors import Reason
 from aichat_server.domain.ids import new_id
+from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.pricing import Hold
 from aichat_server.services.organizations import MintedKey, Organizations
 from aichat_server.storage.database import Database
 from aichat_server.storage.turns import TurnBegin
@@ -159,6 +161,7 @@ async def say(database: Database, key: MintedKey, conversation_id: UUID, text: s
         provider="p",
         parts=(TextPart(text),),
         options={},
+        hold=Hold(NanoUsd(0), NanoUsd(0), None),
     )
     return str((await database.turns.begin(turn)).user_message_id)
 

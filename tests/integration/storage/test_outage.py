@@ -127,5 +127,7 @@ async def test_behind_a_pooler_no_statement_has_a_name(
         finally:
             await owner.execute("ALTER ROLE aichat_app RESET log_statement")
     log = postgres.log.read_bytes()[before:].decode()
-    assert ("execute <unnamed>: SELECT path, earlier FROM aichat.begin_turn" in log) is not prepared_statements
+    assert (
+        "execute <unnamed>: SELECT path, earlier, unchecked FROM aichat.begin_turn" in log
+    ) is not prepared_statements
     assert ("execute __asyncpg" in log) is prepared_statements

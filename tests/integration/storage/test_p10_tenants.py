@@ -11,14 +11,25 @@ import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.domain.identity import Principal
+from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.services.quotas import Quotas
 from aichat_server.storage.database import Database
 
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import exchange
+from tests.integration.storage.turns import exchange, turn
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 # Whose a row is, where that is not its org_id; what no tenant may touch at all has None.
-OWNED_BY = {"users": "user_id", "alembic_version": None}
+OWNED_BY = {"users": "user_id", "alembic_version": None, "prices": None}
+# The time that a row has, where that is not created_at.
+TIMES = {
+    "generations": "started_at",
+    "usage_events": "occurred_at",
+    "quotas": "updated_at",
+    "quota_usage": "period_start",
+    "holds": "expires_at",
+}
 TABLES = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'aichat'::regnamespace AND relkind IN ('r', 'p', 'm', 'v', 'f')"
 )
@@ -65,7 +76,10 @@ async def _tenant(database: Database) -> Principal:
         await tenant.organizations.ensure_personal(user_id, "someone@example.com")
         await tenant.api_keys.add(key_id, user_id, b"hash", None)
     principal = Principal(org_id, user_id, key_id)
+    month = QuotaName(QuotaScope.ORGANIZATION, org_id, QuotaPeriod.MONTH)
+    assert await Quotas(database).set(org_id, month, None, NanoUsd(0))
     await exchange(database, principal)
+    await database.turns.begin(turn(principal))
     return principal
 
 
@@ -76,9 +90,10 @@ async def test_every_table_has_row_level_security_forced_on_its_owner_too(tenant
     )
     forced = {tuple(row) for row in flags if row["relname"] in tenants.tables}
     assert forced == {(name, "r", True, True) for name in tenants.tables}
-    # Alembic's table is the owner's alone.
+    # Alembic's table is the owner's alone; prices are everyone's to read, and the owner's to write.
     assert [tuple(row) for row in flags if row["relname"] not in tenants.tables] == [
-        ("alembic_version", "r", True, False)
+        ("alembic_version", "r", True, False),
+        ("prices", "r", True, False),
     ]
 
 
@@ -111,7 +126,7 @@ async def test_another_tenants_rows_cannot_be_changed_or_deleted(tenants: Tenant
     for table, column in tenants.tables.items():
         mine = tenants.id_of(tenants.ours, table)
         count = await tenants.owner.fetchval(f"SELECT count(*) FROM aichat.{table} WHERE {column} = $1", mine)  # noqa: S608
-        time = "started_at" if table == "generations" else "created_at"
+        time = TIMES.get(table, "created_at")
         # Statements that read no column are held by the policy of their own kind alone.
         for statement in (f"UPDATE aichat.{table} SET {time} = now()", f"DELETE FROM aichat.{table}"):  # noqa: S608
             outcome = await _try(tenants.app, statement)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 from aichat_server.domain.conversations import Message, TextPart
@@ -10,11 +11,15 @@ from aichat_server.domain.events import StopReason
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.ids import new_id
 from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.pricing import Hold
 from aichat_server.domain.usage import Usage
 from aichat_server.storage.database import Database
 from aichat_server.storage.turns import GenerationState, TurnBegin, TurnBegun, TurnEnd
 
 USAGE = Usage(input=10, cache_read=20, cache_write=30, output=40, reasoning=5)
+COST = NanoUsd(123_456)
+HELD = NanoUsd(1_000_000)
+PRICE_VERSION = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def turn(
@@ -43,6 +48,7 @@ def turn(
         provider="vendor",
         parts=(TextPart(text),),
         options={"temperature": 0.5, "stop": ("END",)},
+        hold=Hold(HELD, NanoUsd(0), None),
     )
 
 
@@ -78,7 +84,8 @@ def _end(
         stop_reason=stop_reason,
         usage=USAGE,
         raw_usage={"input_tokens": 60},
-        cost=NanoUsd(123_456),
+        cost=COST,
+        price_version=PRICE_VERSION,
         error_reason=error_reason,
         error_message="the vendor fell silent" if error_reason else None,
     )

@@ -60,7 +60,8 @@ class ChatServiceServicer:
         a second answer: it gets the first one's, from its beginning, perhaps in other portions.
 
         Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
-        GENERATION_IN_PROGRESS, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+        GENERATION_IN_PROGRESS, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_
+        reason.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,8 @@ class ChatServiceStub:
     a second answer: it gets the first one's, from its beginning, perhaps in other portions.
 
     Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
-    GENERATION_IN_PROGRESS, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+    GENERATION_IN_PROGRESS, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_
+    reason.
     """
     ListModels: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListModelsRequest, _chat_pb2.ListModelsResponse]
     """Lists the models that chats can be held with, by vendor and id. The list is short and comes whole."""
@@ -61,7 +62,8 @@ class ChatServiceAsyncStub(ChatServiceStub):
     a second answer: it gets the first one's, from its beginning, perhaps in other portions.
 
     Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
-    GENERATION_IN_PROGRESS, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+    GENERATION_IN_PROGRESS, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_
+    reason.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListModelsRequest, _chat_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models that chats can be held with, by vendor and id. The list is short and comes whole."""
@@ -83,7 +85,8 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         a second answer: it gets the first one's, from its beginning, perhaps in other portions.
 
         Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
-        GENERATION_IN_PROGRESS, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+        GENERATION_IN_PROGRESS, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_
+        reason.
         """
 
     @_abc_1.abstractmethod

@@ -92,6 +92,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The model, or its vendor's safety filter, declined to answer. Asking again as it stands
     gives the same. Metadata: `provider`.
     """
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 120
+    """RESOURCE_EXHAUSTED. The answer could bring spending above a quota of the organisation, the member or the API key;
+    nothing was begun, and the `request_id` may be used again. Metadata: `scope` (organization, member or key),
+    `period` (month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. What
+    running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is.
+    """
+    ERROR_REASON_QUOTA_CHECK_FAILED: _ErrorReason.ValueType  # 121
+    """UNAVAILABLE. The quotas could not be checked, and this server is set to refuse calls then. Nothing was begun: send
+    the call again after the delay in `google.rpc.RetryInfo`.
+    """
     ERROR_REASON_SERVER_DRAINING: _ErrorReason.ValueType  # 80
     """UNAVAILABLE. The server is shutting down and stopped before the answer's end, or takes no new calls: send the
     call again, another replica takes it.
@@ -179,6 +189,16 @@ ERROR_REASON_PROVIDER_EMPTY_ANSWER: ErrorReason.ValueType  # 69
 ERROR_REASON_ANSWER_REFUSED: ErrorReason.ValueType  # 70
 """FAILED_PRECONDITION. The model, or its vendor's safety filter, declined to answer. Asking again as it stands
 gives the same. Metadata: `provider`.
+"""
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 120
+"""RESOURCE_EXHAUSTED. The answer could bring spending above a quota of the organisation, the member or the API key;
+nothing was begun, and the `request_id` may be used again. Metadata: `scope` (organization, member or key),
+`period` (month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. What
+running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is.
+"""
+ERROR_REASON_QUOTA_CHECK_FAILED: ErrorReason.ValueType  # 121
+"""UNAVAILABLE. The quotas could not be checked, and this server is set to refuse calls then. Nothing was begun: send
+the call again after the delay in `google.rpc.RetryInfo`.
 """
 ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 80
 """UNAVAILABLE. The server is shutting down and stopped before the answer's end, or takes no new calls: send the

@@ -479,7 +479,8 @@ export const ChatService: GenService<{
    * a second answer: it gets the first one's, from its beginning, perhaps in other portions.
    *
    * Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
-   * GENERATION_IN_PROGRESS, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+   * GENERATION_IN_PROGRESS, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_
+   * reason.
    *
    * @generated from rpc aichat.v1.ChatService.StreamChat
    */

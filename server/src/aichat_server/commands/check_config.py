@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from aichat_server.app import build_catalogue
+from aichat_server.catalogue import build_catalogue
 from aichat_server.settings import Settings
 
 

@@ -1,17 +1,23 @@
-"""`migrate`: brings the database to this version's schema."""
+"""`migrate`: brings the database to this version's schema, and its prices up to date."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 
-from aichat_server.settings import Settings, SettingsError
+from aichat_server.catalogue import build_prices
+from aichat_server.commands.owner import owner_url
+from aichat_server.settings import Settings
 from aichat_server.storage.migrate import migrate
+from aichat_server.storage.prices import add_prices
 
 
 def run(settings: Settings, _options: argparse.Namespace) -> int:
     """Migrates as the schema's owner, and lets the server's role in."""
-    if settings.migration_database_url is None:
-        raise SettingsError("AICHAT_MIGRATION_DATABASE_URL: missing; it names the role that owns the schema `aichat`")
-    asyncio.run(migrate(str(settings.migration_database_url), str(settings.database_url)))
+    asyncio.run(_migrate(owner_url(settings), settings))
     return 0
+
+
+async def _migrate(url: str, settings: Settings) -> None:
+    await migrate(url, str(settings.database_url))
+    await add_prices(url, build_prices(settings))

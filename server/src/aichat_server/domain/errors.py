@@ -33,6 +33,9 @@ class Reason(StrEnum):
     REQUEST_ID_REUSED = auto()
     GENERATION_IN_PROGRESS = auto()
 
+    QUOTA_EXCEEDED = auto()
+    QUOTA_CHECK_FAILED = auto()
+
     PROVIDER_NOT_CONFIGURED = auto()
     PROVIDER_CREDENTIALS_REJECTED = auto()
     PROVIDER_MODEL_MISSING = auto()
@@ -75,11 +78,16 @@ class AichatError(Exception):
         metadata: Mapping[str, str] | None = None,
         retry_after: float | None = None,
         violations: Sequence[FieldViolation] = (),
+        quota_subject: str | None = None,
     ) -> None:
-        """`metadata` as documented with the reason; `retry_after` in seconds, where a wait is known to help."""
+        """`metadata` as documented with the reason; `retry_after` in seconds, where a wait is known to help.
+
+        `quota_subject` names whose quota it is that is used up, where one is.
+        """
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.metadata = dict(metadata or {})
         self.retry_after = retry_after
         self.violations = tuple(violations)
+        self.quota_subject = quota_subject

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from aichat_server.domain.pricing import PriceTier
+from aichat_server.domain.pricing import BEGINNING, PriceTier
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +36,5 @@ class Model:
     prices: tuple[PriceTier, ...]
     """Ascending by threshold, the first at 0."""
     abilities: ModelAbilities
+    price_version: datetime = BEGINNING
+    """Which price that is: the moment from which it is in force."""

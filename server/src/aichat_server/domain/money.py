@@ -16,3 +16,8 @@ def from_decimal(usd: Decimal) -> NanoUsd:
     if nano != nano.to_integral_value():
         raise ValueError(f"{usd} USD is no whole number of nano-dollars")
     return NanoUsd(int(nano))
+
+
+def to_decimal(nano: NanoUsd) -> Decimal:
+    """Nano-dollars as US dollars, exactly."""
+    return Decimal(nano).scaleb(-9).normalize() + 0

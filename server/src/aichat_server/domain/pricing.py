@@ -1,14 +1,21 @@
-"""What usage costs."""
+"""What usage costs, and what a turn that is about to begin may come to cost."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.usage import Usage
 
 TOKENS_PER_PRICE = 1_000_000
+
+BEGINNING = datetime.fromtimestamp(0, UTC)
+"""When a model's first known price came into force, as far as the books go."""
+
+FRAMING_TOKENS = 256
+"""More than any vendor adds to what it is sent: roles, separators, a preamble of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,33 @@ class PriceTier:
     output: NanoUsd
 
 
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A model's price from a moment on, until its next one comes into force."""
+
+    version: datetime
+    """That moment, which names the price."""
+    tiers: tuple[PriceTier, ...]
+    """Ascending by threshold, the first at 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What a turn may come to cost: never less than it will, if it stays within what it asked for."""
+
+    known: NanoUsd
+    """For the new message and the longest answer."""
+    history: NanoUsd
+    """For each million bytes of the conversation that the message follows."""
+    most: NanoUsd | None
+    """For the fullest context that the model takes; None if that is not known."""
+
+
+def price_at(prices: Sequence[Price], moment: datetime) -> Price | None:
+    """The price in force at `moment`; `prices` ascend by version."""
+    return next((price for price in reversed(prices) if price.version <= moment), None)
+
+
 def tier_for(tiers: Sequence[PriceTier], input_tokens: int) -> PriceTier:
     """The tier that a request with so many input tokens is priced at; `tiers` ascend and begin at 0."""
     return next(tier for tier in reversed(tiers) if tier.above == 0 or input_tokens > tier.above)
@@ -30,10 +64,33 @@ def tier_for(tiers: Sequence[PriceTier], input_tokens: int) -> PriceTier:
 def cost(tiers: Sequence[PriceTier], usage: Usage) -> NanoUsd:
     """What `usage` costs, rounded up once to the whole nano-dollar."""
     tier = tier_for(tiers, usage.total_input)
-    exact = (
+    return _rounded_up(
         usage.input * tier.input
         + usage.cache_read * tier.cache_read
         + usage.cache_write * tier.cache_write
         + usage.output * tier.output
     )
-    return NanoUsd(-(-exact // TOKENS_PER_PRICE))
+
+
+def hold_for(
+    tiers: Sequence[PriceTier], *, input_bytes: int, has_history: bool, max_output_tokens: int, context_window: int
+) -> Hold:
+    """What to set aside for a turn whose new input is `input_bytes` of UTF-8; `context_window` of 0 is not known.
+
+    A token is a byte at least, so bytes are never fewer than the tokens that the vendor will count. Each is priced as
+    the dearest class of input in the dearest tier that the turn could reach, which is any with a history of unknown
+    length.
+    """
+    known_tokens = input_bytes + FRAMING_TOKENS
+    reached = [tier for tier in tiers if has_history or tier.above == 0 or known_tokens > tier.above]
+    asked = max(max(tier.input, tier.cache_read, tier.cache_write) for tier in reached)
+    answered = max_output_tokens * max(tier.output for tier in reached)
+    return Hold(
+        known=_rounded_up(known_tokens * asked + answered),
+        history=NanoUsd(asked),
+        most=_rounded_up(context_window * asked + answered) if context_window else None,
+    )
+
+
+def _rounded_up(nano_per_million: int) -> NanoUsd:
+    return NanoUsd(-(-nano_per_million // TOKENS_PER_PRICE))

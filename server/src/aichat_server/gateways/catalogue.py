@@ -1,23 +1,26 @@
-"""The model catalogue: prices and windows that genai-prices keeps up to date, and a table for what it does not say."""
+"""The model catalogue: windows and prices that genai-prices keeps up to date, and a table for what it does not say.
+
+The server charges what the database says; its prices are brought up to date with these.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from decimal import Decimal
 
 from genai_prices.data import providers
-from genai_prices.types import ModelInfo, TieredPrices
+from genai_prices.types import ModelInfo, StartDateConstraint, TieredPrices
 
 from aichat_server.domain.models import Model, ModelAbilities
 from aichat_server.domain.money import from_decimal
-from aichat_server.domain.pricing import PriceTier
+from aichat_server.domain.pricing import BEGINNING, Price, PriceTier
 
 # Our vendors by genai-prices' names. The order matters: Google resells Claude, under Anthropic's ids.
 VENDORS = {"anthropic": "anthropic", "openai": "openai", "google": "gemini"}
 
-Price = Decimal | TieredPrices | None
+Dollars = Decimal | TieredPrices | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +99,58 @@ def load_catalogue(
     return catalogue | {model.id: model for model in map(_compatible_model, compatible)}
 
 
-def _model(model_id: str, at: datetime) -> Model | None:
+def load_prices(
+    model_ids: Iterable[str], compatible: Iterable[CompatibleEntry] = ()
+) -> dict[tuple[str, str], tuple[Price, ...]]:
+    """The prices of the models that are known, past and announced ones too, by vendor and model."""
+    prices: dict[tuple[str, str], tuple[Price, ...]] = {
+        (model.provider, model.id): (Price(BEGINNING, model.prices),) for model in map(_compatible_model, compatible)
+    }
+    for model_id in model_ids:
+        if found := _find(model_id, datetime.now(UTC)):
+            vendor, info = found
+            prices[vendor, model_id] = tuple(
+                Price(start, tiers) for start in _starts(info) if (tiers := _tiers(info, start))
+            )
+    return prices
+
+
+def _starts(info: ModelInfo) -> list[datetime]:
+    """When the model's prices came, or will come, into force."""
+    constraints = [price.constraint for price in info.prices] if isinstance(info.prices, list) else []
+    days = {constraint.start_date for constraint in constraints if isinstance(constraint, StartDateConstraint)}
+    return [BEGINNING, *(datetime.combine(day, time(), UTC) for day in sorted(days))]
+
+
+def _find(model_id: str, at: datetime) -> tuple[str, ModelInfo] | None:
     for name, vendor in VENDORS.items():
         info = next(provider for provider in providers if provider.id == name).find_model(model_id)
-        prices = _tiers(info, at) if info else ()
-        if info and prices:
-            family = max(
-                (f for f in FAMILIES if model_id.startswith(f.prefix)), key=lambda f: len(f.prefix), default=_OTHERS
-            )
-            return Model(
-                id=model_id,
-                provider=vendor,
-                vendor_model=model_id,
-                display_name=info.name or model_id,
-                context_window=info.context_window or 0,
-                max_output_tokens=family.max_output_tokens,
-                prices=prices,
-                abilities=family.abilities,
-            )
+        if info and _tiers(info, at):
+            return vendor, info
     return None
+
+
+def _model(model_id: str, at: datetime) -> Model | None:
+    found = _find(model_id, at)
+    if found is None:
+        return None
+    vendor, info = found
+    family = max((f for f in FAMILIES if model_id.startswith(f.prefix)), key=lambda f: len(f.prefix), default=_OTHERS)
+    return Model(
+        id=model_id,
+        provider=vendor,
+        vendor_model=model_id,
+        display_name=info.name or model_id,
+        context_window=info.context_window or 0,
+        max_output_tokens=family.max_output_tokens,
+        prices=_tiers(info, at),
+        abilities=family.abilities,
+    )
 
 
 def _tiers(info: ModelInfo, at: datetime) -> tuple[PriceTier, ...]:
     prices = info.get_prices(at)
-    given: list[Price] = [prices.input_mtok, prices.cache_read_mtok, prices.cache_write_mtok, prices.output_mtok]
+    given: list[Dollars] = [prices.input_mtok, prices.cache_read_mtok, prices.cache_write_mtok, prices.output_mtok]
     asked, read, written, answered = given
     if asked is None or answered is None:
         return ()

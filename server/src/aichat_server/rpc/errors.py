@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
@@ -37,6 +37,8 @@ STATUS_CODES: Mapping[Reason, StatusCode] = MappingProxyType(
         Reason.MESSAGE_NOT_FOUND: StatusCode.NOT_FOUND,
         Reason.REQUEST_ID_REUSED: StatusCode.ALREADY_EXISTS,
         Reason.GENERATION_IN_PROGRESS: StatusCode.ABORTED,
+        Reason.QUOTA_EXCEEDED: StatusCode.RESOURCE_EXHAUSTED,
+        Reason.QUOTA_CHECK_FAILED: StatusCode.UNAVAILABLE,
         Reason.PROVIDER_NOT_CONFIGURED: StatusCode.FAILED_PRECONDITION,
         Reason.PROVIDER_CREDENTIALS_REJECTED: StatusCode.FAILED_PRECONDITION,
         Reason.PROVIDER_MODEL_MISSING: StatusCode.FAILED_PRECONDITION,
@@ -64,13 +66,16 @@ def internal_error(request_id: str) -> AichatError:
 
 
 def to_status(error: AichatError) -> Status:
-    """The error as the contract documents it: ErrorInfo always, RetryInfo and BadRequest where they apply."""
+    """The error as the contract documents it: ErrorInfo always, the other details where they apply."""
     info = ErrorInfo(reason=error.reason.value, domain=ERROR_DOMAIN, metadata=error.metadata)
     status = Status(code=STATUS_CODES[error.reason].value[0], message=error.message, details=[_packed(info)])
     if error.retry_after is not None:
         delay = Duration()
         delay.FromNanoseconds(round(error.retry_after * 1_000_000_000))
         status.details.append(_packed(RetryInfo(retry_delay=delay)))
+    if error.quota_subject is not None:
+        violation = QuotaFailure.Violation(subject=error.quota_subject, description=error.message)
+        status.details.append(_packed(QuotaFailure(violations=[violation])))
     if error.violations:
         fields = [
             BadRequest.FieldViolation(field=violation.field, description=violation.description)
@@ -80,7 +85,7 @@ def to_status(error: AichatError) -> Status:
     return status
 
 
-def _packed(detail: ErrorInfo | RetryInfo | BadRequest) -> Any:
+def _packed(detail: ErrorInfo | RetryInfo | QuotaFailure | BadRequest) -> Any:
     packed = Any()
     packed.Pack(detail)
     return packed

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from uuid import UUID
 
 import msgspec
+import structlog
 
 from aichat_server.domain.chat import ChatOptions, PathMessage, ProviderRequest
 from aichat_server.domain.conversations import Part, text_of
@@ -17,6 +18,7 @@ from aichat_server.domain.events import TextDelta
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.ids import new_id
 from aichat_server.domain.models import Model
+from aichat_server.domain.pricing import Hold, hold_for
 from aichat_server.domain.stream import Completed, Started
 from aichat_server.services.generation import GenerationPlan
 from aichat_server.services.generations import Generations
@@ -25,6 +27,8 @@ from aichat_server.services.models import Models, check_options, output_limit
 from aichat_server.storage.turns import EarlierTurn, GenerationState, TurnBegin, TurnStore
 
 TITLE_CHARACTERS = 80
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class Chat:
             if begun.earlier is not None:
                 self._generations.discard(turn.generation_id)
                 return self._reattach(turn, begun.earlier)
+            if begun.quota_failure is not None:
+                _log.error("quota unchecked", generation_id=str(turn.generation_id), cause=begun.quota_failure)
             request = _provider_request(model, begun.path, message.options)
             self._generations.start(generation, GenerationPlan(principal, model, provider, request, begun))
             return generation.journal
@@ -109,6 +115,18 @@ def _turn(principal: Principal, message: ChatMessage, model: Model) -> TurnBegin
         provider=model.provider,
         parts=message.parts,
         options=options,
+        hold=_hold(message, model),
+    )
+
+
+def _hold(message: ChatMessage, model: Model) -> Hold:
+    texts = (message.options.system_prompt, *(part.text for part in message.parts))
+    return hold_for(
+        model.prices,
+        input_bytes=sum(len(text.encode()) for text in texts),
+        has_history=message.conversation_id is not None,
+        max_output_tokens=output_limit(model, message.options),
+        context_window=model.context_window,
     )
 
 

@@ -140,6 +140,7 @@ class Generation:
             usage=usage,
             raw_usage=self._raw_usage(),
             cost=pricing.cost(plan.model.prices, usage),
+            price_version=plan.model.price_version,
             error_reason=failure.reason if failure else None,
             error_message=failure.message if failure else None,
         )

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+
+import structlog
 
 from aichat_server.domain.chat import ChatOptions
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.models import Model
 from aichat_server.providers.base import BaseAIProvider
 from aichat_server.providers.factory import AIProviderFactory
+from aichat_server.services.prices import PriceBook
 
 DEFAULT_MAX_OUTPUT_TOKENS = 8192
 
+_log = structlog.get_logger()
+
 
 class Models:
-    """The catalogue, with the vendors that run its models."""
+    """The catalogue, at the prices in force, with the vendors that run its models."""
 
-    def __init__(self, catalogue: Mapping[str, Model], providers: AIProviderFactory) -> None:
+    def __init__(self, catalogue: Mapping[str, Model], providers: AIProviderFactory, prices: PriceBook) -> None:
         self._catalogue = catalogue
         self._providers = providers
+        self._prices = prices
+        for model in catalogue.values():
+            if prices.current(model.provider, model.id) is None:
+                _log.warning("a model has no price, and is not offered; run `prices sync`", model=model.id)
 
     def list(self) -> list[Model]:
         """The models whose vendors this server has credentials for, in the catalogue's order."""
-        return [model for model in self._catalogue.values() if model.provider in self._providers]
+        priced = (self._priced(model) for model in self._catalogue.values() if model.provider in self._providers)
+        return [model for model in priced if model is not None]
 
     def get(self, model_id: str) -> Model:
-        """The model, or MODEL_UNKNOWN."""
-        model = self._catalogue.get(model_id)
+        """The model; MODEL_UNKNOWN if there is none, or if nobody knows what it costs."""
+        known = self._catalogue.get(model_id)
+        model = self._priced(known) if known else None
         if model is None:
             message = f"there is no model {model_id!r}; ListModels tells which there are"
             raise AichatError(Reason.MODEL_UNKNOWN, message, metadata={"model": model_id})
@@ -35,6 +47,10 @@ class Models:
     def provider(self, model: Model) -> BaseAIProvider:
         """The vendor that runs the model, or PROVIDER_NOT_CONFIGURED."""
         return self._providers.get(model.provider)
+
+    def _priced(self, model: Model) -> Model | None:
+        price = self._prices.current(model.provider, model.id)
+        return replace(model, prices=price.tiers, price_version=price.version) if price else None
 
 
 def output_limit(model: Model, options: ChatOptions) -> int:

@@ -10,12 +10,15 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from aichat_server.domain.pricing import Price
 from aichat_server.storage.api_keys import ApiKeyRepository
 from aichat_server.storage.conversations import ConversationRepository
 from aichat_server.storage.errors import storage_errors
 from aichat_server.storage.messages import MessageRepository
 from aichat_server.storage.organizations import OrganizationRepository
 from aichat_server.storage.pool import Connector, create_engine, open_pool
+from aichat_server.storage.prices import read_prices
+from aichat_server.storage.quotas import QuotaRepository
 from aichat_server.storage.role import check_role
 from aichat_server.storage.turns import TurnStore
 
@@ -32,6 +35,7 @@ class Tenant:
     api_keys: ApiKeyRepository
     conversations: ConversationRepository
     messages: MessageRepository
+    quotas: QuotaRepository
 
 
 class Database:
@@ -53,6 +57,12 @@ class Database:
                 await connection.execute(_SET_TENANT, settings)
                 yield _tenant(connection, org_id)
 
+    async def prices(self) -> dict[tuple[str, str], tuple[Price, ...]]:
+        """Every price of every model, by provider and model, ascending by version."""
+        with storage_errors():
+            async with self._engine.begin() as connection:
+                return await read_prices(connection)
+
     async def check_role(self) -> None:
         """UnsafeRoleError if the role that we are could get around row-level security, or finds no tables."""
         with storage_errors():
@@ -62,19 +72,25 @@ class Database:
 
 @asynccontextmanager
 async def open_database(
-    url: str, *, pool_size: int = 10, prepared_statements: bool = True
+    url: str,
+    *,
+    pool_size: int = 10,
+    prepared_statements: bool = True,
+    hold_seconds: float = 900.0,
+    quota_fail_closed: bool = False,
 ) -> AsyncGenerator[Database, None]:
     """The database at `url`, with at most `pool_size` connections, half of them for turns.
 
-    `prepared_statements` must be False behind a pooler that hands out connections by transaction. Makes a first
-    connection: STORAGE_UNAVAILABLE if that fails.
+    `prepared_statements` must be False behind a pooler that hands out connections by transaction. `hold_seconds` and
+    `quota_fail_closed`: see TurnStore. Makes a first connection: STORAGE_UNAVAILABLE if that fails.
     """
     connector = Connector(url, prepared_statements=prepared_statements)
     for_turns = pool_size // 2
     async with open_pool(connector, for_turns) as pool:
         engine = create_engine(connector, pool_size - for_turns)
         try:
-            yield Database(engine, TurnStore(pool))
+            turns = TurnStore(pool, hold_seconds=hold_seconds, quota_fail_closed=quota_fail_closed)
+            yield Database(engine, turns)
         finally:
             await engine.dispose()
 
@@ -85,4 +101,5 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         ApiKeyRepository(connection, org_id),
         ConversationRepository(connection, org_id),
         MessageRepository(connection, org_id),
+        QuotaRepository(connection, org_id),
     )

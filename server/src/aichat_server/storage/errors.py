@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC
 from uuid import UUID
 
 import asyncpg
@@ -11,6 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.money import NanoUsd, to_decimal
+from aichat_server.domain.quotas import QuotaRefusal
 
 _UNAVAILABLE = (
     OSError,  # refused, reset, timed out, no such host
@@ -54,3 +57,34 @@ def message_not_found(message_id: UUID) -> AichatError:
     """The same for a message that does not exist, another conversation's and another organisation's."""
     metadata = {"message_id": str(message_id)}
     return AichatError(Reason.MESSAGE_NOT_FOUND, "no such message in this conversation", metadata=metadata)
+
+
+def over_quota(refusal: QuotaRefusal) -> AichatError:
+    """A turn that could bring its organisation, member or key above a hard quota."""
+    remaining = NanoUsd(max(0, refusal.limit - refusal.used))
+    limit, used, left, needed = (_dollars(m) for m in (refusal.limit, refusal.used, remaining, refusal.needed))
+    reset_time = refusal.resets_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    message = (
+        f"of this {refusal.scope}'s {limit} USD for the {refusal.period} {left} USD are left, and the answer may cost "
+        f"{needed} USD: ask for fewer max_output_tokens, or wait for running answers to end, or until {reset_time}"
+    )
+    metadata = {
+        "scope": refusal.scope.value,
+        "period": refusal.period.value,
+        "limit": limit,
+        "used": used,
+        "remaining": left,
+        "reset_time": reset_time,
+    }
+    subject = f"{refusal.scope}:{refusal.scope_id}"
+    return AichatError(Reason.QUOTA_EXCEEDED, message, metadata=metadata, quota_subject=subject)
+
+
+def quota_check_failed() -> AichatError:
+    """The quotas could not be checked, and the server is set to refuse turns then."""
+    message = "the quotas cannot be checked now; send the call again shortly"
+    return AichatError(Reason.QUOTA_CHECK_FAILED, message, retry_after=1.0)
+
+
+def _dollars(nano: NanoUsd) -> str:
+    return f"{to_decimal(nano):f}"

@@ -89,3 +89,39 @@ generations = Table(
     Column("cost_nano_usd", BigInteger, nullable=False),
 )
 """The columns that an answer shows; the database's turn functions write the rest."""
+
+prices = Table(
+    "prices",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("valid_from", _Time, primary_key=True),
+    Column("above_tokens", BigInteger, primary_key=True),
+    Column("input", BigInteger, nullable=False),
+    Column("cache_read", BigInteger, nullable=False),
+    Column("cache_write", BigInteger, nullable=False),
+    Column("output", BigInteger, nullable=False),
+)
+
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("scope_id", Uuid, primary_key=True),
+    Column("period", Text, primary_key=True),
+    Column("hard_nano_usd", BigInteger),
+    Column("soft_nano_usd", BigInteger),
+    Column("updated_at", _Time, nullable=False),
+)
+
+quota_usage = Table(
+    "quota_usage",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("scope_id", Uuid, primary_key=True),
+    Column("period", Text, primary_key=True),
+    Column("period_start", _Time, primary_key=True),
+    Column("charged_nano_usd", BigInteger, nullable=False),
+)

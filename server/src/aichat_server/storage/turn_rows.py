@@ -14,6 +14,7 @@ from aichat_server.domain.conversations import Answer, Message, MessageState, Ro
 from aichat_server.domain.errors import Reason
 from aichat_server.domain.events import StopReason
 from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.quotas import QuotaRefusal
 from aichat_server.domain.usage import Usage
 from aichat_server.storage.content import StoredText, to_parts
 
@@ -93,6 +94,11 @@ def read_path(stored: str | None) -> tuple[PathMessage, ...]:
 def read_answer(org_id: UUID, stored: str) -> Message:
     """The stored answer that aichat.end_turn returned."""
     return _to_message(org_id, msgspec.json.decode(stored, type=_AnswerRow))
+
+
+def read_refusal(detail: str | None) -> QuotaRefusal:
+    """Why aichat.begin_turn refused a turn that could bring its owner above a quota."""
+    return msgspec.json.decode(detail or "", type=QuotaRefusal)
 
 
 def read_earlier(org_id: UUID, stored: str) -> EarlierTurn:

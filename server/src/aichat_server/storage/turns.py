@@ -8,30 +8,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
 from aichat_server.domain.chat import PathMessage
 from aichat_server.domain.conversations import Message, Part, Role, TextPart
-from aichat_server.domain.errors import Reason
+from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.events import StopReason
 from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.pricing import Hold
 from aichat_server.domain.usage import Usage
 from aichat_server.storage.content import encode_json, encode_parts
-from aichat_server.storage.errors import conversation_not_found, message_not_found
+from aichat_server.storage.errors import conversation_not_found, message_not_found, over_quota, quota_check_failed
 from aichat_server.storage.pool import Pool
-from aichat_server.storage.turn_rows import EarlierTurn, GenerationState, read_answer, read_earlier, read_path
+from aichat_server.storage.turn_rows import (
+    EarlierTurn,
+    GenerationState,
+    read_answer,
+    read_earlier,
+    read_path,
+    read_refusal,
+)
 
 __all__ = ["EarlierTurn", "GenerationState", "TurnBegin", "TurnBegun", "TurnEnd", "TurnStore"]
 
 _BEGIN = (
-    "SELECT path, earlier FROM aichat.begin_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+    "SELECT path, earlier, unchecked FROM aichat.begin_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
+    "$14, $15, $16, $17, $18, $19, $20, $21)"
 )
-_END = "SELECT aichat.end_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
+_END = (
+    "SELECT aichat.end_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)"
+)
 # What aichat.begin_turn says by SQLSTATE.
 _NO_CONVERSATION = "AI001"
 _NO_MESSAGE = "AI002"
+_OVER_QUOTA = "AI003"
+_QUOTA_UNCHECKED = "AI004"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +72,7 @@ class TurnBegin:
     provider: str
     parts: tuple[Part, ...]
     options: Mapping[str, object]
+    hold: Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +87,8 @@ class TurnBegun:
     """The conversation from its first message to the user's new one; empty if `earlier` is there."""
     earlier: EarlierTurn | None = None
     """What the `request_id` began before. If it is there, nothing was begun."""
+    quota_failure: str | None = None
+    """Why the quotas could not be checked, where the turn goes on all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,9 @@ class TurnEnd:
     usage: Usage
     raw_usage: Mapping[str, object]
     cost: NanoUsd
+    """Of the usage; a turn that did not complete is charged at most its hold."""
+    price_version: datetime
+    """Of the price that the cost comes of."""
     error_reason: Reason | None
     error_message: str | None
 
@@ -99,36 +119,42 @@ class TurnEnd:
 class TurnStore:
     """Begins and ends turns."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, hold_seconds: float, quota_fail_closed: bool) -> None:
+        """`hold_seconds`: for how long a turn that never ends counts against quotas.
+
+        `quota_fail_closed`: a turn whose quotas cannot be checked is refused, and does not go on marked.
+        """
         self._pool = pool
+        self._hold_seconds = hold_seconds
+        self._quota_fail_closed = quota_fail_closed
 
     async def begin(self, turn: TurnBegin) -> TurnBegun:
         """Claims the request_id, stores the user's message and the generation, and reads the history.
 
-        CONVERSATION_NOT_FOUND or MESSAGE_NOT_FOUND leave nothing behind. Of several calls with one request_id one
-        begins, and the others get it as `earlier`, also while it runs.
+        CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, QUOTA_EXCEEDED and QUOTA_CHECK_FAILED leave nothing behind. Of
+        several calls with one request_id one begins, and the others get it as `earlier`, also while it runs.
         """
         try:
-            row = await self._pool.fetchrow(_BEGIN, *_begin_arguments(turn))
+            row = await self._pool.fetchrow(
+                _BEGIN, *_begin_arguments(turn), self._hold_seconds, self._quota_fail_closed
+            )
         except asyncpg.PostgresError as error:
-            if error.sqlstate == _NO_CONVERSATION:
-                raise conversation_not_found(turn.conversation_id) from error
-            if error.sqlstate == _NO_MESSAGE and turn.parent_message_id:
-                raise message_not_found(turn.parent_message_id) from error
-            raise
-        path, earlier = row
+            refusal = _refusal(turn, error)
+            if refusal is None:
+                raise
+            raise refusal from error
+        path, earlier, unchecked = row
         if earlier:
             known = read_earlier(turn.org_id, earlier)
             return TurnBegun(
                 known.generation_id, known.conversation_id, known.user_message_id, known.message_id, (), known
             )
         history = (*read_path(path), PathMessage(Role.USER, turn.parts))
-        return TurnBegun(
-            turn.generation_id, turn.conversation_id, turn.user_message_id, turn.message_id, history
-        )  # fmt: skip
+        ids = (turn.generation_id, turn.conversation_id, turn.user_message_id, turn.message_id)
+        return TurnBegun(*ids, history, quota_failure=unchecked)
 
     async def end(self, turn: TurnEnd) -> Message | None:
-        """Stores the answer and settles the generation; returns the answer as stored.
+        """Stores the answer, settles the generation and writes the books; returns the answer as stored.
 
         None if there is none: nothing came, or the conversation was deleted meanwhile. A turn that did not complete
         and brought no text leaves nothing behind but the record of its failure, and its request_id may be used
@@ -136,6 +162,17 @@ class TurnStore:
         """
         (answer,) = await self._pool.fetchrow(_END, *_end_arguments(turn))
         return read_answer(turn.org_id, answer) if answer else None
+
+
+def _refusal(turn: TurnBegin, error: asyncpg.PostgresError) -> AichatError | None:
+    """What aichat.begin_turn says by its SQLSTATE; None if that is not its own."""
+    if error.sqlstate == _NO_CONVERSATION:
+        return conversation_not_found(turn.conversation_id)
+    if error.sqlstate == _NO_MESSAGE and turn.parent_message_id:
+        return message_not_found(turn.parent_message_id)
+    if error.sqlstate == _OVER_QUOTA:
+        return over_quota(read_refusal(error.detail))
+    return quota_check_failed() if error.sqlstate == _QUOTA_UNCHECKED else None
 
 
 def _begin_arguments(turn: TurnBegin) -> tuple[object, ...]:
@@ -156,6 +193,9 @@ def _begin_arguments(turn: TurnBegin) -> tuple[object, ...]:
         turn.provider,
         encode_parts(turn.parts),
         encode_json(turn.options),
+        turn.hold.known,
+        turn.hold.history,
+        turn.hold.most,
     )
 
 
@@ -179,6 +219,7 @@ def _end_arguments(turn: TurnEnd) -> tuple[object, ...]:
         usage.estimated,
         encode_json(turn.raw_usage),
         turn.cost,
+        turn.price_version,
         turn.error_reason,
         turn.error_message,
     )

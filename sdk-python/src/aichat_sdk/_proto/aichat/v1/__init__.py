@@ -206,6 +206,20 @@ class ErrorReason(betterproto2.Enum):
     gives the same. Metadata: `provider`.
     """
 
+    QUOTA_EXCEEDED = 120
+    """
+    RESOURCE_EXHAUSTED. The answer could bring spending above a quota of the organisation, the member or the API key;
+    nothing was begun, and the `request_id` may be used again. Metadata: `scope` (organization, member or key),
+    `period` (month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. What
+    running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is.
+    """
+
+    QUOTA_CHECK_FAILED = 121
+    """
+    UNAVAILABLE. The quotas could not be checked, and this server is set to refuse calls then. Nothing was begun: send
+    the call again after the delay in `google.rpc.RetryInfo`.
+    """
+
     SERVER_DRAINING = 80
     """
     UNAVAILABLE. The server is shutting down and stopped before the answer's end, or takes no new calls: send the
@@ -263,6 +277,8 @@ class ErrorReason(betterproto2.Enum):
             68: "ERROR_REASON_PROVIDER_STREAM_BROKEN",
             69: "ERROR_REASON_PROVIDER_EMPTY_ANSWER",
             70: "ERROR_REASON_ANSWER_REFUSED",
+            120: "ERROR_REASON_QUOTA_EXCEEDED",
+            121: "ERROR_REASON_QUOTA_CHECK_FAILED",
             80: "ERROR_REASON_SERVER_DRAINING",
             81: "ERROR_REASON_STORAGE_UNAVAILABLE",
             82: "ERROR_REASON_INTERNAL",
@@ -301,6 +317,8 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_PROVIDER_STREAM_BROKEN": 68,
             "ERROR_REASON_PROVIDER_EMPTY_ANSWER": 69,
             "ERROR_REASON_ANSWER_REFUSED": 70,
+            "ERROR_REASON_QUOTA_EXCEEDED": 120,
+            "ERROR_REASON_QUOTA_CHECK_FAILED": 121,
             "ERROR_REASON_SERVER_DRAINING": 80,
             "ERROR_REASON_STORAGE_UNAVAILABLE": 81,
             "ERROR_REASON_INTERNAL": 82,

@@ -1,0 +1,87 @@
+-- What each model costs, from a moment on: rows are added and never changed. A price is all rows of one valid_from,
+-- which is its version. Nano-dollars per million tokens.
+CREATE TABLE aichat.prices (
+    provider text NOT NULL,
+    model text NOT NULL,
+    valid_from timestamptz NOT NULL,
+    above_tokens bigint NOT NULL CHECK (above_tokens >= 0),
+    input bigint NOT NULL CHECK (input >= 0),
+    cache_read bigint NOT NULL CHECK (cache_read >= 0),
+    cache_write bigint NOT NULL CHECK (cache_write >= 0),
+    output bigint NOT NULL CHECK (output >= 0),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (provider, model, valid_from, above_tokens)
+);
+COMMENT ON COLUMN aichat.prices.above_tokens IS 'The tier for requests with more input tokens than this; 0: the first.';
+
+-- The books: what each generation used and what was charged for it, written with its answer and never changed.
+-- Tokens are in disjoint buckets, but for reasoning_tokens, which are a part of output_tokens.
+CREATE TABLE aichat.usage_events (
+    org_id uuid NOT NULL,
+    generation_id uuid NOT NULL,
+    conversation_id uuid NOT NULL,
+    member_id uuid NOT NULL,
+    key_id uuid,
+    provider text NOT NULL,
+    model text NOT NULL,
+    price_version timestamptz NOT NULL,
+    input_tokens bigint NOT NULL CHECK (input_tokens >= 0),
+    cache_read_tokens bigint NOT NULL CHECK (cache_read_tokens >= 0),
+    cache_write_tokens bigint NOT NULL CHECK (cache_write_tokens >= 0),
+    output_tokens bigint NOT NULL CHECK (output_tokens >= 0),
+    reasoning_tokens bigint NOT NULL CHECK (reasoning_tokens >= 0),
+    raw_usage jsonb NOT NULL,
+    quality text NOT NULL CHECK (quality IN ('exact', 'estimated')),
+    estimate_reason text,
+    cost_nano_usd bigint NOT NULL CHECK (cost_nano_usd >= 0),
+    occurred_at timestamptz NOT NULL,
+    PRIMARY KEY (org_id, generation_id),
+    FOREIGN KEY (org_id, generation_id) REFERENCES aichat.generations,
+    CHECK ((quality = 'estimated') = (estimate_reason IS NOT NULL))
+);
+CREATE INDEX usage_events_by_time ON aichat.usage_events (org_id, occurred_at);
+COMMENT ON COLUMN aichat.usage_events.price_version IS 'valid_from of the row in prices that the cost comes of.';
+COMMENT ON COLUMN aichat.usage_events.estimate_reason IS
+    'Why the vendor''s own count is missing: what the turn failed with, or USAGE_MISSING where it completed.';
+COMMENT ON COLUMN aichat.usage_events.cost_nano_usd IS
+    'These tokens at that price; of a turn that did not complete, at most what was held for it.';
+
+CREATE TABLE aichat.quotas (
+    org_id uuid NOT NULL REFERENCES aichat.organizations,
+    scope text NOT NULL CHECK (scope IN ('organization', 'member', 'key')),
+    scope_id uuid NOT NULL,
+    period text NOT NULL CHECK (period IN ('month', 'day')),
+    hard_nano_usd bigint CHECK (hard_nano_usd >= 0),
+    soft_nano_usd bigint CHECK (soft_nano_usd >= 0),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (org_id, scope, scope_id, period),
+    CHECK (num_nonnulls(hard_nano_usd, soft_nano_usd) > 0)
+);
+
+-- What was charged in a quota's period: a sum of the books, kept where there is a quota, and the row that turns at once
+-- line up at. It can be deleted at any time that quotas may be changed: the next turn sums it up anew.
+CREATE TABLE aichat.quota_usage (
+    org_id uuid NOT NULL,
+    scope text NOT NULL,
+    scope_id uuid NOT NULL,
+    period text NOT NULL,
+    period_start timestamptz NOT NULL,
+    charged_nano_usd bigint NOT NULL CHECK (charged_nano_usd >= 0),
+    PRIMARY KEY (org_id, scope, scope_id, period, period_start)
+);
+
+-- What each running generation may come to cost. The row goes when the generation ends; from expires_at on it holds
+-- nothing back, so that one that never ends blocks nobody.
+CREATE TABLE aichat.holds (
+    org_id uuid NOT NULL,
+    generation_id uuid NOT NULL,
+    member_id uuid NOT NULL,
+    key_id uuid,
+    amount_nano_usd bigint NOT NULL CHECK (amount_nano_usd >= 0),
+    expires_at timestamptz NOT NULL,
+    PRIMARY KEY (org_id, generation_id)
+);
+
+ALTER TABLE aichat.generations ADD COLUMN quota_unchecked boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN aichat.generations.quota_unchecked IS
+    'The check of the quotas, or the charge to them, failed, and the turn went on.';

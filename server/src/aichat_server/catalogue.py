@@ -1,0 +1,37 @@
+"""The models that the settings name, and their prices, for the composition root and for commands that need no more."""
+
+from __future__ import annotations
+
+from aichat_server.domain.models import Model
+from aichat_server.domain.pricing import Price
+from aichat_server.gateways.catalogue import CompatibleEntry, load_catalogue, load_prices
+from aichat_server.settings import Settings, SettingsError
+
+
+def build_catalogue(settings: Settings) -> dict[str, Model]:
+    """The models by id; SettingsError for models that nobody knows."""
+    try:
+        return load_catalogue(settings.models, _compatible(settings))
+    except ValueError as error:
+        raise SettingsError(f"AICHAT_MODELS: {error}") from None
+
+
+def build_prices(settings: Settings) -> dict[tuple[str, str], tuple[Price, ...]]:
+    """The models' prices by vendor and model, as genai-prices and the settings have them."""
+    return load_prices(settings.models, _compatible(settings))
+
+
+def _compatible(settings: Settings) -> list[CompatibleEntry]:
+    return [
+        CompatibleEntry(
+            endpoint=endpoint.name,
+            model=model.id,
+            context_window=model.context_window,
+            max_output_tokens=model.max_output_tokens,
+            input_usd_per_mtok=model.input_usd_per_mtok,
+            output_usd_per_mtok=model.output_usd_per_mtok,
+            reasoning=model.reasoning,
+        )
+        for endpoint in settings.openai_compatible
+        for model in endpoint.models
+    ]

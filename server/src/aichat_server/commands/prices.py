@@ -1,0 +1,19 @@
+"""`prices`: brings the database's prices up to date."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from aichat_server.catalogue import build_prices
+from aichat_server.commands.owner import owner_url
+from aichat_server.settings import Settings
+from aichat_server.storage.prices import add_prices
+
+
+def sync(settings: Settings, _options: argparse.Namespace) -> int:
+    """Adds the prices that changed, as the schema's owner; changes none that is there."""
+    added = asyncio.run(add_prices(owner_url(settings), build_prices(settings)))
+    sys.stdout.write(f"prices added: {added}\n")
+    return 0

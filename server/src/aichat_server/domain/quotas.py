@@ -1,0 +1,65 @@
+"""How much an organisation, a member or an API key may spend in a month or a day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from aichat_server.domain.money import NanoUsd
+
+
+class QuotaScope(StrEnum):
+    """Whose spending a quota counts."""
+
+    ORGANIZATION = "organization"
+    MEMBER = "member"
+    KEY = "key"
+
+
+class QuotaPeriod(StrEnum):
+    """What a quota is for: a calendar month or day in UTC, its first moment included and the next one's not."""
+
+    MONTH = "month"
+    DAY = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaName:
+    """Which of an organisation's quotas; each of these has at most one."""
+
+    scope: QuotaScope
+    id: UUID
+    """The organisation's, the member's or the key's."""
+    period: QuotaPeriod
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A quota, and what is used of it."""
+
+    name: QuotaName
+    hard: NanoUsd | None
+    """A turn that could bring the spending above this is refused; None: no turn is."""
+    soft: NanoUsd | None
+    """Spending above this refuses nothing, and is shown as such."""
+    charged: NanoUsd
+    """Spent in the current period."""
+    held: NanoUsd
+    """What the turns that are running may come to cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaRefusal:
+    """Why a turn was not begun."""
+
+    scope: QuotaScope
+    scope_id: UUID
+    period: QuotaPeriod
+    limit: NanoUsd
+    used: NanoUsd
+    """Charged in the period, or held for turns that are running."""
+    needed: NanoUsd
+    """What the turn could have come to cost."""
+    resets_at: datetime

@@ -1,0 +1,98 @@
+"""Prices, as stored: read by the server, added to by the owner, changed by nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+
+from sqlalchemy import insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.pricing import BEGINNING, Price, PriceTier, price_at
+from aichat_server.storage.errors import storage_errors
+from aichat_server.storage.pool import Connector, create_engine
+from aichat_server.storage.tables import prices as table
+
+PriceLists = Mapping[tuple[str, str], Sequence[Price]]
+"""Prices by provider and model, ascending by version."""
+
+# Two that add prices at once do so one after the other.
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('aichat.prices'))")
+_INSTANT = timedelta(microseconds=1)
+_SECOND = timedelta(seconds=1)
+
+
+async def read_prices(connection: AsyncConnection) -> dict[tuple[str, str], tuple[Price, ...]]:
+    """Every price of every model, by provider and model, ascending by version."""
+    rows = (await connection.execute(select(table).order_by(*table.primary_key.columns))).all()
+    found: dict[tuple[str, str], tuple[Price, ...]] = {}
+    for (provider, model, version), tiers in groupby(rows, lambda row: (row.provider, row.model, row.valid_from)):
+        price = Price(version, tuple(_tier(row) for row in tiers))
+        found[provider, model] = (*found.get((provider, model), ()), price)
+    return found
+
+
+async def add_prices(url: str, wanted: PriceLists) -> int:
+    """Makes the prices what `wanted` says they are from now on, as the owner that `url` names.
+
+    Adds a price where it differs from the one that would be in force then, and changes none that is there; returns
+    how many were added. STORAGE_UNAVAILABLE if the database is away.
+    """
+    engine = create_engine(Connector(url, prepared_statements=False), size=1)
+    try:
+        with storage_errors():
+            async with engine.begin() as connection:
+                await connection.execute(_LOCK)
+                known = await read_prices(connection)
+                added = 0
+                for (provider, model), prices in wanted.items():
+                    new = missing_prices(known.get((provider, model), ()), prices, datetime.now(UTC))
+                    for price in new:
+                        await connection.execute(insert(table), list(_rows(provider, model, price)))
+                    added += len(new)
+                return added
+    finally:
+        await engine.dispose()
+
+
+def missing_prices(known: Sequence[Price], wanted: Sequence[Price], now: datetime) -> tuple[Price, ...]:
+    """What to add to `known`, so that from `now` on the prices are those of `wanted`; both ascend by version.
+
+    A model's first price is in force since ever. One that was announced, and does not come into force as announced, is
+    followed by what holds instead, within the same second.
+    """
+    prices, added = list(known), list[Price]()
+    coming = {price.version.replace(microsecond=0) for price in (*known, *wanted) if price.version > now}
+    for moment in (now, *sorted(coming)):
+        settled = moment if moment == now else moment + _SECOND - _INSTANT
+        right, stored = price_at(wanted, settled), price_at(prices, settled)
+        if right is None or (stored is not None and stored.tiers == right.tiers):
+            continue
+        version = moment if prices or moment > now else BEGINNING
+        while any(price.version == version for price in prices):
+            version += _INSTANT
+        price = Price(version, right.tiers)
+        added.append(price)
+        prices = sorted([*prices, price], key=lambda price: price.version)
+    return tuple(added)
+
+
+def _tier(row: object) -> PriceTier:
+    columns = (row.above_tokens, row.input, row.cache_read, row.cache_write, row.output)  # type: ignore[attr-defined]
+    return PriceTier(columns[0], *(NanoUsd(nano) for nano in columns[1:]))
+
+
+def _rows(provider: str, model: str, price: Price) -> Iterable[dict[str, object]]:
+    for tier in price.tiers:
+        yield {
+            "provider": provider,
+            "model": model,
+            "valid_from": price.version,
+            "above_tokens": tier.above,
+            "input": tier.input,
+            "cache_read": tier.cache_read,
+            "cache_write": tier.cache_write,
+            "output": tier.output,
+        }

@@ -1,0 +1,82 @@
+"""Quotas, as stored; turns check them by themselves."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import delete as delete_from
+from sqlalchemy import exists, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.quotas import Quota, QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.storage.tables import api_keys, members, organizations
+from aichat_server.storage.tables import quota_usage as usage
+from aichat_server.storage.tables import quotas as table
+
+_OWNERS = {
+    QuotaScope.ORGANIZATION: organizations.c.org_id,
+    QuotaScope.MEMBER: members.c.member_id,
+    QuotaScope.KEY: api_keys.c.key_id,
+}
+_LIST = text(
+    """
+    SELECT
+        q.*,
+        aichat.charged(q.org_id, q.scope, q.scope_id, date_trunc(q.period, now(), 'UTC'), 'infinity') AS charged,
+        aichat.held(q.org_id, q.scope, q.scope_id) AS held
+    FROM aichat.quotas AS q WHERE q.org_id = :org_id ORDER BY q.scope, q.scope_id, q.period
+    """
+)
+
+
+class QuotaRepository:
+    """One organisation's quotas."""
+
+    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
+        self._connection = connection
+        self._org_id = org_id
+
+    async def has_owner(self, name: QuotaName) -> bool:
+        """Whether the organisation, its member or its key is there."""
+        column = _OWNERS[name.scope]
+        there = exists().where(column.table.c.org_id == self._org_id, column == name.id)
+        return bool((await self._connection.execute(select(there))).scalar_one())
+
+    async def set(self, name: QuotaName, hard: NanoUsd | None, soft: NanoUsd | None) -> None:
+        """Sets or replaces a quota, and has what is used of it summed up from the books."""
+        await self._own(name)
+        limits = {"hard_nano_usd": hard, "soft_nano_usd": soft, "updated_at": func.now()}
+        change = insert(table).values(self._key(name) | limits)
+        change = change.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=limits)
+        await self._connection.execute(change)
+
+    async def remove(self, name: QuotaName) -> bool:
+        """Takes a quota away; False if there is none."""
+        await self._own(name)
+        of_name = [table.c[column] == value for column, value in self._key(name).items()]
+        return (await self._connection.execute(delete_from(table).where(*of_name))).rowcount > 0
+
+    async def list(self) -> tuple[Quota, ...]:
+        """Every quota, with what the books have charged in its period, and what is held now."""
+        rows = (await self._connection.execute(_LIST, {"org_id": self._org_id})).all()
+        return tuple(
+            Quota(
+                QuotaName(QuotaScope(row.scope), row.scope_id, QuotaPeriod(row.period)),
+                row.hard_nano_usd,
+                row.soft_nano_usd,
+                row.charged,
+                row.held,
+            )
+            for row in rows
+        )
+
+    async def _own(self, name: QuotaName) -> None:
+        """Waits for turns that are beginning or ending, and drops the counters, which the next turn sums up."""
+        await self._connection.execute(select(func.aichat.own_quotas(self._org_id)))
+        of_name = [usage.c[column] == value for column, value in self._key(name).items()]
+        await self._connection.execute(delete_from(usage).where(*of_name))
+
+    def _key(self, name: QuotaName) -> dict[str, object]:
+        return {"org_id": self._org_id, "scope": name.scope.value, "scope_id": name.id, "period": name.period.value}

@@ -9,7 +9,7 @@ import pytest
 from aichat.v1 import errors_pb2
 from aichat_server.domain.errors import AichatError, FieldViolation, Reason
 from aichat_server.rpc.errors import STATUS_CODES, to_status
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure
 from grpc import StatusCode
 
 PREFIX = "ERROR_REASON_"
@@ -53,3 +53,10 @@ def test_a_status_fits_into_the_trailers_that_clients_take() -> None:
     assert status.details[1].Unpack(bad)
     assert bad.field_violations[0].field == "parts[0].text.text"
     assert status.ByteSize() < 4096
+
+
+def test_a_quota_that_is_used_up_names_whose_it_is() -> None:
+    status = to_status(AichatError(Reason.QUOTA_EXCEEDED, "wait", quota_subject="member:1"))
+    failure = QuotaFailure()
+    assert status.details[1].Unpack(failure)
+    assert [(one.subject, one.description) for one in failure.violations] == [("member:1", "wait")]

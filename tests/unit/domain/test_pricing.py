@@ -1,5 +1,18 @@
+from datetime import UTC, datetime, timedelta
+
 from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.pricing import TOKENS_PER_PRICE, PriceTier, cost, tier_for
+from aichat_server.domain.pricing import (
+    BEGINNING,
+    FRAMING_TOKENS,
+    TOKENS_PER_PRICE,
+    Hold,
+    Price,
+    PriceTier,
+    cost,
+    hold_for,
+    price_at,
+    tier_for,
+)
 from aichat_server.domain.usage import Usage
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,3 +45,39 @@ def test_cost_never_falls_short_and_never_exceeds_by_a_nano_dollar(a: int, b: in
     usage = Usage(input=a, cache_read=b, cache_write=c, output=d)
     exact = a * BASE.input + b * BASE.cache_read + c * BASE.cache_write + d * BASE.output
     assert 0 <= cost([BASE], usage) * TOKENS_PER_PRICE - exact < TOKENS_PER_PRICE
+
+
+def hold(input_bytes: int, **changes: int) -> Hold:
+    """A hold of the two tiers, in a new conversation."""
+    asked = {"max_output_tokens": 100, "context_window": 0, "has_history": 0} | changes
+    return hold_for(
+        [BASE, LONG],
+        input_bytes=input_bytes,
+        has_history=bool(asked["has_history"]),
+        max_output_tokens=asked["max_output_tokens"],
+        context_window=asked["context_window"],
+    )
+
+
+def test_a_hold_is_priced_at_the_dearest_tier_in_reach() -> None:
+    assert hold(0) == Hold(NanoUsd(FRAMING_TOKENS * 3750 + 100 * 15_000), BASE.cache_write, None)
+    assert hold(0, has_history=1).known == FRAMING_TOKENS * 7500 + 100 * 22_500
+    assert hold(200_001) == Hold(NanoUsd((200_001 + FRAMING_TOKENS) * 7500 + 100 * 22_500), LONG.cache_write, None)
+    assert hold(0, context_window=1000).most == 1000 * 3750 + 100 * 15_000
+
+
+@given(counts, st.integers(0, 10**5), st.integers(0, 10**5), st.integers(0, 10**5), st.booleans())
+def test_no_turn_costs_more_than_its_hold(size: int, new: int, old: int, written: int, follows: bool) -> None:
+    history = size % 10**6 if follows else 0
+    held = hold(new, has_history=follows, max_output_tokens=old)
+    most = held.known + history * held.history // TOKENS_PER_PRICE
+    tokens = new + history
+    usage = Usage(input=tokens - min(written, tokens), cache_write=min(written, tokens), output=old)
+    assert cost([BASE, LONG], usage) <= most
+
+
+def test_a_price_is_in_force_from_its_moment_until_the_next_ones() -> None:
+    first, second = Price(BEGINNING, (BASE,)), Price(datetime(2026, 12, 1, tzinfo=UTC), (LONG,))
+    assert price_at([first, second], second.version - timedelta(microseconds=1)) is first
+    assert price_at([first, second], second.version) is second
+    assert price_at([second], BEGINNING) is None

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 from aichat_server.domain.models import ModelAbilities
 from aichat_server.domain.money import from_decimal
-from aichat_server.domain.pricing import PriceTier
-from aichat_server.gateways.catalogue import CompatibleEntry, load_catalogue
+from aichat_server.domain.pricing import BEGINNING, Price, PriceTier
+from aichat_server.gateways.catalogue import CompatibleEntry, load_catalogue, load_prices
 from aichat_server.settings import DEFAULT_MODELS
 
 
@@ -78,3 +78,13 @@ def test_a_compatible_endpoints_model_is_named_after_it() -> None:
     assert (model.provider, model.vendor_model) == ("groq", "openai/gpt-oss")
     assert model.prices == (tier(0, "0.15", "0.15", "0.15", "0.75"),)
     assert model.abilities.reasoning
+
+
+def test_announced_prices_are_known_ahead() -> None:
+    entry = CompatibleEntry("groq", "m", 0, 8192, Decimal(1), Decimal(2), reasoning=False)
+    prices = load_prices(["gemini-4-argon", "gpt-99"], [entry])
+    assert set(prices) == {("gemini", "gemini-4-argon"), ("groq", "groq/m")}
+    first, second = prices["gemini", "gemini-4-argon"]
+    assert (first.version, second.version) == (BEGINNING, datetime(2026, 12, 1, tzinfo=UTC))
+    assert (first.tiers[0].input, second.tiers[0].input) == (2 * 10**9, 4 * 10**9)
+    assert prices["groq", "groq/m"] == (Price(BEGINNING, (tier(0, "1", "1", "1", "2"),)),)

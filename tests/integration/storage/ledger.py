@@ -1,0 +1,89 @@
+"""What the tests of books and quotas ask for, and what they look at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+import asyncpg
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.identity import Principal
+from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.pricing import Hold
+from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.services.quotas import Quotas
+from aichat_server.storage.database import Database
+from aichat_server.storage.turns import TurnBegin, TurnBegun, TurnEnd
+
+from tests.integration.storage.rows import connection
+from tests.integration.storage.turns import completed, turn
+
+
+def holding(asked: TurnBegin, held: int) -> TurnBegin:
+    """The turn, which may come to cost so much."""
+    return replace(asked, hold=Hold(NanoUsd(held), NanoUsd(0), None))
+
+
+def costing(end: TurnEnd, cost: int) -> TurnEnd:
+    """The end, with what it cost."""
+    return replace(end, cost=NanoUsd(cost))
+
+
+async def begin(database: Database, principal: Principal, held: int) -> TurnBegun:
+    """A turn that has begun and holds so much."""
+    return await database.turns.begin(holding(turn(principal), held))
+
+
+async def spend(database: Database, principal: Principal, cost: int) -> None:
+    """A whole turn that held, and cost, so much."""
+    begun = await begin(database, principal, cost)
+    await database.turns.end(costing(completed(principal, begun), cost))
+
+
+async def refused(database: Database, asked: TurnBegin) -> AichatError | None:
+    """How the quota refuses the turn; None if the turn has begun."""
+    try:
+        await database.turns.begin(asked)
+    except AichatError as error:
+        if error.reason is Reason.QUOTA_EXCEEDED:
+            return error
+        raise
+    return None
+
+
+async def limit(
+    database: Database,
+    principal: Principal,
+    hard: int | None,
+    *,
+    soft: int | None = None,
+    scope: QuotaScope = QuotaScope.ORGANIZATION,
+    period: QuotaPeriod = QuotaPeriod.MONTH,
+) -> QuotaName:
+    """Sets a quota of the principal's."""
+    ids: dict[QuotaScope, UUID | None] = {
+        QuotaScope.ORGANIZATION: principal.org_id,
+        QuotaScope.MEMBER: principal.member_id,
+        QuotaScope.KEY: principal.key_id,
+    }
+    owner = ids[scope]
+    assert owner is not None
+    name = QuotaName(scope, owner, period)
+    hard_limit = None if hard is None else NanoUsd(hard)
+    assert await Quotas(database).set(principal.org_id, name, hard_limit, None if soft is None else NanoUsd(soft))
+    return name
+
+
+async def books(postgres: Postgres, org_id: UUID) -> list[asyncpg.Record]:
+    """An organisation's usage events, in order."""
+    query = "SELECT * FROM aichat.usage_events WHERE org_id = $1 ORDER BY occurred_at"
+    async with connection(postgres.owner_url) as owner:
+        return await owner.fetch(query, org_id)
+
+
+async def counted(postgres: Postgres, org_id: UUID) -> dict[tuple[str, str], int]:
+    """What the counters say is charged, by scope and period."""
+    async with connection(postgres.owner_url) as owner:
+        rows = await owner.fetch("SELECT * FROM aichat.quota_usage WHERE org_id = $1", org_id)
+    return {(row["scope"], row["period"]): row["charged_nano_usd"] for row in rows}

@@ -1,0 +1,111 @@
+"""Promise 6: quotas, whatever turns do, are what a simple model of them is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.identity import Principal
+from aichat_server.services.quotas import Quotas
+from aichat_server.storage.database import Database
+from aichat_server.storage.turns import TurnBegun
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.integration.storage.ledger import books, costing, holding, limit
+from tests.integration.storage.ledger import refused as refusal_of
+from tests.integration.storage.rows import connection
+from tests.integration.storage.turns import completed, failed, turn
+
+AMOUNTS = st.integers(0, 60)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["begin", "begin", "complete", "fail", "expire"]), AMOUNTS)
+    | st.tuples(st.just("limit"), st.integers(0, 200)),
+    min_size=5,
+    max_size=30,
+)
+
+
+@dataclass
+class Running:
+    """A turn that runs."""
+
+    begun: TurnBegun
+    amount: int
+    counts: bool = True
+
+
+@dataclass
+class Model:
+    """Quotas as they are meant: what is charged, and what each running turn may come to cost."""
+
+    limit: int | None = None
+    charged: int = 0
+    running: list[Running] = field(default_factory=list)
+
+    @property
+    def held(self) -> int:
+        return sum(one.amount for one in self.running if one.counts)
+
+    def admits(self, amount: int) -> bool:
+        return self.limit is None or self.charged + self.held + amount <= self.limit
+
+
+@dataclass
+class Machine:
+    """Does each step to the database and to the model."""
+
+    postgres: Postgres
+    database: Database
+    principal: Principal
+    model: Model = field(default_factory=Model)
+
+    async def step(self, what: str, amount: int) -> None:
+        if what == "limit":
+            await limit(self.database, self.principal, amount)
+            self.model.limit = amount
+        elif what == "begin":
+            await self._begin(amount)
+        elif what == "expire":
+            async with connection(self.postgres.owner_url) as owner:
+                query = "UPDATE aichat.holds SET expires_at = now() WHERE org_id = $1"
+                await owner.execute(query, self.principal.org_id)
+            for one in self.model.running:
+                one.counts = False
+        elif self.model.running:
+            await self._end(what, amount)
+
+    async def _begin(self, amount: int) -> None:
+        asked = holding(turn(self.principal), amount)
+        refused = await refusal_of(self.database, asked)
+        assert (refused is None) is self.model.admits(amount)
+        if refused is None:
+            ids = (asked.generation_id, asked.conversation_id, asked.user_message_id, asked.message_id)
+            self.model.running.append(Running(TurnBegun(*ids, ()), amount))
+
+    async def _end(self, what: str, cost: int) -> None:
+        one = self.model.running.pop(cost % len(self.model.running))
+        end = completed if what == "complete" else failed
+        await self.database.turns.end(costing(end(self.principal, one.begun), cost))
+        self.model.charged += cost if what == "complete" else min(cost, one.amount)
+
+    async def check(self) -> None:
+        booked = sum(event["cost_nano_usd"] for event in await books(self.postgres, self.principal.org_id))
+        assert booked == self.model.charged
+        for quota in await Quotas(self.database).list(self.principal.org_id):
+            assert (quota.hard, quota.charged, quota.held) == (self.model.limit, booked, self.model.held)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+async def test_quotas_are_what_a_simple_model_says(
+    postgres: Postgres, database: Database, steps: list[tuple[str, int]]
+) -> None:
+    principal = Principal(uuid4(), uuid4())
+    async with database.tenant(principal.org_id, principal.member_id) as tenant:
+        await tenant.organizations.ensure("Test", principal.member_id)
+    machine = Machine(postgres, database, principal)
+    for what, amount in steps:
+        await machine.step(what, amount)
+        await machine.check()

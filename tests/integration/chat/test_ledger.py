@@ -100,6 +100,23 @@ async def test_a_broken_answer_is_booked_as_an_estimate(
     assert (event["quality"], event["estimate_reason"]) == ("estimated", "PROVIDER_STREAM_BROKEN")
 
 
+@pytest.mark.parametrize("model", MODELS)
+async def test_reasoning_that_was_interrupted_is_booked(
+    run_server: RunServer, api_key: ApiKey, postgres: Postgres, model: str
+) -> None:
+    async with run_server(AICHAT_DRAIN_SECONDS="0.1") as draining:
+        thinking = script(reasoning=["let me think " * 4] * 3, deltas=["never"], hang_after=0)
+        running = stream(draining, api_key, thinking, model=model)
+        async for seen in running:
+            if seen.HasField("reasoning_delta"):
+                break
+        draining.terminate()
+        assert (await refusal(running)).reason == "SERVER_DRAINING"
+    (event,) = await books(postgres, api_key)
+    assert (event["quality"], event["estimate_reason"]) == ("estimated", "SERVER_DRAINING")
+    assert event["output_tokens"] >= event["reasoning_tokens"] >= 10
+
+
 async def test_a_turn_over_the_quota_consumes_nothing_and_can_be_sent_again(
     server: ServerUnderTest, api_key: ApiKey, database: Database, vendors: Vendors, postgres: Postgres
 ) -> None:

@@ -55,6 +55,7 @@ class Generation:
         self._coalescer = Coalescer(coalesce_seconds, journal.append)
         self._started = False
         self._text: list[str] = []
+        self._reasoning: list[str] = []
         self._report: UsageReport | None = None
         self._stop: StopReason | None = None
 
@@ -96,9 +97,8 @@ class Generation:
             self._take_delta(event)
 
     def _take_delta(self, delta: Delta) -> None:
-        # Reasoning is shown and paid for, and not kept.
-        if not isinstance(delta, ReasoningDelta):
-            self._text.append(delta.text)
+        # Reasoning is shown and paid for, and not stored.
+        (self._reasoning if isinstance(delta, ReasoningDelta) else self._text).append(delta.text)
         self._coalescer.add(delta)
 
     def _announce(self, plan: GenerationPlan) -> None:
@@ -150,16 +150,18 @@ class Generation:
         reported = self._report.usage if self._report else None
         if reported and self._stop:
             return reported
-        if not reported and not self._text:
+        if not reported and not self._text and not self._reasoning:
             return Usage()
-        output = estimate_tokens("".join(self._text))
+        reasoning = estimate_tokens("".join(self._reasoning))
+        output = estimate_tokens("".join(self._text)) + reasoning
         if reported:
             return Usage(
                 reported.input, reported.cache_read, reported.cache_write, max(reported.output, output),
-                reported.reasoning, estimated=True,
+                max(reported.reasoning, reasoning), estimated=True,
             )  # fmt: skip
         asked = sum(estimate_tokens(text_of(message.parts)) for message in plan.request.messages)
-        return Usage(input=asked + estimate_tokens(plan.request.system_prompt), output=output, estimated=True)
+        asked += estimate_tokens(plan.request.system_prompt)
+        return Usage(input=asked, output=output, reasoning=reasoning, estimated=True)
 
     def _raw_usage(self) -> Mapping[str, object]:
         return self._report.raw if self._report else {}

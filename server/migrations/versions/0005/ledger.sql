@@ -25,25 +25,11 @@ LANGUAGE sql STABLE AS $$
       AND CASE p_scope WHEN 'member' THEN e.member_id = p_scope_id WHEN 'key' THEN e.key_id = p_scope_id ELSE true END
 $$;
 
--- What the running turns of an organisation, a member or a key may come to cost.
-CREATE FUNCTION aichat.held(p_org_id uuid, p_scope text, p_scope_id uuid) RETURNS bigint
-LANGUAGE sql STABLE AS $$
-    SELECT coalesce(sum(h.amount_nano_usd), 0)::bigint FROM aichat.holds AS h
-    WHERE h.org_id = p_org_id AND h.expires_at > now()
-      AND CASE p_scope WHEN 'member' THEN h.member_id = p_scope_id WHEN 'key' THEN h.key_id = p_scope_id ELSE true END
-$$;
-
--- Keeps an organisation's quotas as they are until the transaction ends. Turns share this, and wait for each other only
--- where there are quotas; a change of quotas does not, so it finds no turn half counted.
-CREATE FUNCTION aichat.share_quotas(p_org_id uuid) RETURNS void
-LANGUAGE sql AS $$
-    SELECT pg_advisory_xact_lock_shared(hashtextextended('aichat.quotas ' || p_org_id, 0))
-$$;
-
--- Waits for the turns of an organisation that are beginning or ending, and keeps others from it.
-CREATE FUNCTION aichat.own_quotas(p_org_id uuid) RETURNS void
-LANGUAGE sql AS $$
-    SELECT pg_advisory_xact_lock(hashtextextended('aichat.quotas ' || p_org_id, 0))
+-- Whoever changes an organisation's quotas takes this lock alone, and turns that begin or end share it: they wait for
+-- each other only where there are quotas, and a change finds no turn half counted.
+CREATE FUNCTION aichat.quota_lock(p_org_id uuid) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT hashtextextended('aichat.quotas ' || p_org_id::text, 0)
 $$;
 
 -- Locks the counters that a turn is held to, always in the same order, and sums up from the books those that are not
@@ -54,7 +40,10 @@ DECLARE
     v_quota record;
     v_any boolean := false;
 BEGIN
-    PERFORM aichat.share_quotas(p_org_id);
+    PERFORM pg_advisory_xact_lock_shared(aichat.quota_lock(p_org_id));
+    IF NOT EXISTS (SELECT FROM aichat.quotas AS q WHERE q.org_id = p_org_id) THEN
+        RETURN false;
+    END IF;
     FOR v_quota IN
         SELECT * FROM aichat.quotas_of(p_org_id, p_member_id, p_key_id, p_at) AS q ORDER BY q.scope, q.period
     LOOP
@@ -96,7 +85,12 @@ BEGIN
     FROM aichat.quotas_of(p_org_id, p_member_id, p_key_id, v_at) AS q
     JOIN aichat.quota_usage AS u ON u.org_id = p_org_id AND u.scope = q.scope AND u.scope_id = q.scope_id
         AND u.period = q.period AND u.period_start = q.period_start
-    CROSS JOIN LATERAL (SELECT aichat.held(p_org_id, q.scope, q.scope_id) AS held) AS h
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(h.amount_nano_usd), 0) AS held FROM aichat.holds AS h
+        WHERE h.org_id = p_org_id AND h.expires_at > now() AND CASE q.scope
+            WHEN 'member' THEN h.member_id = q.scope_id WHEN 'key' THEN h.key_id = q.scope_id ELSE true
+        END
+    ) AS h
     WHERE u.charged_nano_usd + h.held + p_amount > q.hard_nano_usd
     ORDER BY q.period_end DESC, q.hard_nano_usd - u.charged_nano_usd - h.held, q.scope
     LIMIT 1;
@@ -131,20 +125,20 @@ CREATE FUNCTION aichat.book(p_org_id uuid, p_generation_id uuid, p_price_version
 LANGUAGE plpgsql AS $$
 DECLARE
     v_at timestamptz := clock_timestamp();
+    g record;
 BEGIN
-    PERFORM aichat.charge_quotas(g.org_id, g.member_id, g.key_id, g.generation_id, g.cost_nano_usd, v_at)
-    FROM aichat.generations AS g WHERE g.org_id = p_org_id AND g.generation_id = p_generation_id;
+    SELECT * INTO g FROM aichat.generations WHERE org_id = p_org_id AND generation_id = p_generation_id;
+    PERFORM aichat.charge_quotas(p_org_id, g.member_id, g.key_id, p_generation_id, g.cost_nano_usd, v_at);
     INSERT INTO aichat.usage_events (
         org_id, generation_id, conversation_id, member_id, key_id, provider, model, price_version, input_tokens,
         cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, raw_usage, quality, estimate_reason,
         cost_nano_usd, occurred_at
-    )
-    SELECT
-        g.org_id, g.generation_id, g.conversation_id, g.member_id, g.key_id, g.provider, g.model, p_price_version,
+    ) VALUES (
+        p_org_id, p_generation_id, g.conversation_id, g.member_id, g.key_id, g.provider, g.model, p_price_version,
         g.input_tokens, g.cache_read_tokens, g.cache_write_tokens, g.output_tokens, g.reasoning_tokens, g.raw_usage,
         CASE WHEN g.usage_estimated THEN 'estimated' ELSE 'exact' END,
         CASE WHEN g.usage_estimated THEN coalesce(g.error_reason, 'USAGE_MISSING') END,
         g.cost_nano_usd, v_at
-    FROM aichat.generations AS g WHERE g.org_id = p_org_id AND g.generation_id = p_generation_id;
+    );
 END
 $$;

@@ -36,7 +36,6 @@ CREATE TABLE aichat.usage_events (
     cost_nano_usd bigint NOT NULL CHECK (cost_nano_usd >= 0),
     occurred_at timestamptz NOT NULL,
     PRIMARY KEY (org_id, generation_id),
-    FOREIGN KEY (org_id, generation_id) REFERENCES aichat.generations,
     CHECK ((quality = 'estimated') = (estimate_reason IS NOT NULL))
 );
 CREATE INDEX usage_events_by_time ON aichat.usage_events (org_id, occurred_at);

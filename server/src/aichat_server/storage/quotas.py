@@ -25,8 +25,15 @@ _LIST = text(
     SELECT
         q.*,
         aichat.charged(q.org_id, q.scope, q.scope_id, date_trunc(q.period, now(), 'UTC'), 'infinity') AS charged,
-        aichat.held(q.org_id, q.scope, q.scope_id) AS held
-    FROM aichat.quotas AS q WHERE q.org_id = :org_id ORDER BY q.scope, q.scope_id, q.period
+        h.held
+    FROM aichat.quotas AS q
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(h.amount_nano_usd), 0)::bigint AS held FROM aichat.holds AS h
+        WHERE h.org_id = q.org_id AND h.expires_at > now() AND CASE q.scope
+            WHEN 'member' THEN h.member_id = q.scope_id WHEN 'key' THEN h.key_id = q.scope_id ELSE true
+        END
+    ) AS h
+    WHERE q.org_id = :org_id ORDER BY q.scope, q.scope_id, q.period
     """
 )
 
@@ -74,7 +81,7 @@ class QuotaRepository:
 
     async def _own(self, name: QuotaName) -> None:
         """Waits for turns that are beginning or ending, and drops the counters, which the next turn sums up."""
-        await self._connection.execute(select(func.aichat.own_quotas(self._org_id)))
+        await self._connection.execute(select(func.pg_advisory_xact_lock(func.aichat.quota_lock(self._org_id))))
         of_name = [usage.c[column] == value for column, value in self._key(name).items()]
         await self._connection.execute(delete_from(usage).where(*of_name))
 

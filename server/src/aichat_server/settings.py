@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -90,7 +88,7 @@ class Settings(BaseSettings):
     provider_connections: Annotated[int, Field(alias="AICHAT_PROVIDER_CONNECTIONS", ge=1)] = 1000
     provider_circuit_failures: Annotated[int, Field(alias="AICHAT_PROVIDER_CIRCUIT_FAILURES", ge=1)] = 10
     provider_circuit_seconds: Annotated[float, Field(alias="AICHAT_PROVIDER_CIRCUIT_SECONDS", gt=0)] = 30.0
-    fallbacks: Annotated[Mapping[str, str], NoDecode, Field(alias="AICHAT_FALLBACKS")] = MappingProxyType({})
+    fallbacks: Annotated[dict[str, str], NoDecode, Field(alias="AICHAT_FALLBACKS")] = {}
 
     supabase_url: Annotated[str | None, Field(alias="SUPABASE_URL")] = None
     supabase_jwt_secret: Annotated[SecretStr | None, Field(alias="SUPABASE_JWT_SECRET", min_length=32)] = None

@@ -24,7 +24,7 @@ class Breaker:
         self._open_until: float | None = None
         """None: closed."""
         self._ticket: Ticket | None = Ticket()
-        """The one whose outcome counts: all calls of a closed circuit share it, the trial of a half-open one has its own."""
+        """The one whose outcome counts. All calls of a closed circuit share it; a trial has its own."""
 
     def admit(self, now: float) -> Ticket | None:
         """Lets a call through, which ends by one of `succeeded`, `failed` and `abandoned`; None if it must not go."""

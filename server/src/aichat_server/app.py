@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -15,6 +15,7 @@ import structlog
 
 from aichat_server.connect import connect_database
 from aichat_server.domain.models import Model
+from aichat_server.domain.retry import RetryPolicy
 from aichat_server.gateways.catalogue import CompatibleEntry, load_catalogue
 from aichat_server.gateways.jwks import SigningKeys
 from aichat_server.gateways.logs import configure_logs
@@ -30,6 +31,7 @@ from aichat_server.services.conversations import Conversations
 from aichat_server.services.generations import Generations
 from aichat_server.services.identity import Authenticator
 from aichat_server.services.models import Models
+from aichat_server.services.upstream import Upstream, UpstreamPolicy
 from aichat_server.settings import Settings, SettingsError
 
 _log = structlog.get_logger()
@@ -93,7 +95,9 @@ async def build(settings: Settings) -> AsyncGenerator[App, None]:
         opened = await stack.enter_async_context(connect_database(settings))
         providers = AIProviderFactory(_provider_configs(settings))
         stack.push_async_callback(providers.aclose)
-        models = Models(build_catalogue(settings), providers)
+        catalogue = build_catalogue(settings)
+        models = Models(catalogue, providers)
+        upstream = Upstream(models, build_upstream_policy(settings, catalogue))
         generations = Generations(
             opened.turns,
             coalesce_seconds=settings.coalesce_seconds,
@@ -102,7 +106,7 @@ async def build(settings: Settings) -> AsyncGenerator[App, None]:
         tokens = await stack.enter_async_context(_token_verifier(settings))
         authenticator = Authenticator(opened, tokens, cache_seconds=settings.auth_cache_seconds)
         server = build_server(
-            ChatServicer(Chat(models, opened.turns, generations), models),
+            ChatServicer(Chat(models, upstream, opened.turns, generations), models),
             ConversationServicer(Conversations(opened)),
             Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins),
             reflect=settings.environment == "development",
@@ -146,6 +150,27 @@ def build_catalogue(settings: Settings) -> dict[str, Model]:
         return load_catalogue(settings.models, compatible)
     except ValueError as error:
         raise SettingsError(f"AICHAT_MODELS: {error}") from None
+
+
+def build_upstream_policy(settings: Settings, catalogue: Mapping[str, Model]) -> UpstreamPolicy:
+    """What is done about vendors that misbehave; SettingsError names every fallback that could never answer."""
+    vendors = {config.name for config in _provider_configs(settings)}
+    wrong = []
+    for model, fallback in settings.fallbacks.items():
+        wrong += [f"there is no model {name}" for name in (model, fallback) if name not in catalogue]
+        if model == fallback:
+            wrong.append(f"{model} cannot stand in for itself")
+        elif fallback in catalogue and catalogue[fallback].provider not in vendors:
+            wrong.append(f"{fallback} needs credentials for {catalogue[fallback].provider}")
+    if wrong:
+        raise SettingsError(f"AICHAT_FALLBACKS: {'; '.join(wrong)}")
+    return UpstreamPolicy(
+        retry=RetryPolicy(settings.provider_retries),
+        fallbacks=settings.fallbacks,
+        circuit_failures=settings.provider_circuit_failures,
+        circuit_seconds=settings.provider_circuit_seconds,
+        connections=settings.provider_connections,
+    )
 
 
 def _provider_configs(settings: Settings) -> Iterator[ProviderConfig]:

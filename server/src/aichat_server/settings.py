@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     openai_compatible: Annotated[tuple[CompatibleEndpoint, ...], Field(alias="AICHAT_OPENAI_COMPATIBLE")] = ()
     models: Annotated[CommaSeparated, Field(alias="AICHAT_MODELS", min_length=1)] = DEFAULT_MODELS
     provider_stall_seconds: Annotated[float, Field(alias="AICHAT_PROVIDER_STALL_SECONDS", gt=0)] = 60.0
+    provider_retries: Annotated[int, Field(alias="AICHAT_PROVIDER_RETRIES", ge=0, le=10)] = 2
+    provider_connections: Annotated[int, Field(alias="AICHAT_PROVIDER_CONNECTIONS", ge=1)] = 1000
+    provider_circuit_failures: Annotated[int, Field(alias="AICHAT_PROVIDER_CIRCUIT_FAILURES", ge=1)] = 10
+    provider_circuit_seconds: Annotated[float, Field(alias="AICHAT_PROVIDER_CIRCUIT_SECONDS", gt=0)] = 30.0
+    fallbacks: Annotated[dict[str, str], NoDecode, Field(alias="AICHAT_FALLBACKS")] = {}
 
     supabase_url: Annotated[str | None, Field(alias="SUPABASE_URL")] = None
     supabase_jwt_secret: Annotated[SecretStr | None, Field(alias="SUPABASE_JWT_SECRET", min_length=32)] = None
@@ -105,6 +110,18 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(word.strip() for word in value.split(",") if word.strip())
         return value
+
+    @field_validator("fallbacks", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [[name.strip() for name in pair.split("=")] for pair in value.split(",") if pair.strip()]
+        if not all(len(pair) == 2 and all(pair) for pair in pairs):
+            raise ValueError("write each as model=fallback, with commas between them")
+        if len({model for model, _ in pairs}) < len(pairs):
+            raise ValueError("a model has one fallback")
+        return dict(pairs)
 
     @model_validator(mode="after")
     def _check_sign_in(self) -> Self:

@@ -233,6 +233,7 @@ class ChatStarted(_message.Message):
     MESSAGE_ID_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
+    REQUESTED_MODEL_FIELD_NUMBER: _builtins.int
     generation_id: _builtins.str
     """The generation that writes the answer."""
     conversation_id: _builtins.str
@@ -242,9 +243,13 @@ class ChatStarted(_message.Message):
     message_id: _builtins.str
     """The id that the answer is stored under."""
     model: _builtins.str
-    """The model that answers."""
+    """The model that answers, and goes on to do so: once this is said, no other one takes its place."""
     provider: _builtins.str
     """The vendor that runs it."""
+    requested_model: _builtins.str
+    """The model that was asked for. Another one than `model` where that one's vendor failed before its first word and
+    the fallback that the server is configured with answers; the answer's usage and cost are the fallback's.
+    """
     def __init__(
         self,
         *,
@@ -254,10 +259,11 @@ class ChatStarted(_message.Message):
         message_id: _builtins.str = ...,
         model: _builtins.str = ...,
         provider: _builtins.str = ...,
+        requested_model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "generation_id", b"generation_id", "message_id", b"message_id", "model", b"model", "provider", b"provider", "user_message_id", b"user_message_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "generation_id", b"generation_id", "message_id", b"message_id", "model", b"model", "provider", b"provider", "requested_model", b"requested_model", "user_message_id", b"user_message_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

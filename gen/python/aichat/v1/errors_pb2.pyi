@@ -77,9 +77,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     vendor says so. Metadata: `provider`.
     """
     ERROR_REASON_PROVIDER_OVERLOADED: _ErrorReason.ValueType  # 65
-    """UNAVAILABLE. The vendor is overloaded. Metadata: `provider`."""
+    """UNAVAILABLE. The vendor is overloaded, or this server has as many calls to it open as it may, and then says in
+    `google.rpc.RetryInfo` when to try again. Metadata: `provider`.
+    """
     ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 66
-    """UNAVAILABLE. The vendor cannot be reached, or failed on its side. Metadata: `provider`."""
+    """UNAVAILABLE. The vendor cannot be reached, or failed on its side; or it did so again and again and is left alone
+    until the time in `google.rpc.RetryInfo`. Metadata: `provider`.
+    """
     ERROR_REASON_PROVIDER_TIMEOUT: _ErrorReason.ValueType  # 67
     """UNAVAILABLE. The vendor did not answer, or fell silent, for longer than the server waits. Metadata: `provider`."""
     ERROR_REASON_PROVIDER_STREAM_BROKEN: _ErrorReason.ValueType  # 68
@@ -165,9 +169,13 @@ ERROR_REASON_PROVIDER_RATE_LIMITED: ErrorReason.ValueType  # 64
 vendor says so. Metadata: `provider`.
 """
 ERROR_REASON_PROVIDER_OVERLOADED: ErrorReason.ValueType  # 65
-"""UNAVAILABLE. The vendor is overloaded. Metadata: `provider`."""
+"""UNAVAILABLE. The vendor is overloaded, or this server has as many calls to it open as it may, and then says in
+`google.rpc.RetryInfo` when to try again. Metadata: `provider`.
+"""
 ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 66
-"""UNAVAILABLE. The vendor cannot be reached, or failed on its side. Metadata: `provider`."""
+"""UNAVAILABLE. The vendor cannot be reached, or failed on its side; or it did so again and again and is left alone
+until the time in `google.rpc.RetryInfo`. Metadata: `provider`.
+"""
 ERROR_REASON_PROVIDER_TIMEOUT: ErrorReason.ValueType  # 67
 """UNAVAILABLE. The vendor did not answer, or fell silent, for longer than the server waits. Metadata: `provider`."""
 ERROR_REASON_PROVIDER_STREAM_BROKEN: ErrorReason.ValueType  # 68

@@ -179,14 +179,16 @@ export const ErrorReason = {
   PROVIDER_RATE_LIMITED: 64,
 
   /**
-   * UNAVAILABLE. The vendor is overloaded. Metadata: `provider`.
+   * UNAVAILABLE. The vendor is overloaded, or this server has as many calls to it open as it may, and then says in
+   * `google.rpc.RetryInfo` when to try again. Metadata: `provider`.
    *
    * @generated from enum value: ERROR_REASON_PROVIDER_OVERLOADED = 65;
    */
   PROVIDER_OVERLOADED: 65,
 
   /**
-   * UNAVAILABLE. The vendor cannot be reached, or failed on its side. Metadata: `provider`.
+   * UNAVAILABLE. The vendor cannot be reached, or failed on its side; or it did so again and again and is left alone
+   * until the time in `google.rpc.RetryInfo`. Metadata: `provider`.
    *
    * @generated from enum value: ERROR_REASON_PROVIDER_UNAVAILABLE = 66;
    */

@@ -21,7 +21,10 @@ class Started:
     message_id: UUID
     """The id that the answer is stored under."""
     model: str
+    """The one that answers."""
     provider: str
+    requested_model: str
+    """The one that was asked for; another one than `model` where a fallback answers."""
 
 
 @dataclass(frozen=True, slots=True)

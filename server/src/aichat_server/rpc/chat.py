@@ -100,4 +100,5 @@ def _started(event: Started) -> chat_pb2.ChatStarted:
         message_id=str(event.message_id),
         model=event.model,
         provider=event.provider,
+        requested_model=event.requested_model,
     )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from aichat_server.domain.chat import ChatOptions, PathMessage, ProviderRequest
+from aichat_server.domain.chat import ChatOptions
 from aichat_server.domain.conversations import Part, text_of
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.events import TextDelta
@@ -21,7 +21,8 @@ from aichat_server.domain.stream import Completed, Started
 from aichat_server.services.generation import GenerationPlan
 from aichat_server.services.generations import Generations
 from aichat_server.services.journal import Journal
-from aichat_server.services.models import Models, check_options, output_limit
+from aichat_server.services.models import Models
+from aichat_server.services.upstream import Upstream
 from aichat_server.storage.turns import EarlierTurn, GenerationState, TurnBegin, TurnStore
 
 TITLE_CHARACTERS = 80
@@ -42,8 +43,9 @@ class ChatMessage:
 class Chat:
     """Sends messages to models."""
 
-    def __init__(self, models: Models, turns: TurnStore, generations: Generations) -> None:
+    def __init__(self, models: Models, upstream: Upstream, turns: TurnStore, generations: Generations) -> None:
         self._models = models
+        self._upstream = upstream
         self._turns = turns
         self._generations = generations
 
@@ -54,8 +56,7 @@ class Chat:
         it began then, whether that is still being written or stored.
         """
         model = self._models.get(message.model)
-        provider = self._models.provider(model)
-        check_options(model, message.options)
+        candidates = self._upstream.candidates(model, message.options)
 
         async def begin() -> Journal:
             turn = _turn(principal, message, model)
@@ -68,8 +69,8 @@ class Chat:
             if begun.earlier is not None:
                 self._generations.discard(turn.generation_id)
                 return self._reattach(turn, begun.earlier)
-            request = _provider_request(model, begun.path, message.options)
-            self._generations.start(generation, GenerationPlan(principal, model, provider, request, begun))
+            answer = self._upstream.answer(candidates, begun.path, message.options)
+            self._generations.start(generation, GenerationPlan(principal, answer, begun))
             return generation.journal
 
         # A caller that goes away now must not leave a turn that is begun and never answered.
@@ -87,7 +88,7 @@ class Chat:
             metadata = {"generation_id": str(earlier.generation_id)}
             text = "another replica is still writing this answer; send the same call again shortly"
             raise AichatError(Reason.GENERATION_IN_PROGRESS, text, metadata=metadata, retry_after=1.0)
-        return _replay(self._generations.journal(), earlier)
+        return _replay(self._generations.journal(), earlier, requested_model=turn.model)
 
 
 def _turn(principal: Principal, message: ChatMessage, model: Model) -> TurnBegin:
@@ -119,22 +120,10 @@ def _fingerprint(message: ChatMessage, options: Mapping[str, object]) -> bytes:
     return hashlib.sha256(msgspec.json.encode(asked)).digest()
 
 
-def _provider_request(model: Model, path: tuple[PathMessage, ...], options: ChatOptions) -> ProviderRequest:
-    return ProviderRequest(
-        model=model.vendor_model,
-        messages=path,
-        max_output_tokens=output_limit(model, options),
-        temperature=options.temperature,
-        stop=options.stop,
-        system_prompt=options.system_prompt,
-        reasoning_effort=options.reasoning_effort,
-    )
-
-
-def _replay(journal: Journal, turn: EarlierTurn) -> Journal:
+def _replay(journal: Journal, turn: EarlierTurn, *, requested_model: str) -> Journal:
     """The journal of an answer that has ended, from what is stored of it."""
     ids = (turn.generation_id, turn.conversation_id, turn.user_message_id, turn.message_id)
-    journal.append(Started(*ids, turn.model, turn.provider))
+    journal.append(Started(*ids, turn.model, turn.provider, requested_model))
     if turn.message is not None:
         journal.append(TextDelta(text_of(turn.message.parts)))
     if turn.state is GenerationState.COMPLETE and turn.message is not None:

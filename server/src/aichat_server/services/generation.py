@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import structlog
 
 from aichat_server.domain import pricing
-from aichat_server.domain.chat import ProviderRequest
 from aichat_server.domain.conversations import Message, text_of
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.events import ProviderEvent, ReasoningDelta, Stop, StopReason, UsageReport
@@ -21,9 +20,9 @@ from aichat_server.domain.identity import Principal
 from aichat_server.domain.models import Model
 from aichat_server.domain.stream import Completed, Delta, Started, UsageSoFar
 from aichat_server.domain.usage import Usage, estimate_tokens
-from aichat_server.providers.base import BaseAIProvider
 from aichat_server.services.coalescer import Coalescer
 from aichat_server.services.journal import Journal
+from aichat_server.services.upstream import UpstreamAnswer
 from aichat_server.storage.turns import GenerationState, TurnBegun, TurnEnd, TurnStore
 
 _log = structlog.get_logger()
@@ -38,10 +37,13 @@ class GenerationPlan:
     """What is to be written, by whom and for whom."""
 
     principal: Principal
-    model: Model
-    provider: BaseAIProvider
-    request: ProviderRequest
+    upstream: UpstreamAnswer
     turn: TurnBegun
+
+    @property
+    def model(self) -> Model:
+        """The model that answers; until one does, the one that is being asked."""
+        return self.upstream.model
 
 
 class Generation:
@@ -70,7 +72,7 @@ class Generation:
 
     async def _generate(self, plan: GenerationPlan) -> AichatError | None:
         try:
-            async with aclosing(plan.provider.stream(plan.request)) as events:
+            async with aclosing(plan.upstream.events()) as events:
                 async for event in events:
                     self._take(plan, event)
         except AichatError as error:
@@ -104,9 +106,11 @@ class Generation:
     def _announce(self, plan: GenerationPlan) -> None:
         if not self._started:
             self._started = True
+            # It names the model, perhaps before that has said a word: from here on no other one may answer.
+            plan.upstream.keep_model()
             turn = plan.turn
             ids = (turn.generation_id, turn.conversation_id, turn.user_message_id, turn.message_id)
-            self.journal.append(Started(*ids, plan.model.id, plan.model.provider))
+            self.journal.append(Started(*ids, plan.model.id, plan.model.provider, plan.upstream.requested.id))
 
     async def _settle(self, plan: GenerationPlan, failure: AichatError | None) -> None:
         try:
@@ -134,6 +138,8 @@ class Generation:
             conversation_id=plan.turn.conversation_id,
             user_message_id=plan.turn.user_message_id,
             message_id=plan.turn.message_id,
+            model=plan.model.id,
+            provider=plan.model.provider,
             state=_state(failure),
             text="".join(self._text),
             stop_reason=self._stop,
@@ -157,8 +163,9 @@ class Generation:
                 reported.input, reported.cache_read, reported.cache_write, max(reported.output, output),
                 reported.reasoning, estimated=True,
             )  # fmt: skip
-        asked = sum(estimate_tokens(text_of(message.parts)) for message in plan.request.messages)
-        return Usage(input=asked + estimate_tokens(plan.request.system_prompt), output=output, estimated=True)
+        request = plan.upstream.request
+        asked = sum(estimate_tokens(text_of(message.parts)) for message in request.messages)
+        return Usage(input=asked + estimate_tokens(request.system_prompt), output=output, estimated=True)
 
     def _raw_usage(self) -> Mapping[str, object]:
         return self._report.raw if self._report else {}

@@ -28,7 +28,10 @@ __all__ = ["EarlierTurn", "GenerationState", "TurnBegin", "TurnBegun", "TurnEnd"
 _BEGIN = (
     "SELECT path, earlier FROM aichat.begin_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
 )
-_END = "SELECT aichat.end_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
+_END = (
+    "SELECT aichat.end_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, "
+    "$21)"
+)
 # What aichat.begin_turn says by SQLSTATE.
 _NO_CONVERSATION = "AI001"
 _NO_MESSAGE = "AI002"
@@ -55,6 +58,7 @@ class TurnBegin:
     """The answer's."""
     generation_id: UUID
     model: str
+    """The model that is asked for."""
     provider: str
     parts: tuple[Part, ...]
     options: Mapping[str, object]
@@ -84,6 +88,9 @@ class TurnEnd:
     conversation_id: UUID
     user_message_id: UUID
     message_id: UUID
+    model: str
+    """The model that answered: perhaps another one than was asked for."""
+    provider: str
     state: GenerationState
     """Any but RUNNING."""
     text: str
@@ -181,4 +188,6 @@ def _end_arguments(turn: TurnEnd) -> tuple[object, ...]:
         turn.cost,
         turn.error_reason,
         turn.error_message,
+        turn.model,
+        turn.provider,
     )

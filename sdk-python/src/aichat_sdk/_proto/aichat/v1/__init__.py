@@ -176,12 +176,14 @@ class ErrorReason(betterproto2.Enum):
 
     PROVIDER_OVERLOADED = 65
     """
-    UNAVAILABLE. The vendor is overloaded. Metadata: `provider`.
+    UNAVAILABLE. The vendor is overloaded, or this server has as many calls to it open as it may, and then says in
+    `google.rpc.RetryInfo` when to try again. Metadata: `provider`.
     """
 
     PROVIDER_UNAVAILABLE = 66
     """
-    UNAVAILABLE. The vendor cannot be reached, or failed on its side. Metadata: `provider`.
+    UNAVAILABLE. The vendor cannot be reached, or failed on its side; or it did so again and again and is left alone
+    until the time in `google.rpc.RetryInfo`. Metadata: `provider`.
     """
 
     PROVIDER_TIMEOUT = 67
@@ -567,12 +569,18 @@ class ChatStarted(betterproto2.Message):
 
     model: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
     """
-    The model that answers.
+    The model that answers, and goes on to do so: once this is said, no other one takes its place.
     """
 
     provider: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
     """
     The vendor that runs it.
+    """
+
+    requested_model: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
+    """
+    The model that was asked for. Another one than `model` where that one's vendor failed before its first word and
+    the fallback that the server is configured with answers; the answer's usage and cost are the fallback's.
     """
 
 

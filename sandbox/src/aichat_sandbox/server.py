@@ -45,8 +45,9 @@ class Server:
         await self._run("migrate", "migrate")
 
     async def mint_key(self, organization: str) -> MintedKey:
-        """A key of the organisation with this name, which is made if it is not there."""
-        printed = await self._run("mint", "keys", "mint", "--organization", organization, "--json")
+        """A key of the organisation with this name, which is made if it is not there, on the largest plan."""
+        command = ("keys", "mint", "--organization", organization, "--plan", "team", "--json")
+        printed = await self._run("mint", *command)
         minted: MintedKey = json.loads(printed)
         return minted
 

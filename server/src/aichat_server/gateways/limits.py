@@ -99,9 +99,13 @@ class SharedLimits:
 
     async def _evaluate(self, batch: Sequence[_Waiting]) -> list[list[int] | Exception]:
         answers = await self._pipeline(batch)
-        if isinstance(answers[0], NoScriptError):
+        unknown = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if unknown:
+            # Not all need be, since another process may have brought the script meanwhile.
             await self._client.script_load(self._script)
-            answers = await self._pipeline(batch)
+            again = await self._pipeline([batch[place] for place in unknown])
+            for place, answer in zip(unknown, again, strict=True):
+                answers[place] = answer
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer

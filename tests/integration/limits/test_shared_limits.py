@@ -15,7 +15,7 @@ from aichat_server.gateways.limits import LimitsAwayError, SharedLimits, open_sh
 from redis.asyncio import Redis
 
 from tests.fixtures.redis import RedisUnderTest
-from tests.unit.limits.claims import KEY, ORG, claim
+from tests.unit.limits.claims import claim
 
 PREFIX = "aichat:limits:"
 
@@ -116,8 +116,7 @@ async def test_the_window_moves(limits: SharedLimits, client: Redis) -> None:
     granted = await limits.take(wanted)
     assert isinstance(granted, Granted)
     assert isinstance(await limits.take(wanted), Exceeded)
-    for owner in (KEY, ORG):
-        key = f"{PREFIX}{{{ORG}}}:{'api_key' if owner == KEY else 'organization'}:{owner}:requests_per_minute"
+    for key in (PREFIX + limit.key for limit in wanted.requests):
         await client.hdel(key, str(granted.second))
         await client.hset(key, str(granted.second - 61), "1")
     assert isinstance(await limits.take(wanted), Granted)

@@ -23,6 +23,6 @@ def claim(
 
 def _limits(name: LimitName, most: int, amount: int, key: UUID) -> tuple[Limit, ...]:
     return (
-        Limit(name, Scope.API_KEY, ORG, key, most, amount),
-        Limit(name, Scope.ORGANIZATION, ORG, ORG, 2 * most, amount),
+        Limit(name, Scope.API_KEY, f"{{{ORG}}}:key:{key}:{name}", most, amount),
+        Limit(name, Scope.ORGANIZATION, f"{{{ORG}}}:{name}", 2 * most, amount),
     )

@@ -31,10 +31,11 @@ def test_a_key_is_counted_as_itself_and_a_session_as_its_member() -> None:
     by_session = claim_turn(Principal(org_id, member_id), "s", 1)
     for claims, scope, owner in ((by_key, Scope.API_KEY, key_id), (by_session, Scope.MEMBER, member_id)):
         for limits in (claims.requests, claims.tokens, claims.streams):
-            assert [(limit.scope, limit.owner_id) for limit in limits] == [
-                (scope, owner),
-                (Scope.ORGANIZATION, org_id),
-            ]
+            assert [limit.scope for limit in limits] == [scope, Scope.ORGANIZATION]
+            assert [str(owner) in limit.key for limit in limits] == [True, False]
+            assert all(limit.key.startswith(f"{{{org_id}}}:") for limit in limits)
+    keys = [limit.key for claim in (by_key, by_session) for limit in claim.requests + claim.tokens + claim.streams]
+    assert len(set(keys)) == 9
 
 
 def test_a_turn_larger_than_a_whole_minute_takes_the_whole_minute() -> None:

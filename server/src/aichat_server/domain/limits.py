@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from uuid import UUID
 
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.plans import PLAN_RATES, Rates
@@ -35,16 +34,10 @@ class Limit:
 
     name: LimitName
     scope: Scope
-    org_id: UUID
-    owner_id: UUID
-    """The API key's, member's or organisation's."""
+    key: str
+    """Where its use is counted."""
     most: int
     amount: int = 1
-
-    @property
-    def key(self) -> str:
-        """Where its use is counted. A Redis cluster keeps together what is alike in braces."""
-        return f"{{{self.org_id}}}:{self.scope}:{self.owner_id}:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +75,7 @@ class Exceeded:
 
 def claim_call(principal: Principal) -> Claim:
     """What a call takes that begins no answer."""
-    return Claim(requests=_limits(principal, LimitName.REQUESTS))
+    return Claim(requests=_requests(_owners(principal)))
 
 
 def claim_turn(principal: Principal, stream: str, tokens: int) -> Claim:
@@ -90,29 +83,40 @@ def claim_turn(principal: Principal, stream: str, tokens: int) -> Claim:
 
     One that is larger than a whole minute's limit takes all of that, since it could never be let in otherwise.
     """
+    owners = _owners(principal)
     return Claim(
-        requests=_limits(principal, LimitName.REQUESTS),
-        tokens=_limits(principal, LimitName.TOKENS, tokens),
-        streams=_limits(principal, LimitName.STREAMS),
+        requests=_requests(owners),
+        tokens=tuple(
+            owner.limit(LimitName.TOKENS, owner.rates.tokens_per_minute, min(tokens, owner.rates.tokens_per_minute))
+            for owner in owners
+        ),
+        streams=tuple(owner.limit(LimitName.STREAMS, owner.rates.open_streams) for owner in owners),
         stream=stream,
     )
 
 
-def _limits(principal: Principal, name: LimitName, amount: int = 1) -> tuple[Limit, ...]:
-    rates, org_id = PLAN_RATES[principal.plan], principal.org_id
-    scope, caller_id = Scope.MEMBER, principal.member_id
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """Whose use is counted together, and what it may be."""
+
+    scope: Scope
+    prefix: str
+    rates: Rates
+
+    def limit(self, name: LimitName, most: int, amount: int = 1) -> Limit:
+        return Limit(name, self.scope, self.prefix + name, most, amount)
+
+
+def _owners(principal: Principal) -> tuple[_Owner, _Owner]:
+    """The caller, and then the organisation."""
+    # A Redis cluster keeps together what is alike in braces.
+    org, rates = f"{{{principal.org_id}}}:", PLAN_RATES[principal.plan]
     if principal.key_id is not None:
-        scope, caller_id = Scope.API_KEY, principal.key_id
-    callers, all_of_it = _most(rates.caller, name), _most(rates.organization, name)
-    return (
-        Limit(name, scope, org_id, caller_id, callers, min(amount, callers)),
-        Limit(name, Scope.ORGANIZATION, org_id, org_id, all_of_it, min(amount, all_of_it)),
-    )
+        caller = _Owner(Scope.API_KEY, f"{org}key:{principal.key_id}:", rates.caller)
+    else:
+        caller = _Owner(Scope.MEMBER, f"{org}member:{principal.member_id}:", rates.caller)
+    return caller, _Owner(Scope.ORGANIZATION, org, rates.organization)
 
 
-def _most(rates: Rates, name: LimitName) -> int:
-    return {
-        LimitName.REQUESTS: rates.requests_per_minute,
-        LimitName.TOKENS: rates.tokens_per_minute,
-        LimitName.STREAMS: rates.open_streams,
-    }[name]
+def _requests(owners: tuple[_Owner, _Owner]) -> tuple[Limit, ...]:
+    return tuple(owner.limit(LimitName.REQUESTS, owner.rates.requests_per_minute) for owner in owners)

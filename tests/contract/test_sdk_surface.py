@@ -76,7 +76,8 @@ def test_exported_names_exist_and_are_the_whole_surface() -> None:
         "AIChatError", "AnswerRefusedError", "AsyncAIChat", "AuthenticationError", "ChatStream", "ClosedError",
         "ConfigurationError", "ConflictError", "ConnectionFailedError", "DeadlineExceededError", "FieldViolation",
         "InvalidRequestError", "NotFoundError", "Page", "Pager", "PermissionDeniedError", "ProviderError",
-        "RequestTooLargeError", "ServerError", "UnavailableError", "__version__", "cost_usd", "message_text", "types",
+        "RateLimitError", "RequestTooLargeError", "ServerError", "UnavailableError", "__version__", "cost_usd",
+        "message_text", "types",
     ]  # fmt: skip
 
 

@@ -18,9 +18,14 @@ async def start_redis(supervisor: Supervisor, folder: Path, environment: Mapping
     async def answers() -> bool:
         return await _ping(port)
 
-    command = (_binary(), "--port", str(port), "--bind", HOST, "--dir", folder, "--appendonly", "yes")
+    command = (*redis_command(folder, port), "--appendonly", "yes")
     await supervisor.start("redis", *command, environment=environment, cwd=folder, ready=answers)
     return f"redis://{HOST}:{port}/0"
+
+
+def redis_command(folder: Path, port: int) -> tuple[str | Path, ...]:
+    """What runs a Redis on a port of this machine, its data in `folder`."""
+    return (_binary(), "--port", str(port), "--bind", HOST, "--dir", folder)
 
 
 def _binary() -> Path:

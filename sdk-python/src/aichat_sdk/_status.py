@@ -24,6 +24,7 @@ BY_REASON: dict[str, type[errors.AIChatError]] = {
     "PAGE_TOKEN_INVALID": errors.InvalidRequestError,
     "OPTION_UNSUPPORTED": errors.InvalidRequestError,
     "REQUEST_TOO_LARGE": errors.RequestTooLargeError,
+    "RATE_LIMITED": errors.RateLimitError,
     "MODEL_UNKNOWN": errors.NotFoundError,
     "CONVERSATION_NOT_FOUND": errors.NotFoundError,
     "MESSAGE_NOT_FOUND": errors.NotFoundError,

@@ -8,6 +8,7 @@ AIChatError                   anything below
 ├── PermissionDeniedError     ask whoever runs the platform for access
 ├── NotFoundError             name another model, conversation or message
 ├── ConflictError             use a new `request_id`
+├── RateLimitError            wait for `retry_after` seconds, then call again; or ask for a larger plan
 ├── ProviderError             ask another model, or the same one later
 ├── AnswerRefusedError        ask something else
 ├── UnavailableError          call again later
@@ -36,6 +37,7 @@ __all__ = [
     "NotFoundError",
     "PermissionDeniedError",
     "ProviderError",
+    "RateLimitError",
     "RequestTooLargeError",
     "ServerError",
     "UnavailableError",
@@ -106,6 +108,10 @@ class NotFoundError(AIChatError):
 
 class ConflictError(AIChatError):
     """The `request_id` was used before with other parameters."""
+
+
+class RateLimitError(AIChatError):
+    """The plan allows no more now; `metadata` names the limit, and `retry_after` says when there is room."""
 
 
 class ProviderError(AIChatError):

@@ -18,6 +18,7 @@ from aichat_server.domain.models import Model
 from aichat_server.domain.retry import RetryPolicy
 from aichat_server.gateways.catalogue import CompatibleEntry, load_catalogue
 from aichat_server.gateways.jwks import SigningKeys
+from aichat_server.gateways.limits import open_shared_limits
 from aichat_server.gateways.logs import configure_logs
 from aichat_server.gateways.tokens import TokenVerifier
 from aichat_server.providers.base import ProviderConfig
@@ -25,11 +26,13 @@ from aichat_server.providers.factory import AIProviderFactory
 from aichat_server.rpc.chat import ChatServicer
 from aichat_server.rpc.conversations import ConversationServicer
 from aichat_server.rpc.interceptors.authentication import Authentication
+from aichat_server.rpc.interceptors.limits import CallLimits
 from aichat_server.rpc.server import RpcServer, build_server
 from aichat_server.services.chat import Chat
 from aichat_server.services.conversations import Conversations
 from aichat_server.services.generations import Generations
 from aichat_server.services.identity import Authenticator
+from aichat_server.services.limits import RateLimits
 from aichat_server.services.models import Models
 from aichat_server.services.upstream import Upstream, UpstreamPolicy
 from aichat_server.settings import Settings, SettingsError
@@ -98,6 +101,7 @@ async def build(settings: Settings) -> AsyncGenerator[App, None]:
         catalogue = build_catalogue(settings)
         models = Models(catalogue, providers)
         upstream = Upstream(models, build_upstream_policy(settings, catalogue))
+        limits = await stack.enter_async_context(_rate_limits(settings))
         generations = Generations(
             opened.turns,
             coalesce_seconds=settings.coalesce_seconds,
@@ -106,12 +110,24 @@ async def build(settings: Settings) -> AsyncGenerator[App, None]:
         tokens = await stack.enter_async_context(_token_verifier(settings))
         authenticator = Authenticator(opened, tokens, cache_seconds=settings.auth_cache_seconds)
         server = build_server(
-            ChatServicer(Chat(models, upstream, opened.turns, generations), models),
+            ChatServicer(Chat(models, upstream, opened.turns, generations, limits), models),
             ConversationServicer(Conversations(opened)),
             Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins),
+            CallLimits(limits),
             reflect=settings.environment == "development",
         )
         yield App(server, generations, settings.drain_seconds)
+
+
+@asynccontextmanager
+async def _rate_limits(settings: Settings) -> AsyncGenerator[RateLimits, None]:
+    """Shared where REDIS_URL names a Redis, which need not be there yet."""
+    async with AsyncExitStack() as stack:
+        url = settings.redis_url
+        shared = await stack.enter_async_context(open_shared_limits(str(url))) if url else None
+        limits = RateLimits(shared)
+        await stack.enter_async_context(limits.kept())
+        yield limits
 
 
 @asynccontextmanager

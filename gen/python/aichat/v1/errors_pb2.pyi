@@ -50,6 +50,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT. The model cannot do what an option asks for. Metadata: `model`, `option`."""
     ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 25
     """RESOURCE_EXHAUSTED. The request is larger than the server takes. Metadata: `limit_bytes`."""
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 26
+    """RESOURCE_EXHAUSTED. The caller's plan allows no more now, and the call has used nothing up: send it again after the
+    delay in `google.rpc.RetryInfo`, which JSON clients get as the header `retry-after`, too. Metadata: `name`
+    ("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use it is: "api_key", "member" or
+    "organization"), `limit`, `used`, `remaining`, and `resets_at`, the time (RFC 3339) from which there is room for this
+    call; a guess for open streams, which end when they end.
+    """
     ERROR_REASON_MODEL_UNKNOWN: _ErrorReason.ValueType  # 40
     """NOT_FOUND. No such model; ListModels tells which there are. Metadata: `model`."""
     ERROR_REASON_CONVERSATION_NOT_FOUND: _ErrorReason.ValueType  # 41
@@ -142,6 +149,13 @@ ERROR_REASON_OPTION_UNSUPPORTED: ErrorReason.ValueType  # 24
 """INVALID_ARGUMENT. The model cannot do what an option asks for. Metadata: `model`, `option`."""
 ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 25
 """RESOURCE_EXHAUSTED. The request is larger than the server takes. Metadata: `limit_bytes`."""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 26
+"""RESOURCE_EXHAUSTED. The caller's plan allows no more now, and the call has used nothing up: send it again after the
+delay in `google.rpc.RetryInfo`, which JSON clients get as the header `retry-after`, too. Metadata: `name`
+("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use it is: "api_key", "member" or
+"organization"), `limit`, `used`, `remaining`, and `resets_at`, the time (RFC 3339) from which there is room for this
+call; a guess for open streams, which end when they end.
+"""
 ERROR_REASON_MODEL_UNKNOWN: ErrorReason.ValueType  # 40
 """NOT_FOUND. No such model; ListModels tells which there are. Metadata: `model`."""
 ERROR_REASON_CONVERSATION_NOT_FOUND: ErrorReason.ValueType  # 41

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     PAGE_TOKEN_INVALID = auto()
     OPTION_UNSUPPORTED = auto()
     REQUEST_TOO_LARGE = auto()
+    RATE_LIMITED = auto()
 
     MODEL_UNKNOWN = auto()
     CONVERSATION_NOT_FOUND = auto()

@@ -32,6 +32,7 @@ STATUS_CODES: Mapping[Reason, StatusCode] = MappingProxyType(
         Reason.PAGE_TOKEN_INVALID: StatusCode.INVALID_ARGUMENT,
         Reason.OPTION_UNSUPPORTED: StatusCode.INVALID_ARGUMENT,
         Reason.REQUEST_TOO_LARGE: StatusCode.RESOURCE_EXHAUSTED,
+        Reason.RATE_LIMITED: StatusCode.RESOURCE_EXHAUSTED,
         Reason.MODEL_UNKNOWN: StatusCode.NOT_FOUND,
         Reason.CONVERSATION_NOT_FOUND: StatusCode.NOT_FOUND,
         Reason.MESSAGE_NOT_FOUND: StatusCode.NOT_FOUND,

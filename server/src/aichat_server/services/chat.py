@@ -18,10 +18,12 @@ from aichat_server.domain.identity import Principal
 from aichat_server.domain.ids import new_id
 from aichat_server.domain.models import Model
 from aichat_server.domain.stream import Completed, Started
+from aichat_server.domain.usage import estimate_tokens
 from aichat_server.services.generation import GenerationPlan
 from aichat_server.services.generations import Generations
 from aichat_server.services.journal import Journal
-from aichat_server.services.models import Models
+from aichat_server.services.limits import RateLimits
+from aichat_server.services.models import Models, output_limit
 from aichat_server.services.upstream import Upstream
 from aichat_server.storage.turns import EarlierTurn, GenerationState, TurnBegin, TurnStore
 
@@ -43,11 +45,14 @@ class ChatMessage:
 class Chat:
     """Sends messages to models."""
 
-    def __init__(self, models: Models, upstream: Upstream, turns: TurnStore, generations: Generations) -> None:
+    def __init__(
+        self, models: Models, upstream: Upstream, turns: TurnStore, generations: Generations, limits: RateLimits
+    ) -> None:
         self._models = models
         self._upstream = upstream
         self._turns = turns
         self._generations = generations
+        self._limits = limits
 
     async def send(self, principal: Principal, message: ChatMessage) -> Journal:
         """Stores the message and begins the answer; returns the answer's journal.
@@ -60,17 +65,21 @@ class Chat:
 
         async def begin() -> Journal:
             turn = _turn(principal, message, model)
+            stream = str(turn.request_id or turn.generation_id)
+            admission = await self._limits.admit_turn(principal, stream, _most_tokens(message, model))
             generation = self._generations.open(turn.generation_id)
             try:
                 begun = await self._turns.begin(turn)
             except BaseException:
+                admission.end(tokens=0)
                 self._generations.discard(turn.generation_id)
                 raise
             if begun.earlier is not None:
+                admission.end(tokens=0)
                 self._generations.discard(turn.generation_id)
                 return self._reattach(turn, begun.earlier)
             answer = self._upstream.answer(candidates, begun.path, message.options)
-            self._generations.start(generation, GenerationPlan(principal, answer, begun))
+            self._generations.start(generation, GenerationPlan(principal, answer, begun, admission))
             return generation.journal
 
         # A caller that goes away now must not leave a turn that is begun and never answered.
@@ -89,6 +98,12 @@ class Chat:
             text = "another replica is still writing this answer; send the same call again shortly"
             raise AichatError(Reason.GENERATION_IN_PROGRESS, text, metadata=metadata, retry_after=1.0)
         return _replay(self._generations.journal(), earlier, requested_model=turn.model)
+
+
+def _most_tokens(message: ChatMessage, model: Model) -> int:
+    """What the turn may use, as far as it is known yet; the conversation's history is counted at the turn's end."""
+    asked = estimate_tokens(text_of(message.parts)) + estimate_tokens(message.options.system_prompt)
+    return asked + output_limit(model, message.options)
 
 
 def _turn(principal: Principal, message: ChatMessage, model: Model) -> TurnBegin:

@@ -22,6 +22,7 @@ from aichat_server.domain.stream import Completed, Delta, Started, UsageSoFar
 from aichat_server.domain.usage import Usage, estimate_tokens
 from aichat_server.services.coalescer import Coalescer
 from aichat_server.services.journal import Journal
+from aichat_server.services.limits import Admission
 from aichat_server.services.upstream import UpstreamAnswer
 from aichat_server.storage.turns import GenerationState, TurnBegun, TurnEnd, TurnStore
 
@@ -39,6 +40,7 @@ class GenerationPlan:
     principal: Principal
     upstream: UpstreamAnswer
     turn: TurnBegun
+    admission: Admission
 
     @property
     def model(self) -> Model:
@@ -113,8 +115,11 @@ class Generation:
             self.journal.append(Started(*ids, plan.model.id, plan.model.provider, plan.upstream.requested.id))
 
     async def _settle(self, plan: GenerationPlan, failure: AichatError | None) -> None:
+        end = self._end(plan, failure)
+        # Before the caller can see the end: its next turn must find this one's place free.
+        plan.admission.end(end.usage.total_input + end.usage.output)
         try:
-            message = await self._store(self._end(plan, failure))
+            message = await self._store(end)
         except AichatError as error:
             _log.error("answer not stored", generation_id=str(plan.turn.generation_id), reason=error.reason)
             self.journal.close(error)

@@ -121,6 +121,15 @@ class ErrorReason(betterproto2.Enum):
     RESOURCE_EXHAUSTED. The request is larger than the server takes. Metadata: `limit_bytes`.
     """
 
+    RATE_LIMITED = 26
+    """
+    RESOURCE_EXHAUSTED. The caller's plan allows no more now, and the call has used nothing up: send it again after the
+    delay in `google.rpc.RetryInfo`, which JSON clients get as the header `retry-after`, too. Metadata: `name`
+    ("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use it is: "api_key", "member" or
+    "organization"), `limit`, `used`, `remaining`, and `resets_at`, the time (RFC 3339) from which there is room for this
+    call; a guess for open streams, which end when they end.
+    """
+
     MODEL_UNKNOWN = 40
     """
     NOT_FOUND. No such model; ListModels tells which there are. Metadata: `model`.
@@ -249,6 +258,7 @@ class ErrorReason(betterproto2.Enum):
             23: "ERROR_REASON_PAGE_TOKEN_INVALID",
             24: "ERROR_REASON_OPTION_UNSUPPORTED",
             25: "ERROR_REASON_REQUEST_TOO_LARGE",
+            26: "ERROR_REASON_RATE_LIMITED",
             40: "ERROR_REASON_MODEL_UNKNOWN",
             41: "ERROR_REASON_CONVERSATION_NOT_FOUND",
             42: "ERROR_REASON_MESSAGE_NOT_FOUND",
@@ -287,6 +297,7 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_PAGE_TOKEN_INVALID": 23,
             "ERROR_REASON_OPTION_UNSUPPORTED": 24,
             "ERROR_REASON_REQUEST_TOO_LARGE": 25,
+            "ERROR_REASON_RATE_LIMITED": 26,
             "ERROR_REASON_MODEL_UNKNOWN": 40,
             "ERROR_REASON_CONVERSATION_NOT_FOUND": 41,
             "ERROR_REASON_MESSAGE_NOT_FOUND": 42,

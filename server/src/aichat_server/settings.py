@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PostgresDsn,
+    RedisDsn,
     SecretStr,
     ValidationError,
     field_validator,
@@ -74,6 +75,9 @@ class Settings(BaseSettings):
     )
     database_pool_size: Annotated[int, Field(alias="AICHAT_DATABASE_POOL_SIZE", ge=2)] = 10
     database_prepared_statements: Annotated[bool, Field(alias="AICHAT_DATABASE_PREPARED_STATEMENTS")] = True
+
+    redis_url: Annotated[RedisDsn | None, Field(alias="REDIS_URL", repr=False)] = None
+    journal_retention_seconds: Annotated[float, Field(alias="AICHAT_JOURNAL_RETENTION_SECONDS", gt=0)] = 600.0
 
     anthropic_api_key: Annotated[SecretStr | None, Field(alias="ANTHROPIC_API_KEY")] = None
     anthropic_base_url: Annotated[str | None, Field(alias="ANTHROPIC_BASE_URL")] = None

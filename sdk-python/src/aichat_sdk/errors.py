@@ -6,10 +6,12 @@ AIChatError                   anything below
 │   └── RequestTooLargeError  send less
 ├── AuthenticationError       use another API key
 ├── PermissionDeniedError     ask whoever runs the platform for access
-├── NotFoundError             name another model, conversation or message
+├── NotFoundError             name another model, conversation, message or generation
 ├── ConflictError             use a new `request_id`
 ├── ProviderError             ask another model, or the same one later
 ├── AnswerRefusedError        ask something else
+├── AnswerCancelledError      nothing: somebody cancelled the answer
+├── NotResumableError         read the message that `metadata` names: it is stored, and its stream is gone
 ├── UnavailableError          call again later
 │   └── ConnectionFailedError check endpoint and network, then call again
 ├── DeadlineExceededError     allow more time
@@ -24,6 +26,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "AIChatError",
+    "AnswerCancelledError",
     "AnswerRefusedError",
     "AuthenticationError",
     "ClosedError",
@@ -34,6 +37,7 @@ __all__ = [
     "FieldViolation",
     "InvalidRequestError",
     "NotFoundError",
+    "NotResumableError",
     "PermissionDeniedError",
     "ProviderError",
     "RequestTooLargeError",
@@ -101,7 +105,7 @@ class PermissionDeniedError(AIChatError):
 
 
 class NotFoundError(AIChatError):
-    """There is no such model, conversation or message in the caller's organisation."""
+    """There is no such model, conversation, message or generation in the caller's organisation."""
 
 
 class ConflictError(AIChatError):
@@ -114,6 +118,14 @@ class ProviderError(AIChatError):
 
 class AnswerRefusedError(AIChatError):
     """The model, or its vendor's safety filter, declined to answer."""
+
+
+class AnswerCancelledError(AIChatError):
+    """The answer was cancelled; what had arrived is stored."""
+
+
+class NotResumableError(AIChatError):
+    """The answer has ended and its events are not kept any more; the message that `metadata` names is stored."""
 
 
 class UnavailableError(AIChatError):

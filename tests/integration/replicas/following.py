@@ -16,7 +16,7 @@ Resumed = grpc.aio.UnaryStreamCall[chat_pb2.ResumeChatRequest, chat_pb2.ResumeCh
 def resume(server: ServerUnderTest, key: ApiKey, generation_id: str, after: int = 0) -> Resumed:
     """The rest of an answer, as it comes."""
     request = chat_pb2.ResumeChatRequest(generation_id=generation_id, after_sequence=after)
-    return server.chat.ResumeChat(request, metadata=key.metadata)  # type: ignore[return-value, call-overload]
+    return server.chat.ResumeChat(request, metadata=key.metadata)
 
 
 async def cancel(server: ServerUnderTest, key: ApiKey, generation_id: str) -> chat_pb2.GenerationState.ValueType:

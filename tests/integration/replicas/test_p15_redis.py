@@ -45,18 +45,21 @@ async def test_a_killed_redis_costs_an_answer_nothing(
     writer: ServerUnderTest, reader: ServerUnderTest, redis: Redis, api_key: ApiKey
 ) -> None:
     request_id = str(uuid4())
-    events = aiter(stream(writer, api_key, SLOW, request_id=request_id))
+    unread = stream(writer, api_key, SLOW, request_id=request_id)
+    events = aiter(stream(writer, api_key, SLOW))
     seen = await first_words(events)
     started = seen[0].started
-    elsewhere = asyncio.create_task(refusal(resume(reader, api_key, started.generation_id, 1)))
+    elsewhere = resume(reader, api_key, started.generation_id, 1)
+    await anext(aiter(elsewhere))
     await redis.kill()
     try:
         unreachable = await refusal(stream(reader, api_key, SLOW, request_id=request_id))
         assert unreachable.reason == "GENERATION_IN_PROGRESS"
+        assert [event async for event in unread][-1].HasField("completed")
         seen += [event async for event in events]
         # A new answer needs no Redis either.
         assert text_of(await ask(writer, api_key, script(deltas=["as ", "ever"]))) == "as ever"
-        assert (await elsewhere).reason == "GENERATION_NOT_RESUMABLE"
+        assert (await refusal(elsewhere)).reason == "GENERATION_NOT_RESUMABLE"
         stored = (await history(reader, api_key, started.conversation_id))[1]
         assert stored == seen[-1].completed.message
         assert stored.state == messages_pb2.MESSAGE_STATE_COMPLETE
@@ -70,12 +73,13 @@ async def test_an_answer_that_outlasts_an_outage_can_be_gone_on_with_again(
     events = aiter(stream(writer, api_key, script(words=60, interval_ms=100)))
     seen = await first_words(events)
     generation = seen[0].started.generation_id
-    waiting = asyncio.create_task(everything(resume(reader, api_key, generation, 1)))
+    waiting = resume(reader, api_key, generation, 1)
+    second = await anext(aiter(waiting))
     await redis.kill()
     await redis.start()
     await redis.client.flushall()
     seen += [event async for event in events]
-    assert await waiting == wire(seen[1:])
+    assert wire([second, *[event async for event in waiting]]) == wire(seen[1:])
     assert await everything(resume(reader, api_key, generation, 2)) == wire(seen[2:])
 
 
@@ -90,9 +94,8 @@ async def test_a_server_starts_without_redis_and_finds_it_later(
 
             async def asked() -> bool:
                 events = await ask(server, api_key, script(deltas=["a ", "b"]))
-                return await redis.client.exists(
-                    f"aichat:journal:{api_key.organization_id}:{events[0].started.generation_id}"
-                )
+                name = f"aichat:journal:{api_key.organization_id}:{events[0].started.generation_id}"
+                return bool(await redis.client.exists(name))
 
             await eventually(asked, bool)
     finally:

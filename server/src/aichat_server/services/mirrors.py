@@ -76,6 +76,7 @@ class Mirrors:
                 )
             except RedisUnavailableError as error:
                 _log.warning("events of answers are not read from Redis", cause=repr(error.__cause__))
+                self._give_up_unread(reading)
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
             for key, mirror in reading.items():
@@ -89,6 +90,13 @@ class Mirrors:
             text = "the server is shutting down; go on with the stream on another replica"
             mirror.journal.close(AichatError(Reason.SERVER_DRAINING, text, retry_after=1.0))
             self._drop(key, mirror)
+
+    def _give_up_unread(self, mirrors: dict[GenerationKey, _Mirror]) -> None:
+        """Those who have waited for nothing yet are told at once; others may wait until it works again."""
+        for key, mirror in mirrors.items():
+            if not mirror.was_read.is_set():
+                mirror.journal.close(JournalLostError())
+                self._drop(key, mirror)
 
     def _drop(self, key: GenerationKey, mirror: _Mirror) -> None:
         if self._mirrors.get(key) is mirror:

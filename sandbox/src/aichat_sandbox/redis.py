@@ -11,9 +11,11 @@ from .ports import HOST, free_ports
 from .supervisor import Supervisor
 
 
-async def start_redis(supervisor: Supervisor, folder: Path, environment: Mapping[str, str]) -> str:
-    """Starts Redis on a free port, its data in `folder`, which is there; returns its URL."""
-    [port] = free_ports(1)
+async def start_redis(
+    supervisor: Supervisor, folder: Path, environment: Mapping[str, str], *, port: int | None = None
+) -> str:
+    """Starts Redis on `port` or on a free one, its data in `folder`, which is there; returns its URL."""
+    port = port or free_ports(1)[0]
 
     async def answers() -> bool:
         return await _ping(port)

@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     database_prepared_statements: Annotated[bool, Field(alias="AICHAT_DATABASE_PREPARED_STATEMENTS")] = True
 
     redis_url: Annotated[RedisDsn | None, Field(alias="REDIS_URL", repr=False)] = None
+    journal_retention_seconds: Annotated[float, Field(alias="AICHAT_JOURNAL_RETENTION_SECONDS", gt=0)] = 600.0
 
     anthropic_api_key: Annotated[SecretStr | None, Field(alias="ANTHROPIC_API_KEY")] = None
     anthropic_base_url: Annotated[str | None, Field(alias="ANTHROPIC_BASE_URL")] = None

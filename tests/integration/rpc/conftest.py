@@ -51,6 +51,16 @@ class WaitingChat(ChatServiceServicer):
         await self.end.wait()
         yield chat_pb2.StreamChatResponse(heartbeat=chat_pb2.Heartbeat())
 
+    async def ResumeChat(  # noqa: N802
+        self, _request: chat_pb2.ResumeChatRequest, _context: object
+    ) -> AsyncGenerator[chat_pb2.ResumeChatResponse, None]:
+        yield chat_pb2.ResumeChatResponse()
+
+    async def CancelGeneration(  # noqa: N802
+        self, _request: chat_pb2.CancelGenerationRequest, _context: object
+    ) -> chat_pb2.CancelGenerationResponse:
+        return chat_pb2.CancelGenerationResponse()
+
     async def ListModels(  # noqa: N802
         self, _request: chat_pb2.ListModelsRequest, _context: object
     ) -> chat_pb2.ListModelsResponse:

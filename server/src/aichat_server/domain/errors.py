@@ -33,6 +33,9 @@ class Reason(StrEnum):
     MESSAGE_NOT_FOUND = auto()
     REQUEST_ID_REUSED = auto()
     GENERATION_IN_PROGRESS = auto()
+    GENERATION_NOT_FOUND = auto()
+    GENERATION_NOT_RESUMABLE = auto()
+    GENERATION_CANCELLED = auto()
 
     PROVIDER_NOT_CONFIGURED = auto()
     PROVIDER_CREDENTIALS_REJECTED = auto()

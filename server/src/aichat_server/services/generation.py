@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import structlog
 
@@ -31,6 +32,12 @@ _log = structlog.get_logger()
 # How long an answer is held for a database that is away, before it is given up.
 _STORE_SECONDS = 30.0
 _STORE_RETRY_SECONDS = 0.5
+_STATES: Mapping[Reason, GenerationState] = MappingProxyType(
+    {
+        Reason.SERVER_DRAINING: GenerationState.INTERRUPTED,
+        Reason.GENERATION_CANCELLED: GenerationState.CANCELLED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,8 @@ class GenerationPlan:
     upstream: UpstreamAnswer
     turn: TurnBegun
     admission: Admission
+    cancel_on_disconnect: bool = False
+    """Whether the answer is cancelled when its last reader goes away."""
 
     @property
     def model(self) -> Model:
@@ -58,6 +67,8 @@ class Generation:
         self._announce_seconds = announce_seconds
         self._coalescer = Coalescer(coalesce_seconds, journal.append)
         self._started = False
+        self._cancelled = asyncio.Event()
+        self._reading: asyncio.Task[object] | None = None
         self._text: list[str] = []
         self._report: UsageReport | None = None
         self._stop: StopReason | None = None
@@ -72,7 +83,17 @@ class Generation:
         self._coalescer.close()
         await self._settle(plan, failure)
 
+    def cancel(self) -> None:
+        """Stops reading from the vendor: the answer ends as cancelled. One that has been read to its end does not."""
+        if not self._cancelled.is_set():
+            self._cancelled.set()
+            if self._reading is not None:
+                self._reading.cancel()
+
     async def _generate(self, plan: GenerationPlan) -> AichatError | None:
+        if self._cancelled.is_set():
+            return _cancelled(plan)
+        self._reading = asyncio.current_task()
         try:
             async with aclosing(plan.upstream.events()) as events:
                 async for event in events:
@@ -80,11 +101,15 @@ class Generation:
         except AichatError as error:
             return error
         except asyncio.CancelledError:
-            # Only a drain cancels this task, and what has arrived must still be stored.
+            # What has arrived must still be stored. If nobody cancelled the answer, it is the drain that ends it.
+            if self._cancelled.is_set():
+                return _cancelled(plan)
             return AichatError(Reason.SERVER_DRAINING, "the server shut down before the answer's end; send it again")
         except Exception:  # noqa: BLE001 — whatever it was, what has arrived must still be stored, and its readers told
             _log.exception("generation failed", generation_id=str(plan.turn.generation_id))
             return AichatError(Reason.INTERNAL, "the server failed while it wrote the answer; send the message again")
+        finally:
+            self._reading = None
         return None
 
     def _take(self, plan: GenerationPlan, event: ProviderEvent) -> None:
@@ -188,7 +213,12 @@ class Generation:
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
 
 
+def _cancelled(plan: GenerationPlan) -> AichatError:
+    metadata = {"generation_id": str(plan.turn.generation_id)}
+    return AichatError(Reason.GENERATION_CANCELLED, "the answer was cancelled", metadata=metadata)
+
+
 def _state(failure: AichatError | None) -> GenerationState:
     if failure is None:
         return GenerationState.COMPLETE
-    return GenerationState.INTERRUPTED if failure.reason is Reason.SERVER_DRAINING else GenerationState.FAILED
+    return _STATES.get(failure.reason, GenerationState.FAILED)

@@ -17,11 +17,12 @@ from aichat_server.domain.conversations import Message, Part, Role, TextPart
 from aichat_server.domain.errors import Reason
 from aichat_server.domain.events import StopReason
 from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.stream import GenerationKey, GenerationState
 from aichat_server.domain.usage import Usage
 from aichat_server.storage.content import encode_json, encode_parts
 from aichat_server.storage.errors import conversation_not_found, message_not_found
 from aichat_server.storage.pool import Pool
-from aichat_server.storage.turn_rows import EarlierTurn, GenerationState, read_answer, read_earlier, read_path
+from aichat_server.storage.turn_rows import EarlierTurn, read_answer, read_earlier, read_path
 
 __all__ = ["EarlierTurn", "GenerationState", "TurnBegin", "TurnBegun", "TurnEnd", "TurnStore"]
 
@@ -32,6 +33,7 @@ _END = (
     "SELECT aichat.end_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, "
     "$21)"
 )
+_FIND = "SELECT aichat.find_turn($1, $2)"
 # What aichat.begin_turn says by SQLSTATE.
 _NO_CONVERSATION = "AI001"
 _NO_MESSAGE = "AI002"
@@ -133,6 +135,11 @@ class TurnStore:
         return TurnBegun(
             turn.generation_id, turn.conversation_id, turn.user_message_id, turn.message_id, history
         )  # fmt: skip
+
+    async def find(self, key: GenerationKey) -> EarlierTurn | None:
+        """The turn of a generation; None if the organisation has no such generation."""
+        (found,) = await self._pool.fetchrow(_FIND, *key)
+        return read_earlier(key.org_id, found) if found else None
 
     async def end(self, turn: TurnEnd) -> Message | None:
         """Stores the answer and settles the generation; returns the answer as stored.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0004"
+revision = "0003"
 down_revision = "0002"
 
 
@@ -16,18 +16,24 @@ def upgrade() -> None:
         "COMMENT ON COLUMN aichat.generations.requested_model IS "
         "'The model that was asked for, where a fallback answered; null where the model asked for did.'"
     )
-    _replace_end_turn("0004")
+    _replace_end_turn("0003/end_turn.sql")
+    _run("0003/earlier_turn.sql")
 
 
 def downgrade() -> None:
-    _replace_end_turn("0001")
+    _run("0003/downgrade.sql")
+    _replace_end_turn("0001/end_turn.sql")
     op.execute("ALTER TABLE aichat.generations DROP COLUMN requested_model")
 
 
-def _replace_end_turn(version: str) -> None:
+def _replace_end_turn(script: str) -> None:
     op.execute("DROP FUNCTION aichat.end_turn")
-    script = Path(__file__).with_name(version).joinpath("end_turn.sql").read_text(encoding="utf-8")
-    # Straight to the driver, as in 0001.
-    op.get_bind().connection.run_async(lambda driver: driver.execute(script))
+    _run(script)
     op.execute("REVOKE EXECUTE ON FUNCTION aichat.end_turn FROM PUBLIC")
     op.execute("GRANT EXECUTE ON FUNCTION aichat.end_turn TO aichat_app")
+
+
+def _run(script: str) -> None:
+    text = Path(__file__).parent.joinpath(script).read_text(encoding="utf-8")
+    # Straight to the driver, as in 0001.
+    op.get_bind().connection.run_async(lambda driver: driver.execute(text))

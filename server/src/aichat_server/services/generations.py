@@ -64,6 +64,8 @@ class Generations:
             generation.journal.when_abandoned(generation.cancel)
         task = self.spawn(generation.run(plan))
         task.add_done_callback(lambda _: self.discard(key))
+        # Done already, unless the generation came to no end of its own.
+        task.add_done_callback(lambda _: plan.admission.end(tokens=0))
 
     def spawn(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
         """Runs `work` to its end whatever becomes of the caller."""

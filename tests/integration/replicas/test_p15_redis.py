@@ -99,7 +99,7 @@ async def test_a_server_starts_without_redis_and_finds_it_later(
 
             await eventually(asked, bool)
     finally:
-        if redis.supervisor.child("redis").process.returncode is not None:
+        if redis.process is None:
             await redis.start()
 
 

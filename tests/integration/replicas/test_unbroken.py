@@ -68,6 +68,13 @@ class Way:
             writer.close()
 
 
+@asynccontextmanager
+async def calling(server: ServerUnderTest, key: ApiKey) -> AsyncGenerator[tuple[AsyncAIChat, Way], None]:
+    """A client, and its way, which leads to this server first."""
+    async with Way.to(server) as way, AsyncAIChat(endpoint=way.address, api_key=key.api_key) as client:
+        yield client, way
+
+
 async def read_until(stream: AnswerStream, word: str) -> list[types.ChatEvent]:
     """The events up to the one that brings this word."""
     seen = []
@@ -87,18 +94,17 @@ async def test_when_the_connection_is_cut_and_when_the_replica_that_only_reads_i
     vendors: Vendors,
 ) -> None:
     text = script(deltas=WORDS, interval_ms=80) + str(uuid4())
-    async with run_server(REDIS_URL=redis.url) as mortal, Way.to(writer) as way:
-        async with AsyncAIChat(endpoint=way.address, api_key=api_key.api_key) as client:
-            async with client.chat.stream(model=MODEL, text=text) as stream:
-                seen = await read_until(stream, "word5 ")
-                way.lead_to(mortal)
-                seen += await read_until(stream, "word25 ")
-                mortal.process.kill()
-                way.lead_to(reader)
-                seen += [event async for event in stream]
-            answer = await stream.get_final_message()
-            async with client.chat.resume(stream.generation_id) as again:
-                whole = [event async for event in again if event.heartbeat is None]
+    async with run_server(REDIS_URL=redis.url) as mortal, calling(writer, api_key) as (client, way):
+        async with client.chat.stream(model=MODEL, text=text) as stream:
+            seen = await read_until(stream, "word5 ")
+            way.lead_to(mortal)
+            seen += await read_until(stream, "word25 ")
+            mortal.process.kill()
+            way.lead_to(reader)
+            seen += [event async for event in stream]
+        answer = await stream.get_final_message()
+        async with client.chat.resume(stream.generation_id) as again:
+            whole = [event async for event in again if event.heartbeat is None]
     events = [event for event in seen if event.heartbeat is None]
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     assert events == whole
@@ -111,18 +117,20 @@ async def test_when_the_replica_that_only_reads_drains(
     run_server: RunServer, writer: ServerUnderTest, reader: ServerUnderTest, redis: Redis, api_key: ApiKey
 ) -> None:
     text = script(deltas=WORDS[:30], interval_ms=80)
-    async with run_server(REDIS_URL=redis.url) as leaving, Way.to(writer) as way:
-        async with AsyncAIChat(endpoint=way.address, api_key=api_key.api_key) as client:
-            async with client.chat.stream(model=MODEL, text=text) as stream:
-                seen = await read_until(stream, "word3 ")
-                way.lead_to(leaving)
-                seen += await read_until(stream, "word8 ")
-                leaving.terminate()
-                # It does not wait for an answer that others write.
-                async with asyncio.timeout(5):
-                    await leaving.process.wait()
-                way.lead_to(reader)
-                seen += [event async for event in stream]
+    async with (
+        run_server(REDIS_URL=redis.url) as leaving,
+        calling(writer, api_key) as (client, way),
+        client.chat.stream(model=MODEL, text=text) as stream,
+    ):
+        seen = await read_until(stream, "word3 ")
+        way.lead_to(leaving)
+        seen += await read_until(stream, "word8 ")
+        leaving.terminate()
+        # It does not wait for an answer that others write.
+        async with asyncio.timeout(10):
+            await leaving.process.wait()
+        way.lead_to(reader)
+        seen += [event async for event in stream]
     numbers = [event.sequence for event in seen if event.heartbeat is None]
     assert numbers == list(range(1, len(numbers) + 1))
 
@@ -131,10 +139,9 @@ async def test_an_answer_that_is_cancelled_meanwhile_is_told(
     writer: ServerUnderTest, reader: ServerUnderTest, api_key: ApiKey
 ) -> None:
     text = script(deltas=WORDS[:3], hang_after=2, interval_ms=HEARTBEAT_SECONDS)
-    async with Way.to(writer) as way, AsyncAIChat(endpoint=way.address, api_key=api_key.api_key) as client:
-        async with client.chat.stream(model=MODEL, text=text) as stream:
-            await read_until(stream, "word1 ")
-            way.lead_to(reader)
-            assert await client.chat.cancel(stream.generation_id) is types.GenerationState.CANCELLED
-            with pytest.raises(AnswerCancelledError):
-                await stream.get_final_message()
+    async with calling(writer, api_key) as (client, way), client.chat.stream(model=MODEL, text=text) as stream:
+        await read_until(stream, "word1 ")
+        way.lead_to(reader)
+        assert await client.chat.cancel(stream.generation_id) is types.GenerationState.CANCELLED
+        with pytest.raises(AnswerCancelledError):
+            await stream.get_final_message()

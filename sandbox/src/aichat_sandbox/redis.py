@@ -11,14 +11,12 @@ from .ports import HOST, free_ports
 from .supervisor import Supervisor
 
 
-async def start_redis(
-    supervisor: Supervisor, folder: Path, environment: Mapping[str, str], *, port: int | None = None
-) -> str:
-    """Starts Redis on `port` or on a free one, its data in `folder`, which is there; returns its URL."""
-    port = port or free_ports(1)[0]
+async def start_redis(supervisor: Supervisor, folder: Path, environment: Mapping[str, str]) -> str:
+    """Starts Redis on a free port, its data in `folder`, which is there; returns its URL."""
+    [port] = free_ports(1)
 
     async def answers() -> bool:
-        return await _ping(port)
+        return await is_up(port)
 
     command = (*redis_command(folder, port), "--appendonly", "yes")
     await supervisor.start("redis", *command, environment=environment, cwd=folder, ready=answers)
@@ -38,7 +36,8 @@ def _binary() -> Path:
     return Path(spec.origin).parent / "bin" / "redis-server"
 
 
-async def _ping(port: int) -> bool:
+async def is_up(port: int) -> bool:
+    """Whether a Redis answers there."""
     try:
         reader, writer = await asyncio.open_connection(HOST, port)
     except OSError:

@@ -64,10 +64,6 @@ class Supervisor:
         """The processes that were started, by name."""
         return {child.name: child.process.pid for child in self._watched}
 
-    def child(self, name: str) -> Child:
-        """The process of this name that was started last; KeyError if there is none."""
-        return {child.name: child for child in self._watched}[name]
-
     @property
     def _watched(self) -> list[Child]:
         return [*self._adopted, *self._children]

@@ -68,6 +68,13 @@ class Way:
             writer.close()
 
 
+@asynccontextmanager
+async def calling(server: ServerUnderTest, key: ApiKey) -> AsyncGenerator[tuple[AsyncAIChat, Way], None]:
+    """A client, and its way, which leads to this server first."""
+    async with Way.to(server) as way, AsyncAIChat(endpoint=way.address, api_key=key.api_key) as client:
+        yield client, way
+
+
 async def read_until(stream: AnswerStream, word: str) -> list[types.ChatEvent]:
     """The events up to the one that brings this word."""
     seen = []
@@ -87,11 +94,7 @@ async def test_when_the_connection_is_cut_and_when_the_replica_that_only_reads_i
     vendors: Vendors,
 ) -> None:
     text = script(deltas=WORDS, interval_ms=80) + str(uuid4())
-    async with (
-        run_server(REDIS_URL=redis.url) as mortal,
-        Way.to(writer) as way,
-        AsyncAIChat(endpoint=way.address, api_key=api_key.api_key) as client,
-    ):
+    async with run_server(REDIS_URL=redis.url) as mortal, calling(writer, api_key) as (client, way):
         async with client.chat.stream(model=MODEL, text=text) as stream:
             seen = await read_until(stream, "word5 ")
             way.lead_to(mortal)
@@ -116,8 +119,7 @@ async def test_when_the_replica_that_only_reads_drains(
     text = script(deltas=WORDS[:30], interval_ms=80)
     async with (
         run_server(REDIS_URL=redis.url) as leaving,
-        Way.to(writer) as way,
-        AsyncAIChat(endpoint=way.address, api_key=api_key.api_key) as client,
+        calling(writer, api_key) as (client, way),
         client.chat.stream(model=MODEL, text=text) as stream,
     ):
         seen = await read_until(stream, "word3 ")
@@ -125,7 +127,7 @@ async def test_when_the_replica_that_only_reads_drains(
         seen += await read_until(stream, "word8 ")
         leaving.terminate()
         # It does not wait for an answer that others write.
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             await leaving.process.wait()
         way.lead_to(reader)
         seen += [event async for event in stream]
@@ -137,11 +139,7 @@ async def test_an_answer_that_is_cancelled_meanwhile_is_told(
     writer: ServerUnderTest, reader: ServerUnderTest, api_key: ApiKey
 ) -> None:
     text = script(deltas=WORDS[:3], hang_after=2, interval_ms=HEARTBEAT_SECONDS)
-    async with (
-        Way.to(writer) as way,
-        AsyncAIChat(endpoint=way.address, api_key=api_key.api_key) as client,
-        client.chat.stream(model=MODEL, text=text) as stream,
-    ):
+    async with calling(writer, api_key) as (client, way), client.chat.stream(model=MODEL, text=text) as stream:
         await read_until(stream, "word1 ")
         way.lead_to(reader)
         assert await client.chat.cancel(stream.generation_id) is types.GenerationState.CANCELLED

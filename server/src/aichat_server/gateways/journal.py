@@ -44,14 +44,14 @@ class Append:
     after: Position
     """Where the stream is taken to stand."""
     portion: Portion
-    """The events behind `after`; without any, and at the same position, the stream is only kept from expiring."""
+    """The events behind `after`; if it ends there too, the stream is only kept from expiring."""
 
 
 class JournalStreams:
     """Writes and reads the streams. RedisUnavailableError if that does not work."""
 
     def __init__(self, redis: Redis, *, retention_seconds: float) -> None:
-        """`retention_seconds`: how long a stream is kept after it was written to."""
+        """`retention_seconds`: how long a stream is kept after it was last written to, or kept from expiring."""
         self._redis = redis
         self._append = redis.register_script(_APPEND)
         self._retention_ms = max(1, round(retention_seconds * 1000))

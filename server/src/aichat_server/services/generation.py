@@ -6,7 +6,7 @@ A generation is a task of the process, not of a call: callers read its journal, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -58,7 +58,7 @@ class GenerationPlan:
 
 
 class Generation:
-    """Writes one answer. Run it once, as a task of its own; cancelling that task ends the answer as interrupted."""
+    """Writes one answer. Run it once, as a task of its own."""
 
     def __init__(self, journal: Journal, turns: TurnStore, *, coalesce_seconds: float, announce_seconds: float) -> None:
         """`announce_seconds`: `started` goes out after so long at the latest, so that heartbeats may follow it."""
@@ -67,7 +67,7 @@ class Generation:
         self._announce_seconds = announce_seconds
         self._coalescer = Coalescer(coalesce_seconds, journal.append)
         self._started = False
-        self._cancelled = asyncio.Event()
+        self._broken_off: Callable[[GenerationPlan], AichatError] | None = None
         self._reading: asyncio.Task[object] | None = None
         self._text: list[str] = []
         self._report: UsageReport | None = None
@@ -85,14 +85,24 @@ class Generation:
 
     def cancel(self) -> None:
         """Stops reading from the vendor: the answer ends as cancelled. One that has been read to its end does not."""
-        if not self._cancelled.is_set():
-            self._cancelled.set()
+        self._break_off(_cancelled)
+
+    def interrupt(self) -> None:
+        """Stops reading from the vendor: the answer ends as interrupted. One that has been read to its end does not."""
+        self._break_off(_interrupted)
+
+    def _break_off(self, why: Callable[[GenerationPlan], AichatError]) -> None:
+        if self._broken_off is None:
+            self._broken_off = why
             if self._reading is not None:
                 self._reading.cancel()
 
+    def _why_broken_off(self, plan: GenerationPlan) -> AichatError | None:
+        return self._broken_off(plan) if self._broken_off is not None else None
+
     async def _generate(self, plan: GenerationPlan) -> AichatError | None:
-        if self._cancelled.is_set():
-            return _cancelled(plan)
+        if (broken_off := self._why_broken_off(plan)) is not None:
+            return broken_off
         self._reading = asyncio.current_task()
         try:
             async with aclosing(plan.upstream.events()) as events:
@@ -101,10 +111,10 @@ class Generation:
         except AichatError as error:
             return error
         except asyncio.CancelledError:
-            # What has arrived must still be stored. If nobody cancelled the answer, it is the drain that ends it.
-            if self._cancelled.is_set():
-                return _cancelled(plan)
-            return AichatError(Reason.SERVER_DRAINING, "the server shut down before the answer's end; send it again")
+            # What has arrived must still be stored.
+            if (broken_off := self._why_broken_off(plan)) is None:
+                raise
+            return broken_off
         except Exception:  # noqa: BLE001 — whatever it was, what has arrived must still be stored, and its readers told
             _log.exception("generation failed", generation_id=str(plan.turn.generation_id))
             return AichatError(Reason.INTERNAL, "the server failed while it wrote the answer; send the message again")
@@ -211,6 +221,10 @@ class Generation:
                 if error.reason is not Reason.STORAGE_UNAVAILABLE or loop.time() > deadline:
                     raise
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
+
+
+def _interrupted(_plan: GenerationPlan) -> AichatError:
+    return AichatError(Reason.SERVER_DRAINING, "the server shut down before the answer's end; send it again")
 
 
 def _cancelled(plan: GenerationPlan) -> AichatError:

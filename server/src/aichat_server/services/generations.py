@@ -78,7 +78,8 @@ class Generations:
         """Waits for what runs; ends as interrupted, and stores, what takes longer than `grace_seconds`."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_seconds)
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
+        # Their tasks go on: an answer that is being stored already must not be cut off.
+        for generation in self._open.values():
+            generation.interrupt()
+        while self._tasks:
             await asyncio.wait(self._tasks)

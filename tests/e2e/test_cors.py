@@ -38,4 +38,4 @@ async def test_a_page_can_read_answers_and_errors(http: httpx.AsyncClient, path:
     headers = (await http.get(path, headers={"origin": ALLOWED_ORIGIN})).headers
     assert headers["access-control-allow-origin"] == ALLOWED_ORIGIN
     exposed = headers["access-control-expose-headers"].split(", ")
-    assert set(exposed) == {"grpc-status", "grpc-message", "grpc-status-details-bin", "x-request-id"}
+    assert set(exposed) == {"grpc-status", "grpc-message", "grpc-status-details-bin", "retry-after", "x-request-id"}

@@ -96,8 +96,8 @@ async def test_answer_that_breaks_off_is_a_typed_error_and_keeps_what_came(clien
 
 async def test_vendors_failures_have_their_classes(client: AsyncAIChat) -> None:
     with pytest.raises(ProviderError) as limited:
-        await client.chat.send(model=MODEL, text=script(status=429, retry_after=2))
-    assert (limited.value.reason, limited.value.retry_after) == ("PROVIDER_RATE_LIMITED", 2)
+        await client.chat.send(model=MODEL, text=script(status=429, retry_after=7))
+    assert (limited.value.reason, limited.value.retry_after) == ("PROVIDER_RATE_LIMITED", 7)
     with pytest.raises(AnswerRefusedError):
         await client.chat.send(model=MODEL, text=script(deltas=["no"], stop="refusal"))
 

@@ -109,7 +109,7 @@ class _Boot:
             loaded = group.create_task(
                 load_server(self.supervisor, folder, self.inherited, self.options.server_processes)
             )
-        settings = self._settings(postgres.result(), vendors.result(), auth.result(), upstreams)
+        settings = self._settings(postgres.result(), redis.result(), vendors.result(), auth.result(), upstreams)
         server = Server(self.supervisor, folder, settings)
         await server.migrate()
         self.progress("Database schema")
@@ -164,7 +164,7 @@ class _Boot:
         return key
 
     def _settings(
-        self, postgres: Postgres, vendors_url: str, auth_url: str, upstreams: tuple[str, ...]
+        self, postgres: Postgres, redis_url: str, vendors_url: str, auth_url: str, upstreams: tuple[str, ...]
     ) -> dict[str, str]:
         given = self.options.environment
         auth = {} if given.get("SUPABASE_URL") else {"SUPABASE_URL": auth_url}
@@ -177,5 +177,6 @@ class _Boot:
             **settings_for(played(given), vendors_url),
             "DATABASE_URL": postgres.app_url,
             "AICHAT_MIGRATION_DATABASE_URL": postgres.owner_url,
+            "REDIS_URL": redis_url,
             "AICHAT_LISTEN": ",".join(upstreams),
         }

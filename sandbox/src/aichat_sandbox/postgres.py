@@ -149,16 +149,12 @@ class _Cluster:
         # In a session of its own, so that Ctrl-C reaches those who use the database before the database.
         with self._log.open("wb") as log:
             return await asyncio.create_subprocess_exec(
-                *command,
+                *tied_to_parent(*command, number=signal.SIGINT, user=self._user),
                 cwd=self._folder,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                user=self._user.pw_uid if self._user else None,
-                group=self._user.pw_gid if self._user else None,
-                extra_groups=[] if self._user else None,
-                preexec_fn=tied_to_parent(signal.SIGINT),
             )
 
     def _tail(self) -> str:

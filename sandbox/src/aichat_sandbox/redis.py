@@ -16,11 +16,16 @@ async def start_redis(supervisor: Supervisor, folder: Path, environment: Mapping
     [port] = free_ports(1)
 
     async def answers() -> bool:
-        return await _ping(port)
+        return await is_up(port)
 
-    command = (_binary(), "--port", str(port), "--bind", HOST, "--dir", folder, "--appendonly", "yes")
+    command = (*redis_command(folder, port), "--appendonly", "yes")
     await supervisor.start("redis", *command, environment=environment, cwd=folder, ready=answers)
     return f"redis://{HOST}:{port}/0"
+
+
+def redis_command(folder: Path, port: int) -> tuple[str | Path, ...]:
+    """What runs a Redis on a port of this machine, its data in `folder`."""
+    return (_binary(), "--port", str(port), "--bind", HOST, "--dir", folder)
 
 
 def _binary() -> Path:
@@ -31,7 +36,8 @@ def _binary() -> Path:
     return Path(spec.origin).parent / "bin" / "redis-server"
 
 
-async def _ping(port: int) -> bool:
+async def is_up(port: int) -> bool:
+    """Whether a Redis answers there."""
     try:
         reader, writer = await asyncio.open_connection(HOST, port)
     except OSError:

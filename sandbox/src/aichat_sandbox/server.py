@@ -44,9 +44,10 @@ class Server:
         """Brings the database to the server's schema."""
         await self._run("migrate", "migrate")
 
-    async def mint_key(self, organization: str) -> MintedKey:
-        """A key of the organisation with this name, which is made if it is not there."""
-        printed = await self._run("mint", "keys", "mint", "--organization", organization, "--json")
+    async def mint_key(self, organization: str, plan: str = "team") -> MintedKey:
+        """A key of the organisation with this name, which is made if it is not there, and put on the plan."""
+        command = ("keys", "mint", "--organization", organization, "--plan", plan, "--json")
+        printed = await self._run("mint", *command)
         minted: MintedKey = json.loads(printed)
         return minted
 

@@ -148,14 +148,13 @@ class Supervisor:
         # In a session of its own: Ctrl-C is for us, and we stop the processes in order.
         with self._log(name).open("wb") as log:
             return await asyncio.create_subprocess_exec(
-                *command,
+                *tied_to_parent(*command),
                 cwd=cwd,
                 env={**environment, **_PYTHON},
                 stdin=stdin,
                 stdout=log if stdout is None else stdout,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=tied_to_parent(),
             )
 
     def _log(self, name: str) -> Path:

@@ -1,11 +1,12 @@
 """The typed client of the AI chat platform: Claude, OpenAI and Gemini through one interface."""
 
 from aichat_sdk import types
-from aichat_sdk._stream import ChatStream
+from aichat_sdk._stream import AnswerStream, ChatStream
 from aichat_sdk._version import __version__
 from aichat_sdk.client import AsyncAIChat
 from aichat_sdk.errors import (
     AIChatError,
+    AnswerCancelledError,
     AnswerRefusedError,
     AuthenticationError,
     ClosedError,
@@ -16,9 +17,11 @@ from aichat_sdk.errors import (
     FieldViolation,
     InvalidRequestError,
     NotFoundError,
+    NotResumableError,
     PermissionDeniedError,
     ProviderError,
     QuotaExceededError,
+    RateLimitError,
     RequestTooLargeError,
     ServerError,
     UnavailableError,
@@ -28,7 +31,9 @@ from aichat_sdk.types import cost_usd, message_text
 
 __all__ = [
     "AIChatError",
+    "AnswerCancelledError",
     "AnswerRefusedError",
+    "AnswerStream",
     "AsyncAIChat",
     "AuthenticationError",
     "ChatStream",
@@ -40,11 +45,13 @@ __all__ = [
     "FieldViolation",
     "InvalidRequestError",
     "NotFoundError",
+    "NotResumableError",
     "Page",
     "Pager",
     "PermissionDeniedError",
     "ProviderError",
     "QuotaExceededError",
+    "RateLimitError",
     "RequestTooLargeError",
     "ServerError",
     "UnavailableError",

@@ -24,6 +24,9 @@ class Method(Generic[MessageT]):
 
 # StreamChat is repeatable because each call carries a `request_id`; the others are as the contract says.
 STREAM_CHAT = Method(f"{CHAT}/StreamChat", v1.StreamChatResponse, repeatable=True)
+# ResumeChatResponse has the fields of StreamChatResponse, so that streams of both are read as the same events.
+RESUME_CHAT = Method(f"{CHAT}/ResumeChat", v1.StreamChatResponse, repeatable=True)
+CANCEL_GENERATION = Method(f"{CHAT}/CancelGeneration", v1.CancelGenerationResponse, repeatable=True)
 LIST_MODELS = Method(f"{CHAT}/ListModels", v1.ListModelsResponse, repeatable=True)
 CREATE_CONVERSATION = Method(f"{CONVERSATIONS}/CreateConversation", v1.CreateConversationResponse, repeatable=False)
 GET_CONVERSATION = Method(f"{CONVERSATIONS}/GetConversation", v1.GetConversationResponse, repeatable=True)

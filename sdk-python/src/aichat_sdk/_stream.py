@@ -8,27 +8,31 @@ from collections.abc import AsyncIterator
 from aichat_sdk._encoding import encode
 from aichat_sdk._methods import STREAM_CHAT
 from aichat_sdk._proto.aichat.v1 import StreamChatRequest
+from aichat_sdk._resume import ResumingReader
 from aichat_sdk._retry import Deadline, retrying
-from aichat_sdk._transport import Reader, Transport
+from aichat_sdk._transport import Transport
 from aichat_sdk.errors import AIChatError, ClosedError, ServerError
 from aichat_sdk.types import ChatEvent, ChatStarted, Message, message_text
 
 
-class ChatStream:
+class AnswerStream:
     """An answer's stream: iterate over its events, or over `text_stream`, or await its final message.
 
     All three read the same stream, so that what one has read the others do not see again. An answer goes on being
     generated and stored when its stream is left early.
     """
 
-    def __init__(self, reader: Reader[ChatEvent], first: ChatEvent, started: ChatStarted) -> None:
-        self.started = started
-        """Who answers, and the ids of the conversation, the message and its answer."""
+    def __init__(self, reader: ResumingReader, first: ChatEvent | None = None) -> None:
         self._reader = reader
-        self._unread: ChatEvent | None = first
+        self._unread = first
         self._message: Message | None = None
         self._ended = False
         self._failure: AIChatError | None = None
+
+    @property
+    def generation_id(self) -> str:
+        """What `client.chat.resume` and `client.chat.cancel` know the answer by."""
+        return self._reader.generation_id
 
     def __aiter__(self) -> AsyncIterator[ChatEvent]:
         return self
@@ -101,6 +105,15 @@ class ChatStream:
             self._failure = ClosedError("the stream was closed before the answer's end")
 
 
+class ChatStream(AnswerStream):
+    """The stream of an answer to a message just sent."""
+
+    def __init__(self, reader: ResumingReader, first: ChatEvent, started: ChatStarted) -> None:
+        super().__init__(reader, first)
+        self.started = started
+        """Who answers, and the ids of the generation, the conversation, the message and its answer."""
+
+
 async def open_stream(transport: Transport, request: StreamChatRequest, *, timeout: float | None) -> ChatStream:
     """The stream of an answer that has begun. The call is repeated, as it is, until the first event has arrived."""
     payload = encode(request)
@@ -115,6 +128,14 @@ async def open_stream(transport: Transport, request: StreamChatRequest, *, timeo
         except BaseException:
             reader.cancel()
             raise
-        return ChatStream(reader, first, first.started)
+        started = first.started
+        return ChatStream(ResumingReader(transport, started.generation_id, 1, deadline, reader), first, started)
 
     return await retrying(attempt, retries=transport.settings.max_retries, deadline=deadline)
+
+
+def resume_stream(
+    transport: Transport, generation_id: str, after_sequence: int, *, timeout: float | None
+) -> AnswerStream:
+    """The rest of an answer's stream; the call is made when the stream is read."""
+    return AnswerStream(ResumingReader(transport, generation_id, after_sequence, Deadline.after(timeout)))

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Unpack
 
-from aichat_sdk._proto.aichat.v1 import ChatOptions, ReasoningEffort, StreamChatRequest
-from aichat_sdk._stream import ChatStream, open_stream
+from aichat_sdk._methods import CANCEL_GENERATION
+from aichat_sdk._proto.aichat.v1 import CancelGenerationRequest, ChatOptions, ReasoningEffort, StreamChatRequest
+from aichat_sdk._stream import AnswerStream, ChatStream, open_stream, resume_stream
 from aichat_sdk._transport import Transport
 from aichat_sdk.errors import InvalidRequestError
-from aichat_sdk.types import ChatParams, Effort, Message, Part, TextPart
+from aichat_sdk.types import ChatParams, Effort, GenerationState, Message, Part, TextPart
 
-__all__ = ["Chat", "ChatStream"]
+__all__ = ["AnswerStream", "Chat", "ChatStream"]
 
 
 class Chat:
@@ -27,14 +28,33 @@ class Chat:
         """Sends a message and streams the answer; `ChatParams` says what can be passed.
 
         `async with client.chat.stream(model="…", text="…") as stream:` is entered once the answer has begun. Leaving
-        the block closes the call; the answer goes on being generated and stored. `timeout`: the most seconds that the
-        whole answer may take; None: no limit.
+        the block closes the call; the answer goes on being generated and stored. A stream whose connection breaks goes
+        on by itself. `timeout`: the most seconds that the whole answer may take; None: no limit.
         """
         stream = await open_stream(self._transport, _request(**params), timeout=timeout)
         try:
             yield stream
         finally:
             await stream.close()
+
+    @asynccontextmanager
+    async def resume(
+        self, generation_id: str, after_sequence: int = 0, *, timeout: float | None = None
+    ) -> AsyncIterator[AnswerStream]:
+        """Goes on with an answer's stream behind the event of that number; 0: from its beginning.
+
+        NotResumableError if the answer has ended so long ago that its events are gone: its message is stored.
+        """
+        stream = resume_stream(self._transport, generation_id, after_sequence, timeout=timeout)
+        try:
+            yield stream
+        finally:
+            await stream.close()
+
+    async def cancel(self, generation_id: str, *, timeout: float | None = None) -> GenerationState:
+        """Stops an answer, keeping what has arrived; returns how it ended, which may be otherwise by then."""
+        request = CancelGenerationRequest(generation_id=generation_id)
+        return (await self._transport.call(CANCEL_GENERATION, request, timeout=timeout)).state
 
     async def send(self, *, timeout: float | None = None, **params: Unpack[ChatParams]) -> Message:
         """Sends a message and returns the whole answer; takes what `stream` takes."""
@@ -55,6 +75,7 @@ def _request(
     stop: str | list[str] | None = None,
     system_prompt: str | None = None,
     reasoning_effort: Effort | None = None,
+    cancel_on_disconnect: bool = False,
 ) -> StreamChatRequest:
     return StreamChatRequest(
         request_id=request_id or str(uuid.uuid4()),
@@ -69,6 +90,7 @@ def _request(
             system_prompt=system_prompt or "",
             reasoning_effort=_effort(reasoning_effort),
         ),
+        cancel_on_disconnect=cancel_on_disconnect,
     )
 
 

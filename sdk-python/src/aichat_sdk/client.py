@@ -34,7 +34,8 @@ class AsyncAIChat:
 
         `secure`: with TLS; None: unless the host is this machine. Times are in seconds: `timeout` for each call but
         streams, all its tries together; `stall_timeout` for each silence of a stream, longer than the platform's
-        heartbeat. `max_retries`: how often a call that is safe to repeat is tried again.
+        heartbeat. `max_retries`: how often a call that is safe to repeat is tried again;
+        a stream that breaks is gone on with three times as often before it fails.
         """
         target = resolve_endpoint(endpoint)
         self._transport = Transport(

@@ -6,11 +6,14 @@ AIChatError                   anything below
 │   └── RequestTooLargeError  send less
 ├── AuthenticationError       use another API key
 ├── PermissionDeniedError     ask whoever runs the platform for access
-├── NotFoundError             name another model, conversation or message
+├── NotFoundError             name another model, conversation, message or generation
 ├── ConflictError             use a new `request_id`
 ├── QuotaExceededError        ask for a shorter answer, wait until the quota resets, or have it raised
+├── RateLimitError            wait for `retry_after` seconds, then call again; or ask for a larger plan
 ├── ProviderError             ask another model, or the same one later
 ├── AnswerRefusedError        ask something else
+├── AnswerCancelledError      nothing: somebody cancelled the answer
+├── NotResumableError         read the message that `metadata` names: it is stored, and its stream is gone
 ├── UnavailableError          call again later
 │   └── ConnectionFailedError check endpoint and network, then call again
 ├── DeadlineExceededError     allow more time
@@ -25,6 +28,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "AIChatError",
+    "AnswerCancelledError",
     "AnswerRefusedError",
     "AuthenticationError",
     "ClosedError",
@@ -35,9 +39,11 @@ __all__ = [
     "FieldViolation",
     "InvalidRequestError",
     "NotFoundError",
+    "NotResumableError",
     "PermissionDeniedError",
     "ProviderError",
     "QuotaExceededError",
+    "RateLimitError",
     "RequestTooLargeError",
     "ServerError",
     "UnavailableError",
@@ -103,7 +109,7 @@ class PermissionDeniedError(AIChatError):
 
 
 class NotFoundError(AIChatError):
-    """There is no such model, conversation or message in the caller's organisation."""
+    """There is no such model, conversation, message or generation in the caller's organisation."""
 
 
 class ConflictError(AIChatError):
@@ -114,12 +120,24 @@ class QuotaExceededError(AIChatError):
     """The answer could bring spending above a quota; `metadata` says which, what is left, and when it resets."""
 
 
+class RateLimitError(AIChatError):
+    """The plan allows no more now; `metadata` names the limit, and `retry_after` says when there is room."""
+
+
 class ProviderError(AIChatError):
     """The model's vendor failed, or did not take the request; `reason` and `metadata["provider"]` say more."""
 
 
 class AnswerRefusedError(AIChatError):
     """The model, or its vendor's safety filter, declined to answer."""
+
+
+class AnswerCancelledError(AIChatError):
+    """The answer was cancelled; what had arrived is stored."""
+
+
+class NotResumableError(AIChatError):
+    """The answer has ended and its events are not kept any more; the message that `metadata` names is stored."""
 
 
 class UnavailableError(AIChatError):

@@ -15,6 +15,7 @@ from aichat_sdk._proto.aichat.v1 import (
     ChatUsage,
     Conversation,
     ErrorReason,
+    GenerationState,
     Heartbeat,
     Message,
     MessageState,
@@ -42,6 +43,7 @@ __all__ = [
     "Conversation",
     "Effort",
     "ErrorReason",
+    "GenerationState",
     "Heartbeat",
     "Message",
     "MessageState",
@@ -93,6 +95,8 @@ class ChatParams(TypedDict):
     """What the model should know and how it should behave, ahead of the conversation."""
     reasoning_effort: NotRequired[Effort | None]
     """How much the model should reason."""
+    cancel_on_disconnect: NotRequired[bool]
+    """Whether the answer is cancelled when its stream is left, or the connection breaks, before its end."""
 
 
 def cost_usd(message: Message | ChatUsage) -> Decimal | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0005"
-down_revision = "0001"
+down_revision = "0004"
 
 _GRANTS = """
 REVOKE EXECUTE ON FUNCTION aichat.begin_turn, aichat.end_turn FROM PUBLIC;
@@ -23,9 +23,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     _run(_read(revision, "downgrade"))
     # The turns as they were before.
-    begin_turn = _read(down_revision, "begin_turn")
+    begin_turn = _read("0001", "begin_turn")
     _run(begin_turn[begin_turn.index("CREATE FUNCTION aichat.begin_turn") :])
-    _run(_read(down_revision, "end_turn"))
+    _run(_read("0003", "end_turn"))
     _run(_GRANTS)
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from aichat_server.domain.errors import AichatError
 from aichat_server.domain.money import NanoUsd, from_decimal
+from aichat_server.domain.plans import Plan
 from aichat_server.domain.quotas import QuotaPeriod
 from aichat_server.settings import Settings, SettingsError, load_settings
 
@@ -70,6 +71,9 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
     command = commands.add_parser("mint", help="make an API key, shown this once")
     command.add_argument("--organization", required=True, metavar="NAME", help="its owner; made if it is not there")
     command.add_argument("--expires-in-days", type=_days, metavar="N", help="for how long it is good; absent: for ever")
+    command.add_argument(
+        "--plan", type=Plan, choices=list(Plan), help="put the organisation on it; at first it is free"
+    )
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(command=("keys", "mint"))
     command = commands.add_parser("revoke", help="end an API key")

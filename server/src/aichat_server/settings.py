@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PostgresDsn,
+    RedisDsn,
     SecretStr,
     ValidationError,
     field_validator,
@@ -75,6 +76,9 @@ class Settings(BaseSettings):
     database_pool_size: Annotated[int, Field(alias="AICHAT_DATABASE_POOL_SIZE", ge=2)] = 10
     database_prepared_statements: Annotated[bool, Field(alias="AICHAT_DATABASE_PREPARED_STATEMENTS")] = True
 
+    redis_url: Annotated[RedisDsn | None, Field(alias="REDIS_URL", repr=False)] = None
+    journal_retention_seconds: Annotated[float, Field(alias="AICHAT_JOURNAL_RETENTION_SECONDS", gt=0)] = 600.0
+
     anthropic_api_key: Annotated[SecretStr | None, Field(alias="ANTHROPIC_API_KEY")] = None
     anthropic_base_url: Annotated[str | None, Field(alias="ANTHROPIC_BASE_URL")] = None
     openai_api_key: Annotated[SecretStr | None, Field(alias="OPENAI_API_KEY")] = None
@@ -84,6 +88,11 @@ class Settings(BaseSettings):
     openai_compatible: Annotated[tuple[CompatibleEndpoint, ...], Field(alias="AICHAT_OPENAI_COMPATIBLE")] = ()
     models: Annotated[CommaSeparated, Field(alias="AICHAT_MODELS", min_length=1)] = DEFAULT_MODELS
     provider_stall_seconds: Annotated[float, Field(alias="AICHAT_PROVIDER_STALL_SECONDS", gt=0)] = 60.0
+    provider_retries: Annotated[int, Field(alias="AICHAT_PROVIDER_RETRIES", ge=0, le=10)] = 2
+    provider_connections: Annotated[int, Field(alias="AICHAT_PROVIDER_CONNECTIONS", ge=1)] = 1000
+    provider_circuit_failures: Annotated[int, Field(alias="AICHAT_PROVIDER_CIRCUIT_FAILURES", ge=1)] = 10
+    provider_circuit_seconds: Annotated[float, Field(alias="AICHAT_PROVIDER_CIRCUIT_SECONDS", gt=0)] = 30.0
+    fallbacks: Annotated[dict[str, str], NoDecode, Field(alias="AICHAT_FALLBACKS")] = {}
 
     price_refresh_seconds: Annotated[float, Field(alias="AICHAT_PRICE_REFRESH_SECONDS", gt=0)] = 60.0
     hold_seconds: Annotated[float, Field(alias="AICHAT_HOLD_SECONDS", gt=0)] = 900.0
@@ -109,6 +118,18 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(word.strip() for word in value.split(",") if word.strip())
         return value
+
+    @field_validator("fallbacks", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [[name.strip() for name in pair.split("=")] for pair in value.split(",") if pair.strip()]
+        if not all(len(pair) == 2 and all(pair) for pair in pairs):
+            raise ValueError("write each as model=fallback, with commas between them")
+        if len({model for model, _ in pairs}) < len(pairs):
+            raise ValueError("a model has one fallback")
+        return dict(pairs)
 
     @model_validator(mode="after")
     def _check_sign_in(self) -> Self:

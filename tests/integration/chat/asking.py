@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import grpc
@@ -17,6 +17,7 @@ from tests.fixtures.vendors import Vendors
 
 MODEL = "gpt-6-luna"
 T = TypeVar("T")
+Event = chat_pb2.StreamChatResponse | chat_pb2.ResumeChatResponse
 
 
 def script(**reply: object) -> str:
@@ -42,9 +43,9 @@ def stream(
     return server.chat.StreamChat(asking(text, **fields), metadata=key.metadata)  # type: ignore[arg-type]
 
 
-async def refusal(events: AsyncIterable[chat_pb2.StreamChatResponse] | Awaitable[object]) -> Refusal:
+async def refusal(events: AsyncIterable[Event] | Awaitable[object]) -> Refusal:
     """What a call fails with, and what came before it did."""
-    seen = []
+    seen: list[Event] = []
     try:
         if isinstance(events, AsyncIterable):
             async for event in events:
@@ -59,7 +60,7 @@ async def refusal(events: AsyncIterable[chat_pb2.StreamChatResponse] | Awaitable
 class Refusal:
     """A failed call."""
 
-    def __init__(self, error: grpc.aio.AioRpcError, seen: list[chat_pb2.StreamChatResponse]) -> None:
+    def __init__(self, error: grpc.aio.AioRpcError, seen: Sequence[Event]) -> None:
         self.code = error.code()
         self.message = error.details() or ""
         self.seen = seen
@@ -76,7 +77,7 @@ class Refusal:
         self.metadata = dict(info.metadata)
 
 
-def text_of(events: list[chat_pb2.StreamChatResponse]) -> str:
+def text_of(events: Sequence[Event]) -> str:
     """The answer that the events make."""
     return "".join(event.text_delta.text for event in events)
 

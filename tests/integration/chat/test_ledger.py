@@ -146,6 +146,23 @@ async def test_fewer_tokens_may_fit_where_more_do_not(
     assert (await ask(server, api_key, script(words=3), options=few))[-1].HasField("completed")
 
 
+async def test_what_is_held_is_the_dearest_of_the_models_that_may_answer(
+    run_server: RunServer, server: ServerUnderTest, api_key: ApiKey, database: Database, postgres: Postgres
+) -> None:
+    cheap, dear = "gpt-6-luna", "claude-opus-5-5"
+    few = chat_pb2.ChatOptions(max_output_tokens=10)
+    async with run_server(AICHAT_FALLBACKS=f"{cheap}={dear}") as falling_back:
+        await limit(database, api_key, hard=1_000_000)
+        assert (await ask(server, api_key, script(words=3), model=cheap, options=few))[-1].HasField("completed")
+        assert (await refusal(stream(falling_back, api_key, script(words=3), model=cheap, options=few))).reason == (
+            "QUOTA_EXCEEDED"
+        )
+        await limit(database, api_key, hard=10**9)
+        failing = script(words=3, status=529, fail_times=3) + str(uuid4())
+        await ask(falling_back, api_key, failing, model=cheap, options=few)
+    assert [event["model"] for event in await books(postgres, api_key)] == [cheap, dear]
+
+
 async def test_a_soft_limit_refuses_nothing(server: ServerUnderTest, api_key: ApiKey, database: Database) -> None:
     await limit(database, api_key, soft=0)
     for _ in range(2):

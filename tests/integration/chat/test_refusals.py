@@ -77,7 +77,7 @@ async def test_an_unknown_a_foreign_and_another_conversations_parent_get_the_sam
         ({"status": 401}, "PROVIDER_CREDENTIALS_REJECTED"),
         ({"status": 404}, "PROVIDER_MODEL_MISSING"),
         ({"status": 400}, "PROVIDER_REQUEST_REJECTED"),
-        ({"status": 429, "retry_after": 3}, "PROVIDER_RATE_LIMITED"),
+        ({"status": 429, "retry_after": 30}, "PROVIDER_RATE_LIMITED"),
         ({"status": 529}, "PROVIDER_OVERLOADED"),
         ({"status": 500}, "PROVIDER_UNAVAILABLE"),
         ({"empty": True}, "PROVIDER_EMPTY_ANSWER"),

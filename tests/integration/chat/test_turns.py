@@ -1,10 +1,19 @@
 """One turn: what streams out, what is stored, and what a failed turn leaves behind."""
 
+import json
+
 import pytest
 from aichat.v1 import chat_pb2, conversations_pb2, messages_pb2
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.pricing import BEGINNING, Price, PriceTier
+from aichat_server.storage.prices import add_prices
 
-from tests.fixtures.server import ApiKey, ServerUnderTest
+from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
+from tests.fixtures.vendors import Vendors
 from tests.integration.chat.asking import ask, conversations, eventually, history, refusal, script, stream, text_of
+
+USAGE = {"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010}
 
 
 @pytest.mark.parametrize(
@@ -137,3 +146,18 @@ async def test_a_conversation_deleted_meanwhile_ends_the_answer_with_an_error(
     failed = await refusal(call)
     assert failed.reason == "CONVERSATION_NOT_FOUND"
     assert await conversations(server, api_key) == []
+
+
+async def test_an_openai_compatible_endpoint_is_a_vendor_like_the_others(
+    run_server: RunServer, vendors: Vendors, api_key: ApiKey, postgres: Postgres
+) -> None:
+    model = {"id": "llama", "input_usd_per_mtok": "0.5", "output_usd_per_mtok": "2"}
+    endpoint = {"name": "lab", "base_url": vendors.base_url("openai"), "api_key": "sk-lab", "models": [model]}
+    asked, answered = NanoUsd(5 * 10**8), NanoUsd(2 * 10**9)
+    price = Price(BEGINNING, (PriceTier(0, asked, asked, asked, answered),))
+    await add_prices(postgres.owner_url, {("lab", "lab/llama"): [price]})
+    async with run_server(AICHAT_OPENAI_COMPATIBLE=json.dumps([endpoint])) as server:
+        events = await ask(server, api_key, script(deltas=["hi"], usage=USAGE), model="lab/llama")
+        answer = events[-1].completed.message
+        assert (events[0].started.provider, answer.model, text_of(events)) == ("lab", "lab/llama", "hi")
+        assert answer.cost.nanos == 1000 * 500 + 10 * 2000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -90,6 +91,13 @@ async def test_an_error_event_inside_the_stream(provider: BaseAIProvider, vendor
     assert got.text == "word0 word1 word2 "
 
 
+async def test_a_vendor_that_did_nothing_but_fail_has_used_nothing(provider: BaseAIProvider, vendor: str) -> None:
+    got = await answer(provider, asking(vendor, scripted(words=5, error_after=0)))
+    counted = vendor == "anthropic"  # which counts the input before it says anything
+    assert all(isinstance(event, UsageReport) for event in got.events)
+    assert bool(got.events) is counted
+
+
 async def test_an_answer_without_a_word(provider: BaseAIProvider, vendor: str) -> None:
     got = await answer(provider, asking(vendor, scripted(empty=True)))
     assert_failed(got, Reason.PROVIDER_EMPTY_ANSWER, vendor)
@@ -129,6 +137,19 @@ async def test_a_vendor_that_is_not_there(vendor: str) -> None:
     got = await answer(factory.get(vendor), asking(vendor, "Hi"))
     assert_failed(got, Reason.PROVIDER_UNAVAILABLE, vendor)
     await factory.aclose()
+
+
+async def test_a_vendor_that_takes_no_connection_cannot_be_reached(vendor: str) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as stack:
+        for _ in range(4):  # more than wait in line, so that the next one is not answered at all
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        factory = AIProviderFactory([ProviderConfig(vendor, "a-key", url, connect_seconds=0.2, stall_seconds=5)])
+        got = await answer(factory.get(vendor), asking(vendor, "Hi"))
+        assert_failed(got, Reason.PROVIDER_UNAVAILABLE, vendor)
+        await factory.aclose()
 
 
 async def test_neither_key_nor_headers_show_in_an_error(vendor: str, vendors: Vendors) -> None:

@@ -16,9 +16,11 @@ from aichat.v1.conversations_pb2_grpc import ConversationServiceStub
 from aichat_server.domain.errors import Reason
 from aichat_server.rpc.conversations import ConversationServicer
 from aichat_server.rpc.interceptors.authentication import Authentication
+from aichat_server.rpc.interceptors.limits import CallLimits
 from aichat_server.rpc.server import RpcServer, build_server
 from aichat_server.services.conversations import Conversations
 from aichat_server.services.identity import Authenticator
+from aichat_server.services.limits import RateLimits
 from aichat_server.services.organizations import MintedKey, Organizations
 from aichat_server.storage.database import Database
 from google.rpc.error_details_pb2 import ErrorInfo
@@ -48,6 +50,16 @@ class WaitingChat(ChatServiceServicer):
         yield chat_pb2.StreamChatResponse(heartbeat=chat_pb2.Heartbeat())
         await self.end.wait()
         yield chat_pb2.StreamChatResponse(heartbeat=chat_pb2.Heartbeat())
+
+    async def ResumeChat(  # noqa: N802
+        self, _request: chat_pb2.ResumeChatRequest, _context: object
+    ) -> AsyncGenerator[chat_pb2.ResumeChatResponse, None]:
+        yield chat_pb2.ResumeChatResponse()
+
+    async def CancelGeneration(  # noqa: N802
+        self, _request: chat_pb2.CancelGenerationRequest, _context: object
+    ) -> chat_pb2.CancelGenerationResponse:
+        return chat_pb2.CancelGenerationResponse()
 
     async def ListModels(  # noqa: N802
         self, _request: chat_pb2.ListModelsRequest, _context: object
@@ -97,7 +109,7 @@ async def serving(authenticator: Authenticator, database: Database) -> AsyncGene
     authentication = Authentication(authenticator, cookie=COOKIE, origins=(ORIGIN,))
     conversations = ConversationServicer(Conversations(database))
     waiting = WaitingChat()
-    server = build_server(waiting, conversations, authentication, reflect=True)
+    server = build_server(waiting, conversations, authentication, CallLimits(RateLimits(None)), reflect=True)
     port = await server.start("127.0.0.1:0")
     options = (("grpc.max_receive_message_length", 8 << 20),)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:

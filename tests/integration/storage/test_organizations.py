@@ -10,7 +10,9 @@ import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.domain import api_keys
 from aichat_server.domain.identity import Principal, personal_org_id
+from aichat_server.domain.plans import Plan
 from aichat_server.services.conversations import Conversations
+from aichat_server.services.identity import Authenticator
 from aichat_server.services.organizations import Organizations
 from aichat_server.storage.database import Database
 
@@ -42,6 +44,31 @@ async def test_the_name_finds_the_organisation_again(organizations: Organization
     assert (first.org_id, first.member_id) == (second.org_id, second.member_id)
     assert first.key_id != second.key_id
     assert (await organizations.mint_key(name + "!")).org_id != first.org_id
+
+
+async def test_minting_puts_the_organisation_on_a_plan_and_else_leaves_it(
+    database: Database, organizations: Organizations
+) -> None:
+    name, plans = f"Planned {uuid4()}", []
+    for plan in (None, Plan.TEAM, None, Plan.PRO):
+        minted = await organizations.mint_key(name, plan=plan)
+        principal = await Authenticator(database, None, cache_seconds=0).authenticate(minted.api_key)
+        plans.append(principal.plan)
+    assert plans == [Plan.FREE, Plan.TEAM, Plan.TEAM, Plan.PRO]
+
+
+async def test_a_personal_organisation_has_a_plan_from_first_sight(postgres: Postgres, database: Database) -> None:
+    user_id = uuid4()
+    org_id = personal_org_id(user_id)
+
+    async def see() -> Plan:
+        async with database.tenant(org_id, user_id) as tenant:
+            return await tenant.organizations.ensure_personal(user_id, None)
+
+    assert [await see(), await see()] == [Plan.FREE, Plan.FREE]
+    async with database.tenant(org_id) as tenant:
+        await tenant.organizations.set_plan(Plan.PRO)
+    assert await see() is Plan.PRO
 
 
 async def test_a_minted_keys_member_can_hold_conversations(database: Database, organizations: Organizations) -> None:

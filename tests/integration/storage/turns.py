@@ -79,6 +79,8 @@ def _end(
         conversation_id=begun.conversation_id,
         user_message_id=begun.user_message_id,
         message_id=begun.message_id,
+        model="model-1",
+        provider="vendor",
         state=state,
         text=text,
         stop_reason=stop_reason,

@@ -9,6 +9,7 @@ from aichat_server.domain.pricing import (
     Price,
     PriceTier,
     cost,
+    dearest_hold,
     hold_for,
     price_at,
     tier_for,
@@ -74,6 +75,12 @@ def test_no_turn_costs_more_than_its_hold(size: int, new: int, old: int, written
     tokens = new + history
     usage = Usage(input=tokens - min(written, tokens), cache_write=min(written, tokens), output=old)
     assert cost([BASE, LONG], usage) <= most
+
+
+def test_a_hold_for_several_models_is_each_ones_dearest_part() -> None:
+    one, other = Hold(NanoUsd(5), NanoUsd(1), NanoUsd(7)), Hold(NanoUsd(3), NanoUsd(2), NanoUsd(9))
+    assert dearest_hold([one, other]) == Hold(NanoUsd(5), NanoUsd(2), NanoUsd(9))
+    assert dearest_hold([one, Hold(NanoUsd(0), NanoUsd(0), None)]) == Hold(NanoUsd(5), NanoUsd(1), None)
 
 
 def test_a_price_is_in_force_from_its_moment_until_the_next_ones() -> None:

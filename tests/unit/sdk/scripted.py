@@ -18,6 +18,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 API_KEY = "ak_test0123456789"
+GENERATION = "generation-3"
 SERVICES = (
     chat_pb2.DESCRIPTOR.services_by_name["ChatService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
@@ -146,7 +147,9 @@ def fail(
 
 
 def started() -> chat_pb2.StreamChatResponse:
-    event = chat_pb2.ChatStarted(conversation_id="conversation-1", message_id="message-2", model="model-1")
+    event = chat_pb2.ChatStarted(
+        generation_id=GENERATION, conversation_id="conversation-1", message_id="message-2", model="model-1"
+    )
     return chat_pb2.StreamChatResponse(sequence=1, started=event)
 
 

@@ -17,7 +17,7 @@ from aichat_sdk import (
 )
 from aichat_sdk._retry import LONGEST_DELAY, LONGEST_RETRY_AFTER, delay_before_retry
 
-from tests.unit.sdk.scripted import API_KEY, ScriptedServer, answer, fail, hang, reply, started
+from tests.unit.sdk.scripted import API_KEY, ScriptedServer, answer, fail, hang, reply
 
 BROKEN = fail(grpc.StatusCode.UNAVAILABLE)
 DRAINING = fail(grpc.StatusCode.UNAVAILABLE, "SERVER_DRAINING")
@@ -32,13 +32,6 @@ async def test_stream_is_repeated_with_the_same_request_id_before_its_first_even
     first, second = (call.request for call in server.calls)
     assert first.request_id
     assert first == second
-
-
-async def test_stream_is_never_repeated_after_its_first_event(server: ScriptedServer, client: AsyncAIChat) -> None:
-    server.on("StreamChat", fail(grpc.StatusCode.UNAVAILABLE, "", started()), answer("never asked for"))
-    with pytest.raises(ConnectionFailedError):
-        await client.chat.send(model="model-1", text="Hi")
-    assert len(server.calls) == 1
 
 
 async def test_silence_before_the_first_event_is_a_lost_connection(server: ScriptedServer) -> None:

@@ -48,6 +48,21 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.listen == ("127.0.0.1:1", "127.0.0.1:2")
 
 
+def test_fallbacks_are_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    assert load_settings().fallbacks == {}
+    monkeypatch.setenv("AICHAT_FALLBACKS", "a=b, b = local/a,")
+    assert load_settings().fallbacks == {"a": "b", "b": "local/a"}
+
+
+@pytest.mark.parametrize("fallbacks", ["a", "a=", "=b", "a=b=c", "a=b,a=c"])
+def test_fallbacks_that_are_no_pairs_are_refused(monkeypatch: pytest.MonkeyPatch, fallbacks: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("AICHAT_FALLBACKS", fallbacks)
+    with pytest.raises(SettingsError, match="AICHAT_FALLBACKS"):
+        load_settings()
+
+
 def test_a_jwt_secret_needs_the_issuer_it_belongs_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
     monkeypatch.setenv("SUPABASE_JWT_SECRET", "s" * 32)

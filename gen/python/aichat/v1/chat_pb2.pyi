@@ -54,6 +54,38 @@ REASONING_EFFORT_HIGH: ReasoningEffort.ValueType  # 4
 """A lot."""
 Global___ReasoningEffort: _TypeAlias = ReasoningEffort  # noqa: Y015
 
+class _GenerationState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GenerationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GenerationState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GENERATION_STATE_UNSPECIFIED: _GenerationState.ValueType  # 0
+    """Never sent."""
+    GENERATION_STATE_COMPLETE: _GenerationState.ValueType  # 1
+    """Its model ended the answer, and the answer is stored."""
+    GENERATION_STATE_FAILED: _GenerationState.ValueType  # 2
+    """Its vendor failed or refused to go on."""
+    GENERATION_STATE_INTERRUPTED: _GenerationState.ValueType  # 3
+    """The server broke it off when it shut down."""
+    GENERATION_STATE_CANCELLED: _GenerationState.ValueType  # 4
+    """A caller stopped it."""
+
+class GenerationState(_GenerationState, metaclass=_GenerationStateEnumTypeWrapper):
+    """How far a generation got."""
+
+GENERATION_STATE_UNSPECIFIED: GenerationState.ValueType  # 0
+"""Never sent."""
+GENERATION_STATE_COMPLETE: GenerationState.ValueType  # 1
+"""Its model ended the answer, and the answer is stored."""
+GENERATION_STATE_FAILED: GenerationState.ValueType  # 2
+"""Its vendor failed or refused to go on."""
+GENERATION_STATE_INTERRUPTED: GenerationState.ValueType  # 3
+"""The server broke it off when it shut down."""
+GENERATION_STATE_CANCELLED: GenerationState.ValueType  # 4
+"""A caller stopped it."""
+Global___GenerationState: _TypeAlias = GenerationState  # noqa: Y015
+
 @_typing.final
 class ChatOptions(_message.Message):
     """How to answer."""
@@ -117,6 +149,7 @@ class StreamChatRequest(_message.Message):
     PARTS_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     OPTIONS_FIELD_NUMBER: _builtins.int
+    CANCEL_ON_DISCONNECT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes the call safe to repeat: a UUID of the caller's choice, new for each message. Empty: the call is not
     repeatable.
@@ -129,6 +162,10 @@ class StreamChatRequest(_message.Message):
     """
     model: _builtins.str
     """The model to ask, an id from ListModels."""
+    cancel_on_disconnect: _builtins.bool
+    """Whether the answer is cancelled, as CancelGeneration does, when the last stream of it on the replica that writes it
+    is gone before its end. Default: it goes on being written and is stored.
+    """
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[_messages_pb2.Part]:
         """The message's content: 1 to 64 parts."""
@@ -146,10 +183,11 @@ class StreamChatRequest(_message.Message):
         parts: _abc.Iterable[_messages_pb2.Part] | None = ...,
         model: _builtins.str = ...,
         options: Global___ChatOptions | None = ...,
+        cancel_on_disconnect: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "model", b"model", "options", b"options", "parent_message_id", b"parent_message_id", "parts", b"parts", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_on_disconnect", b"cancel_on_disconnect", "conversation_id", b"conversation_id", "model", b"model", "options", b"options", "parent_message_id", b"parent_message_id", "parts", b"parts", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -222,6 +260,142 @@ class StreamChatResponse(_message.Message):
 Global___StreamChatResponse: _TypeAlias = StreamChatResponse  # noqa: Y015
 
 @_typing.final
+class ResumeChatRequest(_message.Message):
+    """Which stream to go on with, and from where."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENERATION_ID_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    generation_id: _builtins.str
+    """The generation that writes the answer, as `started` names it: a UUID."""
+    after_sequence: _builtins.int
+    """The number of the last event that was received, at least 0. Default: from the beginning."""
+    def __init__(
+        self,
+        *,
+        generation_id: _builtins.str = ...,
+        after_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "generation_id", b"generation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeChatRequest: _TypeAlias = ResumeChatRequest  # noqa: Y015
+
+@_typing.final
+class ResumeChatResponse(_message.Message):
+    """One event of an answer's stream, the same as StreamChatResponse."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    LANE_FIELD_NUMBER: _builtins.int
+    STARTED_FIELD_NUMBER: _builtins.int
+    TEXT_DELTA_FIELD_NUMBER: _builtins.int
+    REASONING_DELTA_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    COMPLETED_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """The event's number within its generation, from 1 up, without gaps. A heartbeat is no event of the generation:
+    it repeats the number of the event before it.
+    """
+    lane: _builtins.int
+    """Which of several models that answer side by side the event is from; 0 while there is one."""
+    @_builtins.property
+    def started(self) -> Global___ChatStarted:
+        """The vendor took the message and the answer begins. Always the event with the number 1."""
+
+    @_builtins.property
+    def text_delta(self) -> Global___TextDelta:
+        """More of the answer."""
+
+    @_builtins.property
+    def reasoning_delta(self) -> Global___ReasoningDelta:
+        """More of the model's reasoning, where the vendor shows it. Reasoning is not stored."""
+
+    @_builtins.property
+    def usage(self) -> Global___ChatUsage:
+        """What the answer has used so far."""
+
+    @_builtins.property
+    def heartbeat(self) -> Global___Heartbeat:
+        """Nothing happened for a while; the stream is alive."""
+
+    @_builtins.property
+    def completed(self) -> Global___ChatCompleted:
+        """The answer is whole and stored. Always the last event of a call that succeeds."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        lane: _builtins.int = ...,
+        started: Global___ChatStarted | None = ...,
+        text_delta: Global___TextDelta | None = ...,
+        reasoning_delta: Global___ReasoningDelta | None = ...,
+        usage: Global___ChatUsage | None = ...,
+        heartbeat: Global___Heartbeat | None = ...,
+        completed: Global___ChatCompleted | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "reasoning_delta", b"reasoning_delta", "started", b"started", "text_delta", b"text_delta", "usage", b"usage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "lane", b"lane", "reasoning_delta", b"reasoning_delta", "sequence", b"sequence", "started", b"started", "text_delta", b"text_delta", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "text_delta", "reasoning_delta", "usage", "heartbeat", "completed"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___ResumeChatResponse: _TypeAlias = ResumeChatResponse  # noqa: Y015
+
+@_typing.final
+class CancelGenerationRequest(_message.Message):
+    """Which answer to stop."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENERATION_ID_FIELD_NUMBER: _builtins.int
+    generation_id: _builtins.str
+    """The generation that writes the answer, as `started` names it: a UUID."""
+    def __init__(
+        self,
+        *,
+        generation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation_id", b"generation_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelGenerationRequest: _TypeAlias = CancelGenerationRequest  # noqa: Y015
+
+@_typing.final
+class CancelGenerationResponse(_message.Message):
+    """How the answer ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    state: Global___GenerationState.ValueType
+    """GENERATION_STATE_CANCELLED if it was stopped, now or before; another state if it had ended otherwise by then."""
+    def __init__(
+        self,
+        *,
+        state: Global___GenerationState.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelGenerationResponse: _TypeAlias = CancelGenerationResponse  # noqa: Y015
+
+@_typing.final
 class ChatStarted(_message.Message):
     """An answer begins."""
 
@@ -233,6 +407,7 @@ class ChatStarted(_message.Message):
     MESSAGE_ID_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
+    REQUESTED_MODEL_FIELD_NUMBER: _builtins.int
     generation_id: _builtins.str
     """The generation that writes the answer."""
     conversation_id: _builtins.str
@@ -242,9 +417,13 @@ class ChatStarted(_message.Message):
     message_id: _builtins.str
     """The id that the answer is stored under."""
     model: _builtins.str
-    """The model that answers."""
+    """The model that answers, and goes on to do so: once this is said, no other one takes its place."""
     provider: _builtins.str
     """The vendor that runs it."""
+    requested_model: _builtins.str
+    """The model that was asked for. Another one than `model` where that one's vendor failed before its first word and
+    the fallback that the server is configured with answers; the answer's usage and cost are the fallback's.
+    """
     def __init__(
         self,
         *,
@@ -254,10 +433,11 @@ class ChatStarted(_message.Message):
         message_id: _builtins.str = ...,
         model: _builtins.str = ...,
         provider: _builtins.str = ...,
+        requested_model: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "generation_id", b"generation_id", "message_id", b"message_id", "model", b"model", "provider", b"provider", "user_message_id", b"user_message_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "generation_id", b"generation_id", "message_id", b"message_id", "model", b"model", "provider", b"provider", "requested_model", b"requested_model", "user_message_id", b"user_message_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

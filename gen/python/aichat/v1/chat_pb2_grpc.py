@@ -40,6 +40,16 @@ class ChatServiceStub:
                 request_serializer=aichat_dot_v1_dot_chat__pb2.StreamChatRequest.SerializeToString,
                 response_deserializer=aichat_dot_v1_dot_chat__pb2.StreamChatResponse.FromString,
                 _registered_method=True)
+        self.ResumeChat = channel.unary_stream(
+                '/aichat.v1.ChatService/ResumeChat',
+                request_serializer=aichat_dot_v1_dot_chat__pb2.ResumeChatRequest.SerializeToString,
+                response_deserializer=aichat_dot_v1_dot_chat__pb2.ResumeChatResponse.FromString,
+                _registered_method=True)
+        self.CancelGeneration = channel.unary_unary(
+                '/aichat.v1.ChatService/CancelGeneration',
+                request_serializer=aichat_dot_v1_dot_chat__pb2.CancelGenerationRequest.SerializeToString,
+                response_deserializer=aichat_dot_v1_dot_chat__pb2.CancelGenerationResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/aichat.v1.ChatService/ListModels',
                 request_serializer=aichat_dot_v1_dot_chat__pb2.ListModelsRequest.SerializeToString,
@@ -60,8 +70,35 @@ class ChatServiceServicer:
         a second answer: it gets the first one's, from its beginning, perhaps in other portions.
 
         Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
-        GENERATION_IN_PROGRESS, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_
-        reason.
+        GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
+        ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeChat(self, request, context):
+        """Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
+        exactly the events that follow `after_sequence`, in order. It never starts a second answer.
+
+        The events are kept for some minutes after the answer's end. After that the answer comes once more from its
+        beginning, in one piece, if `after_sequence` is 0; otherwise the call is GENERATION_NOT_RESUMABLE. The stream ends
+        as StreamChat's does.
+
+        Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
+        CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelGeneration(self, request, context):
+        """Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
+        the state MESSAGE_STATE_CANCELLED, and the answer's streams end with GENERATION_CANCELLED. An answer of which
+        nothing had arrived leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
+        it is.
+
+        Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,6 +118,16 @@ def add_ChatServiceServicer_to_server(servicer, server):
                     servicer.StreamChat,
                     request_deserializer=aichat_dot_v1_dot_chat__pb2.StreamChatRequest.FromString,
                     response_serializer=aichat_dot_v1_dot_chat__pb2.StreamChatResponse.SerializeToString,
+            ),
+            'ResumeChat': grpc.unary_stream_rpc_method_handler(
+                    servicer.ResumeChat,
+                    request_deserializer=aichat_dot_v1_dot_chat__pb2.ResumeChatRequest.FromString,
+                    response_serializer=aichat_dot_v1_dot_chat__pb2.ResumeChatResponse.SerializeToString,
+            ),
+            'CancelGeneration': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelGeneration,
+                    request_deserializer=aichat_dot_v1_dot_chat__pb2.CancelGenerationRequest.FromString,
+                    response_serializer=aichat_dot_v1_dot_chat__pb2.CancelGenerationResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -116,6 +163,60 @@ class ChatService:
             '/aichat.v1.ChatService/StreamChat',
             aichat_dot_v1_dot_chat__pb2.StreamChatRequest.SerializeToString,
             aichat_dot_v1_dot_chat__pb2.StreamChatResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeChat(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/aichat.v1.ChatService/ResumeChat',
+            aichat_dot_v1_dot_chat__pb2.ResumeChatRequest.SerializeToString,
+            aichat_dot_v1_dot_chat__pb2.ResumeChatResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelGeneration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aichat.v1.ChatService/CancelGeneration',
+            aichat_dot_v1_dot_chat__pb2.CancelGenerationRequest.SerializeToString,
+            aichat_dot_v1_dot_chat__pb2.CancelGenerationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,8 +42,27 @@ class ChatServiceStub:
     a second answer: it gets the first one's, from its beginning, perhaps in other portions.
 
     Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
-    GENERATION_IN_PROGRESS, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_
-    reason.
+    GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
+    ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+    """
+    ResumeChat: _grpc.UnaryStreamMultiCallable[_chat_pb2.ResumeChatRequest, _chat_pb2.ResumeChatResponse]
+    """Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
+    exactly the events that follow `after_sequence`, in order. It never starts a second answer.
+
+    The events are kept for some minutes after the answer's end. After that the answer comes once more from its
+    beginning, in one piece, if `after_sequence` is 0; otherwise the call is GENERATION_NOT_RESUMABLE. The stream ends
+    as StreamChat's does.
+
+    Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
+    CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+    """
+    CancelGeneration: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CancelGenerationRequest, _chat_pb2.CancelGenerationResponse]
+    """Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
+    the state MESSAGE_STATE_CANCELLED, and the answer's streams end with GENERATION_CANCELLED. An answer of which
+    nothing had arrived leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
+    it is.
+
+    Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
     """
     ListModels: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListModelsRequest, _chat_pb2.ListModelsResponse]
     """Lists the models that chats can be held with, by vendor and id. The list is short and comes whole."""
@@ -62,8 +81,27 @@ class ChatServiceAsyncStub(ChatServiceStub):
     a second answer: it gets the first one's, from its beginning, perhaps in other portions.
 
     Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
-    GENERATION_IN_PROGRESS, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_
-    reason.
+    GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
+    ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+    """
+    ResumeChat: _aio.UnaryStreamMultiCallable[_chat_pb2.ResumeChatRequest, _chat_pb2.ResumeChatResponse]  # type: ignore[assignment]
+    """Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
+    exactly the events that follow `after_sequence`, in order. It never starts a second answer.
+
+    The events are kept for some minutes after the answer's end. After that the answer comes once more from its
+    beginning, in one piece, if `after_sequence` is 0; otherwise the call is GENERATION_NOT_RESUMABLE. The stream ends
+    as StreamChat's does.
+
+    Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
+    CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+    """
+    CancelGeneration: _aio.UnaryUnaryMultiCallable[_chat_pb2.CancelGenerationRequest, _chat_pb2.CancelGenerationResponse]  # type: ignore[assignment]
+    """Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
+    the state MESSAGE_STATE_CANCELLED, and the answer's streams end with GENERATION_CANCELLED. An answer of which
+    nothing had arrived leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
+    it is.
+
+    Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListModelsRequest, _chat_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models that chats can be held with, by vendor and id. The list is short and comes whole."""
@@ -85,8 +123,39 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         a second answer: it gets the first one's, from its beginning, perhaps in other portions.
 
         Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
-        GENERATION_IN_PROGRESS, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_
-        reason.
+        GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
+        ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeChat(
+        self,
+        request: _chat_pb2.ResumeChatRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_chat_pb2.ResumeChatResponse], _abc.AsyncIterator[_chat_pb2.ResumeChatResponse]]:
+        """Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
+        exactly the events that follow `after_sequence`, in order. It never starts a second answer.
+
+        The events are kept for some minutes after the answer's end. After that the answer comes once more from its
+        beginning, in one piece, if `after_sequence` is 0; otherwise the call is GENERATION_NOT_RESUMABLE. The stream ends
+        as StreamChat's does.
+
+        Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
+        CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelGeneration(
+        self,
+        request: _chat_pb2.CancelGenerationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_chat_pb2.CancelGenerationResponse, _abc.Awaitable[_chat_pb2.CancelGenerationResponse]]:
+        """Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
+        the state MESSAGE_STATE_CANCELLED, and the answer's streams end with GENERATION_CANCELLED. An answer of which
+        nothing had arrived leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
+        it is.
+
+        Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
         """
 
     @_abc_1.abstractmethod

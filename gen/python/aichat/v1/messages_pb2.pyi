@@ -59,6 +59,8 @@ class _MessageStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageS
     """An answer that broke off because its vendor failed or refused to go on; what had arrived is kept."""
     MESSAGE_STATE_INTERRUPTED: _MessageState.ValueType  # 3
     """An answer that the server broke off when it shut down; what had arrived is kept."""
+    MESSAGE_STATE_CANCELLED: _MessageState.ValueType  # 4
+    """An answer that a caller stopped; what had arrived is kept."""
 
 class MessageState(_MessageState, metaclass=_MessageStateEnumTypeWrapper):
     """How far a message got."""
@@ -71,6 +73,8 @@ MESSAGE_STATE_FAILED: MessageState.ValueType  # 2
 """An answer that broke off because its vendor failed or refused to go on; what had arrived is kept."""
 MESSAGE_STATE_INTERRUPTED: MessageState.ValueType  # 3
 """An answer that the server broke off when it shut down; what had arrived is kept."""
+MESSAGE_STATE_CANCELLED: MessageState.ValueType  # 4
+"""An answer that a caller stopped; what had arrived is kept."""
 Global___MessageState: _TypeAlias = MessageState  # noqa: Y015
 
 class _StopReason:

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aichat/v1/chat.proto.
  */
 export const file_aichat_v1_chat: GenFile = /*@__PURE__*/
-  fileDesc("ChRhaWNoYXQvdjEvY2hhdC5wcm90bxIJYWljaGF0LnYxIsgBCgtDaGF0T3B0aW9ucxIeChFtYXhfb3V0cHV0X3Rva2VucxgBIAEoBUgAiAEBEhgKC3RlbXBlcmF0dXJlGAIgASgBSAGIAQESDAoEc3RvcBgDIAMoCRIVCg1zeXN0ZW1fcHJvbXB0GAQgASgJEjQKEHJlYXNvbmluZ19lZmZvcnQYBSABKA4yGi5haWNoYXQudjEuUmVhc29uaW5nRWZmb3J0QhQKEl9tYXhfb3V0cHV0X3Rva2Vuc0IOCgxfdGVtcGVyYXR1cmUiswEKEVN0cmVhbUNoYXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhkKEXBhcmVudF9tZXNzYWdlX2lkGAMgASgJEh4KBXBhcnRzGAQgAygLMg8uYWljaGF0LnYxLlBhcnQSDQoFbW9kZWwYBSABKAkSJwoHb3B0aW9ucxgGIAEoCzIWLmFpY2hhdC52MS5DaGF0T3B0aW9ucyLLAgoSU3RyZWFtQ2hhdFJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgDEgwKBGxhbmUYAiABKAUSKQoHc3RhcnRlZBgDIAEoCzIWLmFpY2hhdC52MS5DaGF0U3RhcnRlZEgAEioKCnRleHRfZGVsdGEYBCABKAsyFC5haWNoYXQudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGAUgASgLMhkuYWljaGF0LnYxLlJlYXNvbmluZ0RlbHRhSAASJQoFdXNhZ2UYBiABKAsyFC5haWNoYXQudjEuQ2hhdFVzYWdlSAASKQoJaGVhcnRiZWF0GAcgASgLMhQuYWljaGF0LnYxLkhlYXJ0YmVhdEgAEi0KCWNvbXBsZXRlZBgIIAEoCzIYLmFpY2hhdC52MS5DaGF0Q29tcGxldGVkSABCBwoFZXZlbnQiiwEKC0NoYXRTdGFydGVkEhUKDWdlbmVyYXRpb25faWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhcKD3VzZXJfbWVzc2FnZV9pZBgDIAEoCRISCgptZXNzYWdlX2lkGAQgASgJEg0KBW1vZGVsGAUgASgJEhAKCHByb3ZpZGVyGAYgASgJIhkKCVRleHREZWx0YRIMCgR0ZXh0GAEgASgJIh4KDlJlYXNvbmluZ0RlbHRhEgwKBHRleHQYASABKAkiTgoJQ2hhdFVzYWdlEh8KBXVzYWdlGAEgASgLMhAuYWljaGF0LnYxLlVzYWdlEiAKBGNvc3QYAiABKAsyEi5nb29nbGUudHlwZS5Nb25leSILCglIZWFydGJlYXQiNAoNQ2hhdENvbXBsZXRlZBIjCgdtZXNzYWdlGAEgASgLMhIuYWljaGF0LnYxLk1lc3NhZ2UiEwoRTGlzdE1vZGVsc1JlcXVlc3QiNgoSTGlzdE1vZGVsc1Jlc3BvbnNlEiAKBm1vZGVscxgBIAMoCzIQLmFpY2hhdC52MS5Nb2RlbCqgAQoPUmVhc29uaW5nRWZmb3J0EiAKHFJFQVNPTklOR19FRkZPUlRfVU5TUEVDSUZJRUQQABIZChVSRUFTT05JTkdfRUZGT1JUX05PTkUQARIYChRSRUFTT05JTkdfRUZGT1JUX0xPVxACEhsKF1JFQVNPTklOR19FRkZPUlRfTUVESVVNEAMSGQoVUkVBU09OSU5HX0VGRk9SVF9ISUdIEAQyqgEKC0NoYXRTZXJ2aWNlEksKClN0cmVhbUNoYXQSHC5haWNoYXQudjEuU3RyZWFtQ2hhdFJlcXVlc3QaHS5haWNoYXQudjEuU3RyZWFtQ2hhdFJlc3BvbnNlMAESTgoKTGlzdE1vZGVscxIcLmFpY2hhdC52MS5MaXN0TW9kZWxzUmVxdWVzdBodLmFpY2hhdC52MS5MaXN0TW9kZWxzUmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_aichat_v1_messages, file_aichat_v1_models, file_google_type_money]);
+  fileDesc("ChRhaWNoYXQvdjEvY2hhdC5wcm90bxIJYWljaGF0LnYxIsgBCgtDaGF0T3B0aW9ucxIeChFtYXhfb3V0cHV0X3Rva2VucxgBIAEoBUgAiAEBEhgKC3RlbXBlcmF0dXJlGAIgASgBSAGIAQESDAoEc3RvcBgDIAMoCRIVCg1zeXN0ZW1fcHJvbXB0GAQgASgJEjQKEHJlYXNvbmluZ19lZmZvcnQYBSABKA4yGi5haWNoYXQudjEuUmVhc29uaW5nRWZmb3J0QhQKEl9tYXhfb3V0cHV0X3Rva2Vuc0IOCgxfdGVtcGVyYXR1cmUi0QEKEVN0cmVhbUNoYXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhkKEXBhcmVudF9tZXNzYWdlX2lkGAMgASgJEh4KBXBhcnRzGAQgAygLMg8uYWljaGF0LnYxLlBhcnQSDQoFbW9kZWwYBSABKAkSJwoHb3B0aW9ucxgGIAEoCzIWLmFpY2hhdC52MS5DaGF0T3B0aW9ucxIcChRjYW5jZWxfb25fZGlzY29ubmVjdBgHIAEoCCLLAgoSU3RyZWFtQ2hhdFJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgDEgwKBGxhbmUYAiABKAUSKQoHc3RhcnRlZBgDIAEoCzIWLmFpY2hhdC52MS5DaGF0U3RhcnRlZEgAEioKCnRleHRfZGVsdGEYBCABKAsyFC5haWNoYXQudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGAUgASgLMhkuYWljaGF0LnYxLlJlYXNvbmluZ0RlbHRhSAASJQoFdXNhZ2UYBiABKAsyFC5haWNoYXQudjEuQ2hhdFVzYWdlSAASKQoJaGVhcnRiZWF0GAcgASgLMhQuYWljaGF0LnYxLkhlYXJ0YmVhdEgAEi0KCWNvbXBsZXRlZBgIIAEoCzIYLmFpY2hhdC52MS5DaGF0Q29tcGxldGVkSABCBwoFZXZlbnQiQgoRUmVzdW1lQ2hhdFJlcXVlc3QSFQoNZ2VuZXJhdGlvbl9pZBgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoAyLLAgoSUmVzdW1lQ2hhdFJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgDEgwKBGxhbmUYAiABKAUSKQoHc3RhcnRlZBgDIAEoCzIWLmFpY2hhdC52MS5DaGF0U3RhcnRlZEgAEioKCnRleHRfZGVsdGEYBCABKAsyFC5haWNoYXQudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGAUgASgLMhkuYWljaGF0LnYxLlJlYXNvbmluZ0RlbHRhSAASJQoFdXNhZ2UYBiABKAsyFC5haWNoYXQudjEuQ2hhdFVzYWdlSAASKQoJaGVhcnRiZWF0GAcgASgLMhQuYWljaGF0LnYxLkhlYXJ0YmVhdEgAEi0KCWNvbXBsZXRlZBgIIAEoCzIYLmFpY2hhdC52MS5DaGF0Q29tcGxldGVkSABCBwoFZXZlbnQiMAoXQ2FuY2VsR2VuZXJhdGlvblJlcXVlc3QSFQoNZ2VuZXJhdGlvbl9pZBgBIAEoCSJFChhDYW5jZWxHZW5lcmF0aW9uUmVzcG9uc2USKQoFc3RhdGUYASABKA4yGi5haWNoYXQudjEuR2VuZXJhdGlvblN0YXRlIqQBCgtDaGF0U3RhcnRlZBIVCg1nZW5lcmF0aW9uX2lkGAEgASgJEhcKD2NvbnZlcnNhdGlvbl9pZBgCIAEoCRIXCg91c2VyX21lc3NhZ2VfaWQYAyABKAkSEgoKbWVzc2FnZV9pZBgEIAEoCRINCgVtb2RlbBgFIAEoCRIQCghwcm92aWRlchgGIAEoCRIXCg9yZXF1ZXN0ZWRfbW9kZWwYByABKAkiGQoJVGV4dERlbHRhEgwKBHRleHQYASABKAkiHgoOUmVhc29uaW5nRGVsdGESDAoEdGV4dBgBIAEoCSJOCglDaGF0VXNhZ2USHwoFdXNhZ2UYASABKAsyEC5haWNoYXQudjEuVXNhZ2USIAoEY29zdBgCIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5IgsKCUhlYXJ0YmVhdCI0Cg1DaGF0Q29tcGxldGVkEiMKB21lc3NhZ2UYASABKAsyEi5haWNoYXQudjEuTWVzc2FnZSITChFMaXN0TW9kZWxzUmVxdWVzdCI2ChJMaXN0TW9kZWxzUmVzcG9uc2USIAoGbW9kZWxzGAEgAygLMhAuYWljaGF0LnYxLk1vZGVsKqABCg9SZWFzb25pbmdFZmZvcnQSIAocUkVBU09OSU5HX0VGRk9SVF9VTlNQRUNJRklFRBAAEhkKFVJFQVNPTklOR19FRkZPUlRfTk9ORRABEhgKFFJFQVNPTklOR19FRkZPUlRfTE9XEAISGwoXUkVBU09OSU5HX0VGRk9SVF9NRURJVU0QAxIZChVSRUFTT05JTkdfRUZGT1JUX0hJR0gQBCqxAQoPR2VuZXJhdGlvblN0YXRlEiAKHEdFTkVSQVRJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIdChlHRU5FUkFUSU9OX1NUQVRFX0NPTVBMRVRFEAESGwoXR0VORVJBVElPTl9TVEFURV9GQUlMRUQQAhIgChxHRU5FUkFUSU9OX1NUQVRFX0lOVEVSUlVQVEVEEAMSHgoaR0VORVJBVElPTl9TVEFURV9DQU5DRUxMRUQQBDLeAgoLQ2hhdFNlcnZpY2USSwoKU3RyZWFtQ2hhdBIcLmFpY2hhdC52MS5TdHJlYW1DaGF0UmVxdWVzdBodLmFpY2hhdC52MS5TdHJlYW1DaGF0UmVzcG9uc2UwARJQCgpSZXN1bWVDaGF0EhwuYWljaGF0LnYxLlJlc3VtZUNoYXRSZXF1ZXN0Gh0uYWljaGF0LnYxLlJlc3VtZUNoYXRSZXNwb25zZSIDkAIBMAESYAoQQ2FuY2VsR2VuZXJhdGlvbhIiLmFpY2hhdC52MS5DYW5jZWxHZW5lcmF0aW9uUmVxdWVzdBojLmFpY2hhdC52MS5DYW5jZWxHZW5lcmF0aW9uUmVzcG9uc2UiA5ACAhJOCgpMaXN0TW9kZWxzEhwuYWljaGF0LnYxLkxpc3RNb2RlbHNSZXF1ZXN0Gh0uYWljaGF0LnYxLkxpc3RNb2RlbHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_aichat_v1_messages, file_aichat_v1_models, file_google_type_money]);
 
 /**
  * How to answer.
@@ -118,6 +118,14 @@ export type StreamChatRequest = Message<"aichat.v1.StreamChatRequest"> & {
    * @generated from field: aichat.v1.ChatOptions options = 6;
    */
   options?: ChatOptions | undefined;
+
+  /**
+   * Whether the answer is cancelled, as CancelGeneration does, when the last stream of it on the replica that writes it
+   * is gone before its end. Default: it goes on being written and is stored.
+   *
+   * @generated from field: bool cancel_on_disconnect = 7;
+   */
+  cancelOnDisconnect: boolean;
 };
 
 /**
@@ -212,6 +220,160 @@ export const StreamChatResponseSchema: GenMessage<StreamChatResponse> = /*@__PUR
   messageDesc(file_aichat_v1_chat, 2);
 
 /**
+ * Which stream to go on with, and from where.
+ *
+ * @generated from message aichat.v1.ResumeChatRequest
+ */
+export type ResumeChatRequest = Message<"aichat.v1.ResumeChatRequest"> & {
+  /**
+   * The generation that writes the answer, as `started` names it: a UUID.
+   *
+   * @generated from field: string generation_id = 1;
+   */
+  generationId: string;
+
+  /**
+   * The number of the last event that was received, at least 0. Default: from the beginning.
+   *
+   * @generated from field: int64 after_sequence = 2;
+   */
+  afterSequence: bigint;
+};
+
+/**
+ * Describes the message aichat.v1.ResumeChatRequest.
+ * Use `create(ResumeChatRequestSchema)` to create a new message.
+ */
+export const ResumeChatRequestSchema: GenMessage<ResumeChatRequest> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_chat, 3);
+
+/**
+ * One event of an answer's stream, the same as StreamChatResponse.
+ *
+ * @generated from message aichat.v1.ResumeChatResponse
+ */
+export type ResumeChatResponse = Message<"aichat.v1.ResumeChatResponse"> & {
+  /**
+   * The event's number within its generation, from 1 up, without gaps. A heartbeat is no event of the generation:
+   * it repeats the number of the event before it.
+   *
+   * @generated from field: int64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * Which of several models that answer side by side the event is from; 0 while there is one.
+   *
+   * @generated from field: int32 lane = 2;
+   */
+  lane: number;
+
+  /**
+   * What happened.
+   *
+   * @generated from oneof aichat.v1.ResumeChatResponse.event
+   */
+  event: {
+    /**
+     * The vendor took the message and the answer begins. Always the event with the number 1.
+     *
+     * @generated from field: aichat.v1.ChatStarted started = 3;
+     */
+    value: ChatStarted;
+    case: "started";
+  } | {
+    /**
+     * More of the answer.
+     *
+     * @generated from field: aichat.v1.TextDelta text_delta = 4;
+     */
+    value: TextDelta;
+    case: "textDelta";
+  } | {
+    /**
+     * More of the model's reasoning, where the vendor shows it. Reasoning is not stored.
+     *
+     * @generated from field: aichat.v1.ReasoningDelta reasoning_delta = 5;
+     */
+    value: ReasoningDelta;
+    case: "reasoningDelta";
+  } | {
+    /**
+     * What the answer has used so far.
+     *
+     * @generated from field: aichat.v1.ChatUsage usage = 6;
+     */
+    value: ChatUsage;
+    case: "usage";
+  } | {
+    /**
+     * Nothing happened for a while; the stream is alive.
+     *
+     * @generated from field: aichat.v1.Heartbeat heartbeat = 7;
+     */
+    value: Heartbeat;
+    case: "heartbeat";
+  } | {
+    /**
+     * The answer is whole and stored. Always the last event of a call that succeeds.
+     *
+     * @generated from field: aichat.v1.ChatCompleted completed = 8;
+     */
+    value: ChatCompleted;
+    case: "completed";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message aichat.v1.ResumeChatResponse.
+ * Use `create(ResumeChatResponseSchema)` to create a new message.
+ */
+export const ResumeChatResponseSchema: GenMessage<ResumeChatResponse> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_chat, 4);
+
+/**
+ * Which answer to stop.
+ *
+ * @generated from message aichat.v1.CancelGenerationRequest
+ */
+export type CancelGenerationRequest = Message<"aichat.v1.CancelGenerationRequest"> & {
+  /**
+   * The generation that writes the answer, as `started` names it: a UUID.
+   *
+   * @generated from field: string generation_id = 1;
+   */
+  generationId: string;
+};
+
+/**
+ * Describes the message aichat.v1.CancelGenerationRequest.
+ * Use `create(CancelGenerationRequestSchema)` to create a new message.
+ */
+export const CancelGenerationRequestSchema: GenMessage<CancelGenerationRequest> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_chat, 5);
+
+/**
+ * How the answer ended.
+ *
+ * @generated from message aichat.v1.CancelGenerationResponse
+ */
+export type CancelGenerationResponse = Message<"aichat.v1.CancelGenerationResponse"> & {
+  /**
+   * GENERATION_STATE_CANCELLED if it was stopped, now or before; another state if it had ended otherwise by then.
+   *
+   * @generated from field: aichat.v1.GenerationState state = 1;
+   */
+  state: GenerationState;
+};
+
+/**
+ * Describes the message aichat.v1.CancelGenerationResponse.
+ * Use `create(CancelGenerationResponseSchema)` to create a new message.
+ */
+export const CancelGenerationResponseSchema: GenMessage<CancelGenerationResponse> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_chat, 6);
+
+/**
  * An answer begins.
  *
  * @generated from message aichat.v1.ChatStarted
@@ -246,7 +408,7 @@ export type ChatStarted = Message<"aichat.v1.ChatStarted"> & {
   messageId: string;
 
   /**
-   * The model that answers.
+   * The model that answers, and goes on to do so: once this is said, no other one takes its place.
    *
    * @generated from field: string model = 5;
    */
@@ -258,6 +420,14 @@ export type ChatStarted = Message<"aichat.v1.ChatStarted"> & {
    * @generated from field: string provider = 6;
    */
   provider: string;
+
+  /**
+   * The model that was asked for. Another one than `model` where that one's vendor failed before its first word and
+   * the fallback that the server is configured with answers; the answer's usage and cost are the fallback's.
+   *
+   * @generated from field: string requested_model = 7;
+   */
+  requestedModel: string;
 };
 
 /**
@@ -265,7 +435,7 @@ export type ChatStarted = Message<"aichat.v1.ChatStarted"> & {
  * Use `create(ChatStartedSchema)` to create a new message.
  */
 export const ChatStartedSchema: GenMessage<ChatStarted> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 3);
+  messageDesc(file_aichat_v1_chat, 7);
 
 /**
  * More of an answer.
@@ -286,7 +456,7 @@ export type TextDelta = Message<"aichat.v1.TextDelta"> & {
  * Use `create(TextDeltaSchema)` to create a new message.
  */
 export const TextDeltaSchema: GenMessage<TextDelta> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 4);
+  messageDesc(file_aichat_v1_chat, 8);
 
 /**
  * More of a model's reasoning.
@@ -307,7 +477,7 @@ export type ReasoningDelta = Message<"aichat.v1.ReasoningDelta"> & {
  * Use `create(ReasoningDeltaSchema)` to create a new message.
  */
 export const ReasoningDeltaSchema: GenMessage<ReasoningDelta> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 5);
+  messageDesc(file_aichat_v1_chat, 9);
 
 /**
  * What an answer has used so far.
@@ -335,7 +505,7 @@ export type ChatUsage = Message<"aichat.v1.ChatUsage"> & {
  * Use `create(ChatUsageSchema)` to create a new message.
  */
 export const ChatUsageSchema: GenMessage<ChatUsage> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 6);
+  messageDesc(file_aichat_v1_chat, 10);
 
 /**
  * A sign of life.
@@ -350,7 +520,7 @@ export type Heartbeat = Message<"aichat.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 7);
+  messageDesc(file_aichat_v1_chat, 11);
 
 /**
  * An answer is whole and stored.
@@ -371,7 +541,7 @@ export type ChatCompleted = Message<"aichat.v1.ChatCompleted"> & {
  * Use `create(ChatCompletedSchema)` to create a new message.
  */
 export const ChatCompletedSchema: GenMessage<ChatCompleted> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 8);
+  messageDesc(file_aichat_v1_chat, 12);
 
 /**
  * Asks for the models. It has no parameters.
@@ -386,7 +556,7 @@ export type ListModelsRequest = Message<"aichat.v1.ListModelsRequest"> & {
  * Use `create(ListModelsRequestSchema)` to create a new message.
  */
 export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 9);
+  messageDesc(file_aichat_v1_chat, 13);
 
 /**
  * The models.
@@ -407,7 +577,7 @@ export type ListModelsResponse = Message<"aichat.v1.ListModelsResponse"> & {
  * Use `create(ListModelsResponseSchema)` to create a new message.
  */
 export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 10);
+  messageDesc(file_aichat_v1_chat, 14);
 
 /**
  * How much a model should reason before it answers.
@@ -465,6 +635,61 @@ export const ReasoningEffortSchema: GenEnum<ReasoningEffort> = /*@__PURE__*/
   enumDesc(file_aichat_v1_chat, 0);
 
 /**
+ * How far a generation got.
+ *
+ * @generated from enum aichat.v1.GenerationState
+ */
+export const GenerationState = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: GENERATION_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Its model ended the answer, and the answer is stored.
+   *
+   * @generated from enum value: GENERATION_STATE_COMPLETE = 1;
+   */
+  COMPLETE: 1,
+
+  /**
+   * Its vendor failed or refused to go on.
+   *
+   * @generated from enum value: GENERATION_STATE_FAILED = 2;
+   */
+  FAILED: 2,
+
+  /**
+   * The server broke it off when it shut down.
+   *
+   * @generated from enum value: GENERATION_STATE_INTERRUPTED = 3;
+   */
+  INTERRUPTED: 3,
+
+  /**
+   * A caller stopped it.
+   *
+   * @generated from enum value: GENERATION_STATE_CANCELLED = 4;
+   */
+  CANCELLED: 4,
+} as const;
+
+/**
+ * How far a generation got.
+ *
+ * @generated from enum aichat.v1.GenerationState
+ */
+export type GenerationState = (typeof GenerationState)[keyof typeof GenerationState] | UnknownEnum;
+
+/**
+ * Describes the enum aichat.v1.GenerationState.
+ */
+export const GenerationStateSchema: GenEnum<GenerationState> = /*@__PURE__*/
+  enumDesc(file_aichat_v1_chat, 1);
+
+/**
  * Talks to every vendor's models through one interface.
  *
  * @generated from service aichat.v1.ChatService
@@ -479,8 +704,8 @@ export const ChatService: GenService<{
    * a second answer: it gets the first one's, from its beginning, perhaps in other portions.
    *
    * Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
-   * GENERATION_IN_PROGRESS, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_
-   * reason.
+   * GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
+   * ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
    *
    * @generated from rpc aichat.v1.ChatService.StreamChat
    */
@@ -488,6 +713,39 @@ export const ChatService: GenService<{
     methodKind: "server_streaming";
     input: typeof StreamChatRequestSchema;
     output: typeof StreamChatResponseSchema;
+  },
+  /**
+   * Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
+   * exactly the events that follow `after_sequence`, in order. It never starts a second answer.
+   *
+   * The events are kept for some minutes after the answer's end. After that the answer comes once more from its
+   * beginning, in one piece, if `after_sequence` is 0; otherwise the call is GENERATION_NOT_RESUMABLE. The stream ends
+   * as StreamChat's does.
+   *
+   * Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
+   * CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+   *
+   * @generated from rpc aichat.v1.ChatService.ResumeChat
+   */
+  resumeChat: {
+    methodKind: "server_streaming";
+    input: typeof ResumeChatRequestSchema;
+    output: typeof ResumeChatResponseSchema;
+  },
+  /**
+   * Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
+   * the state MESSAGE_STATE_CANCELLED, and the answer's streams end with GENERATION_CANCELLED. An answer of which
+   * nothing had arrived leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
+   * it is.
+   *
+   * Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
+   *
+   * @generated from rpc aichat.v1.ChatService.CancelGeneration
+   */
+  cancelGeneration: {
+    methodKind: "unary";
+    input: typeof CancelGenerationRequestSchema;
+    output: typeof CancelGenerationResponseSchema;
   },
   /**
    * Lists the models that chats can be held with, by vendor and id. The list is short and comes whole.

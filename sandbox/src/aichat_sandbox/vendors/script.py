@@ -43,6 +43,9 @@ class Script:
     """Fail with this HTTP status before any stream."""
     retry_after: float | None = None
     """Seconds, with `status`."""
+    fail_times: int | None = None
+    """So many requests with this text fail as told, whichever vendor gets them; the next ones are answered. None:
+    all fail."""
     hang: bool = False
     hang_after: int | None = None
     cut_after: int | None = None

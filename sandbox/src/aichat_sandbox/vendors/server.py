@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from aiohttp import web
@@ -14,7 +14,7 @@ from .anthropic import Anthropic
 from .gemini import Gemini
 from .openai import OpenAI
 from .protocol import Frames, Reply, Vendor
-from .script import Script, script_for
+from .script import Asked, Script, script_for
 
 LOG_LENGTH = 1000
 SECRET_HEADERS = {"authorization", "x-api-key", "x-goog-api-key"}
@@ -45,6 +45,7 @@ class Entry:
 def make_app() -> web.Application:
     """The server, with an empty log."""
     log: deque[Entry] = deque(maxlen=LOG_LENGTH)
+    failed: Counter[str] = Counter()
 
     async def show(_: web.Request) -> web.Response:
         return web.json_response([asdict(entry) for entry in log])
@@ -55,18 +56,20 @@ def make_app() -> web.Application:
 
     app = web.Application(client_max_size=64 << 20)
     app.add_routes([web.get("/_log", show), web.delete("/_log", clear)])
-    app.add_routes([web.post(path, _handler(vendor(), log)) for path, vendor in ROUTES.items()])
+    app.add_routes([web.post(path, _handler(vendor(), log, failed)) for path, vendor in ROUTES.items()])
     return app
 
 
-def _handler(vendor: Vendor, log: deque[Entry]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _handler(
+    vendor: Vendor, log: deque[Entry], failed: Counter[str]
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         if not vendor.key(request):
             return vendor.failure(401, "No API key was given.", None)
         try:
             body = await request.json()
             asked = vendor.asked(request, body)
-            script = script_for(asked, vendor.name)
+            script = _this_time(script_for(asked, vendor.name), asked, failed)
         except (KeyError, TypeError, ValueError) as error:
             return vendor.failure(400, f"The stand-in cannot read the request: {error!r}", None)
         entry = Entry(vendor.name, asked.model, body, _headers(request), _connection(request))
@@ -83,6 +86,17 @@ def _handler(vendor: Vendor, log: deque[Entry]) -> Callable[[web.Request], Await
             raise
 
     return handle
+
+
+def _this_time(script: Script, asked: Asked, failed: Counter[str]) -> Script:
+    """The script without its failures, once they have happened as often as it says."""
+    if script.fail_times is None:
+        return script
+    text = asked.texts[-1]
+    if failed[text] >= script.fail_times:
+        return replace(script, status=None, hang=False, hang_after=None, cut_after=None, error_after=None)
+    failed[text] += 1
+    return script
 
 
 async def _play(request: web.Request, frames: Frames, script: Script, entry: Entry) -> web.StreamResponse:

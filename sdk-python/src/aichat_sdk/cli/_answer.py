@@ -8,7 +8,6 @@ from typing import Self, TextIO
 
 from rich.console import Console
 from rich.live import Live
-from rich.spinner import Spinner
 
 from aichat_sdk.cli._markdown import SafeMarkdown, printable, split_finished
 
@@ -62,7 +61,8 @@ class LiveAnswer(Answer):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(Spinner("dots"), console=console, refresh_per_second=12, transient=True)
+        # Drawn by this thread alone: rich's own refreshing thread draws in between what another is about to print.
+        self._live = Live("…", console=console, auto_refresh=False, transient=True)
         self._open = ""
         self._printed = False
 
@@ -71,9 +71,10 @@ class LiveAnswer(Answer):
         finished, self._open = split_finished(self._open + text)
         self._live.update(SafeMarkdown(self._open))
         self._print(finished)
+        self._live.refresh()
 
     def __enter__(self) -> Self:
-        self._live.start()
+        self._live.start(refresh=True)
         return self
 
     def __exit__(

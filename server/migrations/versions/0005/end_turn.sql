@@ -2,7 +2,8 @@ DROP FUNCTION aichat.end_turn;
 
 -- Ends a turn: settles the generation and stores the answer, if p_parts holds any; returns the stored answer, or null.
 -- A turn that failed without a word leaves only its generation, without its request_id, so that it can be sent again.
--- Ending a turn again changes nothing.
+-- Ending a turn again changes nothing. The generation becomes the model's that answered, which may be a fallback, and by
+-- which it is priced.
 --
 -- What it used goes into the books, unless it used nothing and failed. A turn that did not complete is charged at most
 -- what was held for it.
@@ -11,7 +12,7 @@ CREATE FUNCTION aichat.end_turn(
     p_message_id uuid, p_state text, p_parts jsonb, p_stop_reason text, p_input_tokens bigint,
     p_cache_read_tokens bigint, p_cache_write_tokens bigint, p_output_tokens bigint, p_reasoning_tokens bigint,
     p_usage_estimated boolean, p_raw_usage jsonb, p_cost_nano_usd bigint, p_price_version timestamptz,
-    p_error_reason text, p_error_message text
+    p_error_reason text, p_error_message text, p_model text, p_provider text
 ) RETURNS json
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -37,6 +38,9 @@ BEGIN
     END IF;
     UPDATE aichat.generations AS g SET
         state = p_state,
+        requested_model = CASE WHEN g.model <> p_model THEN g.model END,
+        model = p_model,
+        provider = p_provider,
         stop_reason = p_stop_reason,
         input_tokens = p_input_tokens,
         cache_read_tokens = p_cache_read_tokens,

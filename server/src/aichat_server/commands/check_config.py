@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
+from aichat_server.app import build_upstream_policy
 from aichat_server.catalogue import build_catalogue
 from aichat_server.settings import Settings
 
 
 def run(settings: Settings, _options: argparse.Namespace) -> int:
     """Checks what cannot be seen from the settings one by one."""
-    build_catalogue(settings)
+    build_upstream_policy(settings, build_catalogue(settings))
     sys.stdout.write("the settings are complete and well-formed\n")
     return 0

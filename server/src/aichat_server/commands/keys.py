@@ -15,7 +15,7 @@ from aichat_server.settings import Settings
 
 def mint(settings: Settings, options: argparse.Namespace) -> int:
     """Makes an API key and prints it, this once."""
-    minted = asyncio.run(_mint(settings, options.organization, options.expires_in_days))
+    minted = asyncio.run(_mint(settings, options))
     shown = {
         "organization_id": str(minted.org_id),
         "member_id": str(minted.member_id),
@@ -35,10 +35,11 @@ def revoke(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-async def _mint(settings: Settings, organization: str, days: int | None) -> MintedKey:
+async def _mint(settings: Settings, options: argparse.Namespace) -> MintedKey:
+    days = options.expires_in_days
     lifetime = None if days is None else timedelta(days=days)
     async with connect_database(settings) as database:
-        return await Organizations(database).mint_key(organization, expires_in=lifetime)
+        return await Organizations(database).mint_key(options.organization, expires_in=lifetime, plan=options.plan)
 
 
 async def _revoke(settings: Settings, options: argparse.Namespace) -> bool:

@@ -26,12 +26,16 @@ class Reason(StrEnum):
     PAGE_TOKEN_INVALID = auto()
     OPTION_UNSUPPORTED = auto()
     REQUEST_TOO_LARGE = auto()
+    RATE_LIMITED = auto()
 
     MODEL_UNKNOWN = auto()
     CONVERSATION_NOT_FOUND = auto()
     MESSAGE_NOT_FOUND = auto()
     REQUEST_ID_REUSED = auto()
     GENERATION_IN_PROGRESS = auto()
+    GENERATION_NOT_FOUND = auto()
+    GENERATION_NOT_RESUMABLE = auto()
+    GENERATION_CANCELLED = auto()
 
     QUOTA_EXCEEDED = auto()
     QUOTA_CHECK_FAILED = auto()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
+from aichat_server.domain.plans import Plan
+
 # Never to be changed: every personal organisation's id derives from it.
 PERSONAL_ORGANIZATIONS = UUID("6f1f5a3e-8f0b-4c55-9f0e-52f1a3c0d7b4")
 
@@ -17,6 +19,8 @@ class Principal:
     member_id: UUID
     key_id: UUID | None = None
     """The API key that was used; None for a session token."""
+    plan: Plan = Plan.FREE
+    """The organisation's."""
 
 
 def personal_org_id(user_id: UUID) -> UUID:

@@ -92,5 +92,15 @@ def hold_for(
     )
 
 
+def dearest_hold(holds: Sequence[Hold]) -> Hold:
+    """What to set aside where any of several models may answer; `holds` are what each of them may come to cost."""
+    most = [hold.most for hold in holds if hold.most is not None]
+    return Hold(
+        known=max(hold.known for hold in holds),
+        history=max(hold.history for hold in holds),
+        most=max(most) if len(most) == len(holds) else None,
+    )
+
+
 def _rounded_up(nano_per_million: int) -> NanoUsd:
     return NanoUsd(-(-nano_per_million // TOKENS_PER_PRICE))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from aichat_server.domain.conversations import Message
+from aichat_server.domain.errors import AichatError
 from aichat_server.domain.events import ReasoningDelta, TextDelta
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.usage import Usage
@@ -21,7 +24,10 @@ class Started:
     message_id: UUID
     """The id that the answer is stored under."""
     model: str
+    """The one that answers."""
     provider: str
+    requested_model: str
+    """The one that was asked for; another one than `model` where a fallback answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +52,43 @@ class Completed:
 
 Delta = TextDelta | ReasoningDelta
 StreamEvent = Started | TextDelta | ReasoningDelta | UsageSoFar | Heartbeat | Completed
+
+
+class GenerationState(StrEnum):
+    """How far a generation got."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    CANCELLED = "cancelled"
+
+
+class GenerationKey(NamedTuple):
+    """Names a generation, and whose it is."""
+
+    org_id: UUID
+    generation_id: UUID
+
+
+class Position(NamedTuple):
+    """How far a stream has got."""
+
+    sequence: int
+    """The number of its last event; 0 before the first."""
+    ended: bool
+    """Whether it is known how the stream ended."""
+
+
+BEGINNING = Position(0, ended=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Events of a stream that follow each other."""
+
+    position: Position
+    """How far the stream has got with them."""
+    events: tuple[StreamEvent, ...]
+    failure: AichatError | None = None
+    """What the stream ended with, if it has ended and not well."""

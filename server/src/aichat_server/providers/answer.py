@@ -52,6 +52,11 @@ class AnswerReader(ABC):
     def usage(self) -> Usage:
         """`raw` in the normal form."""
 
+    @property
+    def used(self) -> bool:
+        """The vendor has counted something, or said something: it did not merely fail."""
+        return bool(self.raw or self._output_bytes)
+
     def read(self, chunk: bytes) -> Iterator[ProviderEvent]:
         """The events that `chunk` completes."""
         for data in self._sse.feed(chunk):

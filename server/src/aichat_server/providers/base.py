@@ -19,7 +19,7 @@ class ProviderConfig:
     api_key: str = field(repr=False)
     base_url: str | None = None
     """None: the vendor's own."""
-    connect_seconds: float = 10.0
+    connect_seconds: float = 5.0
     """Longest wait for a connection."""
     stall_seconds: float = 60.0
     """Longest silence, before the first byte of an answer and between any two later ones."""

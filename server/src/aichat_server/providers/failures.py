@@ -114,7 +114,7 @@ def from_exception(error: Exception, provider: str, model: str, *, begun: bool) 
     if isinstance(error, genai.APIError):
         return _from_response(error.code, error.details, getattr(error.response, "headers", {}), provider, model)
     cause = error.__cause__ if isinstance(error, SDK_ERRORS) and error.__cause__ else error
-    if isinstance(cause, TimeoutError):
+    if isinstance(cause, TimeoutError) and not isinstance(cause, aiohttp.ConnectionTimeoutError):
         return failure(Reason.PROVIDER_TIMEOUT, provider, model)
     return failure(Reason.PROVIDER_STREAM_BROKEN if begun else Reason.PROVIDER_UNAVAILABLE, provider, model)
 

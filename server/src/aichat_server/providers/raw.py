@@ -53,7 +53,7 @@ class RawStreamProvider(BaseAIProvider):
                     yield event
                 await _drain(body)
         except (AichatError, *failures.VENDOR_ERRORS) as error:
-            if reader.begun:
+            if reader.used:
                 yield reader.report()
             if isinstance(error, AichatError):
                 raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import TypeVar
 from uuid import UUID
 
 import grpc
@@ -12,10 +13,11 @@ from aichat.v1 import chat_pb2, chat_pb2_grpc
 from aichat_server.domain.chat import ChatOptions, ReasoningEffort
 from aichat_server.domain.conversations import TextPart
 from aichat_server.domain.events import ReasoningDelta, TextDelta
-from aichat_server.domain.stream import Completed, Heartbeat, Started, StreamEvent, UsageSoFar
+from aichat_server.domain.stream import Completed, GenerationState, Heartbeat, Started, StreamEvent, UsageSoFar
 from aichat_server.rpc.caller import current_principal
 from aichat_server.rpc.messages import message_to_proto, money_to_proto, usage_to_proto
 from aichat_server.rpc.models import model_to_proto
+from aichat_server.services.answers import Answers
 from aichat_server.services.chat import Chat, ChatMessage
 from aichat_server.services.models import Models
 
@@ -25,23 +27,48 @@ _EFFORTS = {
     chat_pb2.REASONING_EFFORT_MEDIUM: ReasoningEffort.MEDIUM,
     chat_pb2.REASONING_EFFORT_HIGH: ReasoningEffort.HIGH,
 }
+_STATES = {
+    GenerationState.COMPLETE: chat_pb2.GENERATION_STATE_COMPLETE,
+    GenerationState.FAILED: chat_pb2.GENERATION_STATE_FAILED,
+    GenerationState.INTERRUPTED: chat_pb2.GENERATION_STATE_INTERRUPTED,
+    GenerationState.CANCELLED: chat_pb2.GENERATION_STATE_CANCELLED,
+}
+
+ResponseT = TypeVar("ResponseT", chat_pb2.StreamChatResponse, chat_pb2.ResumeChatResponse)
 
 
 class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     """Reads journals to callers."""
 
-    def __init__(self, chat: Chat, models: Models) -> None:
+    def __init__(self, chat: Chat, answers: Answers, models: Models) -> None:
         self._chat = chat
+        self._answers = answers
         self._models = models
 
     async def StreamChat(  # noqa: N802
         self, request: chat_pb2.StreamChatRequest, _context: grpc.aio.ServicerContext[object, object]
     ) -> AsyncGenerator[chat_pb2.StreamChatResponse, None]:
         """Sends the message and yields the answer's events."""
-        journal = await self._chat.send(current_principal(), _message(request))
-        async with aclosing(journal.read()) as events:
+        async with aclosing(await self._chat.send(current_principal(), _message(request))) as events:
             async for sequence, event in events:
-                yield _response(sequence, event)
+                yield _response(chat_pb2.StreamChatResponse, sequence, event)
+
+    async def ResumeChat(  # noqa: N802
+        self, request: chat_pb2.ResumeChatRequest, _context: grpc.aio.ServicerContext[object, object]
+    ) -> AsyncGenerator[chat_pb2.ResumeChatResponse, None]:
+        """Yields the answer's events from where the caller lost them."""
+        generation_id = UUID(request.generation_id)
+        resumed = await self._answers.resume(current_principal(), generation_id, request.after_sequence)
+        async with aclosing(resumed) as events:
+            async for sequence, event in events:
+                yield _response(chat_pb2.ResumeChatResponse, sequence, event)
+
+    async def CancelGeneration(  # noqa: N802
+        self, request: chat_pb2.CancelGenerationRequest, _context: grpc.aio.ServicerContext[object, object]
+    ) -> chat_pb2.CancelGenerationResponse:
+        """Stops the answer."""
+        state = await self._answers.cancel(current_principal(), UUID(request.generation_id))
+        return chat_pb2.CancelGenerationResponse(state=_STATES[state])
 
     async def ListModels(  # noqa: N802
         self, _request: chat_pb2.ListModelsRequest, _context: grpc.aio.ServicerContext[object, object]
@@ -58,6 +85,7 @@ def _message(request: chat_pb2.StreamChatRequest) -> ChatMessage:
         conversation_id=_uuid(request.conversation_id),
         parent_message_id=_uuid(request.parent_message_id),
         options=_options(request.options),
+        cancel_on_disconnect=request.cancel_on_disconnect,
     )
 
 
@@ -75,21 +103,21 @@ def _options(options: chat_pb2.ChatOptions) -> ChatOptions:
     )
 
 
-def _response(sequence: int, event: StreamEvent) -> chat_pb2.StreamChatResponse:
+def _response(kind: type[ResponseT], sequence: int, event: StreamEvent) -> ResponseT:
     if isinstance(event, TextDelta):
-        return chat_pb2.StreamChatResponse(sequence=sequence, text_delta=chat_pb2.TextDelta(text=event.text))
+        return kind(sequence=sequence, text_delta=chat_pb2.TextDelta(text=event.text))
     if isinstance(event, ReasoningDelta):
         delta = chat_pb2.ReasoningDelta(text=event.text)
-        return chat_pb2.StreamChatResponse(sequence=sequence, reasoning_delta=delta)
+        return kind(sequence=sequence, reasoning_delta=delta)
     if isinstance(event, Heartbeat):
-        return chat_pb2.StreamChatResponse(sequence=sequence, heartbeat=chat_pb2.Heartbeat())
+        return kind(sequence=sequence, heartbeat=chat_pb2.Heartbeat())
     if isinstance(event, UsageSoFar):
         usage = chat_pb2.ChatUsage(usage=usage_to_proto(event.usage), cost=money_to_proto(event.cost))
-        return chat_pb2.StreamChatResponse(sequence=sequence, usage=usage)
+        return kind(sequence=sequence, usage=usage)
     if isinstance(event, Completed):
         completed = chat_pb2.ChatCompleted(message=message_to_proto(event.message))
-        return chat_pb2.StreamChatResponse(sequence=sequence, completed=completed)
-    return chat_pb2.StreamChatResponse(sequence=sequence, started=_started(event))
+        return kind(sequence=sequence, completed=completed)
+    return kind(sequence=sequence, started=_started(event))
 
 
 def _started(event: Started) -> chat_pb2.ChatStarted:
@@ -100,4 +128,5 @@ def _started(event: Started) -> chat_pb2.ChatStarted:
         message_id=str(event.message_id),
         model=event.model,
         provider=event.provider,
+        requested_model=event.requested_model,
     )

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from uuid import UUID
 
 from aichat.v1 import conversations_pb2 as pb
-from aichat.v1 import messages_pb2
 from aichat.v1.conversations_pb2_grpc import ConversationServiceServicer
 
-from aichat_server.domain.conversations import Message
-from aichat_server.domain.pages import PageKey
 from aichat_server.rpc.caller import current_principal
 from aichat_server.rpc.interceptors.call import Context
 from aichat_server.rpc.messages import conversation_to_proto, message_to_proto
@@ -18,8 +14,6 @@ from aichat_server.rpc.pages import DEFAULT_PAGE_SIZE, decode_page_token, encode
 from aichat_server.services.conversations import Conversations
 
 _CONVERSATIONS = "conversations"
-# A page of long messages ends early, before it outgrows what clients take.
-_MOST_PAGE_BYTES = 3 * 1024 * 1024
 
 
 class ConversationServicer(ConversationServiceServicer):
@@ -78,23 +72,7 @@ class ConversationServicer(ConversationServiceServicer):
         after = decode_page_token(scope, request.page_token)
         size = request.page_size or DEFAULT_PAGE_SIZE
         page = await self._conversations.list_messages(current_principal(), conversation_id, size, after)
-        messages, rest_after = _fitting(page.items)
-        following = rest_after or page.next
         return pb.ListMessagesResponse(
-            messages=messages, next_page_token=encode_page_token(scope, following) if following else ""
+            messages=[message_to_proto(message) for message in page.items],
+            next_page_token=encode_page_token(scope, page.next) if page.next else "",
         )
-
-
-def _fitting(messages: Iterable[Message]) -> tuple[list[messages_pb2.Message], PageKey | None]:
-    """As many messages as one response may hold, at least one, and where the rest begins if any are left out."""
-    fitting: list[messages_pb2.Message] = []
-    size = 0
-    last: Message | None = None
-    for message in messages:
-        proto = message_to_proto(message)
-        size += proto.ByteSize()
-        if last is not None and size > _MOST_PAGE_BYTES:
-            return fitting, PageKey(last.created_at, last.message_id)
-        fitting.append(proto)
-        last = message
-    return fitting, None

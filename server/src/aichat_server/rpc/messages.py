@@ -24,6 +24,7 @@ STATES: Mapping[MessageState, messages_pb2.MessageState.ValueType] = MappingProx
         MessageState.COMPLETE: messages_pb2.MESSAGE_STATE_COMPLETE,
         MessageState.FAILED: messages_pb2.MESSAGE_STATE_FAILED,
         MessageState.INTERRUPTED: messages_pb2.MESSAGE_STATE_INTERRUPTED,
+        MessageState.CANCELLED: messages_pb2.MESSAGE_STATE_CANCELLED,
     }
 )
 STOP_REASONS: Mapping[StopReason, messages_pb2.StopReason.ValueType] = MappingProxyType(

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from aichat_server.rpc.access import access_by_method
 from aichat_server.rpc.drain import Drain
 from aichat_server.rpc.interceptors.authentication import Authentication
+from aichat_server.rpc.interceptors.limits import CallLimits
 from aichat_server.rpc.interceptors.metadata import check_metadata_size
 from aichat_server.rpc.interceptors.pipeline import CallInterceptor
 from aichat_server.rpc.interceptors.validation import Validation
@@ -62,6 +63,7 @@ def build_server(
     chat: ChatServiceServicer,
     conversations: ConversationServiceServicer,
     authentication: Authentication,
+    limits: CallLimits,
     *,
     reflect: bool,
 ) -> RpcServer:
@@ -70,7 +72,7 @@ def build_server(
     ValueError if an RPC does not say who may call it.
     """
     drain = Drain()
-    steps = (check_metadata_size, authentication.authenticate)
+    steps = (check_metadata_size, authentication.authenticate, limits.check)
     interceptor = CallInterceptor(access_by_method(SERVICES), drain, steps, Validation().check)
     server = grpc.aio.server(interceptors=(interceptor,), options=SERVER_OPTIONS)
     add_ChatServiceServicer_to_server(chat, server)

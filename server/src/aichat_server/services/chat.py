@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from uuid import UUID
 
 import msgspec
 import structlog
 
-from aichat_server.domain.chat import ChatOptions, PathMessage, ProviderRequest
+from aichat_server.domain.chat import ChatOptions
 from aichat_server.domain.conversations import Part, text_of
 from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.events import TextDelta
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.ids import new_id
 from aichat_server.domain.models import Model
-from aichat_server.domain.pricing import Hold, hold_for
-from aichat_server.domain.stream import Completed, Started
+from aichat_server.domain.pricing import Hold, dearest_hold, hold_for
+from aichat_server.domain.stream import GenerationKey
+from aichat_server.domain.usage import estimate_tokens
+from aichat_server.services.answers import Answers
 from aichat_server.services.generation import GenerationPlan
 from aichat_server.services.generations import Generations
-from aichat_server.services.journal import Journal
-from aichat_server.services.models import Models, check_options, output_limit
-from aichat_server.storage.turns import EarlierTurn, GenerationState, TurnBegin, TurnStore
+from aichat_server.services.journal import Events
+from aichat_server.services.limits import RateLimits
+from aichat_server.services.models import Models, output_limit
+from aichat_server.services.upstream import Upstream
+from aichat_server.storage.turns import EarlierTurn, TurnBegin, TurnStore
 
 TITLE_CHARACTERS = 80
 
@@ -41,63 +44,88 @@ class ChatMessage:
     conversation_id: UUID | None = None
     parent_message_id: UUID | None = None
     options: ChatOptions = field(default_factory=ChatOptions)
+    cancel_on_disconnect: bool = False
 
 
 class Chat:
     """Sends messages to models."""
 
-    def __init__(self, models: Models, turns: TurnStore, generations: Generations) -> None:
+    def __init__(
+        self,
+        models: Models,
+        upstream: Upstream,
+        turns: TurnStore,
+        generations: Generations,
+        limits: RateLimits,
+        answers: Answers,
+    ) -> None:
         self._models = models
+        self._upstream = upstream
         self._turns = turns
         self._generations = generations
+        self._limits = limits
+        self._answers = answers
 
-    async def send(self, principal: Principal, message: ChatMessage) -> Journal:
-        """Stores the message and begins the answer; returns the answer's journal.
+    async def send(self, principal: Principal, message: ChatMessage) -> Events:
+        """Stores the message and begins the answer; returns the answer's events.
 
         What can be refused is refused before anything is stored. A `request_id` that is known gets the answer that
         it began then, whether that is still being written or stored.
         """
         model = self._models.get(message.model)
-        provider = self._models.provider(model)
-        check_options(model, message.options)
+        candidates = self._upstream.candidates(model, message.options)
+        turn = _turn(principal, message, candidates)
+        key = GenerationKey(turn.org_id, turn.generation_id)
 
-        async def begin() -> Journal:
-            turn = _turn(principal, message, model)
-            generation = self._generations.open(turn.generation_id)
+        async def begin() -> Events:
+            stream = str(turn.request_id or turn.generation_id)
+            admission = await self._limits.admit_turn(principal, stream, _most_tokens(message, model))
+            generation = self._generations.open(key)
             try:
                 begun = await self._turns.begin(turn)
             except BaseException:
-                self._generations.discard(turn.generation_id)
+                admission.end(tokens=0)
+                self._generations.discard(key)
                 raise
             if begun.earlier is not None:
-                self._generations.discard(turn.generation_id)
+                admission.end(tokens=0)
+                self._generations.discard(key)
                 return self._reattach(turn, begun.earlier)
             if begun.quota_failure is not None:
                 _log.error("quota unchecked", generation_id=str(turn.generation_id), cause=begun.quota_failure)
-            request = _provider_request(model, begun.path, message.options)
-            self._generations.start(generation, GenerationPlan(principal, model, provider, request, begun))
-            return generation.journal
+            answer = self._upstream.answer(candidates, begun.path, message.options)
+            plan = GenerationPlan(principal, answer, begun, admission, message.cancel_on_disconnect)
+            self._generations.start(generation, plan)
+            return generation.journal.read()
 
         # A caller that goes away now must not leave a turn that is begun and never answered.
-        return await asyncio.shield(self._generations.spawn(begin()))
+        task = self._generations.spawn(begin())
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if message.cancel_on_disconnect:
+                self._generations.cancel(key)
+            raise
 
-    def _reattach(self, turn: TurnBegin, earlier: EarlierTurn) -> Journal:
+    def _reattach(self, turn: TurnBegin, earlier: EarlierTurn) -> Events:
         if earlier.fingerprint != turn.fingerprint:
             metadata = {"request_id": str(turn.request_id)}
             text = "this request_id was used with other parameters; take a new one for a new message"
             raise AichatError(Reason.REQUEST_ID_REUSED, text, metadata=metadata)
-        running = self._generations.find(earlier.generation_id)
-        if running is not None:
-            return running.journal
-        if earlier.state is GenerationState.RUNNING:
-            metadata = {"generation_id": str(earlier.generation_id)}
-            text = "another replica is still writing this answer; send the same call again shortly"
-            raise AichatError(Reason.GENERATION_IN_PROGRESS, text, metadata=metadata, retry_after=1.0)
-        return _replay(self._generations.journal(), earlier)
+        return self._answers.read(GenerationKey(turn.org_id, earlier.generation_id), earlier)
 
 
-def _turn(principal: Principal, message: ChatMessage, model: Model) -> TurnBegin:
+def _most_tokens(message: ChatMessage, model: Model) -> int:
+    """What the turn may use, as far as it is known yet; the conversation's history is counted at the turn's end."""
+    asked = estimate_tokens(text_of(message.parts)) + estimate_tokens(message.options.system_prompt)
+    return asked + output_limit(model, message.options)
+
+
+def _turn(principal: Principal, message: ChatMessage, candidates: Sequence[Model]) -> TurnBegin:
+    model = candidates[0]
     options = {key: value for key, value in asdict(message.options).items() if value not in (None, (), "")}
+    if message.cancel_on_disconnect:
+        options["cancel_on_disconnect"] = True
     return TurnBegin(
         org_id=principal.org_id,
         member_id=principal.member_id,
@@ -115,7 +143,7 @@ def _turn(principal: Principal, message: ChatMessage, model: Model) -> TurnBegin
         provider=model.provider,
         parts=message.parts,
         options=options,
-        hold=_hold(message, model),
+        hold=dearest_hold([_hold(message, candidate) for candidate in candidates]),
     )
 
 
@@ -135,32 +163,3 @@ def _fingerprint(message: ChatMessage, options: Mapping[str, object]) -> bytes:
     ids = (message.conversation_id, message.parent_message_id)
     asked = (message.model, ids, [part.text for part in message.parts], options)
     return hashlib.sha256(msgspec.json.encode(asked)).digest()
-
-
-def _provider_request(model: Model, path: tuple[PathMessage, ...], options: ChatOptions) -> ProviderRequest:
-    return ProviderRequest(
-        model=model.vendor_model,
-        messages=path,
-        max_output_tokens=output_limit(model, options),
-        temperature=options.temperature,
-        stop=options.stop,
-        system_prompt=options.system_prompt,
-        reasoning_effort=options.reasoning_effort,
-    )
-
-
-def _replay(journal: Journal, turn: EarlierTurn) -> Journal:
-    """The journal of an answer that has ended, from what is stored of it."""
-    ids = (turn.generation_id, turn.conversation_id, turn.user_message_id, turn.message_id)
-    journal.append(Started(*ids, turn.model, turn.provider))
-    if turn.message is not None:
-        journal.append(TextDelta(text_of(turn.message.parts)))
-    if turn.state is GenerationState.COMPLETE and turn.message is not None:
-        journal.append(Completed(turn.message))
-        journal.close()
-    elif turn.error_reason is not None:
-        journal.close(AichatError(turn.error_reason, turn.error_message or "the answer broke off"))
-    else:
-        metadata = {"conversation_id": str(turn.conversation_id)}
-        journal.close(AichatError(Reason.CONVERSATION_NOT_FOUND, "the conversation was deleted", metadata=metadata))
-    return journal

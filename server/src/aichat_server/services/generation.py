@@ -6,14 +6,14 @@ A generation is a task of the process, not of a call: callers read its journal, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import structlog
 
 from aichat_server.domain import pricing
-from aichat_server.domain.chat import ProviderRequest
 from aichat_server.domain.conversations import Message, text_of
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.events import ProviderEvent, ReasoningDelta, Stop, StopReason, UsageReport
@@ -21,9 +21,10 @@ from aichat_server.domain.identity import Principal
 from aichat_server.domain.models import Model
 from aichat_server.domain.stream import Completed, Delta, Started, UsageSoFar
 from aichat_server.domain.usage import Usage, estimate_tokens
-from aichat_server.providers.base import BaseAIProvider
 from aichat_server.services.coalescer import Coalescer
 from aichat_server.services.journal import Journal
+from aichat_server.services.limits import Admission
+from aichat_server.services.upstream import UpstreamAnswer
 from aichat_server.storage.turns import GenerationState, TurnBegun, TurnEnd, TurnStore
 
 _log = structlog.get_logger()
@@ -31,6 +32,12 @@ _log = structlog.get_logger()
 # How long an answer is held for a database that is away, before it is given up.
 _STORE_SECONDS = 30.0
 _STORE_RETRY_SECONDS = 0.5
+_STATES: Mapping[Reason, GenerationState] = MappingProxyType(
+    {
+        Reason.SERVER_DRAINING: GenerationState.INTERRUPTED,
+        Reason.GENERATION_CANCELLED: GenerationState.CANCELLED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +45,20 @@ class GenerationPlan:
     """What is to be written, by whom and for whom."""
 
     principal: Principal
-    model: Model
-    provider: BaseAIProvider
-    request: ProviderRequest
+    upstream: UpstreamAnswer
     turn: TurnBegun
+    admission: Admission
+    cancel_on_disconnect: bool = False
+    """Whether the answer is cancelled when its last reader goes away."""
+
+    @property
+    def model(self) -> Model:
+        """The model that answers; until one does, the one that is being asked."""
+        return self.upstream.model
 
 
 class Generation:
-    """Writes one answer. Run it once, as a task of its own; cancelling that task ends the answer as interrupted."""
+    """Writes one answer. Run it once, as a task of its own."""
 
     def __init__(self, journal: Journal, turns: TurnStore, *, coalesce_seconds: float, announce_seconds: float) -> None:
         """`announce_seconds`: `started` goes out after so long at the latest, so that heartbeats may follow it."""
@@ -54,6 +67,8 @@ class Generation:
         self._announce_seconds = announce_seconds
         self._coalescer = Coalescer(coalesce_seconds, journal.append)
         self._started = False
+        self._broken_off: Callable[[GenerationPlan], AichatError] | None = None
+        self._reading: asyncio.Task[object] | None = None
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._report: UsageReport | None = None
@@ -69,19 +84,43 @@ class Generation:
         self._coalescer.close()
         await self._settle(plan, failure)
 
+    def cancel(self) -> None:
+        """Stops reading from the vendor: the answer ends as cancelled. One that has been read to its end does not."""
+        self._break_off(_cancelled)
+
+    def interrupt(self) -> None:
+        """Stops reading from the vendor: the answer ends as interrupted. One that has been read to its end does not."""
+        self._break_off(_interrupted)
+
+    def _break_off(self, why: Callable[[GenerationPlan], AichatError]) -> None:
+        if self._broken_off is None:
+            self._broken_off = why
+            if self._reading is not None:
+                self._reading.cancel()
+
+    def _why_broken_off(self, plan: GenerationPlan) -> AichatError | None:
+        return self._broken_off(plan) if self._broken_off is not None else None
+
     async def _generate(self, plan: GenerationPlan) -> AichatError | None:
+        if (broken_off := self._why_broken_off(plan)) is not None:
+            return broken_off
+        self._reading = asyncio.current_task()
         try:
-            async with aclosing(plan.provider.stream(plan.request)) as events:
+            async with aclosing(plan.upstream.events()) as events:
                 async for event in events:
                     self._take(plan, event)
         except AichatError as error:
             return error
         except asyncio.CancelledError:
-            # Only a drain cancels this task, and what has arrived must still be stored.
-            return AichatError(Reason.SERVER_DRAINING, "the server shut down before the answer's end; send it again")
+            # What has arrived must still be stored.
+            if (broken_off := self._why_broken_off(plan)) is None:
+                raise
+            return broken_off
         except Exception:  # noqa: BLE001 — whatever it was, what has arrived must still be stored, and its readers told
             _log.exception("generation failed", generation_id=str(plan.turn.generation_id))
             return AichatError(Reason.INTERNAL, "the server failed while it wrote the answer; send the message again")
+        finally:
+            self._reading = None
         return None
 
     def _take(self, plan: GenerationPlan, event: ProviderEvent) -> None:
@@ -104,13 +143,18 @@ class Generation:
     def _announce(self, plan: GenerationPlan) -> None:
         if not self._started:
             self._started = True
+            # It names the model, perhaps before that has said a word: from here on no other one may answer.
+            plan.upstream.keep_model()
             turn = plan.turn
             ids = (turn.generation_id, turn.conversation_id, turn.user_message_id, turn.message_id)
-            self.journal.append(Started(*ids, plan.model.id, plan.model.provider))
+            self.journal.append(Started(*ids, plan.model.id, plan.model.provider, plan.upstream.requested.id))
 
     async def _settle(self, plan: GenerationPlan, failure: AichatError | None) -> None:
+        end = self._end(plan, failure)
+        # Before the caller can see the end: its next turn must find this one's place free.
+        plan.admission.end(end.usage.total_input + end.usage.output)
         try:
-            message = await self._store(self._end(plan, failure))
+            message = await self._store(end)
         except AichatError as error:
             _log.error("answer not stored", generation_id=str(plan.turn.generation_id), reason=error.reason)
             self.journal.close(error)
@@ -134,6 +178,8 @@ class Generation:
             conversation_id=plan.turn.conversation_id,
             user_message_id=plan.turn.user_message_id,
             message_id=plan.turn.message_id,
+            model=plan.model.id,
+            provider=plan.model.provider,
             state=_state(failure),
             text="".join(self._text),
             stop_reason=self._stop,
@@ -159,8 +205,9 @@ class Generation:
                 reported.input, reported.cache_read, reported.cache_write, max(reported.output, output),
                 max(reported.reasoning, reasoning), estimated=True,
             )  # fmt: skip
-        asked = sum(estimate_tokens(text_of(message.parts)) for message in plan.request.messages)
-        asked += estimate_tokens(plan.request.system_prompt)
+        request = plan.upstream.request
+        asked = sum(estimate_tokens(text_of(message.parts)) for message in request.messages)
+        asked += estimate_tokens(request.system_prompt)
         return Usage(input=asked, output=output, reasoning=reasoning, estimated=True)
 
     def _raw_usage(self) -> Mapping[str, object]:
@@ -179,7 +226,16 @@ class Generation:
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
 
 
+def _interrupted(_plan: GenerationPlan) -> AichatError:
+    return AichatError(Reason.SERVER_DRAINING, "the server shut down before the answer's end; send it again")
+
+
+def _cancelled(plan: GenerationPlan) -> AichatError:
+    metadata = {"generation_id": str(plan.turn.generation_id)}
+    return AichatError(Reason.GENERATION_CANCELLED, "the answer was cancelled", metadata=metadata)
+
+
 def _state(failure: AichatError | None) -> GenerationState:
     if failure is None:
         return GenerationState.COMPLETE
-    return GenerationState.INTERRUPTED if failure.reason is Reason.SERVER_DRAINING else GenerationState.FAILED
+    return _STATES.get(failure.reason, GenerationState.FAILED)

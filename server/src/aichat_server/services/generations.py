@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from typing import TypeVar
-from uuid import UUID
 
+from aichat_server.domain.stream import GenerationKey
 from aichat_server.services.generation import Generation, GenerationPlan
 from aichat_server.services.journal import Journal
+from aichat_server.services.publisher import JournalPublisher
 from aichat_server.storage.turns import TurnStore
 
 T = TypeVar("T")
@@ -17,40 +18,54 @@ T = TypeVar("T")
 class Generations:
     """Keeps generations running when their callers go away, and ends them when the process must end."""
 
-    def __init__(self, turns: TurnStore, *, coalesce_seconds: float, heartbeat_seconds: float) -> None:
+    def __init__(
+        self, turns: TurnStore, publisher: JournalPublisher | None, *, coalesce_seconds: float, heartbeat_seconds: float
+    ) -> None:
+        """`publisher`: None where no other replica is to read the answers."""
         self._turns = turns
+        self._publisher = publisher
         self._coalesce_seconds = coalesce_seconds
         self._heartbeat_seconds = heartbeat_seconds
-        self._open: dict[UUID, Generation] = {}
+        self._open: dict[GenerationKey, Generation] = {}
         self._tasks: set[asyncio.Task[object]] = set()
 
-    def journal(self) -> Journal:
-        """A new journal, which tells its readers as often as this server promises."""
-        return Journal(self._heartbeat_seconds)
-
-    def open(self, generation_id: UUID) -> Generation:
+    def open(self, key: GenerationKey) -> Generation:
         """A generation that can be found from now on, and is started or discarded next."""
         generation = Generation(
-            self.journal(),
+            Journal(self._heartbeat_seconds),
             self._turns,
             coalesce_seconds=self._coalesce_seconds,
             announce_seconds=self._heartbeat_seconds,
         )
-        self._open[generation_id] = generation
+        self._open[key] = generation
         return generation
 
-    def find(self, generation_id: UUID) -> Generation | None:
+    def find(self, key: GenerationKey) -> Generation | None:
         """The generation, if this process runs it."""
-        return self._open.get(generation_id)
+        return self._open.get(key)
 
-    def discard(self, generation_id: UUID) -> None:
+    def cancel(self, key: GenerationKey) -> bool:
+        """Cancels the generation if this process runs it; False if it does not."""
+        generation = self._open.get(key)
+        if generation is not None:
+            generation.cancel()
+        return generation is not None
+
+    def discard(self, key: GenerationKey) -> None:
         """Forgets a generation that was not started."""
-        del self._open[generation_id]
+        del self._open[key]
 
     def start(self, generation: Generation, plan: GenerationPlan) -> None:
         """Runs the generation until it has ended."""
+        key = GenerationKey(plan.principal.org_id, plan.turn.generation_id)
+        if self._publisher is not None:
+            self._publisher.publish(key, generation.journal)
+        if plan.cancel_on_disconnect:
+            generation.journal.when_abandoned(generation.cancel)
         task = self.spawn(generation.run(plan))
-        task.add_done_callback(lambda _: self.discard(plan.turn.generation_id))
+        task.add_done_callback(lambda _: self.discard(key))
+        # Done already, unless the generation came to no end of its own.
+        task.add_done_callback(lambda _: plan.admission.end(tokens=0))
 
     def spawn(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
         """Runs `work` to its end whatever becomes of the caller."""
@@ -63,7 +78,8 @@ class Generations:
         """Waits for what runs; ends as interrupted, and stores, what takes longer than `grace_seconds`."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_seconds)
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
+        # Their tasks go on: an answer that is being stored already must not be cut off.
+        for generation in self._open.values():
+            generation.interrupt()
+        while self._tasks:
             await asyncio.wait(self._tasks)

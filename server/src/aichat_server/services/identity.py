@@ -66,7 +66,7 @@ class Authenticator:
             raise AichatError(Reason.CREDENTIALS_REVOKED, "the API key has been revoked; mint a new one")
         if stored.expires_at is not None and stored.expires_at <= datetime.fromtimestamp(self._clock(), UTC):
             raise AichatError(Reason.CREDENTIALS_EXPIRED, "the API key has expired; mint a new one")
-        principal = Principal(stored.org_id, stored.member_id, stored.key_id)
+        principal = Principal(stored.org_id, stored.member_id, stored.key_id, stored.plan)
         return self._remember(digest, principal, stored.expires_at.timestamp() if stored.expires_at else None)
 
     async def _by_token(self, token: str, digest: bytes) -> Principal:
@@ -75,8 +75,8 @@ class Authenticator:
         session = await self._tokens.verify(token)
         org_id = personal_org_id(session.user_id)
         async with self._database.tenant(org_id, session.user_id) as tenant:
-            await tenant.organizations.ensure_personal(session.user_id, session.email)
-        return self._remember(digest, Principal(org_id, session.user_id), session.expires_at)
+            plan = await tenant.organizations.ensure_personal(session.user_id, session.email)
+        return self._remember(digest, Principal(org_id, session.user_id, plan=plan), session.expires_at)
 
     def _cached(self, digest: bytes) -> Principal | None:
         entry = self._cache.get(digest)

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from aichat_server.domain.errors import AichatError
-from aichat_server.domain.stream import Heartbeat, StreamEvent
+from aichat_server.domain.stream import Heartbeat, Portion, Position, StreamEvent
+
+Events = AsyncGenerator[tuple[int, StreamEvent], None]
+"""What one reader sees: events and their numbers. Close it when it is left early."""
 
 _HEARTBEAT = Heartbeat()
+
+
+class JournalLostError(Exception):
+    """The rest of the events cannot be had any more, though there were some."""
 
 
 class Journal:
@@ -20,26 +27,47 @@ class Journal:
         self._events: list[StreamEvent] = []
         self._readers: set[_Wakeup] = set()
         self._closed = False
-        self._failure: AichatError | None = None
+        self._failure: AichatError | JournalLostError | None = None
+        self._on_change: Callable[[], None] = _nothing
+        self._on_abandoned: Callable[[], object] = _nothing
+
+    @property
+    def position(self) -> Position:
+        """How far the journal has got."""
+        return Position(len(self._events), self._closed)
+
+    def when_changed(self, tell: Callable[[], None]) -> None:
+        """From now on `tell` is called after each change."""
+        self._on_change = tell
+
+    def when_abandoned(self, tell: Callable[[], object]) -> None:
+        """From now on `tell` is called when the last reader has gone before the end."""
+        self._on_abandoned = tell
+
+    def since(self, position: Position) -> Portion:
+        """The events behind `position`."""
+        failure = self._failure if isinstance(self._failure, AichatError) else None
+        return Portion(self.position, tuple(self._events[position.sequence :]), failure)
 
     def append(self, event: StreamEvent) -> None:
         """Adds an event and wakes the readers."""
         self._events.append(event)
         self._wake()
 
-    def close(self, failure: AichatError | None = None) -> None:
-        """No more events come; readers end, or fail with `failure`."""
-        self._closed, self._failure = True, failure
-        self._wake()
+    def close(self, failure: AichatError | JournalLostError | None = None) -> None:
+        """No more events come; readers end, or fail with `failure`. Only the first close counts."""
+        if not self._closed:
+            self._closed, self._failure = True, failure
+            self._wake()
 
-    async def read(self) -> AsyncGenerator[tuple[int, StreamEvent], None]:
-        """All events with their numbers, as they come, and a Heartbeat after each silence.
+    async def read(self, after: int = 0) -> Events:
+        """The events behind number `after` with their numbers, as they come, and a Heartbeat after each silence.
 
         A heartbeat has the number of the event before it, and none comes ahead of the first event.
         """
         wakeup = _Wakeup(self._heartbeat_seconds)
         self._readers.add(wakeup)
-        position = 0
+        position = after
         try:
             while True:
                 while position < len(self._events):
@@ -52,12 +80,19 @@ class Journal:
         finally:
             self._readers.discard(wakeup)
             wakeup.cancel()
+            if not self._readers and not self._closed:
+                self._on_abandoned()
         if self._failure is not None:
             raise self._failure
 
     def _wake(self) -> None:
         for reader in self._readers:
             reader.set()
+        self._on_change()
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 class _Wakeup:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
 from aichat_server.domain import api_keys
+from aichat_server.domain.plans import Plan
 from aichat_server.storage.database import Database
 
 # Never to be changed: the id of every organisation that is known by its name derives from it.
@@ -29,8 +30,10 @@ class Organizations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def mint_key(self, name: str, *, expires_in: timedelta | None = None) -> MintedKey:
+    async def mint_key(self, name: str, *, expires_in: timedelta | None = None, plan: Plan | None = None) -> MintedKey:
         """Makes an API key for the organisation called `name`, and the organisation if it is not there.
+
+        `plan` puts the organisation on that plan; None leaves it on the one it has, which is free at first.
 
         The organisation's id derives from its name, since row-level security lets nobody search all organisations
         for one. Its one member's id derives from its own.
@@ -41,6 +44,8 @@ class Organizations:
         expires_at = datetime.now(UTC) + expires_in if expires_in is not None else None
         async with self._database.tenant(org_id, member_id) as tenant:
             await tenant.organizations.ensure(name, member_id)
+            if plan is not None:
+                await tenant.organizations.set_plan(plan)
             await tenant.api_keys.add(key_id, member_id, api_keys.digest(text), expires_at)
         return MintedKey(org_id, member_id, key_id, text)
 

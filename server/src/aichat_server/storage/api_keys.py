@@ -9,7 +9,9 @@ from uuid import UUID
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from aichat_server.domain.plans import Plan
 from aichat_server.storage.tables import api_keys as table
+from aichat_server.storage.tables import organizations
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,9 @@ class StoredKey:
     member_id: UUID
     key_hash: bytes = field(repr=False)
     expires_at: datetime | None
-    revoked_at: datetime | None = None
+    revoked_at: datetime | None
+    plan: Plan
+    """The organisation's."""
 
 
 class ApiKeyRepository:
@@ -38,11 +42,13 @@ class ApiKeyRepository:
 
     async def find(self, key_id: UUID) -> StoredKey | None:
         """The key, revoked and expired ones too, or None."""
-        query = select(table).where(table.c.org_id == self._org_id, table.c.key_id == key_id)
+        query = select(table, organizations.c.plan).join(organizations, organizations.c.org_id == table.c.org_id)
+        query = query.where(table.c.org_id == self._org_id, table.c.key_id == key_id)
         row = (await self._connection.execute(query)).one_or_none()
         if row is None:
             return None
-        return StoredKey(row.org_id, row.key_id, row.member_id, row.key_hash, row.expires_at, row.revoked_at)
+        plan = Plan(row.plan)
+        return StoredKey(row.org_id, row.key_id, row.member_id, row.key_hash, row.expires_at, row.revoked_at, plan)
 
     async def revoke(self, key_id: UUID) -> bool:
         """Ends the key's life, once; False if there is none."""

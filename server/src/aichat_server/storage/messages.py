@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Row, Select, and_, literal, select, tuple_
+from sqlalchemy import Row, Select, Text, and_, case, cast, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aichat_server.domain.conversations import Answer, Message, MessageState, Role
@@ -16,6 +16,9 @@ from aichat_server.domain.usage import Usage
 from aichat_server.storage.content import StoredText, to_parts
 from aichat_server.storage.tables import generations, messages
 
+# A page of long messages ends early, before it outgrows what gRPC clients take, which is 4 MiB.
+MAX_PAGE_BYTES = 3 * 1024 * 1024
+
 
 class MessageRepository:
     """One organisation's messages. Turns write them."""
@@ -25,27 +28,34 @@ class MessageRepository:
         self._org_id = org_id
 
     async def list(self, conversation_id: UUID, limit: int, after: PageKey | None) -> Page[Message]:
-        """At most `limit` of a conversation's messages, all branches, the oldest first, from behind `after` on."""
+        """At most `limit` of a conversation's messages, all branches, the oldest first, from behind `after` on.
+
+        Fewer if they are long: what follows the first message has room in MAX_PAGE_BYTES together with it.
+        """
         query = list_messages(self._org_id, conversation_id, limit + 1, after)
         rows = (await self._connection.execute(query)).all()
-        items = tuple(_message(row) for row in rows[:limit])
-        last = items[-1] if len(rows) > limit else None
+        items = tuple(_message(row) for row in rows[:limit] if row.parts is not None)
+        last = items[-1] if len(rows) > len(items) else None
         return Page(items, PageKey(last.created_at, last.message_id) if last else None)
 
 
 def list_messages(org_id: UUID, conversation_id: UUID, limit: int, after: PageKey | None) -> Select[tuple[object, ...]]:
-    """The query behind `list`: along the index messages_by_time."""
+    """The query behind `list`: along the index messages_by_time. Of messages that have no room, `parts` is null."""
     wrote = and_(generations.c.org_id == messages.c.org_id, generations.c.generation_id == messages.c.generation_id)
     answer = [column for column in generations.c if column.name not in messages.c]
+    place = (messages.c.created_at, messages.c.message_id)
+    size = func.sum(func.octet_length(cast(messages.c.parts, Text))).over(order_by=place)
+    has_room = or_(size <= MAX_PAGE_BYTES, func.row_number().over(order_by=place) == 1)
+    parts = case((has_room, messages.c.parts)).label("parts")
+    others = [column for column in messages.c if column.name != "parts"]
     query = (
-        select(messages, *answer)
+        select(*others, parts, *answer)
         .join_from(messages, generations, wrote, isouter=True)
         .where(messages.c.org_id == org_id, messages.c.conversation_id == conversation_id)
     )
     if after is not None:
-        place = tuple_(messages.c.created_at, messages.c.message_id)
-        query = query.where(place > tuple_(literal(after.time), literal(after.id)))
-    return query.order_by(messages.c.created_at, messages.c.message_id).limit(limit)
+        query = query.where(tuple_(*place) > tuple_(literal(after.time), literal(after.id)))
+    return query.order_by(*place).limit(limit)
 
 
 def _message(row: Row[tuple[object, ...]]) -> Message:

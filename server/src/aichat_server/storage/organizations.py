@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from aichat_server.domain.plans import Plan
 from aichat_server.storage.tables import members, organizations, users
 
 _OWNER = "owner"
@@ -23,10 +25,15 @@ class OrganizationRepository:
         """Makes the organisation, with one member who owns it, unless it is there."""
         await self._connection.execute(self._insert(name, owner_id))
 
-    async def ensure_personal(self, user_id: UUID, email: str | None) -> None:
+    async def set_plan(self, plan: Plan) -> None:
+        """Puts the organisation on a plan."""
+        change = update(organizations).where(organizations.c.org_id == self._org_id)
+        await self._connection.execute(change.values(plan=plan.value))
+
+    async def ensure_personal(self, user_id: UUID, email: str | None) -> Plan:
         """Makes a user and the organisation that is the user's own, unless they are there; keeps the email current.
 
-        One statement. The tenant's member must be the user.
+        Returns the organisation's plan. One statement. The tenant's member must be the user.
         """
         user = insert(users).values(user_id=user_id, email=email)
         user = user.on_conflict_do_update(
@@ -34,7 +41,11 @@ class OrganizationRepository:
             set_={"email": user.excluded.email},
             where=users.c.email.is_distinct_from(user.excluded.email),
         )
-        await self._connection.execute(self._insert(email or str(user_id), user_id).add_cte(user.cte("made_user")))
+        member = self._insert(email or str(user_id), user_id).cte("made_member")
+        # An organisation that is made by this statement is not visible to it yet.
+        plan = select(organizations.c.plan).where(organizations.c.org_id == self._org_id).scalar_subquery()
+        query = select(func.coalesce(plan, Plan.FREE.value)).add_cte(user.cte("made_user"), member)
+        return Plan((await self._connection.execute(query)).scalar_one())
 
     def _insert(self, name: str, owner_id: UUID) -> Insert:
         organization = insert(organizations).values(org_id=self._org_id, name=name).on_conflict_do_nothing()

@@ -15,6 +15,7 @@ organizations = Table(
     Column("org_id", Uuid, primary_key=True),
     Column("name", Text, nullable=False),
     Column("created_at", _Time, nullable=False),
+    Column("plan", Text, nullable=False),
 )
 
 users = Table(

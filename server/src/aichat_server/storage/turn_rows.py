@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 import msgspec
@@ -15,22 +14,14 @@ from aichat_server.domain.errors import Reason
 from aichat_server.domain.events import StopReason
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.quotas import QuotaRefusal
+from aichat_server.domain.stream import GenerationState
 from aichat_server.domain.usage import Usage
 from aichat_server.storage.content import StoredText, to_parts
 
 
-class GenerationState(StrEnum):
-    """How far a generation got."""
-
-    RUNNING = "running"
-    COMPLETE = "complete"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-
-
 @dataclass(frozen=True, slots=True)
 class EarlierTurn:
-    """A turn that a request_id began before."""
+    """A turn that had begun before."""
 
     generation_id: UUID
     conversation_id: UUID
@@ -38,6 +29,9 @@ class EarlierTurn:
     message_id: UUID
     fingerprint: bytes
     model: str
+    """The one that answers."""
+    requested_model: str
+    """The one that was asked for; another one than `model` where a fallback answers."""
     provider: str
     state: GenerationState
     error_reason: Reason | None
@@ -78,6 +72,7 @@ class _EarlierRow(msgspec.Struct):
     message_id: UUID
     fingerprint: str
     model: str
+    requested_model: str
     provider: str
     state: GenerationState
     error_reason: Reason | None
@@ -102,7 +97,7 @@ def read_refusal(detail: str | None) -> QuotaRefusal:
 
 
 def read_earlier(org_id: UUID, stored: str) -> EarlierTurn:
-    """The turn that aichat.begin_turn found under a known request_id."""
+    """A turn that had begun before, as the functions of the database return it."""
     row = msgspec.json.decode(stored, type=_EarlierRow)
     return EarlierTurn(
         row.generation_id,
@@ -111,6 +106,7 @@ def read_earlier(org_id: UUID, stored: str) -> EarlierTurn:
         row.message_id,
         bytes.fromhex(row.fingerprint),
         row.model,
+        row.requested_model,
         row.provider,
         row.state,
         row.error_reason,

@@ -19,18 +19,12 @@ from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.events import StopReason
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.pricing import Hold
+from aichat_server.domain.stream import GenerationKey, GenerationState
 from aichat_server.domain.usage import Usage
 from aichat_server.storage.content import encode_json, encode_parts
 from aichat_server.storage.errors import conversation_not_found, message_not_found, over_quota, quota_check_failed
 from aichat_server.storage.pool import Pool
-from aichat_server.storage.turn_rows import (
-    EarlierTurn,
-    GenerationState,
-    read_answer,
-    read_earlier,
-    read_path,
-    read_refusal,
-)
+from aichat_server.storage.turn_rows import EarlierTurn, read_answer, read_earlier, read_path, read_refusal
 
 __all__ = ["EarlierTurn", "GenerationState", "TurnBegin", "TurnBegun", "TurnEnd", "TurnStore"]
 
@@ -39,8 +33,10 @@ _BEGIN = (
     "$14, $15, $16, $17, $18, $19, $20, $21)"
 )
 _END = (
-    "SELECT aichat.end_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)"
+    "SELECT aichat.end_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, "
+    "$21, $22)"
 )
+_FIND = "SELECT aichat.find_turn($1, $2)"
 # What aichat.begin_turn says by SQLSTATE.
 _NO_CONVERSATION = "AI001"
 _NO_MESSAGE = "AI002"
@@ -69,6 +65,7 @@ class TurnBegin:
     """The answer's."""
     generation_id: UUID
     model: str
+    """The model that is asked for."""
     provider: str
     parts: tuple[Part, ...]
     options: Mapping[str, object]
@@ -101,6 +98,9 @@ class TurnEnd:
     conversation_id: UUID
     user_message_id: UUID
     message_id: UUID
+    model: str
+    """The model that answered: perhaps another one than was asked for."""
+    provider: str
     state: GenerationState
     """Any but RUNNING."""
     text: str
@@ -152,6 +152,11 @@ class TurnStore:
         history = (*read_path(path), PathMessage(Role.USER, turn.parts))
         ids = (turn.generation_id, turn.conversation_id, turn.user_message_id, turn.message_id)
         return TurnBegun(*ids, history, quota_failure=unchecked)
+
+    async def find(self, key: GenerationKey) -> EarlierTurn | None:
+        """The turn of a generation; None if the organisation has no such generation."""
+        (found,) = await self._pool.fetchrow(_FIND, *key)
+        return read_earlier(key.org_id, found) if found else None
 
     async def end(self, turn: TurnEnd) -> Message | None:
         """Stores the answer, settles the generation and writes the books; returns the answer as stored.
@@ -222,4 +227,6 @@ def _end_arguments(turn: TurnEnd) -> tuple[object, ...]:
         turn.price_version,
         turn.error_reason,
         turn.error_message,
+        turn.model,
+        turn.provider,
     )

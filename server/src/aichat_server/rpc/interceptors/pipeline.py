@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, cast
@@ -114,5 +115,8 @@ async def _fail(call: Call, context: Context, cause: Exception) -> None:
         # The caller is told that something is away; operators must be told why.
         _log.warning("call failed", method=call.method, reason=call.reason, cause=repr(error.__cause__))
     status = to_status(error).SerializeToString()
-    trailers = ((DETAILS_KEY, status), (REQUEST_ID_KEY, call.request_id))
-    await context.abort(call.code, error.message, trailers)
+    trailers: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status), (REQUEST_ID_KEY, call.request_id)]
+    if error.retry_after is not None:
+        # What HTTP has for the same as RetryInfo; the edge makes trailers without a message before them headers.
+        trailers.append(("retry-after", str(math.ceil(error.retry_after))))
+    await context.abort(call.code, error.message, tuple(trailers))

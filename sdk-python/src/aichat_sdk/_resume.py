@@ -1,0 +1,91 @@
+"""Reads an answer's stream on over broken connections, so that whoever reads it sees one stream."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aichat_sdk._encoding import encode
+from aichat_sdk._methods import RESUME_CHAT
+from aichat_sdk._proto.aichat.v1 import ResumeChatRequest
+from aichat_sdk._retry import Deadline, delay_before_retry
+from aichat_sdk._transport import Reader, Transport
+from aichat_sdk.errors import AIChatError, ClosedError, UnavailableError
+from aichat_sdk.types import ChatEvent
+
+# An answer may be worth more patience than a call: what writes it is still there.
+_TRIES_PER_RETRY = 3
+# What gRPC makes of a stream that a proxy resets.
+_BROKEN = ("INTERNAL", "UNKNOWN")
+
+
+class ResumingReader:
+    """The events of one answer, one at a time, each once."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        generation_id: str,
+        sequence: int,
+        deadline: Deadline,
+        reader: Reader[ChatEvent] | None = None,
+    ) -> None:
+        """`reader` reads what follows the event number `sequence`; without one a call is made that does."""
+        self.generation_id = generation_id
+        self._transport = transport
+        self._sequence = sequence
+        self._deadline = deadline
+        self._reader = reader
+        self._tried = 0
+        self._cancelled = False
+
+    async def read(self) -> ChatEvent | None:
+        """The next event, None after the last; the failure of the last try if several in a row come no further."""
+        while True:
+            try:
+                event = await self._open().read()
+            except AIChatError as error:
+                delay = self._delay(error)
+                if delay is None:
+                    raise
+                self._drop()
+                self._tried += 1
+                await asyncio.sleep(delay)
+                continue
+            if event is not None and event.sequence > self._sequence:
+                self._sequence, self._tried = event.sequence, 0
+            return event
+
+    def cancel(self) -> None:
+        """Ends the call, if there is one; none follows."""
+        self._cancelled = True
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
+
+    def _open(self) -> Reader[ChatEvent]:
+        if self._cancelled:
+            raise ClosedError("the stream was closed while it was read")
+        if self._reader is None:
+            request = ResumeChatRequest(generation_id=self.generation_id, after_sequence=self._sequence)
+            self._reader = self._transport.open_stream(RESUME_CHAT, encode(request), self._deadline)
+        return self._reader
+
+    def _delay(self, error: AIChatError) -> float | None:
+        """Seconds after which to go on; None if that would not help, or has been tried often enough."""
+        if not _is_of_the_way(error) or self._tried >= _TRIES_PER_RETRY * self._transport.settings.max_retries:
+            return None
+        delay, remaining = delay_before_retry(error, self._tried), self._deadline.remaining()
+        return None if delay is None or (remaining is not None and delay >= remaining) else delay
+
+
+def _is_of_the_way(error: AIChatError) -> bool:
+    """Whether the way to the answer failed, and not the answer itself."""
+    if error.reason == "SERVER_DRAINING":
+        # With a delay it is the replica that goes; without one the answer went with it.
+        return error.retry_after is not None
+    # What the platform fails with has a reason: a status without one is from what lies between.
+    broken = error.reason is None and error.status in _BROKEN
+    return broken or isinstance(error, UnavailableError)

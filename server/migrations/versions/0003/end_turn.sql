@@ -1,0 +1,90 @@
+-- Ends a turn: settles the generation and stores the answer, if p_parts holds any; returns the stored answer, or null.
+-- A turn that failed without a word leaves only its generation, without its request_id, so that it can be sent again.
+-- Ending a turn again changes nothing. The generation becomes the model's that answered, which may be a fallback, and by
+-- which it is priced.
+CREATE FUNCTION aichat.end_turn(
+    p_org_id uuid, p_member_id uuid, p_generation_id uuid, p_conversation_id uuid, p_user_message_id uuid,
+    p_message_id uuid, p_state text, p_parts jsonb, p_stop_reason text, p_input_tokens bigint,
+    p_cache_read_tokens bigint, p_cache_write_tokens bigint, p_output_tokens bigint, p_reasoning_tokens bigint,
+    p_usage_estimated boolean, p_raw_usage jsonb, p_cost_nano_usd bigint, p_error_reason text, p_error_message text,
+    p_model text, p_provider text
+) RETURNS json
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_without_trace boolean := p_parts IS NULL AND p_state <> 'complete';
+    v_new_conversation boolean;
+    v_title text;
+    v_now timestamptz;
+BEGIN
+    PERFORM set_config('aichat.org_id', p_org_id::text, true), set_config('aichat.member_id', p_member_id::text, true);
+
+    SELECT g.new_conversation, g.pending_title INTO v_new_conversation, v_title FROM aichat.generations AS g
+    WHERE g.org_id = p_org_id AND g.generation_id = p_generation_id AND g.state = 'running' FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN aichat.answer(p_org_id, p_message_id);
+    END IF;
+    UPDATE aichat.generations AS g SET
+        state = p_state,
+        requested_model = CASE WHEN g.model <> p_model THEN g.model END,
+        model = p_model,
+        provider = p_provider,
+        stop_reason = p_stop_reason,
+        input_tokens = p_input_tokens,
+        cache_read_tokens = p_cache_read_tokens,
+        cache_write_tokens = p_cache_write_tokens,
+        output_tokens = p_output_tokens,
+        reasoning_tokens = p_reasoning_tokens,
+        usage_estimated = p_usage_estimated,
+        raw_usage = p_raw_usage,
+        cost_nano_usd = p_cost_nano_usd,
+        error_reason = p_error_reason,
+        error_message = p_error_message,
+        pending_title = NULL,
+        request_id = CASE WHEN v_without_trace THEN NULL ELSE g.request_id END,
+        ended_at = clock_timestamp()
+    WHERE g.org_id = p_org_id AND g.generation_id = p_generation_id;
+
+    -- As in begin_turn: the lock first, then the time.
+    PERFORM FROM aichat.conversations AS c
+    WHERE c.org_id = p_org_id AND c.conversation_id = p_conversation_id FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+
+    IF v_without_trace THEN
+        -- A message that another turn has branched from meanwhile stays, and so does a conversation in use.
+        DELETE FROM aichat.messages AS m
+        WHERE m.org_id = p_org_id AND m.message_id = p_user_message_id
+          AND NOT EXISTS (
+              SELECT FROM aichat.messages AS child
+              WHERE child.org_id = p_org_id AND child.parent_message_id = p_user_message_id
+          );
+        IF v_new_conversation THEN
+            DELETE FROM aichat.conversations AS c
+            WHERE c.org_id = p_org_id AND c.conversation_id = p_conversation_id
+              AND NOT EXISTS (
+                  SELECT FROM aichat.messages AS m
+                  WHERE m.org_id = p_org_id AND m.conversation_id = p_conversation_id
+              );
+        END IF;
+        RETURN NULL;
+    END IF;
+    IF p_parts IS NULL THEN
+        RETURN NULL;
+    END IF;
+
+    v_now := clock_timestamp();
+    INSERT INTO aichat.messages (
+        org_id, message_id, conversation_id, parent_message_id, member_id, role, parts, state, generation_id, created_at
+    ) VALUES (
+        p_org_id, p_message_id, p_conversation_id, p_user_message_id, p_member_id, 'assistant', p_parts, p_state,
+        p_generation_id, v_now
+    );
+    UPDATE aichat.conversations AS c SET
+        head_message_id = p_message_id,
+        updated_at = v_now,
+        title = CASE WHEN c.title = '' THEN coalesce(v_title, '') ELSE c.title END
+    WHERE c.org_id = p_org_id AND c.conversation_id = p_conversation_id;
+    RETURN aichat.answer(p_org_id, p_message_id);
+END
+$$;

@@ -1,0 +1,104 @@
+"""The events of running answers in Redis, where every replica finds them: a stream for each generation.
+
+An entry holds what a generation produced in one interval, and its id is `<number of its last event>-0`, or
+`<number of the last event>-1` where it says how the answer ended. So a position in the journal is an id in the stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from aichat_server.domain.stream import GenerationKey, Portion, Position
+from aichat_server.gateways.portions import decode_portion, encode_portion
+from aichat_server.gateways.redis import redis_errors
+
+# For each stream: where it must stand, and the entry's id and bytes; no bytes if there is nothing new. A stream that
+# stands elsewhere, because Redis has lost it or an earlier write was not acknowledged, is left as it is.
+_APPEND = """
+local held = {}
+for i, key in ipairs(KEYS) do
+  local after, id, entry = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
+  local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
+  held[i] = last and last[1] or '0-0'
+  if held[i] == after and entry ~= '' then
+    redis.call('XADD', key, id, 'e', entry)
+    held[i] = id
+  end
+  redis.call('PEXPIRE', key, ARGV[1])
+end
+return held
+"""
+_MOST_ENTRIES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What a stream is to be given."""
+
+    key: GenerationKey
+    after: Position
+    """Where the stream is taken to stand."""
+    portion: Portion
+    """The events behind `after`; if it ends there too, the stream is only kept from expiring."""
+
+
+class JournalStreams:
+    """Writes and reads the streams. RedisUnavailableError if that does not work."""
+
+    def __init__(self, redis: Redis, *, retention_seconds: float) -> None:
+        """`retention_seconds`: how long a stream is kept after it was last written to, or kept from expiring."""
+        self._redis = redis
+        self._append = redis.register_script(_APPEND)
+        self._retention_ms = max(1, round(retention_seconds * 1000))
+
+    async def append(self, batch: Sequence[Append]) -> list[Position]:
+        """Appends to all the streams in one round trip; returns where each of them stands now."""
+        keys = [_name(item.key) for item in batch]
+        arguments: list[str | bytes | int] = [self._retention_ms]
+        for item in batch:
+            position = item.portion.position
+            entry = encode_portion(item.portion) if position != item.after else b""
+            arguments += (_entry_id(item.after), _entry_id(position), entry)
+        with redis_errors():
+            held = await self._append(keys, arguments)
+        return [_position(entry_id) for entry_id in held]
+
+    async def read(
+        self, positions: Mapping[GenerationKey, Position], wait_seconds: float
+    ) -> dict[GenerationKey, list[Portion]]:
+        """What the streams hold behind these positions; if that is nothing, waits for it, `wait_seconds` at most."""
+        names = {_name(key).encode(): key for key in positions}
+        # The client's types do not say what it returns here.
+        streams: Any = dict(zip(names, map(_entry_id, positions.values()), strict=True))
+        block = max(1, round(wait_seconds * 1000))
+        with redis_errors():
+            found: Any = await self._redis.xread(streams, count=_MOST_ENTRIES, block=block)
+        return {names[name]: list(_portions(entries)) for name, entries in found}
+
+
+def _portions(entries: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> Iterator[Portion]:
+    for entry_id, fields in entries:
+        position = _position(entry_id)
+        try:
+            yield decode_portion(position, fields[b"e"])
+        except msgspec.DecodeError:
+            # Written by another version of this server: a gap in the stream.
+            yield Portion(position, ())
+
+
+def _name(key: GenerationKey) -> str:
+    return f"aichat:journal:{key.org_id}:{key.generation_id}"
+
+
+def _entry_id(position: Position) -> str:
+    return f"{position.sequence}-{int(position.ended)}"
+
+
+def _position(entry_id: bytes) -> Position:
+    sequence, _, ended = entry_id.partition(b"-")
+    return Position(int(sequence), ended == b"1")

@@ -1,0 +1,142 @@
+"""Rate limits that all server processes share, counted in Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+
+from aichat_server.domain.limits import Claim, Exceeded, Granted
+
+STREAM_SECONDS = 20
+"""How long an open stream counts after it was last renewed: what a process that died leaves behind."""
+# Far more than a round trip takes, also for a process that is busy.
+_ANSWER_SECONDS = 1.0
+_PREFIX = "aichat:limits:"
+
+_Arguments = Sequence[str | int]
+_Waiting = tuple[int, _Arguments, "asyncio.Future[list[int]]"]
+
+
+class LimitsAwayError(Exception):
+    """Redis cannot be reached, or does not answer in time."""
+
+
+class SharedLimits:
+    """The limits in Redis. Calls that come together travel together: one round trip is under way at a time."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+        self._script = Path(__file__).with_name("limits.lua").read_text(encoding="utf-8")
+        self._digest = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
+        self._waiting: list[_Waiting] = []
+        self._sender: asyncio.Task[None] | None = None
+
+    async def take(self, claim: Claim) -> Granted | Exceeded:
+        """Takes all of the claim, or nothing; LimitsAwayError."""
+        windows = claim.requests + claim.tokens
+        limits = windows + claim.streams
+        counts = (len(claim.requests), len(windows))
+        most, amounts = [limit.most for limit in limits], [limit.amount for limit in windows]
+        keys = [limit.key for limit in limits]
+        answer = await self._call(keys, "take", *counts, claim.stream, STREAM_SECONDS, *most, *amounts)
+        if answer[0]:
+            return Granted(second=answer[1], joined=answer[0] == 2)
+        _, number, used, milliseconds = answer
+        return Exceeded(limits[number - 1], used, None if milliseconds < 0 else milliseconds / 1000)
+
+    def end(self, claim: Claim, second: int, tokens: int) -> None:
+        """Closes the claim's stream and corrects its tokens, before anything that is asked for later.
+
+        If Redis is away, both end by themselves.
+        """
+        keys = [limit.key for limit in claim.tokens + claim.streams]
+        changes = [tokens - limit.amount for limit in claim.tokens]
+        self._call(keys, "end", len(claim.tokens), claim.stream, second, *changes).add_done_callback(_ignore)
+
+    async def renew(self, streams: Mapping[str, Collection[str]]) -> None:
+        """Keeps streams open, by the key of their limit; asks Redis whether it is there if there are none."""
+        calls = [self._call([key], "renew", STREAM_SECONDS, *names) for key, names in streams.items()]
+        for failed in await asyncio.gather(*calls or [self._call([], "renew", STREAM_SECONDS)], return_exceptions=True):
+            if isinstance(failed, BaseException):
+                raise failed
+
+    async def sent(self) -> None:
+        """Waits for what was asked for so far."""
+        if self._sender is not None:
+            await self._sender
+
+    def _call(self, keys: Sequence[str], *arguments: str | int) -> asyncio.Future[list[int]]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[int]] = loop.create_future()
+        self._waiting.append((len(keys), (*(_PREFIX + key for key in keys), *arguments), future))
+        if self._sender is None:
+            self._sender = loop.create_task(self._send())
+        return future
+
+    async def _send(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    answers = await self._evaluate(batch)
+            except (RedisError, OSError, TimeoutError) as cause:
+                # What waits behind it would fare no better.
+                error = LimitsAwayError(repr(cause))
+                error.__cause__ = cause
+                answers = [error] * (len(batch) + len(self._waiting))
+                batch, self._waiting = batch + self._waiting, []
+            for (_, _, future), answer in zip(batch, answers, strict=True):
+                _resolve(future, answer)
+        self._sender = None
+
+    async def _evaluate(self, batch: Sequence[_Waiting]) -> list[list[int] | Exception]:
+        answers = await self._pipeline(batch)
+        unknown = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if unknown:
+            # Not all need be, since another process may have brought the script meanwhile.
+            await self._client.script_load(self._script)
+            again = await self._pipeline([batch[place] for place in unknown])
+            for place, answer in zip(unknown, again, strict=True):
+                answers[place] = answer
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+    async def _pipeline(self, batch: Sequence[_Waiting]) -> list[list[int] | Exception]:
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for keys, arguments, _ in batch:
+                pipeline.evalsha(self._digest, keys, *arguments)
+            return list(await pipeline.execute(raise_on_error=False))
+
+
+@asynccontextmanager
+async def open_shared_limits(url: str) -> AsyncGenerator[SharedLimits, None]:
+    """The limits in the Redis at `url`, which need not be there yet."""
+    # Nothing is sent twice: a step that Redis took before the connection broke would be taken again.
+    async with Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None) as client:
+        limits = SharedLimits(client)
+        yield limits
+        await limits.sent()
+
+
+def _resolve(future: asyncio.Future[list[int]], answer: list[int] | Exception) -> None:
+    if future.done():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
+
+
+def _ignore(future: asyncio.Future[list[int]]) -> None:
+    with suppress(LimitsAwayError, asyncio.CancelledError):
+        future.result()

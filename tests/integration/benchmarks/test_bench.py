@@ -1,0 +1,24 @@
+"""The benchmark works: `make bench` in small."""
+
+import asyncio
+import sys
+
+
+async def test_the_benchmark_prints_its_tables() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks", "--quick", stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+    rows = [line for line in printed.decode().splitlines() if line.startswith("| ")]
+    assert [row.split("|")[1].strip() for row in rows] == [
+        "",
+        "bare relay (grpc.aio + raw HTTP)",
+        "typed SDK loop",
+        "this server, uncoalesced",
+        "this server, coalesced",
+        "one server core, coalesced",
+        "live streams of 50 deltas/s",
+        "longest stall",
+        "memory per open turn",
+    ]

@@ -1,0 +1,114 @@
+"""The SDK's user sees one stream when Envoy itself is killed, and resuming and cancelling work as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from aichat_sandbox.envoy import HEALTH_CHECK_SECONDS, RENDER
+from aichat_sandbox.ports import free_ports
+from aichat_sandbox.supervisor import until
+from aichat_sdk import AsyncAIChat, message_text
+
+from tests.fixtures.server import ApiKey, ServerUnderTest
+from tests.fixtures.vendors import Vendors
+from tests.integration.chat.asking import MODEL, script, times_asked
+from tests.integration.replicas.test_unbroken import WORDS, read_until
+
+
+@dataclass(slots=True)
+class Edge:
+    """An Envoy in front of both replicas."""
+
+    port: int
+    config: Path
+    process: Process | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Starts it; returns once it finds a server."""
+        binary = Path(sys.executable).with_name("envoy")
+        arguments = ("--config-path", self.config, "--disable-hot-restart", "--concurrency", "1")
+        self.process = await asyncio.create_subprocess_exec(binary, *arguments, stderr=DEVNULL, stdout=DEVNULL)
+        async with httpx.AsyncClient(base_url=f"http://{self.address}") as http, asyncio.timeout(30):
+
+            async def leads_somewhere() -> bool:
+                try:
+                    return (await http.get("/healthz")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            await until(leads_somewhere)
+
+    async def kill(self) -> None:
+        """Kills it."""
+        if self.process is not None:
+            self.process.kill()
+            await self.process.wait()
+
+
+@pytest.fixture
+async def edge(writer: ServerUnderTest, reader: ServerUnderTest, tmp_path: Path) -> AsyncGenerator[Edge, None]:
+    port, admin = free_ports(2)
+    running = Edge(port, tmp_path / "envoy.yaml")
+    settings = {
+        "PATH": os.environ["PATH"],
+        "AICHAT_UPSTREAMS": ",".join((*writer.addresses, *reader.addresses)),
+        "AICHAT_EDGE_LISTEN": running.address,
+        "AICHAT_EDGE_ADMIN": f"127.0.0.1:{admin}",
+        "AICHAT_EDGE_HEALTH_CHECK_SECONDS": HEALTH_CHECK_SECONDS,
+    }
+    rendering = await asyncio.create_subprocess_exec(sys.executable, RENDER, running.config, env=settings)
+    assert await rendering.wait() == 0
+    await running.start()
+    yield running
+    await running.kill()
+
+
+async def test_a_stream_outlives_envoy(edge: Edge, api_key: ApiKey, vendors: Vendors) -> None:
+    text = script(deltas=WORDS, interval_ms=50) + str(uuid4())
+    async with (
+        AsyncAIChat(endpoint=edge.address, api_key=api_key.api_key) as client,
+        client.chat.stream(model=MODEL, text=text) as stream,
+    ):
+        seen = await read_until(stream, "word5 ")
+        await edge.kill()
+        await edge.start()
+        seen += [event async for event in stream]
+        answer = await stream.get_final_message()
+    numbers = [event.sequence for event in seen if event.heartbeat is None]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert (
+        message_text(answer) == "".join(event.text_delta.text for event in seen if event.text_delta) == "".join(WORDS)
+    )
+    assert times_asked(vendors, text) == 1
+
+
+async def test_resuming_and_cancelling_over_http(edge: Edge, api_key: ApiKey) -> None:
+    headers = dict(api_key.metadata)
+    body = {"model": MODEL, "parts": [{"text": {"text": script(deltas=["a ", "b ", "c"], hang_after=2)}}]}
+    async with httpx.AsyncClient(base_url=f"http://{edge.address}", headers=headers, timeout=20) as http:
+        async with http.stream("POST", "/v1/chat:stream", json=body) as response:
+            first = json.loads((await anext(response.aiter_lines())).removeprefix("data: "))
+            generation = f"/v1/generations/{first['started']['generation_id']}"
+            async with http.stream("GET", f"{generation}:resume", params={"after_sequence": 1}) as resumed:
+                assert resumed.headers["content-type"] == "text/event-stream"
+                second = json.loads((await anext(resumed.aiter_lines())).removeprefix("data: "))
+                assert second["sequence"] == "2"
+            cancelled = await http.post(f"{generation}:cancel", json={})
+            assert (cancelled.status_code, cancelled.json()) == (200, {"state": "GENERATION_STATE_CANCELLED"})
+        ended = await http.get(f"/v1/generations/{uuid4()}:resume")
+        assert ended.status_code == 404
+        assert "GENERATION_NOT_FOUND" in ended.text

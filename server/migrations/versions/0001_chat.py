@@ -1,4 +1,4 @@
-"""Organisations, users, API keys, conversations, messages and generations; their row-level security; the two turns."""
+"""Organisations, users, API keys, conversations, messages and generations; their row-level security."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    for name in ("tables", "begin_turn", "end_turn", "security"):
+    for name in ("tables", "security"):
         _run(name)
 
 

@@ -96,7 +96,7 @@ async def conversations(server: ServerUnderTest, key: ApiKey) -> list[conversati
 
 async def eventually(look: Callable[[], Awaitable[T]], wanted: Callable[[T], bool]) -> T:
     """Looks until it sees what is wanted."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not wanted(seen := await look()):
             await asyncio.sleep(0.02)
     return seen

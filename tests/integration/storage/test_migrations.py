@@ -158,22 +158,3 @@ async def test_a_database_that_is_away_is_said_so(fresh: Fresh) -> None:
         await migrate("postgresql://nobody:secret@127.0.0.1:1/postgres", fresh.url("aichat_app", "app"))
     assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
     assert "secret" not in caught.value.message
-
-
-async def test_cancelled_answers_outlive_a_step_back_as_interrupted(fresh: Fresh) -> None:
-    owner_url, app_url = fresh.url("supabase", "owner"), fresh.url("aichat_app", "first")
-    await migrate(owner_url, app_url)
-    principal = Principal(uuid4(), uuid4())
-    async with open_database(app_url) as database:
-        async with database.tenant(principal.org_id, principal.member_id) as tenant:
-            await tenant.organizations.ensure("Test", principal.member_id)
-        await exchange(database, principal)
-    async with connection(fresh.server.owner_url) as owner:
-        await owner.execute("UPDATE aichat.generations SET state = 'cancelled'")
-        await owner.execute("UPDATE aichat.messages SET state = 'cancelled' WHERE generation_id IS NOT NULL")
-        await downgrade(owner_url, "0001")
-        states = await owner.fetch(
-            "SELECT DISTINCT state FROM aichat.generations JOIN aichat.messages USING (generation_id, state)"
-        )
-        assert [row["state"] for row in states] == ["interrupted"]
-    await migrate(owner_url, app_url)

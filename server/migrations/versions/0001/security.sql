@@ -10,19 +10,20 @@ $$;
 
 GRANT USAGE ON SCHEMA aichat TO aichat_app;
 GRANT SELECT, INSERT ON aichat.organizations, aichat.members TO aichat_app;
+GRANT UPDATE (plan) ON aichat.organizations TO aichat_app;
 GRANT SELECT, INSERT, UPDATE ON aichat.users, aichat.api_keys, aichat.generations TO aichat_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON aichat.conversations TO aichat_app;
 GRANT SELECT, INSERT, DELETE ON aichat.messages TO aichat_app;
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA aichat FROM PUBLIC;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA aichat TO aichat_app;
 
--- Two settings, local to each transaction, name the tenant and the member. The sub-select reads a setting once a
--- query; a setting that was set and is over reads '', which is nobody.
-DO $$
+-- Holds tenant tables to row-level security: every migration calls it for the tables that it makes. Two settings, local
+-- to each transaction, name the tenant and the member. The sub-select reads a setting once a query; a setting that was
+-- set and is over reads '', which is nobody.
+CREATE FUNCTION aichat.protect(VARIADIC p_tables text[]) RETURNS void
+LANGUAGE plpgsql AS $$
 DECLARE
     tenant text;
 BEGIN
-    FOREACH tenant IN ARRAY ARRAY['organizations', 'members', 'api_keys', 'conversations', 'generations', 'messages']
+    FOREACH tenant IN ARRAY p_tables
     LOOP
         EXECUTE format('ALTER TABLE aichat.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', tenant);
         EXECUTE format(
@@ -32,6 +33,8 @@ BEGIN
     END LOOP;
 END
 $$;
+REVOKE EXECUTE ON FUNCTION aichat.protect FROM PUBLIC;
+SELECT aichat.protect('organizations', 'members', 'api_keys', 'conversations', 'generations', 'messages');
 
 ALTER TABLE aichat.users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY self ON aichat.users

@@ -3,6 +3,7 @@
 CREATE TABLE aichat.organizations (
     org_id uuid PRIMARY KEY,
     name text NOT NULL,
+    plan text NOT NULL DEFAULT 'free' CHECK (plan IN ('free', 'pro', 'team')),
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
@@ -61,11 +62,12 @@ CREATE TABLE aichat.generations (
     request_id uuid,
     fingerprint bytea NOT NULL,
     model text NOT NULL,
+    requested_model text,
     provider text NOT NULL,
     options jsonb NOT NULL,
     new_conversation boolean NOT NULL,
     pending_title text,
-    state text NOT NULL CHECK (state IN ('running', 'complete', 'failed', 'interrupted')),
+    state text NOT NULL CHECK (state IN ('running', 'complete', 'failed', 'interrupted', 'cancelled')),
     stop_reason text CHECK (stop_reason IN ('end_turn', 'max_tokens', 'stop_sequence')),
     input_tokens bigint NOT NULL DEFAULT 0 CHECK (input_tokens >= 0),
     cache_read_tokens bigint NOT NULL DEFAULT 0 CHECK (cache_read_tokens >= 0),
@@ -75,6 +77,7 @@ CREATE TABLE aichat.generations (
     usage_estimated boolean NOT NULL DEFAULT false,
     raw_usage jsonb,
     cost_nano_usd bigint NOT NULL DEFAULT 0 CHECK (cost_nano_usd >= 0),
+    quota_unchecked boolean NOT NULL DEFAULT false,
     error_reason text,
     error_message text,
     started_at timestamptz NOT NULL,
@@ -85,6 +88,11 @@ CREATE TABLE aichat.generations (
     CHECK ((state = 'running') = (ended_at IS NULL))
 );
 CREATE UNIQUE INDEX generations_by_request ON aichat.generations (org_id, request_id) WHERE request_id IS NOT NULL;
+COMMENT ON COLUMN aichat.generations.model IS 'The model that answered; while it runs, the one that was asked for.';
+COMMENT ON COLUMN aichat.generations.requested_model IS
+    'The model that was asked for, where a fallback answered; null where the model asked for did.';
+COMMENT ON COLUMN aichat.generations.quota_unchecked IS
+    'The check of the quotas, or the charge to them, failed, and the turn went on.';
 COMMENT ON COLUMN aichat.generations.pending_title IS
     'The title that the conversation gets with its first answer; null where it had one, or was made with one.';
 
@@ -96,7 +104,7 @@ CREATE TABLE aichat.messages (
     member_id uuid NOT NULL,
     role text NOT NULL CHECK (role IN ('user', 'assistant')),
     parts jsonb NOT NULL,
-    state text NOT NULL CHECK (state IN ('complete', 'failed', 'interrupted')),
+    state text NOT NULL CHECK (state IN ('complete', 'failed', 'interrupted', 'cancelled')),
     generation_id uuid,
     created_at timestamptz NOT NULL,
     PRIMARY KEY (org_id, message_id),

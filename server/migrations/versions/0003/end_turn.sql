@@ -2,18 +2,24 @@
 -- A turn that failed without a word leaves only its generation, without its request_id, so that it can be sent again.
 -- Ending a turn again changes nothing. The generation becomes the model's that answered, which may be a fallback, and by
 -- which it is priced.
+--
+-- What it used goes into the books, unless it used nothing and failed. A turn that did not complete is charged at most
+-- what was held for it.
 CREATE FUNCTION aichat.end_turn(
     p_org_id uuid, p_member_id uuid, p_generation_id uuid, p_conversation_id uuid, p_user_message_id uuid,
     p_message_id uuid, p_state text, p_parts jsonb, p_stop_reason text, p_input_tokens bigint,
     p_cache_read_tokens bigint, p_cache_write_tokens bigint, p_output_tokens bigint, p_reasoning_tokens bigint,
-    p_usage_estimated boolean, p_raw_usage jsonb, p_cost_nano_usd bigint, p_error_reason text, p_error_message text,
-    p_model text, p_provider text
+    p_usage_estimated boolean, p_raw_usage jsonb, p_cost_nano_usd bigint, p_price_version timestamptz,
+    p_error_reason text, p_error_message text, p_model text, p_provider text
 ) RETURNS json
 LANGUAGE plpgsql AS $$
 DECLARE
     v_without_trace boolean := p_parts IS NULL AND p_state <> 'complete';
     v_new_conversation boolean;
     v_title text;
+    v_there boolean;
+    v_hold bigint;
+    v_cost bigint := p_cost_nano_usd;
     v_now timestamptz;
 BEGIN
     PERFORM set_config('aichat.org_id', p_org_id::text, true), set_config('aichat.member_id', p_member_id::text, true);
@@ -22,6 +28,11 @@ BEGIN
     WHERE g.org_id = p_org_id AND g.generation_id = p_generation_id AND g.state = 'running' FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RETURN aichat.answer(p_org_id, p_message_id);
+    END IF;
+    DELETE FROM aichat.holds AS h WHERE h.org_id = p_org_id AND h.generation_id = p_generation_id
+    RETURNING h.amount_nano_usd INTO v_hold;
+    IF p_state <> 'complete' THEN
+        v_cost := least(v_cost, v_hold);
     END IF;
     UPDATE aichat.generations AS g SET
         state = p_state,
@@ -36,7 +47,7 @@ BEGIN
         reasoning_tokens = p_reasoning_tokens,
         usage_estimated = p_usage_estimated,
         raw_usage = p_raw_usage,
-        cost_nano_usd = p_cost_nano_usd,
+        cost_nano_usd = v_cost,
         error_reason = p_error_reason,
         error_message = p_error_message,
         pending_title = NULL,
@@ -47,7 +58,11 @@ BEGIN
     -- As in begin_turn: the lock first, then the time.
     PERFORM FROM aichat.conversations AS c
     WHERE c.org_id = p_org_id AND c.conversation_id = p_conversation_id FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
+    v_there := FOUND;
+    IF p_state = 'complete' OR p_input_tokens + p_cache_read_tokens + p_cache_write_tokens + p_output_tokens > 0 THEN
+        PERFORM aichat.book(p_org_id, p_generation_id, p_price_version);
+    END IF;
+    IF NOT v_there THEN
         RETURN NULL;
     END IF;
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from aichat_server.app import build_upstream_policy
-from aichat_server.catalogue import build_catalogue
+from aichat_server.app.catalogue import build_catalogue
+from aichat_server.app.vendors import build_upstream_policy
 from aichat_server.settings import Settings
 
 

@@ -8,7 +8,7 @@ import json
 import sys
 from datetime import timedelta
 
-from aichat_server.connect import connect_database
+from aichat_server.app.database import connect_database
 from aichat_server.services.organizations import MintedKey, Organizations
 from aichat_server.settings import Settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from aichat_server.catalogue import build_prices
+from aichat_server.app.catalogue import build_prices
 from aichat_server.commands.owner import owner_url
 from aichat_server.settings import Settings
 from aichat_server.storage.migrate import migrate

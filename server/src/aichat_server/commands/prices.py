@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import sys
 
-from aichat_server.catalogue import build_prices
+from aichat_server.app.catalogue import build_prices
 from aichat_server.commands.owner import owner_url
 from aichat_server.settings import Settings
 from aichat_server.storage.prices import add_prices

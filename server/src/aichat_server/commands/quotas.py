@@ -7,7 +7,7 @@ import asyncio
 import sys
 from uuid import UUID
 
-from aichat_server.connect import connect_database
+from aichat_server.app.database import connect_database
 from aichat_server.domain.money import to_decimal
 from aichat_server.domain.quotas import Quota, QuotaName, QuotaScope
 from aichat_server.services.quotas import Quotas

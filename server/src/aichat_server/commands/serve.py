@@ -6,7 +6,7 @@ import argparse
 
 import uvloop
 
-from aichat_server.app import serve
+from aichat_server.app.process import serve
 from aichat_server.settings import Settings
 
 

@@ -1,4 +1,4 @@
-"""Answers can be cancelled, and be found by their generation."""
+"""Prices, the books, quotas and holds."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0002"
+down_revision = "0001"
 
 
 def upgrade() -> None:
-    _run("cancel")
+    for name in ("tables", "quotas", "book", "security"):
+        _run(name)
 
 
 def downgrade() -> None:
@@ -20,4 +21,5 @@ def downgrade() -> None:
 
 def _run(name: str) -> None:
     script = Path(__file__).with_name(revision).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    # Straight to the driver: it takes a script of many statements, and sees no parameter in `::`.
     op.get_bind().connection.run_async(lambda driver: driver.execute(script))

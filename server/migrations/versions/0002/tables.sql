@@ -80,7 +80,3 @@ CREATE TABLE aichat.holds (
     expires_at timestamptz NOT NULL,
     PRIMARY KEY (org_id, generation_id)
 );
-
-ALTER TABLE aichat.generations ADD COLUMN quota_unchecked boolean NOT NULL DEFAULT false;
-COMMENT ON COLUMN aichat.generations.quota_unchecked IS
-    'The check of the quotas, or the charge to them, failed, and the turn went on.';

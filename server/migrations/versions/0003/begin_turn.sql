@@ -1,80 +1,24 @@
--- The stored answer of a turn, as one value; null if there is none.
-CREATE FUNCTION aichat.answer(p_org_id uuid, p_message_id uuid) RETURNS json
-LANGUAGE sql STABLE AS $$
-    SELECT json_build_object(
-        'message_id', m.message_id,
-        'conversation_id', m.conversation_id,
-        'parent_message_id', m.parent_message_id,
-        'member_id', m.member_id,
-        'parts', m.parts,
-        'state', m.state,
-        'created_at', m.created_at,
-        'generation_id', g.generation_id,
-        'model', g.model,
-        'stop_reason', g.stop_reason,
-        'input_tokens', g.input_tokens,
-        'cache_read_tokens', g.cache_read_tokens,
-        'cache_write_tokens', g.cache_write_tokens,
-        'output_tokens', g.output_tokens,
-        'reasoning_tokens', g.reasoning_tokens,
-        'usage_estimated', g.usage_estimated,
-        'cost_nano_usd', g.cost_nano_usd
-    )
-    FROM aichat.messages AS m
-    JOIN aichat.generations AS g ON g.org_id = m.org_id AND g.generation_id = m.generation_id
-    WHERE m.org_id = p_org_id AND m.message_id = p_message_id
-$$;
-
--- What a known request_id began; null if it is not known.
-CREATE FUNCTION aichat.earlier_turn(p_org_id uuid, p_request_id uuid) RETURNS json
-LANGUAGE sql STABLE AS $$
-    SELECT json_build_object(
-        'generation_id', g.generation_id,
-        'conversation_id', g.conversation_id,
-        'user_message_id', g.user_message_id,
-        'message_id', g.message_id,
-        'fingerprint', encode(g.fingerprint, 'hex'),
-        'model', g.model,
-        'provider', g.provider,
-        'state', g.state,
-        'error_reason', g.error_reason,
-        'error_message', g.error_message,
-        'answer', aichat.answer(g.org_id, g.message_id)
-    )
-    FROM aichat.generations AS g
-    WHERE g.org_id = p_org_id AND g.request_id = p_request_id
-$$;
-
--- The messages from the conversation's first to the given one, in order.
-CREATE FUNCTION aichat.message_path(p_org_id uuid, p_message_id uuid) RETURNS json
-LANGUAGE sql STABLE AS $$
-    WITH RECURSIVE path AS (
-        SELECT m.parent_message_id, m.role, m.parts, 0 AS depth
-        FROM aichat.messages AS m
-        WHERE m.org_id = p_org_id AND m.message_id = p_message_id
-        UNION ALL
-        SELECT m.parent_message_id, m.role, m.parts, path.depth + 1
-        FROM path
-        JOIN aichat.messages AS m ON m.org_id = p_org_id AND m.message_id = path.parent_message_id
-    )
-    SELECT coalesce(json_agg(json_build_object('role', role, 'parts', parts) ORDER BY depth DESC), '[]')
-    FROM path
-$$;
-
 -- Begins a turn: claims the request_id, stores the user's message and the generation, and returns the history that
 -- the message follows. A known request_id stores nothing and returns what it began before. SQLSTATE AI001: no such
--- conversation; AI002: no such message in it.
+-- conversation; AI002: no such message in it; AI003: over a quota (aichat.check_quotas); AI004: the quotas could not be
+-- checked, and p_fail_closed. Without p_fail_closed the turn then goes on, marked, and unchecked says why.
+--
+-- What it may come to cost is held: p_hold_known, and p_hold_history for each million bytes of the path, but at most
+-- p_hold_most, if that is there.
 CREATE FUNCTION aichat.begin_turn(
     p_org_id uuid, p_member_id uuid, p_key_id uuid, p_request_id uuid, p_fingerprint bytea, p_conversation_id uuid,
     p_new_conversation boolean, p_title text, p_parent_message_id uuid, p_user_message_id uuid, p_message_id uuid,
     p_generation_id uuid, p_model text, p_provider text, p_parts jsonb, p_options jsonb,
-    OUT path json, OUT earlier json
+    p_hold_known bigint, p_hold_history bigint, p_hold_most bigint, p_hold_seconds double precision,
+    p_fail_closed boolean,
+    OUT path json, OUT earlier json, OUT unchecked text
 )
 LANGUAGE plpgsql AS $$
 DECLARE
     v_head uuid;
     v_parent uuid := p_parent_message_id;
     v_now timestamptz;
+    v_hold bigint;
 BEGIN
     PERFORM set_config('aichat.org_id', p_org_id::text, true), set_config('aichat.member_id', p_member_id::text, true);
 
@@ -128,5 +72,28 @@ BEGIN
     IF v_parent IS NOT NULL THEN
         path := aichat.message_path(p_org_id, v_parent);
     END IF;
+
+    -- Last, since turns at once wait for each other from here on, where there are quotas. The path is stored and shown
+    -- as JSON, which is longer than its text by more than vendors add to each message.
+    v_hold := least(
+        p_hold_known + ceil(coalesce(octet_length(path::text), 0) * p_hold_history::numeric / 1000000), p_hold_most
+    );
+    BEGIN
+        PERFORM aichat.check_quotas(p_org_id, p_member_id, p_key_id, v_hold);
+    EXCEPTION
+        WHEN SQLSTATE 'AI003' THEN
+            RAISE;
+        WHEN OTHERS THEN
+            IF p_fail_closed THEN
+                RAISE EXCEPTION USING ERRCODE = 'AI004', MESSAGE = 'quotas not checked: ' || SQLERRM;
+            END IF;
+            unchecked := SQLERRM;
+            UPDATE aichat.generations AS g SET quota_unchecked = true
+            WHERE g.org_id = p_org_id AND g.generation_id = p_generation_id;
+    END;
+    INSERT INTO aichat.holds (org_id, generation_id, member_id, key_id, amount_nano_usd, expires_at)
+    VALUES (
+        p_org_id, p_generation_id, p_member_id, p_key_id, v_hold, now() + make_interval(secs => p_hold_seconds)
+    );
 END
 $$;

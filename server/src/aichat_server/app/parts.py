@@ -1,0 +1,91 @@
+"""The parts that the server and the jobs are put together from; each is closed when its context ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NoReturn
+
+import httpx2
+
+from aichat_server.gateways.cancels import Cancels
+from aichat_server.gateways.journal import JournalStreams
+from aichat_server.gateways.jwks import SigningKeys
+from aichat_server.gateways.limits import open_shared_limits
+from aichat_server.gateways.redis import open_redis
+from aichat_server.gateways.tokens import TokenVerifier
+from aichat_server.services.answers import Replicas
+from aichat_server.services.limits import RateLimits
+from aichat_server.services.mirrors import Mirrors
+from aichat_server.services.prices import PriceBook
+from aichat_server.services.publisher import JournalPublisher
+from aichat_server.settings import Settings
+from aichat_server.storage.database import Database
+from aichat_server.storage.turns import TurnStore
+
+
+@asynccontextmanager
+async def running(*works: Coroutine[None, None, NoReturn]) -> AsyncGenerator[None, None]:
+    """Lets work run beside all else, and cancels it at the end."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def open_replicas(
+    settings: Settings, turns: TurnStore
+) -> AsyncGenerator[tuple[JournalPublisher, Replicas] | tuple[None, None], None]:
+    """What joins this process to the others; nothing where no REDIS_URL names a place to meet."""
+    if settings.redis_url is None:
+        yield None, None
+        return
+    async with open_redis(str(settings.redis_url)) as redis:
+        streams = JournalStreams(redis, retention_seconds=settings.journal_retention_seconds)
+        publisher = JournalPublisher(streams)
+        mirrors = Mirrors(streams, turns, heartbeat_seconds=settings.heartbeat_seconds)
+        async with running(publisher.run(), mirrors.run()):
+            yield publisher, Replicas(mirrors, Cancels(redis))
+        await publisher.finish()
+
+
+@asynccontextmanager
+async def open_rate_limits(settings: Settings) -> AsyncGenerator[RateLimits, None]:
+    """Shared where REDIS_URL names a Redis, which need not be there yet."""
+    async with AsyncExitStack() as stack:
+        url = settings.redis_url
+        shared = await stack.enter_async_context(open_shared_limits(str(url))) if url else None
+        limits = RateLimits(shared)
+        await stack.enter_async_context(limits.kept())
+        yield limits
+
+
+@asynccontextmanager
+async def open_price_book(database: Database, refresh_seconds: float) -> AsyncGenerator[PriceBook, None]:
+    """The prices, read again and again."""
+    book = PriceBook(database)
+    await book.refresh()
+    async with running(book.keep_fresh(refresh_seconds)):
+        yield book
+
+
+@asynccontextmanager
+async def open_token_verifier(settings: Settings) -> AsyncGenerator[TokenVerifier | None, None]:
+    """None where no SUPABASE_URL names a place to sign in."""
+    if settings.supabase_url is None:
+        yield None
+        return
+    issuer = f"{settings.supabase_url.rstrip('/')}/auth/v1"
+    secret = settings.supabase_jwt_secret
+    async with httpx2.AsyncClient() as client:
+        yield TokenVerifier(
+            SigningKeys(client, f"{issuer}/.well-known/jwks.json"),
+            issuer=issuer,
+            audience=settings.jwt_audience,
+            secret=secret.get_secret_value() if secret else None,
+        )

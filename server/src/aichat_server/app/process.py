@@ -1,0 +1,47 @@
+"""A server process: from its start to the end of its drain."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import sys
+
+import structlog
+
+from aichat_server.app.server import build
+from aichat_server.gateways.logs import configure_logs
+from aichat_server.settings import Settings
+
+_log = structlog.get_logger()
+
+
+async def serve(settings: Settings, *, until_stdin_ends: bool = False) -> int:
+    """Serves on the first address of the settings until SIGTERM or SIGINT, then drains; returns the exit code."""
+    configure_logs(settings.log_level)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    if until_stdin_ends:
+        await loop.connect_read_pipe(lambda: _Lifeline(stopping), sys.stdin)
+    async with build(settings) as app:
+        port = await app.server.start(settings.listen[0])
+        # What was made at start-up stays; collections need not go through it again and again.
+        gc.collect()
+        gc.freeze()
+        _log.info("serving", address=settings.listen[0], port=port)
+        await stopping.wait()
+        _log.info("draining", seconds=settings.drain_seconds)
+        await app.stop()
+    return 0
+
+
+class _Lifeline(asyncio.Protocol):
+    """Standard input, held open by the process that spawned this one: its end means that this one must end too."""
+
+    def __init__(self, ended: asyncio.Event) -> None:
+        self._ended = ended
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — however it was lost
+        self._ended.set()

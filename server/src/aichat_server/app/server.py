@@ -1,0 +1,85 @@
+"""The server, put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from aichat_server.app.catalogue import build_catalogue
+from aichat_server.app.database import connect_database
+from aichat_server.app.parts import open_price_book, open_rate_limits, open_replicas, open_token_verifier, running
+from aichat_server.app.vendors import build_upstream_policy, provider_configs
+from aichat_server.providers.factory import AIProviderFactory
+from aichat_server.rpc.chat import ChatServicer
+from aichat_server.rpc.conversations import ConversationServicer
+from aichat_server.rpc.interceptors.authentication import Authentication
+from aichat_server.rpc.interceptors.limits import CallLimits
+from aichat_server.rpc.server import RpcServer, build_server
+from aichat_server.services.answers import Answers, Replicas
+from aichat_server.services.chat import Chat
+from aichat_server.services.conversations import Conversations
+from aichat_server.services.generations import Generations
+from aichat_server.services.identity import Authenticator
+from aichat_server.services.models import Models
+from aichat_server.services.upstream import Upstream
+from aichat_server.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A server that is ready to listen."""
+
+    server: RpcServer
+    generations: Generations
+    replicas: Replicas | None
+    drain_seconds: float
+
+    async def stop(self) -> None:
+        """Takes no new turns, lets running ones finish within the grace, and stores the rest as interrupted."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.drain_seconds
+        if self.replicas is not None:
+            # What is only read here goes on elsewhere.
+            self.replicas.mirrors.close()
+
+        async def end_rest() -> None:
+            # Answers whose callers went away are still being written, and have the same grace.
+            await self.generations.drain(max(0.0, deadline - loop.time()))
+
+        await self.server.stop(self.drain_seconds, end_rest)
+
+
+@asynccontextmanager
+async def build(settings: Settings) -> AsyncGenerator[App, None]:
+    """Puts the server together; closes everything at the end."""
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(connect_database(settings))
+        providers = AIProviderFactory(provider_configs(settings))
+        stack.push_async_callback(providers.aclose)
+        prices = await stack.enter_async_context(open_price_book(opened, settings.price_refresh_seconds))
+        catalogue = build_catalogue(settings)
+        models = Models(catalogue, providers, prices)
+        upstream = Upstream(models, build_upstream_policy(settings, catalogue))
+        limits = await stack.enter_async_context(open_rate_limits(settings))
+        publisher, replicas = await stack.enter_async_context(open_replicas(settings, opened.turns))
+        generations = Generations(
+            opened.turns,
+            publisher,
+            coalesce_seconds=settings.coalesce_seconds,
+            heartbeat_seconds=settings.heartbeat_seconds,
+        )
+        if replicas is not None:
+            await stack.enter_async_context(running(replicas.cancels.listen(generations.cancel)))
+        answers = Answers(opened.turns, generations, replicas)
+        tokens = await stack.enter_async_context(open_token_verifier(settings))
+        authenticator = Authenticator(opened, tokens, cache_seconds=settings.auth_cache_seconds)
+        server = build_server(
+            ChatServicer(Chat(models, upstream, opened.turns, generations, limits, answers), answers, models),
+            ConversationServicer(Conversations(opened)),
+            Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins),
+            CallLimits(limits),
+            reflect=settings.environment == "development",
+        )
+        yield App(server, generations, replicas, settings.drain_seconds)

@@ -1,0 +1,50 @@
+"""The vendors, as the settings name them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from aichat_server.domain.models import Model
+from aichat_server.domain.retry import RetryPolicy
+from aichat_server.providers.base import ProviderConfig
+from aichat_server.services.upstream import UpstreamPolicy
+from aichat_server.settings import Settings, SettingsError
+
+
+def build_upstream_policy(settings: Settings, catalogue: Mapping[str, Model]) -> UpstreamPolicy:
+    """What is done about vendors that misbehave; SettingsError names every fallback that could never answer."""
+    vendors = {config.name for config in provider_configs(settings)}
+    wrong = []
+    for model, fallback in settings.fallbacks.items():
+        wrong += [f"there is no model {name}" for name in (model, fallback) if name not in catalogue]
+        if model == fallback:
+            wrong.append(f"{model} cannot stand in for itself")
+        elif fallback in catalogue and catalogue[fallback].provider not in vendors:
+            wrong.append(f"{fallback} needs credentials for {catalogue[fallback].provider}")
+    if wrong:
+        raise SettingsError(f"AICHAT_FALLBACKS: {'; '.join(wrong)}")
+    return UpstreamPolicy(
+        retry=RetryPolicy(settings.provider_retries),
+        fallbacks=settings.fallbacks,
+        circuit_failures=settings.provider_circuit_failures,
+        circuit_seconds=settings.provider_circuit_seconds,
+        connections=settings.provider_connections,
+    )
+
+
+def provider_configs(settings: Settings) -> Iterator[ProviderConfig]:
+    """How to reach each vendor that the settings have credentials for."""
+    vendors = (
+        ("anthropic", settings.anthropic_api_key, settings.anthropic_base_url),
+        ("openai", settings.openai_api_key, settings.openai_base_url),
+        ("gemini", settings.gemini_api_key, settings.gemini_base_url),
+    )
+    stall = settings.provider_stall_seconds
+    for name, key, base_url in vendors:
+        if key is not None:
+            yield ProviderConfig(name, key.get_secret_value(), base_url, stall_seconds=stall)
+    for endpoint in settings.openai_compatible:
+        key = endpoint.api_key
+        yield ProviderConfig(
+            endpoint.name, key.get_secret_value(), endpoint.base_url, stall_seconds=stall, openai_compatible=True
+        )

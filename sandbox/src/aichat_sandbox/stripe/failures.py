@@ -77,4 +77,5 @@ def scripted(status: int) -> CallFailedError:
     if status == 402:
         return declined()
     kind = "api_error" if status >= 500 else "invalid_request_error"
-    return CallFailedError(status, f"Scripted failure {status}.", kind=kind, executed=status >= 500)
+    # 500 is a fault inside Stripe, which its key remembers; the others come from those in front of it.
+    return CallFailedError(status, f"Scripted failure {status}.", kind=kind, executed=status == 500)

@@ -13,6 +13,7 @@ _TAKES = (
     "mode customer customer_email client_reference_id line_items success_url cancel_url subscription_data metadata "
     "allow_promotion_codes payment_method_collection payment_method_types"
 )
+_KEPT = ("automatic_tax", "payment_method_types")
 _OPEN_SECONDS = 86_400
 
 
@@ -29,17 +30,15 @@ def create(call: Call) -> Object:
         (world.named("price", one.required("price"), one.name("price")), one.number("quantity")) for one in wanted
     ]
     amount = sum(price["unit_amount"] * (1 if quantity is None else quantity) for price, quantity in prices)
-    sample = world.samples["checkout.session"]
     session = world.mould(
         "checkout.session",
-        "automatic_tax",
-        "payment_method_types",
+        *_KEPT,
         amount_subtotal=amount,
         amount_total=amount,
         cancel_url=params.text("cancel_url"),
         client_reference_id=params.text("client_reference_id"),
         currency=prices[0][0]["currency"],
-        custom_text=dict.fromkeys(sample["custom_text"]),
+        custom_text=dict.fromkeys(world.samples["checkout.session"]["custom_text"]),
         customer=customer["id"] if customer else None,
         customer_email=params.text("customer_email"),
         expires_at=world.now() + _OPEN_SECONDS,

@@ -10,6 +10,8 @@ from aichat_sandbox.stripe.world import Object, World
 
 from .lines import line_of, total
 
+MOST_ON_INVOICE = 250
+
 
 def make(world: World, customer: str, amount: int, currency: str, **fields: Any) -> Object:
     """A new item of `amount` minor units; it waits for an invoice if `fields` name none."""
@@ -49,6 +51,8 @@ def create(call: Call) -> Object:
         raise refused("The invoice is not a draft: no items can be added to it.", "invoice_not_editable", "invoice")
     if invoice and (invoice["currency"] != currency.lower() or invoice["customer"] != customer["id"]):
         raise refused("The item is of another customer or currency than the invoice.", None, "invoice")
+    if invoice and len(invoice["lines"]["data"]) >= MOST_ON_INVOICE:
+        raise refused(f"You can only add up to {MOST_ON_INVOICE} items to an invoice.", None, "invoice")
     item = make(
         world,
         customer["id"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aichat_sandbox.stripe.calls import PAGED, Call, Route
 from aichat_sandbox.stripe.failures import CallFailedError, invalid, missing_parameter, refused
 from aichat_sandbox.stripe.forms import Params
-from aichat_sandbox.stripe.world import Object, World
+from aichat_sandbox.stripe.world import Object, World, listed
 
 from . import invoice_items
 from .lines import pricing_of
@@ -57,12 +57,7 @@ def begin(call: Call, customer: Object, params: Params, wanted: list[Params], me
     subscription["payment_settings"] = dict.fromkeys(subscription["payment_settings"])
     entries = [entry_of(world, subscription, _price(world, one), one) for one in wanted]
     subscription["currency"] = entries[0]["price"]["currency"]
-    subscription["items"] = {
-        "object": "list",
-        "data": entries,
-        "has_more": False,
-        "url": f"/v1/subscription_items?subscription={subscription['id']}",
-    }
+    subscription["items"] = listed(entries, f"/v1/subscription_items?subscription={subscription['id']}")
     set_period(subscription, now)
     world.add(subscription)
     bill(world, subscription, "subscription_create")

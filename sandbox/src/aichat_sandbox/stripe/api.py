@@ -58,10 +58,9 @@ class Api:
 
     async def unknown(self, request: web.Request) -> web.Response:
         """Answers for all other addresses."""
-        message = f"Unrecognized request URL ({request.method}: {request.path})."
-        return await self._serve(request, Route(request.method, request.path, _failing(CallFailedError(404, message))))
+        return await self._serve(request, None)
 
-    async def _serve(self, request: web.Request, route: Route) -> web.Response:
+    async def _serve(self, request: web.Request, route: Route | None) -> web.Response:
         pairs = [(name, str(value)) for name, value in {**request.query, **await request.post()}.items()]
         asked = Asked(
             request_id=f"req_{secrets.token_hex(7)}",
@@ -88,19 +87,17 @@ class Api:
             status=status, body=json.dumps(body, indent=2).encode(), content_type="application/json", headers=headers
         )
 
-    async def _answer(self, request: web.Request, route: Route, asked: Asked) -> tuple[int, Object]:
+    async def _answer(self, request: web.Request, route: Route | None, asked: Asked) -> tuple[int, Object]:
         keys, key = self.account.keys, asked.idempotency_key
         with keys.using(key) if key else nullcontext():
-            if key and (found := keys.find(key, asked.path, asked.params)):
-                asked.replayed = True
-                status, body, _ = found
-                return status, body
             fault = self.account.faults.take(asked.method, asked.path)
             if fault is not None and fault.how == "hang":
                 await asyncio.get_running_loop().create_future()
-            status, body, executed = self._carry_out(request, route, asked, fault)
-            if key and executed:
-                keys.keep(key, asked.path, asked.params, status, body, asked.request_id)
+            found = keys.find(key, asked.path, asked.params) if key else None
+            asked.replayed = found is not None
+            status, body, executed = found or self._carry_out(request, route, asked, fault)
+            if key and executed and not found:
+                keys.keep(key, asked.path, asked.params, status, body)
         if asked.method != "GET":
             self.account.save()
         if fault is not None and fault.how == "cut":
@@ -110,7 +107,7 @@ class Api:
         return status, body
 
     def _carry_out(
-        self, request: web.Request, route: Route, asked: Asked, fault: Fault | None
+        self, request: web.Request, route: Route | None, asked: Asked, fault: Fault | None
     ) -> tuple[int, Object, bool]:
         """Status, body, and whether anything was carried out."""
         world = self.account.world
@@ -119,19 +116,15 @@ class Api:
         try:
             if fault is not None and fault.how == "status":
                 raise scripted(fault.status)
+            if route is None:
+                message = f"Unrecognized request URL ({asked.method}: {asked.path})."
+                raise CallFailedError(404, message, executed=False)
             route.check(asked.params)
             params = Params(asked.params)
             call = Call(world, params, request.match_info.get("id", ""), asked.path)
             return 200, shown(world, route.handler(call), params.texts("expand")), True
         except CallFailedError as failure:
             return failure.status, failure.body(asked.request_id), failure.executed
-
-
-def _failing(failure: CallFailedError) -> Callable[[Call], Object]:
-    def fail(_: Call) -> Object:
-        raise failure
-
-    return fail
 
 
 def _authenticate(request: web.Request) -> None:

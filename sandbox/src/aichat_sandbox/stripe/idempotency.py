@@ -46,8 +46,8 @@ class Keys:
         finally:
             self.in_use.discard(key)
 
-    def find(self, key: str, path: str, params: dict[str, Any]) -> tuple[int, Object, str] | None:
-        """Status, body and request id of the key's first request; None if this is it."""
+    def find(self, key: str, path: str, params: dict[str, Any]) -> tuple[int, Object, bool] | None:
+        """Status and body that the key's first request came to, and that it was executed; None if this is it."""
         found = self.kept.get(key)
         if found is None or self.now() - found["at"] >= KEPT_SECONDS:
             return None
@@ -55,18 +55,11 @@ class Keys:
             raise _mismatch("for the same endpoint they were first used for", key, f" ('{path}' vs '{found['path']}')")
         if found["params"] != params:
             raise _mismatch("with the same parameters they were first used with", key)
-        return found["status"], found["body"], found["request_id"]
+        return found["status"], found["body"], True
 
-    def keep(self, key: str, path: str, params: dict[str, Any], status: int, body: Object, request_id: str) -> None:
+    def keep(self, key: str, path: str, params: dict[str, Any], status: int, body: Object) -> None:
         """Remembers what came of the key's first request."""
-        self.kept[key] = {
-            "at": self.now(),
-            "path": path,
-            "params": params,
-            "status": status,
-            "body": body,
-            "request_id": request_id,
-        }
+        self.kept[key] = {"at": self.now(), "path": path, "params": params, "status": status, "body": body}
 
 
 def _mismatch(how: str, key: str, detail: str = "") -> CallFailedError:

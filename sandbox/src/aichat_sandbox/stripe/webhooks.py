@@ -54,11 +54,12 @@ class Webhooks:
         if self.url is None or self.held:
             return
         event["pending_webhooks"] = 1
-        task = asyncio.get_running_loop().create_task(self._deliver(event))
+        task = asyncio.get_running_loop().create_task(self._deliver(event, self.url))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, event: Object) -> None:
+    async def _deliver(self, event: Object, url: str) -> None:
+        """Until it is taken, or another endpoint has taken the place of this one."""
         async with self._turn:
             status = await self.send(event)
         for seconds in RETRY_SECONDS:
@@ -66,6 +67,8 @@ class Webhooks:
                 event["pending_webhooks"] = 0
                 return
             await asyncio.sleep(seconds)
+            if self.url != url:
+                return
             status = await self.send(event)
 
     async def send(self, event: Object, *, age_seconds: int = 0, secret: str | None = None) -> int:

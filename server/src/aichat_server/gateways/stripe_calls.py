@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import uuid4
 
+import aiohttp
 import stripe
 import structlog
 
@@ -24,6 +25,10 @@ _WAITS = (0.2, 0.8, 2.0)
 """The longest seconds until each repetition."""
 _ANSWER_SECONDS = 20.0
 _TRY_AGAIN_SECONDS = 5.0
+
+# The SDK turns most of what its transport fails with into an error of its own, but not an answer that breaks off.
+_FAILURES = (stripe.StripeError, aiohttp.ClientError, TimeoutError)
+_Failure = stripe.StripeError | aiohttp.ClientError | TimeoutError
 
 Result = TypeVar("Result")
 
@@ -52,15 +57,15 @@ class StripeCalls:
         for longest in _WAITS:
             try:
                 return await call()
-            except stripe.StripeError as error:
+            except _FAILURES as error:
                 if not _mends(error):
-                    raise to_error(error) from error
-                _log.info("stripe asked again", kind=type(error).__name__, stripe_request=error.request_id)
+                    raise _to_error(error) from error
+                _log.info("stripe asked again", error=repr(error))
             await asyncio.sleep(longest * random.uniform(0.5, 1))  # noqa: S311 — no secret
         try:
             return await call()
-        except stripe.StripeError as error:
-            raise to_error(error) from error
+        except _FAILURES as error:
+            raise _to_error(error) from error
 
 
 def new_key() -> str:
@@ -71,7 +76,7 @@ def new_key() -> str:
 @asynccontextmanager
 async def open_stripe(config: StripeConfig) -> AsyncGenerator[StripeCalls, None]:
     """A client of Stripe, which connects when it is used."""
-    http = stripe.HTTPXClient(timeout=_ANSWER_SECONDS)
+    http = stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=_ANSWER_SECONDS))
     client = stripe.StripeClient(
         config.secret_key,
         stripe_version=API_VERSION,
@@ -86,34 +91,29 @@ async def open_stripe(config: StripeConfig) -> AsyncGenerator[StripeCalls, None]
         await http.close_async()  # type: ignore[no-untyped-call] # the SDK's
 
 
-def _mends(error: stripe.StripeError) -> bool:
+def _mends(error: _Failure) -> bool:
     """Whether the same call may go better: never reached, limited, in progress, or failed on Stripe's side."""
-    if isinstance(error, stripe.APIConnectionError | stripe.RateLimitError):
+    if not isinstance(error, stripe.StripeError) or isinstance(
+        error, stripe.APIConnectionError | stripe.RateLimitError
+    ):
         return True
     status = error.http_status or 0
     return status == 409 or status >= 500
 
 
-def to_error(error: stripe.StripeError) -> AichatError:
+def _to_error(error: _Failure) -> AichatError:
     """What the caller hears; the rest stays in the cause."""
-    if _mends(error):
+    if not isinstance(error, stripe.StripeError) or _mends(error):
         message = "the payment provider cannot be reached now; try again"
         return AichatError(Reason.BILLING_UNAVAILABLE, message, retry_after=_TRY_AGAIN_SECONDS)
     if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
-        return AichatError(
-            Reason.BILLING_NOT_CONFIGURED, "the payment provider refuses this server's key; its operator must mend that"
-        )
-    code = error.code or "unknown"
+        message = "the payment provider refuses this server's key; its operator must mend that"
+        return AichatError(Reason.BILLING_NOT_CONFIGURED, message)
+    metadata = {"code": error.code} if error.code else {}
     if isinstance(error, stripe.CardError):
-        return AichatError(
-            Reason.PAYMENT_DECLINED,
-            "the card was declined; pay with another one or ask its bank",
-            metadata={"code": code},
-        )
-    if code == "resource_missing":
+        message = "the card was declined; pay with another one or ask its bank"
+        return AichatError(Reason.PAYMENT_DECLINED, message, metadata=metadata)
+    if error.code == "resource_missing":
         return AichatError(Reason.BILLING_OBJECT_MISSING, "the payment provider knows no such object")
-    return AichatError(
-        Reason.BILLING_REQUEST_REJECTED,
-        f"the payment provider did not take the request: {code}",
-        metadata={"code": code},
-    )
+    message = f"the payment provider did not take the request: {error.code or type(error).__name__}"
+    return AichatError(Reason.BILLING_REQUEST_REJECTED, message, metadata=metadata)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+import stripe
 from stripe.params import SubscriptionUpdateParams
 from stripe.params.checkout import SessionCreateParams
 
@@ -49,14 +50,18 @@ class StripeCustomers:
 
     async def is_deleted(self, customer_id: str) -> bool:
         """Whether Stripe's customer was deleted there."""
-        found = await self.calls.send(lambda: self.calls.client.v1.customers.retrieve_async(customer_id))
-        return "deleted" in found and bool(found.deleted)
+        return _is_deleted(await self.calls.send(lambda: self.calls.client.v1.customers.retrieve_async(customer_id)))
 
     async def payment_method(self, customer_id: str) -> PaymentMethodState | None:
-        """What the customer's invoices are paid with: the default, or the newest; None if there is none."""
+        """What the customer's invoices are paid with: the default, or the newest.
+
+        None if there is none, or the customer was deleted.
+        """
         customers = self.calls.client.v1.customers
         customer = await self.calls.send(lambda: customers.retrieve_async(customer_id))
-        settings = customer.invoice_settings if "invoice_settings" in customer else None
+        if _is_deleted(customer):
+            return None
+        settings = customer.invoice_settings
         default = id_of(settings.default_payment_method) if settings else None
         if default is not None:
             methods = self.calls.client.v1.payment_methods
@@ -164,3 +169,8 @@ class StripeCustomers:
             )
         )
         return price.id
+
+
+def _is_deleted(customer: stripe.Customer) -> bool:
+    """A deleted one has no other field than this."""
+    return "deleted" in customer and bool(customer.deleted)

@@ -14,6 +14,7 @@ from aichat.v1 import chat_pb2
 from aichat.v1.chat_pb2_grpc import ChatServiceServicer, ChatServiceStub
 from aichat.v1.conversations_pb2_grpc import ConversationServiceStub
 from aichat_server.domain.errors import Reason
+from aichat_server.domain.observing import Observer
 from aichat_server.rpc.conversations import ConversationServicer
 from aichat_server.rpc.interceptors.authentication import Authentication
 from aichat_server.rpc.interceptors.limits import CallLimits
@@ -109,7 +110,9 @@ async def serving(authenticator: Authenticator, database: Database) -> AsyncGene
     authentication = Authentication(authenticator, cookie=COOKIE, origins=(ORIGIN,))
     conversations = ConversationServicer(Conversations(database))
     waiting = WaitingChat()
-    server = build_server(waiting, conversations, authentication, CallLimits(RateLimits(None)), reflect=True)
+    server = build_server(
+        waiting, conversations, authentication, CallLimits(RateLimits(None)), Observer(), reflect=True
+    )
     port = await server.start("127.0.0.1:0")
     options = (("grpc.max_receive_message_length", 8 << 20),)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:

@@ -28,7 +28,7 @@ async def test_an_answer_is_counted_for_its_vendor(seen: SeenPlatform, http: htt
     after = {name: seen.total(name, provider=provider, **labels) for name, labels in names.items()}
     assert after == {name: value + 1 for name, value in before.items()}
     assert seen.total("aichat_deltas_total", provider=provider) == deltas + 3
-    used = events[-1]["completed"]["message"]["usage"]["usage"]["output_tokens"]
+    [used] = [event["usage"]["usage"]["output_tokens"] for event in events if "usage" in event][-1:]
     assert seen.total("aichat_tokens_total", model=model, kind="output") == output + int(used)
     await until(lambda: seen.total("aichat_rpc_calls_total", method="StreamChat", code="OK") == calls + 1)
     assert seen.total("aichat_rpc_seconds_count", method="StreamChat") >= calls + 1
@@ -46,12 +46,12 @@ async def test_open_streams_are_shown_while_they_are_open(seen: SeenPlatform, ht
 async def test_a_refusal_is_counted_by_its_reason(seen: SeenPlatform, http: httpx.AsyncClient) -> None:
     labels = {"method": "StreamChat", "code": "NOT_FOUND", "reason": "MODEL_UNKNOWN"}
     before = seen.total("aichat_rpc_calls_total", **labels)
-    assert (await http.post(CHAT, json=chat_body("Hello", model="nobody's"))).status_code == 404
+    assert (await http.post(CHAT, json=chat_body("Hello", model="no-such-model"))).status_code == 404
     await until(lambda: seen.total("aichat_rpc_calls_total", **labels) == before + 1)
 
 
 async def test_a_vendors_failure_is_counted(seen: SeenPlatform, http: httpx.AsyncClient) -> None:
-    labels = {"provider": "anthropic", "reason": "PROVIDER_REJECTED", "then": "failed"}
+    labels = {"provider": "anthropic", "reason": "PROVIDER_REQUEST_REJECTED", "then": "failed"}
     before = seen.total("aichat_vendor_failures_total", **labels)
     await http.post(CHAT, json=chat_body(script(status=400)))
     await until(lambda: seen.total("aichat_vendor_failures_total", **labels) == before + 1)

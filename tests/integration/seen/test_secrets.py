@@ -30,7 +30,7 @@ async def _faulty(platform: Platform, mark: str, secrets: str) -> AsyncGenerator
             END $$;
             GRANT EXECUTE ON FUNCTION aichat.fail TO aichat_app;
             CREATE TRIGGER fail BEFORE INSERT ON aichat.messages FOR EACH ROW
-            WHEN (NEW.parts::text LIKE '%{mark}%') EXECUTE FUNCTION aichat.fail();""")  # noqa: S608
+            WHEN (NEW.parts::text LIKE '%{mark}%') EXECUTE FUNCTION aichat.fail();""")
         yield
     finally:
         await owner.execute("DROP TRIGGER fail ON aichat.messages; DROP FUNCTION aichat.fail")

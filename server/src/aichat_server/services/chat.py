@@ -79,42 +79,44 @@ class Chat:
         model = self._models.get(message.model)
         candidates = self._upstream.candidates(model, message.options)
         turn = _turn(principal, message, candidates)
-        key = GenerationKey(turn.org_id, turn.generation_id)
-
-        async def begin() -> tuple[UUID, Events]:
-            stream = str(turn.request_id or turn.generation_id)
-            admission = await self._limits.admit_turn(principal, stream, _most_tokens(message, model))
-            generation = self._generations.open(key)
-            try:
-                begun = await self._turns.begin(turn)
-            except BaseException:
-                admission.end(tokens=0)
-                self._generations.discard(key)
-                raise
-            if begun.earlier is not None:
-                admission.end(tokens=0)
-                self._generations.discard(key)
-                return begun.generation_id, self._reattach(turn, begun.earlier)
-            # What is logged of the generation carries it.
-            bind_contextvars(generation_id=str(turn.generation_id))
-            if begun.quota_failure is not None:
-                self._observer.quota_unchecked()
-                _log.error("quota unchecked", cause=begun.quota_failure)
-            answer = self._upstream.answer(candidates, begun.path, message.options)
-            plan = GenerationPlan(principal, answer, begun, admission, message.cancel_on_disconnect)
-            self._generations.start(generation, plan)
-            return begun.generation_id, generation.journal.read()
-
         # A caller that goes away now must not leave a turn that is begun and never answered.
-        task = self._generations.spawn(begin())
+        task = self._generations.spawn(self._begin(principal, message, candidates, turn))
         try:
             generation_id, events = await asyncio.shield(task)
         except asyncio.CancelledError:
             if message.cancel_on_disconnect:
-                self._generations.cancel(key)
+                self._generations.cancel(GenerationKey(turn.org_id, turn.generation_id))
             raise
         bind_contextvars(generation_id=str(generation_id))
         return events
+
+    async def _begin(
+        self, principal: Principal, message: ChatMessage, candidates: Sequence[Model], turn: TurnBegin
+    ) -> tuple[UUID, Events]:
+        """Which generation answers, and its events."""
+        key = GenerationKey(turn.org_id, turn.generation_id)
+        stream = str(turn.request_id or turn.generation_id)
+        admission = await self._limits.admit_turn(principal, stream, _most_tokens(message, candidates[0]))
+        generation = self._generations.open(key)
+        try:
+            begun = await self._turns.begin(turn)
+        except BaseException:
+            admission.end(tokens=0)
+            self._generations.discard(key)
+            raise
+        if begun.earlier is not None:
+            admission.end(tokens=0)
+            self._generations.discard(key)
+            return begun.generation_id, self._reattach(turn, begun.earlier)
+        # What is logged of the generation carries it.
+        bind_contextvars(generation_id=str(turn.generation_id))
+        if begun.quota_failure is not None:
+            self._observer.quota_unchecked()
+            _log.error("quota unchecked", cause=begun.quota_failure)
+        answer = self._upstream.answer(candidates, begun.path, message.options)
+        plan = GenerationPlan(principal, answer, begun, admission, message.cancel_on_disconnect)
+        self._generations.start(generation, plan)
+        return begun.generation_id, generation.journal.read()
 
     def _reattach(self, turn: TurnBegin, earlier: EarlierTurn) -> Events:
         if earlier.fingerprint != turn.fingerprint:

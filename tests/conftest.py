@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.fixtures.vendors",
     "tests.fixtures.server",
     "tests.fixtures.platform",
+    "tests.fixtures.seen",
 ]
 
 

@@ -15,6 +15,7 @@ from aichat.v1.chat_pb2_grpc import ChatServiceServicer, ChatServiceStub
 from aichat.v1.conversations_pb2_grpc import ConversationServiceStub
 from aichat.v1.notifications_pb2_grpc import NotificationServiceStub
 from aichat_server.domain.errors import Reason
+from aichat_server.domain.observing import Observer
 from aichat_server.rpc.conversations import ConversationServicer
 from aichat_server.rpc.interceptors.authentication import Authentication
 from aichat_server.rpc.interceptors.limits import CallLimits
@@ -120,7 +121,7 @@ async def serving(authenticator: Authenticator, database: Database) -> AsyncGene
     waiting = WaitingChat()
     notifications = NotificationServicer(Notifications(database, MAIL_SECRET))
     server = build_server(
-        waiting, conversations, notifications, authentication, CallLimits(RateLimits(None)), reflect=True
+        waiting, conversations, notifications, authentication, CallLimits(RateLimits(None)), Observer(), reflect=True
     )
     port = await server.start("127.0.0.1:0")
     options = (("grpc.max_receive_message_length", 8 << 20),)

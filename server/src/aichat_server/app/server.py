@@ -18,6 +18,7 @@ from aichat_server.app.parts import (
     running,
 )
 from aichat_server.app.vendors import build_upstream_policy, provider_configs
+from aichat_server.domain.observing import Observer
 from aichat_server.providers.factory import AIProviderFactory
 from aichat_server.rpc.chat import ChatServicer
 from aichat_server.rpc.conversations import ConversationServicer
@@ -60,8 +61,8 @@ class App:
 
 
 @asynccontextmanager
-async def build(settings: Settings) -> AsyncGenerator[App, None]:
-    """Puts the server together; closes everything at the end."""
+async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, None]:
+    """Puts the server together, with `observer` told of its work; closes everything at the end."""
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(connect_database(settings))
         providers = AIProviderFactory(provider_configs(settings))
@@ -69,12 +70,13 @@ async def build(settings: Settings) -> AsyncGenerator[App, None]:
         prices = await stack.enter_async_context(open_price_book(opened, settings.price_refresh_seconds))
         catalogue = build_catalogue(settings)
         models = Models(catalogue, providers, prices)
-        upstream = Upstream(models, build_upstream_policy(settings, catalogue))
+        upstream = Upstream(models, build_upstream_policy(settings, catalogue), observer)
         limits = await stack.enter_async_context(open_rate_limits(settings))
         publisher, replicas = await stack.enter_async_context(open_replicas(settings, opened.turns))
         generations = Generations(
             opened.turns,
             publisher,
+            observer,
             coalesce_seconds=settings.coalesce_seconds,
             heartbeat_seconds=settings.heartbeat_seconds,
         )
@@ -84,11 +86,12 @@ async def build(settings: Settings) -> AsyncGenerator[App, None]:
         tokens = await stack.enter_async_context(open_token_verifier(settings))
         authenticator = Authenticator(opened, tokens, cache_seconds=settings.auth_cache_seconds)
         server = build_server(
-            ChatServicer(Chat(models, upstream, opened.turns, generations, limits, answers), answers, models),
+            ChatServicer(Chat(models, upstream, opened.turns, generations, limits, answers, observer), answers, models),
             ConversationServicer(Conversations(opened)),
             NotificationServicer(build_notifications(settings, opened)),
             Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins),
             CallLimits(limits),
+            observer,
             reflect=settings.environment == "development",
         )
         yield App(server, generations, replicas, settings.drain_seconds)

@@ -6,6 +6,7 @@ A generation is a task of the process, not of a call: callers read its journal, 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.events import ProviderEvent, ReasoningDelta, Stop, StopReason, UsageReport
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.models import Model
+from aichat_server.domain.observing import GenerationEnded, Observer
 from aichat_server.domain.stream import Completed, Delta, Started, UsageSoFar
 from aichat_server.domain.usage import Usage, estimate_tokens
 from aichat_server.services.coalescer import Coalescer
@@ -60,10 +62,19 @@ class GenerationPlan:
 class Generation:
     """Writes one answer. Run it once, as a task of its own."""
 
-    def __init__(self, journal: Journal, turns: TurnStore, *, coalesce_seconds: float, announce_seconds: float) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        turns: TurnStore,
+        observer: Observer,
+        *,
+        coalesce_seconds: float,
+        announce_seconds: float,
+    ) -> None:
         """`announce_seconds`: `started` goes out after so long at the latest, so that heartbeats may follow it."""
         self.journal = journal
         self._turns = turns
+        self._observer = observer
         self._announce_seconds = announce_seconds
         self._coalescer = Coalescer(coalesce_seconds, journal.append)
         self._started = False
@@ -73,9 +84,12 @@ class Generation:
         self._reasoning: list[str] = []
         self._report: UsageReport | None = None
         self._stop: StopReason | None = None
+        self._began_at = self._began = 0.0
+        self._first_delta_at: float | None = None
 
     async def run(self, plan: GenerationPlan) -> None:
         """Reads the vendor's stream to its end, stores what came of it, and closes the journal."""
+        self._began_at, self._began = time.time(), time.perf_counter()
         announce = asyncio.get_running_loop().call_later(self._announce_seconds, self._announce, plan)
         try:
             failure = await self._generate(plan)
@@ -136,6 +150,8 @@ class Generation:
             self._take_delta(event)
 
     def _take_delta(self, delta: Delta) -> None:
+        if self._first_delta_at is None:
+            self._first_delta_at = time.perf_counter()
         # Reasoning is shown and paid for, and not stored.
         (self._reasoning if isinstance(delta, ReasoningDelta) else self._text).append(delta.text)
         self._coalescer.add(delta)
@@ -151,6 +167,7 @@ class Generation:
 
     async def _settle(self, plan: GenerationPlan, failure: AichatError | None) -> None:
         end = self._end(plan, failure)
+        self._tell(end)
         # Before the caller can see the end: its next turn must find this one's place free.
         plan.admission.end(end.usage.total_input + end.usage.output)
         try:
@@ -168,6 +185,34 @@ class Generation:
         if message is not None and failure is None:
             self.journal.append(Completed(message))
         self.journal.close(failure)
+
+    def _tell(self, end: TurnEnd) -> None:
+        seconds = time.perf_counter() - self._began
+        first = self._first_delta_at - self._began if self._first_delta_at is not None else None
+        ended = GenerationEnded(
+            org_id=end.org_id,
+            generation_id=end.generation_id,
+            provider=end.provider,
+            model=end.model,
+            state=end.state,
+            reason=end.error_reason,
+            began_at=self._began_at,
+            seconds=seconds,
+            first_delta_seconds=first,
+            deltas=len(self._text) + len(self._reasoning),
+            usage=end.usage,
+        )
+        self._observer.generation_ended(ended)
+        _log.info(
+            "generation ended",
+            org_id=str(end.org_id),
+            generation_id=str(end.generation_id),
+            provider=end.provider,
+            model=end.model,
+            state=end.state,
+            reason=end.error_reason,
+            ms=round(seconds * 1000, 1),
+        )
 
     def _end(self, plan: GenerationPlan, failure: AichatError | None) -> TurnEnd:
         usage = self._usage(plan)

@@ -47,6 +47,7 @@ BY_REASON: dict[str, type[errors.AIChatError]] = {
     "PROVIDER_EMPTY_ANSWER": errors.ProviderError,
     "ANSWER_REFUSED": errors.AnswerRefusedError,
     "SERVER_DRAINING": errors.UnavailableError,
+    "SERVER_LOST": errors.UnavailableError,
     "STORAGE_UNAVAILABLE": errors.UnavailableError,
     "INTERNAL": errors.ServerError,
     "ROUTE_UNKNOWN": errors.NotFoundError,

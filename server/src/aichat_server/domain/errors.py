@@ -53,6 +53,7 @@ class Reason(StrEnum):
     ANSWER_REFUSED = auto()
 
     SERVER_DRAINING = auto()
+    SERVER_LOST = auto()
     STORAGE_UNAVAILABLE = auto()
     INTERNAL = auto()
     ROUTE_UNKNOWN = auto()

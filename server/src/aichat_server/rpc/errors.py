@@ -55,6 +55,7 @@ STATUS_CODES: Mapping[Reason, StatusCode] = MappingProxyType(
         Reason.PROVIDER_EMPTY_ANSWER: StatusCode.UNAVAILABLE,
         Reason.ANSWER_REFUSED: StatusCode.FAILED_PRECONDITION,
         Reason.SERVER_DRAINING: StatusCode.UNAVAILABLE,
+        Reason.SERVER_LOST: StatusCode.UNAVAILABLE,
         Reason.STORAGE_UNAVAILABLE: StatusCode.UNAVAILABLE,
         Reason.INTERNAL: StatusCode.INTERNAL,
         # Said by the edge alone, whose words for them stand in envoy/render.py.

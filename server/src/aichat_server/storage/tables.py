@@ -157,3 +157,11 @@ notification_settings = Table(
     Column("quota_warnings", Boolean, nullable=False),
     Column("updated_at", _Time, nullable=False),
 )
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("generation_id", Uuid, primary_key=True),
+    Column("expires_at", _Time, nullable=False),
+)

@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from aichat_server.app.background import running
 from aichat_server.app.catalogue import build_catalogue
 from aichat_server.app.database import connect_database
-from aichat_server.app.parts import open_price_book, open_rate_limits, open_replicas, open_token_verifier, running
+from aichat_server.app.parts import open_price_book, open_rate_limits, open_replicas, open_token_verifier
 from aichat_server.app.vendors import build_upstream_policy, provider_configs
 from aichat_server.providers.factory import AIProviderFactory
 from aichat_server.rpc.chat import ChatServicer

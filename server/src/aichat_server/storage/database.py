@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,19 +16,23 @@ from aichat_server.storage.api_keys import ApiKeyRepository
 from aichat_server.storage.conversations import ConversationRepository
 from aichat_server.storage.errors import storage_errors
 from aichat_server.storage.messages import MessageRepository
+from aichat_server.storage.notifications import NotificationRepository
 from aichat_server.storage.organizations import OrganizationRepository
 from aichat_server.storage.orphans import OrphanRepository
-from aichat_server.storage.pool import Connector, create_engine, open_pool
+from aichat_server.storage.pool import CLOSE_SECONDS, Connector, create_engine, open_pool
 from aichat_server.storage.prices import read_prices
 from aichat_server.storage.quotas import QuotaRepository
 from aichat_server.storage.role import check_role
 from aichat_server.storage.turns import TurnStore
+from aichat_server.storage.warnings import WarningRepository
 from aichat_server.storage.work import WorkList
 
 _SET_WORK_LIST = text("SELECT set_config('aichat.work_list', 'on', true)")
 _SET_TENANT = text(
     "SELECT set_config('aichat.org_id', :org_id, true), set_config('aichat.member_id', :member_id, true)"
 )
+
+_SET_WORK_LIST = text("SELECT set_config('aichat.work_list', 'on', true)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Tenant:
     messages: MessageRepository
     quotas: QuotaRepository
     orphans: OrphanRepository
+    notifications: NotificationRepository
+    warnings: WarningRepository
 
 
 class Database:
@@ -110,7 +117,9 @@ async def open_database(
             )
             yield Database(engine, turns)
         finally:
-            await engine.dispose()
+            # A database that does not answer is not waited for, connection by connection.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(engine.dispose(), CLOSE_SECONDS)
 
 
 def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
@@ -121,4 +130,6 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         MessageRepository(connection, org_id),
         QuotaRepository(connection, org_id),
         OrphanRepository(connection, org_id),
+        NotificationRepository(connection, org_id),
+        WarningRepository(connection, org_id),
     )

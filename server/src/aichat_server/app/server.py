@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from aichat_server.app.background import running
 from aichat_server.app.catalogue import build_catalogue
 from aichat_server.app.database import connect_database
 from aichat_server.app.parts import (
@@ -15,7 +16,6 @@ from aichat_server.app.parts import (
     open_rate_limits,
     open_replicas,
     open_token_verifier,
-    running,
 )
 from aichat_server.app.vendors import build_upstream_policy, provider_configs
 from aichat_server.domain.observing import Observer

@@ -32,7 +32,6 @@ _SET_TENANT = text(
     "SELECT set_config('aichat.org_id', :org_id, true), set_config('aichat.member_id', :member_id, true)"
 )
 
-_SET_WORK_LIST = text("SELECT set_config('aichat.work_list', 'on', true)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +43,9 @@ class Tenant:
     conversations: ConversationRepository
     messages: MessageRepository
     quotas: QuotaRepository
+    orphans: OrphanRepository
     notifications: NotificationRepository
     warnings: WarningRepository
-    orphans: OrphanRepository
 
 
 class Database:
@@ -129,7 +128,7 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         ConversationRepository(connection, org_id),
         MessageRepository(connection, org_id),
         QuotaRepository(connection, org_id),
+        OrphanRepository(connection, org_id),
         NotificationRepository(connection, org_id),
         WarningRepository(connection, org_id),
-        OrphanRepository(connection, org_id),
     )

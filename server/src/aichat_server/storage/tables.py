@@ -128,6 +128,14 @@ quota_usage = Table(
     Column("charged_nano_usd", BigInteger, nullable=False),
 )
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("generation_id", Uuid, primary_key=True),
+    Column("expires_at", _Time, nullable=False),
+)
+
 quota_warnings = Table(
     "quota_warnings",
     metadata,
@@ -156,12 +164,4 @@ notification_settings = Table(
     Column("member_id", Uuid, primary_key=True),
     Column("quota_warnings", Boolean, nullable=False),
     Column("updated_at", _Time, nullable=False),
-)
-
-leases = Table(
-    "leases",
-    metadata,
-    Column("org_id", Uuid, primary_key=True),
-    Column("generation_id", Uuid, primary_key=True),
-    Column("expires_at", _Time, nullable=False),
 )

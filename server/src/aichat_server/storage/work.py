@@ -1,4 +1,4 @@
-"""Work lists: what jobs may see across organisations, which is where there is work and no more."""
+"""The work lists: ids and times of all tenants, for jobs to go through them one by one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aichat_server.storage.tables import leases, organizations
 
 
 class WorkList:
-    """Ids and times of every organisation. The work itself is done in each one's own transaction."""
+    """What is to be done, and for whom."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection

@@ -191,7 +191,7 @@ async def test_a_price_that_changes_counts_from_then_on_without_a_restart(
 
         for dollars in (1, 3):
             price = NanoUsd(dollars * 10**9)
-            tier = PriceTier(0, price, price, price, price)
+            tier = PriceTier(0, *([price] * 6))
             await add_prices(postgres.owner_url, {(provider, model): [Price(BEGINNING, (tier,))]})
             await eventually(listed, lambda found, dollars=dollars: found == [dollars])  # type: ignore[misc]
             await ask(server, api_key, script(deltas=["yes"]), model=model)

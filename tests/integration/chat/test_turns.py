@@ -154,7 +154,7 @@ async def test_an_openai_compatible_endpoint_is_a_vendor_like_the_others(
     model = {"id": "llama", "input_usd_per_mtok": "0.5", "output_usd_per_mtok": "2"}
     endpoint = {"name": "lab", "base_url": vendors.base_url("openai"), "api_key": "sk-lab", "models": [model]}
     asked, answered = NanoUsd(5 * 10**8), NanoUsd(2 * 10**9)
-    price = Price(BEGINNING, (PriceTier(0, asked, asked, asked, answered),))
+    price = Price(BEGINNING, (PriceTier(0, asked, asked, asked, asked, answered, NanoUsd(0)),))
     await add_prices(postgres.owner_url, {("lab", "lab/llama"): [price]})
     async with run_server(AICHAT_OPENAI_COMPATIBLE=json.dumps([endpoint])) as server:
         events = await ask(server, api_key, script(deltas=["hi"], usage=USAGE), model="lab/llama")

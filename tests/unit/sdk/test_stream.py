@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import grpc
 import pytest
-from aichat.v1 import chat_pb2
+from aichat.v1 import chat_pb2, events_pb2
 from aichat_sdk import (
     AsyncAIChat,
     ClosedError,
@@ -42,8 +42,8 @@ async def test_text_stream_gives_the_text_and_the_final_message_follows(
 async def test_events_come_as_sent_heartbeats_and_reasoning_included(
     server: ScriptedServer, client: AsyncAIChat
 ) -> None:
-    reasoning = chat_pb2.StreamChatResponse(sequence=2, reasoning_delta=chat_pb2.ReasoningDelta(text="Hm"))
-    heartbeat = chat_pb2.StreamChatResponse(sequence=2, heartbeat=chat_pb2.Heartbeat())
+    reasoning = chat_pb2.StreamChatResponse(sequence=2, reasoning_delta=events_pb2.ReasoningDelta(text="Hm"))
+    heartbeat = chat_pb2.StreamChatResponse(sequence=2, heartbeat=events_pb2.Heartbeat())
     server.on("StreamChat", reply(started(), reasoning, heartbeat, text_delta("Yes", 3), completed("Yes", 4)))
     seen = []
     async with client.chat.stream(model="model-1", text="Hi") as stream:

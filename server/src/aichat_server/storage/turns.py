@@ -34,7 +34,7 @@ _BEGIN = (
 )
 _END = (
     "SELECT aichat.end_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, "
-    "$21, $22)"
+    "$21, $22, $23, $24)"
 )
 _FIND = "SELECT aichat.find_turn($1, $2)"
 # What aichat.begin_turn says by SQLSTATE.
@@ -229,4 +229,6 @@ def _end_arguments(turn: TurnEnd) -> tuple[object, ...]:
         turn.error_message,
         turn.model,
         turn.provider,
+        usage.cache_write_1h,
+        usage.web_searches,
     )

@@ -82,6 +82,7 @@ async def test_a_refusal_that_the_vendor_counted_is_on_the_books(
     )
     (event,) = await books(postgres, api_key)
     assert event["cost_nano_usd"] > 0
+    assert event["quality"] == "exact"
     assert await conversations(server, api_key) == []
 
 

@@ -100,4 +100,4 @@ def test_announced_prices_are_known_ahead() -> None:
     first, second = prices["gemini", "gemini-4-argon"]
     assert (first.version, second.version) == (BEGINNING, datetime(2026, 12, 1, tzinfo=UTC))
     assert (first.tiers[0].input, second.tiers[0].input) == (2 * 10**9, 4 * 10**9)
-    assert prices["groq", "groq/m"] == (Price(BEGINNING, (tier(0, "1", "1", "1", "2"),)),)
+    assert prices["groq", "groq/m"] == (Price(BEGINNING, (tier(0, "1", "1", "1", "1", "2", "0"),)),)

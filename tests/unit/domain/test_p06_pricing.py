@@ -1,3 +1,5 @@
+"""What usage costs; and for promise 6, that no turn costs more than its hold."""
+
 from datetime import UTC, datetime, timedelta
 
 from aichat_server.domain.money import NanoUsd

@@ -1,4 +1,4 @@
-"""Promises 1 and 2: the books have each generation once, with its answer, at the cost that the answer shows."""
+"""Promise 1: the books have each generation once, with its answer, at the cost that the answer shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vendors that misbehave: asked again, replaced by a fallback, or left alone; never once an answer has begun."""
+"""Promise 9: vendors that misbehave are asked again, replaced or left alone; never once an answer has begun."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-from aichat.v1 import chat_pb2
+from aichat.v1 import chat_pb2, events_pb2
 from aichat.v1.chat_pb2_grpc import ChatServiceServicer, ChatServiceStub
 from aichat.v1.conversations_pb2_grpc import ConversationServiceStub
 from aichat.v1.notifications_pb2_grpc import NotificationServiceStub
@@ -53,9 +53,9 @@ class WaitingChat(ChatServiceServicer):
     async def StreamChat(  # noqa: N802
         self, _request: chat_pb2.StreamChatRequest, _context: object
     ) -> AsyncGenerator[chat_pb2.StreamChatResponse, None]:
-        yield chat_pb2.StreamChatResponse(heartbeat=chat_pb2.Heartbeat())
+        yield chat_pb2.StreamChatResponse(heartbeat=events_pb2.Heartbeat())
         await self.end.wait()
-        yield chat_pb2.StreamChatResponse(heartbeat=chat_pb2.Heartbeat())
+        yield chat_pb2.StreamChatResponse(heartbeat=events_pb2.Heartbeat())
 
     async def ResumeChat(  # noqa: N802
         self, _request: chat_pb2.ResumeChatRequest, _context: object

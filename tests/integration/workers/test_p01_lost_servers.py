@@ -10,7 +10,7 @@ from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
-from aichat.v1 import chat_pb2, messages_pb2
+from aichat.v1 import chat_pb2, events_pb2, messages_pb2
 from aichat_sandbox.postgres import Postgres
 from aichat_server.storage.database import Database
 
@@ -58,7 +58,7 @@ class Asked:
     text: str
     request_id: str
     held: int
-    started: chat_pb2.ChatStarted
+    started: events_pb2.ChatStarted
     """Empty where the model had not said a word."""
 
     @property
@@ -83,7 +83,7 @@ async def lost(
                 started = (await anext(aiter(call))).started
                 await copied(redis, key, started.generation_id)
             else:
-                started = chat_pb2.ChatStarted()
+                started = events_pb2.ChatStarted()
                 await eventually(partial(_asked, vendors, own), bool)
             (amount,) = await held(postgres, key)
             asked.append((Asked(key, own, request_id, amount, started), call))

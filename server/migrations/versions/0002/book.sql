@@ -10,11 +10,12 @@ BEGIN
     PERFORM aichat.charge_quotas(p_org_id, g.member_id, g.key_id, p_generation_id, g.cost_nano_usd, p_at);
     INSERT INTO aichat.usage_events (
         org_id, generation_id, conversation_id, member_id, key_id, provider, model, price_version, input_tokens,
-        cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, raw_usage, quality, estimate_reason,
-        cost_nano_usd, occurred_at
+        cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, web_searches,
+        raw_usage, quality, estimate_reason, cost_nano_usd, occurred_at
     ) VALUES (
         p_org_id, p_generation_id, g.conversation_id, g.member_id, g.key_id, g.provider, g.model, p_price_version,
-        g.input_tokens, g.cache_read_tokens, g.cache_write_tokens, g.output_tokens, g.reasoning_tokens, g.raw_usage,
+        g.input_tokens, g.cache_read_tokens, g.cache_write_tokens, g.cache_write_1h_tokens, g.output_tokens,
+        g.reasoning_tokens, g.web_searches, g.raw_usage,
         CASE WHEN g.usage_estimated THEN 'estimated' ELSE 'exact' END,
         CASE WHEN g.usage_estimated THEN coalesce(g.error_reason, 'USAGE_MISSING') END,
         g.cost_nano_usd, p_at

@@ -13,7 +13,8 @@ CREATE FUNCTION aichat.end_turn(
     p_message_id uuid, p_state text, p_parts jsonb, p_stop_reason text, p_input_tokens bigint,
     p_cache_read_tokens bigint, p_cache_write_tokens bigint, p_output_tokens bigint, p_reasoning_tokens bigint,
     p_usage_estimated boolean, p_raw_usage jsonb, p_cost_nano_usd bigint, p_price_version timestamptz,
-    p_error_reason text, p_error_message text, p_model text, p_provider text, p_orphan boolean
+    p_error_reason text, p_error_message text, p_model text, p_provider text, p_cache_write_1h_tokens bigint,
+    p_web_searches bigint, p_orphan boolean
 ) RETURNS json
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -64,8 +65,10 @@ BEGIN
         input_tokens = p_input_tokens,
         cache_read_tokens = p_cache_read_tokens,
         cache_write_tokens = p_cache_write_tokens,
+        cache_write_1h_tokens = p_cache_write_1h_tokens,
         output_tokens = p_output_tokens,
         reasoning_tokens = p_reasoning_tokens,
+        web_searches = p_web_searches,
         usage_estimated = p_usage_estimated,
         raw_usage = p_raw_usage,
         cost_nano_usd = v_cost,
@@ -76,7 +79,9 @@ BEGIN
         ended_at = v_now
     WHERE r.org_id = p_org_id AND r.generation_id = p_generation_id;
 
-    IF p_state = 'complete' OR p_input_tokens + p_cache_read_tokens + p_cache_write_tokens + p_output_tokens > 0 THEN
+    IF p_state = 'complete' OR p_web_searches + p_input_tokens + p_cache_read_tokens + p_cache_write_tokens
+        + p_cache_write_1h_tokens + p_output_tokens > 0
+    THEN
         PERFORM aichat.book(p_org_id, p_generation_id, p_price_version, v_now);
     END IF;
     IF NOT v_there THEN

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts in disjoint buckets; `reasoning` alone is a part of `output`, shown apart."""
+    """Counts in disjoint buckets; `reasoning` alone is a part of `output`, shown apart."""
 
     input: int = 0
     """Input tokens that no cache served."""
     cache_read: int = 0
     """Input tokens read from the vendor's cache."""
     cache_write: int = 0
-    """Input tokens written to the vendor's cache."""
+    """Input tokens written to the vendor's cache, for five minutes where the vendor tells how long."""
     output: int = 0
     """Output tokens, reasoning included."""
     reasoning: int = 0
     """The part of `output` spent on reasoning; 0 where the vendor does not say."""
     estimated: bool = False
     """True if the vendor never gave its final count."""
+    cache_write_1h: int = 0
+    """Input tokens written to the vendor's cache for an hour."""
+    web_searches: int = 0
+    """Searches that the vendor made for the answer: the tool unit that it charges for. Tokens that searches and other
+    tools read are in the input."""
 
     @property
     def total_input(self) -> int:
         """All input tokens, however they were served: what price tiers go by."""
-        return self.input + self.cache_read + self.cache_write
+        return self.input + self.cache_read + self.cache_write + self.cache_write_1h
 
 
 BYTES_PER_TOKEN = 4
@@ -36,26 +40,3 @@ BYTES_PER_TOKEN = 4
 def estimate_tokens(text: str) -> int:
     """About how many tokens `text` is, where nobody who knows has said."""
     return -(-len(text.encode()) // BYTES_PER_TOKEN)
-
-
-def usage_of(reported: Usage | None, *, ended: bool, asked: Iterable[str], text: str, reasoning: str) -> Usage:
-    """What an answer used: the vendor's figures; what it never came to say is estimated from what had arrived.
-
-    `reported`: its last report, which is final if the model `ended` its answer. `asked`: all that the model was shown.
-    Nothing at all if nothing had arrived.
-    """
-    if reported and ended:
-        return reported
-    if not reported and not text and not reasoning:
-        return Usage()
-    reasoned = estimate_tokens(reasoning)
-    output = estimate_tokens(text) + reasoned
-    if reported is None:
-        shown = sum(estimate_tokens(part) for part in asked)
-        return Usage(input=shown, output=output, reasoning=reasoned, estimated=True)
-    return replace(
-        reported,
-        output=max(reported.output, output),
-        reasoning=max(reported.reasoning, reasoned),
-        estimated=True,
-    )

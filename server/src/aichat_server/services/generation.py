@@ -10,22 +10,24 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import structlog
 
 from aichat_server.domain import pricing
-from aichat_server.domain.conversations import Message, text_of
+from aichat_server.domain.conversations import Message
 from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.events import ProviderEvent, ReasoningDelta, Stop, StopReason, UsageReport
+from aichat_server.domain.events import ProviderEvent, Stop, StopReason, TextDelta, UsageReport
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.models import Model
 from aichat_server.domain.observing import GenerationEnded, Observer
 from aichat_server.domain.stream import Completed, Delta, GenerationKey, Started, UsageSoFar
-from aichat_server.domain.usage import Usage, usage_of
+from aichat_server.domain.usage import Usage
 from aichat_server.services.coalescer import Coalescer
 from aichat_server.services.journal import Journal
 from aichat_server.services.limits import Admission
+from aichat_server.services.meter import Meter
 from aichat_server.services.upstream import UpstreamAnswer
 from aichat_server.storage.turns import GenerationState, TurnBegun, TurnEnd, TurnStore
 
@@ -76,20 +78,22 @@ class Generation:
         self._turns = turns
         self._observer = observer
         self._announce_seconds = announce_seconds
-        self._coalescer = Coalescer(coalesce_seconds, journal.append)
+        self._coalesce_seconds = coalesce_seconds
+        self._coalescer: Coalescer
         self._started = False
         self._broken_off: Callable[[GenerationPlan], AichatError] | None = None
         self._reading: asyncio.Task[object] | None = None
         self._text: list[str] = []
-        self._reasoning: list[str] = []
-        self._report: UsageReport | None = None
+        self._meter = Meter()
         self._stop: StopReason | None = None
         self._began_at = self._began = 0.0
         self._first_delta_at: float | None = None
+        self._deltas = 0
 
     async def run(self, plan: GenerationPlan) -> None:
         """Reads the vendor's stream to its end, stores what came of it, and closes the journal."""
         self._began_at, self._began = time.time(), time.perf_counter()
+        self._coalescer = Coalescer(self._coalesce_seconds, partial(self._show, plan))
         announce = asyncio.get_running_loop().call_later(self._announce_seconds, self._announce, plan)
         try:
             failure = await self._generate(plan)
@@ -141,20 +145,27 @@ class Generation:
         if not self._started:
             self._announce(plan)
         if isinstance(event, UsageReport):
-            self._report = event
-            cost = pricing.cost(plan.model.prices, event.usage)
-            self.journal.append(UsageSoFar(event.usage, cost))
+            # What it counts has been shown by then.
+            self._coalescer.close()
+            self._tell(plan, self._meter.report(event))
         elif isinstance(event, Stop):
             self._stop = event.reason
         else:
-            self._take_delta(event)
+            if self._first_delta_at is None:
+                self._first_delta_at = time.perf_counter()
+            self._deltas += 1
+            # Reasoning is shown and paid for, and not stored.
+            if isinstance(event, TextDelta):
+                self._text.append(event.text)
+            self._coalescer.add(event)
 
-    def _take_delta(self, delta: Delta) -> None:
-        if self._first_delta_at is None:
-            self._first_delta_at = time.perf_counter()
-        # Reasoning is shown and paid for, and not stored.
-        (self._reasoning if isinstance(delta, ReasoningDelta) else self._text).append(delta.text)
-        self._coalescer.add(delta)
+    def _show(self, plan: GenerationPlan, delta: Delta) -> None:
+        self.journal.append(delta)
+        if self._meter.count(delta):
+            self._tell(plan, self._meter.usage(plan.upstream.request.texts))
+
+    def _tell(self, plan: GenerationPlan, usage: Usage) -> None:
+        self.journal.append(UsageSoFar(usage, pricing.cost(plan.model.prices, usage)))
 
     def _announce(self, plan: GenerationPlan) -> None:
         if not self._started:
@@ -167,7 +178,7 @@ class Generation:
 
     async def _settle(self, plan: GenerationPlan, failure: AichatError | None) -> None:
         end = self._end(plan, failure)
-        self._tell(end)
+        self._record(end)
         # Before the caller can see the end: its next turn must find this one's place free.
         plan.admission.end(end.usage.total_input + end.usage.output)
         try:
@@ -183,7 +194,7 @@ class Generation:
             self.journal.append(Completed(message))
         self.journal.close(failure)
 
-    def _tell(self, end: TurnEnd) -> None:
+    def _record(self, end: TurnEnd) -> None:
         seconds = time.perf_counter() - self._began
         first = self._first_delta_at - self._began if self._first_delta_at is not None else None
         ended = GenerationEnded(
@@ -196,7 +207,7 @@ class Generation:
             began_at=self._began_at,
             seconds=seconds,
             first_delta_seconds=first,
-            deltas=len(self._text) + len(self._reasoning),
+            deltas=self._deltas,
             usage=end.usage,
         )
         self._observer.generation_ended(ended)
@@ -212,7 +223,7 @@ class Generation:
         )
 
     def _end(self, plan: GenerationPlan, failure: AichatError | None) -> TurnEnd:
-        usage = self._usage(plan)
+        usage = self._meter.usage(plan.upstream.request.texts)
         return TurnEnd(
             org_id=plan.principal.org_id,
             member_id=plan.principal.member_id,
@@ -226,21 +237,11 @@ class Generation:
             text="".join(self._text),
             stop_reason=self._stop,
             usage=usage,
-            raw_usage=self._report.raw if self._report else {},
+            raw_usage=self._meter.raw,
             cost=pricing.cost(plan.model.prices, usage),
             price_version=plan.model.price_version,
             error_reason=failure.reason if failure else None,
             error_message=failure.message if failure else None,
-        )
-
-    def _usage(self, plan: GenerationPlan) -> Usage:
-        request = plan.upstream.request
-        return usage_of(
-            self._report.usage if self._report else None,
-            ended=self._stop is not None,
-            asked=(request.system_prompt, *(text_of(message.parts) for message in request.messages)),
-            text="".join(self._text),
-            reasoning="".join(self._reasoning),
         )
 
     async def _other_end(self, plan: GenerationPlan) -> AichatError:

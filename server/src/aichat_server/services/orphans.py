@@ -10,7 +10,7 @@ import structlog
 
 from aichat_server.domain.conversations import text_of
 from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.events import ReasoningDelta, TextDelta
+from aichat_server.domain.events import ReasoningDelta, TextDelta, UsageReport
 from aichat_server.domain.pricing import Price, cost, price_at
 from aichat_server.domain.stream import (
     BEGINNING,
@@ -23,9 +23,9 @@ from aichat_server.domain.stream import (
     StreamEvent,
     UsageSoFar,
 )
-from aichat_server.domain.usage import Usage, usage_of
 from aichat_server.gateways.journal import Append, JournalStreams
 from aichat_server.gateways.redis import RedisUnavailableError
+from aichat_server.services.meter import Meter
 from aichat_server.storage.database import Database
 from aichat_server.storage.orphans import Orphan
 from aichat_server.storage.turns import TurnEnd
@@ -147,14 +147,18 @@ class _Came:
     def __init__(self, events: Sequence[StreamEvent]) -> None:
         self.started = next((event for event in events if isinstance(event, Started)), None)
         self.text = "".join(event.text for event in events if isinstance(event, TextDelta))
-        self.reasoning = "".join(event.text for event in events if isinstance(event, ReasoningDelta))
-        self.reported = next((event.usage for event in reversed(events) if isinstance(event, UsageSoFar)), None)
+        self.meter = Meter()
+        for event in events:
+            if isinstance(event, UsageSoFar):
+                self.meter.report(UsageReport(event.usage, {}))
+            elif isinstance(event, TextDelta | ReasoningDelta):
+                self.meter.count(event)
 
 
 def _turn_end(key: GenerationKey, orphan: Orphan, came: _Came, prices: Prices) -> TurnEnd:
     model, provider = (came.started.model, came.started.provider) if came.started else (orphan.model, orphan.provider)
     price = price_at(prices.get((provider, model), ()), orphan.started_at)
-    usage = _usage(orphan, came)
+    usage = came.meter.usage((orphan.system_prompt, *(text_of(message.parts) for message in orphan.path)))
     if price is None:
         raise LookupError(f"{provider} {model} had no price at {orphan.started_at}")
     lost = _lost()
@@ -177,11 +181,6 @@ def _turn_end(key: GenerationKey, orphan: Orphan, came: _Came, prices: Prices) -
         error_reason=lost.reason,
         error_message=lost.message,
     )
-
-
-def _usage(orphan: Orphan, came: _Came) -> Usage:
-    asked = (orphan.system_prompt, *(text_of(message.parts) for message in orphan.path))
-    return usage_of(came.reported, ended=False, asked=asked, text=came.text, reasoning=came.reasoning)
 
 
 def _lost() -> AichatError:

@@ -33,7 +33,6 @@ _SET_TENANT = text(
 )
 
 
-
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """One organisation's data, inside one transaction. Nothing of another organisation's is visible here."""

@@ -88,6 +88,8 @@ generations = Table(
     Column("output_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("usage_estimated", Boolean, nullable=False),
+    Column("cache_write_1h_tokens", BigInteger, nullable=False),
+    Column("web_searches", BigInteger, nullable=False),
     Column("cost_nano_usd", BigInteger, nullable=False),
 )
 """The columns that an answer shows; the database's turn functions write the rest."""
@@ -102,7 +104,9 @@ prices = Table(
     Column("input", BigInteger, nullable=False),
     Column("cache_read", BigInteger, nullable=False),
     Column("cache_write", BigInteger, nullable=False),
+    Column("cache_write_1h", BigInteger, nullable=False),
     Column("output", BigInteger, nullable=False),
+    Column("web_search", BigInteger, nullable=False),
 )
 
 quotas = Table(

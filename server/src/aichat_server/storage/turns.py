@@ -34,7 +34,7 @@ _BEGIN = (
 )
 _END = (
     "SELECT aichat.end_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, "
-    "$21, $22, $23)"
+    "$21, $22, $23, $24, $25)"
 )
 _FIND = "SELECT aichat.find_turn($1, $2)"
 _RENEW = "SELECT aichat.renew_leases($1, $2, $3, $4)"
@@ -243,4 +243,6 @@ def _end_arguments(turn: TurnEnd) -> tuple[object, ...]:
         turn.error_message,
         turn.model,
         turn.provider,
+        usage.cache_write_1h,
+        usage.web_searches,
     )

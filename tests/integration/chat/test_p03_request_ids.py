@@ -1,4 +1,4 @@
-"""A call that is repeated with its request_id never makes a second answer."""
+"""Promise 3: a call that is repeated with its request_id never makes a second answer."""
 
 import asyncio
 from uuid import uuid4

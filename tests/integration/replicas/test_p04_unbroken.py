@@ -1,4 +1,4 @@
-"""The SDK's user sees one stream, whatever becomes of the connection and of replicas that only read."""
+"""Promise 4: the SDK's user sees one stream, whatever becomes of the connection and of replicas that only read."""
 
 from __future__ import annotations
 

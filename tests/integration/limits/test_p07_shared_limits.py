@@ -1,4 +1,4 @@
-"""The limits in Redis: exact under concurrency, to the same rules as those that a process counts alone."""
+"""Promise 7: the limits in Redis are exact under concurrency, to the rules by which a process counts alone."""
 
 from __future__ import annotations
 

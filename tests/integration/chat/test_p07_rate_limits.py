@@ -1,4 +1,4 @@
-"""Turns and calls come up against the limits of their plan, at servers that share a Redis."""
+"""Promise 7: turns and calls come up against the limits of their plan, at servers that share a Redis."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_requests_are_limited_across_processes(pair: Pair, free_key: ApiKe
     assert len(refusals) == FREE.requests_per_minute
     refused = refusals[-1]
     assert (refused.reason, refused.code) == ("RATE_LIMITED", grpc.StatusCode.RESOURCE_EXHAUSTED)
-    resets_at = datetime.fromisoformat(refused.metadata.pop("resets_at"))
+    resets_at = datetime.fromisoformat(refused.metadata.pop("reset_time"))
     assert refused.metadata == {
         "name": "requests_per_minute",
         "scope": "api_key",

@@ -1,4 +1,4 @@
-"""Redis goes and comes back: a call never fails for it, waits for it at most once, and is limited all the time."""
+"""Promise 15: Redis goes and comes back: no call fails for it or waits for it twice, and limits hold all the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database that goes away, hangs, or drops its connections."""
+"""Promise 15: a database that goes away, hangs, or drops its connections."""
 
 from __future__ import annotations
 

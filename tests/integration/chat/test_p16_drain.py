@@ -1,4 +1,4 @@
-"""SIGTERM: no new turns, running ones finish within the grace, the rest end as interrupted and are kept."""
+"""Promise 16: on SIGTERM no new turns, running ones finish within the grace, the rest are interrupted and kept."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Promises 1 and 2: the books have each generation once, with its answer, at the cost that the answer shows."""
+"""Promise 1: the books have each generation once, with its answer, at the cost that the answer shows."""
 
 from __future__ import annotations
 
@@ -43,8 +43,10 @@ async def test_an_answer_is_on_the_books_with_all_that_it_was(
         "input_tokens": 10,
         "cache_read_tokens": 20,
         "cache_write_tokens": 30,
+        "cache_write_1h_tokens": 50,
         "output_tokens": 40,
         "reasoning_tokens": 5,
+        "web_searches": 6,
         "raw_usage": '{"input_tokens": 60}',
         "quality": "exact",
         "estimate_reason": None,

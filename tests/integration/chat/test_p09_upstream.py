@@ -1,4 +1,4 @@
-"""Vendors that misbehave: asked again, replaced by a fallback, or left alone; never once an answer has begun."""
+"""Promise 9: vendors that misbehave are asked again, replaced or left alone; never once an answer has begun."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from uuid import uuid4
 
 import pytest
-from aichat.v1 import chat_pb2
+from aichat.v1 import chat_pb2, events_pb2
 
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
 from tests.fixtures.vendors import Vendors
@@ -36,7 +36,7 @@ def unique(**reply: object) -> str:
 
 async def shown(
     server: ServerUnderTest, key: ApiKey, events: list[chat_pb2.StreamChatResponse]
-) -> chat_pb2.ChatStarted:
+) -> events_pb2.ChatStarted:
     """What `started` said, after the answer and what is stored of it were found to agree with it."""
     started, answer = events[0].started, events[-1].completed.message
     assert answer.model == started.model

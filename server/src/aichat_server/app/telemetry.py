@@ -56,7 +56,7 @@ def _secrets(settings: Settings) -> Iterator[str]:
     for value in [*vars(settings).values(), *(endpoint.api_key for endpoint in settings.openai_compatible)]:
         if isinstance(value, SecretStr):
             yield value.get_secret_value()
-    for url in (settings.database_url, settings.migration_database_url, settings.redis_url):
+    for url in (settings.database_url, settings.migration_database_url, settings.redis_url, settings.smtp_url):
         if url is not None and (password := urlsplit(str(url)).password):
             yield password
             yield unquote(password)

@@ -10,7 +10,7 @@ $$;
 
 GRANT USAGE ON SCHEMA aichat TO aichat_app;
 GRANT SELECT, INSERT ON aichat.organizations, aichat.members TO aichat_app;
-GRANT UPDATE (plan) ON aichat.organizations TO aichat_app;
+GRANT UPDATE (plan, time_zone) ON aichat.organizations TO aichat_app;
 GRANT SELECT, INSERT, UPDATE ON aichat.users, aichat.api_keys, aichat.generations TO aichat_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON aichat.conversations TO aichat_app;
 GRANT SELECT, INSERT, DELETE ON aichat.messages TO aichat_app;
@@ -34,7 +34,26 @@ BEGIN
 END
 $$;
 REVOKE EXECUTE ON FUNCTION aichat.protect FROM PUBLIC;
+
+-- Lets jobs find out where there is work: a session that has set aichat.work_list, and no tenant, may list these tables,
+-- for ids and times alone. The work itself is done inside each tenant.
+CREATE FUNCTION aichat.list_work(VARIADIC p_tables text[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    list text;
+BEGIN
+    FOREACH list IN ARRAY p_tables
+    LOOP
+        EXECUTE format(
+            'CREATE POLICY work_list ON aichat.%I FOR SELECT
+             USING ((SELECT current_setting(''aichat.work_list'', true)) = ''on'')', list);
+    END LOOP;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION aichat.list_work FROM PUBLIC;
+
 SELECT aichat.protect('organizations', 'members', 'api_keys', 'conversations', 'generations', 'messages');
+SELECT aichat.list_work('organizations');
 
 ALTER TABLE aichat.users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY self ON aichat.users

@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from aichat_server.domain import api_keys
 from aichat_server.domain.plans import Plan
+from aichat_server.services.time_zones import load_zone
 from aichat_server.storage.database import Database
 
 # Never to be changed: the id of every organisation that is known by its name derives from it.
@@ -48,6 +49,15 @@ class Organizations:
                 await tenant.organizations.set_plan(plan)
             await tenant.api_keys.add(key_id, member_id, api_keys.digest(text), expires_at)
         return MintedKey(org_id, member_id, key_id, text)
+
+    async def set_time_zone(self, org_id: UUID, name: str) -> bool:
+        """Shows the organisation's usage by the days of a zone, an IANA name; False if there is no organisation.
+
+        ValueError if there is no such zone.
+        """
+        load_zone(name)
+        async with self._database.tenant(org_id) as tenant:
+            return await tenant.organizations.set_time_zone(name)
 
     async def revoke_key(self, org_id: UUID, key_id: UUID) -> bool:
         """Ends an API key's life; False if the organisation has no such key."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
@@ -20,11 +21,15 @@ from aichat_server.storage.pool import Connector, create_engine, open_pool
 from aichat_server.storage.prices import read_prices
 from aichat_server.storage.quotas import QuotaRepository
 from aichat_server.storage.role import check_role
+from aichat_server.storage.rollups import Place, RollupRepository, roll_up
 from aichat_server.storage.turns import TurnStore
+from aichat_server.storage.usage import UsageRepository
+from aichat_server.storage.work_lists import WorkLists
 
 _SET_TENANT = text(
     "SELECT set_config('aichat.org_id', :org_id, true), set_config('aichat.member_id', :member_id, true)"
 )
+_LIST_WORK = text("SELECT set_config('aichat.work_list', 'on', true)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,8 @@ class Tenant:
     conversations: ConversationRepository
     messages: MessageRepository
     quotas: QuotaRepository
+    usage: UsageRepository
+    rollups: RollupRepository
 
 
 class Database:
@@ -56,6 +63,20 @@ class Database:
                 settings = {"org_id": str(org_id), "member_id": str(member_id) if member_id else ""}
                 await connection.execute(_SET_TENANT, settings)
                 yield _tenant(connection, org_id)
+
+    @asynccontextmanager
+    async def work_list(self) -> AsyncGenerator[WorkLists, None]:
+        """A transaction of no organisation, which sees where there is work for jobs, and nothing else."""
+        with storage_errors():
+            async with self._engine.begin() as connection:
+                await connection.execute(_LIST_WORK)
+                yield WorkLists(connection)
+
+    async def roll_up(self, now: datetime, most: int, after: Place | None) -> tuple[int, Place | None]:
+        """Sums up hours of any organisation that were over at `now`: see aichat_server.storage.rollups."""
+        with storage_errors():
+            async with self._engine.begin() as connection:
+                return await roll_up(connection, now, most, after)
 
     async def prices(self) -> dict[tuple[str, str], tuple[Price, ...]]:
         """Every price of every model, by provider and model, ascending by version."""
@@ -102,4 +123,6 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         ConversationRepository(connection, org_id),
         MessageRepository(connection, org_id),
         QuotaRepository(connection, org_id),
+        UsageRepository(connection, org_id),
+        RollupRepository(connection, org_id),
     )

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, LargeBinary, MetaData, Table, Text, Uuid
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(schema="aichat")
 
 _Time = DateTime(timezone=True)
+
+TOKEN_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "input": "input_tokens",
+        "cache_read": "cache_read_tokens",
+        "cache_write": "cache_write_tokens",
+        "output": "output_tokens",
+        "reasoning": "reasoning_tokens",
+    }
+)
+"""The columns of a usage, by its field."""
 
 organizations = Table(
     "organizations",
@@ -16,6 +30,7 @@ organizations = Table(
     Column("name", Text, nullable=False),
     Column("created_at", _Time, nullable=False),
     Column("plan", Text, nullable=False),
+    Column("time_zone", Text, nullable=False),
 )
 
 users = Table(
@@ -125,4 +140,24 @@ quota_usage = Table(
     Column("period", Text, primary_key=True),
     Column("period_start", _Time, primary_key=True),
     Column("charged_nano_usd", BigInteger, nullable=False),
+)
+
+usage_events = Table(
+    "usage_events",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("generation_id", Uuid, primary_key=True),
+    Column("conversation_id", Uuid, nullable=False),
+    Column("member_id", Uuid, nullable=False),
+    Column("key_id", Uuid),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("price_version", _Time, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in TOKEN_COLUMNS.values()),
+    Column("quality", Text, nullable=False),
+    Column("cost_nano_usd", BigInteger, nullable=False),
+    Column("error_reason", Text),
+    Column("first_delta_ms", Integer),
+    Column("duration_ms", Integer, nullable=False),
+    Column("occurred_at", _Time, nullable=False),
 )

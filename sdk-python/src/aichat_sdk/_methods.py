@@ -7,9 +7,11 @@ from typing import Generic
 
 from aichat_sdk._encoding import MessageT
 from aichat_sdk._proto.aichat import v1
+from aichat_sdk._proto.google.api import HttpBody
 
 CHAT = "/aichat.v1.ChatService"
 CONVERSATIONS = "/aichat.v1.ConversationService"
+USAGE = "/aichat.v1.UsageService"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +36,7 @@ LIST_CONVERSATIONS = Method(f"{CONVERSATIONS}/ListConversations", v1.ListConvers
 UPDATE_CONVERSATION = Method(f"{CONVERSATIONS}/UpdateConversation", v1.UpdateConversationResponse, repeatable=True)
 DELETE_CONVERSATION = Method(f"{CONVERSATIONS}/DeleteConversation", v1.DeleteConversationResponse, repeatable=False)
 LIST_MESSAGES = Method(f"{CONVERSATIONS}/ListMessages", v1.ListMessagesResponse, repeatable=True)
+QUERY_USAGE = Method(f"{USAGE}/QueryUsage", v1.QueryUsageResponse, repeatable=True)
+GET_QUOTAS = Method(f"{USAGE}/GetQuotas", v1.GetQuotasResponse, repeatable=True)
+LIST_USAGE_EVENTS = Method(f"{USAGE}/ListUsageEvents", v1.ListUsageEventsResponse, repeatable=True)
+EXPORT_USAGE_EVENTS = Method(f"{USAGE}/ExportUsageEvents", HttpBody, repeatable=True)

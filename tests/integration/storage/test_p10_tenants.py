@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID, uuid4
 
@@ -13,11 +14,13 @@ from aichat_sandbox.postgres import Postgres
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.domain.usage import Usage
 from aichat_server.services.quotas import Quotas
+from aichat_server.services.rollups import Rollups
 from aichat_server.storage.database import Database
 
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import exchange, turn
+from tests.integration.storage.turns import exchange, failed, turn
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 # Whose a row is, where that is not its org_id; what no tenant may touch at all has None.
@@ -26,10 +29,14 @@ OWNED_BY = {"users": "user_id", "alembic_version": None, "prices": None}
 TIMES = {
     "generations": "started_at",
     "usage_events": "occurred_at",
+    "failures": "occurred_at",
+    "open_hours": "hour",
+    "usage_hourly": "hour",
     "quotas": "updated_at",
     "quota_usage": "period_start",
     "holds": "expires_at",
 }
+WORK_LISTS = {"organizations", "open_hours"}
 TABLES = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'aichat'::regnamespace AND relkind IN ('r', 'p', 'm', 'v', 'f')"
 )
@@ -60,6 +67,10 @@ class Tenants:
 @pytest.fixture
 async def tenants(postgres: Postgres, database: Database) -> AsyncGenerator[Tenants, None]:
     ours, theirs = [await _tenant(database) for _ in range(2)]
+    await Rollups(database).run(datetime.now(UTC) + timedelta(hours=2))
+    for principal in (ours, theirs):
+        begun = await database.turns.begin(turn(principal))
+        await database.turns.end(replace(failed(principal, begun), usage=Usage()))
     async with connection(postgres.owner_url) as owner, connection(postgres.app_url) as app:
         names = [row["relname"] for row in await owner.fetch(TABLES)]
         owned = {name: OWNED_BY.get(name, "org_id") for name in names}
@@ -119,6 +130,18 @@ async def test_without_a_tenant_nothing_is_visible(postgres: Postgres, tenants: 
         # The setting is over, and reads '' from now on.
         for table in tenants.tables:
             assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
+
+
+async def test_a_job_sees_where_there_is_work_and_nothing_else(tenants: Tenants) -> None:
+    await tenants.app.execute("SELECT set_config('aichat.work_list', 'on', true)")
+    for table in tenants.tables:
+        found = await tenants.app.fetch(f"SELECT * FROM aichat.{table}")  # noqa: S608
+        assert bool(found) == (table in WORK_LISTS), table
+        time = TIMES.get(table, "created_at")
+        for statement in (f"UPDATE aichat.{table} SET {time} = now()", f"DELETE FROM aichat.{table}"):  # noqa: S608
+            outcome = await _try(tenants.app, statement)
+            if not isinstance(outcome, asyncpg.InsufficientPrivilegeError):
+                assert outcome == f"{statement.split()[0]} 0", statement
 
 
 async def test_another_tenants_rows_cannot_be_changed_or_deleted(tenants: Tenants) -> None:

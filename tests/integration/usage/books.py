@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -85,7 +85,8 @@ async def ledger_sum(postgres: Postgres, principal: Principal) -> tuple[int, ...
     query = f"SELECT {_SUMS.format(turns='1')} FROM aichat.usage_events WHERE org_id = $1"  # noqa: S608
     failures = "SELECT count(*) FROM aichat.failures WHERE org_id = $1"
     async with connection(postgres.owner_url) as owner:
-        turns, *sums = await owner.fetchrow(query, principal.org_id) or ()
+        (row,) = await owner.fetch(query, principal.org_id)
+        turns, *sums = row
         return (turns + await owner.fetchval(failures, principal.org_id), *sums)
 
 
@@ -96,7 +97,7 @@ async def hourly_sum(postgres: Postgres, principal: Principal) -> tuple[int, ...
         return tuple(await owner.fetchrow(query, principal.org_id) or ())
 
 
-async def hourly_rows(postgres: Postgres, principal: Principal) -> dict[tuple[object, ...], tuple[object, ...]]:
+async def hourly_rows(postgres: Postgres, principal: Principal) -> dict[tuple[Any, ...], tuple[str, str]]:
     """Every version of a row there is, by its key; a row that was written again has another one."""
     query = """
         SELECT hour, model, member_id, key_id, error_reason, ctid::text, xmin::text FROM aichat.usage_hourly
@@ -104,7 +105,7 @@ async def hourly_rows(postgres: Postgres, principal: Principal) -> dict[tuple[ob
     """
     async with connection(postgres.owner_url) as owner:
         rows: Sequence[asyncpg.Record] = await owner.fetch(query, principal.org_id)
-    return {tuple(row)[:5]: tuple(row)[5:] for row in rows}
+    return {tuple(row)[:5]: (row[5], row[6]) for row in rows}
 
 
 async def open_hours(postgres: Postgres, principal: Principal) -> list[datetime]:

@@ -1,4 +1,4 @@
-"""The server's commands: `python -m aichat_server serve | migrate | prices | keys | quotas | check-config`."""
+"""The server's commands: `python -m aichat_server serve | migrate | prices | keys | quotas | usage | check-config`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,22 @@ def _parser() -> argparse.ArgumentParser:
     _add_prices(commands.add_parser("prices", help="bring the models' prices up to date"))
     _add_keys(commands.add_parser("keys", help="mint and revoke API keys"))
     _add_quotas(commands.add_parser("quotas", help="set, remove and show what may be spent"))
+    _add_usage(commands.add_parser("usage", help="say whose days usage is shown by, and check or rebuild its sums"))
     return parser
+
+
+def _add_usage(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    zone = commands.add_parser("time-zone", help="show an organisation's usage by the days of a time zone")
+    zone.add_argument("time_zone", metavar="ZONE", help="an IANA name, such as Europe/Berlin; at first it is UTC")
+    zone.set_defaults(command=("usage", "set_time_zone"))
+    verify = commands.add_parser("verify", help="name the hours whose sums are not what the ledger says")
+    verify.set_defaults(command=("usage", "verify"))
+    for command in (zone, verify):
+        command.add_argument("--organization-id", type=UUID, required=True)
+    rebuild = commands.add_parser("rebuild", help="sum up every hour from the ledger anew")
+    rebuild.add_argument("--organization-id", type=UUID, help="for one organisation; absent: for all")
+    rebuild.set_defaults(command=("usage", "rebuild"))
 
 
 def _add_prices(parser: argparse.ArgumentParser) -> None:

@@ -72,7 +72,7 @@ CREATE INDEX failures_by_time ON aichat.failures (org_id, occurred_at);
 -- locks the row of its hour, or makes it.
 CREATE TABLE aichat.open_hours (
     org_id uuid NOT NULL,
-    hour timestamptz NOT NULL CHECK (hour = date_trunc('hour', hour, 'UTC')),
+    hour timestamptz NOT NULL,
     PRIMARY KEY (org_id, hour)
 );
 

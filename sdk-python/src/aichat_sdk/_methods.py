@@ -7,10 +7,10 @@ from typing import Generic
 
 from aichat_sdk._encoding import MessageT
 from aichat_sdk._proto.aichat import v1
-from aichat_sdk._proto.google.api import HttpBody
 
 CHAT = "/aichat.v1.ChatService"
 CONVERSATIONS = "/aichat.v1.ConversationService"
+NOTIFICATIONS = "/aichat.v1.NotificationService"
 USAGE = "/aichat.v1.UsageService"
 
 
@@ -36,7 +36,13 @@ LIST_CONVERSATIONS = Method(f"{CONVERSATIONS}/ListConversations", v1.ListConvers
 UPDATE_CONVERSATION = Method(f"{CONVERSATIONS}/UpdateConversation", v1.UpdateConversationResponse, repeatable=True)
 DELETE_CONVERSATION = Method(f"{CONVERSATIONS}/DeleteConversation", v1.DeleteConversationResponse, repeatable=False)
 LIST_MESSAGES = Method(f"{CONVERSATIONS}/ListMessages", v1.ListMessagesResponse, repeatable=True)
+GET_NOTIFICATION_SETTINGS = Method(
+    f"{NOTIFICATIONS}/GetNotificationSettings", v1.GetNotificationSettingsResponse, repeatable=True
+)
+UPDATE_NOTIFICATION_SETTINGS = Method(
+    f"{NOTIFICATIONS}/UpdateNotificationSettings", v1.UpdateNotificationSettingsResponse, repeatable=True
+)
 QUERY_USAGE = Method(f"{USAGE}/QueryUsage", v1.QueryUsageResponse, repeatable=True)
 GET_QUOTAS = Method(f"{USAGE}/GetQuotas", v1.GetQuotasResponse, repeatable=True)
 LIST_USAGE_EVENTS = Method(f"{USAGE}/ListUsageEvents", v1.ListUsageEventsResponse, repeatable=True)
-EXPORT_USAGE_EVENTS = Method(f"{USAGE}/ExportUsageEvents", HttpBody, repeatable=True)
+EXPORT_USAGE_EVENTS = Method(f"{USAGE}/ExportUsageEvents", v1.ExportUsageEventsResponse, repeatable=True)

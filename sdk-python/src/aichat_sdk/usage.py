@@ -10,7 +10,6 @@ from typing import Literal
 from aichat_sdk import _methods as methods
 from aichat_sdk._encoding import encode
 from aichat_sdk._proto.aichat import v1
-from aichat_sdk._proto.google.api import HttpBody
 from aichat_sdk._retry import Deadline, retrying
 from aichat_sdk._transport import Reader, Transport
 from aichat_sdk.errors import InvalidRequestError
@@ -23,6 +22,8 @@ Bucket = Literal["hour", "day", "month"]
 """A unit of calendar time."""
 Dimension = Literal["model", "provider", "member", "key", "conversation"]
 """What usage can be told apart by."""
+
+_Export = v1.ExportUsageEventsResponse
 
 
 class Usage:
@@ -87,15 +88,15 @@ class Usage:
         payload = encode(v1.ExportUsageEventsRequest(start_time=_aware(start), end_time=_aware(end)))
         deadline = Deadline.after(timeout)
         retries = self._transport.settings.max_retries
-        reader, piece = await retrying(partial(self._begin, payload, deadline), retries=retries, deadline=deadline)
+        reader, response = await retrying(partial(self._begin, payload, deadline), retries=retries, deadline=deadline)
         try:
-            while piece is not None:
-                yield piece.data
-                piece = await reader.read()
+            while response is not None:
+                yield response.piece.data if response.piece else b""
+                response = await reader.read()
         finally:
             reader.cancel()
 
-    async def _begin(self, payload: bytes, deadline: Deadline) -> tuple[Reader[HttpBody], HttpBody | None]:
+    async def _begin(self, payload: bytes, deadline: Deadline) -> tuple[Reader[_Export], _Export | None]:
         reader = self._transport.open_stream(methods.EXPORT_USAGE_EVENTS, payload, deadline)
         return reader, await reader.read()
 

@@ -1,4 +1,4 @@
-"""The server's commands: `python -m aichat_server serve | migrate | prices | keys | quotas | usage | check-config`."""
+"""The server's commands: `python -m aichat_server serve | migrate | prices | keys | organizations | …`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
+from email.errors import HeaderParseError
+from email.headerregistry import Address
 from importlib import import_module
 from uuid import UUID
 
@@ -56,20 +58,17 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=("check_config", "run"))
     _add_prices(commands.add_parser("prices", help="bring the models' prices up to date"))
     _add_keys(commands.add_parser("keys", help="mint and revoke API keys"))
+    _add_organizations(commands.add_parser("organizations", help="set where their e-mails go, and their time zone"))
     _add_quotas(commands.add_parser("quotas", help="set, remove and show what may be spent"))
-    _add_usage(commands.add_parser("usage", help="say whose days usage is shown by, and check or rebuild its sums"))
+    _add_usage(commands.add_parser("usage", help="check or rebuild the hourly sums"))
     return parser
 
 
 def _add_usage(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    zone = commands.add_parser("time-zone", help="show an organisation's usage by the days of a time zone")
-    zone.add_argument("time_zone", metavar="ZONE", help="an IANA name, such as Europe/Berlin; at first it is UTC")
-    zone.set_defaults(command=("usage", "set_time_zone"))
     verify = commands.add_parser("verify", help="name the hours whose sums are not what the ledger says")
+    verify.add_argument("--organization-id", type=UUID, required=True)
     verify.set_defaults(command=("usage", "verify"))
-    for command in (zone, verify):
-        command.add_argument("--organization-id", type=UUID, required=True)
     rebuild = commands.add_parser("rebuild", help="sum up every hour from the ledger anew")
     rebuild.add_argument("--organization-id", type=UUID, help="for one organisation; absent: for all")
     rebuild.set_defaults(command=("usage", "rebuild"))
@@ -95,6 +94,18 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
     command.add_argument("key_id", type=UUID)
     command.add_argument("--organization-id", type=UUID, required=True)
     command.set_defaults(command=("keys", "revoke"))
+
+
+def _add_organizations(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("set-contact", help="where e-mails for members without an address go")
+    command.add_argument("--organization-id", type=UUID, required=True)
+    command.add_argument("--email", type=_email, help="absent: nowhere")
+    command.set_defaults(command=("organizations", "set_contact"))
+    command = commands.add_parser("set-time-zone", help="whose days usage is shown by; at first it is UTC")
+    command.add_argument("--organization-id", type=UUID, required=True)
+    command.add_argument("--zone", required=True, help="an IANA name, such as Europe/Berlin")
+    command.set_defaults(command=("organizations", "set_time_zone"))
 
 
 def _add_quotas(parser: argparse.ArgumentParser) -> None:
@@ -124,6 +135,16 @@ def _usd(text: str) -> NanoUsd:
     except (InvalidOperation, ValueError):
         pass
     raise argparse.ArgumentTypeError(f"US dollars, from 0 to {MOST_USD}, nano-dollars at the finest")
+
+
+def _email(text: str) -> str:
+    try:
+        address = Address(addr_spec=text)
+        if address.domain:
+            return address.addr_spec
+    except (HeaderParseError, ValueError, IndexError):
+        pass
+    raise argparse.ArgumentTypeError("an address such as someone@example.com")
 
 
 def _days(text: str) -> int:

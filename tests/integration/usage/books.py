@@ -11,6 +11,8 @@ from uuid import UUID, uuid4
 import asyncpg
 from aichat_sandbox.postgres import Postgres
 from aichat_server.domain.identity import Principal
+from aichat_server.services.organizations import MintedKey
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.integration.storage.rows import connection
 
@@ -18,6 +20,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 CONVERSATION = UUID(int=7)
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+DAY = 24 * HOUR
 LATER = datetime(2035, 1, 1, tzinfo=UTC)
 """When every hour that the tests write into is over."""
 
@@ -58,6 +61,18 @@ class Entry:
     first_delta_ms: int | None = 100
     duration_ms: int = 1_000
     generation: UUID = field(default_factory=uuid4)
+
+
+def member(key: MintedKey) -> Principal:
+    """Who calls with the key."""
+    return Principal(key.org_id, key.member_id, key.key_id)
+
+
+def stamp(moment: datetime) -> Timestamp:
+    """A moment, as the contract has it."""
+    proto = Timestamp()
+    proto.FromDatetime(moment)
+    return proto
 
 
 async def write(owner: Connection, principal: Principal, entries: Iterable[Entry]) -> None:

@@ -1,4 +1,4 @@
-"""`python -m aichat_server usage`, as operators run it."""
+"""Usage's sums and time zones, as operators look after them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.integration.usage.books import LATER, NOON, Entry, add
 
 
 async def run(settings: dict[str, str], *arguments: str) -> tuple[int | None, str]:
-    command = (sys.executable, "-m", "aichat_server", "usage", *arguments)
+    command = (sys.executable, "-m", "aichat_server", *arguments)
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *command, env=settings, stdout=pipe, stderr=asyncio.subprocess.STDOUT
@@ -33,18 +33,22 @@ async def test_sums_are_checked_and_mended(
     await Rollups(database).run(LATER)
     async with connection(postgres.owner_url) as owner:
         await owner.execute("UPDATE aichat.usage_hourly SET turns = 2 WHERE org_id = $1", principal.org_id)
-    assert await run(server_settings, "verify", *whose) == (1, "2026-03-10T12:00Z is not what the ledger says\n")
-    code, printed = await run(server_settings, "rebuild", *whose)
+    assert await run(server_settings, "usage", "verify", *whose) == (
+        1,
+        "2026-03-10T12:00Z is not what the ledger says\n",
+    )
+    code, printed = await run(server_settings, "usage", "rebuild", *whose)
     assert (code, printed.split(" ", 1)[1]) == (0, "hours summed up\n")
-    assert await run(server_settings, "verify", *whose) == (0, "")
+    assert await run(server_settings, "usage", "verify", *whose) == (0, "")
 
 
 async def test_the_time_zone_is_set(server_settings: dict[str, str], database: Database, principal: Principal) -> None:
-    whose = ("--organization-id", str(principal.org_id))
-    assert await run(server_settings, "time-zone", "Europe/Berlin", *whose) == (0, "")
+    command = ("organizations", "set-time-zone", "--organization-id")
+    whose = (*command, str(principal.org_id))
+    assert await run(server_settings, *whose, "--zone", "Europe/Berlin") == (0, "")
     async with database.tenant(principal.org_id) as tenant:
         assert await tenant.organizations.time_zone() == "Europe/Berlin"
-    code, printed = await run(server_settings, "time-zone", "Berlin", *whose)
+    code, printed = await run(server_settings, *whose, "--zone", "Berlin")
     assert (code, printed) == (1, "Berlin names no time zone: take an IANA name, such as Europe/Berlin\n")
-    code, printed = await run(server_settings, "time-zone", "UTC", "--organization-id", str(uuid4()))
+    code, printed = await run(server_settings, *command, str(uuid4()), "--zone", "UTC")
     assert (code, printed) == (1, "there is no such organisation\n")

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from aichat_server.domain.usage_periods import Bucket, bounds, cut_hours
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 ZONES = [
@@ -61,6 +61,7 @@ def test_half_hours_of_daylight_saving() -> None:
     assert lengths == [1, 1, 0.5, 1, 0.5]
 
 
+@settings(deadline=None)
 @given(
     first=st.integers(0, 50 * 365 * 86_400_000_000).map(lambda late: utc(2000, 1, 1) + timedelta(microseconds=late)),
     length=st.timedeltas(timedelta(microseconds=1), timedelta(days=40)),

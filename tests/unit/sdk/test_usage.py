@@ -16,6 +16,10 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 END = START + timedelta(days=31)
 
 
+def piece(data: bytes) -> pb.ExportUsageEventsResponse:
+    return pb.ExportUsageEventsResponse(piece=HttpBody(data=data))
+
+
 async def test_a_query_says_what_is_meant(server: ScriptedServer, client: AsyncAIChat) -> None:
     row = pb.UsageRow(model="model-1", totals=pb.UsageTotals(turns=2))
     server.on("QueryUsage", reply(pb.QueryUsageResponse(rows=[row], time_zone="Asia/Tokyo")))
@@ -47,10 +51,10 @@ async def test_events_of_all_pages(server: ScriptedServer, client: AsyncAIChat) 
 
 async def test_an_export_begins_again_only_where_nothing_has_come(server: ScriptedServer, client: AsyncAIChat) -> None:
     away = fail(grpc.StatusCode.UNAVAILABLE, "SERVER_UNAVAILABLE")
-    server.on("ExportUsageEvents", away, reply(HttpBody(data=b"a,"), HttpBody(data=b"b\n")))
+    server.on("ExportUsageEvents", away, reply(piece(b"a,"), piece(b"b\n")))
     assert [piece async for piece in client.usage.export(START, END)] == [b"a,", b"b\n"]
 
-    server.on("ExportUsageEvents", fail(grpc.StatusCode.UNAVAILABLE, "SERVER_UNAVAILABLE", HttpBody(data=b"a,")))
+    server.on("ExportUsageEvents", fail(grpc.StatusCode.UNAVAILABLE, "SERVER_UNAVAILABLE", piece(b"a,")))
     pieces = client.usage.export(START, END)
     assert await anext(pieces) == b"a,"
     with pytest.raises(UnavailableError):

@@ -5,6 +5,7 @@ isort:skip_file
 
 from aichat.v1 import messages_pb2 as _messages_pb2
 from collections import abc as _abc
+from google.api import httpbody_pb2 as _httpbody_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -694,3 +695,27 @@ class ExportUsageEventsRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportUsageEventsRequest: _TypeAlias = ExportUsageEventsRequest  # noqa: Y015
+
+@_typing.final
+class ExportUsageEventsResponse(_message.Message):
+    """A piece of the file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PIECE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def piece(self) -> _httpbody_pb2.HttpBody:
+        """Its next lines, each of them whole."""
+
+    def __init__(
+        self,
+        *,
+        piece: _httpbody_pb2.HttpBody | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["piece", b"piece"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["piece", b"piece"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportUsageEventsResponse: _TypeAlias = ExportUsageEventsResponse  # noqa: Y015

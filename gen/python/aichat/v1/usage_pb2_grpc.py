@@ -4,7 +4,6 @@ import grpc
 import warnings
 
 from aichat.v1 import usage_pb2 as aichat_dot_v1_dot_usage__pb2
-from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -55,7 +54,7 @@ class UsageServiceStub:
         self.ExportUsageEvents = channel.unary_stream(
                 '/aichat.v1.UsageService/ExportUsageEvents',
                 request_serializer=aichat_dot_v1_dot_usage__pb2.ExportUsageEventsRequest.SerializeToString,
-                response_deserializer=google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+                response_deserializer=aichat_dot_v1_dot_usage__pb2.ExportUsageEventsResponse.FromString,
                 _registered_method=True)
 
 
@@ -89,8 +88,6 @@ class UsageServiceServicer:
 
     def ExportUsageEvents(self, request, context):
         """Gives the same events as one CSV file, in pieces (RFC 4180, UTF-8, a line of names first). Over HTTP it is a download.
-        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
-        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,7 +114,7 @@ def add_UsageServiceServicer_to_server(servicer, server):
             'ExportUsageEvents': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportUsageEvents,
                     request_deserializer=aichat_dot_v1_dot_usage__pb2.ExportUsageEventsRequest.FromString,
-                    response_serializer=google_dot_api_dot_httpbody__pb2.HttpBody.SerializeToString,
+                    response_serializer=aichat_dot_v1_dot_usage__pb2.ExportUsageEventsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -229,7 +226,7 @@ class UsageService:
             target,
             '/aichat.v1.UsageService/ExportUsageEvents',
             aichat_dot_v1_dot_usage__pb2.ExportUsageEventsRequest.SerializeToString,
-            google_dot_api_dot_httpbody__pb2.HttpBody.FromString,
+            aichat_dot_v1_dot_usage__pb2.ExportUsageEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,7 +5,6 @@ isort:skip_file
 
 from aichat.v1 import usage_pb2 as _usage_pb2
 from collections import abc as _abc
-from google.api import httpbody_pb2 as _httpbody_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -46,11 +45,8 @@ class UsageServiceStub:
     """Lists what is on the books, the oldest first: one event for each turn that used anything. Errors:
     PAGE_TOKEN_INVALID.
     """
-    ExportUsageEvents: _grpc.UnaryStreamMultiCallable[_usage_pb2.ExportUsageEventsRequest, _httpbody_pb2.HttpBody]
-    """Gives the same events as one CSV file, in pieces (RFC 4180, UTF-8, a line of names first). Over HTTP it is a download.
-    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
-    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
-    """
+    ExportUsageEvents: _grpc.UnaryStreamMultiCallable[_usage_pb2.ExportUsageEventsRequest, _usage_pb2.ExportUsageEventsResponse]
+    """Gives the same events as one CSV file, in pieces (RFC 4180, UTF-8, a line of names first). Over HTTP it is a download."""
 
 @_typing.type_check_only
 class UsageServiceAsyncStub(UsageServiceStub):
@@ -69,11 +65,8 @@ class UsageServiceAsyncStub(UsageServiceStub):
     """Lists what is on the books, the oldest first: one event for each turn that used anything. Errors:
     PAGE_TOKEN_INVALID.
     """
-    ExportUsageEvents: _aio.UnaryStreamMultiCallable[_usage_pb2.ExportUsageEventsRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
-    """Gives the same events as one CSV file, in pieces (RFC 4180, UTF-8, a line of names first). Over HTTP it is a download.
-    buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
-    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
-    """
+    ExportUsageEvents: _aio.UnaryStreamMultiCallable[_usage_pb2.ExportUsageEventsRequest, _usage_pb2.ExportUsageEventsResponse]  # type: ignore[assignment]
+    """Gives the same events as one CSV file, in pieces (RFC 4180, UTF-8, a line of names first). Over HTTP it is a download."""
 
 class UsageServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tells what an organisation used and what that cost, exact to the last turn that has ended. Every member of the
@@ -113,10 +106,7 @@ class UsageServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _usage_pb2.ExportUsageEventsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
-        """Gives the same events as one CSV file, in pieces (RFC 4180, UTF-8, a line of names first). Over HTTP it is a download.
-        buf:lint:ignore RPC_RESPONSE_STANDARD_NAME
-        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
-        """
+    ) -> _typing.Union[_abc.Iterator[_usage_pb2.ExportUsageEventsResponse], _abc.AsyncIterator[_usage_pb2.ExportUsageEventsResponse]]:
+        """Gives the same events as one CSV file, in pieces (RFC 4180, UTF-8, a line of names first). Over HTTP it is a download."""
 
 def add_UsageServiceServicer_to_server(servicer: UsageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -10,7 +10,7 @@ $$;
 
 GRANT USAGE ON SCHEMA aichat TO aichat_app;
 GRANT SELECT, INSERT ON aichat.organizations, aichat.members TO aichat_app;
-GRANT UPDATE (plan, time_zone) ON aichat.organizations TO aichat_app;
+GRANT UPDATE (plan, contact_email, time_zone) ON aichat.organizations TO aichat_app;
 GRANT SELECT, INSERT, UPDATE ON aichat.users, aichat.api_keys, aichat.generations TO aichat_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON aichat.conversations TO aichat_app;
 GRANT SELECT, INSERT, DELETE ON aichat.messages TO aichat_app;
@@ -35,18 +35,19 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION aichat.protect FROM PUBLIC;
 
--- Lets jobs find out where there is work: a session that has set aichat.work_list, and no tenant, may list these tables,
--- for ids and times alone. The work itself is done inside each tenant.
+-- Puts tables on the work list: what jobs read across tenants, to do each one's work inside that tenant. A transaction
+-- that sets aichat.work_list, and no tenant, reads their rows and writes none.
 CREATE FUNCTION aichat.list_work(VARIADIC p_tables text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    list text;
+    listed text;
 BEGIN
-    FOREACH list IN ARRAY p_tables
+    FOREACH listed IN ARRAY p_tables
     LOOP
         EXECUTE format(
             'CREATE POLICY work_list ON aichat.%I FOR SELECT
-             USING ((SELECT current_setting(''aichat.work_list'', true)) = ''on'')', list);
+             USING ((SELECT current_setting(''aichat.work_list'', true) = ''on''
+                 AND coalesce(current_setting(''aichat.org_id'', true), '''') = ''''))', listed);
     END LOOP;
 END
 $$;

@@ -1,4 +1,4 @@
-"""`usage`: whose days usage is shown by, and whether its hourly sums are what the ledger says."""
+"""`usage`: whether its hourly sums are what the ledger says."""
 
 from __future__ import annotations
 
@@ -9,22 +9,9 @@ from datetime import UTC, datetime
 
 from aichat_server.app.database import connect_database
 from aichat_server.app.jobs import build_rollups
-from aichat_server.services.organizations import Organizations
 from aichat_server.settings import Settings
 
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-def set_time_zone(settings: Settings, options: argparse.Namespace) -> int:
-    """Shows an organisation's usage by the days of a time zone."""
-    try:
-        done = asyncio.run(_set_time_zone(settings, options))
-    except ValueError as error:
-        sys.stderr.write(f"{options.time_zone} {error}\n")
-        return 1
-    if not done:
-        sys.stderr.write("there is no such organisation\n")
-    return 0 if done else 1
 
 
 def verify(settings: Settings, options: argparse.Namespace) -> int:
@@ -39,11 +26,6 @@ def rebuild(settings: Settings, options: argparse.Namespace) -> int:
     """Sums up every hour from the ledger anew."""
     sys.stdout.write(f"{asyncio.run(_rebuild(settings, options))} hours summed up\n")
     return 0
-
-
-async def _set_time_zone(settings: Settings, options: argparse.Namespace) -> bool:
-    async with connect_database(settings) as database:
-        return await Organizations(database).set_time_zone(options.organization_id, options.time_zone)
 
 
 async def _verify(settings: Settings, options: argparse.Namespace) -> tuple[datetime, ...]:

@@ -40,6 +40,8 @@ class Reason(StrEnum):
     QUOTA_EXCEEDED = auto()
     QUOTA_CHECK_FAILED = auto()
 
+    UNSUBSCRIBE_TOKEN_INVALID = auto()
+
     PROVIDER_NOT_CONFIGURED = auto()
     PROVIDER_CREDENTIALS_REJECTED = auto()
     PROVIDER_MODEL_MISSING = auto()
@@ -51,6 +53,13 @@ class Reason(StrEnum):
     PROVIDER_STREAM_BROKEN = auto()
     PROVIDER_EMPTY_ANSWER = auto()
     ANSWER_REFUSED = auto()
+
+    BILLING_UNAVAILABLE = auto()
+    BILLING_NOT_CONFIGURED = auto()
+    BILLING_OBJECT_MISSING = auto()
+    BILLING_REQUEST_REJECTED = auto()
+    PAYMENT_DECLINED = auto()
+    WEBHOOK_INVALID = auto()
 
     SERVER_DRAINING = auto()
     STORAGE_UNAVAILABLE = auto()

@@ -84,7 +84,7 @@ class UsageServicer(UsageServiceServicer):
 
     async def ExportUsageEvents(  # noqa: N802
         self, request: pb.ExportUsageEventsRequest, context: Context
-    ) -> AsyncGenerator[HttpBody, None]:
+    ) -> AsyncGenerator[pb.ExportUsageEventsResponse, None]:
         """Yields the books as one CSV file."""
         start, end = request.start_time.ToDatetime(UTC), request.end_time.ToDatetime(UTC)
         text = usage_csv.header()
@@ -93,5 +93,6 @@ class UsageServicer(UsageServiceServicer):
                 if text:
                     # Only now, so that a call that fails is no download.
                     await context.send_initial_metadata(_DOWNLOAD)
-                yield HttpBody(content_type=_CSV, data=(text + usage_csv.lines(events)).encode())
+                piece = HttpBody(content_type=_CSV, data=(text + usage_csv.lines(events)).encode())
+                yield pb.ExportUsageEventsResponse(piece=piece)
                 text = ""

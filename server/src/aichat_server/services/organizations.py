@@ -50,6 +50,11 @@ class Organizations:
             await tenant.api_keys.add(key_id, member_id, api_keys.digest(text), expires_at)
         return MintedKey(org_id, member_id, key_id, text)
 
+    async def set_contact(self, org_id: UUID, email: str | None) -> bool:
+        """Sets where e-mails for members without an address go, None for nowhere; False if there is no such one."""
+        async with self._database.tenant(org_id) as tenant:
+            return await tenant.organizations.set_contact(email)
+
     async def set_time_zone(self, org_id: UUID, name: str) -> bool:
         """Shows the organisation's usage by the days of a zone, an IANA name; False if there is no organisation.
 

@@ -8,7 +8,6 @@ from uuid import UUID
 from aichat_server.storage.database import Database
 
 _HOURS_AT_ONCE = 500
-_ORGANIZATIONS_AT_ONCE = 1000
 
 
 class Rollups:
@@ -30,9 +29,13 @@ class Rollups:
 
     async def rebuild(self, now: datetime, org_id: UUID | None = None) -> int:
         """Sums up all hours of an organisation, or of all, from the books anew; rows that are right are not touched."""
-        for one in [org_id] if org_id else await self._organizations():
-            async with self._database.tenant(one) as tenant:
-                await tenant.rollups.reopen()
+        if org_id is not None:
+            await self._reopen(org_id)
+        else:
+            async with self._database.work_list() as work:
+                organizations = await work.organizations()
+            for one in organizations:
+                await self._reopen(one)
         return await self.run(now)
 
     async def mismatches(self, org_id: UUID, start: datetime, end: datetime) -> tuple[datetime, ...]:
@@ -43,11 +46,6 @@ class Rollups:
         async with self._database.tenant(org_id) as tenant:
             return await tenant.rollups.mismatches(start, end)
 
-    async def _organizations(self) -> list[UUID]:
-        found: list[UUID] = []
-        while True:
-            async with self._database.work_list() as work:
-                page = await work.organizations(_ORGANIZATIONS_AT_ONCE, found[-1] if found else None)
-            found += page
-            if len(page) < _ORGANIZATIONS_AT_ONCE:
-                return found
+    async def _reopen(self, org_id: UUID) -> None:
+        async with self._database.tenant(org_id) as tenant:
+            await tenant.rollups.reopen()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -16,20 +17,22 @@ from aichat_server.storage.api_keys import ApiKeyRepository
 from aichat_server.storage.conversations import ConversationRepository
 from aichat_server.storage.errors import storage_errors
 from aichat_server.storage.messages import MessageRepository
+from aichat_server.storage.notifications import NotificationRepository
 from aichat_server.storage.organizations import OrganizationRepository
-from aichat_server.storage.pool import Connector, create_engine, open_pool
+from aichat_server.storage.pool import CLOSE_SECONDS, Connector, create_engine, open_pool
 from aichat_server.storage.prices import read_prices
 from aichat_server.storage.quotas import QuotaRepository
 from aichat_server.storage.role import check_role
 from aichat_server.storage.rollups import Place, RollupRepository, roll_up
 from aichat_server.storage.turns import TurnStore
 from aichat_server.storage.usage import UsageRepository
-from aichat_server.storage.work_lists import WorkLists
+from aichat_server.storage.warnings import WarningRepository
+from aichat_server.storage.work import WorkList
 
 _SET_TENANT = text(
     "SELECT set_config('aichat.org_id', :org_id, true), set_config('aichat.member_id', :member_id, true)"
 )
-_LIST_WORK = text("SELECT set_config('aichat.work_list', 'on', true)")
+_SET_WORK_LIST = text("SELECT set_config('aichat.work_list', 'on', true)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Tenant:
     conversations: ConversationRepository
     messages: MessageRepository
     quotas: QuotaRepository
+    notifications: NotificationRepository
+    warnings: WarningRepository
     usage: UsageRepository
     rollups: RollupRepository
 
@@ -65,12 +70,12 @@ class Database:
                 yield _tenant(connection, org_id)
 
     @asynccontextmanager
-    async def work_list(self) -> AsyncGenerator[WorkLists, None]:
-        """A transaction of no organisation, which sees where there is work for jobs, and nothing else."""
+    async def work_list(self) -> AsyncGenerator[WorkList, None]:
+        """A transaction that reads, of all tenants, whose turn it is for a job; the work is done tenant by tenant."""
         with storage_errors():
             async with self._engine.begin() as connection:
-                await connection.execute(_LIST_WORK)
-                yield WorkLists(connection)
+                await connection.execute(_SET_WORK_LIST)
+                yield WorkList(connection)
 
     async def roll_up(self, now: datetime, most: int, after: Place | None) -> tuple[int, Place | None]:
         """Sums up hours of any organisation that were over at `now`: see aichat_server.storage.rollups."""
@@ -113,7 +118,9 @@ async def open_database(
             turns = TurnStore(pool, hold_seconds=hold_seconds, quota_fail_closed=quota_fail_closed)
             yield Database(engine, turns)
         finally:
-            await engine.dispose()
+            # A database that does not answer is not waited for, connection by connection.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(engine.dispose(), CLOSE_SECONDS)
 
 
 def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
@@ -123,6 +130,8 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         ConversationRepository(connection, org_id),
         MessageRepository(connection, org_id),
         QuotaRepository(connection, org_id),
+        NotificationRepository(connection, org_id),
+        WarningRepository(connection, org_id),
         UsageRepository(connection, org_id),
         RollupRepository(connection, org_id),
     )

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(schema="aichat")
@@ -30,6 +42,7 @@ organizations = Table(
     Column("name", Text, nullable=False),
     Column("created_at", _Time, nullable=False),
     Column("plan", Text, nullable=False),
+    Column("contact_email", Text),
     Column("time_zone", Text, nullable=False),
 )
 
@@ -140,6 +153,36 @@ quota_usage = Table(
     Column("period", Text, primary_key=True),
     Column("period_start", _Time, primary_key=True),
     Column("charged_nano_usd", BigInteger, nullable=False),
+)
+
+quota_warnings = Table(
+    "quota_warnings",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("warning_id", Uuid, primary_key=True),
+    Column("member_id", Uuid, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("scope_id", Uuid, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("period_start", _Time, nullable=False),
+    Column("period_end", _Time, nullable=False),
+    Column("threshold", SmallInteger, nullable=False),
+    Column("limit_nano_usd", BigInteger, nullable=False),
+    Column("refuses", Boolean, nullable=False),
+    Column("used_nano_usd", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("noted_at", _Time, nullable=False),
+    Column("claimed_until", _Time),
+    Column("settled_at", _Time),
+)
+
+notification_settings = Table(
+    "notification_settings",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("member_id", Uuid, primary_key=True),
+    Column("quota_warnings", Boolean, nullable=False),
+    Column("updated_at", _Time, nullable=False),
 )
 
 usage_events = Table(

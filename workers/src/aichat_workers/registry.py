@@ -37,6 +37,7 @@ _ALL = (
         300.0,
         lambda jobs, now: jobs.orphans.reap(now),
     ),
+    Job("rollups", "sum usage up by the hour", "*/10 * * * *", 3600.0, lambda jobs, now: jobs.rollups.run(now)),
     Job("warnings", "send the e-mails that are due about quotas", "0 8 * * *", 3600.0, _warn),
 )
 

@@ -3,8 +3,9 @@
 -- Ending a turn again changes nothing. The generation becomes the model's that answered, which may be a fallback, and by
 -- which it is priced.
 --
--- What it used goes into the books, unless it used nothing and failed. A turn that did not complete is charged at most
--- what was held for it. One that ends after its hold is charged at most what its hard quotas have left.
+-- What it used goes into the books; a turn that failed and used nothing is counted as a failure. A turn that did not
+-- complete is charged at most what was held for it. One that ends after its hold is charged at most what its hard quotas
+-- have left.
 --
 -- p_orphan: the turn ends only if its lease is over, since whoever wrote it may be alive after all. The lease stays until
 -- all that there is to do about an orphan is done.
@@ -14,7 +15,7 @@ CREATE FUNCTION aichat.end_turn(
     p_cache_read_tokens bigint, p_cache_write_tokens bigint, p_output_tokens bigint, p_reasoning_tokens bigint,
     p_usage_estimated boolean, p_raw_usage jsonb, p_cost_nano_usd bigint, p_price_version timestamptz,
     p_error_reason text, p_error_message text, p_model text, p_provider text, p_cache_write_1h_tokens bigint,
-    p_web_searches bigint, p_orphan boolean
+    p_web_searches bigint, p_first_delta_ms integer, p_orphan boolean
 ) RETURNS json
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -82,7 +83,9 @@ BEGIN
     IF p_state = 'complete' OR p_web_searches + p_input_tokens + p_cache_read_tokens + p_cache_write_tokens
         + p_cache_write_1h_tokens + p_output_tokens > 0
     THEN
-        PERFORM aichat.book(p_org_id, p_generation_id, p_price_version, v_now);
+        PERFORM aichat.book(p_org_id, p_generation_id, p_price_version, p_first_delta_ms, v_now);
+    ELSE
+        PERFORM aichat.count_failure(p_org_id, p_generation_id, v_now);
     END IF;
     IF NOT v_there THEN
         RETURN NULL;

@@ -13,6 +13,7 @@ from aichat_server.gateways.mail import Mailer
 from aichat_server.gateways.mail_templates import MailTemplates
 from aichat_server.gateways.redis import open_redis
 from aichat_server.services.orphans import Orphans
+from aichat_server.services.rollups import Rollups
 from aichat_server.services.warning_mails import WarningMails
 from aichat_server.services.warnings import QuotaWarnings
 from aichat_server.settings import Settings, load_settings
@@ -26,6 +27,7 @@ class Jobs:
     orphans: Orphans
     warnings: QuotaWarnings | None
     """None where no SMTP_URL names a server to hand e-mails to."""
+    rollups: Rollups
 
 
 def begin_process() -> Settings:
@@ -46,7 +48,9 @@ async def build_jobs(settings: Settings) -> AsyncGenerator[Jobs, None]:
             redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
             streams = JournalStreams(redis, retention_seconds=retention)
         yield Jobs(
-            Orphans(database, streams, journal_retention_seconds=retention), build_quota_warnings(settings, database)
+            orphans=Orphans(database, streams, journal_retention_seconds=retention),
+            warnings=build_quota_warnings(settings, database),
+            rollups=Rollups(database),
         )
 
 

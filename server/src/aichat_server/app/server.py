@@ -26,6 +26,7 @@ from aichat_server.rpc.interceptors.authentication import Authentication
 from aichat_server.rpc.interceptors.limits import CallLimits
 from aichat_server.rpc.notifications import NotificationServicer
 from aichat_server.rpc.server import RpcServer, build_server
+from aichat_server.rpc.usage import UsageServicer
 from aichat_server.services.answers import Answers, Replicas
 from aichat_server.services.chat import Chat
 from aichat_server.services.conversations import Conversations
@@ -34,6 +35,7 @@ from aichat_server.services.identity import Authenticator
 from aichat_server.services.leases import RENEWALS_PER_LEASE, Leases
 from aichat_server.services.models import Models
 from aichat_server.services.upstream import Upstream
+from aichat_server.services.usage import UsageReports
 from aichat_server.settings import Settings
 
 
@@ -92,6 +94,7 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
             ChatServicer(Chat(models, upstream, opened.turns, generations, limits, answers, observer), answers, models),
             ConversationServicer(Conversations(opened)),
             NotificationServicer(build_notifications(settings, opened)),
+            UsageServicer(UsageReports(opened)),
             Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins),
             CallLimits(limits),
             observer,

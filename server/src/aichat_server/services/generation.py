@@ -87,7 +87,7 @@ class Generation:
         self._meter = Meter()
         self._stop: StopReason | None = None
         self._began_at = self._began = 0.0
-        self._first_delta_at: float | None = None
+        self._first_delta_seconds: float | None = None
         self._deltas = 0
 
     async def run(self, plan: GenerationPlan) -> None:
@@ -151,8 +151,8 @@ class Generation:
         elif isinstance(event, Stop):
             self._stop = event.reason
         else:
-            if self._first_delta_at is None:
-                self._first_delta_at = time.perf_counter()
+            if self._first_delta_seconds is None:
+                self._first_delta_seconds = time.perf_counter() - self._began
             self._deltas += 1
             # Reasoning is shown and paid for, and not stored.
             if isinstance(event, TextDelta):
@@ -196,7 +196,6 @@ class Generation:
 
     def _record(self, end: TurnEnd) -> None:
         seconds = time.perf_counter() - self._began
-        first = self._first_delta_at - self._began if self._first_delta_at is not None else None
         ended = GenerationEnded(
             org_id=end.org_id,
             generation_id=end.generation_id,
@@ -206,7 +205,7 @@ class Generation:
             reason=end.error_reason,
             began_at=self._began_at,
             seconds=seconds,
-            first_delta_seconds=first,
+            first_delta_seconds=self._first_delta_seconds,
             deltas=self._deltas,
             usage=end.usage,
         )
@@ -242,6 +241,7 @@ class Generation:
             price_version=plan.model.price_version,
             error_reason=failure.reason if failure else None,
             error_message=failure.message if failure else None,
+            first_delta_ms=round(first * 1000) if (first := self._first_delta_seconds) is not None else None,
         )
 
     async def _other_end(self, plan: GenerationPlan) -> AichatError:

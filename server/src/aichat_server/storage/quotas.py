@@ -24,10 +24,14 @@ _LIST = text(
     """
     SELECT
         q.*,
-        aichat.charged(q.org_id, q.scope, q.scope_id, date_trunc(q.period, now(), 'UTC'), 'infinity') AS charged,
+        p.starts_at,
+        (p.starts_at AT TIME ZONE 'UTC' + ('1 ' || q.period)::interval) AT TIME ZONE 'UTC' AS resets_at,
+        now() AS at,
+        aichat.charged(q.org_id, q.scope, q.scope_id, p.starts_at, 'infinity') AS charged,
         aichat.held(q.org_id, q.scope, q.scope_id) AS held
     FROM aichat.quotas AS q
-    WHERE q.org_id = :org_id ORDER BY q.scope, q.scope_id, q.period
+    CROSS JOIN LATERAL (SELECT date_trunc(q.period, now(), 'UTC') AS starts_at) AS p
+    WHERE q.org_id = :org_id ORDER BY q.scope <> 'organization', q.scope, q.scope_id, q.period
     """
 )
 
@@ -69,6 +73,9 @@ class QuotaRepository:
                 row.soft_nano_usd,
                 row.charged,
                 row.held,
+                row.starts_at,
+                row.resets_at,
+                row.at,
             )
             for row in rows
         )

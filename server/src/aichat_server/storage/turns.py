@@ -34,7 +34,7 @@ _BEGIN = (
 )
 _END = (
     "SELECT aichat.end_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, "
-    "$21, $22, $23, $24, $25)"
+    "$21, $22, $23, $24, $25, $26)"
 )
 _FIND = "SELECT aichat.find_turn($1, $2)"
 _RENEW = "SELECT aichat.renew_leases($1, $2, $3, $4)"
@@ -115,6 +115,8 @@ class TurnEnd:
     """Of the price that the cost comes of."""
     error_reason: Reason | None
     error_message: str | None
+    first_delta_ms: int | None = None
+    """From the asking of the vendor to the first piece of the answer; None if none came."""
 
 
 class TurnStore:
@@ -245,4 +247,5 @@ def _end_arguments(turn: TurnEnd) -> tuple[object, ...]:
         turn.provider,
         usage.cache_write_1h,
         usage.web_searches,
+        turn.first_delta_ms,
     )

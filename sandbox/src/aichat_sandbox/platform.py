@@ -112,8 +112,7 @@ class _Boot:
             vendors = group.create_task(self._stand_in("vendors", "Claude, OpenAI and Gemini, played by a stand-in"))
             auth = group.create_task(self._stand_in("auth", "Supabase Auth, played by a stand-in"))
             mail = group.create_task(self._mail())
-            state = folder / "standins" / "stripe.json"
-            stripe = group.create_task(self._stand_in("stripe", "Stripe, played by a stand-in", "--state", state))
+            stripe = group.create_task(self._stripe())
             envoy = group.create_task(self._envoy(upstreams))
             loaded = group.create_task(
                 load_server(self.supervisor, folder, self.inherited, self.options.server_processes)
@@ -160,6 +159,10 @@ class _Boot:
         url = await start_stand_in(self.supervisor, name, folder, self.inherited, *arguments)
         self.progress(what)
         return url
+
+    async def _stripe(self) -> str:
+        state = self.options.folder / "standins" / "stripe.json"
+        return await self._stand_in("stripe", "Stripe, played by a stand-in", "--state", state)
 
     async def _mail(self) -> str:
         url = await start_mail(self.supervisor, self.options.folder / "mail", self.inherited)

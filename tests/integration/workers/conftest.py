@@ -21,6 +21,8 @@ from tests.fixtures.redis import RedisUnderTest, run_redis
 from tests.fixtures.server import RunServer, ServerUnderTest
 from tests.integration.storage.rows import connection
 
+MODEL, PROVIDER = "gpt-6-luna", "openai"
+
 
 @pytest.fixture(scope="session")
 async def redis() -> AsyncGenerator[RedisUnderTest, None]:

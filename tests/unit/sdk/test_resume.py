@@ -88,6 +88,7 @@ async def test_tries_that_come_no_further_are_counted(server: ScriptedServer) ->
         (fail(grpc.StatusCode.FAILED_PRECONDITION, "GENERATION_NOT_RESUMABLE"), NotResumableError),
         # The answer itself was interrupted: no delay, since no wait helps.
         (fail(UNAVAILABLE, "SERVER_DRAINING"), UnavailableError),
+        (fail(UNAVAILABLE, "SERVER_LOST"), UnavailableError),
     ],
 )
 async def test_the_answers_own_end_is_told_at_once(

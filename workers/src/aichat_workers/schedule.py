@@ -7,6 +7,7 @@ alarm signal, goes by local time, and ends when Redis is away.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import NoReturn
 
 import pendulum
@@ -22,18 +23,25 @@ _OPTION = "periodic"
 
 async def keep_schedule(broker: RedisBroker) -> NoReturn:
     """Sends what is due, minute by minute."""
-    actors = list(broker.actors.values())
     while True:
-        due = min(each.options[_OPTION].next_valid_date(pendulum.now("UTC")) for each in actors)
-        await asyncio.sleep((due - pendulum.now("UTC")).total_seconds())
-        for each in actors:
-            if each.options[_OPTION].validate(due):
-                await asyncio.to_thread(_send, each, str(due))
+        moment, due = next_due(broker.actors.values(), pendulum.now("UTC"))
+        await asyncio.sleep((moment - pendulum.now("UTC")).total_seconds())
+        for job in due:
+            await asyncio.to_thread(_send, job, str(moment))
 
 
-def _send(job: Actor[[], None], due: str) -> None:
+def next_due(
+    jobs: Iterable[Actor[[], None]], now: pendulum.DateTime
+) -> tuple[pendulum.DateTime, list[Actor[[], None]]]:
+    """When the next of the jobs is due, and which are then."""
+    moments = {job: job.options[_OPTION].next_valid_date(now) for job in jobs}
+    first = min(moments.values())
+    return first, [job for job, moment in moments.items() if moment == first]
+
+
+def _send(job: Actor[[], None], moment: str) -> None:
     try:
-        job.send_with_options(scheduled_at=due)
+        job.send_with_options(scheduled_at=moment)
     except RedisError as error:
         # It will do the work when it is due again.
         _log.warning("job not queued", job=job.actor_name, cause=repr(error))

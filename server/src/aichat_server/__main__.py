@@ -58,9 +58,20 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=("check_config", "run"))
     _add_prices(commands.add_parser("prices", help="bring the models' prices up to date"))
     _add_keys(commands.add_parser("keys", help="mint and revoke API keys"))
-    _add_organizations(commands.add_parser("organizations", help="set where organisations' e-mails go"))
+    _add_organizations(commands.add_parser("organizations", help="set where their e-mails go, and their time zone"))
     _add_quotas(commands.add_parser("quotas", help="set, remove and show what may be spent"))
+    _add_usage(commands.add_parser("usage", help="check or rebuild the hourly sums"))
     return parser
+
+
+def _add_usage(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    verify = commands.add_parser("verify", help="name the hours whose sums are not what the ledger says")
+    verify.add_argument("--organization-id", type=UUID, required=True)
+    verify.set_defaults(command=("usage", "verify"))
+    rebuild = commands.add_parser("rebuild", help="sum up every hour from the ledger anew")
+    rebuild.add_argument("--organization-id", type=UUID, help="for one organisation; absent: for all")
+    rebuild.set_defaults(command=("usage", "rebuild"))
 
 
 def _add_prices(parser: argparse.ArgumentParser) -> None:
@@ -91,6 +102,10 @@ def _add_organizations(parser: argparse.ArgumentParser) -> None:
     command.add_argument("--organization-id", type=UUID, required=True)
     command.add_argument("--email", type=_email, help="absent: nowhere")
     command.set_defaults(command=("organizations", "set_contact"))
+    command = commands.add_parser("set-time-zone", help="whose days usage is shown by; at first it is UTC")
+    command.add_argument("--organization-id", type=UUID, required=True)
+    command.add_argument("--zone", required=True, help="an IANA name, such as Europe/Berlin")
+    command.set_defaults(command=("organizations", "set_time_zone"))
 
 
 def _add_quotas(parser: argparse.ArgumentParser) -> None:

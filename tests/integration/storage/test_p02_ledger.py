@@ -23,7 +23,7 @@ async def test_an_answer_is_on_the_books_with_all_that_it_was(
 ) -> None:
     begun = await database.turns.begin(turn(principal))
     assert await books(postgres, principal.org_id) == []
-    answer = await database.turns.end(completed(principal, begun))
+    answer = await database.turns.end(replace(completed(principal, begun), first_delta_ms=7))
     (event,) = await books(postgres, principal.org_id)
     assert answer is not None
     assert answer.answer is not None
@@ -31,6 +31,7 @@ async def test_an_answer_is_on_the_books_with_all_that_it_was(
     assert event["occurred_at"] <= answer.created_at
     found = dict(event)
     del found["occurred_at"]
+    assert found.pop("duration_ms") >= 0
     assert found == {
         "org_id": principal.org_id,
         "generation_id": begun.generation_id,
@@ -49,6 +50,8 @@ async def test_an_answer_is_on_the_books_with_all_that_it_was(
         "quality": "exact",
         "estimate_reason": None,
         "cost_nano_usd": COST,
+        "error_reason": None,
+        "first_delta_ms": 7,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID, uuid4
@@ -14,12 +14,14 @@ from aichat_sandbox.postgres import Postgres
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.domain.usage import Usage
 from aichat_server.domain.warnings import QuotaUse
 from aichat_server.services.quotas import Quotas
+from aichat_server.services.rollups import Rollups
 from aichat_server.storage.database import Database
 
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import exchange, turn
+from tests.integration.storage.turns import exchange, failed, turn
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 # Whose a row is, where that is not its org_id; what no tenant may touch at all has None.
@@ -28,6 +30,9 @@ OWNED_BY = {"users": "user_id", "alembic_version": None, "prices": None}
 TIMES = {
     "generations": "started_at",
     "usage_events": "occurred_at",
+    "failures": "occurred_at",
+    "open_hours": "hour",
+    "usage_hourly": "hour",
     "quotas": "updated_at",
     "quota_usage": "period_start",
     "holds": "expires_at",
@@ -64,6 +69,10 @@ class Tenants:
 @pytest.fixture
 async def tenants(postgres: Postgres, database: Database) -> AsyncGenerator[Tenants, None]:
     ours, theirs = [await _tenant(database) for _ in range(2)]
+    await Rollups(database).run(datetime.now(UTC) + timedelta(hours=2))
+    for principal in (ours, theirs):
+        begun = await database.turns.begin(turn(principal))
+        await database.turns.end(replace(failed(principal, begun), usage=Usage()))
     async with connection(postgres.owner_url) as owner, connection(postgres.app_url) as app:
         names = [row["relname"] for row in await owner.fetch(TABLES)]
         owned = {name: OWNED_BY.get(name, "org_id") for name in names}
@@ -138,9 +147,11 @@ async def test_the_work_list_tells_organisations_to_jobs_alone_and_is_read_only(
     async with connection(postgres.app_url) as app, app.transaction():
         await app.execute("SELECT set_config('aichat.work_list', 'on', true)")
         assert both <= {row["org_id"] for row in await app.fetch("SELECT org_id FROM aichat.organizations")}
-        for table in tenants.tables.keys() - {"organizations"}:
+        assert both <= {row["org_id"] for row in await app.fetch("SELECT org_id FROM aichat.open_hours")}
+        for table in tenants.tables.keys() - {"organizations", "open_hours"}:
             assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
         assert await app.execute("UPDATE aichat.organizations SET plan = 'team'") == "UPDATE 0"
+        assert await app.execute("DELETE FROM aichat.open_hours") == "DELETE 0"
         # Inside a tenant the list is out of sight.
         await app.execute("SELECT set_config('aichat.org_id', $1, true)", str(tenants.ours.org_id))
         assert [row["org_id"] for row in await app.fetch("SELECT * FROM aichat.organizations")] == [tenants.ours.org_id]

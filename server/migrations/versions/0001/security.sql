@@ -10,7 +10,7 @@ $$;
 
 GRANT USAGE ON SCHEMA aichat TO aichat_app;
 GRANT SELECT, INSERT ON aichat.organizations, aichat.members TO aichat_app;
-GRANT UPDATE (plan, contact_email) ON aichat.organizations TO aichat_app;
+GRANT UPDATE (plan, contact_email, time_zone) ON aichat.organizations TO aichat_app;
 GRANT SELECT, INSERT, UPDATE ON aichat.users, aichat.api_keys, aichat.generations TO aichat_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON aichat.conversations TO aichat_app;
 GRANT SELECT, INSERT, DELETE ON aichat.messages TO aichat_app;

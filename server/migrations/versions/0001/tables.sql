@@ -5,9 +5,11 @@ CREATE TABLE aichat.organizations (
     name text NOT NULL,
     plan text NOT NULL DEFAULT 'free' CHECK (plan IN ('free', 'pro', 'team')),
     contact_email text,
+    time_zone text NOT NULL DEFAULT 'UTC',
     created_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON COLUMN aichat.organizations.contact_email IS 'Where e-mails for members without an address of their own go.';
+COMMENT ON COLUMN aichat.organizations.time_zone IS 'IANA name of the zone whose days its usage is shown by.';
 
 CREATE TABLE aichat.users (
     user_id uuid PRIMARY KEY,

@@ -1,5 +1,24 @@
+-- Puts an hour on the list of those to be summed up, until the end of the transaction at least. Turns share the row, so
+-- that they wait for each other only where the first of an hour makes it. Who takes it off the list needs it alone: it
+-- finds all that was booked under it, and what comes later puts the hour on the list again.
+CREATE FUNCTION aichat.open_hour(p_org_id uuid, p_at timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_hour timestamptz := date_trunc('hour', p_at, 'UTC');
+BEGIN
+    LOOP
+        PERFORM FROM aichat.open_hours AS h WHERE h.org_id = p_org_id AND h.hour = v_hour FOR KEY SHARE;
+        EXIT WHEN FOUND;
+        INSERT INTO aichat.open_hours (org_id, hour) VALUES (p_org_id, v_hour) ON CONFLICT DO NOTHING;
+        EXIT WHEN FOUND;
+    END LOOP;
+END
+$$;
+
 -- Writes what a settled generation used into the books, and charges it to the quotas.
-CREATE FUNCTION aichat.book(p_org_id uuid, p_generation_id uuid, p_price_version timestamptz) RETURNS void
+CREATE FUNCTION aichat.book(
+    p_org_id uuid, p_generation_id uuid, p_price_version timestamptz, p_first_delta_ms integer
+) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     v_at timestamptz := clock_timestamp();
@@ -7,16 +26,36 @@ DECLARE
 BEGIN
     SELECT * INTO g FROM aichat.generations WHERE org_id = p_org_id AND generation_id = p_generation_id;
     PERFORM aichat.charge_quotas(p_org_id, g.member_id, g.key_id, p_generation_id, g.cost_nano_usd, v_at);
+    PERFORM aichat.open_hour(p_org_id, v_at);
     INSERT INTO aichat.usage_events (
         org_id, generation_id, conversation_id, member_id, key_id, provider, model, price_version, input_tokens,
         cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, raw_usage, quality, estimate_reason,
-        cost_nano_usd, occurred_at
+        cost_nano_usd, error_reason, first_delta_ms, duration_ms, occurred_at
     ) VALUES (
         p_org_id, p_generation_id, g.conversation_id, g.member_id, g.key_id, g.provider, g.model, p_price_version,
         g.input_tokens, g.cache_read_tokens, g.cache_write_tokens, g.output_tokens, g.reasoning_tokens, g.raw_usage,
         CASE WHEN g.usage_estimated THEN 'estimated' ELSE 'exact' END,
         CASE WHEN g.usage_estimated THEN coalesce(g.error_reason, 'USAGE_MISSING') END,
-        g.cost_nano_usd, v_at
+        g.cost_nano_usd, g.error_reason, p_first_delta_ms,
+        least(greatest(extract(epoch FROM v_at - g.started_at) * 1000, 0), 2147483647)::integer, v_at
     );
+END
+$$;
+
+-- Counts a generation that failed before it used anything.
+CREATE FUNCTION aichat.count_failure(p_org_id uuid, p_generation_id uuid) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_at timestamptz := clock_timestamp();
+BEGIN
+    PERFORM aichat.open_hour(p_org_id, v_at);
+    INSERT INTO aichat.failures (
+        org_id, generation_id, conversation_id, member_id, key_id, provider, model, error_reason, occurred_at
+    )
+    SELECT
+        g.org_id, g.generation_id, g.conversation_id, g.member_id, g.key_id, g.provider, g.model,
+        coalesce(g.error_reason, 'INTERNAL'), v_at
+    FROM aichat.generations AS g
+    WHERE g.org_id = p_org_id AND g.generation_id = p_generation_id;
 END
 $$;

@@ -34,16 +34,47 @@ CREATE TABLE aichat.usage_events (
     quality text NOT NULL CHECK (quality IN ('exact', 'estimated')),
     estimate_reason text,
     cost_nano_usd bigint NOT NULL CHECK (cost_nano_usd >= 0),
+    error_reason text,
+    first_delta_ms integer CHECK (first_delta_ms >= 0),
+    duration_ms integer NOT NULL CHECK (duration_ms >= 0),
     occurred_at timestamptz NOT NULL,
     PRIMARY KEY (org_id, generation_id),
     CHECK ((quality = 'estimated') = (estimate_reason IS NOT NULL))
 );
-CREATE INDEX usage_events_by_time ON aichat.usage_events (org_id, occurred_at);
+CREATE INDEX usage_events_by_time ON aichat.usage_events (org_id, occurred_at, generation_id);
 COMMENT ON COLUMN aichat.usage_events.price_version IS 'valid_from of the row in prices that the cost comes of.';
 COMMENT ON COLUMN aichat.usage_events.estimate_reason IS
     'Why the vendor''s own count is missing: what the turn failed with, or USAGE_MISSING where it completed.';
 COMMENT ON COLUMN aichat.usage_events.cost_nano_usd IS
     'These tokens at that price; of a turn that did not complete, at most what was held for it.';
+
+COMMENT ON COLUMN aichat.usage_events.error_reason IS 'What the turn failed with; null where it completed.';
+COMMENT ON COLUMN aichat.usage_events.first_delta_ms IS
+    'From the asking of the vendor to the first piece of the answer; null where none came.';
+COMMENT ON COLUMN aichat.usage_events.duration_ms IS 'From the storing of the message to the storing of the answer.';
+
+-- Turns that failed before they used anything. They cost nothing and are not on the books, but they are counted.
+CREATE TABLE aichat.failures (
+    org_id uuid NOT NULL,
+    generation_id uuid NOT NULL,
+    conversation_id uuid NOT NULL,
+    member_id uuid NOT NULL,
+    key_id uuid,
+    provider text NOT NULL,
+    model text NOT NULL,
+    error_reason text NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    PRIMARY KEY (org_id, generation_id)
+);
+CREATE INDEX failures_by_time ON aichat.failures (org_id, occurred_at);
+
+-- The hours that have got events or failures since they were last summed up, if they ever were. A turn's transaction
+-- locks the row of its hour, or makes it.
+CREATE TABLE aichat.open_hours (
+    org_id uuid NOT NULL,
+    hour timestamptz NOT NULL,
+    PRIMARY KEY (org_id, hour)
+);
 
 CREATE TABLE aichat.quotas (
     org_id uuid NOT NULL REFERENCES aichat.organizations,

@@ -3,14 +3,14 @@
 -- Ending a turn again changes nothing. The generation becomes the model's that answered, which may be a fallback, and by
 -- which it is priced.
 --
--- What it used goes into the books, unless it used nothing and failed. A turn that did not complete is charged at most
--- what was held for it.
+-- What it used goes into the books; a turn that failed and used nothing is counted as a failure. A turn that did not
+-- complete is charged at most what was held for it.
 CREATE FUNCTION aichat.end_turn(
     p_org_id uuid, p_member_id uuid, p_generation_id uuid, p_conversation_id uuid, p_user_message_id uuid,
     p_message_id uuid, p_state text, p_parts jsonb, p_stop_reason text, p_input_tokens bigint,
     p_cache_read_tokens bigint, p_cache_write_tokens bigint, p_output_tokens bigint, p_reasoning_tokens bigint,
     p_usage_estimated boolean, p_raw_usage jsonb, p_cost_nano_usd bigint, p_price_version timestamptz,
-    p_error_reason text, p_error_message text, p_model text, p_provider text
+    p_error_reason text, p_error_message text, p_model text, p_provider text, p_first_delta_ms integer
 ) RETURNS json
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -60,7 +60,9 @@ BEGIN
     WHERE c.org_id = p_org_id AND c.conversation_id = p_conversation_id FOR NO KEY UPDATE;
     v_there := FOUND;
     IF p_state = 'complete' OR p_input_tokens + p_cache_read_tokens + p_cache_write_tokens + p_output_tokens > 0 THEN
-        PERFORM aichat.book(p_org_id, p_generation_id, p_price_version);
+        PERFORM aichat.book(p_org_id, p_generation_id, p_price_version, p_first_delta_ms);
+    ELSE
+        PERFORM aichat.count_failure(p_org_id, p_generation_id);
     END IF;
     IF NOT v_there THEN
         RETURN NULL;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aichat_server.gateways.mail import Mailer
 from aichat_server.gateways.mail_templates import MailTemplates
+from aichat_server.services.rollups import Rollups
 from aichat_server.services.warning_mails import WarningMails
 from aichat_server.services.warnings import QuotaWarnings
 from aichat_server.settings import Settings
@@ -17,3 +18,8 @@ def build_quota_warnings(settings: Settings, database: Database) -> QuotaWarning
         return None
     mails = WarningMails(MailTemplates(), secret=secret.get_secret_value(), public_url=str(public))
     return QuotaWarnings(database, Mailer(str(url), sender), mails)
+
+
+def build_rollups(database: Database) -> Rollups:
+    """Sums usage up by the hour."""
+    return Rollups(database)

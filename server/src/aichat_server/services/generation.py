@@ -73,10 +73,14 @@ class Generation:
         self._reasoning: list[str] = []
         self._report: UsageReport | None = None
         self._stop: StopReason | None = None
+        self._asked_at = 0.0
+        self._first_delta_ms: int | None = None
 
     async def run(self, plan: GenerationPlan) -> None:
         """Reads the vendor's stream to its end, stores what came of it, and closes the journal."""
-        announce = asyncio.get_running_loop().call_later(self._announce_seconds, self._announce, plan)
+        loop = asyncio.get_running_loop()
+        self._asked_at = loop.time()
+        announce = loop.call_later(self._announce_seconds, self._announce, plan)
         try:
             failure = await self._generate(plan)
         finally:
@@ -136,6 +140,8 @@ class Generation:
             self._take_delta(event)
 
     def _take_delta(self, delta: Delta) -> None:
+        if self._first_delta_ms is None:
+            self._first_delta_ms = round((asyncio.get_running_loop().time() - self._asked_at) * 1000)
         # Reasoning is shown and paid for, and not stored.
         (self._reasoning if isinstance(delta, ReasoningDelta) else self._text).append(delta.text)
         self._coalescer.add(delta)
@@ -189,6 +195,7 @@ class Generation:
             price_version=plan.model.price_version,
             error_reason=failure.reason if failure else None,
             error_message=failure.message if failure else None,
+            first_delta_ms=self._first_delta_ms,
         )
 
     def _usage(self, plan: GenerationPlan) -> Usage:

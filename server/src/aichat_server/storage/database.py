@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
@@ -22,14 +23,15 @@ from aichat_server.storage.pool import CLOSE_SECONDS, Connector, create_engine, 
 from aichat_server.storage.prices import read_prices
 from aichat_server.storage.quotas import QuotaRepository
 from aichat_server.storage.role import check_role
+from aichat_server.storage.rollups import Place, RollupRepository, roll_up
 from aichat_server.storage.turns import TurnStore
+from aichat_server.storage.usage import UsageRepository
 from aichat_server.storage.warnings import WarningRepository
 from aichat_server.storage.work import WorkList
 
 _SET_TENANT = text(
     "SELECT set_config('aichat.org_id', :org_id, true), set_config('aichat.member_id', :member_id, true)"
 )
-
 _SET_WORK_LIST = text("SELECT set_config('aichat.work_list', 'on', true)")
 
 
@@ -44,6 +46,8 @@ class Tenant:
     quotas: QuotaRepository
     notifications: NotificationRepository
     warnings: WarningRepository
+    usage: UsageRepository
+    rollups: RollupRepository
 
 
 class Database:
@@ -72,6 +76,12 @@ class Database:
             async with self._engine.begin() as connection:
                 await connection.execute(_SET_WORK_LIST)
                 yield WorkList(connection)
+
+    async def roll_up(self, now: datetime, most: int, after: Place | None) -> tuple[int, Place | None]:
+        """Sums up hours of any organisation that were over at `now`: see aichat_server.storage.rollups."""
+        with storage_errors():
+            async with self._engine.begin() as connection:
+                return await roll_up(connection, now, most, after)
 
     async def prices(self) -> dict[tuple[str, str], tuple[Price, ...]]:
         """Every price of every model, by provider and model, ascending by version."""
@@ -122,4 +132,6 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         QuotaRepository(connection, org_id),
         NotificationRepository(connection, org_id),
         WarningRepository(connection, org_id),
+        UsageRepository(connection, org_id),
+        RollupRepository(connection, org_id),
     )

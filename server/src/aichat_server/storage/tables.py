@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, LargeBinary, MetaData, SmallInteger, Table, Text, Uuid
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(schema="aichat")
 
 _Time = DateTime(timezone=True)
+
+TOKEN_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "input": "input_tokens",
+        "cache_read": "cache_read_tokens",
+        "cache_write": "cache_write_tokens",
+        "output": "output_tokens",
+        "reasoning": "reasoning_tokens",
+    }
+)
+"""The columns of a usage, by its field."""
 
 organizations = Table(
     "organizations",
@@ -17,6 +43,7 @@ organizations = Table(
     Column("created_at", _Time, nullable=False),
     Column("plan", Text, nullable=False),
     Column("contact_email", Text),
+    Column("time_zone", Text, nullable=False),
 )
 
 users = Table(
@@ -156,4 +183,24 @@ notification_settings = Table(
     Column("member_id", Uuid, primary_key=True),
     Column("quota_warnings", Boolean, nullable=False),
     Column("updated_at", _Time, nullable=False),
+)
+
+usage_events = Table(
+    "usage_events",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("generation_id", Uuid, primary_key=True),
+    Column("conversation_id", Uuid, nullable=False),
+    Column("member_id", Uuid, nullable=False),
+    Column("key_id", Uuid),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("price_version", _Time, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in TOKEN_COLUMNS.values()),
+    Column("quality", Text, nullable=False),
+    Column("cost_nano_usd", BigInteger, nullable=False),
+    Column("error_reason", Text),
+    Column("first_delta_ms", Integer),
+    Column("duration_ms", Integer, nullable=False),
+    Column("occurred_at", _Time, nullable=False),
 )

@@ -34,7 +34,7 @@ _BEGIN = (
 )
 _END = (
     "SELECT aichat.end_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, "
-    "$21, $22)"
+    "$21, $22, $23)"
 )
 _FIND = "SELECT aichat.find_turn($1, $2)"
 # What aichat.begin_turn says by SQLSTATE.
@@ -114,6 +114,8 @@ class TurnEnd:
     """Of the price that the cost comes of."""
     error_reason: Reason | None
     error_message: str | None
+    first_delta_ms: int | None = None
+    """From the asking of the vendor to the first piece of the answer; None if none came."""
 
 
 class TurnStore:
@@ -229,4 +231,5 @@ def _end_arguments(turn: TurnEnd) -> tuple[object, ...]:
         turn.error_message,
         turn.model,
         turn.provider,
+        turn.first_delta_ms,
     )

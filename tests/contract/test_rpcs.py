@@ -5,19 +5,22 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from aichat.v1 import chat_pb2, conversations_pb2, notifications_pb2
+from aichat.v1 import chat_pb2, conversations_pb2, notifications_pb2, usage_pb2
 from aichat_sdk import AsyncAIChat
 from aichat_server.rpc.access import access_by_method
 from aichat_server.rpc.chat import ChatServicer
 from aichat_server.rpc.conversations import ConversationServicer
 from aichat_server.rpc.notifications import NotificationServicer
 from aichat_server.rpc.server import SERVICES
+from aichat_server.rpc.usage import UsageServicer
 from google.api import annotations_pb2 as http_annotations
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
-FILES: tuple[FileDescriptor, ...] = (chat_pb2.DESCRIPTOR, conversations_pb2.DESCRIPTOR, notifications_pb2.DESCRIPTOR)
+FILES: tuple[FileDescriptor, ...] = tuple(
+    file.DESCRIPTOR for file in (chat_pb2, conversations_pb2, notifications_pb2, usage_pb2)
+)
 METHODS: list[MethodDescriptor] = [
     method for file in FILES for service in file.services_by_name.values() for method in service.methods
 ]
@@ -25,6 +28,7 @@ SERVICERS: dict[str, type] = {
     "aichat.v1.ChatService": ChatServicer,
     "aichat.v1.ConversationService": ConversationServicer,
     "aichat.v1.NotificationService": NotificationServicer,
+    "aichat.v1.UsageService": UsageServicer,
 }
 SDK = {
     "StreamChat": "chat.stream",
@@ -39,6 +43,10 @@ SDK = {
     "ListMessages": "conversations.list_messages",
     "GetNotificationSettings": "notifications.get",
     "UpdateNotificationSettings": "notifications.update",
+    "QueryUsage": "usage.query",
+    "GetQuotas": "usage.quotas",
+    "ListUsageEvents": "usage.events",
+    "ExportUsageEvents": "usage.export",
 }
 
 each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aichat_sdk
@@ -16,12 +17,17 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorPr
 
 from tests.unit.sdk.scripted import API_KEY, ScriptedServer, fail
 
+NOW = datetime.now(UTC)
 DESCRIPTORS = Path(__file__).parents[2] / "gen/descriptors.binpb"
 
 
 async def _resumed(client: AsyncAIChat) -> object:
     async with client.chat.resume("g") as stream:
         return await stream.get_final_message()
+
+
+async def _exported(client: AsyncAIChat) -> object:
+    return [piece async for piece in client.usage.export(NOW, NOW)]
 
 
 CALLS: dict[str, Callable[[AsyncAIChat], Awaitable[object]]] = {
@@ -37,6 +43,10 @@ CALLS: dict[str, Callable[[AsyncAIChat], Awaitable[object]]] = {
     "ListMessages": lambda client: client.conversations.list_messages("c"),
     "GetNotificationSettings": lambda client: client.notifications.get(),
     "UpdateNotificationSettings": lambda client: client.notifications.update(quota_warnings=False),
+    "QueryUsage": lambda client: client.usage.query(NOW, NOW),
+    "GetQuotas": lambda client: client.usage.quotas(),
+    "ListUsageEvents": lambda client: client.usage.events(NOW, NOW),
+    "ExportUsageEvents": _exported,
 }
 
 
@@ -75,14 +85,21 @@ async def test_method_calls_its_rpc_and_repeats_it_if_the_contract_allows(server
 
 def test_no_method_of_the_sdk_is_left_out_here() -> None:
     client = AsyncAIChat(endpoint="localhost:1", api_key=API_KEY)
-    resources = [client.chat, client.models, client.conversations, client.notifications]
+    resources = [client.chat, client.models, client.conversations, client.notifications, client.usage]
     methods = [name for one in resources for name, _ in inspect.getmembers(one, inspect.ismethod) if name[0] != "_"]
     # chat.stream and chat.send are two ways to call one RPC.
     assert len(methods) == len(CALLS) + 1
 
 
 def test_exported_names_exist_and_are_the_whole_surface() -> None:
-    for module in ("aichat_sdk", "aichat_sdk.types", "aichat_sdk.errors", "aichat_sdk.chat", "aichat_sdk.paging"):
+    for module in (
+        "aichat_sdk",
+        "aichat_sdk.types",
+        "aichat_sdk.errors",
+        "aichat_sdk.chat",
+        "aichat_sdk.paging",
+        "aichat_sdk.usage",
+    ):
         for name in importlib.import_module(module).__all__:
             assert getattr(importlib.import_module(module), name) is not None
     assert set(aichat_sdk.errors.__all__) < set(aichat_sdk.__all__), "errors can be caught by what the package exports"

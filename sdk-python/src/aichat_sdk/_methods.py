@@ -11,6 +11,7 @@ from aichat_sdk._proto.aichat import v1
 CHAT = "/aichat.v1.ChatService"
 CONVERSATIONS = "/aichat.v1.ConversationService"
 NOTIFICATIONS = "/aichat.v1.NotificationService"
+USAGE = "/aichat.v1.UsageService"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,7 @@ GET_NOTIFICATION_SETTINGS = Method(
 UPDATE_NOTIFICATION_SETTINGS = Method(
     f"{NOTIFICATIONS}/UpdateNotificationSettings", v1.UpdateNotificationSettingsResponse, repeatable=True
 )
+QUERY_USAGE = Method(f"{USAGE}/QueryUsage", v1.QueryUsageResponse, repeatable=True)
+GET_QUOTAS = Method(f"{USAGE}/GetQuotas", v1.GetQuotasResponse, repeatable=True)
+LIST_USAGE_EVENTS = Method(f"{USAGE}/ListUsageEvents", v1.ListUsageEventsResponse, repeatable=True)
+EXPORT_USAGE_EVENTS = Method(f"{USAGE}/ExportUsageEvents", v1.ExportUsageEventsResponse, repeatable=True)

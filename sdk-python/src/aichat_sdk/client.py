@@ -11,6 +11,7 @@ from aichat_sdk.chat import Chat
 from aichat_sdk.conversations import Conversations
 from aichat_sdk.models import Models
 from aichat_sdk.notifications import Notifications
+from aichat_sdk.usage import Usage
 
 __all__ = ["AsyncAIChat"]
 
@@ -57,6 +58,8 @@ class AsyncAIChat:
         """Keeps conversations and their messages."""
         self.notifications = Notifications(self._transport)
         """Says which e-mails come."""
+        self.usage = Usage(self._transport)
+        """Tells what was used and what that cost."""
 
     async def close(self) -> None:
         """Closes the connection; calls under way end with ClosedError."""

@@ -14,17 +14,20 @@ from aichat.v1 import chat_pb2
 from aichat.v1.chat_pb2_grpc import ChatServiceServicer, ChatServiceStub
 from aichat.v1.conversations_pb2_grpc import ConversationServiceStub
 from aichat.v1.notifications_pb2_grpc import NotificationServiceStub
+from aichat.v1.usage_pb2_grpc import UsageServiceStub
 from aichat_server.domain.errors import Reason
 from aichat_server.rpc.conversations import ConversationServicer
 from aichat_server.rpc.interceptors.authentication import Authentication
 from aichat_server.rpc.interceptors.limits import CallLimits
 from aichat_server.rpc.notifications import NotificationServicer
 from aichat_server.rpc.server import RpcServer, build_server
+from aichat_server.rpc.usage import UsageServicer
 from aichat_server.services.conversations import Conversations
 from aichat_server.services.identity import Authenticator
 from aichat_server.services.limits import RateLimits
 from aichat_server.services.notifications import Notifications
 from aichat_server.services.organizations import MintedKey, Organizations
+from aichat_server.services.usage import UsageReports
 from aichat_server.storage.database import Database
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from aichat.v1.chat_pb2_grpc import ChatServiceAsyncStub
     from aichat.v1.conversations_pb2_grpc import ConversationServiceAsyncStub
     from aichat.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
+    from aichat.v1.usage_pb2_grpc import UsageServiceAsyncStub
 
 COOKIE = "sb-access-token"
 ORIGIN = "https://app.example"
@@ -92,6 +96,10 @@ class Client:
     def notifications(self) -> NotificationServiceAsyncStub:
         return NotificationServiceStub(self.channel)
 
+    @property
+    def usage(self) -> UsageServiceAsyncStub:
+        return UsageServiceStub(self.channel)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -117,10 +125,11 @@ async def serving(authenticator: Authenticator, database: Database) -> AsyncGene
     """A server on a free port, and a channel to it."""
     authentication = Authentication(authenticator, cookie=COOKIE, origins=(ORIGIN,))
     conversations = ConversationServicer(Conversations(database))
+    usage = UsageServicer(UsageReports(database))
     waiting = WaitingChat()
     notifications = NotificationServicer(Notifications(database, MAIL_SECRET))
     server = build_server(
-        waiting, conversations, notifications, authentication, CallLimits(RateLimits(None)), reflect=True
+        waiting, conversations, notifications, usage, authentication, CallLimits(RateLimits(None)), reflect=True
     )
     port = await server.start("127.0.0.1:0")
     options = (("grpc.max_receive_message_length", 8 << 20),)

@@ -25,6 +25,7 @@ from aichat_server.rpc.interceptors.authentication import Authentication
 from aichat_server.rpc.interceptors.limits import CallLimits
 from aichat_server.rpc.notifications import NotificationServicer
 from aichat_server.rpc.server import RpcServer, build_server
+from aichat_server.rpc.usage import UsageServicer
 from aichat_server.services.answers import Answers, Replicas
 from aichat_server.services.chat import Chat
 from aichat_server.services.conversations import Conversations
@@ -32,6 +33,7 @@ from aichat_server.services.generations import Generations
 from aichat_server.services.identity import Authenticator
 from aichat_server.services.models import Models
 from aichat_server.services.upstream import Upstream
+from aichat_server.services.usage import UsageReports
 from aichat_server.settings import Settings
 
 
@@ -87,6 +89,7 @@ async def build(settings: Settings) -> AsyncGenerator[App, None]:
             ChatServicer(Chat(models, upstream, opened.turns, generations, limits, answers), answers, models),
             ConversationServicer(Conversations(opened)),
             NotificationServicer(build_notifications(settings, opened)),
+            UsageServicer(UsageReports(opened)),
             Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins),
             CallLimits(limits),
             reflect=settings.environment == "development",

@@ -7,4 +7,5 @@ pytest_plugins = [
     "tests.fixtures.vendors",
     "tests.fixtures.server",
     "tests.fixtures.platform",
+    "tests.fixtures.tally",
 ]

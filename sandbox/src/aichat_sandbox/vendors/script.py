@@ -48,10 +48,14 @@ class Script:
     all fail."""
     hang: bool = False
     hang_after: int | None = None
+    idle_after: int | None = None
+    """From then on only comments come, as some vendors send them to show that they are there."""
     cut_after: int | None = None
     """Close the connection in the middle of the event after so many."""
     error_after: int | None = None
     """The vendor's own error event inside the stream."""
+    huge_after: int | None = None
+    """The next event after so many has ten megabytes."""
     no_usage: bool = False
     stop: str | None = None
     split_utf8: bool = False

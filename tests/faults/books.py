@@ -13,7 +13,7 @@ import asyncpg
 from aichat.v1 import conversations_pb2, messages_pb2
 
 from tests.faults.load import Turn
-from tests.faults.rig import Rig
+from tests.faults.rig import Replica, Rig
 from tests.fixtures.server import ApiKey
 from tests.integration.storage.rows import connection
 
@@ -58,13 +58,14 @@ async def audit(rig: Rig, key: ApiKey, turns: Sequence[Turn]) -> Audit:
     acknowledged = [turn for turn in turns if turn.completed is not None]
     charged = Counter(event["generation_id"] for event in events)
     costs = {event["generation_id"]: event["cost_nano_usd"] for event in events}
+    replica = next(replica for replica in rig.replicas if replica.is_up)
     limit = asyncio.Semaphore(_READERS)
 
     async def is_kept(turn: Turn) -> bool:
         assert turn.completed is not None
         generation_id = UUID(turn.completed.generation_id)
         async with limit:
-            found = [one for one in await history(rig, turn) if one.message_id == turn.completed.message_id]
+            found = [one for one in await history_of(replica, turn) if one.message_id == turn.completed.message_id]
         return (
             found == [turn.completed]
             and turn.completed.state == messages_pb2.MESSAGE_STATE_COMPLETE
@@ -79,11 +80,11 @@ async def audit(rig: Rig, key: ApiKey, turns: Sequence[Turn]) -> Audit:
     return Audit(len(acknowledged), kept.count(False), twice)
 
 
-async def history(rig: Rig, turn: Turn) -> list[messages_pb2.Message]:
-    """The messages of an acknowledged turn's conversation."""
-    assert turn.completed is not None
-    request = conversations_pb2.ListMessagesRequest(conversation_id=turn.completed.conversation_id)
-    replica = next(replica for replica in rig.replicas if replica.is_up)
+async def history_of(replica: Replica, turn: Turn) -> list[messages_pb2.Message]:
+    """The messages of a turn's conversation."""
+    known = turn.completed or turn.started
+    assert known is not None
+    request = conversations_pb2.ListMessagesRequest(conversation_id=known.conversation_id)
     return list((await replica.conversations.ListMessages(request, metadata=turn.key.metadata)).messages)
 
 

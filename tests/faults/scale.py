@@ -21,7 +21,7 @@ class Scale:
     cancels: int
     cancels_at_once: int
     slow_deltas: int
-    """In the answer that is read at one byte a second; each has a kilobyte."""
+    """In the answer that is read at one byte a second; each has four kilobytes."""
     normal_turns: int
     """Beside it."""
     drained: int
@@ -43,7 +43,7 @@ SHORT = Scale(
     double_sends=60,
     cancels=60,
     cancels_at_once=20,
-    slow_deltas=500,
+    slow_deltas=100,
     normal_turns=20,
     drained=20,
     bad_requests=150,
@@ -59,7 +59,7 @@ FULL = Scale(
     double_sends=10_000,
     cancels=20_000,
     cancels_at_once=50,
-    slow_deltas=4_000,
+    slow_deltas=480,
     normal_turns=200,
     drained=100,
     bad_requests=5_000,

@@ -65,7 +65,10 @@ class Script:
 
 
 def script_for(asked: Asked, vendor: str) -> Script:
-    """The script in the last user text, or a short answer that says it is none; ValueError if it is no script."""
+    """The script in the last user text, or a short answer that says it is none; ValueError if it is no script.
+
+    A script says its deltas as `deltas`, as a number of `words`, or as `empty`; `repeat` says them so many times.
+    """
     last = asked.texts[-1] if asked.texts else ""
     if not last.startswith(MARK):
         answer = ANSWER.format(vendor=vendor, model=asked.model)
@@ -74,6 +77,7 @@ def script_for(asked: Asked, vendor: str) -> Script:
     told, _ = json.JSONDecoder().raw_decode(last, len(MARK))
     words, empty = told.pop("words", None), told.pop("empty", False)
     deltas = tuple(f"word{n} " for n in range(words)) if words is not None else tuple(told.pop("deltas", ("Hello",)))
+    deltas *= told.pop("repeat", 1)
     told["reasoning"] = tuple(told.get("reasoning", ()))
     try:
         return Script(deltas=() if empty else deltas, **told)

@@ -194,7 +194,7 @@ class Generation:
     def _usage(self, plan: GenerationPlan) -> Usage:
         """The vendor's figures; what it never came to say is estimated from what had arrived."""
         reported = self._report.usage if self._report else None
-        if reported and self._stop:
+        if reported and (self._stop or not reported.estimated):
             return reported
         if not reported and not self._text and not self._reasoning:
             return Usage()

@@ -69,6 +69,14 @@ REQUESTS: tuple[Request, ...] = (
 )
 
 _GOOD = {"model": MODEL, "parts": [{"text": {"text": "Hello"}}]}
+_CHANGES: tuple[dict[str, Any], ...] = (
+    {"model": 7}, {"model": None}, {"model": ["gpt"]}, {"parts": {}}, {"parts": "Hello"}, {"parts": []},
+    {"parts": [{"text": "Hello"}]}, {"parts": [{"text": {"text": 1}}]}, {"parts": [{"image": {}}]},
+    {"options": 5}, {"options": {"temperature": "hot"}}, {"options": {"max_output_tokens": 1.5}},
+    {"options": {"max_output_tokens": 2**40}}, {"options": {"temperature": 1e400}},
+    {"options": {"reasoning_effort": "MUCH"}}, {"request_id": 1}, {"request_id": "x"},
+    {"cancel_on_disconnect": "perhaps"}, {"conversation_id": {}}, {"parent_message_id": str(uuid4())},
+)  # fmt: skip
 BODIES: tuple[bytes, ...] = (
     b"",
     b"null",
@@ -80,15 +88,8 @@ BODIES: tuple[bytes, ...] = (
     b'{"model": "gpt-6-luna", "parts": [{"text": {"text": "a\\ud800b"}}]}',
     b"[" * 10_000,
     b'{"parts": ' * 5_000,
-    *(json.dumps(_GOOD | change).encode() for change in (
-        {"model": 7}, {"model": None}, {"model": ["gpt"]}, {"parts": {}}, {"parts": "Hello"}, {"parts": []},
-        {"parts": [{"text": "Hello"}]}, {"parts": [{"text": {"text": 1}}]}, {"parts": [{"image": {}}]},
-        {"options": 5}, {"options": {"temperature": "hot"}}, {"options": {"max_output_tokens": 1.5}},
-        {"options": {"max_output_tokens": 2**40}}, {"options": {"temperature": 1e400}},
-        {"options": {"reasoning_effort": "MUCH"}}, {"request_id": 1}, {"request_id": "x"},
-        {"cancel_on_disconnect": "perhaps"}, {"conversation_id": {}}, {"parent_message_id": str(uuid4())},
-    )),
-)  # fmt: skip
+    *(json.dumps(_GOOD | change).encode() for change in _CHANGES),
+)
 
 _texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
 _not_uuids = _texts.filter(lambda text: text != "" and len(text) != 36)

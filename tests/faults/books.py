@@ -110,6 +110,26 @@ async def booked(rig: Rig, key: ApiKey) -> dict[tuple[str, Buckets, int], int]:
     )
 
 
+async def prices(rig: Rig) -> dict[str, tuple[int, int]]:
+    """By model, what a million tokens of input and of output cost in its first tier, in nano-dollars."""
+    query = "SELECT model, input, output FROM aichat.prices WHERE above_tokens = 0 ORDER BY valid_from"
+    async with connection(rig.owner_url) as owner:
+        return {row["model"]: (row["input"], row["output"]) for row in await owner.fetch(query)}
+
+
+async def running(rig: Rig, key: ApiKey) -> set[UUID]:
+    """The generations that have no end; each of them, and no other one, has a hold."""
+    query = "SELECT generation_id FROM aichat.{} WHERE org_id = $1{}"
+    async with connection(rig.owner_url) as owner:
+        org_id = UUID(key.organization_id)
+        found = [
+            {row["generation_id"] for row in await owner.fetch(query.format(table, more), org_id)}
+            for table, more in (("generations", " AND state = 'running'"), ("holds", ""))
+        ]
+    assert found[0] == found[1]
+    return found[0]
+
+
 def _anthropic(usage: Mapping[str, Any]) -> Buckets:
     read, written = usage["cache_read_input_tokens"], usage["cache_creation_input_tokens"]
     return usage["input_tokens"], read, written, usage["output_tokens"]

@@ -7,6 +7,7 @@ import itertools
 import json
 import random
 from dataclasses import dataclass, field
+from typing import Any, Self
 from uuid import uuid4
 
 import grpc
@@ -18,6 +19,8 @@ from tests.faults.rig import Replica, Rig
 from tests.fixtures.server import ApiKey
 from tests.integration.chat.asking import Event, asking
 
+Answer = grpc.aio.UnaryStreamCall[Any, Any]
+"""Its events are `Event`s."""
 MODELS = ("claude-haiku-5-5", "gpt-6-luna", "gemini-3.5-flash-lite")
 # The caller is to send the same once more. No reason at all: the connection broke.
 AGAIN = {"", "STORAGE_UNAVAILABLE", "GENERATION_IN_PROGRESS", "GENERATION_NOT_RESUMABLE"}
@@ -64,7 +67,7 @@ class Turn:
     def is_over(self) -> bool:
         return self.completed is not None or bool(self.failure)
 
-    def send(self, replica: Replica) -> grpc.aio.UnaryStreamCall[chat_pb2.StreamChatRequest, Event]:
+    def send(self, replica: Replica) -> Answer:
         """The answer from its beginning."""
         self.seen, self.sequence = "", 0
         request = asking(
@@ -76,7 +79,7 @@ class Turn:
         )
         return replica.chat.StreamChat(request, metadata=self.key.metadata)
 
-    def resume(self, replica: Replica) -> grpc.aio.UnaryStreamCall[chat_pb2.ResumeChatRequest, Event]:
+    def resume(self, replica: Replica) -> Answer:
         """The rest of it."""
         assert self.started is not None
         request = chat_pb2.ResumeChatRequest(generation_id=self.started.generation_id, after_sequence=self.sequence)
@@ -149,7 +152,7 @@ class Load:
     def running(self) -> list[Turn]:
         return [turn for turn in self.turns if not turn.is_over and turn.sequence]
 
-    async def __aenter__(self) -> Load:
+    async def __aenter__(self) -> Self:
         self._tasks = {asyncio.create_task(self._one_by_one(number)) for number in range(self._streams)}
         return self
 

@@ -64,7 +64,7 @@ FULL = Scale(
     drained=100,
     bad_requests=5_000,
     examples=60,
-    steps=30,
+    steps=12,
 )
 IS_FULL = os.environ.get("AICHAT_FAULTS") == "full"
 SCALE = FULL if IS_FULL else SHORT

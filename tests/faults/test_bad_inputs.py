@@ -31,7 +31,7 @@ made_up = settings(
     derandomize=not IS_FULL,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-KEYS = ((), (("authorization", "Bearer ak_wrong"),), (("authorization", "Bearer a.b.c"),), (("authorization", "Basic YTpi"),))
+KEYS = ((), *((("authorization", word),) for word in ("Bearer ak_wrong", "Bearer a.b.c", "Basic YTpi")))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,8 @@ async def http(rig: Rig, key: ApiKey, edge: str) -> AsyncGenerator[httpx.AsyncCl
 
 async def refused(rig: Rig, method: str, raw: bytes, metadata: tuple[tuple[str, str], ...]) -> str:
     """The reason that a call with these bytes is refused for."""
-    call = rig.replicas[0].channel.unary_stream(method)(raw, metadata=metadata)
+    send: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = rig.replicas[0].channel.unary_stream(method)
+    call = send(raw, metadata=metadata)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call.read()
     reason = reason_of(caught.value)

@@ -147,10 +147,10 @@ async def _play(request: web.Request, frames: Frames, script: Script, entry: Ent
             pending += frames.closing
             entry.billed = dict(frames.usage)
             break
-        if script.huge_after == entry.deltas_sent:
-            # Spaces may stand anywhere between the tokens of JSON.
-            delta = delta.replace(b"data: {", b"data: {" + b" " * HUGE_BYTES, 1)
-        await _write(response, pending + delta, split=script.split_utf8)
+        # Spaces may stand anywhere between the tokens of JSON.
+        padding = b" " * HUGE_BYTES if script.huge_after == entry.deltas_sent else b""
+        event = delta.replace(b"data: {", b"data: {" + padding, 1)
+        await _write(response, pending + event, split=script.split_utf8)
         pending = b""
         entry.deltas_sent += 1
         due += interval

@@ -57,7 +57,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.key = self.wait(self.rig.key())
-        self.prices = self.wait(prices(self.rig))
+        self.prices: dict[str, tuple[int, int]] = self.wait(prices(self.rig))
         self.charges: dict[UUID, range] = {}
         """The model: what each generation costs, as a range, since not all that a killed server heard is known."""
         self.running: list[Running] = []
@@ -190,11 +190,11 @@ class Machine(RuleBasedStateMachine):
     async def _two_words(self, turn: Turn, replica: Replica) -> grpc.aio.UnaryStreamCall[Any, Any]:
         call = turn.send(replica)
         async with asyncio.timeout(CUT_OFF_SECONDS):
-            while turn.seen != "".join(WORDS[:2]):
-                event = await call.read()
-                assert event is not grpc.aio.EOF
+            async for event in call:
                 turn.take(event)
-        return call
+                if turn.seen == "".join(WORDS[:2]):
+                    return call
+        raise AssertionError("the answer ended")
 
     async def _leave(self, call: grpc.aio.UnaryStreamCall[Any, Any]) -> None:
         call.cancel()

@@ -41,7 +41,7 @@ chat: $(READY) ## Chat with the platform that `make run` started: make chat TEXT
 	@exec $(BIN)/aichat chat $(if $(MODEL),--model '$(MODEL)') $(if $(TEXT),'$(TEXT)')
 
 test: $(READY) $(NODE_READY) ## Run every test, against real Postgres, Redis and Envoy.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup
 
 check: $(READY) $(NODE_READY) ## Check format, types, imports, sizes, the contract and generated code.
 	$(BIN)/ruff format --check .

@@ -13,15 +13,17 @@ import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import aiohttp
 
 from benchmarks.deployment import MODEL, Target, deployed
-from benchmarks.load import Seen
-from benchmarks.processes import cpu_seconds, memory_bytes, output_of
-from benchmarks.tables import Capacity, Cost, print_capacity, print_costs
+from benchmarks.load import Load, Seen, run
+from benchmarks.processes import cpu_seconds, leave_measured_core, memory_bytes
+from benchmarks.tables import Capacity, Cost, print_capacity, print_costs, print_turns
+from benchmarks.turns import measure_turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +42,22 @@ class Plan:
 FIRST = {"words": 2, "interval_ms": 10}
 
 FULL = Plan(rounds=5, streams=40, deltas=200, first_deltas=100, live_streams=200, live_seconds=20)
-QUICK = Plan(rounds=1, streams=4, deltas=20, first_deltas=5, live_streams=8, live_seconds=1)
+QUICK = Plan(rounds=1, streams=4, deltas=20, first_deltas=20, live_streams=8, live_seconds=1)
 
 
 async def main(plan: Plan) -> None:
     """Measures and prints the tables."""
+    leave_measured_core()
     with TemporaryDirectory(prefix="aichat-bench-") as folder:
-        async with deployed(Path(folder)) as (found, upstream):
+        async with deployed(Path(folder)) as deployment:
+            found = deployment.targets
             costs = await measure_costs(found, plan)
-            vendor = await measure_vendor(upstream, plan)
+            vendor = await measure_vendor(deployment.upstream, plan)
+            hold_turns = partial(_load, found["alone"], FIRST, streams=plan.first_deltas, one_by_one=True)
+            turns = await measure_turns(deployment, hold_turns, turns=plan.first_deltas, rounds=plan.rounds)
             capacity = await measure_capacity(found["coalesced"], plan)
     print_costs(costs, vendor)
+    print_turns(turns)
     print_capacity(capacity)
 
 
@@ -111,13 +118,15 @@ async def measure_capacity(target: Target, plan: Plan) -> Capacity:
 
 
 async def _load(
-    target: Target, script: Mapping[str, object], *, streams: int, one_by_one: bool = False, seconds: float = 0
+    target: Target,
+    script: Mapping[str, object],
+    *,
+    streams: int,
+    one_by_one: bool = False,
+    seconds: float | None = None,
 ) -> Seen:
-    arguments = ["benchmarks.load", target.address, "--key", target.key, "--model", MODEL]
-    arguments += ["--script", f"#script {json.dumps(script)}", "--streams", str(streams)]
-    arguments += ["--one-by-one"] if one_by_one else []
-    arguments += ["--seconds", str(seconds)] if seconds else []
-    return Seen(**json.loads(await output_of(*arguments)))
+    text = f"#script {json.dumps(script)}"
+    return await run(Load(target.address, target.key, MODEL, text, streams, one_by_one=one_by_one, seconds=seconds))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,20 @@
-"""What is measured: two relays and the server, uncoalesced and coalesced, over one stand-in vendor and one Postgres."""
+"""What is measured: two relays, and the server in several ways, over one stand-in vendor, Postgres and Redis."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from aichat_sandbox.ports import free_ports
 from aichat_sandbox.postgres import Postgres, run_postgres
+from aichat_sandbox.redis import is_up, redis_command
 
-from benchmarks.processes import MEASURED_CORE, listens, output_of, port_in, started
+from benchmarks.processes import command, listens, output_of, port_in, started
+from benchmarks.wire import Wire, at_port, counted
 
 MODEL = "gpt-6-luna"
 
@@ -26,11 +29,25 @@ class Target:
     key: str
 
 
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Everything that runs."""
+
+    targets: dict[str, Target]
+    upstream: str
+    """The vendor's base URL."""
+    postgres: Postgres
+    wire: Wire
+    """Between the target `alone` and the database."""
+
+
 @asynccontextmanager
-async def deployed(folder: Path) -> AsyncGenerator[tuple[dict[str, Target], str], None]:
-    """Starts everything; the targets by name (bare, typed, uncoalesced, coalesced) and the vendor's base URL."""
+async def deployed(folder: Path) -> AsyncGenerator[Deployment, None]:
+    """Starts everything; the targets by name (see tables.NAMES), and what stands around them."""
     async with AsyncExitStack() as stack:
         postgres = await stack.enter_async_context(run_postgres(folder / "postgres"))
+        redis_url = await stack.enter_async_context(_redis(folder))
+        wire = await stack.enter_async_context(counted(postgres.port))
         port_file = folder / "vendors.port"
         arguments = ("aichat_sandbox.vendors", "--port", "0", "--port-file", str(port_file))
         vendors = await stack.enter_async_context(started(*arguments))
@@ -39,10 +56,14 @@ async def deployed(folder: Path) -> AsyncGenerator[tuple[dict[str, Target], str]
         found = {}
         for kind in ("bare", "typed"):
             found[kind] = await stack.enter_async_context(_relay(kind, upstream, folder))
-        for name, seconds in (("uncoalesced", "0"), ("coalesced", "0.05")):
-            environment = _environment(postgres, upstream) | {"AICHAT_COALESCE_SECONDS": seconds}
-            found[name] = await stack.enter_async_context(_server(name, environment, key))
-        yield found, upstream
+        settings = _environment(postgres, upstream)
+        for name, ours in (
+            ("uncoalesced", settings | {"REDIS_URL": redis_url, "AICHAT_COALESCE_SECONDS": "0"}),
+            ("coalesced", settings | {"REDIS_URL": redis_url}),
+            ("alone", settings | {"DATABASE_URL": at_port(postgres.app_url, wire.port)}),
+        ):
+            found[name] = await stack.enter_async_context(_server(name, ours, key))
+        yield Deployment(found, upstream, postgres, wire)
 
 
 async def _prepare(postgres: Postgres) -> str:
@@ -58,26 +79,35 @@ def _environment(postgres: Postgres, upstream: str) -> dict[str, str]:
         "DATABASE_URL": postgres.app_url,
         "AICHAT_MIGRATION_DATABASE_URL": postgres.owner_url,
         "AICHAT_LOG_LEVEL": "warning",
+        # Nobody waits for the streams that are left hanging.
+        "AICHAT_DRAIN_SECONDS": "0",
         "OPENAI_API_KEY": "bench",
         "OPENAI_BASE_URL": upstream,
     }
 
 
 @asynccontextmanager
+async def _redis(folder: Path) -> AsyncGenerator[str, None]:
+    [port] = free_ports(1)
+    async with command(*redis_command(folder, port), "--save", "", "--logfile", folder / "redis.log"):
+        while not await is_up(port):
+            await asyncio.sleep(0.02)
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@asynccontextmanager
 async def _relay(kind: str, upstream: str, folder: Path) -> AsyncGenerator[Target, None]:
     port_file = folder / f"{kind}.port"
     arguments = ("benchmarks.relays", kind, "--upstream", upstream, "--port-file", str(port_file))
-    async with started(*arguments, core=MEASURED_CORE) as process:
+    async with started(*arguments, measured=True) as process:
         port = await port_in(port_file, process)
         yield Target(kind, process.pid, f"127.0.0.1:{port}", "none")
 
 
 @asynccontextmanager
 async def _server(name: str, environment: dict[str, str], key: str) -> AsyncGenerator[Target, None]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
     environment = environment | {"AICHAT_LISTEN": address}
-    async with started("aichat_server", "serve", env=environment, core=MEASURED_CORE) as process:
+    async with started("aichat_server", "serve", env=environment, measured=True) as process:
         await listens(address, process)
         yield Target(name, process.pid, address, key)

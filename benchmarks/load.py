@@ -1,13 +1,11 @@
-"""The load: so many streams at once against one server; prints what they saw as JSON."""
+"""The load: so many streams at once against one server."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import grpc
 from aichat.v1 import chat_pb2, chat_pb2_grpc, messages_pb2
@@ -36,6 +34,7 @@ class Load:
     one_by_one: bool
     """Each after the other, rather than all at once."""
     seconds: float | None
+    """Leave after so long; None: when the streams end."""
 
 
 async def run(load: Load) -> Seen:
@@ -69,20 +68,3 @@ async def _chat(stub: chat_pb2_grpc.ChatServiceAsyncStub, load: Load, seen: Seen
             seen.longest_gap_seconds = max(seen.longest_gap_seconds, now - last)
         last = now
         seen.characters += len(text)
-
-
-def main() -> None:
-    """Parses the command line, runs the load, prints what it saw."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("target")
-    parser.add_argument("--key", required=True)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--script", required=True)
-    parser.add_argument("--streams", type=int, required=True)
-    parser.add_argument("--one-by-one", action="store_true")
-    parser.add_argument("--seconds", type=float, help="leave after so long; otherwise when the streams end")
-    print(json.dumps(asdict(asyncio.run(run(Load(**vars(parser.parse_args())))))))
-
-
-if __name__ == "__main__":
-    main()

@@ -16,20 +16,30 @@ MEASURED_CORE = 0
 """The measured server has this core to itself; load, vendors and database share the others."""
 
 
-def pin(pid: int, core: int | None) -> None:
-    """Keeps a process that has just started on one core, or off the measured one if `core` is None."""
-    cores = os.sched_getaffinity(0)
-    others = cores - {MEASURED_CORE} or cores
-    os.sched_setaffinity(pid, others if core is None else {core})
+def leave_measured_core() -> None:
+    """Keeps this process, and all that it starts from now on, off the measured core."""
+    others = os.sched_getaffinity(0) - {MEASURED_CORE}
+    if others:
+        os.sched_setaffinity(0, others)
 
 
 @asynccontextmanager
 async def started(
-    *module: str, env: Mapping[str, str] | None = None, core: int | None = None
+    *module: str, env: Mapping[str, str] | None = None, measured: bool = False
 ) -> AsyncGenerator[asyncio.subprocess.Process, None]:
-    """Runs `python -m MODULE …` until the context is left."""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", *module, env={**os.environ, **(env or {})})
-    pin(process.pid, core)
+    """Runs `python -m MODULE …` until the context is left; on the measured core if it is `measured`."""
+    async with command(sys.executable, "-m", *module, env={**os.environ, **(env or {})}) as process:
+        if measured:
+            os.sched_setaffinity(process.pid, {MEASURED_CORE})
+        yield process
+
+
+@asynccontextmanager
+async def command(
+    *words: str | Path, env: Mapping[str, str] | None = None
+) -> AsyncGenerator[asyncio.subprocess.Process, None]:
+    """Runs a command until the context is left."""
+    process = await asyncio.create_subprocess_exec(*words, env=env)
     try:
         yield process
     finally:
@@ -39,11 +49,10 @@ async def started(
 
 
 async def output_of(*module: str, env: Mapping[str, str] | None = None) -> str:
-    """Runs `python -m MODULE …` to its end off the measured core; returns what it printed."""
+    """Runs `python -m MODULE …` to its end; returns what it printed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", *module, env={**os.environ, **(env or {})}, stdout=asyncio.subprocess.PIPE
     )
-    pin(process.pid, None)
     printed, _ = await process.communicate()
     if process.returncode:
         raise RuntimeError(f"{' '.join(module[:2])} exited with {process.returncode}")

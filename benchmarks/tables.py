@@ -10,12 +10,14 @@ GOALS_CPU = {"coalesced": 1.2, "uncoalesced": 1.6}
 GOAL_FIRST_DELTA = 2.5
 GOAL_STALL_SECONDS = 1.0
 GOAL_KIB_PER_TURN = 64
+GOAL_ROUND_TRIPS = "2.0"
 
 NAMES = {
     "bare": "bare relay (grpc.aio + raw HTTP)",
     "typed": "typed SDK loop",
     "uncoalesced": "this server, uncoalesced",
     "coalesced": "this server, coalesced",
+    "alone": "the same without Redis",
 }
 
 
@@ -37,6 +39,16 @@ class Capacity:
     longest_stall: float
     core_load: float
     bytes_per_turn: float
+
+
+@dataclass(slots=True)
+class Turns:
+    """What one turn asks of the database."""
+
+    round_trips: float
+    cpu: list[float] = field(default_factory=list)
+    """Seconds of the database's CPU, one figure a round."""
+    cpu_without_ledger: list[float] = field(default_factory=list)
 
 
 def print_costs(costs: Mapping[str, Cost], vendor_first_delta: float) -> None:
@@ -71,6 +83,19 @@ def print_capacity(capacity: Capacity) -> None:
     print(f"| longest stall | {stall:.2f} s | {_goal(stall, GOAL_STALL_SECONDS, ' s')} |")
     memory = held / 1024
     print(f"| memory per open turn | {memory:.0f} KiB | {_goal(memory, GOAL_KIB_PER_TURN, ' KiB')} |")
+
+
+def print_turns(turns: Turns) -> None:
+    """A turn's share of the database."""
+    print()
+    print("| one turn | measured | goal |")
+    print("|---|---|---|")
+    trips = f"{turns.round_trips:.1f}"
+    verdict = "met" if trips == GOAL_ROUND_TRIPS else "missed"
+    print(f"| database round trips | {trips} | exactly {GOAL_ROUND_TRIPS}: {verdict} |")
+    cpu, without = statistics.median(turns.cpu), statistics.median(turns.cpu_without_ledger)
+    ratio = f"{cpu / without:.2f} ×" if without else "too little to tell"
+    print(f"| database CPU, beside a turn that is not booked | {ratio} | |")
 
 
 def _goal(value: float, goal: float, unit: str = "") -> str:

@@ -1,11 +1,26 @@
 """What every test can ask for; each fixture file starts one part of the sandbox."""
 
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+
 pytest_plugins = [
     "tests.fixtures.auth",
     "tests.fixtures.postgres",
     "tests.fixtures.redis",
+    "tests.fixtures.stripe",
     "tests.fixtures.vendors",
     "tests.fixtures.server",
     "tests.fixtures.platform",
     "tests.fixtures.tally",
 ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file, and those that use the one platform, stay together: what they share starts but once."""
+    for item in items:
+        group = "platform" if "platform" in getattr(item, "fixturenames", ()) else str(item.path.relative_to(TESTS))
+        item.add_marker(pytest.mark.xdist_group(group))

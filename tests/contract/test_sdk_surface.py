@@ -82,7 +82,7 @@ def test_exported_names_exist_and_are_the_whole_surface() -> None:
     assert set(aichat_sdk.errors.__all__) < set(aichat_sdk.__all__), "errors can be caught by what the package exports"
     assert sorted(aichat_sdk.__all__) == [
         "AIChatError", "AnswerCancelledError", "AnswerRefusedError", "AnswerStream", "AsyncAIChat",
-        "AuthenticationError", "ChatStream", "ClosedError", "ConfigurationError", "ConflictError",
+        "AuthenticationError", "BillingError", "ChatStream", "ClosedError", "ConfigurationError", "ConflictError",
         "ConnectionFailedError", "DeadlineExceededError", "FieldViolation", "InvalidRequestError", "NotFoundError",
         "NotResumableError", "Page", "Pager", "PermissionDeniedError", "ProviderError", "QuotaExceededError",
         "RateLimitError", "RequestTooLargeError", "ServerError", "UnavailableError", "__version__", "cost_usd",

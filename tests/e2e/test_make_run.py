@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MAKE = ("make", "--assume-old", ".venv/.ready", "run")
 DIRECT = (sys.executable, "-m", "aichat_sandbox", "run")
 VENDORS_KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY")
+KEYS = (*VENDORS_KEYS, "STRIPE_SECRET_KEY")
 SECONDS = 120.0
 
 
@@ -52,7 +53,7 @@ async def begin(home: Path, command: tuple[str, ...]) -> asyncio.subprocess.Proc
     for name in ("Makefile", ".venv"):
         if not (home / name).exists():
             (home / name).symlink_to(ROOT / name)
-    environment = {name: value for name, value in os.environ.items() if name not in VENDORS_KEYS}
+    environment = {name: value for name, value in os.environ.items() if name not in KEYS}
     return await asyncio.create_subprocess_exec(
         *command, cwd=home, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
@@ -102,8 +103,8 @@ def home(run: Run) -> Path:
 
 
 async def test_it_announces_the_stand_ins_and_chats_with_each_vendor(run: Run) -> None:
-    for vendor, key in zip(("Claude", "OpenAI", "Gemini"), VENDORS_KEYS, strict=True):
-        assert f"{vendor}: a stand-in plays it; set {key} for the real one" in run.shown
+    for service, key in zip(("Claude", "OpenAI", "Gemini", "Stripe"), KEYS, strict=True):
+        assert f"{service}: a stand-in plays it; set {key} for the real one" in run.shown
     for provider in ("anthropic", "openai", "gemini"):
         assert f"stand-in** for {provider}" in run.shown
     assert run.shown.count(" USD\n") == 3
@@ -121,7 +122,7 @@ async def test_what_it_writes_for_scripts_is_true_and_private(run: Run, home: Pa
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert set(run.endpoints) == {"grpc", "http", "api_key", "database_url", "redis_url", "pids"}
     assert run.endpoints["http"] == f"http://{run.endpoints['grpc']}"
-    assert set(run.endpoints["pids"]) == {"postgres", "redis", "vendors", "auth", "envoy", "server"}
+    assert set(run.endpoints["pids"]) == {"postgres", "redis", "vendors", "auth", "stripe", "envoy", "server"}
     assert not any([await is_gone(pid) for pid in run.pids])
 
     headers = {"authorization": f"Bearer {run.endpoints['api_key']}"}

@@ -15,7 +15,8 @@ from .ports import HOST, free_ports
 from .postgres import Postgres, run_postgres
 from .redis import start_redis
 from .server import MintedKey, Server, load_server
-from .standins import played, settings_for, start_stand_in
+from .standins import STRIPE, played, settings_for, start_stand_in
+from .stripe.webhooks import SECRET
 from .supervisor import Child, Supervisor, together
 
 ORGANIZATION = "development"
@@ -54,6 +55,8 @@ class Platform:
     """The vendors' stand-in."""
     auth_url: str
     """The stand-in for Supabase Auth."""
+    stripe_url: str
+    """The stand-in for Stripe."""
     server: Server
     supervisor: Supervisor
 
@@ -105,11 +108,14 @@ class _Boot:
             redis = group.create_task(self._redis())
             vendors = group.create_task(self._stand_in("vendors", "Claude, OpenAI and Gemini, played by a stand-in"))
             auth = group.create_task(self._stand_in("auth", "Supabase Auth, played by a stand-in"))
+            state = folder / "standins" / "stripe.json"
+            stripe = group.create_task(self._stand_in("stripe", "Stripe, played by a stand-in", "--state", state))
             envoy = group.create_task(self._envoy(upstreams))
             loaded = group.create_task(
                 load_server(self.supervisor, folder, self.inherited, self.options.server_processes)
             )
-        settings = self._settings(postgres.result(), redis.result(), vendors.result(), auth.result(), upstreams)
+        outside = self._outside(vendors.result(), auth.result(), stripe.result())
+        settings = self._settings(postgres.result(), redis.result(), outside, upstreams)
         server = Server(self.supervisor, folder, settings)
         await server.migrate()
         self.progress("Database schema")
@@ -124,6 +130,7 @@ class _Boot:
             redis_url=redis.result(),
             vendors_url=vendors.result(),
             auth_url=auth.result(),
+            stripe_url=stripe.result(),
             server=server,
             supervisor=self.supervisor,
         )
@@ -139,8 +146,9 @@ class _Boot:
         self.progress("Redis")
         return url
 
-    async def _stand_in(self, name: str, what: str) -> str:
-        url = await start_stand_in(self.supervisor, name, self.options.folder / "standins", self.inherited)
+    async def _stand_in(self, name: str, what: str, *arguments: str | Path) -> str:
+        folder = self.options.folder / "standins"
+        url = await start_stand_in(self.supervisor, name, folder, self.inherited, *arguments)
         self.progress(what)
         return url
 
@@ -163,18 +171,25 @@ class _Boot:
         key: MintedKey = json.loads(kept.read_text())
         return key
 
-    def _settings(
-        self, postgres: Postgres, redis_url: str, vendors_url: str, auth_url: str, upstreams: tuple[str, ...]
-    ) -> dict[str, str]:
+    def _outside(self, vendors_url: str, auth_url: str, stripe_url: str) -> dict[str, str]:
+        """The settings that say where the outside world is, as far as it is played."""
         given = self.options.environment
-        auth = {} if given.get("SUPABASE_URL") else {"SUPABASE_URL": auth_url}
+        settings = {} if given.get("SUPABASE_URL") else {"SUPABASE_URL": auth_url}
+        services = played(given)
+        settings |= settings_for([service for service in services if service is not STRIPE], vendors_url)
+        if STRIPE in services:
+            settings |= settings_for([STRIPE], stripe_url) | {"STRIPE_WEBHOOK_SECRET": SECRET}
+        return settings
+
+    def _settings(
+        self, postgres: Postgres, redis_url: str, outside: Mapping[str, str], upstreams: tuple[str, ...]
+    ) -> dict[str, str]:
         return {
             **self.inherited,
             "AICHAT_ENVIRONMENT": "development",
             "AICHAT_DRAIN_SECONDS": "5",
-            **given,
-            **auth,
-            **settings_for(played(given), vendors_url),
+            **self.options.environment,
+            **outside,
             "DATABASE_URL": postgres.app_url,
             "AICHAT_MIGRATION_DATABASE_URL": postgres.owner_url,
             "REDIS_URL": redis_url,

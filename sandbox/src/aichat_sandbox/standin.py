@@ -13,12 +13,22 @@ from aiohttp import web
 
 def run_stand_in(make_app: Callable[[], web.Application], description: str) -> None:
     """Reads the command line (`--host`, `--port`, `--port-file`) and serves until SIGTERM or SIGINT."""
+    options = stand_in_parser(description).parse_args()
+    serve_stand_in(make_app(), options)
+
+
+def stand_in_parser(description: str) -> argparse.ArgumentParser:
+    """A parser of the options that every stand-in has."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--port-file", type=Path, help="where to write the port once it listens")
-    options = parser.parse_args()
-    asyncio.run(_serve(make_app(), options.host, options.port, options.port_file))
+    return parser
+
+
+def serve_stand_in(app: web.Application, options: argparse.Namespace) -> None:
+    """Serves as the options of `stand_in_parser` say, until SIGTERM or SIGINT."""
+    asyncio.run(_serve(app, options.host, options.port, options.port_file))
 
 
 async def _serve(app: web.Application, host: str, port: int, port_file: Path | None) -> None:

@@ -11,7 +11,7 @@ from aichat_sdk.types import Model, money_usd
 from rich.console import Console
 
 from .platform import Platform
-from .standins import VENDORS, Vendor
+from .standins import SERVICES, VENDORS, Service
 
 FIRST_QUESTION = "Who are you? Answer in one sentence."
 
@@ -19,7 +19,7 @@ FIRST_QUESTION = "Who are you? Answer in one sentence."
 class Welcome:
     """Writes to a terminal, or plain lines to what is none."""
 
-    def __init__(self, console: Console, played: Sequence[Vendor]) -> None:
+    def __init__(self, console: Console, played: Sequence[Service]) -> None:
         self._console = console
         self._played = played
         self._began = time.monotonic()
@@ -34,12 +34,12 @@ class Welcome:
         self.line(f"  {time.monotonic() - self._began:4.1f} s  {name} ready")
 
     def stand_ins(self) -> None:
-        """Tells which vendors are played, and how to get the real ones."""
-        for vendor in VENDORS:
-            if vendor in self._played:
-                self.line(f"  {vendor.name}: a stand-in plays it; set {vendor.key} for the real one", style="yellow")
+        """Tells which services are played, and how to get the real ones."""
+        for service in SERVICES:
+            if service in self._played:
+                self.line(f"  {service.name}: a stand-in plays it; set {service.key} for the real one", style="yellow")
             else:
-                self.line(f"  {vendor.name}: the real one, by {vendor.key}", style="green")
+                self.line(f"  {service.name}: the real one, by {service.key}", style="green")
 
     async def first_chats(self, platform: Platform) -> None:
         """Asks each vendor's cheapest model something, and shows the answers as they stream in."""
@@ -50,7 +50,7 @@ class Welcome:
 
     async def _chat(self, client: AsyncAIChat, model: Model) -> None:
         self._model = model.model
-        played = any(vendor.provider == model.provider for vendor in self._played)
+        played = any(vendor in self._played for vendor in VENDORS if vendor.provider == model.provider)
         self.line(f"\n{model.provider} · {model.model}{' (stand-in)' if played else ''}", style="bold")
         try:
             async with client.chat.stream(model=model.model, text=FIRST_QUESTION) as stream:

@@ -11,6 +11,7 @@ AIChatError                   anything below
 ├── QuotaExceededError        ask for a shorter answer, wait until the quota resets, or have it raised
 ├── RateLimitError            wait for `retry_after` seconds, then call again; or ask for a larger plan
 ├── ProviderError             ask another model, or the same one later
+├── BillingError              pay another way, or have it looked into: the payment provider did not do it
 ├── AnswerRefusedError        ask something else
 ├── AnswerCancelledError      nothing: somebody cancelled the answer
 ├── NotResumableError         read the message that `metadata` names: it is stored, and its stream is gone
@@ -31,6 +32,7 @@ __all__ = [
     "AnswerCancelledError",
     "AnswerRefusedError",
     "AuthenticationError",
+    "BillingError",
     "ClosedError",
     "ConfigurationError",
     "ConflictError",
@@ -126,6 +128,10 @@ class RateLimitError(AIChatError):
 
 class ProviderError(AIChatError):
     """The model's vendor failed, or did not take the request; `reason` and `metadata["provider"]` say more."""
+
+
+class BillingError(AIChatError):
+    """The payment provider did not take the request or the card, or there is none; `reason` says which."""
 
 
 class AnswerRefusedError(AIChatError):

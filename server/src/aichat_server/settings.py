@@ -98,6 +98,10 @@ class Settings(BaseSettings):
     hold_seconds: Annotated[float, Field(alias="AICHAT_HOLD_SECONDS", gt=0)] = 900.0
     quota_fail_closed: Annotated[bool, Field(alias="AICHAT_QUOTA_FAIL_CLOSED")] = False
 
+    stripe_secret_key: Annotated[SecretStr | None, Field(alias="STRIPE_SECRET_KEY")] = None
+    stripe_webhook_secret: Annotated[SecretStr | None, Field(alias="STRIPE_WEBHOOK_SECRET")] = None
+    stripe_base_url: Annotated[str | None, Field(alias="AICHAT_STRIPE_BASE_URL")] = None
+
     supabase_url: Annotated[str | None, Field(alias="SUPABASE_URL")] = None
     supabase_jwt_secret: Annotated[SecretStr | None, Field(alias="SUPABASE_JWT_SECRET", min_length=32)] = None
     jwt_audience: Annotated[str, Field(alias="AICHAT_JWT_AUDIENCE")] = "authenticated"

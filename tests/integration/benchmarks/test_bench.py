@@ -17,8 +17,14 @@ async def test_the_benchmark_prints_its_tables() -> None:
         "typed SDK loop",
         "this server, uncoalesced",
         "this server, coalesced",
+        "the same without Redis",
+        "one turn",
+        "database round trips",
+        "database CPU, beside a turn that is not booked",
         "one server core, coalesced",
         "live streams of 50 deltas/s",
         "longest stall",
         "memory per open turn",
     ]
+    [trips] = [row for row in rows if "round trips" in row]
+    assert "exactly 2.0: met" in trips

@@ -15,7 +15,10 @@ async def test_a_call_repeated_at_once_gets_the_same_answer(
 ) -> None:
     request_id, text = str(uuid4()), script(words=20, interval_ms=5) + str(uuid4())
     answers = await asyncio.gather(*(ask(server, api_key, text, request_id=request_id) for _ in range(5)))
-    assert len({tuple(event.SerializeToString() for event in events) for events in answers}) == 1
+    for answer in answers:
+        # One that came when the answer had ended gets it in one piece.
+        ends = (answer[0].started, text_of(answer), answer[-1].completed)
+        assert ends == (answers[0][0].started, text_of(answers[0]), answers[0][-1].completed)
     assert times_asked(vendors, text) == 1
     assert len(await history(server, api_key, answers[0][0].started.conversation_id)) == 2
 

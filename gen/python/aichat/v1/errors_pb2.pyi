@@ -123,6 +123,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE. The quotas could not be checked, and this server is set to refuse calls then. Nothing was begun: send
     the call again after the delay in `google.rpc.RetryInfo`.
     """
+    ERROR_REASON_BILLING_UNAVAILABLE: _ErrorReason.ValueType  # 140
+    """UNAVAILABLE. The payment provider cannot be reached, or failed on its side: send the call again after the delay in
+    `google.rpc.RetryInfo`.
+    """
+    ERROR_REASON_BILLING_NOT_CONFIGURED: _ErrorReason.ValueType  # 141
+    """FAILED_PRECONDITION. This server has no account at a payment provider, or its key is refused there."""
+    ERROR_REASON_BILLING_OBJECT_MISSING: _ErrorReason.ValueType  # 142
+    """NOT_FOUND. The payment provider does not know the object that the call is about: it was deleted there."""
+    ERROR_REASON_BILLING_REQUEST_REJECTED: _ErrorReason.ValueType  # 143
+    """FAILED_PRECONDITION. The payment provider did not take the request, for example a refund of more than was paid.
+    Metadata: `code`, the provider's own, where it gave one.
+    """
+    ERROR_REASON_PAYMENT_DECLINED: _ErrorReason.ValueType  # 144
+    """FAILED_PRECONDITION. The card was declined: pay with another one, or ask its bank. Metadata: `code`."""
+    ERROR_REASON_WEBHOOK_INVALID: _ErrorReason.ValueType  # 145
+    """INVALID_ARGUMENT. The webhook was not signed by the payment provider in the last five minutes, or holds no event."""
     ERROR_REASON_SERVER_DRAINING: _ErrorReason.ValueType  # 80
     """UNAVAILABLE. The server is shutting down and stopped before the answer's end, or takes no new calls: send the
     call again, another replica takes it.
@@ -242,6 +258,22 @@ ERROR_REASON_QUOTA_CHECK_FAILED: ErrorReason.ValueType  # 121
 """UNAVAILABLE. The quotas could not be checked, and this server is set to refuse calls then. Nothing was begun: send
 the call again after the delay in `google.rpc.RetryInfo`.
 """
+ERROR_REASON_BILLING_UNAVAILABLE: ErrorReason.ValueType  # 140
+"""UNAVAILABLE. The payment provider cannot be reached, or failed on its side: send the call again after the delay in
+`google.rpc.RetryInfo`.
+"""
+ERROR_REASON_BILLING_NOT_CONFIGURED: ErrorReason.ValueType  # 141
+"""FAILED_PRECONDITION. This server has no account at a payment provider, or its key is refused there."""
+ERROR_REASON_BILLING_OBJECT_MISSING: ErrorReason.ValueType  # 142
+"""NOT_FOUND. The payment provider does not know the object that the call is about: it was deleted there."""
+ERROR_REASON_BILLING_REQUEST_REJECTED: ErrorReason.ValueType  # 143
+"""FAILED_PRECONDITION. The payment provider did not take the request, for example a refund of more than was paid.
+Metadata: `code`, the provider's own, where it gave one.
+"""
+ERROR_REASON_PAYMENT_DECLINED: ErrorReason.ValueType  # 144
+"""FAILED_PRECONDITION. The card was declined: pay with another one, or ask its bank. Metadata: `code`."""
+ERROR_REASON_WEBHOOK_INVALID: ErrorReason.ValueType  # 145
+"""INVALID_ARGUMENT. The webhook was not signed by the payment provider in the last five minutes, or holds no event."""
 ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 80
 """UNAVAILABLE. The server is shutting down and stopped before the answer's end, or takes no new calls: send the
 call again, another replica takes it.

@@ -52,6 +52,13 @@ class Reason(StrEnum):
     PROVIDER_EMPTY_ANSWER = auto()
     ANSWER_REFUSED = auto()
 
+    BILLING_UNAVAILABLE = auto()
+    BILLING_NOT_CONFIGURED = auto()
+    BILLING_OBJECT_MISSING = auto()
+    BILLING_REQUEST_REJECTED = auto()
+    PAYMENT_DECLINED = auto()
+    WEBHOOK_INVALID = auto()
+
     SERVER_DRAINING = auto()
     STORAGE_UNAVAILABLE = auto()
     INTERNAL = auto()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from aichat_server.storage.conversations import ConversationRepository
 from aichat_server.storage.errors import storage_errors
 from aichat_server.storage.messages import MessageRepository
 from aichat_server.storage.organizations import OrganizationRepository
-from aichat_server.storage.pool import Connector, create_engine, open_pool
+from aichat_server.storage.pool import CLOSE_SECONDS, Connector, create_engine, open_pool
 from aichat_server.storage.prices import read_prices
 from aichat_server.storage.quotas import QuotaRepository
 from aichat_server.storage.role import check_role
@@ -92,7 +93,9 @@ async def open_database(
             turns = TurnStore(pool, hold_seconds=hold_seconds, quota_fail_closed=quota_fail_closed)
             yield Database(engine, turns)
         finally:
-            await engine.dispose()
+            # A database that does not answer is not waited for, connection by connection.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(engine.dispose(), CLOSE_SECONDS)
 
 
 def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:

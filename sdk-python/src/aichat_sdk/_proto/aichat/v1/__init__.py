@@ -253,6 +253,38 @@ class ErrorReason(betterproto2.Enum):
     the call again after the delay in `google.rpc.RetryInfo`.
     """
 
+    BILLING_UNAVAILABLE = 140
+    """
+    UNAVAILABLE. The payment provider cannot be reached, or failed on its side: send the call again after the delay in
+    `google.rpc.RetryInfo`.
+    """
+
+    BILLING_NOT_CONFIGURED = 141
+    """
+    FAILED_PRECONDITION. This server has no account at a payment provider, or its key is refused there.
+    """
+
+    BILLING_OBJECT_MISSING = 142
+    """
+    NOT_FOUND. The payment provider does not know the object that the call is about: it was deleted there.
+    """
+
+    BILLING_REQUEST_REJECTED = 143
+    """
+    FAILED_PRECONDITION. The payment provider did not take the request, for example a refund of more than was paid.
+    Metadata: `code`, the provider's own, where it gave one.
+    """
+
+    PAYMENT_DECLINED = 144
+    """
+    FAILED_PRECONDITION. The card was declined: pay with another one, or ask its bank. Metadata: `code`.
+    """
+
+    WEBHOOK_INVALID = 145
+    """
+    INVALID_ARGUMENT. The webhook was not signed by the payment provider in the last five minutes, or holds no event.
+    """
+
     SERVER_DRAINING = 80
     """
     UNAVAILABLE. The server is shutting down and stopped before the answer's end, or takes no new calls: send the
@@ -316,6 +348,12 @@ class ErrorReason(betterproto2.Enum):
             70: "ERROR_REASON_ANSWER_REFUSED",
             120: "ERROR_REASON_QUOTA_EXCEEDED",
             121: "ERROR_REASON_QUOTA_CHECK_FAILED",
+            140: "ERROR_REASON_BILLING_UNAVAILABLE",
+            141: "ERROR_REASON_BILLING_NOT_CONFIGURED",
+            142: "ERROR_REASON_BILLING_OBJECT_MISSING",
+            143: "ERROR_REASON_BILLING_REQUEST_REJECTED",
+            144: "ERROR_REASON_PAYMENT_DECLINED",
+            145: "ERROR_REASON_WEBHOOK_INVALID",
             80: "ERROR_REASON_SERVER_DRAINING",
             81: "ERROR_REASON_STORAGE_UNAVAILABLE",
             82: "ERROR_REASON_INTERNAL",
@@ -360,6 +398,12 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_ANSWER_REFUSED": 70,
             "ERROR_REASON_QUOTA_EXCEEDED": 120,
             "ERROR_REASON_QUOTA_CHECK_FAILED": 121,
+            "ERROR_REASON_BILLING_UNAVAILABLE": 140,
+            "ERROR_REASON_BILLING_NOT_CONFIGURED": 141,
+            "ERROR_REASON_BILLING_OBJECT_MISSING": 142,
+            "ERROR_REASON_BILLING_REQUEST_REJECTED": 143,
+            "ERROR_REASON_PAYMENT_DECLINED": 144,
+            "ERROR_REASON_WEBHOOK_INVALID": 145,
             "ERROR_REASON_SERVER_DRAINING": 80,
             "ERROR_REASON_STORAGE_UNAVAILABLE": 81,
             "ERROR_REASON_INTERNAL": 82,

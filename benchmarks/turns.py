@@ -1,0 +1,50 @@
+"""What one turn asks of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+
+from benchmarks.deployment import Deployment
+from benchmarks.processes import cpu_seconds
+from benchmarks.tables import Turns
+
+_WITHOUT_BOOKS = """
+CREATE OR REPLACE FUNCTION aichat.book(p_org_id uuid, p_generation_id uuid, p_price_version timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+END
+$$
+"""
+_BOOKS = "SELECT pg_get_functiondef('aichat.book'::regproc)"
+_CONNECTIONS = "SELECT pid FROM pg_stat_activity WHERE usename = 'aichat_app'"
+
+HoldTurns = Callable[[], Awaitable[object]]
+
+
+async def measure_turns(deployment: Deployment, hold_turns: HoldTurns, *, turns: int, rounds: int) -> Turns:
+    """Counts a turn's round trips, and weighs it with and without its entry in the ledger, in turns.
+
+    `hold_turns` holds `turns` turns by the target `alone`, and is what nothing else uses the database beside.
+    """
+    owner = await asyncpg.connect(deployment.postgres.owner_url)
+    try:
+        books = await owner.fetchval(_BOOKS)
+        await hold_turns()
+        before = deployment.wire.round_trips
+        await hold_turns()
+        measured = Turns(round_trips=(deployment.wire.round_trips - before) / turns)
+        for _ in range(rounds):
+            for function, seconds in ((_WITHOUT_BOOKS, measured.cpu_without_ledger), (books, measured.cpu)):
+                await owner.execute(function)
+                begun = await _database_seconds(owner)
+                await hold_turns()
+                seconds.append((await _database_seconds(owner) - begun) / turns)
+    finally:
+        await owner.close()
+    return measured
+
+
+async def _database_seconds(owner: asyncpg.Connection[asyncpg.Record]) -> float:
+    return sum([cpu_seconds(row["pid"]) for row in await owner.fetch(_CONNECTIONS)])

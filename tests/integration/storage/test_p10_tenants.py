@@ -29,6 +29,7 @@ TIMES = {
     "quotas": "updated_at",
     "quota_usage": "period_start",
     "holds": "expires_at",
+    "leases": "expires_at",
 }
 TABLES = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'aichat'::regnamespace AND relkind IN ('r', 'p', 'm', 'v', 'f')"
@@ -119,6 +120,29 @@ async def test_without_a_tenant_nothing_is_visible(postgres: Postgres, tenants: 
         # The setting is over, and reads '' from now on.
         for table in tenants.tables:
             assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
+
+
+async def test_a_work_list_tells_where_there_is_work_and_nothing_else(postgres: Postgres, tenants: Tenants) -> None:
+    # What may be on one: nothing but what a job needs to find a tenant and enter it.
+    on_list = {"leases": {"org_id", "generation_id", "expires_at"}, "organizations": None}
+    for table, columns in on_list.items():
+        if columns is not None:
+            found = await tenants.owner.fetch(
+                "SELECT column_name FROM information_schema.columns WHERE table_schema = 'aichat' AND table_name = $1",
+                table,
+            )
+            assert {row["column_name"] for row in found} == columns, table
+    async with connection(postgres.app_url) as app, app.transaction():
+        await app.execute("SELECT set_config('aichat.work_list', 'on', true)")
+        for table in tenants.tables:
+            seen = {row["org_id"] for row in await app.fetch(f"SELECT * FROM aichat.{table}")}  # noqa: S608
+            both = {tenants.ours.org_id, tenants.theirs.org_id}
+            assert seen & both == (both if table in on_list else set()), table
+        for table in on_list:
+            for statement in (f"UPDATE aichat.{table} SET org_id = org_id", f"DELETE FROM aichat.{table}"):  # noqa: S608
+                outcome = await _try(app, statement)
+                done_nothing = isinstance(outcome, str) and outcome.endswith(" 0")
+                assert done_nothing or isinstance(outcome, asyncpg.InsufficientPrivilegeError), statement
 
 
 async def test_another_tenants_rows_cannot_be_changed_or_deleted(tenants: Tenants) -> None:

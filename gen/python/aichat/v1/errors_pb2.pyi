@@ -143,6 +143,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE. The server is shutting down and stopped before the answer's end, or takes no new calls: send the
     call again, another replica takes it.
     """
+    ERROR_REASON_SERVER_LOST: _ErrorReason.ValueType  # 85
+    """UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had come is stored, with
+    the state MESSAGE_STATE_INTERRUPTED; if nothing had, nothing is left of the turn. Ask again with a new `request_id`.
+    """
     ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 81
     """UNAVAILABLE. The database cannot be reached. Nothing was begun."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 82
@@ -277,6 +281,10 @@ ERROR_REASON_WEBHOOK_INVALID: ErrorReason.ValueType  # 145
 ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 80
 """UNAVAILABLE. The server is shutting down and stopped before the answer's end, or takes no new calls: send the
 call again, another replica takes it.
+"""
+ERROR_REASON_SERVER_LOST: ErrorReason.ValueType  # 85
+"""UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had come is stored, with
+the state MESSAGE_STATE_INTERRUPTED; if nothing had, nothing is left of the turn. Ask again with a new `request_id`.
 """
 ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 81
 """UNAVAILABLE. The database cannot be reached. Nothing was begun."""

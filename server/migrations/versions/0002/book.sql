@@ -1,12 +1,13 @@
--- Writes what a settled generation used into the books, and charges it to the quotas.
-CREATE FUNCTION aichat.book(p_org_id uuid, p_generation_id uuid, p_price_version timestamptz) RETURNS void
+-- Writes what a settled generation used into the books, as of p_at, and charges it to the quotas.
+CREATE FUNCTION aichat.book(
+    p_org_id uuid, p_generation_id uuid, p_price_version timestamptz, p_at timestamptz
+) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_at timestamptz := clock_timestamp();
     g record;
 BEGIN
     SELECT * INTO g FROM aichat.generations WHERE org_id = p_org_id AND generation_id = p_generation_id;
-    PERFORM aichat.charge_quotas(p_org_id, g.member_id, g.key_id, p_generation_id, g.cost_nano_usd, v_at);
+    PERFORM aichat.charge_quotas(p_org_id, g.member_id, g.key_id, p_generation_id, g.cost_nano_usd, p_at);
     INSERT INTO aichat.usage_events (
         org_id, generation_id, conversation_id, member_id, key_id, provider, model, price_version, input_tokens,
         cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, raw_usage, quality, estimate_reason,
@@ -16,7 +17,7 @@ BEGIN
         g.input_tokens, g.cache_read_tokens, g.cache_write_tokens, g.output_tokens, g.reasoning_tokens, g.raw_usage,
         CASE WHEN g.usage_estimated THEN 'estimated' ELSE 'exact' END,
         CASE WHEN g.usage_estimated THEN coalesce(g.error_reason, 'USAGE_MISSING') END,
-        g.cost_nano_usd, v_at
+        g.cost_nano_usd, p_at
     );
 END
 $$;

@@ -43,7 +43,8 @@ COMMENT ON COLUMN aichat.usage_events.price_version IS 'valid_from of the row in
 COMMENT ON COLUMN aichat.usage_events.estimate_reason IS
     'Why the vendor''s own count is missing: what the turn failed with, or USAGE_MISSING where it completed.';
 COMMENT ON COLUMN aichat.usage_events.cost_nano_usd IS
-    'These tokens at that price; of a turn that did not complete, at most what was held for it.';
+    'These tokens at that price; of a turn that did not complete, at most what was held for it; of one that ended after
+     its hold, at most what its hard quotas had left.';
 
 CREATE TABLE aichat.quotas (
     org_id uuid NOT NULL REFERENCES aichat.organizations,
@@ -69,8 +70,8 @@ CREATE TABLE aichat.quota_usage (
     PRIMARY KEY (org_id, scope, scope_id, period, period_start)
 );
 
--- What each running generation may come to cost. The row goes when the generation ends; from expires_at on it holds
--- nothing back, so that one that never ends blocks nobody.
+-- What each running generation may come to cost. The row goes when the generation ends, and is renewed with its lease;
+-- from expires_at on it holds nothing back, so that one that never ends blocks nobody.
 CREATE TABLE aichat.holds (
     org_id uuid NOT NULL,
     generation_id uuid NOT NULL,
@@ -80,3 +81,13 @@ CREATE TABLE aichat.holds (
     expires_at timestamptz NOT NULL,
     PRIMARY KEY (org_id, generation_id)
 );
+
+-- Until when the process that writes a running generation is taken to be alive. It renews its leases; a generation whose
+-- lease is over is an orphan, which a job ends.
+CREATE TABLE aichat.leases (
+    org_id uuid NOT NULL,
+    generation_id uuid NOT NULL,
+    expires_at timestamptz NOT NULL,
+    PRIMARY KEY (org_id, generation_id)
+);
+CREATE INDEX leases_by_expiry ON aichat.leases (expires_at);

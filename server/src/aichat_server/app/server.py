@@ -22,6 +22,7 @@ from aichat_server.services.chat import Chat
 from aichat_server.services.conversations import Conversations
 from aichat_server.services.generations import Generations
 from aichat_server.services.identity import Authenticator
+from aichat_server.services.leases import RENEWALS_PER_LEASE, Leases
 from aichat_server.services.models import Models
 from aichat_server.services.upstream import Upstream
 from aichat_server.settings import Settings
@@ -70,6 +71,8 @@ async def build(settings: Settings) -> AsyncGenerator[App, None]:
             coalesce_seconds=settings.coalesce_seconds,
             heartbeat_seconds=settings.heartbeat_seconds,
         )
+        leases = Leases(opened.turns, generations, interval_seconds=settings.lease_seconds / RENEWALS_PER_LEASE)
+        await stack.enter_async_context(running(leases.run()))
         if replicas is not None:
             await stack.enter_async_context(running(replicas.cancels.listen(generations.cancel)))
         answers = Answers(opened.turns, generations, replicas)

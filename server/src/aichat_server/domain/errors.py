@@ -60,6 +60,7 @@ class Reason(StrEnum):
     WEBHOOK_INVALID = auto()
 
     SERVER_DRAINING = auto()
+    SERVER_LOST = auto()
     STORAGE_UNAVAILABLE = auto()
     INTERNAL = auto()
     ROUTE_UNKNOWN = auto()

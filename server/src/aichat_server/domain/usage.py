@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +36,26 @@ BYTES_PER_TOKEN = 4
 def estimate_tokens(text: str) -> int:
     """About how many tokens `text` is, where nobody who knows has said."""
     return -(-len(text.encode()) // BYTES_PER_TOKEN)
+
+
+def usage_of(reported: Usage | None, *, ended: bool, asked: Iterable[str], text: str, reasoning: str) -> Usage:
+    """What an answer used: the vendor's figures; what it never came to say is estimated from what had arrived.
+
+    `reported`: its last report, which is final if it is no estimate, or if the model `ended` its answer. `asked`: all that the model was shown.
+    Nothing at all if nothing had arrived.
+    """
+    if reported and (ended or not reported.estimated):
+        return reported
+    if not reported and not text and not reasoning:
+        return Usage()
+    reasoned = estimate_tokens(reasoning)
+    output = estimate_tokens(text) + reasoned
+    if reported is None:
+        shown = sum(estimate_tokens(part) for part in asked)
+        return Usage(input=shown, output=output, reasoning=reasoned, estimated=True)
+    return replace(
+        reported,
+        output=max(reported.output, output),
+        reasoning=max(reported.reasoning, reasoned),
+        estimated=True,
+    )

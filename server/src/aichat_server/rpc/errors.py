@@ -61,6 +61,7 @@ STATUS_CODES: Mapping[Reason, StatusCode] = MappingProxyType(
         Reason.PAYMENT_DECLINED: StatusCode.FAILED_PRECONDITION,
         Reason.WEBHOOK_INVALID: StatusCode.INVALID_ARGUMENT,
         Reason.SERVER_DRAINING: StatusCode.UNAVAILABLE,
+        Reason.SERVER_LOST: StatusCode.UNAVAILABLE,
         Reason.STORAGE_UNAVAILABLE: StatusCode.UNAVAILABLE,
         Reason.INTERNAL: StatusCode.INTERNAL,
         # Said by the edge alone, whose words for them stand in envoy/render.py.

@@ -19,8 +19,8 @@ from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.events import ProviderEvent, ReasoningDelta, Stop, StopReason, UsageReport
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.models import Model
-from aichat_server.domain.stream import Completed, Delta, Started, UsageSoFar
-from aichat_server.domain.usage import Usage, estimate_tokens
+from aichat_server.domain.stream import Completed, Delta, GenerationKey, Started, UsageSoFar
+from aichat_server.domain.usage import Usage, usage_of
 from aichat_server.services.coalescer import Coalescer
 from aichat_server.services.journal import Journal
 from aichat_server.services.limits import Admission
@@ -155,16 +155,13 @@ class Generation:
         plan.admission.end(end.usage.total_input + end.usage.output)
         try:
             message = await self._store(end)
+            stored = end.state.value if message is None else message.state.value
+            if stored != end.state.value or (message is None and failure is None):
+                failure = await self._other_end(plan)
         except AichatError as error:
             _log.error("answer not stored", generation_id=str(plan.turn.generation_id), reason=error.reason)
             self.journal.close(error)
             return
-        if failure is None and message is None:
-            failure = AichatError(
-                Reason.CONVERSATION_NOT_FOUND,
-                "the conversation was deleted while the answer was written",
-                metadata={"conversation_id": str(plan.turn.conversation_id)},
-            )
         if message is not None and failure is None:
             self.journal.append(Completed(message))
         self.journal.close(failure)
@@ -184,7 +181,7 @@ class Generation:
             text="".join(self._text),
             stop_reason=self._stop,
             usage=usage,
-            raw_usage=self._raw_usage(),
+            raw_usage=self._report.raw if self._report else {},
             cost=pricing.cost(plan.model.prices, usage),
             price_version=plan.model.price_version,
             error_reason=failure.reason if failure else None,
@@ -192,26 +189,24 @@ class Generation:
         )
 
     def _usage(self, plan: GenerationPlan) -> Usage:
-        """The vendor's figures; what it never came to say is estimated from what had arrived."""
-        reported = self._report.usage if self._report else None
-        if reported and (self._stop or not reported.estimated):
-            return reported
-        if not reported and not self._text and not self._reasoning:
-            return Usage()
-        reasoning = estimate_tokens("".join(self._reasoning))
-        output = estimate_tokens("".join(self._text)) + reasoning
-        if reported:
-            return Usage(
-                reported.input, reported.cache_read, reported.cache_write, max(reported.output, output),
-                max(reported.reasoning, reasoning), estimated=True,
-            )  # fmt: skip
         request = plan.upstream.request
-        asked = sum(estimate_tokens(text_of(message.parts)) for message in request.messages)
-        asked += estimate_tokens(request.system_prompt)
-        return Usage(input=asked, output=output, reasoning=reasoning, estimated=True)
+        return usage_of(
+            self._report.usage if self._report else None,
+            ended=self._stop is not None,
+            asked=(request.system_prompt, *(text_of(message.parts) for message in request.messages)),
+            text="".join(self._text),
+            reasoning="".join(self._reasoning),
+        )
 
-    def _raw_usage(self) -> Mapping[str, object]:
-        return self._report.raw if self._report else {}
+    async def _other_end(self, plan: GenerationPlan) -> AichatError:
+        """Why the answer that is complete here is not what is stored."""
+        turn = await self._turns.find(GenerationKey(plan.principal.org_id, plan.turn.generation_id))
+        if turn is not None and turn.error_reason is not None:
+            # It was taken for lost, and ended, while this process was held up.
+            return AichatError(turn.error_reason, turn.error_message or "the answer broke off")
+        metadata = {"conversation_id": str(plan.turn.conversation_id)}
+        text = "the conversation was deleted while the answer was written"
+        return AichatError(Reason.CONVERSATION_NOT_FOUND, text, metadata=metadata)
 
     async def _store(self, end: TurnEnd) -> Message | None:
         """Ends the turn; a database that is away is waited for, since the answer exists nowhere else."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import TypeVar
 
 from aichat_server.domain.stream import GenerationKey
@@ -43,6 +43,11 @@ class Generations:
     def find(self, key: GenerationKey) -> Generation | None:
         """The generation, if this process runs it."""
         return self._open.get(key)
+
+    @property
+    def keys(self) -> Collection[GenerationKey]:
+        """The generations that this process runs now."""
+        return tuple(self._open)
 
     def cancel(self, key: GenerationKey) -> bool:
         """Cancels the generation if this process runs it; False if it does not."""

@@ -17,12 +17,15 @@ from aichat_server.storage.conversations import ConversationRepository
 from aichat_server.storage.errors import storage_errors
 from aichat_server.storage.messages import MessageRepository
 from aichat_server.storage.organizations import OrganizationRepository
+from aichat_server.storage.orphans import OrphanRepository
 from aichat_server.storage.pool import CLOSE_SECONDS, Connector, create_engine, open_pool
 from aichat_server.storage.prices import read_prices
 from aichat_server.storage.quotas import QuotaRepository
 from aichat_server.storage.role import check_role
 from aichat_server.storage.turns import TurnStore
+from aichat_server.storage.work import WorkList
 
+_SET_WORK_LIST = text("SELECT set_config('aichat.work_list', 'on', true)")
 _SET_TENANT = text(
     "SELECT set_config('aichat.org_id', :org_id, true), set_config('aichat.member_id', :member_id, true)"
 )
@@ -37,6 +40,7 @@ class Tenant:
     conversations: ConversationRepository
     messages: MessageRepository
     quotas: QuotaRepository
+    orphans: OrphanRepository
 
 
 class Database:
@@ -58,6 +62,17 @@ class Database:
                 await connection.execute(_SET_TENANT, settings)
                 yield _tenant(connection, org_id)
 
+    @asynccontextmanager
+    async def work_list(self) -> AsyncGenerator[WorkList, None]:
+        """A transaction that reads, across organisations, where there is work, and nothing else of any of them.
+
+        STORAGE_UNAVAILABLE if the database is away.
+        """
+        with storage_errors():
+            async with self._engine.begin() as connection:
+                await connection.execute(_SET_WORK_LIST)
+                yield WorkList(connection)
+
     async def prices(self) -> dict[tuple[str, str], tuple[Price, ...]]:
         """Every price of every model, by provider and model, ascending by version."""
         with storage_errors():
@@ -77,20 +92,23 @@ async def open_database(
     *,
     pool_size: int = 10,
     prepared_statements: bool = True,
-    hold_seconds: float = 900.0,
+    lease_seconds: float = 30.0,
+    hold_seconds: float = 300.0,
     quota_fail_closed: bool = False,
 ) -> AsyncGenerator[Database, None]:
     """The database at `url`, with at most `pool_size` connections, half of them for turns.
 
-    `prepared_statements` must be False behind a pooler that hands out connections by transaction. `hold_seconds` and
-    `quota_fail_closed`: see TurnStore. Makes a first connection: STORAGE_UNAVAILABLE if that fails.
+    `prepared_statements` must be False behind a pooler that hands out connections by transaction. `lease_seconds`,
+    `hold_seconds` and `quota_fail_closed`: see TurnStore. Makes a first connection: STORAGE_UNAVAILABLE if that fails.
     """
     connector = Connector(url, prepared_statements=prepared_statements)
     for_turns = pool_size // 2
     async with open_pool(connector, for_turns) as pool:
         engine = create_engine(connector, pool_size - for_turns)
         try:
-            turns = TurnStore(pool, hold_seconds=hold_seconds, quota_fail_closed=quota_fail_closed)
+            turns = TurnStore(
+                pool, lease_seconds=lease_seconds, hold_seconds=hold_seconds, quota_fail_closed=quota_fail_closed
+            )
             yield Database(engine, turns)
         finally:
             # A database that does not answer is not waited for, connection by connection.
@@ -105,4 +123,5 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         ConversationRepository(connection, org_id),
         MessageRepository(connection, org_id),
         QuotaRepository(connection, org_id),
+        OrphanRepository(connection, org_id),
     )

@@ -25,14 +25,8 @@ _LIST = text(
     SELECT
         q.*,
         aichat.charged(q.org_id, q.scope, q.scope_id, date_trunc(q.period, now(), 'UTC'), 'infinity') AS charged,
-        h.held
+        aichat.held(q.org_id, q.scope, q.scope_id) AS held
     FROM aichat.quotas AS q
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(h.amount_nano_usd), 0)::bigint AS held FROM aichat.holds AS h
-        WHERE h.org_id = q.org_id AND h.expires_at > now() AND CASE q.scope
-            WHEN 'member' THEN h.member_id = q.scope_id WHEN 'key' THEN h.key_id = q.scope_id ELSE true
-        END
-    ) AS h
     WHERE q.org_id = :org_id ORDER BY q.scope, q.scope_id, q.period
     """
 )

@@ -126,3 +126,11 @@ quota_usage = Table(
     Column("period_start", _Time, primary_key=True),
     Column("charged_nano_usd", BigInteger, nullable=False),
 )
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("generation_id", Uuid, primary_key=True),
+    Column("expires_at", _Time, nullable=False),
+)

@@ -291,6 +291,12 @@ class ErrorReason(betterproto2.Enum):
     call again, another replica takes it.
     """
 
+    SERVER_LOST = 85
+    """
+    UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had come is stored, with
+    the state MESSAGE_STATE_INTERRUPTED; if nothing had, nothing is left of the turn. Ask again with a new `request_id`.
+    """
+
     STORAGE_UNAVAILABLE = 81
     """
     UNAVAILABLE. The database cannot be reached. Nothing was begun.
@@ -355,6 +361,7 @@ class ErrorReason(betterproto2.Enum):
             144: "ERROR_REASON_PAYMENT_DECLINED",
             145: "ERROR_REASON_WEBHOOK_INVALID",
             80: "ERROR_REASON_SERVER_DRAINING",
+            85: "ERROR_REASON_SERVER_LOST",
             81: "ERROR_REASON_STORAGE_UNAVAILABLE",
             82: "ERROR_REASON_INTERNAL",
             83: "ERROR_REASON_ROUTE_UNKNOWN",
@@ -405,6 +412,7 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_PAYMENT_DECLINED": 144,
             "ERROR_REASON_WEBHOOK_INVALID": 145,
             "ERROR_REASON_SERVER_DRAINING": 80,
+            "ERROR_REASON_SERVER_LOST": 85,
             "ERROR_REASON_STORAGE_UNAVAILABLE": 81,
             "ERROR_REASON_INTERNAL": 82,
             "ERROR_REASON_ROUTE_UNKNOWN": 83,

@@ -1,0 +1,41 @@
+"""The use cases of the jobs, put together for the workers and for nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from aichat_server.app.database import connect_database
+from aichat_server.gateways.journal import JournalStreams
+from aichat_server.gateways.logs import configure_logs
+from aichat_server.gateways.redis import open_redis
+from aichat_server.services.orphans import Orphans
+from aichat_server.settings import Settings, load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """What there is to do, each by a use case of its own."""
+
+    orphans: Orphans
+
+
+def begin_process() -> Settings:
+    """The settings of a worker's process, whose logs are set up by them; SettingsError if they will not do."""
+    settings = load_settings()
+    configure_logs(settings.log_level)
+    return settings
+
+
+@asynccontextmanager
+async def build_jobs(settings: Settings) -> AsyncGenerator[Jobs, None]:
+    """Puts the use cases together; closes everything at the end."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(connect_database(settings))
+        retention = settings.journal_retention_seconds
+        streams = None
+        if settings.redis_url is not None:
+            redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
+            streams = JournalStreams(redis, retention_seconds=retention)
+        yield Jobs(Orphans(database, streams, journal_retention_seconds=retention))

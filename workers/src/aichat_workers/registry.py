@@ -1,0 +1,38 @@
+"""The jobs: each has a name, a schedule, and a use case that it calls."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from aichat_server.app.jobs import Jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job. It may run twice, late, at once with itself, and be killed at any point."""
+
+    name: str
+    """What commands and the queue call it."""
+    purpose: str
+    schedule: str
+    """When it runs, in cron's words and UTC."""
+    most_seconds: float
+    """For how long it may run; what it leaves then it does the next time."""
+    run: Callable[[Jobs, datetime], Awaitable[object]]
+    """Does it, as of the moment given; returns what came of it."""
+
+
+_ALL = (
+    Job(
+        "orphans",
+        "end the answers whose server process is lost",
+        "* * * * *",
+        300.0,
+        lambda jobs, now: jobs.orphans.reap(now),
+    ),
+)
+
+JOBS: Mapping[str, Job] = MappingProxyType({job.name: job for job in _ALL})

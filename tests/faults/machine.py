@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.faults.books import ledger, prices, running
 from tests.faults.load import MODELS, Turn, follow, marked
 from tests.faults.rig import Replica, Rig
+from tests.faults.scale import IS_FULL
 from tests.integration.chat.asking import eventually
 from tests.integration.storage.rows import connection
 
@@ -24,6 +26,8 @@ CHOICES = st.integers(0, 100)
 VENDORS = st.sampled_from(MODELS)
 REPLICAS = st.integers(0, 1)
 CUT_OFF_SECONDS = 60
+# Each takes seconds until the server is back.
+MOST_CRASHES = 3 if IS_FULL else 0
 
 
 def tokens(text: str) -> int:
@@ -63,6 +67,7 @@ class Machine(RuleBasedStateMachine):
         self.running: list[Running] = []
         self.ended: list[Turn] = []
         self.faults = 0
+        self.crashes = 0
 
     def cost(self, turn: Turn, output: int) -> int:
         asked, answered = self.prices[turn.model]
@@ -157,6 +162,27 @@ class Machine(RuleBasedStateMachine):
     def holds_expire(self) -> None:
         self.wait(self._set("UPDATE aichat.holds SET expires_at = now() WHERE org_id = $1"))
 
+    @precondition(lambda self: self.crashes < MOST_CRASHES)
+    @rule(replica=REPLICAS)
+    def is_killed(self, replica: int) -> None:
+        self.crashes += 1
+        self.faults += 1
+        server = self.rig.replicas[replica]
+        self.wait(server.kill())
+        self.wait(server.start())
+        for one in self.running:
+            one.lost = one.lost or one.replica is server
+
+    @precondition(lambda self: any(one.lost for one in self.running))
+    @rule()
+    def leases_expire(self) -> None:
+        self.wait(self._expire([one.generation_id for one in self.running if one.lost]))
+        self.wait(self.rig.orphans.reap(datetime.now(UTC)))
+        for one in [one for one in self.running if one.lost]:
+            # Its last words may not have reached the journal.
+            self.charge(one.turn, 0, self.cost(one.turn, tokens("".join(WORDS[:2]))))
+            self.running.remove(one)
+
     @invariant()
     def the_ledger_is_the_models(self) -> None:
         found = {event["generation_id"]: event["cost_nano_usd"] for event in self.wait(ledger(self.rig, self.key))}
@@ -166,9 +192,9 @@ class Machine(RuleBasedStateMachine):
         assert self.wait(running(self.rig, self.key)) == {one.generation_id for one in self.running}
 
     def teardown(self) -> None:
+        self.leases_expire()
         for one in list(self.running):
-            if not one.lost:
-                self._cancel(one, one.replica)
+            self._cancel(one, one.replica)
         self.the_ledger_is_the_models()
 
     def _cancel(self, one: Running, replica: Replica) -> None:
@@ -205,3 +231,8 @@ class Machine(RuleBasedStateMachine):
     async def _set(self, statement: str) -> None:
         async with connection(self.rig.owner_url) as owner:
             await owner.execute(statement, UUID(self.key.organization_id))
+
+    async def _expire(self, generations: list[UUID]) -> None:
+        query = "UPDATE aichat.leases SET expires_at = now() - interval '1 second' WHERE generation_id = ANY($1)"
+        async with connection(self.rig.owner_url) as owner:
+            await owner.execute(query, generations)

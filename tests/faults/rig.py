@@ -8,8 +8,9 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +19,11 @@ from aichat.v1 import chat_pb2_grpc, conversations_pb2_grpc
 from aichat_sandbox.ports import free_ports
 from aichat_sandbox.postgres import Postgres, run_postgres
 from aichat_sandbox.standins import VENDORS, settings_for
+from aichat_server.domain.errors import AichatError
 from aichat_server.gateways.catalogue import load_prices
+from aichat_server.gateways.journal import JournalStreams
+from aichat_server.gateways.redis import open_redis
+from aichat_server.services.orphans import Orphans
 from aichat_server.settings import DEFAULT_MODELS
 from aichat_server.storage.database import Database, open_database
 from aichat_server.storage.migrate import migrate
@@ -29,11 +34,15 @@ from tests.fixtures.server import ApiKey, is_serving, minted_key
 from tests.fixtures.vendors import Vendors, run_vendors
 
 STALL_SECONDS = 8.0
+REAP_SECONDS = 0.5
+RETENTION_SECONDS = 600.0
 SETTINGS = {
     "AICHAT_LOG_LEVEL": "info",
     "AICHAT_DATABASE_POOL_SIZE": "8",
     "AICHAT_HEARTBEAT_SECONDS": "0.3",
     "AICHAT_DRAIN_SECONDS": "3",
+    # Short, so that servers that are only held up are now and then taken for lost, which must do no harm either.
+    "AICHAT_LEASE_SECONDS": "4",
     "AICHAT_PROVIDER_STALL_SECONDS": str(STALL_SECONDS),
     # The vendors are made to fail again and again, and are to be asked each time.
     "AICHAT_PROVIDER_CIRCUIT_FAILURES": "1000000",
@@ -141,6 +150,8 @@ class Rig:
     replicas: tuple[Replica, ...]
     database: Database
     """For what the tests arrange."""
+    orphans: Orphans
+    """What the workers' job does."""
     owner_url: str
     """For what they look at."""
 
@@ -154,6 +165,24 @@ class Rig:
             for replica in self.replicas:
                 if not replica.is_up:
                     group.create_task(replica.start())
+
+    @asynccontextmanager
+    async def reaping(self) -> AsyncGenerator[None, None]:
+        """Ends the answers of lost servers all the time, as the workers do once a minute."""
+
+        async def reap() -> None:
+            while True:
+                # The database may be away, too.
+                with suppress(AichatError):
+                    await self.orphans.reap(datetime.now(UTC))
+                await asyncio.sleep(REAP_SECONDS)
+
+        task = asyncio.create_task(reap())
+        try:
+            yield
+            assert not task.done(), task.result()
+        finally:
+            task.cancel()
 
     async def key(self) -> ApiKey:
         """A key of a new organisation."""
@@ -175,6 +204,9 @@ async def run_rig() -> AsyncGenerator[Rig, None]:
         await migrate(first.owner_url, first.app_url)
         await add_prices(first.owner_url, load_prices(DEFAULT_MODELS))
         database = await stack.enter_async_context(open_database(first.app_url))
+        client = await stack.enter_async_context(open_redis(redis.url))
+        streams = JournalStreams(client, retention_seconds=RETENTION_SECONDS)
+        orphans = Orphans(database, streams, journal_retention_seconds=RETENTION_SECONDS)
         settings = {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             **settings_for(VENDORS, vendors.url),
@@ -185,7 +217,7 @@ async def run_rig() -> AsyncGenerator[Rig, None]:
         replicas = tuple(_replica(f"127.0.0.1:{port}", settings, folder) for port in ports)
         for replica in replicas:
             stack.push_async_callback(replica.close)
-        yield Rig(postgres, redis, vendors, replicas, database, first.owner_url)
+        yield Rig(postgres, redis, vendors, replicas, database, orphans, first.owner_url)
 
 
 def _replica(address: str, settings: dict[str, str], folder: Path) -> Replica:

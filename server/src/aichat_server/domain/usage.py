@@ -41,7 +41,8 @@ def estimate_tokens(text: str) -> int:
 def usage_of(reported: Usage | None, *, ended: bool, asked: Iterable[str], text: str, reasoning: str) -> Usage:
     """What an answer used: the vendor's figures; what it never came to say is estimated from what had arrived.
 
-    `reported`: its last report, which is final if it is no estimate, or if the model `ended` its answer. `asked`: all that the model was shown.
+    `reported`: its last report, which is final if it is no estimate, or if the model `ended` its answer. `asked`: all
+    that the model was shown.
     Nothing at all if nothing had arrived.
     """
     if reported and (ended or not reported.estimated):

@@ -150,6 +150,7 @@ class Rig:
     replicas: tuple[Replica, ...]
     database: Database
     """For what the tests arrange."""
+    journals: JournalStreams
     orphans: Orphans
     """What the workers' job does."""
     owner_url: str
@@ -217,7 +218,7 @@ async def run_rig() -> AsyncGenerator[Rig, None]:
         replicas = tuple(_replica(f"127.0.0.1:{port}", settings, folder) for port in ports)
         for replica in replicas:
             stack.push_async_callback(replica.close)
-        yield Rig(postgres, redis, vendors, replicas, database, orphans, first.owner_url)
+        yield Rig(postgres, redis, vendors, replicas, database, streams, orphans, first.owner_url)
 
 
 def _replica(address: str, settings: dict[str, str], folder: Path) -> Replica:

@@ -35,18 +35,18 @@ class Scale:
 
 
 SHORT = Scale(
-    server_kills=2,
+    server_kills=1,
     streams=16,
-    postgres_stops=2,
-    redis_losses=3,
-    worker_kills=3,
+    postgres_stops=1,
+    redis_losses=2,
+    worker_kills=1,
     double_sends=60,
     cancels=60,
     cancels_at_once=20,
     slow_deltas=100,
     normal_turns=20,
     drained=20,
-    bad_requests=150,
+    bad_requests=100,
     examples=4,
     steps=12,
 )
@@ -63,7 +63,7 @@ FULL = Scale(
     normal_turns=200,
     drained=100,
     bad_requests=5_000,
-    examples=60,
+    examples=40,
     steps=12,
 )
 IS_FULL = os.environ.get("AICHAT_FAULTS") == "full"

@@ -23,17 +23,10 @@ AS_MUCH_AS_THE_SCALE_SAYS = settings(
 
 
 async def test_the_ledger_is_what_a_simple_model_says(rig: Rig, tally: Tally) -> None:
-    faults: list[int] = []
-    turns: list[int] = []
-
     class OnTheRig(Machine):
         def teardown(self) -> None:
             super().teardown()
-            turns.append(len(self.charges))
-            faults.append(self.faults)
+            tally(turns=len(self.charges), faults=self.faults)
 
     OnTheRig.rig, OnTheRig.wait = rig, staticmethod(waiting())
-    try:
-        await asyncio.to_thread(run_state_machine_as_test, OnTheRig, settings=AS_MUCH_AS_THE_SCALE_SAYS)
-    finally:
-        tally(turns=sum(turns), faults=sum(faults))
+    await asyncio.to_thread(run_state_machine_as_test, OnTheRig, settings=AS_MUCH_AS_THE_SCALE_SAYS)

@@ -21,9 +21,10 @@ from tests.integration.chat.asking import eventually
 
 WAVE = SCALE.cancels_at_once * 4
 CLOSED_SECONDS = 0.1
-# gRPC's own leaks per cancelled call are known; ours would be a turn's journal and request, several kilobytes each.
-LEAK_BYTES_PER_CANCEL = 1024
-LEAK_BYTES = 32 << 20
+# Leaks of gRPC's per cancelled call are known (its issues 43360 and 43361), though 20,000 cancels showed none here. One
+# of ours would keep a turn's journal and request, several kilobytes. The rest is what the allocator's arenas vary by.
+LEAK_BYTES_PER_CANCEL = 512
+LEAK_BYTES = 16 << 20
 MARKER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 

@@ -7,6 +7,7 @@ import json
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -185,10 +186,13 @@ def _connection(request: web.Request) -> str:
 
 
 async def _idle(response: web.StreamResponse, pending: bytes) -> None:
-    while True:
-        await response.write(pending + b": still here\n\n")
-        pending = b""
-        await asyncio.sleep(IDLE_SECONDS)
+    with suppress(ConnectionError):
+        while True:
+            await response.write(pending + b": still here\n\n")
+            pending = b""
+            await asyncio.sleep(IDLE_SECONDS)
+    # The client has gone, and this is about to be cancelled.
+    await _forever()
 
 
 async def _forever() -> None:

@@ -25,6 +25,10 @@ class Job:
     """Does it, as of the moment given; returns what came of it."""
 
 
+async def _warn(jobs: Jobs, now: datetime) -> object:
+    return "no SMTP_URL" if jobs.warnings is None else await jobs.warnings.run(now)
+
+
 _ALL = (
     Job(
         "orphans",
@@ -33,6 +37,7 @@ _ALL = (
         300.0,
         lambda jobs, now: jobs.orphans.reap(now),
     ),
+    Job("warnings", "send the e-mails that are due about quotas", "0 8 * * *", 3600.0, _warn),
 )
 
 JOBS: Mapping[str, Job] = MappingProxyType({job.name: job for job in _ALL})

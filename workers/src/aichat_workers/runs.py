@@ -18,5 +18,5 @@ async def run(job: Job, jobs: Jobs) -> object:
     now = datetime.now(UTC)
     async with asyncio.timeout(job.most_seconds):
         outcome = await job.run(jobs, now)
-    _log.info("job done", job=job.name, outcome=outcome, seconds=(datetime.now(UTC) - now).total_seconds())
+    _log.info("job done", job=job.name, outcome=str(outcome), seconds=(datetime.now(UTC) - now).total_seconds())
     return outcome

@@ -6,8 +6,8 @@ import asyncio
 import signal
 
 import structlog
+from aichat_server.app.background import running
 from aichat_server.app.jobs import build_jobs
-from aichat_server.app.parts import running
 from aichat_server.settings import Settings, SettingsError
 from dramatiq import Worker
 

@@ -82,8 +82,8 @@ CREATE TABLE aichat.holds (
     PRIMARY KEY (org_id, generation_id)
 );
 
--- Until when the process that writes a running generation is taken to be alive. It renews its leases; a generation whose
--- lease is over is an orphan, which a job ends.
+-- Until when the process that writes a generation is taken to be alive. It renews its leases, and they go when it ends a
+-- generation; one whose lease is over is an orphan, which a job ends, tells of, and only then takes off this list.
 CREATE TABLE aichat.leases (
     org_id uuid NOT NULL,
     generation_id uuid NOT NULL,

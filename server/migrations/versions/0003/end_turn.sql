@@ -6,7 +6,8 @@
 -- What it used goes into the books, unless it used nothing and failed. A turn that did not complete is charged at most
 -- what was held for it. One that ends after its hold is charged at most what its hard quotas have left.
 --
--- p_orphan: the turn ends only if its lease is over, since whoever wrote it may be alive after all.
+-- p_orphan: the turn ends only if its lease is over, since whoever wrote it may be alive after all. The lease stays until
+-- all that there is to do about an orphan is done.
 CREATE FUNCTION aichat.end_turn(
     p_org_id uuid, p_member_id uuid, p_generation_id uuid, p_conversation_id uuid, p_user_message_id uuid,
     p_message_id uuid, p_state text, p_parts jsonb, p_stop_reason text, p_input_tokens bigint,
@@ -31,10 +32,14 @@ BEGIN
         RETURN aichat.answer(p_org_id, p_message_id);
     END IF;
     -- The lease before the hold, as where both are renewed.
-    DELETE FROM aichat.leases AS l
-    WHERE l.org_id = p_org_id AND l.generation_id = p_generation_id AND NOT (p_orphan AND l.expires_at > now());
-    IF p_orphan AND NOT FOUND THEN
-        RETURN NULL;
+    IF p_orphan THEN
+        PERFORM FROM aichat.leases AS l
+        WHERE l.org_id = p_org_id AND l.generation_id = p_generation_id AND l.expires_at <= now() FOR NO KEY UPDATE;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+    ELSE
+        DELETE FROM aichat.leases AS l WHERE l.org_id = p_org_id AND l.generation_id = p_generation_id;
     END IF;
     DELETE FROM aichat.holds AS h WHERE h.org_id = p_org_id AND h.generation_id = p_generation_id
     RETURNING h.amount_nano_usd, h.expires_at INTO v_hold;

@@ -1,4 +1,4 @@
-"""The use cases of the jobs, put together for the workers and for nobody else."""
+"""The jobs' use cases, put together from the settings, for the workers and for nobody else."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from dataclasses import dataclass
 from aichat_server.app.database import connect_database
 from aichat_server.gateways.journal import JournalStreams
 from aichat_server.gateways.logs import configure_logs
+from aichat_server.gateways.mail import Mailer
+from aichat_server.gateways.mail_templates import MailTemplates
 from aichat_server.gateways.redis import open_redis
 from aichat_server.services.orphans import Orphans
+from aichat_server.services.warning_mails import WarningMails
+from aichat_server.services.warnings import QuotaWarnings
 from aichat_server.settings import Settings, load_settings
+from aichat_server.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """What there is to do, each by a use case of its own."""
+    """What there is to do, each by a use case of its own; None where the settings do not ask for it."""
 
     orphans: Orphans
+    warnings: QuotaWarnings | None
 
 
 def begin_process() -> Settings:
@@ -38,4 +44,14 @@ async def build_jobs(settings: Settings) -> AsyncGenerator[Jobs, None]:
         if settings.redis_url is not None:
             redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
             streams = JournalStreams(redis, retention_seconds=retention)
-        yield Jobs(Orphans(database, streams, journal_retention_seconds=retention))
+        orphans = Orphans(database, streams, journal_retention_seconds=retention)
+        yield Jobs(orphans, build_quota_warnings(settings, database))
+
+
+def build_quota_warnings(settings: Settings, database: Database) -> QuotaWarnings | None:
+    """None where no SMTP_URL names a server to hand e-mails to."""
+    url, sender, secret, public = settings.smtp_url, settings.mail_from, settings.mail_secret, settings.public_url
+    if url is None or sender is None or secret is None or public is None:
+        return None
+    mails = WarningMails(MailTemplates(), secret=secret.get_secret_value(), public_url=str(public))
+    return QuotaWarnings(database, Mailer(str(url), sender), mails)

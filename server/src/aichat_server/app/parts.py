@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import NoReturn
 
 import httpx2
 
+from aichat_server.app.background import running
 from aichat_server.gateways.cancels import Cancels
 from aichat_server.gateways.journal import JournalStreams
 from aichat_server.gateways.jwks import SigningKeys
@@ -18,23 +17,12 @@ from aichat_server.gateways.tokens import TokenVerifier
 from aichat_server.services.answers import Replicas
 from aichat_server.services.limits import RateLimits
 from aichat_server.services.mirrors import Mirrors
+from aichat_server.services.notifications import Notifications
 from aichat_server.services.prices import PriceBook
 from aichat_server.services.publisher import JournalPublisher
 from aichat_server.settings import Settings
 from aichat_server.storage.database import Database
 from aichat_server.storage.turns import TurnStore
-
-
-@asynccontextmanager
-async def running(*works: Coroutine[None, None, NoReturn]) -> AsyncGenerator[None, None]:
-    """Lets work run beside all else, and cancels it at the end."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -89,3 +77,9 @@ async def open_token_verifier(settings: Settings) -> AsyncGenerator[TokenVerifie
             audience=settings.jwt_audience,
             secret=secret.get_secret_value() if secret else None,
         )
+
+
+def build_notifications(settings: Settings, database: Database) -> Notifications:
+    """What members are told by e-mail; without AICHAT_MAIL_SECRET it takes no links."""
+    secret = settings.mail_secret
+    return Notifications(database, secret.get_secret_value() if secret else None)

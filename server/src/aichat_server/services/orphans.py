@@ -50,6 +50,9 @@ class Reaped:
     left: int = 0
     """Those that are left for a later run: their journal cannot be read now, or their end failed."""
 
+    def __str__(self) -> str:
+        return f"{self.ended} ended, {self.left} left"
+
 
 class Orphans:
     """Ends generations whose lease is over. Several processes may do so at once, and any of them may be killed."""
@@ -76,7 +79,7 @@ class Orphans:
             prices = prices if prices is not None else await self._database.prices()
             for last in batch:
                 try:
-                    ended += await self._reap(last, now, prices)
+                    ended += await self._end(last, now, prices)
                 except RedisUnavailableError as error:
                     left += 1
                     _log.warning("orphan left", generation_id=str(last.key.generation_id), cause=repr(error.__cause__))
@@ -84,61 +87,58 @@ class Orphans:
                     left += 1
                     _log.exception("orphan not ended", generation_id=str(last.key.generation_id))
 
-    async def _reap(self, orphaned: OrphanedKey, now: datetime, prices: Prices) -> bool:
+    async def _end(self, orphaned: OrphanedKey, now: datetime, prices: Prices) -> bool:
         """Whether it is ended now, by this process or another at once; it may have ended, or be alive, after all."""
-        key = orphaned.key
-        async with self._database.tenant(key.org_id) as tenant:
-            orphan = await tenant.orphans.find(key.generation_id)
-        if orphan is None:
-            return False
-        events = await self._events(orphaned, now)
-        await self._database.turns.end(_end(key, orphan, _Came(events), prices), orphan=True)
-        turn = await self._database.turns.find(key)
-        if turn is None or turn.error_reason is not Reason.SERVER_LOST:
-            return False
-        _log.warning("answer of a lost process ended", org_id=str(key.org_id), generation_id=str(key.generation_id))
-        await self._tell(key)
-        return True
-
-    async def _events(self, orphaned: OrphanedKey, now: datetime) -> list[StreamEvent]:
-        """What its journal holds, which is nothing if there is none any more."""
         try:
-            return [event for portion in await self._read(orphaned.key) for event in portion.events]
+            return await self._end_from(self._streams, orphaned.key, prices)
         except RedisUnavailableError:
             if now - orphaned.expired_at < self._retention:
                 raise
-            return []
+            return await self._end_from(None, orphaned.key, prices)
 
-    async def _read(self, key: GenerationKey) -> list[Portion]:
-        """The journal from its beginning, as far as it has no gap."""
-        portions, reached = list[Portion](), BEGINNING
-        while self._streams is not None:
-            news = (await self._streams.read({key: reached}, _READ_SECONDS)).get(key, [])
-            for portion in news:
-                if portion.position.sequence - len(portion.events) != reached.sequence:
-                    return portions
-                portions.append(portion)
-                reached = portion.position
-            if not news:
-                break
-        return portions
+    async def _end_from(self, streams: JournalStreams | None, key: GenerationKey, prices: Prices) -> bool:
+        async with self._database.tenant(key.org_id) as tenant:
+            orphan = await tenant.orphans.find(key.generation_id)
+        if orphan is not None:
+            came = _Came([event for portion in await _read(streams, key) for event in portion.events])
+            await self._database.turns.end(_turn_end(key, orphan, came, prices), orphan=True)
+        turn = await self._database.turns.find(key)
+        if turn is None or turn.state is GenerationState.RUNNING:
+            return False
+        if turn.error_reason is Reason.SERVER_LOST:
+            await _tell(streams, key)
+        # Last: until then another run makes up for one that is killed.
+        async with self._database.tenant(key.org_id) as tenant:
+            await tenant.orphans.forget(key.generation_id)
+        return orphan is not None
 
-    async def _tell(self, key: GenerationKey) -> None:
-        """Ends the journal, so that its readers know. They find out by themselves, later, if this does not work."""
-        if self._streams is None:
+
+async def _read(streams: JournalStreams | None, key: GenerationKey) -> list[Portion]:
+    """What the journal holds from its beginning, as far as it has no gap."""
+    portions, reached = list[Portion](), BEGINNING
+    while streams is not None:
+        news = (await streams.read({key: reached}, _READ_SECONDS)).get(key, [])
+        for portion in news:
+            if portion.position.sequence - len(portion.events) != reached.sequence:
+                return portions
+            portions.append(portion)
+            reached = portion.position
+        if not news:
+            break
+    return portions
+
+
+async def _tell(streams: JournalStreams | None, key: GenerationKey) -> None:
+    """Ends the journal, so that its readers know at once."""
+    for _ in range(_ATTEMPTS):
+        portions = await _read(streams, key)
+        reached = portions[-1].position if portions else BEGINNING
+        if streams is None or reached.ended:
             return
-        try:
-            for _ in range(_ATTEMPTS):
-                portions = await self._read(key)
-                reached = portions[-1].position if portions else BEGINNING
-                if reached.ended:
-                    return
-                end = Portion(Position(reached.sequence, ended=True), (), _lost())
-                [held] = await self._streams.append([Append(key, reached, end)])
-                if held == end.position:
-                    return
-        except RedisUnavailableError as error:
-            _log.warning("readers of a lost answer not told", cause=repr(error.__cause__))
+        end = Portion(Position(reached.sequence, ended=True), (), _lost())
+        [held] = await streams.append([Append(key, reached, end)])
+        if held == end.position:
+            return
 
 
 class _Came:
@@ -151,7 +151,7 @@ class _Came:
         self.reported = next((event.usage for event in reversed(events) if isinstance(event, UsageSoFar)), None)
 
 
-def _end(key: GenerationKey, orphan: Orphan, came: _Came, prices: Prices) -> TurnEnd:
+def _turn_end(key: GenerationKey, orphan: Orphan, came: _Came, prices: Prices) -> TurnEnd:
     model, provider = (came.started.model, came.started.provider) if came.started else (orphan.model, orphan.provider)
     price = price_at(prices.get((provider, model), ()), orphan.started_at)
     usage = _usage(orphan, came)

@@ -16,6 +16,7 @@ from aichat_server.storage.api_keys import ApiKeyRepository
 from aichat_server.storage.conversations import ConversationRepository
 from aichat_server.storage.errors import storage_errors
 from aichat_server.storage.messages import MessageRepository
+from aichat_server.storage.notifications import NotificationRepository
 from aichat_server.storage.organizations import OrganizationRepository
 from aichat_server.storage.orphans import OrphanRepository
 from aichat_server.storage.pool import CLOSE_SECONDS, Connector, create_engine, open_pool
@@ -23,12 +24,15 @@ from aichat_server.storage.prices import read_prices
 from aichat_server.storage.quotas import QuotaRepository
 from aichat_server.storage.role import check_role
 from aichat_server.storage.turns import TurnStore
+from aichat_server.storage.warnings import WarningRepository
 from aichat_server.storage.work import WorkList
 
 _SET_WORK_LIST = text("SELECT set_config('aichat.work_list', 'on', true)")
 _SET_TENANT = text(
     "SELECT set_config('aichat.org_id', :org_id, true), set_config('aichat.member_id', :member_id, true)"
 )
+
+_SET_WORK_LIST = text("SELECT set_config('aichat.work_list', 'on', true)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Tenant:
     messages: MessageRepository
     quotas: QuotaRepository
     orphans: OrphanRepository
+    notifications: NotificationRepository
+    warnings: WarningRepository
 
 
 class Database:
@@ -124,4 +130,6 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         MessageRepository(connection, org_id),
         QuotaRepository(connection, org_id),
         OrphanRepository(connection, org_id),
+        NotificationRepository(connection, org_id),
+        WarningRepository(connection, org_id),
     )

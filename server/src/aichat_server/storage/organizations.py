@@ -30,6 +30,11 @@ class OrganizationRepository:
         change = update(organizations).where(organizations.c.org_id == self._org_id)
         await self._connection.execute(change.values(plan=plan.value))
 
+    async def set_contact(self, email: str | None) -> bool:
+        """Sets where e-mails for members without an address go; False if the organisation is not there."""
+        change = update(organizations).where(organizations.c.org_id == self._org_id)
+        return (await self._connection.execute(change.values(contact_email=email))).rowcount > 0
+
     async def ensure_personal(self, user_id: UUID, email: str | None) -> Plan:
         """Makes a user and the organisation that is the user's own, unless they are there; keeps the email current.
 

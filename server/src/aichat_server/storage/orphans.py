@@ -23,6 +23,14 @@ _FIND = text(
     """
 )
 
+_FORGET = text(
+    """
+    DELETE FROM aichat.leases AS l USING aichat.generations AS g
+    WHERE l.org_id = :org_id AND l.generation_id = :generation_id
+      AND g.org_id = l.org_id AND g.generation_id = l.generation_id AND g.state <> 'running'
+    """
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
@@ -65,3 +73,7 @@ class OrphanRepository:
             row.system_prompt,
             read_path(row.path),
         )
+
+    async def forget(self, generation_id: UUID) -> None:
+        """Takes a generation that has ended off the work list."""
+        await self._connection.execute(_FORGET, {"org_id": self._org_id, "generation_id": generation_id})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, LargeBinary, MetaData, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, LargeBinary, MetaData, SmallInteger, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(schema="aichat")
@@ -16,6 +16,7 @@ organizations = Table(
     Column("name", Text, nullable=False),
     Column("created_at", _Time, nullable=False),
     Column("plan", Text, nullable=False),
+    Column("contact_email", Text),
 )
 
 users = Table(
@@ -133,4 +134,34 @@ leases = Table(
     Column("org_id", Uuid, primary_key=True),
     Column("generation_id", Uuid, primary_key=True),
     Column("expires_at", _Time, nullable=False),
+)
+
+quota_warnings = Table(
+    "quota_warnings",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("warning_id", Uuid, primary_key=True),
+    Column("member_id", Uuid, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("scope_id", Uuid, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("period_start", _Time, nullable=False),
+    Column("period_end", _Time, nullable=False),
+    Column("threshold", SmallInteger, nullable=False),
+    Column("limit_nano_usd", BigInteger, nullable=False),
+    Column("refuses", Boolean, nullable=False),
+    Column("used_nano_usd", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("noted_at", _Time, nullable=False),
+    Column("claimed_until", _Time),
+    Column("settled_at", _Time),
+)
+
+notification_settings = Table(
+    "notification_settings",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("member_id", Uuid, primary_key=True),
+    Column("quota_warnings", Boolean, nullable=False),
+    Column("updated_at", _Time, nullable=False),
 )

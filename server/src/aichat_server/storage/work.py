@@ -1,22 +1,28 @@
-"""Work lists: what jobs may see across organisations, which is where there is work and no more."""
+"""The work lists: ids and times of all tenants, for jobs to go through them one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aichat_server.domain.stream import GenerationKey, OrphanedKey
-from aichat_server.storage.tables import leases
+from aichat_server.storage.tables import leases, organizations
 
 
 class WorkList:
-    """Ids and times of every organisation. The work itself is done in each one's own transaction."""
+    """What is to be done, and for whom."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+
+    async def organizations(self) -> tuple[UUID, ...]:
+        """Every organisation."""
+        query = select(organizations.c.org_id).order_by(organizations.c.org_id)
+        return tuple((await self._connection.execute(query)).scalars())
 
     async def orphans(self, now: datetime, limit: int, after: OrphanedKey | None) -> Sequence[OrphanedKey]:
         """At most `limit` generations whose lease was over at `now`, the oldest first, from behind `after` on.

@@ -94,13 +94,15 @@ class Answers:
         if self._replicas is not None:
             ended = turn.state is not GenerationState.RUNNING
             try:
-                async with (
-                    self._replicas.mirrors.open(key, ended=ended) as journal,
-                    aclosing(journal.read(after)) as events,
-                ):
-                    async for event in events:
-                        reached = event[0]
-                        yield event
+                async with self._replicas.mirrors.open(key, ended=ended) as journal:
+                    if ended:
+                        # Its process may have died with the last events. A reader who got the others would have to
+                        # be told that the answer cannot be gone on with, again each time that it is asked for.
+                        await journal.whole()
+                    async with aclosing(journal.read(after)) as events:
+                        async for event in events:
+                            reached = event[0]
+                            yield event
                     return
             except JournalLostError:
                 turn = await self._find(key)

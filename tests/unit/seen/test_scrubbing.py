@@ -5,16 +5,16 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
-from aichat_server.domain.api_keys import new_key
 from aichat_server.gateways.scrubbing import Scrubber
 
+OURS = "ak_0gNYdHQB636UdTD8ZoYUoq0352Ha8fTFElKb1WM5WfBQZr71sMeKonVrWQGAy1NAun5BcUdIQyiT"
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIHVzZXIifQ.c2lnbmF0dXJl"
 
 
 @pytest.mark.parametrize(
     "secret",
     [
-        new_key(uuid4())[1],
+        OURS,
         TOKEN,
         "sk-ant-api03-AbCdEf_123-xyz",
         "sk_live_4eC39HqLyjWDarjtT1zdp7dc",

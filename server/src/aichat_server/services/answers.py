@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -99,27 +99,20 @@ class Answers:
             ended = turn.state is not GenerationState.RUNNING
             try:
                 async with self._replicas.mirrors.open(key, ended=ended) as journal:
-                    if ended and not after:
-                        # A copy that its process did not live to finish is not begun with: all is stored.
-                        await _whole(journal)
+                    if ended:
+                        # Its process may have died with the last events. A reader who got the others would have to
+                        # be told that the answer cannot be gone on with, again each time that it is asked for.
+                        await journal.whole()
                     async with aclosing(journal.read(after)) as events:
                         async for event in events:
                             reached = event[0]
                             yield event
-                        return
+                    return
             except JournalLostError:
                 turn = await self._find(key)
         async with aclosing(_stored(turn, reached)) as events:
             async for event in events:
                 yield event
-
-
-async def _whole(journal: Journal) -> None:
-    """Returns when the journal has ended, however its answer did; JournalLostError if its end cannot be had."""
-    async with aclosing(journal.read()) as events:
-        with suppress(AichatError):
-            async for _ in events:
-                pass
 
 
 def _stored(turn: EarlierTurn, after: int) -> Events:

@@ -34,7 +34,25 @@ BEGIN
 END
 $$;
 REVOKE EXECUTE ON FUNCTION aichat.protect FROM PUBLIC;
+
+-- Puts tables on the work list: what jobs read across tenants to know where there is work, by a transaction that sets
+-- aichat.work_list and no tenant. They read ids and times there, and nothing else, and do the work inside each tenant.
+CREATE FUNCTION aichat.list_work(VARIADIC p_tables text[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    listed text;
+BEGIN
+    FOREACH listed IN ARRAY p_tables
+    LOOP
+        EXECUTE format(
+            'CREATE POLICY work_list ON aichat.%I FOR SELECT
+             USING ((SELECT current_setting(''aichat.work_list'', true)) = ''on'')', listed);
+    END LOOP;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION aichat.list_work FROM PUBLIC;
 SELECT aichat.protect('organizations', 'members', 'api_keys', 'conversations', 'generations', 'messages');
+SELECT aichat.list_work('organizations');
 
 ALTER TABLE aichat.users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY self ON aichat.users

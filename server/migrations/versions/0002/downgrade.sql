@@ -1,4 +1,7 @@
+DROP TRIGGER plan_periods ON aichat.organizations;
 DROP FUNCTION aichat.book, aichat.charge_quotas, aichat.check_quotas, aichat.lock_quotas, aichat.quota_lock,
-    aichat.charged, aichat.quotas_of;
-DROP TABLE aichat.holds, aichat.quota_usage, aichat.quotas, aichat.usage_events, aichat.prices;
+    aichat.charged, aichat.quotas_of, aichat.quotas_in_force, aichat.plan_terms, aichat.set_plan,
+    aichat.begin_plan_periods;
+DROP TABLE aichat.holds, aichat.quota_usage, aichat.quotas, aichat.usage_events, aichat.prices, aichat.plan_periods,
+    aichat.plans;
 DROP FUNCTION aichat.refuse_change;

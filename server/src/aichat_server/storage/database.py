@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from aichat_server.domain.pricing import Price
 from aichat_server.storage.api_keys import ApiKeyRepository
+from aichat_server.storage.billing import BillingRepository
 from aichat_server.storage.conversations import ConversationRepository
 from aichat_server.storage.errors import storage_errors
 from aichat_server.storage.messages import MessageRepository
@@ -37,6 +38,7 @@ class Tenant:
     conversations: ConversationRepository
     messages: MessageRepository
     quotas: QuotaRepository
+    billing: BillingRepository
 
 
 class Database:
@@ -105,4 +107,5 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         ConversationRepository(connection, org_id),
         MessageRepository(connection, org_id),
         QuotaRepository(connection, org_id),
+        BillingRepository(connection, org_id),
     )

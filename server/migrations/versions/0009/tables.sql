@@ -48,5 +48,5 @@ CREATE TABLE aichat.stripe_events (
     CHECK (num_nonnulls(due_at, processed_at, parked_at) = 1)
 );
 CREATE INDEX stripe_events_due ON aichat.stripe_events (due_at) WHERE due_at IS NOT NULL;
-COMMENT ON COLUMN aichat.stripe_events.due_at IS 'When it is taken up next; once it is, when it is taken up again, should that break off.';
+COMMENT ON COLUMN aichat.stripe_events.due_at IS 'When it is taken up next; once it is, when it is again if that breaks off.';
 COMMENT ON COLUMN aichat.stripe_events.parked_at IS 'When it was given up, after too many failures.';

@@ -34,6 +34,7 @@ IMPORTED_MODULES = (
     "google.protobuf.timestamp_pb2",
     "google.api.http_pb2",
     "google.api.annotations_pb2",
+    "google.api.httpbody_pb2",
     "google.type.money_pb2",
     "google.rpc.status_pb2",
     "google.rpc.error_details_pb2",

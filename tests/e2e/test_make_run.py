@@ -110,9 +110,10 @@ async def test_it_announces_the_stand_ins_and_chats_with_each_vendor(run: Run) -
     assert run.shown.count(" USD\n") == 3
 
 
-async def test_it_shows_endpoints_key_and_three_commands(run: Run) -> None:
+async def test_it_shows_endpoints_key_and_three_commands(run: Run, home: Path) -> None:
     for name in ("grpc", "http", "api_key", "database_url", "redis_url"):
         assert run.endpoints[name] in run.shown
+    assert str(home / ".sandbox/mail") in run.shown
     for command in ("\n  make chat ", "\n  .venv/bin/aichat conversations\n", f"\n  curl -N {run.endpoints['http']}"):
         assert command in run.shown
 
@@ -122,7 +123,8 @@ async def test_what_it_writes_for_scripts_is_true_and_private(run: Run, home: Pa
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert set(run.endpoints) == {"grpc", "http", "api_key", "database_url", "redis_url", "pids"}
     assert run.endpoints["http"] == f"http://{run.endpoints['grpc']}"
-    assert set(run.endpoints["pids"]) == {"postgres", "redis", "vendors", "auth", "stripe", "envoy", "server"}
+    parts = {"postgres", "redis", "vendors", "auth", "stripe", "smtp", "envoy", "server"}
+    assert set(run.endpoints["pids"]) == parts
     assert not any([await is_gone(pid) for pid in run.pids])
 
     headers = {"authorization": f"Bearer {run.endpoints['api_key']}"}

@@ -15,7 +15,7 @@ from .ports import HOST, free_ports
 from .postgres import Postgres, run_postgres
 from .redis import start_redis
 from .server import MintedKey, Server, load_server
-from .standins import STRIPE, played, settings_for, start_stand_in
+from .standins import STRIPE, mail_settings, played, settings_for, start_mail, start_stand_in
 from .stripe.webhooks import SECRET
 from .supervisor import Child, Supervisor, together
 
@@ -57,6 +57,8 @@ class Platform:
     """The stand-in for Supabase Auth."""
     stripe_url: str
     """The stand-in for Stripe."""
+    mail_folder: Path | None
+    """Where the mail server's stand-in keeps e-mails; None: a real one sends them."""
     server: Server
     supervisor: Supervisor
 
@@ -83,7 +85,7 @@ async def run_platform(options: Options, progress: Progress = lambda _: None) ->
     """
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     supervisor = Supervisor(options.folder / "logs")
-    for part in ("logs", "redis", "standins", "envoy"):
+    for part in ("logs", "redis", "standins", "mail", "envoy"):
         (options.folder / part).mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as databases, supervisor:
         yield await _Boot(options, inherited, supervisor, databases, progress).run()
@@ -108,6 +110,7 @@ class _Boot:
             redis = group.create_task(self._redis())
             vendors = group.create_task(self._stand_in("vendors", "Claude, OpenAI and Gemini, played by a stand-in"))
             auth = group.create_task(self._stand_in("auth", "Supabase Auth, played by a stand-in"))
+            mail = group.create_task(self._mail())
             state = folder / "standins" / "stripe.json"
             stripe = group.create_task(self._stand_in("stripe", "Stripe, played by a stand-in", "--state", state))
             envoy = group.create_task(self._envoy(upstreams))
@@ -115,6 +118,8 @@ class _Boot:
                 load_server(self.supervisor, folder, self.inherited, self.options.server_processes)
             )
         outside = self._outside(vendors.result(), auth.result(), stripe.result())
+        if not self.options.environment.get("SMTP_URL"):
+            outside |= mail_settings(mail.result(), f"http://{envoy.result().address}")
         settings = self._settings(postgres.result(), redis.result(), outside, upstreams)
         server = Server(self.supervisor, folder, settings)
         await server.migrate()
@@ -131,6 +136,7 @@ class _Boot:
             vendors_url=vendors.result(),
             auth_url=auth.result(),
             stripe_url=stripe.result(),
+            mail_folder=None if self.options.environment.get("SMTP_URL") else folder / "mail",
             server=server,
             supervisor=self.supervisor,
         )
@@ -150,6 +156,11 @@ class _Boot:
         folder = self.options.folder / "standins"
         url = await start_stand_in(self.supervisor, name, folder, self.inherited, *arguments)
         self.progress(what)
+        return url
+
+    async def _mail(self) -> str:
+        url = await start_mail(self.supervisor, self.options.folder / "mail", self.inherited)
+        self.progress("A mail server, played by a stand-in")
         return url
 
     async def _envoy(self, upstreams: tuple[str, ...]) -> Envoy:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from aiohttp import ClientSession
+
 from .ports import HOST
 from .supervisor import Supervisor
 
@@ -39,6 +41,24 @@ VENDORS = (
 )
 STRIPE = Service("Stripe", "STRIPE_SECRET_KEY", "AICHAT_STRIPE_BASE_URL", "", played_key="sk_test_stand_in")
 SERVICES = (*VENDORS, STRIPE)
+
+
+async def start_mail(supervisor: Supervisor, folder: Path, environment: Mapping[str, str]) -> str:
+    """Starts the mail server's stand-in, which keeps e-mails in `folder`; returns its SMTP URL."""
+    url = await start_stand_in(supervisor, "smtp", folder, environment)
+    async with ClientSession() as client, client.get(url) as response:
+        return f"smtp://{HOST}:{(await response.json())['smtp_port']}"
+
+
+def mail_settings(smtp_url: str, public_url: str) -> dict[str, str]:
+    """The settings that send the server's e-mails to the stand-in."""
+    return {
+        "SMTP_URL": smtp_url,
+        "AICHAT_MAIL_FROM": "AI Chat <no-reply@sandbox.example>",
+        # Known to all: it signs links of this machine's e-mails, which nobody gets.
+        "AICHAT_MAIL_SECRET": "the secret of the sandbox, which is none",
+        "AICHAT_PUBLIC_URL": public_url,
+    }
 
 
 async def start_stand_in(

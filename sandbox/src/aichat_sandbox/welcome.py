@@ -73,6 +73,7 @@ class Welcome:
         self.line(f"  API key         {platform.key['api_key']}")
         self.line(f"  Postgres        {platform.database_url}")
         self.line(f"  Redis           {platform.redis_url}")
+        self.line(f"  E-mails         {platform.mail_folder or 'sent for real, by SMTP_URL'}")
         self.line("\nTry, from another terminal:", style="bold")
         self.line('  make chat TEXT="What can you do?"')
         self.line("  .venv/bin/aichat conversations")

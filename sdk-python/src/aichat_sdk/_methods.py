@@ -10,6 +10,7 @@ from aichat_sdk._proto.aichat import v1
 
 CHAT = "/aichat.v1.ChatService"
 CONVERSATIONS = "/aichat.v1.ConversationService"
+NOTIFICATIONS = "/aichat.v1.NotificationService"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +35,9 @@ LIST_CONVERSATIONS = Method(f"{CONVERSATIONS}/ListConversations", v1.ListConvers
 UPDATE_CONVERSATION = Method(f"{CONVERSATIONS}/UpdateConversation", v1.UpdateConversationResponse, repeatable=True)
 DELETE_CONVERSATION = Method(f"{CONVERSATIONS}/DeleteConversation", v1.DeleteConversationResponse, repeatable=False)
 LIST_MESSAGES = Method(f"{CONVERSATIONS}/ListMessages", v1.ListMessagesResponse, repeatable=True)
+GET_NOTIFICATION_SETTINGS = Method(
+    f"{NOTIFICATIONS}/GetNotificationSettings", v1.GetNotificationSettingsResponse, repeatable=True
+)
+UPDATE_NOTIFICATION_SETTINGS = Method(
+    f"{NOTIFICATIONS}/UpdateNotificationSettings", v1.UpdateNotificationSettingsResponse, repeatable=True
+)

@@ -36,6 +36,7 @@ BY_REASON: dict[str, type[errors.AIChatError]] = {
     "MODEL_NOT_IN_PLAN": errors.PlanError,
     "QUOTA_EXCEEDED": errors.QuotaExceededError,
     "QUOTA_CHECK_FAILED": errors.UnavailableError,
+    "UNSUBSCRIBE_TOKEN_INVALID": errors.InvalidRequestError,
     "PROVIDER_NOT_CONFIGURED": errors.ProviderError,
     "PROVIDER_CREDENTIALS_REJECTED": errors.ProviderError,
     "PROVIDER_MODEL_MISSING": errors.ProviderError,

@@ -10,6 +10,7 @@ from aichat_sdk._transport import Transport
 from aichat_sdk.chat import Chat
 from aichat_sdk.conversations import Conversations
 from aichat_sdk.models import Models
+from aichat_sdk.notifications import Notifications
 
 __all__ = ["AsyncAIChat"]
 
@@ -54,6 +55,8 @@ class AsyncAIChat:
         """Tells which models there are."""
         self.conversations = Conversations(self._transport)
         """Keeps conversations and their messages."""
+        self.notifications = Notifications(self._transport)
+        """Says which e-mails come."""
 
     async def close(self) -> None:
         """Closes the connection; calls under way end with ClosedError."""

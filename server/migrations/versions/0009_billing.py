@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0009"
-down_revision = "0003"
+down_revision = "0007"
 
 
 def upgrade() -> None:

@@ -1,4 +1,4 @@
-"""The server's commands: `python -m aichat_server serve | migrate | prices | keys | quotas | check-config`."""
+"""The server's commands: `python -m aichat_server serve | migrate | prices | keys | organizations | …`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
+from email.errors import HeaderParseError
+from email.headerregistry import Address
 from importlib import import_module
 from uuid import UUID
 
@@ -56,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=("check_config", "run"))
     _add_prices(commands.add_parser("prices", help="bring the models' prices up to date"))
     _add_keys(commands.add_parser("keys", help="mint and revoke API keys"))
+    _add_organizations(commands.add_parser("organizations", help="set where organisations' e-mails go"))
     _add_quotas(commands.add_parser("quotas", help="set, remove and show what may be spent"))
     return parser
 
@@ -80,6 +83,14 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
     command.add_argument("key_id", type=UUID)
     command.add_argument("--organization-id", type=UUID, required=True)
     command.set_defaults(command=("keys", "revoke"))
+
+
+def _add_organizations(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("set-contact", help="where e-mails for members without an address go")
+    command.add_argument("--organization-id", type=UUID, required=True)
+    command.add_argument("--email", type=_email, help="absent: nowhere")
+    command.set_defaults(command=("organizations", "set_contact"))
 
 
 def _add_quotas(parser: argparse.ArgumentParser) -> None:
@@ -109,6 +120,16 @@ def _usd(text: str) -> NanoUsd:
     except (InvalidOperation, ValueError):
         pass
     raise argparse.ArgumentTypeError(f"US dollars, from 0 to {MOST_USD}, nano-dollars at the finest")
+
+
+def _email(text: str) -> str:
+    try:
+        address = Address(addr_spec=text)
+        if address.domain:
+            return address.addr_spec
+    except (HeaderParseError, ValueError, IndexError):
+        pass
+    raise argparse.ArgumentTypeError("an address such as someone@example.com")
 
 
 def _days(text: str) -> int:

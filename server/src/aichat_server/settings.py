@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from email.policy import SMTP
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AnyUrl,
     BaseModel,
     ConfigDict,
     Field,
+    HttpUrl,
     PostgresDsn,
     RedisDsn,
     SecretStr,
+    UrlConstraints,
     ValidationError,
     field_validator,
     model_validator,
@@ -31,6 +35,7 @@ DEFAULT_MODELS = (
 )
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+SmtpUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["smtp", "smtps"], host_required=True)]
 
 
 class SettingsError(Exception):
@@ -109,6 +114,11 @@ class Settings(BaseSettings):
     auth_cache_seconds: Annotated[float, Field(alias="AICHAT_AUTH_CACHE_SECONDS", ge=0)] = 10.0
     cors_origins: Annotated[CommaSeparated, Field(alias="CORS_ORIGINS")] = ()
 
+    smtp_url: Annotated[SmtpUrl | None, Field(alias="SMTP_URL", repr=False)] = None
+    mail_from: Annotated[str | None, Field(alias="AICHAT_MAIL_FROM")] = None
+    mail_secret: Annotated[SecretStr | None, Field(alias="AICHAT_MAIL_SECRET", min_length=32)] = None
+    public_url: Annotated[HttpUrl | None, Field(alias="AICHAT_PUBLIC_URL")] = None
+
     environment: Annotated[Literal["development", "production"], Field(alias="AICHAT_ENVIRONMENT")] = "production"
     listen: Annotated[CommaSeparated, Field(alias="AICHAT_LISTEN", min_length=1)] = ("127.0.0.1:50051",)
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(alias="AICHAT_LOG_LEVEL")] = "info"
@@ -135,11 +145,35 @@ class Settings(BaseSettings):
             raise ValueError("a model has one fallback")
         return dict(pairs)
 
+    @field_validator("mail_from")
+    @classmethod
+    def _one_sender(cls, value: str | None) -> str | None:
+        if value is not None and not _is_sender(value):
+            raise ValueError("write it as `name@example.com` or `Name <name@example.com>`")
+        return value
+
+    @model_validator(mode="after")
+    def _check_mail(self) -> Self:
+        needed = {
+            "AICHAT_MAIL_FROM": self.mail_from,
+            "AICHAT_MAIL_SECRET": self.mail_secret,
+            "AICHAT_PUBLIC_URL": self.public_url,
+        }
+        missing = [name for name, value in needed.items() if value is None]
+        if self.smtp_url is not None and missing:
+            raise ValueError(f"SMTP_URL needs {', '.join(missing)}, too")
+        return self
+
     @model_validator(mode="after")
     def _check_sign_in(self) -> Self:
         if self.supabase_jwt_secret is not None and self.supabase_url is None:
             raise ValueError("SUPABASE_JWT_SECRET needs SUPABASE_URL, which names the issuer of the tokens")
         return self
+
+
+def _is_sender(value: str) -> bool:
+    header = SMTP.header_factory("from", value)
+    return len(header.addresses) == 1 and not header.defects and bool(header.addresses[0].domain)
 
 
 def load_settings() -> Settings:

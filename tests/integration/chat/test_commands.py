@@ -1,4 +1,4 @@
-"""The operator's commands for prices and quotas."""
+"""The operator's commands for prices, quotas and organisations."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from aichat_sandbox.postgres import Postgres
 from aichat_server.storage.database import Database
 
 from tests.fixtures.server import ApiKey
+from tests.integration.storage.rows import connection
 
 
 @pytest.fixture
@@ -73,3 +75,18 @@ async def test_a_quota_that_makes_no_sense_is_refused(
     ended, printed = await run(settings, tmp_path, "quotas", command, *options)
     assert ended == code
     assert said in printed
+
+
+async def test_an_organisations_contact_is_set_and_taken_away(
+    settings: dict[str, str], api_key: ApiKey, postgres: Postgres, tmp_path: Path
+) -> None:
+    command = ("organizations", "set-contact", "--organization-id")
+    query = "SELECT contact_email FROM aichat.organizations WHERE org_id = $1"
+    async with connection(postgres.owner_url) as owner:
+        for email in ("someone@example.com", None):
+            arguments = ("--email", email) if email else ()
+            assert await run(settings, tmp_path, *command, api_key.organization_id, *arguments) == (0, "")
+            assert await owner.fetchval(query, UUID(api_key.organization_id)) == email
+    assert await run(settings, tmp_path, *command, str(uuid4())) == (1, "there is no such organisation\n")
+    code, said = await run(settings, tmp_path, *command, api_key.organization_id, "--email", "nobody")
+    assert (code, "an address such as someone@example.com" in said) == (2, True)

@@ -13,14 +13,17 @@ import pytest
 from aichat.v1 import chat_pb2
 from aichat.v1.chat_pb2_grpc import ChatServiceServicer, ChatServiceStub
 from aichat.v1.conversations_pb2_grpc import ConversationServiceStub
+from aichat.v1.notifications_pb2_grpc import NotificationServiceStub
 from aichat_server.domain.errors import Reason
 from aichat_server.rpc.conversations import ConversationServicer
 from aichat_server.rpc.interceptors.authentication import Authentication
 from aichat_server.rpc.interceptors.limits import CallLimits
+from aichat_server.rpc.notifications import NotificationServicer
 from aichat_server.rpc.server import RpcServer, build_server
 from aichat_server.services.conversations import Conversations
 from aichat_server.services.identity import Authenticator
 from aichat_server.services.limits import RateLimits
+from aichat_server.services.notifications import Notifications
 from aichat_server.services.organizations import MintedKey, Organizations
 from aichat_server.storage.database import Database
 from google.rpc.error_details_pb2 import ErrorInfo
@@ -31,9 +34,11 @@ from tests.fixtures.auth import SECRET, Auth
 if TYPE_CHECKING:
     from aichat.v1.chat_pb2_grpc import ChatServiceAsyncStub
     from aichat.v1.conversations_pb2_grpc import ConversationServiceAsyncStub
+    from aichat.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
 
 COOKIE = "sb-access-token"
 ORIGIN = "https://app.example"
+MAIL_SECRET = "what signs the links of e-mails in tests"
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -83,6 +88,10 @@ class Client:
     def conversations(self) -> ConversationServiceAsyncStub:
         return ConversationServiceStub(self.channel)
 
+    @property
+    def notifications(self) -> NotificationServiceAsyncStub:
+        return NotificationServiceStub(self.channel)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -109,7 +118,10 @@ async def serving(authenticator: Authenticator, database: Database) -> AsyncGene
     authentication = Authentication(authenticator, cookie=COOKIE, origins=(ORIGIN,))
     conversations = ConversationServicer(Conversations(database))
     waiting = WaitingChat()
-    server = build_server(waiting, conversations, authentication, CallLimits(RateLimits(None)), reflect=True)
+    notifications = NotificationServicer(Notifications(database, MAIL_SECRET))
+    server = build_server(
+        waiting, conversations, notifications, authentication, CallLimits(RateLimits(None)), reflect=True
+    )
     port = await server.start("127.0.0.1:0")
     options = (("grpc.max_receive_message_length", 8 << 20),)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ from aichat_sandbox.postgres import Postgres
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.domain.warnings import QuotaUse
 from aichat_server.services.quotas import Quotas
 from aichat_server.storage.database import Database
 
@@ -29,6 +31,8 @@ TIMES = {
     "quotas": "updated_at",
     "quota_usage": "period_start",
     "holds": "expires_at",
+    "quota_warnings": "noted_at",
+    "notification_settings": "updated_at",
 }
 TABLES = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'aichat'::regnamespace AND relkind IN ('r', 'p', 'm', 'v', 'f')"
@@ -79,6 +83,12 @@ async def _tenant(database: Database) -> Principal:
     month = QuotaName(QuotaScope.ORGANIZATION, org_id, QuotaPeriod.MONTH)
     assert await Quotas(database).set(org_id, month, None, NanoUsd(0))
     await exchange(database, principal)
+    name = QuotaName(QuotaScope.MEMBER, user_id, QuotaPeriod.DAY)
+    day = datetime(2026, 1, 31, tzinfo=UTC)
+    used = QuotaUse(name, day, day + timedelta(days=1), NanoUsd(2), refuses=True, used=NanoUsd(1))
+    async with database.tenant(org_id, user_id) as tenant:
+        await tenant.warnings.note(user_id, used)
+        await tenant.notifications.set_quota_warnings(user_id, wanted=False)
     await database.turns.begin(turn(principal))
     return principal
 
@@ -119,6 +129,21 @@ async def test_without_a_tenant_nothing_is_visible(postgres: Postgres, tenants: 
         # The setting is over, and reads '' from now on.
         for table in tenants.tables:
             assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
+
+
+async def test_the_work_list_tells_organisations_to_jobs_alone_and_is_read_only(
+    postgres: Postgres, tenants: Tenants
+) -> None:
+    both = {tenants.ours.org_id, tenants.theirs.org_id}
+    async with connection(postgres.app_url) as app, app.transaction():
+        await app.execute("SELECT set_config('aichat.work_list', 'on', true)")
+        assert both <= {row["org_id"] for row in await app.fetch("SELECT org_id FROM aichat.organizations")}
+        for table in tenants.tables.keys() - {"organizations"}:
+            assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
+        assert await app.execute("UPDATE aichat.organizations SET plan = 'team'") == "UPDATE 0"
+        # Inside a tenant the list is out of sight.
+        await app.execute("SELECT set_config('aichat.org_id', $1, true)", str(tenants.ours.org_id))
+        assert [row["org_id"] for row in await app.fetch("SELECT * FROM aichat.organizations")] == [tenants.ours.org_id]
 
 
 async def test_another_tenants_rows_cannot_be_changed_or_deleted(tenants: Tenants) -> None:

@@ -79,3 +79,39 @@ def test_an_empty_setting_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> N
 def test_settings_come_from_the_env_file_too(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"DATABASE_URL={URL}\n")
     assert load_settings().database_url.unicode_string() == URL
+
+
+MAIL = {
+    "SMTP_URL": "smtp://someone:hunter2@mail.example.com",
+    "AICHAT_MAIL_FROM": "AI Chat <no-reply@example.com>",
+    "AICHAT_MAIL_SECRET": "s" * 32,
+    "AICHAT_PUBLIC_URL": "https://api.example.com",
+}
+
+
+@pytest.mark.parametrize("missing", sorted(MAIL.keys() - {"SMTP_URL"}))
+def test_mail_needs_all_its_settings(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    for name, value in MAIL.items():
+        monkeypatch.setenv(name, value)
+    assert "hunter2" not in repr(load_settings())
+    monkeypatch.delenv(missing)
+    with pytest.raises(SettingsError, match=f"SMTP_URL needs {missing}, too"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SMTP_URL", "https://mail.example.com"),
+        ("SMTP_URL", "smtp://"),
+        ("AICHAT_MAIL_SECRET", "too-short"),
+        ("AICHAT_PUBLIC_URL", "api.example.com"),
+        *(("AICHAT_MAIL_FROM", sender) for sender in ("nobody", "a@b.c, d@e.f", "A <a@b.c", "a@b.c\r\nBcc: d@e.f")),
+    ],
+)
+def test_mail_settings_that_will_not_do_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name):
+        load_settings()

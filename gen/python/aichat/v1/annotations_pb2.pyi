@@ -28,6 +28,8 @@ class _AccessEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Access.ValueTy
     """Never valid: an RPC must say who may call it."""
     ACCESS_MEMBER: _Access.ValueType  # 1
     """Any member of an organisation, by API key or by session token."""
+    ACCESS_PUBLIC: _Access.ValueType  # 2
+    """Anybody: what may be done is decided by what the request itself carries."""
 
 class Access(_Access, metaclass=_AccessEnumTypeWrapper):
     """Who may call an RPC. Every RPC names one; the server refuses to start with an RPC that does not."""
@@ -36,6 +38,8 @@ ACCESS_UNSPECIFIED: Access.ValueType  # 0
 """Never valid: an RPC must say who may call it."""
 ACCESS_MEMBER: Access.ValueType  # 1
 """Any member of an organisation, by API key or by session token."""
+ACCESS_PUBLIC: Access.ValueType  # 2
+"""Anybody: what may be done is decided by what the request itself carries."""
 Global___Access: _TypeAlias = Access  # noqa: Y015
 
 ACCESS_FIELD_NUMBER: _builtins.int

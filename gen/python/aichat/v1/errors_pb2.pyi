@@ -139,6 +139,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The card was declined: pay with another one, or ask its bank. Metadata: `code`."""
     ERROR_REASON_WEBHOOK_INVALID: _ErrorReason.ValueType  # 145
     """INVALID_ARGUMENT. The webhook was not signed by the payment provider in the last five minutes, or holds no event."""
+    ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID: _ErrorReason.ValueType  # 160
+    """INVALID_ARGUMENT. The link that this token is of is not whole, or was not sent by this platform: follow the one in
+    the newest e-mail, or use UpdateNotificationSettings.
+    """
     ERROR_REASON_SERVER_DRAINING: _ErrorReason.ValueType  # 80
     """UNAVAILABLE. The server is shutting down and stopped before the answer's end, or takes no new calls: send the
     call again, another replica takes it.
@@ -274,6 +278,10 @@ ERROR_REASON_PAYMENT_DECLINED: ErrorReason.ValueType  # 144
 """FAILED_PRECONDITION. The card was declined: pay with another one, or ask its bank. Metadata: `code`."""
 ERROR_REASON_WEBHOOK_INVALID: ErrorReason.ValueType  # 145
 """INVALID_ARGUMENT. The webhook was not signed by the payment provider in the last five minutes, or holds no event."""
+ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID: ErrorReason.ValueType  # 160
+"""INVALID_ARGUMENT. The link that this token is of is not whole, or was not sent by this platform: follow the one in
+the newest e-mail, or use UpdateNotificationSettings.
+"""
 ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 80
 """UNAVAILABLE. The server is shutting down and stopped before the answer's end, or takes no new calls: send the
 call again, another replica takes it.

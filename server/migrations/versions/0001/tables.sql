@@ -4,8 +4,10 @@ CREATE TABLE aichat.organizations (
     org_id uuid PRIMARY KEY,
     name text NOT NULL,
     plan text NOT NULL DEFAULT 'free' CHECK (plan IN ('free', 'pro', 'team')),
+    contact_email text,
     created_at timestamptz NOT NULL DEFAULT now()
 );
+COMMENT ON COLUMN aichat.organizations.contact_email IS 'Where e-mails for members without an address of their own go.';
 
 CREATE TABLE aichat.users (
     user_id uuid PRIMARY KEY,

@@ -18,6 +18,7 @@ from aichat_server.gateways.tokens import TokenVerifier
 from aichat_server.services.answers import Replicas
 from aichat_server.services.limits import RateLimits
 from aichat_server.services.mirrors import Mirrors
+from aichat_server.services.notifications import Notifications
 from aichat_server.services.prices import PriceBook
 from aichat_server.services.publisher import JournalPublisher
 from aichat_server.settings import Settings
@@ -89,3 +90,9 @@ async def open_token_verifier(settings: Settings) -> AsyncGenerator[TokenVerifie
             audience=settings.jwt_audience,
             secret=secret.get_secret_value() if secret else None,
         )
+
+
+def build_notifications(settings: Settings, database: Database) -> Notifications:
+    """What members are told by e-mail; without AICHAT_MAIL_SECRET it takes no links."""
+    secret = settings.mail_secret
+    return Notifications(database, secret.get_secret_value() if secret else None)

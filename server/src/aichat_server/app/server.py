@@ -9,13 +9,21 @@ from dataclasses import dataclass
 
 from aichat_server.app.catalogue import build_catalogue
 from aichat_server.app.database import connect_database
-from aichat_server.app.parts import open_price_book, open_rate_limits, open_replicas, open_token_verifier, running
+from aichat_server.app.parts import (
+    build_notifications,
+    open_price_book,
+    open_rate_limits,
+    open_replicas,
+    open_token_verifier,
+    running,
+)
 from aichat_server.app.vendors import build_upstream_policy, provider_configs
 from aichat_server.providers.factory import AIProviderFactory
 from aichat_server.rpc.chat import ChatServicer
 from aichat_server.rpc.conversations import ConversationServicer
 from aichat_server.rpc.interceptors.authentication import Authentication
 from aichat_server.rpc.interceptors.limits import CallLimits
+from aichat_server.rpc.notifications import NotificationServicer
 from aichat_server.rpc.server import RpcServer, build_server
 from aichat_server.services.answers import Answers, Replicas
 from aichat_server.services.chat import Chat
@@ -78,6 +86,7 @@ async def build(settings: Settings) -> AsyncGenerator[App, None]:
         server = build_server(
             ChatServicer(Chat(models, upstream, opened.turns, generations, limits, answers), answers, models),
             ConversationServicer(Conversations(opened)),
+            NotificationServicer(build_notifications(settings, opened)),
             Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins),
             CallLimits(limits),
             reflect=settings.environment == "development",

@@ -41,6 +41,8 @@ class Reason(StrEnum):
     QUOTA_EXCEEDED = auto()
     QUOTA_CHECK_FAILED = auto()
 
+    UNSUBSCRIBE_TOKEN_INVALID = auto()
+
     PROVIDER_NOT_CONFIGURED = auto()
     PROVIDER_CREDENTIALS_REJECTED = auto()
     PROVIDER_MODEL_MISSING = auto()

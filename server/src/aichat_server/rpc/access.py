@@ -16,6 +16,8 @@ class MethodAccess:
 
     reads_only: bool
     """True if the RPC is marked NO_SIDE_EFFECTS."""
+    public: bool = False
+    """True if the caller need not say who it is."""
 
 
 def access_by_method(services: Iterable[ServiceDescriptor]) -> Mapping[str, MethodAccess]:
@@ -26,7 +28,8 @@ def access_by_method(services: Iterable[ServiceDescriptor]) -> Mapping[str, Meth
         raise ValueError(f"these RPCs have no (aichat.v1.access) option: {', '.join(silent)}")
     return {
         f"/{method.containing_service.full_name}/{method.name}": MethodAccess(
-            reads_only=method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS
+            reads_only=method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS,
+            public=_access(method) == annotations_pb2.ACCESS_PUBLIC,
         )
         for method in methods
     }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import grpc.aio
-from aichat.v1 import chat_pb2, conversations_pb2
+from aichat.v1 import chat_pb2, conversations_pb2, notifications_pb2
 from aichat.v1.chat_pb2_grpc import ChatServiceServicer, add_ChatServiceServicer_to_server
 from aichat.v1.conversations_pb2_grpc import ConversationServiceServicer, add_ConversationServiceServicer_to_server
+from aichat.v1.notifications_pb2_grpc import NotificationServiceServicer, add_NotificationServiceServicer_to_server
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -24,6 +25,7 @@ from aichat_server.rpc.limits import SERVER_OPTIONS
 SERVICES: tuple[ServiceDescriptor, ...] = (
     chat_pb2.DESCRIPTOR.services_by_name["ChatService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
+    notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"],
 )
 
 # How long calls that were told to end have for their last words.
@@ -62,6 +64,7 @@ class RpcServer:
 def build_server(
     chat: ChatServiceServicer,
     conversations: ConversationServiceServicer,
+    notifications: NotificationServiceServicer,
     authentication: Authentication,
     limits: CallLimits,
     *,
@@ -77,6 +80,7 @@ def build_server(
     server = grpc.aio.server(interceptors=(interceptor,), options=SERVER_OPTIONS)
     add_ChatServiceServicer_to_server(chat, server)
     add_ConversationServiceServicer_to_server(conversations, server)
+    add_NotificationServiceServicer_to_server(notifications, server)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if reflect:

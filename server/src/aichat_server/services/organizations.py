@@ -49,6 +49,11 @@ class Organizations:
             await tenant.api_keys.add(key_id, member_id, api_keys.digest(text), expires_at)
         return MintedKey(org_id, member_id, key_id, text)
 
+    async def set_contact(self, org_id: UUID, email: str | None) -> bool:
+        """Sets where e-mails for members without an address go, None for nowhere; False if there is no such one."""
+        async with self._database.tenant(org_id) as tenant:
+            return await tenant.organizations.set_contact(email)
+
     async def revoke_key(self, org_id: UUID, key_id: UUID) -> bool:
         """Ends an API key's life; False if the organisation has no such key."""
         async with self._database.tenant(org_id) as tenant:

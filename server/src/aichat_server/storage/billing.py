@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from aichat_server.domain.billing import SubscriptionStatus
 from aichat_server.domain.plans import Plan
 from aichat_server.domain.subscriptions import BillingAccount, Subscription
-from aichat_server.storage.tables import billing_accounts as accounts
-from aichat_server.storage.tables import subscriptions
+from aichat_server.storage.billing_tables import billing_accounts as accounts
+from aichat_server.storage.billing_tables import subscriptions
 
 
 class BillingRepository:

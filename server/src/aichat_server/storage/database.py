@@ -17,16 +17,21 @@ from aichat_server.storage.billing import BillingRepository
 from aichat_server.storage.conversations import ConversationRepository
 from aichat_server.storage.errors import storage_errors
 from aichat_server.storage.messages import MessageRepository
+from aichat_server.storage.notifications import NotificationRepository
 from aichat_server.storage.organizations import OrganizationRepository
 from aichat_server.storage.pool import CLOSE_SECONDS, Connector, create_engine, open_pool
 from aichat_server.storage.prices import read_prices
 from aichat_server.storage.quotas import QuotaRepository
 from aichat_server.storage.role import check_role
 from aichat_server.storage.turns import TurnStore
+from aichat_server.storage.warnings import WarningRepository
+from aichat_server.storage.work import WorkList
 
 _SET_TENANT = text(
     "SELECT set_config('aichat.org_id', :org_id, true), set_config('aichat.member_id', :member_id, true)"
 )
+
+_SET_WORK_LIST = text("SELECT set_config('aichat.work_list', 'on', true)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Tenant:
     messages: MessageRepository
     quotas: QuotaRepository
     billing: BillingRepository
+    notifications: NotificationRepository
+    warnings: WarningRepository
 
 
 class Database:
@@ -59,6 +66,14 @@ class Database:
                 settings = {"org_id": str(org_id), "member_id": str(member_id) if member_id else ""}
                 await connection.execute(_SET_TENANT, settings)
                 yield _tenant(connection, org_id)
+
+    @asynccontextmanager
+    async def work_list(self) -> AsyncGenerator[WorkList, None]:
+        """A transaction that reads, of all tenants, whose turn it is for a job; the work is done tenant by tenant."""
+        with storage_errors():
+            async with self._engine.begin() as connection:
+                await connection.execute(_SET_WORK_LIST)
+                yield WorkList(connection)
 
     async def prices(self) -> dict[tuple[str, str], tuple[Price, ...]]:
         """Every price of every model, by provider and model, ascending by version."""
@@ -108,4 +123,6 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         MessageRepository(connection, org_id),
         QuotaRepository(connection, org_id),
         BillingRepository(connection, org_id),
+        NotificationRepository(connection, org_id),
+        WarningRepository(connection, org_id),
     )

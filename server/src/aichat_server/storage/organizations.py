@@ -58,6 +58,11 @@ class OrganizationRepository:
         query = select(users.c.email).where(users.c.user_id == user_id)
         return (await self._connection.execute(query)).scalar_one_or_none()
 
+    async def set_contact(self, email: str | None) -> bool:
+        """Sets where e-mails for members without an address go; False if the organisation is not there."""
+        change = update(organizations).where(organizations.c.org_id == self._org_id)
+        return (await self._connection.execute(change.values(contact_email=email))).rowcount > 0
+
     async def ensure_personal(self, user_id: UUID, email: str | None) -> Plan:
         """Makes a user and the organisation that is the user's own, unless they are there; keeps the email current.
 

@@ -26,7 +26,12 @@ class Authentication:
         self._origins = frozenset(origins)
 
     async def authenticate(self, call: Call) -> None:
-        """Names the caller for the call's handler and its log lines; AichatError if there is none to name."""
+        """Names the caller for the call's handler and its log lines; AichatError if there is none to name.
+
+        Callers of public RPCs are not asked.
+        """
+        if call.access.public:
+            return
         principal = await self._principal(call)
         set_principal(principal)
         call.org_id = principal.org_id

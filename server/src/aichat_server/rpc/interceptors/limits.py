@@ -11,12 +11,12 @@ _BEGIN_TURNS = frozenset({"/aichat.v1.ChatService/StreamChat"})
 
 
 class CallLimits:
-    """The step that counts calls. It comes after authentication."""
+    """The step that counts calls, but for public ones, which have no caller. It comes after authentication."""
 
     def __init__(self, limits: RateLimits) -> None:
         self._limits = limits
 
     async def check(self, call: Call) -> None:
         """RATE_LIMITED, and not counted, if the call is one too many."""
-        if call.method not in _BEGIN_TURNS:
+        if not call.access.public and call.method not in _BEGIN_TURNS:
             await self._limits.admit_call(current_principal())

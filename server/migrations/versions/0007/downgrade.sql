@@ -1,0 +1,1 @@
+DROP TABLE aichat.quota_warnings, aichat.notification_settings;

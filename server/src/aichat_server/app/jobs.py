@@ -1,0 +1,19 @@
+"""The jobs' use cases, put together from the settings."""
+
+from __future__ import annotations
+
+from aichat_server.gateways.mail import Mailer
+from aichat_server.gateways.mail_templates import MailTemplates
+from aichat_server.services.warning_mails import WarningMails
+from aichat_server.services.warnings import QuotaWarnings
+from aichat_server.settings import Settings
+from aichat_server.storage.database import Database
+
+
+def build_quota_warnings(settings: Settings, database: Database) -> QuotaWarnings | None:
+    """None where no SMTP_URL names a server to hand e-mails to."""
+    url, sender, secret, public = settings.smtp_url, settings.mail_from, settings.mail_secret, settings.public_url
+    if url is None or sender is None or secret is None or public is None:
+        return None
+    mails = WarningMails(MailTemplates(), secret=secret.get_secret_value(), public_url=str(public))
+    return QuotaWarnings(database, Mailer(str(url), sender), mails)

@@ -1,0 +1,143 @@
+"""E-mail: handed to the SMTP server of a URL, one message a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from ipaddress import ip_address
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import aiosmtplib
+
+_SECONDS = 30.0
+_NOT_LET_IN = (
+    aiosmtplib.SMTPConnectResponseError,
+    aiosmtplib.SMTPHeloError,
+    aiosmtplib.SMTPAuthenticationError,
+    aiosmtplib.SMTPSenderRefused,
+)
+_DEFAULT_PORTS = {"smtp": 587, "smtps": 465}
+
+
+class MailError(Exception):
+    """An e-mail was not taken. The message holds the server's words and no credentials."""
+
+
+class MailServerUnavailableError(MailError):
+    """The server cannot be reached, does not let us in, or breaks off: no e-mail gets through now."""
+
+
+class MailDeferredError(MailError):
+    """The server will not have the e-mail now, and may later."""
+
+
+class MailRefusedError(MailError):
+    """The e-mail cannot be sent, or the server will never have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """An e-mail to one person."""
+
+    id: UUID
+    """In its Message-ID, so that it is known for the same when it is sent again."""
+    to: str
+    subject: str
+    text: str
+    html: str
+    unsubscribe_url: str
+    """Takes the POST of RFC 8058."""
+
+
+class Mailer:
+    """Sends e-mails. `smtp://` goes on under TLS where the server offers it, and where a password is to be sent, must.
+
+    Only this machine is trusted with a password in the clear. `smtps://` is TLS from the start.
+    """
+
+    def __init__(self, url: str, sender: str) -> None:
+        """`sender` is one address, with or without a name."""
+        parts = urlsplit(url)
+        self._host = parts.hostname or ""
+        self._port = parts.port or _DEFAULT_PORTS[parts.scheme]
+        self._username = unquote(parts.username) if parts.username else None
+        self._password = unquote(parts.password) if parts.password else None
+        self._tls = parts.scheme == "smtps"
+        # None: as the server offers.
+        self._start_tls = True if self._password and not self._tls and not _is_loopback(self._host) else None
+        self._sender = sender
+
+    async def send(self, mail: Mail) -> None:
+        """Returns once the server has taken it; a MailError says why it has not."""
+        with _mail_errors():
+            await aiosmtplib.send(
+                _message(mail, self._sender),
+                hostname=self._host,
+                port=self._port,
+                username=self._username,
+                password=self._password,
+                use_tls=self._tls,
+                start_tls=False if self._tls else self._start_tls,
+                timeout=_SECONDS,
+            )
+
+
+def _message(mail: Mail, sender: str) -> EmailMessage:
+    message = EmailMessage(policy=SMTP)
+    message["From"] = sender
+    message["To"] = _address(mail.to)
+    message["Subject"] = mail.subject
+    message["Message-ID"] = f"<{mail.id}@{message['From'].addresses[0].domain}>"
+    message["Date"] = datetime.now(UTC)
+    message["Auto-Submitted"] = "auto-generated"
+    message["List-Unsubscribe"] = f"<{mail.unsubscribe_url}>"
+    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message.set_content(mail.text)
+    message.add_alternative(mail.html, subtype="html")
+    return message
+
+
+def _address(text: str) -> Address:
+    try:
+        address = Address(addr_spec=text)
+    except (ValueError, IndexError, HeaderParseError):
+        raise MailRefusedError("the address is none") from None
+    if not address.domain:
+        raise MailRefusedError("the address has no domain")
+    return address
+
+
+@contextmanager
+def _mail_errors() -> Iterator[None]:
+    # Without causes: what aiosmtplib raises may carry the dialogue, the credentials among it.
+    try:
+        yield
+    except _NOT_LET_IN as error:
+        raise MailServerUnavailableError(f"the mail server does not let us in: {error.code}") from None
+    except aiosmtplib.SMTPRecipientsRefused as error:
+        raise _refusal(error.recipients[0]) from None
+    except aiosmtplib.SMTPResponseException as error:
+        raise _refusal(error) from None
+    except (aiosmtplib.SMTPNotSupported, ValueError) as error:
+        raise MailRefusedError(f"the e-mail cannot be written: {type(error).__name__}") from None
+    except (aiosmtplib.SMTPException, OSError) as error:
+        raise MailServerUnavailableError(f"the mail server cannot be reached: {type(error).__name__}") from None
+
+
+def _refusal(error: aiosmtplib.SMTPResponseException) -> MailError:
+    said = f"{error.code} {error.message}"
+    return MailRefusedError(said) if error.code >= 500 else MailDeferredError(said)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

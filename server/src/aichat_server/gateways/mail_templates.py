@@ -1,0 +1,24 @@
+"""The words of e-mails, out of the templates beside this file: `<name>.txt` and `<name>.html`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+_FOLDER = Path(__file__).with_name("templates")
+
+
+class MailTemplates:
+    """Renders e-mails. What goes into HTML is escaped."""
+
+    def __init__(self) -> None:
+        self._templates = Environment(
+            loader=FileSystemLoader(_FOLDER), undefined=StrictUndefined, autoescape=select_autoescape(("html",))
+        )
+
+    def render(self, name: str, values: Mapping[str, object]) -> tuple[str, str]:
+        """Text and HTML of the e-mail called `name`; every value that its templates name must be there."""
+        text, html = (self._templates.get_template(f"{name}.{kind}").render(values) for kind in ("txt", "html"))
+        return text, html

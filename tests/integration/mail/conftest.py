@@ -1,0 +1,166 @@
+"""A Postgres of these tests' own: a run goes through every organisation that there is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from aichat_sandbox.postgres import Postgres, run_postgres
+from aichat_server.app.jobs import build_quota_warnings
+from aichat_server.domain.identity import Principal
+from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.services.quotas import Quotas
+from aichat_server.services.warnings import QuotaWarnings
+from aichat_server.settings import Settings
+from aichat_server.storage.database import Database, open_database
+from aichat_server.storage.migrate import migrate
+
+from tests.fixtures.mail import MailServer
+from tests.fixtures.postgres import postgres_folder
+from tests.integration.storage.rows import connection
+
+SECRET = "what signs the links of e-mails in tests"
+PUBLIC_URL = "https://api.example.com/"
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+DOLLAR = 1_000_000_000
+
+
+@pytest.fixture(scope="session")
+async def postgres() -> AsyncGenerator[Postgres, None]:
+    with postgres_folder() as folder:
+        async with run_postgres(folder) as server:
+            await migrate(server.owner_url, server.app_url)
+            yield server
+
+
+@pytest.fixture(scope="session")
+async def database(postgres: Postgres) -> AsyncGenerator[Database, None]:
+    async with open_database(postgres.app_url, pool_size=10) as opened:
+        yield opened
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """An organisation whose owner may have an address, with quotas and books as a test wants them."""
+
+    database: Database
+    postgres: Postgres
+    principal: Principal
+    """The owner, with a key."""
+
+    async def limit(
+        self,
+        dollars: int | None,
+        *,
+        soft: int | None = None,
+        scope: QuotaScope = QuotaScope.ORGANIZATION,
+        period: QuotaPeriod = QuotaPeriod.MONTH,
+        since: datetime = LONG_AGO,
+    ) -> None:
+        """A quota that was set at `since`."""
+        who = self.principal
+        ids = {QuotaScope.ORGANIZATION: who.org_id, QuotaScope.MEMBER: who.member_id, QuotaScope.KEY: who.key_id}
+        hard, softer = (None if amount is None else NanoUsd(amount * DOLLAR) for amount in (dollars, soft))
+        owner_id = ids[scope]
+        assert owner_id is not None
+        assert await Quotas(self.database).set(who.org_id, QuotaName(scope, owner_id, period), hard, softer)
+        async with connection(self.postgres.owner_url) as owner:
+            await owner.execute("UPDATE aichat.quotas SET updated_at = $2 WHERE org_id = $1", who.org_id, since)
+
+    async def spend(self, dollars: int, at: datetime) -> None:
+        """The books have a turn of the owner's key."""
+        who = self.principal
+        async with connection(self.postgres.owner_url) as owner:
+            await owner.execute(
+                """
+                INSERT INTO aichat.usage_events VALUES (
+                    $1, $2, $2, $3, $4, 'vendor', 'model', $6, 1, 0, 0, 1, 0, '{}', 'exact', NULL, $5, $6
+                )
+                """,
+                *(who.org_id, uuid4(), who.member_id, who.key_id, dollars * DOLLAR, at),
+            )
+
+    async def states(self) -> list[tuple[int, str]]:
+        """Each warning's threshold and state."""
+        rows = await self._rows("SELECT threshold, state FROM aichat.quota_warnings WHERE org_id = $1 ORDER BY 1, 2")
+        return [(row["threshold"], row["state"]) for row in rows]
+
+    async def let_claims_run_out(self) -> None:
+        await self._rows("UPDATE aichat.quota_warnings SET claimed_until = now() - interval '1 s' WHERE org_id = $1")
+
+    async def _rows(self, query: str) -> list[asyncpg.Record]:
+        async with connection(self.postgres.owner_url) as owner:
+            return await owner.fetch(query, self.principal.org_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Companies:
+    """Makes organisations."""
+
+    database: Database
+    postgres: Postgres
+
+    async def make(self, name: str = "Acme", email: str | None = "owner@example.com") -> Company:
+        principal = Principal(uuid4(), uuid4(), uuid4())
+        assert principal.key_id
+        async with self.database.tenant(principal.org_id, principal.member_id) as tenant:
+            await tenant.organizations.ensure(name, principal.member_id)
+            await tenant.api_keys.add(principal.key_id, principal.member_id, b"hash", None)
+        if email:
+            await self._add_user(principal.member_id, email)
+        return Company(self.database, self.postgres, principal)
+
+    async def add_owner(self, company: Company, email: str) -> UUID:
+        member_id = uuid4()
+        query = "INSERT INTO aichat.members (org_id, member_id, role) VALUES ($1, $2, 'owner')"
+        async with connection(self.postgres.owner_url) as owner:
+            await owner.execute(query, company.principal.org_id, member_id)
+        await self._add_user(member_id, email)
+        return member_id
+
+    async def _add_user(self, user_id: UUID, email: str) -> None:
+        async with connection(self.postgres.owner_url) as owner:
+            await owner.execute("INSERT INTO aichat.users (user_id, email) VALUES ($1, $2)", user_id, email)
+
+
+@pytest.fixture
+async def companies(database: Database, postgres: Postgres) -> Companies:
+    """None is left of earlier tests, whose warnings a run would send, too."""
+    async with connection(postgres.owner_url) as owner:
+        await owner.execute("TRUNCATE aichat.organizations CASCADE")
+    return Companies(database, postgres)
+
+
+@pytest.fixture
+async def acme(companies: Companies) -> Company:
+    """An organisation whose owner has an address."""
+    return await companies.make()
+
+
+@pytest.fixture
+def mail_settings(postgres: Postgres, mail_server: MailServer) -> dict[str, str]:
+    """What a worker needs to send warnings."""
+    return {
+        "DATABASE_URL": postgres.app_url,
+        "SMTP_URL": mail_server.url,
+        "AICHAT_MAIL_FROM": "AI Chat <no-reply@aichat.example>",
+        "AICHAT_MAIL_SECRET": SECRET,
+        "AICHAT_PUBLIC_URL": PUBLIC_URL,
+    }
+
+
+@pytest.fixture
+def warnings(mail_settings: dict[str, str], database: Database) -> QuotaWarnings:
+    """A worker's, as the composition root builds it."""
+    return build(mail_settings, database)
+
+
+def build(settings: dict[str, str], database: Database) -> QuotaWarnings:
+    built = build_quota_warnings(Settings.model_validate(settings), database)
+    assert built is not None
+    return built

@@ -11,6 +11,7 @@ from aichat_sdk._proto.aichat import v1
 CHAT = "/aichat.v1.ChatService"
 CONVERSATIONS = "/aichat.v1.ConversationService"
 NOTIFICATIONS = "/aichat.v1.NotificationService"
+BILLING = "/aichat.v1.BillingService"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,9 @@ GET_NOTIFICATION_SETTINGS = Method(
 UPDATE_NOTIFICATION_SETTINGS = Method(
     f"{NOTIFICATIONS}/UpdateNotificationSettings", v1.UpdateNotificationSettingsResponse, repeatable=True
 )
+LIST_PLANS = Method(f"{BILLING}/ListPlans", v1.ListPlansResponse, repeatable=True)
+GET_SUBSCRIPTION = Method(f"{BILLING}/GetSubscription", v1.GetSubscriptionResponse, repeatable=True)
+CREATE_CHECKOUT_SESSION = Method(f"{BILLING}/CreateCheckoutSession", v1.CreateCheckoutSessionResponse, repeatable=False)
+CREATE_PORTAL_SESSION = Method(f"{BILLING}/CreatePortalSession", v1.CreatePortalSessionResponse, repeatable=False)
+CHANGE_PLAN = Method(f"{BILLING}/ChangePlan", v1.ChangePlanResponse, repeatable=True)
+LIST_INVOICES = Method(f"{BILLING}/ListInvoices", v1.ListInvoicesResponse, repeatable=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from aichat_server.gateways.mail import Mailer
 from aichat_server.gateways.mail_templates import MailTemplates
+from aichat_server.services.billing import Payments
 from aichat_server.services.warning_mails import WarningMails
 from aichat_server.services.warnings import QuotaWarnings
+from aichat_server.services.webhooks import InvoiceSync, Webhooks
 from aichat_server.settings import Settings
 from aichat_server.storage.database import Database
 
@@ -17,3 +19,8 @@ def build_quota_warnings(settings: Settings, database: Database) -> QuotaWarning
         return None
     mails = WarningMails(MailTemplates(), secret=secret.get_secret_value(), public_url=str(public))
     return QuotaWarnings(database, Mailer(str(url), sender), mails)
+
+
+def build_webhooks(database: Database, payments: Payments, invoices: InvoiceSync) -> Webhooks:
+    """What acts on Stripe's events."""
+    return Webhooks(database, payments.customers, payments.invoices, payments.subscriptions, invoices)

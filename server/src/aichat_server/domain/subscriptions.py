@@ -10,6 +10,7 @@ from aichat_server.domain.plans import Plan
 
 _IN_FORCE = frozenset({SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE})
 _PAST_DUE = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
+_NOT_BEGUN = frozenset({SubscriptionStatus.INCOMPLETE, SubscriptionStatus.INCOMPLETE_EXPIRED})
 _ENDED = frozenset({SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EXPIRED})
 
 
@@ -47,6 +48,11 @@ class Subscription:
         """Whether another one may take its place."""
         return self.status in _ENDED
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it was on trial or paid for, so that no other can be the first."""
+        return self.status not in _NOT_BEGUN
+
     def grace_ends_at(self, grace: timedelta) -> datetime | None:
         """Until when it counts although it is past due; None if it is not."""
         return self.past_due_since + grace if self.past_due_since is not None else None
@@ -59,9 +65,7 @@ class Subscription:
         return self.plan if grace_end is not None and now < grace_end else Plan.FREE
 
 
-def subscription_of(
-    state: SubscriptionState, plan: Plan, before: Subscription | None, now: datetime
-) -> Subscription:
+def subscription_of(state: SubscriptionState, plan: Plan, before: Subscription | None, now: datetime) -> Subscription:
     """The subscription in a state that was read at `now`; `before`: the one that was known until then."""
     since: datetime | None = None
     if state.status in _PAST_DUE:

@@ -49,10 +49,11 @@ class BillingRepository:
             raise LookupError(f"no billing account: {self._org_id}")
         return account
 
-    async def set_customer(self, customer_id: str) -> None:
-        """Says who it is at the payment provider."""
+    async def settle_customer(self, customer_id: str) -> str:
+        """Says who it is at the payment provider, unless that was said before; returns who it is."""
         change = update(accounts).where(accounts.c.org_id == self._org_id)
-        await self._connection.execute(change.values(customer_id=customer_id))
+        change = change.values(customer_id=func.coalesce(accounts.c.customer_id, customer_id))
+        return str((await self._connection.execute(change.returning(accounts.c.customer_id))).scalar_one())
 
     async def forget_customer(self, customer_id: str) -> None:
         """Forgets a customer who was deleted at the payment provider; another one, who is there now, stays."""
@@ -78,7 +79,7 @@ class BillingRepository:
         """
         change = update(accounts).where(accounts.c.org_id == self._org_id, accounts.c.seen_version == seen_version)
         values: dict[str, object] = {"seen_version": seen_version + 1, "grace_ends_at": grace_ends_at}
-        if subscription is not None:
+        if subscription is not None and subscription.has_begun:
             values["first_subscribed_at"] = func.coalesce(accounts.c.first_subscribed_at, now)
         if (await self._connection.execute(change.values(values))).rowcount == 0:
             return False

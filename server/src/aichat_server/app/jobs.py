@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from aichat_server.gateways.mail import Mailer
 from aichat_server.gateways.mail_templates import MailTemplates
+from aichat_server.services.billing import Payments
 from aichat_server.services.rollups import Rollups
 from aichat_server.services.warning_mails import WarningMails
 from aichat_server.services.warnings import QuotaWarnings
+from aichat_server.services.webhooks import InvoiceSync, Webhooks
 from aichat_server.settings import Settings
 from aichat_server.storage.database import Database
 
@@ -23,3 +25,8 @@ def build_quota_warnings(settings: Settings, database: Database) -> QuotaWarning
 def build_rollups(database: Database) -> Rollups:
     """Sums usage up by the hour."""
     return Rollups(database)
+
+
+def build_webhooks(database: Database, payments: Payments, invoices: InvoiceSync) -> Webhooks:
+    """What acts on Stripe's events."""
+    return Webhooks(database, payments.customers, payments.invoices, payments.subscriptions, invoices)

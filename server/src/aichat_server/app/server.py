@@ -7,10 +7,12 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from aichat_server.app.billing import build_billing, build_inbox, open_payments
 from aichat_server.app.catalogue import build_catalogue
 from aichat_server.app.database import connect_database
 from aichat_server.app.parts import (
     build_notifications,
+    open_plan_book,
     open_price_book,
     open_rate_limits,
     open_replicas,
@@ -19,6 +21,7 @@ from aichat_server.app.parts import (
 )
 from aichat_server.app.vendors import build_upstream_policy, provider_configs
 from aichat_server.providers.factory import AIProviderFactory
+from aichat_server.rpc.billing import BillingServicer
 from aichat_server.rpc.chat import ChatServicer
 from aichat_server.rpc.conversations import ConversationServicer
 from aichat_server.rpc.interceptors.authentication import Authentication
@@ -72,7 +75,9 @@ async def build(settings: Settings) -> AsyncGenerator[App, None]:
         catalogue = build_catalogue(settings)
         models = Models(catalogue, providers, prices)
         upstream = Upstream(models, build_upstream_policy(settings, catalogue))
-        limits = await stack.enter_async_context(open_rate_limits(settings))
+        plans = await stack.enter_async_context(open_plan_book(opened, settings.price_refresh_seconds))
+        payments = await stack.enter_async_context(open_payments(settings, opened, plans))
+        limits = await stack.enter_async_context(open_rate_limits(settings, plans))
         publisher, replicas = await stack.enter_async_context(open_replicas(settings, opened.turns))
         generations = Generations(
             opened.turns,
@@ -86,10 +91,11 @@ async def build(settings: Settings) -> AsyncGenerator[App, None]:
         tokens = await stack.enter_async_context(open_token_verifier(settings))
         authenticator = Authenticator(opened, tokens, cache_seconds=settings.auth_cache_seconds)
         server = build_server(
-            ChatServicer(Chat(models, upstream, opened.turns, generations, limits, answers), answers, models),
+            ChatServicer(Chat(models, upstream, opened.turns, generations, limits, answers, plans), answers),
             ConversationServicer(Conversations(opened)),
             NotificationServicer(build_notifications(settings, opened)),
             UsageServicer(UsageReports(opened)),
+            BillingServicer(build_billing(settings, opened, plans, payments), build_inbox(settings, opened)),
             Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins),
             CallLimits(limits),
             reflect=settings.environment == "development",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from aichat_server.storage.billing_tables import billing_accounts as accounts
+from aichat_server.storage.stripe_events import StripeEventStore
 from aichat_server.storage.tables import organizations
 
 
@@ -15,8 +18,19 @@ class WorkList:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self.stripe_events = StripeEventStore(connection)
 
     async def organizations(self) -> tuple[UUID, ...]:
         """Every organisation."""
         query = select(organizations.c.org_id).order_by(organizations.c.org_id)
+        return tuple((await self._connection.execute(query)).scalars())
+
+    async def customers_organization(self, customer_id: str) -> UUID | None:
+        """Whose customer it is at the payment provider; None if it is nobody's here."""
+        query = select(accounts.c.org_id).where(accounts.c.customer_id == customer_id)
+        return (await self._connection.execute(query)).scalar_one_or_none()
+
+    async def grace_over(self, now: datetime) -> tuple[UUID, ...]:
+        """The organisations that are past due, and whose grace has ended."""
+        query = select(accounts.c.org_id).where(accounts.c.grace_ends_at <= now).order_by(accounts.c.grace_ends_at)
         return tuple((await self._connection.execute(query)).scalars())

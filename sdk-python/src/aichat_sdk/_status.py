@@ -59,6 +59,7 @@ BY_REASON: dict[str, type[errors.AIChatError]] = {
     "SUBSCRIPTION_MISSING": errors.BillingError,
     "SUBSCRIPTION_EXISTS": errors.ConflictError,
     "SEATS_EXCEEDED": errors.BillingError,
+    "INVOICE_NOT_FOUND": errors.NotFoundError,
     "SERVER_DRAINING": errors.UnavailableError,
     "STORAGE_UNAVAILABLE": errors.UnavailableError,
     "INTERNAL": errors.ServerError,

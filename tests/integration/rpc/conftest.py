@@ -27,6 +27,7 @@ from aichat_server.rpc.usage import UsageServicer
 from aichat_server.services.billing import Billing
 from aichat_server.services.conversations import Conversations
 from aichat_server.services.identity import Authenticator
+from aichat_server.services.invoice_proofs import InvoiceProofs
 from aichat_server.services.limits import RateLimits
 from aichat_server.services.notifications import Notifications
 from aichat_server.services.organizations import MintedKey, Organizations
@@ -135,7 +136,11 @@ async def serving(authenticator: Authenticator, database: Database) -> AsyncGene
     notifications = NotificationServicer(Notifications(database, MAIL_SECRET))
     plans = PlanBook(database)
     await plans.refresh()
-    billing = BillingServicer(Billing(database, plans, None, timedelta(0)), WebhookInbox(database, None))
+    billing = BillingServicer(
+        Billing(database, plans, None, timedelta(0)), InvoiceProofs(database, None), WebhookInbox(database, None)
+    )
+        Billing(database, plans, None, timedelta(0)), InvoiceProofs(database, None), WebhookInbox(database, None)
+    )
     server = build_server(
         waiting,
         conversations,

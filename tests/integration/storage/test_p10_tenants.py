@@ -12,8 +12,11 @@ import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.domain.identity import Principal
+from aichat_server.domain.invoices import AdjustmentKind, InvoiceStage
 from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.periods import month
 from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.domain.statements import statement
 from aichat_server.domain.usage import Usage
 from aichat_server.domain.warnings import QuotaUse
 from aichat_server.services.quotas import Quotas
@@ -38,7 +41,11 @@ TIMES = {
     "holds": "expires_at",
     "quota_warnings": "noted_at",
     "notification_settings": "updated_at",
+    "closed_books": "closed_until",
+    "invoices": "updated_at",
+    "invoice_lines": "first_at",
 }
+JANUARY = month(2024, 1)
 TABLES = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'aichat'::regnamespace AND relkind IN ('r', 'p', 'm', 'v', 'f')"
 )
@@ -89,8 +96,8 @@ async def _tenant(database: Database) -> Principal:
         await tenant.organizations.ensure_personal(user_id, "someone@example.com")
         await tenant.api_keys.add(key_id, user_id, b"hash", None)
     principal = Principal(org_id, user_id, key_id)
-    month = QuotaName(QuotaScope.ORGANIZATION, org_id, QuotaPeriod.MONTH)
-    assert await Quotas(database).set(org_id, month, None, NanoUsd(0))
+    monthly = QuotaName(QuotaScope.ORGANIZATION, org_id, QuotaPeriod.MONTH)
+    assert await Quotas(database).set(org_id, monthly, None, NanoUsd(0))
     await exchange(database, principal)
     name = QuotaName(QuotaScope.MEMBER, user_id, QuotaPeriod.DAY)
     day = datetime(2026, 1, 31, tzinfo=UTC)
@@ -98,6 +105,10 @@ async def _tenant(database: Database) -> Principal:
     async with database.tenant(org_id, user_id) as tenant:
         await tenant.warnings.note(user_id, used)
         await tenant.notifications.set_quota_warnings(user_id, wanted=False)
+        await tenant.invoices.close(JANUARY)
+        credit = await tenant.adjustments.add(uuid4(), AdjustmentKind.CREDIT, NanoUsd(-1), reason="Sorry", actor="ops")
+        await tenant.invoices.draft(JANUARY, statement((), [credit]), InvoiceStage.SETTLED, customer_id=None)
+        await tenant.adjustments.mark_refunded(credit.adjustment_id, str(uuid4()))
     await database.turns.begin(turn(principal))
     return principal
 

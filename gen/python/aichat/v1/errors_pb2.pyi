@@ -155,6 +155,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The organisation has more members than the plan has seats. Metadata: `plan`, `seats`,
     `members`.
     """
+    ERROR_REASON_INVOICE_NOT_FOUND: _ErrorReason.ValueType  # 151
+    """NOT_FOUND. The organisation has no invoice for that month yet: it is made once the month is over."""
     ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID: _ErrorReason.ValueType  # 160
     """INVALID_ARGUMENT. The link that this token is of is not whole, or was not sent by this platform: follow the one in
     the newest e-mail, or use UpdateNotificationSettings.
@@ -310,6 +312,8 @@ ERROR_REASON_SEATS_EXCEEDED: ErrorReason.ValueType  # 150
 """FAILED_PRECONDITION. The organisation has more members than the plan has seats. Metadata: `plan`, `seats`,
 `members`.
 """
+ERROR_REASON_INVOICE_NOT_FOUND: ErrorReason.ValueType  # 151
+"""NOT_FOUND. The organisation has no invoice for that month yet: it is made once the month is over."""
 ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID: ErrorReason.ValueType  # 160
 """INVALID_ARGUMENT. The link that this token is of is not whole, or was not sent by this platform: follow the one in
 the newest e-mail, or use UpdateNotificationSettings.

@@ -11,6 +11,7 @@ from aichat_server.gateways.stripe_customers import StripeCustomers
 from aichat_server.gateways.stripe_events import StripeWebhooks
 from aichat_server.gateways.stripe_invoices import StripeInvoices
 from aichat_server.services.billing import Billing, Payments
+from aichat_server.services.invoice_proofs import InvoiceProofs
 from aichat_server.services.plans import PlanBook
 from aichat_server.services.subscriptions import Subscriptions
 from aichat_server.services.webhooks import WebhookInbox
@@ -47,6 +48,11 @@ def build_inbox(settings: Settings, database: Database) -> WebhookInbox:
     """Where webhooks come in; without a STRIPE_WEBHOOK_SECRET it takes none."""
     secret = settings.stripe_webhook_secret
     return WebhookInbox(database, StripeWebhooks(secret.get_secret_value()) if secret is not None else None)
+
+
+def build_proofs(database: Database, payments: Payments | None) -> InvoiceProofs:
+    """What proves invoices; without a payment provider, by the books alone."""
+    return InvoiceProofs(database, payments.invoices if payments is not None else None)
 
 
 def build_grace(settings: Settings) -> timedelta:

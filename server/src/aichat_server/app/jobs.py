@@ -5,6 +5,7 @@ from __future__ import annotations
 from aichat_server.gateways.mail import Mailer
 from aichat_server.gateways.mail_templates import MailTemplates
 from aichat_server.services.billing import Payments
+from aichat_server.services.invoices import Invoices
 from aichat_server.services.rollups import Rollups
 from aichat_server.services.warning_mails import WarningMails
 from aichat_server.services.warnings import QuotaWarnings
@@ -30,3 +31,8 @@ def build_rollups(database: Database) -> Rollups:
 def build_webhooks(database: Database, payments: Payments, invoices: InvoiceSync) -> Webhooks:
     """What acts on Stripe's events."""
     return Webhooks(database, payments.customers, payments.invoices, payments.subscriptions, invoices)
+
+
+def build_invoices(database: Database, payments: Payments | None) -> Invoices:
+    """The monthly invoices; without a payment provider they wait as drafts."""
+    return Invoices(database, payments.invoices if payments is not None else None)

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from aichat_server.app.billing import build_billing, build_inbox, open_payments
+from aichat_server.app.billing import build_billing, build_inbox, build_proofs, open_payments
 from aichat_server.app.catalogue import build_catalogue
 from aichat_server.app.database import connect_database
 from aichat_server.app.parts import (
@@ -95,7 +95,11 @@ async def build(settings: Settings) -> AsyncGenerator[App, None]:
             ConversationServicer(Conversations(opened)),
             NotificationServicer(build_notifications(settings, opened)),
             UsageServicer(UsageReports(opened)),
-            BillingServicer(build_billing(settings, opened, plans, payments), build_inbox(settings, opened)),
+            BillingServicer(
+                build_billing(settings, opened, plans, payments),
+                build_proofs(opened, payments),
+                build_inbox(settings, opened),
+            ),
             Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins),
             CallLimits(limits),
             reflect=settings.environment == "development",

@@ -66,6 +66,7 @@ class Reason(StrEnum):
     SUBSCRIPTION_MISSING = auto()
     SUBSCRIPTION_EXISTS = auto()
     SEATS_EXCEEDED = auto()
+    INVOICE_NOT_FOUND = auto()
 
     SERVER_DRAINING = auto()
     STORAGE_UNAVAILABLE = auto()

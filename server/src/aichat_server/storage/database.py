@@ -14,10 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from aichat_server.domain.plans import PlanLists
 from aichat_server.domain.pricing import Price
+from aichat_server.storage.adjustments import AdjustmentRepository
 from aichat_server.storage.api_keys import ApiKeyRepository
 from aichat_server.storage.billing import BillingRepository
 from aichat_server.storage.conversations import ConversationRepository
 from aichat_server.storage.errors import storage_errors
+from aichat_server.storage.invoices import InvoiceRepository
+from aichat_server.storage.ledger import LedgerRepository
 from aichat_server.storage.messages import MessageRepository
 from aichat_server.storage.notifications import NotificationRepository
 from aichat_server.storage.organizations import OrganizationRepository
@@ -48,6 +51,9 @@ class Tenant:
     messages: MessageRepository
     quotas: QuotaRepository
     billing: BillingRepository
+    ledger: LedgerRepository
+    invoices: InvoiceRepository
+    adjustments: AdjustmentRepository
     notifications: NotificationRepository
     warnings: WarningRepository
     usage: UsageRepository
@@ -141,6 +147,9 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         MessageRepository(connection, org_id),
         QuotaRepository(connection, org_id),
         BillingRepository(connection, org_id),
+        LedgerRepository(connection, org_id),
+        InvoiceRepository(connection, org_id),
+        AdjustmentRepository(connection, org_id),
         NotificationRepository(connection, org_id),
         WarningRepository(connection, org_id),
         UsageRepository(connection, org_id),

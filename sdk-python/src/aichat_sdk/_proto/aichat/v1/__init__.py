@@ -35,6 +35,8 @@ __all__ = (
     "GetSubscriptionResponse",
     "Heartbeat",
     "Invoice",
+    "InvoiceLineKind",
+    "InvoiceStage",
     "InvoiceStatus",
     "LatencyPercentiles",
     "ListConversationsRequest",
@@ -93,6 +95,9 @@ __all__ = (
     "UsageEvent",
     "UsageRow",
     "UsageTotals",
+    "VerifiedLine",
+    "VerifyInvoiceRequest",
+    "VerifyInvoiceResponse",
 )
 
 import datetime
@@ -365,6 +370,11 @@ class ErrorReason(betterproto2.Enum):
     `members`.
     """
 
+    INVOICE_NOT_FOUND = 151
+    """
+    NOT_FOUND. The organisation has no invoice for that month yet: it is made once the month is over.
+    """
+
     UNSUBSCRIBE_TOKEN_INVALID = 160
     """
     INVALID_ARGUMENT. The link that this token is of is not whole, or was not sent by this platform: follow the one in
@@ -446,6 +456,7 @@ class ErrorReason(betterproto2.Enum):
             148: "ERROR_REASON_SUBSCRIPTION_MISSING",
             149: "ERROR_REASON_SUBSCRIPTION_EXISTS",
             150: "ERROR_REASON_SEATS_EXCEEDED",
+            151: "ERROR_REASON_INVOICE_NOT_FOUND",
             160: "ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID",
             80: "ERROR_REASON_SERVER_DRAINING",
             81: "ERROR_REASON_STORAGE_UNAVAILABLE",
@@ -503,6 +514,7 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_SUBSCRIPTION_MISSING": 148,
             "ERROR_REASON_SUBSCRIPTION_EXISTS": 149,
             "ERROR_REASON_SEATS_EXCEEDED": 150,
+            "ERROR_REASON_INVOICE_NOT_FOUND": 151,
             "ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID": 160,
             "ERROR_REASON_SERVER_DRAINING": 80,
             "ERROR_REASON_STORAGE_UNAVAILABLE": 81,
@@ -560,6 +572,143 @@ class GenerationState(betterproto2.Enum):
             "GENERATION_STATE_FAILED": 2,
             "GENERATION_STATE_INTERRUPTED": 3,
             "GENERATION_STATE_CANCELLED": 4,
+        }
+
+
+class InvoiceLineKind(betterproto2.Enum):
+    """
+    What a line of an invoice is about.
+    """
+
+    UNSPECIFIED = 0
+    """
+    Never sent.
+    """
+
+    USAGE = 1
+    """
+    Usage.
+    """
+
+    ADJUSTMENT = 2
+    """
+    A credit, or another change that the operator decided.
+    """
+
+    CARRIED = 3
+    """
+    What is left of credits and goes to the next invoice.
+    """
+
+    @classmethod
+    def betterproto_value_to_renamed_proto_names(cls) -> dict[int, str]:
+        return {
+            0: "INVOICE_LINE_KIND_UNSPECIFIED",
+            1: "INVOICE_LINE_KIND_USAGE",
+            2: "INVOICE_LINE_KIND_ADJUSTMENT",
+            3: "INVOICE_LINE_KIND_CARRIED",
+        }
+
+    @classmethod
+    def betterproto_renamed_proto_names_to_value(cls) -> dict[str, int]:
+        return {
+            "INVOICE_LINE_KIND_UNSPECIFIED": 0,
+            "INVOICE_LINE_KIND_USAGE": 1,
+            "INVOICE_LINE_KIND_ADJUSTMENT": 2,
+            "INVOICE_LINE_KIND_CARRIED": 3,
+        }
+
+
+class InvoiceStage(betterproto2.Enum):
+    """
+    How far an invoice for usage is.
+    """
+
+    UNSPECIFIED = 0
+    """
+    Never sent.
+    """
+
+    DRAFTED = 1
+    """
+    Its lines are made of the books.
+    """
+
+    CREATED = 2
+    """
+    It is being drafted at the payment provider.
+    """
+
+    PUSHED = 3
+    """
+    All lines are on the draft.
+    """
+
+    COMPARED = 4
+    """
+    Books and draft were compared, and are the same.
+    """
+
+    FINALIZED = 5
+    """
+    It is asked for.
+    """
+
+    PAID = 6
+    """
+    It is paid.
+    """
+
+    VOID = 7
+    """
+    It was taken back.
+    """
+
+    UNCOLLECTIBLE = 8
+    """
+    It is not paid, and not asked for any more.
+    """
+
+    SETTLED = 9
+    """
+    There is nothing to ask for: its lines are a statement.
+    """
+
+    BLOCKED = 10
+    """
+    Something was not as it should be; the operator looks into it, and nothing is asked for.
+    """
+
+    @classmethod
+    def betterproto_value_to_renamed_proto_names(cls) -> dict[int, str]:
+        return {
+            0: "INVOICE_STAGE_UNSPECIFIED",
+            1: "INVOICE_STAGE_DRAFTED",
+            2: "INVOICE_STAGE_CREATED",
+            3: "INVOICE_STAGE_PUSHED",
+            4: "INVOICE_STAGE_COMPARED",
+            5: "INVOICE_STAGE_FINALIZED",
+            6: "INVOICE_STAGE_PAID",
+            7: "INVOICE_STAGE_VOID",
+            8: "INVOICE_STAGE_UNCOLLECTIBLE",
+            9: "INVOICE_STAGE_SETTLED",
+            10: "INVOICE_STAGE_BLOCKED",
+        }
+
+    @classmethod
+    def betterproto_renamed_proto_names_to_value(cls) -> dict[str, int]:
+        return {
+            "INVOICE_STAGE_UNSPECIFIED": 0,
+            "INVOICE_STAGE_DRAFTED": 1,
+            "INVOICE_STAGE_CREATED": 2,
+            "INVOICE_STAGE_PUSHED": 3,
+            "INVOICE_STAGE_COMPARED": 4,
+            "INVOICE_STAGE_FINALIZED": 5,
+            "INVOICE_STAGE_PAID": 6,
+            "INVOICE_STAGE_VOID": 7,
+            "INVOICE_STAGE_UNCOLLECTIBLE": 8,
+            "INVOICE_STAGE_SETTLED": 9,
+            "INVOICE_STAGE_BLOCKED": 10,
         }
 
 
@@ -3081,6 +3230,217 @@ class UsageTotals(betterproto2.Message):
 
 
 default_message_pool.register_message("aichat.v1", "UsageTotals", UsageTotals)
+
+
+@dataclass(eq=False, repr=False)
+class VerifiedLine(betterproto2.Message):
+    """
+    A line of an invoice, and what it is held against.
+    """
+
+    line: "int" = betterproto2.field(1, betterproto2.TYPE_INT32)
+    """
+    Its place, from 1 on.
+    """
+
+    kind: "InvoiceLineKind" = betterproto2.field(2, betterproto2.TYPE_ENUM, default_factory=lambda: InvoiceLineKind(0))
+    """
+    What it is about.
+    """
+
+    description: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    The text on the invoice.
+    """
+
+    model: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    The model; empty: all, as for the following three.
+    """
+
+    provider: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    The vendor.
+    """
+
+    member_id: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
+    """
+    The member whose usage it is.
+    """
+
+    price_time: "datetime.datetime | None" = betterproto2.field(
+        7, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
+    )
+    """
+    The version of the price, which is when it came into force; absent: all.
+    """
+
+    plan: "str" = betterproto2.field(8, betterproto2.TYPE_STRING)
+    """
+    The plan that it was used under; empty for what is no usage.
+    """
+
+    overage_basis_points: "int" = betterproto2.field(9, betterproto2.TYPE_INT32)
+    """
+    Basis points that the plan puts on top of what it does not include.
+    """
+
+    usage: "Usage | None" = betterproto2.field(10, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    The tokens.
+    """
+
+    cost: "__google__type__.Money | None" = betterproto2.field(11, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    What it cost, before anything else; of what is no usage, its amount.
+    """
+
+    included: "__google__type__.Money | None" = betterproto2.field(12, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    What of that the plan includes.
+    """
+
+    amount: "__google__type__.Money | None" = betterproto2.field(13, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    What is asked for: the rest with what is on top, rounded once to whole cents, halves to the even one.
+    """
+
+    ledger_cost: "__google__type__.Money | None" = betterproto2.field(14, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    What the books cost now; absent where they have no such line.
+    """
+
+    ledger_amount: "__google__type__.Money | None" = betterproto2.field(15, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    What would be asked for by the books now; absent as the former.
+    """
+
+    provider_amount: "__google__type__.Money | None" = betterproto2.field(16, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    What the payment provider asks for; absent where it has no such line, or none was sent.
+    """
+
+    event_count: "int" = betterproto2.field(17, betterproto2.TYPE_INT64)
+    """
+    How many events it is made of, as the following by the stored line.
+    """
+
+    first_event_time: "datetime.datetime | None" = betterproto2.field(
+        18, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
+    )
+    """
+    When the first of them occurred.
+    """
+
+    first_generation_id: "str" = betterproto2.field(19, betterproto2.TYPE_STRING)
+    """
+    The generation of the first.
+    """
+
+    last_event_time: "datetime.datetime | None" = betterproto2.field(
+        20, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
+    )
+    """
+    When the last of them occurred.
+    """
+
+    last_generation_id: "str" = betterproto2.field(21, betterproto2.TYPE_STRING)
+    """
+    The generation of the last.
+    """
+
+    sha256: "str" = betterproto2.field(22, betterproto2.TYPE_STRING)
+    """
+    SHA-256, in hex, over its events as docs/contract.md writes them.
+    """
+
+    ledger_sha256: "str" = betterproto2.field(23, betterproto2.TYPE_STRING)
+    """
+    The same by the books now; empty where they have no such line.
+    """
+
+    proven: "bool" = betterproto2.field(24, betterproto2.TYPE_BOOL)
+    """
+    Whether all of it is the same everywhere.
+    """
+
+
+default_message_pool.register_message("aichat.v1", "VerifiedLine", VerifiedLine)
+
+
+@dataclass(eq=False, repr=False)
+class VerifyInvoiceRequest(betterproto2.Message):
+    """
+    Asks for the proof of an invoice.
+    """
+
+    month: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The month whose usage it is for, such as "2026-10", in UTC; of the years 1970 to 8999.
+    """
+
+
+default_message_pool.register_message("aichat.v1", "VerifyInvoiceRequest", VerifyInvoiceRequest)
+
+
+@dataclass(eq=False, repr=False)
+class VerifyInvoiceResponse(betterproto2.Message):
+    """
+    The proof of an invoice. Amounts are US dollars, to the nano-dollar.
+    """
+
+    month: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The month, as asked for.
+    """
+
+    stage: "InvoiceStage" = betterproto2.field(2, betterproto2.TYPE_ENUM, default_factory=lambda: InvoiceStage(0))
+    """
+    How far the invoice is.
+    """
+
+    number: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    The number on the invoice; empty until it is asked for.
+    """
+
+    proven: "bool" = betterproto2.field(4, betterproto2.TYPE_BOOL)
+    """
+    Whether books, hourly sums, lines and the payment provider's are the same.
+    """
+
+    difference: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    What is not; empty if it is proven.
+    """
+
+    ledger_cost: "__google__type__.Money | None" = betterproto2.field(6, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    What the month's usage cost, by the books.
+    """
+
+    hourly_cost: "__google__type__.Money | None" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    The same by the hourly sums.
+    """
+
+    total: "__google__type__.Money | None" = betterproto2.field(8, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    What the invoice comes to: the sum of its lines, in whole cents.
+    """
+
+    sha256: "str" = betterproto2.field(9, betterproto2.TYPE_STRING)
+    """
+    SHA-256, in hex, over the lines' amounts, terms and hashes.
+    """
+
+    lines: "list[VerifiedLine]" = betterproto2.field(10, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    The lines, in order.
+    """
+
+
+default_message_pool.register_message("aichat.v1", "VerifyInvoiceResponse", VerifyInvoiceResponse)
 
 
 from ...google import api as __google__api__

@@ -139,8 +139,6 @@ async def serving(authenticator: Authenticator, database: Database) -> AsyncGene
     billing = BillingServicer(
         Billing(database, plans, None, timedelta(0)), InvoiceProofs(database, None), WebhookInbox(database, None)
     )
-        Billing(database, plans, None, timedelta(0)), InvoiceProofs(database, None), WebhookInbox(database, None)
-    )
     server = build_server(
         waiting,
         conversations,

@@ -11,12 +11,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres
+from aichat_server.domain import statements
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.invoices import AdjustmentKind, InvoiceStage
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.periods import month
 from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
-from aichat_server.domain.statements import statement
 from aichat_server.domain.usage import Usage
 from aichat_server.domain.warnings import QuotaUse
 from aichat_server.services.quotas import Quotas
@@ -107,7 +107,7 @@ async def _tenant(database: Database) -> Principal:
         await tenant.notifications.set_quota_warnings(user_id, wanted=False)
         await tenant.invoices.close(JANUARY)
         credit = await tenant.adjustments.add(uuid4(), AdjustmentKind.CREDIT, NanoUsd(-1), reason="Sorry", actor="ops")
-        await tenant.invoices.draft(JANUARY, statement((), [credit]), InvoiceStage.SETTLED, customer_id=None)
+        await tenant.invoices.draft(JANUARY, statements.statement((), [credit]), InvoiceStage.SETTLED, customer_id=None)
         await tenant.adjustments.mark_refunded(credit.adjustment_id, str(uuid4()))
     await database.turns.begin(turn(principal))
     return principal

@@ -11,9 +11,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.billing import SubscriptionStatus
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.plans import Plan
 from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.domain.subscriptions import Subscription
 from aichat_server.domain.warnings import QuotaUse
 from aichat_server.services.quotas import Quotas
 from aichat_server.storage.database import Database
@@ -23,7 +26,7 @@ from tests.integration.storage.turns import exchange, turn
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 # Whose a row is, where that is not its org_id; what no tenant may touch at all has None.
-OWNED_BY = {"users": "user_id", "alembic_version": None, "prices": None}
+OWNED_BY = {"users": "user_id", "alembic_version": None, "plans": None, "prices": None, "stripe_events": None}
 # The time that a row has, where that is not created_at.
 TIMES = {
     "generations": "started_at",
@@ -33,6 +36,8 @@ TIMES = {
     "holds": "expires_at",
     "quota_warnings": "noted_at",
     "notification_settings": "updated_at",
+    "plan_periods": "starts_at",
+    "subscriptions": "updated_at",
 }
 TABLES = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'aichat'::regnamespace AND relkind IN ('r', 'p', 'm', 'v', 'f')"
@@ -89,6 +94,10 @@ async def _tenant(database: Database) -> Principal:
     async with database.tenant(org_id, user_id) as tenant:
         await tenant.warnings.note(user_id, used)
         await tenant.notifications.set_quota_warnings(user_id, wanted=False)
+        account = await tenant.billing.ensure_account()
+        await tenant.billing.settle_customer(f"cus_{org_id}")
+        bought = Subscription("sub", Plan.PRO, SubscriptionStatus.ACTIVE, 1, day, day, False, None, None)
+        assert await tenant.billing.take_over(bought, day, seen_version=account.seen_version, grace_ends_at=None)
     await database.turns.begin(turn(principal))
     return principal
 
@@ -100,10 +109,13 @@ async def test_every_table_has_row_level_security_forced_on_its_owner_too(tenant
     )
     forced = {tuple(row) for row in flags if row["relname"] in tenants.tables}
     assert forced == {(name, "r", True, True) for name in tenants.tables}
-    # Alembic's table is the owner's alone; prices are everyone's to read, and the owner's to write.
+    # Alembic's table is the owner's alone; plans and prices are everyone's to read, and the owner's to write; events
+    # are the work list's.
     assert [tuple(row) for row in flags if row["relname"] not in tenants.tables] == [
         ("alembic_version", "r", True, False),
+        ("plans", "r", True, False),
         ("prices", "r", True, False),
+        ("stripe_events", "r", True, True),
     ]
 
 
@@ -138,7 +150,7 @@ async def test_the_work_list_tells_organisations_to_jobs_alone_and_is_read_only(
     async with connection(postgres.app_url) as app, app.transaction():
         await app.execute("SELECT set_config('aichat.work_list', 'on', true)")
         assert both <= {row["org_id"] for row in await app.fetch("SELECT org_id FROM aichat.organizations")}
-        for table in tenants.tables.keys() - {"organizations"}:
+        for table in tenants.tables.keys() - {"organizations", "billing_accounts"}:
             assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
         assert await app.execute("UPDATE aichat.organizations SET plan = 'team'") == "UPDATE 0"
         # Inside a tenant the list is out of sight.

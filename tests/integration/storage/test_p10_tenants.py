@@ -12,11 +12,14 @@ import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.domain import statements
+from aichat_server.domain.billing import SubscriptionStatus
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.invoices import AdjustmentKind, InvoiceStage
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.periods import month
+from aichat_server.domain.plans import Plan
 from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.domain.subscriptions import Subscription
 from aichat_server.domain.usage import Usage
 from aichat_server.domain.warnings import QuotaUse
 from aichat_server.services.quotas import Quotas
@@ -28,7 +31,7 @@ from tests.integration.storage.turns import exchange, failed, turn
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 # Whose a row is, where that is not its org_id; what no tenant may touch at all has None.
-OWNED_BY = {"users": "user_id", "alembic_version": None, "prices": None}
+OWNED_BY = {"users": "user_id", "alembic_version": None, "plans": None, "prices": None, "stripe_events": None}
 # The time that a row has, where that is not created_at.
 TIMES = {
     "generations": "started_at",
@@ -44,6 +47,8 @@ TIMES = {
     "closed_books": "closed_until",
     "invoices": "updated_at",
     "invoice_lines": "first_at",
+    "plan_periods": "starts_at",
+    "subscriptions": "updated_at",
 }
 JANUARY = month(2024, 1)
 TABLES = (
@@ -109,6 +114,10 @@ async def _tenant(database: Database) -> Principal:
         credit = await tenant.adjustments.add(uuid4(), AdjustmentKind.CREDIT, NanoUsd(-1), reason="Sorry", actor="ops")
         await tenant.invoices.draft(JANUARY, statements.statement((), [credit]), InvoiceStage.SETTLED, customer_id=None)
         await tenant.adjustments.mark_refunded(credit.adjustment_id, str(uuid4()))
+        account = await tenant.billing.ensure_account()
+        await tenant.billing.settle_customer(f"cus_{org_id}")
+        bought = Subscription("sub", Plan.PRO, SubscriptionStatus.ACTIVE, 1, day, day, False, None, None)
+        assert await tenant.billing.take_over(bought, day, seen_version=account.seen_version, grace_ends_at=None)
     await database.turns.begin(turn(principal))
     return principal
 
@@ -120,10 +129,13 @@ async def test_every_table_has_row_level_security_forced_on_its_owner_too(tenant
     )
     forced = {tuple(row) for row in flags if row["relname"] in tenants.tables}
     assert forced == {(name, "r", True, True) for name in tenants.tables}
-    # Alembic's table is the owner's alone; prices are everyone's to read, and the owner's to write.
+    # Alembic's table is the owner's alone; plans and prices are everyone's to read, and the owner's to write; events
+    # are the work list's.
     assert [tuple(row) for row in flags if row["relname"] not in tenants.tables] == [
         ("alembic_version", "r", True, False),
+        ("plans", "r", True, False),
         ("prices", "r", True, False),
+        ("stripe_events", "r", True, True),
     ]
 
 
@@ -159,7 +171,7 @@ async def test_the_work_list_tells_organisations_to_jobs_alone_and_is_read_only(
         await app.execute("SELECT set_config('aichat.work_list', 'on', true)")
         assert both <= {row["org_id"] for row in await app.fetch("SELECT org_id FROM aichat.organizations")}
         assert both <= {row["org_id"] for row in await app.fetch("SELECT org_id FROM aichat.open_hours")}
-        for table in tenants.tables.keys() - {"organizations", "open_hours"}:
+        for table in tenants.tables.keys() - {"organizations", "open_hours", "billing_accounts"}:
             assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
         assert await app.execute("UPDATE aichat.organizations SET plan = 'team'") == "UPDATE 0"
         assert await app.execute("DELETE FROM aichat.open_hours") == "DELETE 0"

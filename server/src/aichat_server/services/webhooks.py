@@ -65,6 +65,23 @@ class WebhookInbox:
                 await work.stripe_events.add(event, now)
 
 
+class ParkedWebhooks:
+    """The events that were given up, for operators to look into."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(self) -> list[ParkedEvent]:
+        """Those that there are, the newest first."""
+        async with self._database.work_list() as work:
+            return [*await work.stripe_events.list_parked()]
+
+    async def release(self, event_id: str) -> bool:
+        """Has one tried again; False if there is none of this id."""
+        async with self._database.work_list() as work:
+            return await work.stripe_events.release(event_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Webhooks:
     """Acts on the events that were stored."""
@@ -89,16 +106,6 @@ class Webhooks:
             done += await self._process(event, now)
         return done
 
-    async def list_parked(self) -> list[ParkedEvent]:
-        """The events that were given up, the newest first."""
-        async with self.database.work_list() as work:
-            return list(await work.stripe_events.list_parked())
-
-    async def release(self, event_id: str) -> bool:
-        """Has an event that was given up tried again; False if there is none."""
-        async with self.database.work_list() as work:
-            return await work.stripe_events.release(event_id)
-
     async def _process(self, event: ClaimedEvent, now: datetime) -> bool:
         if event.attempts > MOST_ATTEMPTS:
             # Each attempt broke off without a word: it may be what ends the worker.
@@ -120,7 +127,9 @@ class Webhooks:
         async with self.database.work_list() as work:
             if event.attempts < MOST_ATTEMPTS or reason in NOT_ITS_FAULT:
                 _log.warning("webhook failed, and is tried again", **told, exc_info=error)
-                await work.stripe_events.postpone(event.event_id, now + wait_after(event.attempts), failure)
+                # An outage, however long, leaves it one attempt at least.
+                counted = min(event.attempts, MOST_ATTEMPTS - 1)
+                await work.stripe_events.postpone(event.event_id, now + wait_after(event.attempts), failure, counted)
             else:
                 _log.error("webhook given up", **told, exc_info=error)
                 await work.stripe_events.park(event.event_id, now, failure)

@@ -39,9 +39,9 @@ class StripeEventStore:
         """It has been acted on."""
         await self._set(event_id, due_at=None, processed_at=now, failure=None)
 
-    async def postpone(self, event_id: str, until: datetime, failure: str) -> None:
-        """It failed, and is to be tried again."""
-        await self._set(event_id, due_at=until, failure=failure)
+    async def postpone(self, event_id: str, until: datetime, failure: str, attempts: int) -> None:
+        """It failed, and is to be tried again; `attempts`: how many of those it has had are counted."""
+        await self._set(event_id, due_at=until, failure=failure, attempts=attempts)
 
     async def park(self, event_id: str, now: datetime, failure: str) -> None:
         """It failed too often, and is left to the operator."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from aichat.v1 import chat_pb2, conversations_pb2, notifications_pb2, usage_pb2
+from aichat.v1 import billing_pb2, chat_pb2, conversations_pb2, notifications_pb2, usage_pb2
 from aichat_sdk import AsyncAIChat
 from aichat_server.rpc.access import access_by_method
+from aichat_server.rpc.billing import BillingServicer
 from aichat_server.rpc.chat import ChatServicer
 from aichat_server.rpc.conversations import ConversationServicer
 from aichat_server.rpc.notifications import NotificationServicer
@@ -19,7 +20,7 @@ from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 FILES: tuple[FileDescriptor, ...] = tuple(
-    file.DESCRIPTOR for file in (chat_pb2, conversations_pb2, notifications_pb2, usage_pb2)
+    file.DESCRIPTOR for file in (billing_pb2, chat_pb2, conversations_pb2, notifications_pb2, usage_pb2)
 )
 METHODS: list[MethodDescriptor] = [
     method for file in FILES for service in file.services_by_name.values() for method in service.methods
@@ -29,6 +30,7 @@ SERVICERS: dict[str, type] = {
     "aichat.v1.ConversationService": ConversationServicer,
     "aichat.v1.NotificationService": NotificationServicer,
     "aichat.v1.UsageService": UsageServicer,
+    "aichat.v1.BillingService": BillingServicer,
 }
 SDK = {
     "StreamChat": "chat.stream",
@@ -47,6 +49,12 @@ SDK = {
     "GetQuotas": "usage.quotas",
     "ListUsageEvents": "usage.events",
     "ExportUsageEvents": "usage.export",
+    "ListPlans": "billing.list_plans",
+    "GetSubscription": "billing.get_subscription",
+    "CreateCheckoutSession": "billing.create_checkout_session",
+    "CreatePortalSession": "billing.create_portal_session",
+    "ChangePlan": "billing.change_plan",
+    "ListInvoices": "billing.list_invoices",
 }
 
 each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
@@ -80,8 +88,8 @@ def test_it_says_who_may_call_it(method: MethodDescriptor) -> None:
 
 
 @each_method
-async def test_it_has_an_sdk_method_unless_it_answers_with_a_page(method: MethodDescriptor) -> None:
-    if "page" in method.output_type.fields_by_name:
+async def test_it_has_an_sdk_method_unless_it_is_not_for_members(method: MethodDescriptor) -> None:
+    if access_by_method(SERVICES)[f"/{method.containing_service.full_name}/{method.name}"].public:
         assert method.name not in SDK
         return
     async with AsyncAIChat(api_key="ak_none", endpoint="127.0.0.1:1") as client:

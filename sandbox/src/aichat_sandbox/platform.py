@@ -15,7 +15,7 @@ from .ports import HOST, free_ports
 from .postgres import Postgres, run_postgres
 from .redis import start_redis
 from .server import MintedKey, Server, load_server
-from .standins import STRIPE, mail_settings, played, settings_for, start_mail, start_stand_in
+from .standins import STRIPE, mail_settings, played, send_webhooks, settings_for, start_mail, start_stand_in
 from .stripe.webhooks import SECRET
 from .supervisor import Child, Supervisor, together
 from .workers import load_workers, start_workers
@@ -129,6 +129,7 @@ class _Boot:
             key = group.create_task(self._key(server, is_new=is_new))
             group.create_task(self._serve(server, loaded.result(), envoy.result()))
             group.create_task(self._work(workers.result(), settings))
+        await send_webhooks(stripe.result(), f"http://{envoy.result().address}/v1/stripe/webhook")
         return Platform(
             key=key.result(),
             envoy=envoy.result(),

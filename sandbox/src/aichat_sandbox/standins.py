@@ -75,6 +75,15 @@ async def start_stand_in(
     return f"http://{HOST}:{port_file.read_text()}"
 
 
+async def send_webhooks(stripe_url: str, to: str) -> None:
+    """Has Stripe's stand-in send its webhooks to this address."""
+    async with (
+        ClientSession() as session,
+        session.post(f"{stripe_url}/_control/webhook", json={"url": to}) as response,
+    ):
+        response.raise_for_status()
+
+
 def _gone(path: Path) -> Path:
     path.unlink(missing_ok=True)
     return path

@@ -7,6 +7,7 @@ from typing import Self
 
 from aichat_sdk._settings import ClientSettings, is_loopback, resolve_api_key, resolve_endpoint
 from aichat_sdk._transport import Transport
+from aichat_sdk.billing import Billing
 from aichat_sdk.chat import Chat
 from aichat_sdk.conversations import Conversations
 from aichat_sdk.models import Models
@@ -60,6 +61,8 @@ class AsyncAIChat:
         """Says which e-mails come."""
         self.usage = Usage(self._transport)
         """Tells what was used and what that cost."""
+        self.billing = Billing(self._transport)
+        """Subscribes to plans, and shows invoices."""
 
     async def close(self) -> None:
         """Closes the connection; calls under way end with ClosedError."""

@@ -11,7 +11,7 @@ AIChatError                   anything below
 ├── QuotaExceededError        ask for a shorter answer, wait until the quota resets, or have it raised
 ├── RateLimitError            wait for `retry_after` seconds, then call again; or ask for a larger plan
 ├── ProviderError             ask another model, or the same one later
-├── BillingError              pay another way, or have it looked into: the payment provider did not do it
+├── BillingError              pay another way, or change what is asked of billing: it was not done
 ├── AnswerRefusedError        ask something else
 ├── AnswerCancelledError      nothing: somebody cancelled the answer
 ├── NotResumableError         read the message that `metadata` names: it is stored, and its stream is gone
@@ -131,7 +131,7 @@ class ProviderError(AIChatError):
 
 
 class BillingError(AIChatError):
-    """The payment provider did not take the request or the card, or there is none; `reason` says which."""
+    """Billing did not do it: the card, the request or the subscription will not do; `reason` says which."""
 
 
 class AnswerRefusedError(AIChatError):

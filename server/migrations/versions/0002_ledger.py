@@ -1,4 +1,4 @@
-"""Prices, the books, quotas and holds."""
+"""Prices, the books, plans, quotas and holds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    for name in ("tables", "quotas", "book", "security"):
+    for name in ("tables", "security", "plans", "quotas", "book"):
         _run(name)
 
 

@@ -13,12 +13,16 @@ from uuid import UUID
 
 from aichat_server.domain.errors import AichatError
 from aichat_server.domain.money import NanoUsd, from_decimal
-from aichat_server.domain.plans import Plan
+from aichat_server.domain.plans import Plan, Rates
 from aichat_server.domain.quotas import QuotaPeriod
 from aichat_server.settings import Settings, SettingsError, load_settings
 
 MAX_KEY_DAYS = 36_500
 MOST_USD = 1_000_000_000
+MAX_TRIAL_DAYS = 730
+
+_NANO_PER_CENT = 10_000_000
+_MOST = 2**31 - 1
 
 Run = Callable[[Settings, argparse.Namespace], int]
 
@@ -61,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_organizations(commands.add_parser("organizations", help="set where their e-mails go, and their time zone"))
     _add_quotas(commands.add_parser("quotas", help="set, remove and show what may be spent"))
     _add_usage(commands.add_parser("usage", help="check or rebuild the hourly sums"))
+    _add_plans(commands.add_parser("plans", help="show the plans, and change their terms"))
+    _add_webhooks(commands.add_parser("webhooks", help="look after the payment provider's events"))
     return parser
 
 
@@ -125,6 +131,83 @@ def _add_quotas(parser: argparse.ArgumentParser) -> None:
     showing.set_defaults(command=("quotas", "show"))
     for command in (setting, removing, showing):
         command.add_argument("--organization-id", type=UUID, required=True)
+
+
+def _add_plans(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("show", help="print the terms in force")
+    command.set_defaults(command=("plans", "show"))
+    command = commands.add_parser("set", help="change a plan's terms from now on; what is left out stays as it is")
+    command.add_argument("plan", type=Plan, choices=list(Plan))
+    command.add_argument("--seat-usd", type=_price, metavar="USD", help="what a seat costs a month")
+    command.add_argument("--included-usd", type=_usd, metavar="USD", help="usage that a month includes")
+    command.add_argument("--overage-basis-points", type=_count, metavar="N", help="what usage above that costs on top")
+    for whose in ("caller", "organization"):
+        command.add_argument(f"--{whose}-rates", type=_rates, metavar="R,T,S", help="requests, tokens, open streams")
+    command.add_argument("--most-seats", type=_count_or_any, metavar="N|any")
+    command.add_argument("--models", type=_models_or_any, metavar="ID,...|any", help="the models that may be asked")
+    command.add_argument(
+        "--retention-days", type=_count_or_any, metavar="N|any", help="how long conversations are kept"
+    )
+    command.add_argument("--trial-days", type=_trial_days, metavar="N", help="with which the first subscription begins")
+    command.set_defaults(command=("plans", "set_terms"))
+
+
+def _add_webhooks(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("parked", help="print the events that were given up")
+    command.set_defaults(command=("webhooks", "parked"))
+    command = commands.add_parser("retry", help="have one of them tried again")
+    command.add_argument("event_id")
+    command.set_defaults(command=("webhooks", "retry"))
+
+
+def _price(text: str) -> NanoUsd:
+    price = _usd(text)
+    if price == 0 or price % _NANO_PER_CENT:
+        raise argparse.ArgumentTypeError("more than 0, in whole cents")
+    return price
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 0 <= int(text) <= _MOST:
+        raise argparse.ArgumentTypeError(f"a whole number from 0 to {_MOST}")
+    return int(text)
+
+
+def _trial_days(text: str) -> int:
+    days = _count(text)
+    if days > MAX_TRIAL_DAYS:
+        raise argparse.ArgumentTypeError(f"from 0 to {MAX_TRIAL_DAYS} days")
+    return days
+
+
+def _some(text: str) -> int:
+    count = _count(text)
+    if count == 0:
+        raise argparse.ArgumentTypeError("from 1 on")
+    return count
+
+
+def _count_or_any(text: str) -> int | str:
+    return text if text == "any" else _some(text)
+
+
+def _models_or_any(text: str) -> frozenset[str] | str:
+    if text == "any":
+        return text
+    models = frozenset(word.strip() for word in text.split(",") if word.strip())
+    if not models:
+        raise argparse.ArgumentTypeError("ids of models, with commas between them, or any")
+    return models
+
+
+def _rates(text: str) -> Rates:
+    words = text.split(",")
+    if len(words) != 3:
+        raise argparse.ArgumentTypeError("three numbers: requests and tokens a minute, and open streams")
+    requests, tokens, streams = (_some(word) for word in words)
+    return Rates(requests, tokens, streams)
 
 
 def _usd(text: str) -> NanoUsd:

@@ -108,6 +108,7 @@ class Settings(BaseSettings):
     stripe_secret_key: Annotated[SecretStr | None, Field(alias="STRIPE_SECRET_KEY")] = None
     stripe_webhook_secret: Annotated[SecretStr | None, Field(alias="STRIPE_WEBHOOK_SECRET")] = None
     stripe_base_url: Annotated[str | None, Field(alias="AICHAT_STRIPE_BASE_URL")] = None
+    billing_grace_days: Annotated[int, Field(alias="AICHAT_BILLING_GRACE_DAYS", ge=0, le=365)] = 7
 
     supabase_url: Annotated[str | None, Field(alias="SUPABASE_URL")] = None
     supabase_jwt_secret: Annotated[SecretStr | None, Field(alias="SUPABASE_JWT_SECRET", min_length=32)] = None

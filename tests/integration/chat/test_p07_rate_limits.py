@@ -12,9 +12,10 @@ from uuid import uuid4
 import grpc
 import pytest
 from aichat.v1 import chat_pb2
-from aichat_server.domain.plans import PLAN_RATES, Plan
+from aichat_server.domain.plans import Plan
 from aichat_server.storage.database import Database
 
+from tests.fixtures.rates import FREE_RATES
 from tests.fixtures.redis import RedisUnderTest, run_redis
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest, minted_key
 from tests.integration.chat.asking import (
@@ -28,7 +29,7 @@ from tests.integration.chat.asking import (
     text_of,
 )
 
-FREE = PLAN_RATES[Plan.FREE].caller
+FREE = FREE_RATES.caller
 Call: TypeAlias = "grpc.aio.UnaryStreamCall[chat_pb2.StreamChatRequest, chat_pb2.StreamChatResponse]"
 WAITING = script(words=3, hang_after=1)
 

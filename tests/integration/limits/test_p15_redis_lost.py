@@ -11,14 +11,14 @@ from uuid import uuid4
 import pytest
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
-from aichat_server.domain.plans import PLAN_RATES, Plan
 from aichat_server.gateways.limits import open_shared_limits
 from aichat_server.services.limits import Admission, RateLimits
 from structlog.testing import capture_logs
 
+from tests.fixtures.rates import FREE_RATES, rates_of
 from tests.fixtures.redis import RedisUnderTest
 
-FREE = PLAN_RATES[Plan.FREE].caller
+FREE = FREE_RATES.caller
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def caller() -> Principal:
 async def process(redis: RedisUnderTest) -> AsyncGenerator[RateLimits, None]:
     """The limits as one server process keeps them."""
     async with open_shared_limits(redis.url) as shared:
-        limits = RateLimits(shared)
+        limits = RateLimits(shared, rates_of)
         async with limits.kept():
             yield limits
 
@@ -50,7 +50,7 @@ async def test_processes_share_a_limit(redis: RedisUnderTest, caller: Principal)
 
 
 async def test_without_redis_each_process_limits_by_itself(caller: Principal) -> None:
-    one, other = RateLimits(None), RateLimits(None)
+    one, other = RateLimits(None, rates_of), RateLimits(None, rates_of)
     assert await let_in(one, caller, 100) == await let_in(other, caller, 100) == FREE.requests_per_minute
 
 

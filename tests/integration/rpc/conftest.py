@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import grpc
@@ -17,18 +18,23 @@ from aichat.v1.notifications_pb2_grpc import NotificationServiceStub
 from aichat.v1.usage_pb2_grpc import UsageServiceStub
 from aichat_server.domain.errors import Reason
 from aichat_server.domain.observing import Observer
+from aichat_server.rpc.billing import BillingServicer
 from aichat_server.rpc.conversations import ConversationServicer
 from aichat_server.rpc.interceptors.authentication import Authentication
 from aichat_server.rpc.interceptors.limits import CallLimits
 from aichat_server.rpc.notifications import NotificationServicer
 from aichat_server.rpc.server import RpcServer, build_server
 from aichat_server.rpc.usage import UsageServicer
+from aichat_server.services.billing import Billing
 from aichat_server.services.conversations import Conversations
 from aichat_server.services.identity import Authenticator
+from aichat_server.services.invoice_proofs import InvoiceProofs
 from aichat_server.services.limits import RateLimits
 from aichat_server.services.notifications import Notifications
 from aichat_server.services.organizations import MintedKey, Organizations
+from aichat_server.services.plans import PlanBook
 from aichat_server.services.usage import UsageReports
+from aichat_server.services.webhooks import WebhookInbox
 from aichat_server.storage.database import Database
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
@@ -129,13 +135,19 @@ async def serving(authenticator: Authenticator, database: Database) -> AsyncGene
     usage = UsageServicer(UsageReports(database))
     waiting = WaitingChat()
     notifications = NotificationServicer(Notifications(database, MAIL_SECRET))
+    plans = PlanBook(database)
+    await plans.refresh()
+    billing = BillingServicer(
+        Billing(database, plans, None, timedelta(0)), InvoiceProofs(database, None), WebhookInbox(database, None)
+    )
     server = build_server(
         waiting,
         conversations,
         notifications,
         usage,
+        billing,
         authentication,
-        CallLimits(RateLimits(None)),
+        CallLimits(RateLimits(None, plans.rates)),
         Observer(),
         reflect=True,
     )

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from aichat_sandbox.postgres import Postgres
 from aichat_server.domain.identity import Principal
+from aichat_server.domain.plans import Plan
 from aichat_server.services.quotas import Quotas
 from aichat_server.storage.database import Database
 from aichat_server.storage.turns import TurnBegun
@@ -109,6 +110,7 @@ async def test_quotas_are_what_a_simple_model_says(
     principal = Principal(uuid4(), uuid4())
     async with database.tenant(principal.org_id, principal.member_id) as tenant:
         await tenant.organizations.ensure("Test", principal.member_id)
+        await tenant.organizations.set_plan(Plan.TEAM)
     machine = Machine(postgres, database, principal)
     for what, amount in steps:
         await machine.step(what, amount)

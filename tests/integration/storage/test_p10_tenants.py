@@ -11,9 +11,15 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres
+from aichat_server.domain import statements
+from aichat_server.domain.billing import SubscriptionStatus
 from aichat_server.domain.identity import Principal
+from aichat_server.domain.invoices import AdjustmentKind, InvoiceStage
 from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.periods import month
+from aichat_server.domain.plans import Plan
 from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.domain.subscriptions import Subscription
 from aichat_server.domain.usage import Usage
 from aichat_server.domain.warnings import QuotaUse
 from aichat_server.services.quotas import Quotas
@@ -25,7 +31,7 @@ from tests.integration.storage.turns import exchange, failed, turn
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 # Whose a row is, where that is not its org_id; what no tenant may touch at all has None.
-OWNED_BY = {"users": "user_id", "alembic_version": None, "prices": None}
+OWNED_BY = {"users": "user_id", "alembic_version": None, "plans": None, "prices": None, "stripe_events": None}
 # The time that a row has, where that is not created_at.
 TIMES = {
     "generations": "started_at",
@@ -39,7 +45,13 @@ TIMES = {
     "leases": "expires_at",
     "quota_warnings": "noted_at",
     "notification_settings": "updated_at",
+    "closed_books": "closed_until",
+    "invoices": "updated_at",
+    "invoice_lines": "first_at",
+    "plan_periods": "starts_at",
+    "subscriptions": "updated_at",
 }
+JANUARY = month(2024, 1)
 TABLES = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'aichat'::regnamespace AND relkind IN ('r', 'p', 'm', 'v', 'f')"
 )
@@ -90,8 +102,8 @@ async def _tenant(database: Database) -> Principal:
         await tenant.organizations.ensure_personal(user_id, "someone@example.com")
         await tenant.api_keys.add(key_id, user_id, b"hash", None)
     principal = Principal(org_id, user_id, key_id)
-    month = QuotaName(QuotaScope.ORGANIZATION, org_id, QuotaPeriod.MONTH)
-    assert await Quotas(database).set(org_id, month, None, NanoUsd(0))
+    monthly = QuotaName(QuotaScope.ORGANIZATION, org_id, QuotaPeriod.MONTH)
+    assert await Quotas(database).set(org_id, monthly, None, NanoUsd(0))
     await exchange(database, principal)
     name = QuotaName(QuotaScope.MEMBER, user_id, QuotaPeriod.DAY)
     day = datetime(2026, 1, 31, tzinfo=UTC)
@@ -99,6 +111,14 @@ async def _tenant(database: Database) -> Principal:
     async with database.tenant(org_id, user_id) as tenant:
         await tenant.warnings.note(user_id, used)
         await tenant.notifications.set_quota_warnings(user_id, wanted=False)
+        await tenant.invoices.close(JANUARY)
+        credit = await tenant.adjustments.add(uuid4(), AdjustmentKind.CREDIT, NanoUsd(-1), reason="Sorry", actor="ops")
+        await tenant.invoices.draft(JANUARY, statements.statement((), [credit]), InvoiceStage.SETTLED, customer_id=None)
+        await tenant.adjustments.mark_refunded(credit.adjustment_id, str(uuid4()))
+        account = await tenant.billing.ensure_account()
+        await tenant.billing.settle_customer(f"cus_{org_id}")
+        bought = Subscription("sub", Plan.PRO, SubscriptionStatus.ACTIVE, 1, day, day, False, None, None)
+        assert await tenant.billing.take_over(bought, day, seen_version=account.seen_version, grace_ends_at=None)
     await database.turns.begin(turn(principal))
     return principal
 
@@ -110,10 +130,13 @@ async def test_every_table_has_row_level_security_forced_on_its_owner_too(tenant
     )
     forced = {tuple(row) for row in flags if row["relname"] in tenants.tables}
     assert forced == {(name, "r", True, True) for name in tenants.tables}
-    # Alembic's table is the owner's alone; prices are everyone's to read, and the owner's to write.
+    # Alembic's table is the owner's alone; plans and prices are everyone's to read, and the owner's to write; events
+    # are the work list's.
     assert [tuple(row) for row in flags if row["relname"] not in tenants.tables] == [
         ("alembic_version", "r", True, False),
+        ("plans", "r", True, False),
         ("prices", "r", True, False),
+        ("stripe_events", "r", True, True),
     ]
 
 
@@ -155,7 +178,7 @@ async def test_the_work_lists_tell_ids_and_times_to_jobs_alone_and_are_read_only
         for table in ("leases", "open_hours"):
             listed = await app.fetch(f"SELECT org_id FROM aichat.{table}")  # noqa: S608
             assert both <= {row["org_id"] for row in listed}, table
-        for table in tenants.tables.keys() - {"organizations", "leases", "open_hours"}:
+        for table in tenants.tables.keys() - {"organizations", "leases", "open_hours", "billing_accounts"}:
             assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
         assert await app.execute("UPDATE aichat.organizations SET plan = 'team'") == "UPDATE 0"
         statements = (

@@ -47,18 +47,18 @@ async def test_an_organisation_has_one_customer_whatever_it_is_called(
     customers: StripeCustomers, stripe_sdk: sdk.StripeClient
 ) -> None:
     org_id = uuid4()
-    first = await customers.ensure_customer(org_id, name="Ada & Co", email="ada@example.com")
-    second = await customers.ensure_customer(org_id, name="Ada Inc", email=None)
+    first = await customers.ensure_customer(org_id, 0, name="Ada & Co", email="ada@example.com")
+    second = await customers.ensure_customer(org_id, 0, name="Ada Inc", email=None)
     assert first == second
     made = await stripe_sdk.v1.customers.retrieve_async(first)
     assert (made.name, made.email) == ("Ada Inc", None)
     assert made.metadata is not None
     assert made.metadata.to_dict() == {"org_id": str(org_id)}
-    assert await customers.ensure_customer(uuid4(), name="Ada Inc", email=None) != first
+    assert await customers.ensure_customer(uuid4(), 0, name="Ada Inc", email=None) != first
 
 
 async def test_a_deleted_customer_is_known_to_be(customers: StripeCustomers, stripe_sdk: sdk.StripeClient) -> None:
-    customer = await customers.ensure_customer(uuid4(), name="Ada", email=None)
+    customer = await customers.ensure_customer(uuid4(), 0, name="Ada", email=None)
     assert not await customers.is_deleted(customer)
     await stripe_sdk.v1.customers.delete_async(customer)
     assert await customers.is_deleted(customer)
@@ -121,7 +121,7 @@ async def test_the_payment_method_is_the_default_or_the_newest(
 
 
 async def test_the_portal_has_an_address(customers: StripeCustomers, stripe: Stripe) -> None:
-    customer = await customers.ensure_customer(uuid4(), name="Ada", email=None)
+    customer = await customers.ensure_customer(uuid4(), 0, name="Ada", email=None)
     url = await customers.create_portal(customer, return_url="https://example.com/account")
     assert "https://example.com/account" in (await stripe.http.get(url)).text
 

@@ -1,34 +1,19 @@
-"""Plans: a larger one allows more, and no caller more than its organisation."""
+"""What a call takes of which limits."""
 
 from __future__ import annotations
 
-from dataclasses import astuple
-from itertools import pairwise
 from uuid import uuid4
 
-import pytest
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.limits import Scope, claim_turn
-from aichat_server.domain.plans import PLAN_RATES, Plan
 
-
-def test_every_plan_has_rates_and_each_allows_more_than_the_one_before() -> None:
-    assert set(PLAN_RATES) == set(Plan)
-    for smaller, larger in pairwise(PLAN_RATES[plan] for plan in Plan):
-        for less, more in ((smaller.caller, larger.caller), (smaller.organization, larger.organization)):
-            assert all(a < b for a, b in zip(astuple(less), astuple(more), strict=True))
-
-
-@pytest.mark.parametrize("plan", Plan)
-def test_a_caller_has_no_more_than_the_organisation(plan: Plan) -> None:
-    rates = PLAN_RATES[plan]
-    assert all(a <= b for a, b in zip(astuple(rates.caller), astuple(rates.organization), strict=True))
+from tests.fixtures.rates import FREE_RATES
 
 
 def test_a_key_is_counted_as_itself_and_a_session_as_its_member() -> None:
     org_id, member_id, key_id = uuid4(), uuid4(), uuid4()
-    by_key = claim_turn(Principal(org_id, member_id, key_id), "s", 1)
-    by_session = claim_turn(Principal(org_id, member_id), "s", 1)
+    by_key = claim_turn(Principal(org_id, member_id, key_id), FREE_RATES, "s", 1)
+    by_session = claim_turn(Principal(org_id, member_id), FREE_RATES, "s", 1)
     for claims, scope, owner in ((by_key, Scope.API_KEY, key_id), (by_session, Scope.MEMBER, member_id)):
         for limits in (claims.requests, claims.tokens, claims.streams):
             assert [limit.scope for limit in limits] == [scope, Scope.ORGANIZATION]
@@ -39,5 +24,5 @@ def test_a_key_is_counted_as_itself_and_a_session_as_its_member() -> None:
 
 
 def test_a_turn_larger_than_a_whole_minute_takes_the_whole_minute() -> None:
-    claim = claim_turn(Principal(uuid4(), uuid4(), plan=Plan.FREE), "s", 10**9)
+    claim = claim_turn(Principal(uuid4(), uuid4()), FREE_RATES, "s", 10**9)
     assert [limit.amount for limit in claim.tokens] == [limit.most for limit in claim.tokens]

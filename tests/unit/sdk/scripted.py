@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from aichat.v1 import chat_pb2, conversations_pb2, events_pb2, messages_pb2, notifications_pb2, usage_pb2
+from aichat.v1 import billing_pb2, chat_pb2, conversations_pb2, events_pb2, messages_pb2, notifications_pb2, usage_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -24,6 +24,7 @@ SERVICES = (
     conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
     notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"],
     usage_pb2.DESCRIPTOR.services_by_name["UsageService"],
+    billing_pb2.DESCRIPTOR.services_by_name["BillingService"],
 )
 
 Context = grpc.aio.ServicerContext[Any, Any]

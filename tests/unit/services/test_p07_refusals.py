@@ -11,30 +11,31 @@ from aichat_server.domain.breaker import Breaker
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.plans import PLAN_RATES, Plan
 from aichat_server.domain.quotas import QuotaPeriod, QuotaRefusal, QuotaScope
 from aichat_server.services.gate import Gate
 from aichat_server.services.limits import RateLimits
 from aichat_server.storage.errors import over_quota
 
-FREE = PLAN_RATES[Plan.FREE].caller
+from tests.fixtures.rates import FREE_RATES, rates_of
+
+FREE = FREE_RATES.caller
 CALLER = Principal(UUID(int=1), UUID(int=2), UUID(int=3))
 
 
 async def too_many_requests() -> None:
-    limits = RateLimits(None)
+    limits = RateLimits(None, rates_of)
     for _ in range(FREE.requests_per_minute + 1):
         await limits.admit_call(CALLER)
 
 
 async def too_many_tokens() -> None:
-    limits = RateLimits(None)
+    limits = RateLimits(None, rates_of)
     for stream in ("one", "other"):
         await limits.admit_turn(CALLER, stream, FREE.tokens_per_minute)
 
 
 async def too_many_streams() -> None:
-    limits = RateLimits(None)
+    limits = RateLimits(None, rates_of)
     for number in range(FREE.open_streams + 1):
         await limits.admit_turn(CALLER, str(number), 1)
 

@@ -79,6 +79,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """CANCELLED. The answer was stopped by CancelGeneration, or by the disconnect that its request named. What had
     arrived is stored. Metadata: `generation_id`.
     """
+    ERROR_REASON_MODEL_NOT_IN_PLAN: _ErrorReason.ValueType  # 48
+    """FAILED_PRECONDITION. The organisation's plan does not offer the model; ListModels tells which it does. Metadata:
+    `model`, `plan`.
+    """
     ERROR_REASON_PROVIDER_NOT_CONFIGURED: _ErrorReason.ValueType  # 60
     """FAILED_PRECONDITION. The model's vendor has no credentials on this server. Metadata: `provider`."""
     ERROR_REASON_PROVIDER_CREDENTIALS_REJECTED: _ErrorReason.ValueType  # 61
@@ -141,6 +145,20 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The card was declined: pay with another one, or ask its bank. Metadata: `code`."""
     ERROR_REASON_WEBHOOK_INVALID: _ErrorReason.ValueType  # 145
     """INVALID_ARGUMENT. The webhook was not signed by the payment provider in the last five minutes, or holds no event."""
+    ERROR_REASON_OWNER_REQUIRED: _ErrorReason.ValueType  # 146
+    """PERMISSION_DENIED. Billing is for the organisation's owners: ask one of them."""
+    ERROR_REASON_PLAN_UNKNOWN: _ErrorReason.ValueType  # 147
+    """NOT_FOUND. No such plan, or none that can be subscribed to; ListPlans tells which there are. Metadata: `plan`."""
+    ERROR_REASON_SUBSCRIPTION_MISSING: _ErrorReason.ValueType  # 148
+    """FAILED_PRECONDITION. The organisation has no subscription: CreateCheckoutSession begins one."""
+    ERROR_REASON_SUBSCRIPTION_EXISTS: _ErrorReason.ValueType  # 149
+    """ALREADY_EXISTS. The organisation has a subscription: ChangePlan changes it."""
+    ERROR_REASON_SEATS_EXCEEDED: _ErrorReason.ValueType  # 150
+    """FAILED_PRECONDITION. The organisation has more members than the plan has seats. Metadata: `plan`, `seats`,
+    `members`.
+    """
+    ERROR_REASON_INVOICE_NOT_FOUND: _ErrorReason.ValueType  # 151
+    """NOT_FOUND. The organisation has no invoice for that month yet: it is made once the month is over."""
     ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID: _ErrorReason.ValueType  # 160
     """INVALID_ARGUMENT. The link that this token is of is not whole, or was not sent by this platform: follow the one in
     the newest e-mail, or use UpdateNotificationSettings.
@@ -224,6 +242,10 @@ ERROR_REASON_GENERATION_CANCELLED: ErrorReason.ValueType  # 47
 """CANCELLED. The answer was stopped by CancelGeneration, or by the disconnect that its request named. What had
 arrived is stored. Metadata: `generation_id`.
 """
+ERROR_REASON_MODEL_NOT_IN_PLAN: ErrorReason.ValueType  # 48
+"""FAILED_PRECONDITION. The organisation's plan does not offer the model; ListModels tells which it does. Metadata:
+`model`, `plan`.
+"""
 ERROR_REASON_PROVIDER_NOT_CONFIGURED: ErrorReason.ValueType  # 60
 """FAILED_PRECONDITION. The model's vendor has no credentials on this server. Metadata: `provider`."""
 ERROR_REASON_PROVIDER_CREDENTIALS_REJECTED: ErrorReason.ValueType  # 61
@@ -286,6 +308,20 @@ ERROR_REASON_PAYMENT_DECLINED: ErrorReason.ValueType  # 144
 """FAILED_PRECONDITION. The card was declined: pay with another one, or ask its bank. Metadata: `code`."""
 ERROR_REASON_WEBHOOK_INVALID: ErrorReason.ValueType  # 145
 """INVALID_ARGUMENT. The webhook was not signed by the payment provider in the last five minutes, or holds no event."""
+ERROR_REASON_OWNER_REQUIRED: ErrorReason.ValueType  # 146
+"""PERMISSION_DENIED. Billing is for the organisation's owners: ask one of them."""
+ERROR_REASON_PLAN_UNKNOWN: ErrorReason.ValueType  # 147
+"""NOT_FOUND. No such plan, or none that can be subscribed to; ListPlans tells which there are. Metadata: `plan`."""
+ERROR_REASON_SUBSCRIPTION_MISSING: ErrorReason.ValueType  # 148
+"""FAILED_PRECONDITION. The organisation has no subscription: CreateCheckoutSession begins one."""
+ERROR_REASON_SUBSCRIPTION_EXISTS: ErrorReason.ValueType  # 149
+"""ALREADY_EXISTS. The organisation has a subscription: ChangePlan changes it."""
+ERROR_REASON_SEATS_EXCEEDED: ErrorReason.ValueType  # 150
+"""FAILED_PRECONDITION. The organisation has more members than the plan has seats. Metadata: `plan`, `seats`,
+`members`.
+"""
+ERROR_REASON_INVOICE_NOT_FOUND: ErrorReason.ValueType  # 151
+"""NOT_FOUND. The organisation has no invoice for that month yet: it is made once the month is over."""
 ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID: ErrorReason.ValueType  # 160
 """INVALID_ARGUMENT. The link that this token is of is not whole, or was not sent by this platform: follow the one in
 the newest e-mail, or use UpdateNotificationSettings.

@@ -15,6 +15,40 @@ BEGIN
 END
 $$;
 
+-- Whoever closes an organisation's books takes this lock alone, and turns that are booked share it until they commit.
+CREATE FUNCTION aichat.books_lock(p_org_id uuid) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT hashtextextended('aichat.books ' || p_org_id::text, 0)
+$$;
+
+-- When a turn that is booked now occurs: by the database's clock, which is the only one, and never in books that are
+-- closed, should that clock have been put back. The lock comes first, and before every lock of quotas: what is booked
+-- under it is there before its month can be closed.
+CREATE FUNCTION aichat.booking_time(p_org_id uuid) RETURNS timestamptz
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(aichat.books_lock(p_org_id));
+    RETURN greatest(
+        clock_timestamp(), (SELECT c.closed_until FROM aichat.closed_books AS c WHERE c.org_id = p_org_id)
+    );
+END
+$$;
+
+-- Closes an organisation's books up to a moment, itself not included, for good: waits for the turns that are just being
+-- booked, and none will be booked there any more. False, and nothing is done, if that moment is yet to come.
+CREATE FUNCTION aichat.close_books(p_org_id uuid, p_until timestamptz) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF clock_timestamp() < p_until THEN
+        RETURN false;
+    END IF;
+    PERFORM pg_advisory_xact_lock(aichat.books_lock(p_org_id));
+    INSERT INTO aichat.closed_books AS c (org_id, closed_until) VALUES (p_org_id, p_until)
+    ON CONFLICT (org_id) DO UPDATE SET closed_until = greatest(c.closed_until, excluded.closed_until);
+    RETURN true;
+END
+$$;
+
 -- Writes what a settled generation used into the books, as of p_at, and charges it to the quotas.
 CREATE FUNCTION aichat.book(
     p_org_id uuid, p_generation_id uuid, p_price_version timestamptz, p_first_delta_ms integer, p_at timestamptz

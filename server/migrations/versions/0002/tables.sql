@@ -81,6 +81,12 @@ CREATE TABLE aichat.open_hours (
     PRIMARY KEY (org_id, hour)
 );
 
+-- How far the books are closed: no event of before is added any more.
+CREATE TABLE aichat.closed_books (
+    org_id uuid PRIMARY KEY,
+    closed_until timestamptz NOT NULL
+);
+
 CREATE TABLE aichat.quotas (
     org_id uuid NOT NULL REFERENCES aichat.organizations,
     scope text NOT NULL CHECK (scope IN ('organization', 'member', 'key')),

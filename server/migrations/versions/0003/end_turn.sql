@@ -50,7 +50,7 @@ BEGIN
     PERFORM FROM aichat.conversations AS c
     WHERE c.org_id = p_org_id AND c.conversation_id = p_conversation_id FOR NO KEY UPDATE;
     v_there := FOUND;
-    v_now := clock_timestamp();
+    v_now := aichat.booking_time(p_org_id);
     IF p_state <> 'complete' THEN
         v_cost := least(v_cost, v_hold.amount_nano_usd);
     END IF;

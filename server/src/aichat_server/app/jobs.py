@@ -6,16 +6,22 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from aichat_server.app.billing import open_payments
 from aichat_server.app.database import connect_database
+from aichat_server.app.plans import open_plan_book
 from aichat_server.gateways.journal import JournalStreams
 from aichat_server.gateways.logs import configure_logs
 from aichat_server.gateways.mail import Mailer
 from aichat_server.gateways.mail_templates import MailTemplates
 from aichat_server.gateways.redis import open_redis
+from aichat_server.services.billing import Payments
+from aichat_server.services.invoices import Invoices
 from aichat_server.services.orphans import Orphans
 from aichat_server.services.rollups import Rollups
+from aichat_server.services.subscriptions import Subscriptions
 from aichat_server.services.warning_mails import WarningMails
 from aichat_server.services.warnings import QuotaWarnings
+from aichat_server.services.webhooks import InvoiceSync, Webhooks
 from aichat_server.settings import Settings, load_settings
 from aichat_server.storage.database import Database
 
@@ -28,6 +34,10 @@ class Jobs:
     warnings: QuotaWarnings | None
     """None where no SMTP_URL names a server to hand e-mails to."""
     rollups: Rollups
+    invoices: Invoices
+    webhooks: Webhooks | None
+    """None where no STRIPE_SECRET_KEY opens an account at the payment provider, as `subscriptions`."""
+    subscriptions: Subscriptions | None
 
 
 def begin_process() -> Settings:
@@ -47,10 +57,16 @@ async def build_jobs(settings: Settings) -> AsyncGenerator[Jobs, None]:
         if settings.redis_url is not None:
             redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
             streams = JournalStreams(redis, retention_seconds=retention)
+        plans = await stack.enter_async_context(open_plan_book(database, settings.price_refresh_seconds))
+        payments = await stack.enter_async_context(open_payments(settings, database, plans))
+        invoices = build_invoices(database, payments)
         yield Jobs(
             orphans=Orphans(database, streams, journal_retention_seconds=retention),
             warnings=build_quota_warnings(settings, database),
             rollups=Rollups(database),
+            invoices=invoices,
+            webhooks=build_webhooks(database, payments, invoices) if payments is not None else None,
+            subscriptions=payments.subscriptions if payments is not None else None,
         )
 
 
@@ -61,3 +77,13 @@ def build_quota_warnings(settings: Settings, database: Database) -> QuotaWarning
         return None
     mails = WarningMails(MailTemplates(), secret=secret.get_secret_value(), public_url=str(public))
     return QuotaWarnings(database, Mailer(str(url), sender), mails)
+
+
+def build_webhooks(database: Database, payments: Payments, invoices: InvoiceSync) -> Webhooks:
+    """What acts on Stripe's events."""
+    return Webhooks(database, payments.customers, payments.invoices, payments.subscriptions, invoices)
+
+
+def build_invoices(database: Database, payments: Payments | None) -> Invoices:
+    """The monthly invoices; without a payment provider they wait as drafts."""
+    return Invoices(database, payments.invoices if payments is not None else None)

@@ -18,6 +18,7 @@ from aichat_server.services.answers import Replicas
 from aichat_server.services.limits import RateLimits
 from aichat_server.services.mirrors import Mirrors
 from aichat_server.services.notifications import Notifications
+from aichat_server.services.plans import PlanBook
 from aichat_server.services.prices import PriceBook
 from aichat_server.services.publisher import JournalPublisher
 from aichat_server.settings import Settings
@@ -43,12 +44,12 @@ async def open_replicas(
 
 
 @asynccontextmanager
-async def open_rate_limits(settings: Settings) -> AsyncGenerator[RateLimits, None]:
+async def open_rate_limits(settings: Settings, plans: PlanBook) -> AsyncGenerator[RateLimits, None]:
     """Shared where REDIS_URL names a Redis, which need not be there yet."""
     async with AsyncExitStack() as stack:
         url = settings.redis_url
         shared = await stack.enter_async_context(open_shared_limits(str(url))) if url else None
-        limits = RateLimits(shared)
+        limits = RateLimits(shared, plans.rates)
         await stack.enter_async_context(limits.kept())
         yield limits
 

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from aichat_server.app.background import running
+from aichat_server.app.billing import build_billing, build_inbox, build_proofs, open_payments
 from aichat_server.app.catalogue import build_catalogue
 from aichat_server.app.database import connect_database
 from aichat_server.app.parts import (
@@ -17,9 +18,11 @@ from aichat_server.app.parts import (
     open_replicas,
     open_token_verifier,
 )
+from aichat_server.app.plans import open_plan_book
 from aichat_server.app.vendors import build_upstream_policy, provider_configs
 from aichat_server.domain.observing import Observer
 from aichat_server.providers.factory import AIProviderFactory
+from aichat_server.rpc.billing import BillingServicer
 from aichat_server.rpc.chat import ChatServicer
 from aichat_server.rpc.conversations import ConversationServicer
 from aichat_server.rpc.interceptors.authentication import Authentication
@@ -74,7 +77,9 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
         catalogue = build_catalogue(settings)
         models = Models(catalogue, providers, prices)
         upstream = Upstream(models, build_upstream_policy(settings, catalogue), observer)
-        limits = await stack.enter_async_context(open_rate_limits(settings))
+        plans = await stack.enter_async_context(open_plan_book(opened, settings.price_refresh_seconds))
+        payments = await stack.enter_async_context(open_payments(settings, opened, plans))
+        limits = await stack.enter_async_context(open_rate_limits(settings, plans))
         publisher, replicas = await stack.enter_async_context(open_replicas(settings, opened.turns))
         generations = Generations(
             opened.turns,
@@ -91,10 +96,15 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
         tokens = await stack.enter_async_context(open_token_verifier(settings))
         authenticator = Authenticator(opened, tokens, cache_seconds=settings.auth_cache_seconds)
         server = build_server(
-            ChatServicer(Chat(models, upstream, opened.turns, generations, limits, answers, observer), answers, models),
+            ChatServicer(Chat(models, upstream, opened.turns, generations, limits, answers, plans, observer), answers),
             ConversationServicer(Conversations(opened)),
             NotificationServicer(build_notifications(settings, opened)),
             UsageServicer(UsageReports(opened)),
+            BillingServicer(
+                build_billing(settings, opened, plans, payments),
+                build_proofs(opened, payments),
+                build_inbox(settings, opened),
+            ),
             Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins),
             CallLimits(limits),
             observer,

@@ -52,6 +52,7 @@ class SubscriptionState:
     customer_id: str
     status: SubscriptionStatus
     price_id: str
+    price_lookup_key: str | None
     seats: int
     period_start: datetime
     period_end: datetime

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     GENERATION_NOT_FOUND = auto()
     GENERATION_NOT_RESUMABLE = auto()
     GENERATION_CANCELLED = auto()
+    MODEL_NOT_IN_PLAN = auto()
 
     QUOTA_EXCEEDED = auto()
     QUOTA_CHECK_FAILED = auto()
@@ -60,6 +61,12 @@ class Reason(StrEnum):
     BILLING_REQUEST_REJECTED = auto()
     PAYMENT_DECLINED = auto()
     WEBHOOK_INVALID = auto()
+    OWNER_REQUIRED = auto()
+    PLAN_UNKNOWN = auto()
+    SUBSCRIPTION_MISSING = auto()
+    SUBSCRIPTION_EXISTS = auto()
+    SEATS_EXCEEDED = auto()
+    INVOICE_NOT_FOUND = auto()
 
     SERVER_DRAINING = auto()
     SERVER_LOST = auto()

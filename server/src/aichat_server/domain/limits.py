@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from aichat_server.domain.identity import Principal
-from aichat_server.domain.plans import PLAN_RATES, Rates
+from aichat_server.domain.plans import PlanRates, Rates
 
 WINDOW_SECONDS = 60
 """How far back a limit per minute looks, from each moment on; what was used is kept by whole seconds."""
@@ -73,17 +73,17 @@ class Exceeded:
     """Seconds until there is room; None for streams, which end when they end."""
 
 
-def claim_call(principal: Principal) -> Claim:
+def claim_call(principal: Principal, rates: PlanRates) -> Claim:
     """What a call takes that begins no answer."""
-    return Claim(requests=_requests(_owners(principal)))
+    return Claim(requests=_requests(_owners(principal, rates)))
 
 
-def claim_turn(principal: Principal, stream: str, tokens: int) -> Claim:
+def claim_turn(principal: Principal, rates: PlanRates, stream: str, tokens: int) -> Claim:
     """What a call takes that begins an answer of at most so many tokens.
 
     One that is larger than a whole minute's limit takes all of that, since it could never be let in otherwise.
     """
-    owners = _owners(principal)
+    owners = _owners(principal, rates)
     return Claim(
         requests=_requests(owners),
         tokens=tuple(
@@ -107,10 +107,10 @@ class _Owner:
         return Limit(name, self.scope, self.prefix + name, most, amount)
 
 
-def _owners(principal: Principal) -> tuple[_Owner, _Owner]:
+def _owners(principal: Principal, rates: PlanRates) -> tuple[_Owner, _Owner]:
     """The caller, and then the organisation."""
     # A Redis cluster keeps together what is alike in braces.
-    org, rates = f"{{{principal.org_id}}}:", PLAN_RATES[principal.plan]
+    org = f"{{{principal.org_id}}}:"
     if principal.key_id is not None:
         caller = _Owner(Scope.API_KEY, f"{org}key:{principal.key_id}:", rates.caller)
     else:

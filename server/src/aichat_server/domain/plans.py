@@ -1,11 +1,13 @@
-"""What an organisation may do at most, by the plan that it is on."""
+"""What an organisation gets, and may do at most, by the plan that it is on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
+
+from aichat_server.domain.money import NanoUsd
 
 
 class Plan(StrEnum):
@@ -37,10 +39,46 @@ class PlanRates:
     """For all of an organisation's callers together."""
 
 
-PLAN_RATES: Mapping[Plan, PlanRates] = MappingProxyType(
-    {
-        Plan.FREE: PlanRates(caller=Rates(60, 100_000, 4), organization=Rates(120, 200_000, 8)),
-        Plan.PRO: PlanRates(caller=Rates(600, 2_000_000, 50), organization=Rates(1_200, 4_000_000, 100)),
-        Plan.TEAM: PlanRates(caller=Rates(30_000, 50_000_000, 2_000), organization=Rates(60_000, 100_000_000, 4_000)),
-    }
-)
+@dataclass(frozen=True, slots=True)
+class PlanTerms:
+    """What a plan is from a moment on. Terms are added and never changed."""
+
+    plan: Plan
+    valid_from: datetime
+    name: str
+    """For people."""
+    lookup_key: str | None
+    """Of the price at the payment provider, another one for each amount; None for what is not sold."""
+    seat_price: NanoUsd
+    """For each seat and month, in whole cents."""
+    most_seats: int | None
+    """The most members; None: any number."""
+    included: NanoUsd
+    """Usage in a calendar month (UTC) that costs no more than the plan itself."""
+    hard: bool
+    """Whether turns that could go above what is included are refused; else they are charged, by the overage."""
+    overage_basis_points: int
+    """Hundredths of a percent that usage above what is included costs on top of its price."""
+    rates: PlanRates
+    models: frozenset[str] | None
+    """The models that may be asked; None: all."""
+    retention_days: int | None
+    """How long conversations are kept; None: until they are deleted."""
+    trial_days: int
+    """Days without payment when an organisation subscribes for the first time."""
+
+    def offers(self, model: str) -> bool:
+        """Whether the model may be asked."""
+        return self.models is None or model in self.models
+
+
+PlanLists = Mapping[Plan, Sequence[PlanTerms]]
+"""Every plan's terms, ascending by the moment from which they hold."""
+
+
+def terms_at(terms: Sequence[PlanTerms], at: datetime) -> PlanTerms:
+    """The terms in force at a moment; LookupError if none had begun."""
+    for one in reversed(terms):
+        if one.valid_from <= at:
+            return one
+    raise LookupError(f"no terms are in force at {at.isoformat()}")

@@ -33,13 +33,16 @@ class StripeCustomers:
 
     calls: StripeCalls
 
-    async def ensure_customer(self, org_id: UUID, *, name: str, email: str | None) -> str:
-        """The id of the organisation's customer, who is made if that was not done in the last 24 hours."""
+    async def ensure_customer(self, org_id: UUID, version: int, *, name: str, email: str | None) -> str:
+        """The id of the organisation's customer, who is made if that was not done in the last 24 hours.
+
+        `version` tells apart those who were deleted from the one who comes after them.
+        """
         customers = self.calls.client.v1.customers
         # What may change is told apart, so that the key always stands for the same request.
         made = await self.calls.send(
             lambda: customers.create_async(
-                {"metadata": {"org_id": str(org_id)}}, {"idempotency_key": f"customer:{org_id}"}
+                {"metadata": {"org_id": str(org_id)}}, {"idempotency_key": f"customer:{org_id}:{version}"}
             )
         )
         key = new_key()
@@ -104,6 +107,12 @@ class StripeCustomers:
         """The subscription's state now."""
         subscriptions = self.calls.client.v1.subscriptions
         return subscription_state(await self.calls.send(lambda: subscriptions.retrieve_async(subscription_id)))
+
+    async def list_subscriptions(self, customer_id: str) -> list[SubscriptionState]:
+        """The customer's subscriptions that have not ended, the newest first: at most 100."""
+        subscriptions = self.calls.client.v1.subscriptions
+        found = await self.calls.send(lambda: subscriptions.list_async({"customer": customer_id, "limit": 100}))
+        return [subscription_state(one) for one in found.data]
 
     async def change_subscription(
         self, subscription_id: str, price_id: str, seats: int, *, key: str

@@ -51,6 +51,7 @@ def subscription_state(subscription: stripe.Subscription) -> SubscriptionState:
         customer_id=id_of(subscription.customer) or "",
         status=SubscriptionStatus(subscription.status),
         price_id=entry.price.id,
+        price_lookup_key=entry.price.lookup_key,
         seats=entry.quantity or 0,
         period_start=moment(entry.current_period_start),
         period_end=moment(entry.current_period_end),

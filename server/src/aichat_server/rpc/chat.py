@@ -19,7 +19,6 @@ from aichat_server.rpc.messages import message_to_proto, money_to_proto, usage_t
 from aichat_server.rpc.models import model_to_proto
 from aichat_server.services.answers import Answers
 from aichat_server.services.chat import Chat, ChatMessage
-from aichat_server.services.models import Models
 
 _EFFORTS = {
     chat_pb2.REASONING_EFFORT_NONE: ReasoningEffort.NONE,
@@ -40,10 +39,9 @@ ResponseT = TypeVar("ResponseT", chat_pb2.StreamChatResponse, chat_pb2.ResumeCha
 class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     """Reads journals to callers."""
 
-    def __init__(self, chat: Chat, answers: Answers, models: Models) -> None:
+    def __init__(self, chat: Chat, answers: Answers) -> None:
         self._chat = chat
         self._answers = answers
-        self._models = models
 
     async def StreamChat(  # noqa: N802
         self, request: chat_pb2.StreamChatRequest, _context: grpc.aio.ServicerContext[object, object]
@@ -73,8 +71,9 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     async def ListModels(  # noqa: N802
         self, _request: chat_pb2.ListModelsRequest, _context: grpc.aio.ServicerContext[object, object]
     ) -> chat_pb2.ListModelsResponse:
-        """Lists the models."""
-        return chat_pb2.ListModelsResponse(models=[model_to_proto(model) for model in self._models.list()])
+        """Lists the models that the caller's plan offers."""
+        models = self._chat.list_models(current_principal())
+        return chat_pb2.ListModelsResponse(models=[model_to_proto(model) for model in models])
 
 
 def _message(request: chat_pb2.StreamChatRequest) -> ChatMessage:

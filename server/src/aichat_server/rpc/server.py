@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import grpc.aio
-from aichat.v1 import chat_pb2, conversations_pb2, notifications_pb2, usage_pb2
+from aichat.v1 import billing_pb2, chat_pb2, conversations_pb2, notifications_pb2, usage_pb2
+from aichat.v1.billing_pb2_grpc import BillingServiceServicer, add_BillingServiceServicer_to_server
 from aichat.v1.chat_pb2_grpc import ChatServiceServicer, add_ChatServiceServicer_to_server
 from aichat.v1.conversations_pb2_grpc import ConversationServiceServicer, add_ConversationServiceServicer_to_server
 from aichat.v1.notifications_pb2_grpc import NotificationServiceServicer, add_NotificationServiceServicer_to_server
@@ -29,6 +30,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
     notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"],
     usage_pb2.DESCRIPTOR.services_by_name["UsageService"],
+    billing_pb2.DESCRIPTOR.services_by_name["BillingService"],
 )
 
 # How long calls that were told to end have for their last words.
@@ -69,6 +71,7 @@ def build_server(
     conversations: ConversationServiceServicer,
     notifications: NotificationServiceServicer,
     usage: UsageServiceServicer,
+    billing: BillingServiceServicer,
     authentication: Authentication,
     limits: CallLimits,
     observer: Observer,
@@ -87,6 +90,7 @@ def build_server(
     add_ConversationServiceServicer_to_server(conversations, server)
     add_NotificationServiceServicer_to_server(notifications, server)
     add_UsageServiceServicer_to_server(usage, server)
+    add_BillingServiceServicer_to_server(billing, server)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if reflect:

@@ -28,6 +28,7 @@ from aichat_server.services.generations import Generations
 from aichat_server.services.journal import Events
 from aichat_server.services.limits import RateLimits
 from aichat_server.services.models import Models, output_limit
+from aichat_server.services.plans import PlanBook
 from aichat_server.services.upstream import Upstream
 from aichat_server.storage.turns import EarlierTurn, TurnBegin, TurnStore
 
@@ -60,15 +61,21 @@ class Chat:
         generations: Generations,
         limits: RateLimits,
         answers: Answers,
+        plans: PlanBook,
         observer: Observer,
     ) -> None:
         self._models = models
+        self._plans = plans
         self._upstream = upstream
         self._turns = turns
         self._generations = generations
         self._limits = limits
         self._answers = answers
         self._observer = observer
+
+    def list_models(self, principal: Principal) -> list[Model]:
+        """The models that the caller may ask."""
+        return [model for model in self._models.list() if self._plans.offers(principal.plan, model.id)]
 
     async def send(self, principal: Principal, message: ChatMessage) -> Events:
         """Stores the message and begins the answer; returns the answer's events.
@@ -77,7 +84,7 @@ class Chat:
         it began then, whether that is still being written or stored.
         """
         model = self._models.get(message.model)
-        candidates = self._upstream.candidates(model, message.options)
+        candidates = self._candidates(principal, model, message.options)
         turn = _turn(principal, message, candidates)
         # A caller that goes away now must not leave a turn that is begun and never answered.
         task = self._generations.spawn(self._begin(principal, message, candidates, turn))
@@ -117,6 +124,12 @@ class Chat:
         plan = GenerationPlan(principal, answer, begun, admission, message.cancel_on_disconnect)
         self._generations.start(generation, plan)
         return begun.generation_id, generation.journal.read()
+
+    def _candidates(self, principal: Principal, model: Model, options: ChatOptions) -> list[Model]:
+        """The models that may answer, of those that the caller's plan offers."""
+        self._plans.check_model(principal.plan, model.id)
+        candidates = self._upstream.candidates(model, options)
+        return [candidate for candidate in candidates if self._plans.offers(principal.plan, candidate.id)]
 
     def _reattach(self, turn: TurnBegin, earlier: EarlierTurn) -> Events:
         if earlier.fingerprint != turn.fingerprint:

@@ -14,6 +14,7 @@ from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.limits import Claim, Exceeded, Granted, LimitName, Scope, claim_call, claim_turn
 from aichat_server.domain.local_limits import LocalLimits
+from aichat_server.domain.plans import Plan, PlanRates
 from aichat_server.gateways.limits import LimitsAwayError, SharedLimits
 
 _log = structlog.get_logger()
@@ -47,9 +48,16 @@ class Admission:
 class RateLimits:
     """Lets calls in or refuses them with RATE_LIMITED. A call that is refused has used nothing up."""
 
-    def __init__(self, shared: SharedLimits | None, *, clock: Callable[[], float] = time.time) -> None:
-        """Without `shared`, this process counts alone. `clock` tells Unix seconds."""
+    def __init__(
+        self,
+        shared: SharedLimits | None,
+        rates: Callable[[Plan], PlanRates],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Without `shared`, this process counts alone. `rates` tells those of a plan, `clock` Unix seconds."""
         self._shared = shared
+        self._rates = rates
         self._away = shared is None
         self._local = LocalLimits()
         self._clock = clock
@@ -58,14 +66,14 @@ class RateLimits:
 
     async def admit_call(self, principal: Principal) -> None:
         """Counts a call that begins no answer."""
-        await self._take(claim_call(principal))
+        await self._take(claim_call(principal, self._rates(principal.plan)))
 
     async def admit_turn(self, principal: Principal, stream: str, tokens: int) -> Admission:
         """Counts a call that begins an answer of at most so many tokens.
 
         `stream` names the turn within its organisation: one that is open already is joined, and takes no place again.
         """
-        claim = claim_turn(principal, stream, tokens)
+        claim = claim_turn(principal, self._rates(principal.plan), stream, tokens)
         granted, shared = await self._take(claim)
         if granted.joined:
             return Admission(lambda _: None)

@@ -12,14 +12,20 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from aichat_server.domain.plans import PlanLists
 from aichat_server.domain.pricing import Price
+from aichat_server.storage.adjustments import AdjustmentRepository
 from aichat_server.storage.api_keys import ApiKeyRepository
+from aichat_server.storage.billing import BillingRepository
 from aichat_server.storage.conversations import ConversationRepository
 from aichat_server.storage.errors import storage_errors
+from aichat_server.storage.invoices import InvoiceRepository
+from aichat_server.storage.ledger import LedgerRepository
 from aichat_server.storage.messages import MessageRepository
 from aichat_server.storage.notifications import NotificationRepository
 from aichat_server.storage.organizations import OrganizationRepository
 from aichat_server.storage.orphans import OrphanRepository
+from aichat_server.storage.plans import read_plans
 from aichat_server.storage.pool import CLOSE_SECONDS, Connector, create_engine, open_pool
 from aichat_server.storage.prices import read_prices
 from aichat_server.storage.quotas import QuotaRepository
@@ -46,6 +52,10 @@ class Tenant:
     messages: MessageRepository
     quotas: QuotaRepository
     orphans: OrphanRepository
+    billing: BillingRepository
+    ledger: LedgerRepository
+    invoices: InvoiceRepository
+    adjustments: AdjustmentRepository
     notifications: NotificationRepository
     warnings: WarningRepository
     usage: UsageRepository
@@ -94,6 +104,12 @@ class Database:
             async with self._engine.begin() as connection:
                 return await read_prices(connection)
 
+    async def plans(self) -> PlanLists:
+        """Every plan's terms, ascending by the moment from which they hold."""
+        with storage_errors():
+            async with self._engine.begin() as connection:
+                return await read_plans(connection)
+
     async def check_role(self) -> None:
         """UnsafeRoleError if the role that we are could get around row-level security, or finds no tables."""
         with storage_errors():
@@ -139,6 +155,10 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         MessageRepository(connection, org_id),
         QuotaRepository(connection, org_id),
         OrphanRepository(connection, org_id),
+        BillingRepository(connection, org_id),
+        LedgerRepository(connection, org_id),
+        InvoiceRepository(connection, org_id),
+        AdjustmentRepository(connection, org_id),
         NotificationRepository(connection, org_id),
         WarningRepository(connection, org_id),
         UsageRepository(connection, org_id),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,10 +26,37 @@ class OrganizationRepository:
         """Makes the organisation, with one member who owns it, unless it is there."""
         await self._connection.execute(self._insert(name, owner_id))
 
-    async def set_plan(self, plan: Plan) -> None:
-        """Puts the organisation on a plan."""
-        change = update(organizations).where(organizations.c.org_id == self._org_id)
-        await self._connection.execute(change.values(plan=plan.value))
+    async def set_plan(self, plan: Plan, at: datetime | None = None) -> None:
+        """Puts the organisation on a plan from `at` on, or from now on; what is past stays as it was."""
+        change = func.aichat.set_plan(self._org_id, plan.value, func.now() if at is None else at)
+        await self._connection.execute(select(change))
+
+    async def plan(self) -> Plan:
+        """The plan that it is on."""
+        query = select(organizations.c.plan).where(organizations.c.org_id == self._org_id)
+        return Plan((await self._connection.execute(query)).scalar_one())
+
+    async def name(self) -> str:
+        """What it is called."""
+        query = select(organizations.c.name).where(organizations.c.org_id == self._org_id)
+        return str((await self._connection.execute(query)).scalar_one())
+
+    async def is_owner(self, member_id: UUID) -> bool:
+        """Whether the member is one of its owners."""
+        owner = exists().where(
+            members.c.org_id == self._org_id, members.c.member_id == member_id, members.c.role == _OWNER
+        )
+        return bool((await self._connection.execute(select(owner))).scalar_one())
+
+    async def count_members(self) -> int:
+        """How many members it has."""
+        query = select(func.count()).select_from(members).where(members.c.org_id == self._org_id)
+        return int((await self._connection.execute(query)).scalar_one())
+
+    async def email_of(self, user_id: UUID) -> str | None:
+        """The address of a user who is a member; None for a program."""
+        query = select(users.c.email).where(users.c.user_id == user_id)
+        return (await self._connection.execute(query)).scalar_one_or_none()
 
     async def set_contact(self, email: str | None) -> bool:
         """Sets where e-mails for members without an address go; False if the organisation is not there."""

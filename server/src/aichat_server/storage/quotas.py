@@ -27,11 +27,11 @@ _LIST = text(
         p.starts_at,
         (p.starts_at AT TIME ZONE 'UTC' + ('1 ' || q.period)::interval) AT TIME ZONE 'UTC' AS resets_at,
         now() AS at,
-        aichat.charged(q.org_id, q.scope, q.scope_id, p.starts_at, 'infinity') AS charged,
-        aichat.held(q.org_id, q.scope, q.scope_id) AS held
-    FROM aichat.quotas AS q
+        aichat.charged(:org_id, q.scope, q.scope_id, p.starts_at, 'infinity') AS charged,
+        aichat.held(:org_id, q.scope, q.scope_id) AS held
+    FROM aichat.quotas_in_force(:org_id) AS q
     CROSS JOIN LATERAL (SELECT date_trunc(q.period, now(), 'UTC') AS starts_at) AS p
-    WHERE q.org_id = :org_id ORDER BY q.scope <> 'organization', q.scope, q.scope_id, q.period
+    ORDER BY q.scope <> 'organization', q.scope, q.scope_id, q.period
     """
 )
 
@@ -64,7 +64,10 @@ class QuotaRepository:
         return (await self._connection.execute(delete_from(table).where(*of_name))).rowcount > 0
 
     async def list(self) -> tuple[Quota, ...]:
-        """Every quota, with what the books have charged in its period, and what is held now."""
+        """Every quota, with what the books have charged in its period, and what is held now.
+
+        What the plan includes is one of them where its limit is hard and the operator has set no other.
+        """
         rows = (await self._connection.execute(_LIST, {"org_id": self._org_id})).all()
         return tuple(
             Quota(

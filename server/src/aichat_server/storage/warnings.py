@@ -22,8 +22,8 @@ _USES = text(
         q.scope, q.scope_id, q.period, p.period_start, p.period_end,
         coalesce(q.hard_nano_usd, q.soft_nano_usd) AS limit_nano_usd,
         q.hard_nano_usd IS NOT NULL AS refuses,
-        aichat.charged(q.org_id, q.scope, q.scope_id, p.period_start, p.period_end) AS used_nano_usd
-    FROM aichat.quotas AS q
+        aichat.charged(:org_id, q.scope, q.scope_id, p.period_start, p.period_end) AS used_nano_usd
+    FROM aichat.quotas_in_force(:org_id) AS q
     CROSS JOIN LATERAL (
         SELECT DISTINCT
             date_trunc(q.period, m.moment AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS period_start,
@@ -31,7 +31,7 @@ _USES = text(
                 AS period_end
         FROM (VALUES (cast(:now AS timestamptz)), (cast(:now AS timestamptz) - interval '24 hours')) AS m (moment)
     ) AS p
-    WHERE q.org_id = :org_id AND q.updated_at < p.period_end AND coalesce(q.hard_nano_usd, q.soft_nano_usd) > 0
+    WHERE q.updated_at < p.period_end AND coalesce(q.hard_nano_usd, q.soft_nano_usd) > 0
     ORDER BY q.scope, q.scope_id, q.period, p.period_start
     """
 )

@@ -10,6 +10,8 @@ from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aichat_server.domain.stream import GenerationKey, OrphanedKey
+from aichat_server.storage.billing_tables import billing_accounts as accounts
+from aichat_server.storage.stripe_events import StripeEventStore
 from aichat_server.storage.tables import leases, organizations
 
 
@@ -18,6 +20,7 @@ class WorkList:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self.stripe_events = StripeEventStore(connection)
 
     async def organizations(self) -> tuple[UUID, ...]:
         """Every organisation."""
@@ -35,3 +38,13 @@ class WorkList:
             query = query.where(tuple_(*place) > tuple_(after.expired_at, *after.key))
         rows = (await self._connection.execute(query.order_by(*place).limit(limit))).all()
         return [OrphanedKey(GenerationKey(row.org_id, row.generation_id), row.expires_at) for row in rows]
+
+    async def customers_organization(self, customer_id: str) -> UUID | None:
+        """Whose customer it is at the payment provider; None if it is nobody's here."""
+        query = select(accounts.c.org_id).where(accounts.c.customer_id == customer_id)
+        return (await self._connection.execute(query)).scalar_one_or_none()
+
+    async def grace_over(self, now: datetime) -> tuple[UUID, ...]:
+        """The organisations that are past due, and whose grace has ended."""
+        query = select(accounts.c.org_id).where(accounts.c.grace_ends_at <= now).order_by(accounts.c.grace_ends_at)
+        return tuple((await self._connection.execute(query)).scalars())

@@ -1,0 +1,1 @@
+DROP TABLE aichat.stripe_events, aichat.subscriptions, aichat.billing_accounts;

@@ -1,0 +1,60 @@
+"""Billing, put together from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from aichat_server.gateways.stripe_calls import StripeCalls, StripeConfig, open_stripe
+from aichat_server.gateways.stripe_customers import StripeCustomers
+from aichat_server.gateways.stripe_events import StripeWebhooks
+from aichat_server.gateways.stripe_invoices import StripeInvoices
+from aichat_server.services.billing import Billing, Payments
+from aichat_server.services.invoice_proofs import InvoiceProofs
+from aichat_server.services.plans import PlanBook
+from aichat_server.services.subscriptions import Subscriptions
+from aichat_server.services.webhooks import WebhookInbox
+from aichat_server.settings import Settings
+from aichat_server.storage.database import Database
+
+
+@asynccontextmanager
+async def open_payments(
+    settings: Settings, database: Database, plans: PlanBook
+) -> AsyncGenerator[Payments | None, None]:
+    """The payment provider; None where no STRIPE_SECRET_KEY opens an account there."""
+    if settings.stripe_secret_key is None:
+        yield None
+        return
+    async with open_stripe(
+        StripeConfig(settings.stripe_secret_key.get_secret_value(), settings.stripe_base_url)
+    ) as calls:
+        yield build_payments(calls, database, plans, build_grace(settings))
+
+
+def build_payments(calls: StripeCalls, database: Database, plans: PlanBook, grace: timedelta) -> Payments:
+    """The payment provider that `calls` go to."""
+    customers = StripeCustomers(calls)
+    return Payments(customers, StripeInvoices(calls), Subscriptions(database, customers, plans, grace))
+
+
+def build_billing(settings: Settings, database: Database, plans: PlanBook, payments: Payments | None) -> Billing:
+    """Billing as members see it."""
+    return Billing(database, plans, payments, build_grace(settings))
+
+
+def build_inbox(settings: Settings, database: Database) -> WebhookInbox:
+    """Where webhooks come in; without a STRIPE_WEBHOOK_SECRET it takes none."""
+    secret = settings.stripe_webhook_secret
+    return WebhookInbox(database, StripeWebhooks(secret.get_secret_value()) if secret is not None else None)
+
+
+def build_proofs(database: Database, payments: Payments | None) -> InvoiceProofs:
+    """What proves invoices; without a payment provider, by the books alone."""
+    return InvoiceProofs(database, payments.invoices if payments is not None else None)
+
+
+def build_grace(settings: Settings) -> timedelta:
+    """For how long a plan lasts that is not paid for."""
+    return timedelta(days=settings.billing_grace_days)

@@ -1,0 +1,116 @@
+"""Plans, subscriptions and invoices between the domain and the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from aichat.v1 import billing_pb2 as pb
+from google.type.money_pb2 import Money
+
+from aichat_server.domain.billing import InvoiceState, InvoiceStatus, PaymentMethodState, SubscriptionStatus
+from aichat_server.domain.money import NANO_PER_USD
+from aichat_server.domain.plans import PlanTerms, Rates
+from aichat_server.rpc.messages import money_to_proto
+from aichat_server.services.billing import Standing
+
+_SUBSCRIPTION: Mapping[SubscriptionStatus, pb.SubscriptionStatus.ValueType] = MappingProxyType(
+    {
+        SubscriptionStatus.INCOMPLETE: pb.SUBSCRIPTION_STATUS_INCOMPLETE,
+        SubscriptionStatus.INCOMPLETE_EXPIRED: pb.SUBSCRIPTION_STATUS_CANCELED,
+        SubscriptionStatus.TRIALING: pb.SUBSCRIPTION_STATUS_TRIALING,
+        SubscriptionStatus.ACTIVE: pb.SUBSCRIPTION_STATUS_ACTIVE,
+        SubscriptionStatus.PAST_DUE: pb.SUBSCRIPTION_STATUS_PAST_DUE,
+        SubscriptionStatus.CANCELED: pb.SUBSCRIPTION_STATUS_CANCELED,
+        SubscriptionStatus.UNPAID: pb.SUBSCRIPTION_STATUS_PAST_DUE,
+        SubscriptionStatus.PAUSED: pb.SUBSCRIPTION_STATUS_PAUSED,
+    }
+)
+_INVOICE: Mapping[InvoiceStatus, pb.InvoiceStatus.ValueType] = MappingProxyType(
+    {
+        InvoiceStatus.DRAFT: pb.INVOICE_STATUS_DRAFT,
+        InvoiceStatus.OPEN: pb.INVOICE_STATUS_OPEN,
+        InvoiceStatus.PAID: pb.INVOICE_STATUS_PAID,
+        InvoiceStatus.VOID: pb.INVOICE_STATUS_VOID,
+        InvoiceStatus.UNCOLLECTIBLE: pb.INVOICE_STATUS_UNCOLLECTIBLE,
+    }
+)
+_NANO_PER_CENT = NANO_PER_USD // 100
+
+
+def plan_to_proto(terms: PlanTerms) -> pb.Plan:
+    """A plan at its terms."""
+    return pb.Plan(
+        plan=terms.plan.value,
+        display_name=terms.name,
+        seat_price=money_to_proto(terms.seat_price),
+        most_seats=terms.most_seats or 0,
+        included_usage=money_to_proto(terms.included),
+        hard_limit=terms.hard,
+        overage_basis_points=terms.overage_basis_points,
+        caller_rates=_rates(terms.rates.caller),
+        organization_rates=_rates(terms.rates.organization),
+        models=sorted(terms.models or ()),
+        retention_days=terms.retention_days or 0,
+        trial_days=terms.trial_days,
+    )
+
+
+def standing_to_proto(standing: Standing) -> pb.Subscription:
+    """Where an organisation's billing stands."""
+    proto = pb.Subscription(plan=standing.plan.value, members=standing.members)
+    subscription = standing.subscription
+    if subscription is not None:
+        proto.subscribed_plan = subscription.plan.value
+        proto.status = _SUBSCRIPTION[subscription.status]
+        proto.seats = subscription.seats
+        proto.period_start_time.FromDatetime(subscription.period_start)
+        proto.period_end_time.FromDatetime(subscription.period_end)
+        proto.cancel_at_period_end = subscription.cancel_at_period_end
+        if subscription.trial_end is not None:
+            proto.trial_end_time.FromDatetime(subscription.trial_end)
+    if standing.grace_ends_at is not None:
+        proto.grace_end_time.FromDatetime(standing.grace_ends_at)
+    if standing.payment_method is not None:
+        proto.payment_method.CopyFrom(_payment_method(standing.payment_method))
+    return proto
+
+
+def invoice_to_proto(invoice: InvoiceState) -> pb.Invoice:
+    """An invoice at the payment provider."""
+    proto = pb.Invoice(
+        invoice_id=invoice.id,
+        number=invoice.number or "",
+        status=_INVOICE[invoice.status],
+        total=_cents(invoice.total, invoice.currency),
+        amount_due=_cents(invoice.amount_due, invoice.currency),
+        amount_paid=_cents(invoice.amount_paid, invoice.currency),
+        page_url=invoice.page_url or "",
+        pdf_url=invoice.pdf_url or "",
+    )
+    proto.create_time.FromDatetime(invoice.created_at)
+    return proto
+
+
+def _rates(rates: Rates) -> pb.PlanRates:
+    return pb.PlanRates(
+        requests_per_minute=rates.requests_per_minute,
+        tokens_per_minute=rates.tokens_per_minute,
+        open_streams=rates.open_streams,
+    )
+
+
+def _payment_method(method: PaymentMethodState) -> pb.PaymentMethod:
+    return pb.PaymentMethod(
+        kind=method.kind,
+        brand=method.brand or "",
+        last_digits=method.last_digits or "",
+        expires_year=method.expires_year or 0,
+        expires_month=method.expires_month or 0,
+    )
+
+
+def _cents(cents: int, currency: str) -> Money:
+    units, rest = divmod(abs(cents), 100)
+    sign = -1 if cents < 0 else 1
+    return Money(currency_code=currency.upper(), units=sign * units, nanos=sign * rest * _NANO_PER_CENT)

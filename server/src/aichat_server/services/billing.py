@@ -1,0 +1,221 @@
+"""Billing, as an organisation's members see it and its owners change it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from aichat_server.domain.billing import InvoicePage, PaymentMethodState
+from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.identity import Principal
+from aichat_server.domain.ids import new_id
+from aichat_server.domain.money import NANO_PER_USD
+from aichat_server.domain.plans import Plan, PlanTerms
+from aichat_server.domain.subscriptions import BillingAccount, Subscription
+from aichat_server.gateways.stripe_customers import Offer, StripeCustomers
+from aichat_server.gateways.stripe_invoices import StripeInvoices
+from aichat_server.services.plans import PlanBook
+from aichat_server.services.subscriptions import Subscriptions
+from aichat_server.storage.database import Database, Tenant
+
+CURRENCY = "usd"
+_NANO_PER_CENT = NANO_PER_USD // 100
+
+
+@dataclass(frozen=True, slots=True)
+class Payments:
+    """The payment provider."""
+
+    customers: StripeCustomers
+    invoices: StripeInvoices
+    subscriptions: Subscriptions
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an organisation's billing stands."""
+
+    plan: Plan
+    """The one whose limits hold."""
+    members: int
+    subscription: Subscription | None
+    """None if there has been none."""
+    grace_ends_at: datetime | None
+    payment_method: PaymentMethodState | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Organization:
+    """What is known here of an organisation that is billed."""
+
+    name: str
+    email: str | None
+    """Of the owner who asks."""
+    members: int
+    account: BillingAccount
+    subscription: Subscription | None
+
+
+@dataclass(frozen=True, slots=True)
+class Billing:
+    """Plans, subscriptions and invoices. What asks the payment provider fails as `StripeCalls.send` says, and with
+    BILLING_NOT_CONFIGURED where there is none.
+    """
+
+    database: Database
+    plans: PlanBook
+    payments: Payments | None
+    """None where no key to a payment provider is known."""
+    grace: timedelta
+
+    def list_plans(self) -> list[PlanTerms]:
+        """The plans at the terms in force, the smallest first."""
+        return [self.plans.current(plan) for plan in Plan]
+
+    async def get_standing(self, principal: Principal) -> Standing:
+        """The organisation's plan and subscription."""
+        async with self.database.tenant(principal.org_id, principal.member_id) as tenant:
+            plan = await tenant.organizations.plan()
+            members = await tenant.organizations.count_members()
+            subscription = await tenant.billing.subscription()
+            customer_id = await tenant.billing.customer_id()
+        method = None
+        if customer_id is not None and self.payments is not None:
+            method = await self.payments.customers.payment_method(customer_id)
+        grace_end = subscription.grace_ends_at(self.grace) if subscription else None
+        return Standing(plan, members, subscription, grace_end, method)
+
+    async def open_checkout(self, principal: Principal, plan_id: str, *, success_url: str, cancel_url: str) -> str:
+        """The address of a page on which the organisation subscribes to the plan, with a seat for each member.
+
+        OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_EXISTS or SEATS_EXCEEDED.
+        """
+        terms = self._sold(plan_id)
+        payments = self._payments()
+        organization = await self._organization(principal)
+        if organization.subscription is not None and not organization.subscription.has_ended:
+            message = "the organisation has a subscription; ChangePlan changes it, and the portal looks after it"
+            raise AichatError(Reason.SUBSCRIPTION_EXISTS, message)
+        _check_seats(terms, organization.members)
+        customer_id = await self._ensure_customer(payments, principal.org_id, organization)
+        trial_days = terms.trial_days if organization.account.first_subscribed_at is None else 0
+        page = await payments.customers.create_checkout(
+            customer_id,
+            Offer(await _price(payments, terms), organization.members, trial_days),
+            success_url=success_url,
+            cancel_url=cancel_url,
+            org_id=principal.org_id,
+            key=str(new_id()),
+        )
+        if page.url is None:
+            raise AichatError(Reason.BILLING_REQUEST_REJECTED, "the payment provider opened no page; try again")
+        return page.url
+
+    async def open_portal(self, principal: Principal, *, return_url: str) -> str:
+        """The address of a page on which the organisation looks after cards, subscription and invoices.
+
+        OWNER_REQUIRED or SUBSCRIPTION_MISSING.
+        """
+        payments = self._payments()
+        organization = await self._organization(principal)
+        if organization.account.customer_id is None:
+            raise _no_subscription()
+        return await payments.customers.create_portal(organization.account.customer_id, return_url=return_url)
+
+    async def change_plan(self, principal: Principal, plan_id: str) -> Standing:
+        """Goes over to another plan: at once, or, to Free, when what is paid for ends.
+
+        OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_MISSING or SEATS_EXCEEDED.
+        """
+        terms = None if plan_id == Plan.FREE else self._sold(plan_id)
+        payments = self._payments()
+        organization = await self._organization(principal)
+        subscription = organization.subscription
+        if subscription is None or subscription.has_ended:
+            raise _no_subscription()
+        subscription_id = subscription.subscription_id
+        if terms is None:
+            await payments.customers.cancel_subscription(subscription_id, at_period_end=True)
+        else:
+            _check_seats(terms, organization.members)
+            price = await _price(payments, terms)
+            await payments.customers.change_subscription(
+                subscription_id, price, organization.members, key=str(new_id())
+            )
+        # The webhook would bring it about as well, a little later.
+        await payments.subscriptions.refresh(principal.org_id, datetime.now(UTC))
+        return await self.get_standing(principal)
+
+    async def list_invoices(self, principal: Principal, size: int, after: str | None) -> InvoicePage:
+        """The organisation's invoices behind the one with the id `after`, the newest first. OWNER_REQUIRED."""
+        payments = self._payments()
+        organization = await self._organization(principal)
+        if organization.account.customer_id is None:
+            return InvoicePage((), None)
+        return await payments.invoices.list_page(organization.account.customer_id, size=size, after=after)
+
+    def _payments(self) -> Payments:
+        if self.payments is None:
+            message = "this server has no account at a payment provider; its operator must set STRIPE_SECRET_KEY"
+            raise AichatError(Reason.BILLING_NOT_CONFIGURED, message)
+        return self.payments
+
+    def _sold(self, plan_id: str) -> PlanTerms:
+        terms = self.plans.current(Plan(plan_id)) if plan_id in set(Plan) else None
+        if terms is None or terms.lookup_key is None:
+            message = f"there is no plan {plan_id!r} to subscribe to; ListPlans tells which there are"
+            raise AichatError(Reason.PLAN_UNKNOWN, message, metadata={"plan": plan_id})
+        return terms
+
+    async def _organization(self, principal: Principal) -> _Organization:
+        """What is known of the organisation; OWNER_REQUIRED if the caller is not one of its owners."""
+        async with self.database.tenant(principal.org_id, principal.member_id) as tenant:
+            await check_owner(tenant, principal)
+            return _Organization(
+                name=await tenant.organizations.name(),
+                email=await tenant.organizations.email_of(principal.member_id),
+                members=await tenant.organizations.count_members(),
+                account=await tenant.billing.ensure_account(),
+                subscription=await tenant.billing.subscription(),
+            )
+
+    async def _ensure_customer(self, payments: Payments, org_id: UUID, organization: _Organization) -> str:
+        account = organization.account
+        if account.customer_id is not None:
+            return account.customer_id
+        customer_id = await payments.customers.ensure_customer(
+            org_id, account.customer_version, name=organization.name, email=organization.email
+        )
+        async with self.database.tenant(org_id) as tenant:
+            return await tenant.billing.settle_customer(customer_id)
+
+
+async def check_owner(tenant: Tenant, principal: Principal) -> None:
+    """OWNER_REQUIRED if the caller is not one of the organisation's owners."""
+    if not await tenant.organizations.is_owner(principal.member_id):
+        message = "billing is for the organisation's owners; ask one of them"
+        raise AichatError(Reason.OWNER_REQUIRED, message)
+
+
+def _check_seats(terms: PlanTerms, members: int) -> None:
+    if terms.most_seats is not None and members > terms.most_seats:
+        message = (
+            f"{terms.name} has {terms.most_seats} seats, and the organisation {members} members; take a larger plan"
+        )
+        metadata = {"plan": terms.plan.value, "seats": str(terms.most_seats), "members": str(members)}
+        raise AichatError(Reason.SEATS_EXCEEDED, message, metadata=metadata)
+
+
+async def _price(payments: Payments, terms: PlanTerms) -> str:
+    """The id of the plan's price at the payment provider, where it is made if it is not there."""
+    if terms.lookup_key is None:
+        raise LookupError(f"{terms.plan} is not sold")
+    cents = terms.seat_price // _NANO_PER_CENT
+    return await payments.customers.ensure_price(terms.lookup_key, name=terms.name, amount=cents, currency=CURRENCY)
+
+
+def _no_subscription() -> AichatError:
+    return AichatError(
+        Reason.SUBSCRIPTION_MISSING, "the organisation has no subscription; CreateCheckoutSession begins one"
+    )

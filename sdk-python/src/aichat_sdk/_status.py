@@ -61,6 +61,7 @@ BY_REASON: dict[str, type[errors.AIChatError]] = {
     "SEATS_EXCEEDED": errors.BillingError,
     "INVOICE_NOT_FOUND": errors.NotFoundError,
     "SERVER_DRAINING": errors.UnavailableError,
+    "SERVER_LOST": errors.UnavailableError,
     "STORAGE_UNAVAILABLE": errors.UnavailableError,
     "INTERNAL": errors.ServerError,
     "ROUTE_UNKNOWN": errors.NotFoundError,

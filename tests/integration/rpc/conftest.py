@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-from aichat.v1 import chat_pb2
+from aichat.v1 import chat_pb2, events_pb2
 from aichat.v1.chat_pb2_grpc import ChatServiceServicer, ChatServiceStub
 from aichat.v1.conversations_pb2_grpc import ConversationServiceStub
 from aichat.v1.notifications_pb2_grpc import NotificationServiceStub
 from aichat.v1.usage_pb2_grpc import UsageServiceStub
 from aichat_server.domain.errors import Reason
+from aichat_server.domain.observing import Observer
 from aichat_server.rpc.billing import BillingServicer
 from aichat_server.rpc.conversations import ConversationServicer
 from aichat_server.rpc.interceptors.authentication import Authentication
@@ -62,9 +63,9 @@ class WaitingChat(ChatServiceServicer):
     async def StreamChat(  # noqa: N802
         self, _request: chat_pb2.StreamChatRequest, _context: object
     ) -> AsyncGenerator[chat_pb2.StreamChatResponse, None]:
-        yield chat_pb2.StreamChatResponse(heartbeat=chat_pb2.Heartbeat())
+        yield chat_pb2.StreamChatResponse(heartbeat=events_pb2.Heartbeat())
         await self.end.wait()
-        yield chat_pb2.StreamChatResponse(heartbeat=chat_pb2.Heartbeat())
+        yield chat_pb2.StreamChatResponse(heartbeat=events_pb2.Heartbeat())
 
     async def ResumeChat(  # noqa: N802
         self, _request: chat_pb2.ResumeChatRequest, _context: object
@@ -147,6 +148,7 @@ async def serving(authenticator: Authenticator, database: Database) -> AsyncGene
         billing,
         authentication,
         CallLimits(RateLimits(None, plans.rates)),
+        Observer(),
         reflect=True,
     )
     port = await server.start("127.0.0.1:0")

@@ -42,6 +42,7 @@ TIMES = {
     "quotas": "updated_at",
     "quota_usage": "period_start",
     "holds": "expires_at",
+    "leases": "expires_at",
     "quota_warnings": "noted_at",
     "notification_settings": "updated_at",
     "closed_books": "closed_until",
@@ -163,21 +164,35 @@ async def test_without_a_tenant_nothing_is_visible(postgres: Postgres, tenants: 
             assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
 
 
-async def test_the_work_list_tells_organisations_to_jobs_alone_and_is_read_only(
+async def test_the_work_lists_tell_ids_and_times_to_jobs_alone_and_are_read_only(
     postgres: Postgres, tenants: Tenants
 ) -> None:
+    columns = await tenants.owner.fetch(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'aichat' AND table_name = 'leases'"
+    )
+    assert {row["column_name"] for row in columns} == {"org_id", "generation_id", "expires_at"}
     both = {tenants.ours.org_id, tenants.theirs.org_id}
     async with connection(postgres.app_url) as app, app.transaction():
         await app.execute("SELECT set_config('aichat.work_list', 'on', true)")
         assert both <= {row["org_id"] for row in await app.fetch("SELECT org_id FROM aichat.organizations")}
-        assert both <= {row["org_id"] for row in await app.fetch("SELECT org_id FROM aichat.open_hours")}
-        for table in tenants.tables.keys() - {"organizations", "open_hours", "billing_accounts"}:
+        for table in ("leases", "open_hours"):
+            listed = await app.fetch(f"SELECT org_id FROM aichat.{table}")  # noqa: S608
+            assert both <= {row["org_id"] for row in listed}, table
+        for table in tenants.tables.keys() - {"organizations", "leases", "open_hours", "billing_accounts"}:
             assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
         assert await app.execute("UPDATE aichat.organizations SET plan = 'team'") == "UPDATE 0"
-        assert await app.execute("DELETE FROM aichat.open_hours") == "DELETE 0"
-        # Inside a tenant the list is out of sight.
+        statements = (
+            "UPDATE aichat.leases SET expires_at = now()",
+            "DELETE FROM aichat.leases",
+            "DELETE FROM aichat.open_hours",
+        )
+        for statement in statements:
+            assert (await app.execute(statement)).split()[1] == "0"
+        # Inside a tenant the lists are out of sight.
         await app.execute("SELECT set_config('aichat.org_id', $1, true)", str(tenants.ours.org_id))
-        assert [row["org_id"] for row in await app.fetch("SELECT * FROM aichat.organizations")] == [tenants.ours.org_id]
+        for table in ("organizations", "leases"):
+            seen = await app.fetch(f"SELECT org_id FROM aichat.{table}")  # noqa: S608
+            assert [row["org_id"] for row in seen] == [tenants.ours.org_id], table
 
 
 async def test_another_tenants_rows_cannot_be_changed_or_deleted(tenants: Tenants) -> None:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from aichat_sandbox.postgres import Postgres
-from aichat_server.app.jobs import build_rollups
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.usage_reports import Dimension, UsageQuery
+from aichat_server.services.rollups import Rollups
 from aichat_server.services.usage import UsageReports
 from aichat_server.storage.database import Database
 from hypothesis import HealthCheck, given, settings
@@ -64,7 +64,7 @@ async def new_member(database: Database) -> Principal:
 async def test_sums_are_what_the_books_say_whatever_comes_when(
     postgres: Postgres, database: Database, steps: list[list[Entry] | int]
 ) -> None:
-    principal, rollups = await new_member(database), build_rollups(database)
+    principal, rollups = await new_member(database), Rollups(database)
     reports = UsageReports(database)
     query = UsageQuery(NOON - HOUR, NOON + 8 * HOUR, group_by=(Dimension.MODEL, Dimension.MEMBER))
     written: list[Entry] = []
@@ -88,7 +88,7 @@ async def test_sums_are_what_the_books_say_whatever_comes_when(
 async def test_an_hour_is_summed_up_when_it_is_over(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
-    rollups = build_rollups(database)
+    rollups = Rollups(database)
     await add(postgres, principal, Entry(NOON - timedelta(microseconds=1), 1), Entry(NOON, 2), Entry(NOON + HOUR, 4))
     await rollups.run(NOON + HOUR - timedelta(microseconds=1))
     assert await open_hours(postgres, principal) == [NOON, NOON + HOUR]
@@ -100,7 +100,7 @@ async def test_an_hour_is_summed_up_when_it_is_over(
 async def test_a_late_turn_opens_its_hour_again_and_no_other_row_changes(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
-    rollups = build_rollups(database)
+    rollups = Rollups(database)
     await add(postgres, principal, Entry(NOON), Entry(NOON, model="model-2"), Entry(NOON + HOUR))
     await rollups.run(LATER)
     before = await hourly_rows(postgres, principal)
@@ -113,7 +113,7 @@ async def test_a_late_turn_opens_its_hour_again_and_no_other_row_changes(
 
 
 async def test_summing_up_again_changes_no_row(postgres: Postgres, database: Database, principal: Principal) -> None:
-    rollups = build_rollups(database)
+    rollups = Rollups(database)
     times = [Entry(NOON + number * timedelta(minutes=7), first_delta_ms=-number % 3) for number in range(40)]
     await add(postgres, principal, *times)
     await rollups.run(LATER)
@@ -127,7 +127,7 @@ async def test_summing_up_again_changes_no_row(postgres: Postgres, database: Dat
 async def test_sums_that_are_wrong_are_found_and_made_again(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
-    rollups = build_rollups(database)
+    rollups = Rollups(database)
     await add(postgres, principal, *(Entry(NOON + number * HOUR) for number in range(4)))
     await rollups.run(LATER)
     async with connection(postgres.owner_url) as owner:
@@ -147,7 +147,7 @@ async def test_sums_that_are_wrong_are_found_and_made_again(
 async def test_a_turn_that_is_just_ending_is_neither_waited_for_nor_lost(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
-    rollups = build_rollups(database)
+    rollups = Rollups(database)
     await add(postgres, principal, Entry(NOON, 1))
     async with connection(postgres.owner_url) as ending:
         async with ending.transaction():
@@ -179,7 +179,7 @@ async def test_a_turn_that_ends_while_its_hour_is_summed_up_opens_it_again(
         await ending
     assert await open_hours(postgres, principal) == [NOON]
     assert (await hourly_sum(postgres, principal))[-1] == 1
-    await build_rollups(database).run(LATER)
+    await Rollups(database).run(LATER)
     assert (await hourly_sum(postgres, principal))[-1] == 11
 
 
@@ -193,14 +193,14 @@ async def test_turns_of_an_hour_do_not_wait_for_each_other(
             await write(one, principal, [Entry(NOON)])
             async with other.transaction():
                 await write(other, principal, [Entry(NOON)])
-    await build_rollups(database).run(LATER)
+    await Rollups(database).run(LATER)
     assert (await hourly_sum(postgres, principal))[0] == 3
 
 
 async def test_two_may_sum_up_at_once(postgres: Postgres, database: Database, principal: Principal) -> None:
     # More hours than one transaction takes.
     await add(postgres, principal, *(Entry(NOON + number * HOUR, number) for number in range(700)))
-    rollups = build_rollups(database)
+    rollups = Rollups(database)
     await asyncio.gather(rollups.run(LATER), rollups.run(LATER))
     await rollups.run(LATER)
     assert await open_hours(postgres, principal) == []
@@ -221,7 +221,7 @@ async def test_turns_put_their_hour_on_the_list_and_failures_count(
     query = UsageQuery(began - HOUR, began + HOUR, latency=True)
     for rolled in (False, True):
         if rolled:
-            await build_rollups(database).run(LATER)
+            await Rollups(database).run(LATER)
             assert await open_hours(postgres, principal) == []
         total = (await UsageReports(database).query(principal, query)).total
         assert (total.turns, total.errors) == (3, {"PROVIDER_TIMEOUT": 1})

@@ -63,7 +63,8 @@ def _show(terminal: Terminal, report: UsageReport, by: Dimension) -> None:
 def _summary(report: UsageReport) -> str:
     total = report.total or UsageTotals()
     tokens = total.usage
-    read = tokens.input_tokens + tokens.cache_read_tokens + tokens.cache_write_tokens if tokens else 0
+    read = tokens.input_tokens + tokens.cache_read_tokens if tokens else 0
+    read += tokens.cache_write_tokens + tokens.cache_write_1h_tokens if tokens else 0
     written = tokens.output_tokens if tokens else 0
     facts = [f"{total.turns} turns", f"{total.errors} failed", f"{read} + {written} tokens", dollars(_cost(total))]
     return " · ".join([*facts, f"days of {report.time_zone}"])

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 
 from aichat_server.app.database import connect_database
-from aichat_server.app.jobs import build_rollups
+from aichat_server.services.rollups import Rollups
 from aichat_server.settings import Settings
 
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
@@ -30,9 +30,9 @@ def rebuild(settings: Settings, options: argparse.Namespace) -> int:
 
 async def _verify(settings: Settings, options: argparse.Namespace) -> tuple[datetime, ...]:
     async with connect_database(settings) as database:
-        return await build_rollups(database).mismatches(options.organization_id, _BEGINNING, datetime.now(UTC))
+        return await Rollups(database).mismatches(options.organization_id, _BEGINNING, datetime.now(UTC))
 
 
 async def _rebuild(settings: Settings, options: argparse.Namespace) -> int:
     async with connect_database(settings) as database:
-        return await build_rollups(database).rebuild(datetime.now(UTC), options.organization_id)
+        return await Rollups(database).rebuild(datetime.now(UTC), options.organization_id)

@@ -69,6 +69,7 @@ class Reason(StrEnum):
     INVOICE_NOT_FOUND = auto()
 
     SERVER_DRAINING = auto()
+    SERVER_LOST = auto()
     STORAGE_UNAVAILABLE = auto()
     INTERNAL = auto()
     ROUTE_UNKNOWN = auto()

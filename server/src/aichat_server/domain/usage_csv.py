@@ -14,11 +14,11 @@ from aichat_server.domain.usage_reports import UsageEvent
 
 # What makes a spreadsheet take a cell for a formula.
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-_TOKENS = tuple(name for name in asdict(Usage()) if name != "estimated")
+_COUNTS = tuple(name for name in asdict(Usage()) if name != "estimated")
 COLUMNS = (
     "occur_time", "generation_id", "conversation_id", "member_id", "key_id", "provider", "model",
-    *(f"{name}_tokens" for name in _TOKENS), "estimated", "cost_usd", "price_time", "error_reason", "first_delta_ms",
-    "duration_ms",
+    *(name if name == "web_searches" else f"{name}_tokens" for name in _COUNTS), "estimated", "cost_usd",
+    "price_time", "error_reason", "first_delta_ms", "duration_ms",
 )  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def _cells(event: UsageEvent) -> tuple[str, ...]:
         str(event.key_id or ""),
         event.provider,
         event.model,
-        *(str(usage[name]) for name in _TOKENS),
+        *(str(usage[name]) for name in _COUNTS),
         "true" if event.usage.estimated else "false",
         f"{to_decimal(event.cost):f}",
         _time(event.price_version),

@@ -52,6 +52,8 @@ def usage_to_proto(usage: Usage) -> messages_pb2.Usage:
         output_tokens=usage.output,
         reasoning_tokens=usage.reasoning,
         estimated=usage.estimated,
+        cache_write_1h_tokens=usage.cache_write_1h,
+        web_searches=usage.web_searches,
     )
 
 

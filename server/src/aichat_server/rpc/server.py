@@ -15,6 +15,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from aichat_server.domain.observing import Observer
 from aichat_server.rpc.access import access_by_method
 from aichat_server.rpc.drain import Drain
 from aichat_server.rpc.interceptors.authentication import Authentication
@@ -73,6 +74,7 @@ def build_server(
     billing: BillingServiceServicer,
     authentication: Authentication,
     limits: CallLimits,
+    observer: Observer,
     *,
     reflect: bool,
 ) -> RpcServer:
@@ -82,7 +84,7 @@ def build_server(
     """
     drain = Drain()
     steps = (check_metadata_size, authentication.authenticate, limits.check)
-    interceptor = CallInterceptor(access_by_method(SERVICES), drain, steps, Validation().check)
+    interceptor = CallInterceptor(access_by_method(SERVICES), drain, steps, Validation().check, observer)
     server = grpc.aio.server(interceptors=(interceptor,), options=SERVER_OPTIONS)
     add_ChatServiceServicer_to_server(chat, server)
     add_ConversationServiceServicer_to_server(conversations, server)

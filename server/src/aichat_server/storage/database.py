@@ -24,6 +24,7 @@ from aichat_server.storage.ledger import LedgerRepository
 from aichat_server.storage.messages import MessageRepository
 from aichat_server.storage.notifications import NotificationRepository
 from aichat_server.storage.organizations import OrganizationRepository
+from aichat_server.storage.orphans import OrphanRepository
 from aichat_server.storage.plans import read_plans
 from aichat_server.storage.pool import CLOSE_SECONDS, Connector, create_engine, open_pool
 from aichat_server.storage.prices import read_prices
@@ -35,10 +36,10 @@ from aichat_server.storage.usage import UsageRepository
 from aichat_server.storage.warnings import WarningRepository
 from aichat_server.storage.work import WorkList
 
+_SET_WORK_LIST = text("SELECT set_config('aichat.work_list', 'on', true)")
 _SET_TENANT = text(
     "SELECT set_config('aichat.org_id', :org_id, true), set_config('aichat.member_id', :member_id, true)"
 )
-_SET_WORK_LIST = text("SELECT set_config('aichat.work_list', 'on', true)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Tenant:
     ledger: LedgerRepository
     invoices: InvoiceRepository
     adjustments: AdjustmentRepository
+    orphans: OrphanRepository
     notifications: NotificationRepository
     warnings: WarningRepository
     usage: UsageRepository
@@ -81,7 +83,10 @@ class Database:
 
     @asynccontextmanager
     async def work_list(self) -> AsyncGenerator[WorkList, None]:
-        """A transaction that reads, of all tenants, whose turn it is for a job; the work is done tenant by tenant."""
+        """A transaction that reads, across organisations, where there is work, and nothing else of any of them.
+
+        STORAGE_UNAVAILABLE if the database is away.
+        """
         with storage_errors():
             async with self._engine.begin() as connection:
                 await connection.execute(_SET_WORK_LIST)
@@ -118,20 +123,23 @@ async def open_database(
     *,
     pool_size: int = 10,
     prepared_statements: bool = True,
-    hold_seconds: float = 900.0,
+    lease_seconds: float = 30.0,
+    hold_seconds: float = 300.0,
     quota_fail_closed: bool = False,
 ) -> AsyncGenerator[Database, None]:
     """The database at `url`, with at most `pool_size` connections, half of them for turns.
 
-    `prepared_statements` must be False behind a pooler that hands out connections by transaction. `hold_seconds` and
-    `quota_fail_closed`: see TurnStore. Makes a first connection: STORAGE_UNAVAILABLE if that fails.
+    `prepared_statements` must be False behind a pooler that hands out connections by transaction. `lease_seconds`,
+    `hold_seconds` and `quota_fail_closed`: see TurnStore. Makes a first connection: STORAGE_UNAVAILABLE if that fails.
     """
     connector = Connector(url, prepared_statements=prepared_statements)
     for_turns = pool_size // 2
     async with open_pool(connector, for_turns) as pool:
         engine = create_engine(connector, pool_size - for_turns)
         try:
-            turns = TurnStore(pool, hold_seconds=hold_seconds, quota_fail_closed=quota_fail_closed)
+            turns = TurnStore(
+                pool, lease_seconds=lease_seconds, hold_seconds=hold_seconds, quota_fail_closed=quota_fail_closed
+            )
             yield Database(engine, turns)
         finally:
             # A database that does not answer is not waited for, connection by connection.
@@ -150,6 +158,7 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         LedgerRepository(connection, org_id),
         InvoiceRepository(connection, org_id),
         AdjustmentRepository(connection, org_id),
+        OrphanRepository(connection, org_id),
         NotificationRepository(connection, org_id),
         WarningRepository(connection, org_id),
         UsageRepository(connection, org_id),

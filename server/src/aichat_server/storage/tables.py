@@ -29,8 +29,10 @@ TOKEN_COLUMNS: Mapping[str, str] = MappingProxyType(
         "input": "input_tokens",
         "cache_read": "cache_read_tokens",
         "cache_write": "cache_write_tokens",
+        "cache_write_1h": "cache_write_1h_tokens",
         "output": "output_tokens",
         "reasoning": "reasoning_tokens",
+        "web_searches": "web_searches",
     }
 )
 """The columns of a usage, by its field."""
@@ -115,6 +117,8 @@ generations = Table(
     Column("output_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("usage_estimated", Boolean, nullable=False),
+    Column("cache_write_1h_tokens", BigInteger, nullable=False),
+    Column("web_searches", BigInteger, nullable=False),
     Column("cost_nano_usd", BigInteger, nullable=False),
 )
 """The columns that an answer shows; the database's turn functions write the rest."""
@@ -129,7 +133,9 @@ prices = Table(
     Column("input", BigInteger, nullable=False),
     Column("cache_read", BigInteger, nullable=False),
     Column("cache_write", BigInteger, nullable=False),
+    Column("cache_write_1h", BigInteger, nullable=False),
     Column("output", BigInteger, nullable=False),
+    Column("web_search", BigInteger, nullable=False),
 )
 
 quotas = Table(
@@ -153,6 +159,14 @@ quota_usage = Table(
     Column("period", Text, primary_key=True),
     Column("period_start", _Time, primary_key=True),
     Column("charged_nano_usd", BigInteger, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("generation_id", Uuid, primary_key=True),
+    Column("expires_at", _Time, nullable=False),
 )
 
 quota_warnings = Table(

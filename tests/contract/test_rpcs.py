@@ -55,6 +55,7 @@ SDK = {
     "CreatePortalSession": "billing.create_portal_session",
     "ChangePlan": "billing.change_plan",
     "ListInvoices": "billing.list_invoices",
+    "VerifyInvoice": "billing.verify_invoice",
 }
 
 each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)

@@ -55,6 +55,7 @@ CALLS: dict[str, Callable[[AsyncAIChat], Awaitable[object]]] = {
     "CreatePortalSession": lambda client: client.billing.create_portal_session(return_url="https://a.example"),
     "ChangePlan": lambda client: client.billing.change_plan("free"),
     "ListInvoices": lambda client: client.billing.list_invoices(),
+    "VerifyInvoice": lambda client: client.billing.verify_invoice("2026-10"),
 }
 
 

@@ -119,8 +119,7 @@ class _Boot:
             )
             workers = group.create_task(load_workers(self.supervisor, folder, self.inherited))
         outside = self._outside(vendors.result(), auth.result(), stripe.result())
-        if not self.options.environment.get("SMTP_URL"):
-            outside |= mail_settings(mail.result(), f"http://{envoy.result().address}")
+        outside |= self._mail_settings(mail.result(), envoy.result())
         settings = self._settings(postgres.result(), redis.result(), outside, upstreams)
         server = Server(self.supervisor, folder, settings)
         await server.migrate()
@@ -192,6 +191,10 @@ class _Boot:
             kept.write_text(json.dumps(await server.mint_key(ORGANIZATION)))
         key: MintedKey = json.loads(kept.read_text())
         return key
+
+    def _mail_settings(self, smtp_url: str, envoy: Envoy) -> dict[str, str]:
+        given = self.options.environment.get("SMTP_URL")
+        return {} if given else mail_settings(smtp_url, f"http://{envoy.address}")
 
     def _outside(self, vendors_url: str, auth_url: str, stripe_url: str) -> dict[str, str]:
         """The settings that say where the outside world is, as far as it is played."""

@@ -53,3 +53,4 @@ CREATE_CHECKOUT_SESSION = Method(f"{BILLING}/CreateCheckoutSession", v1.CreateCh
 CREATE_PORTAL_SESSION = Method(f"{BILLING}/CreatePortalSession", v1.CreatePortalSessionResponse, repeatable=False)
 CHANGE_PLAN = Method(f"{BILLING}/ChangePlan", v1.ChangePlanResponse, repeatable=True)
 LIST_INVOICES = Method(f"{BILLING}/ListInvoices", v1.ListInvoicesResponse, repeatable=True)
+VERIFY_INVOICE = Method(f"{BILLING}/VerifyInvoice", v1.VerifyInvoiceResponse, repeatable=True)

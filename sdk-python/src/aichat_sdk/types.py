@@ -18,6 +18,8 @@ from aichat_sdk._proto.aichat.v1 import (
     GenerationState,
     Heartbeat,
     Invoice,
+    InvoiceLineKind,
+    InvoiceStage,
     InvoiceStatus,
     LatencyPercentiles,
     Message,
@@ -46,9 +48,11 @@ from aichat_sdk._proto.aichat.v1 import (
     UsageEvent,
     UsageRow,
     UsageTotals,
+    VerifiedLine,
 )
 from aichat_sdk._proto.aichat.v1 import QueryUsageResponse as UsageReport
 from aichat_sdk._proto.aichat.v1 import StreamChatResponse as ChatEvent
+from aichat_sdk._proto.aichat.v1 import VerifyInvoiceResponse as InvoiceProof
 from aichat_sdk._proto.google.type import Money
 
 __all__ = [
@@ -63,6 +67,9 @@ __all__ = [
     "GenerationState",
     "Heartbeat",
     "Invoice",
+    "InvoiceLineKind",
+    "InvoiceProof",
+    "InvoiceStage",
     "InvoiceStatus",
     "LatencyPercentiles",
     "Message",
@@ -93,6 +100,7 @@ __all__ = [
     "UsageReport",
     "UsageRow",
     "UsageTotals",
+    "VerifiedLine",
     "cost_usd",
     "message_text",
     "money_usd",

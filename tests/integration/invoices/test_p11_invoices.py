@@ -21,6 +21,7 @@ from tests.integration.storage.rows import connection
 from tests.integration.usage.books import Entry
 
 TENTH = datetime(2024, 3, 10, 12, tzinfo=UTC)
+COUNTED = ("input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -54,7 +55,8 @@ async def test_a_line_can_be_made_again_by_anybody_who_has_the_books(shop: Shop)
                 event["provider"],
                 event["model"],
                 (event["price_version"] - EPOCH) // timedelta(microseconds=1),
-                *(event[f"{kind}_tokens"] for kind in ("input", "cache_read", "cache_write", "output", "reasoning")),
+                *(event[f"{kind}_tokens"] for kind in COUNTED),
+                event["web_searches"],
                 event["quality"] == "estimated",
                 event["cost_nano_usd"],
             ],

@@ -74,10 +74,10 @@ async def _book(owner: asyncpg.Connection[asyncpg.Record], shop: Shop, at: datet
     await owner.execute("SELECT aichat.open_hour($1, $2)", shop.org_id, at)
     await owner.execute(
         "INSERT INTO aichat.usage_events (org_id, generation_id, conversation_id, member_id, provider, model, "
-        "price_version, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, "
-        "raw_usage, quality, cost_nano_usd, duration_ms, occurred_at) "
-        "VALUES ($1, gen_random_uuid(), gen_random_uuid(), $2, 'v', 'm', 'epoch', 1, 0, 0, 1, 0, '{}', 'exact', $3, 1, "
-        "$4)",
+        "price_version, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, "
+        "reasoning_tokens, web_searches, raw_usage, quality, cost_nano_usd, duration_ms, occurred_at) "
+        "VALUES ($1, gen_random_uuid(), gen_random_uuid(), $2, 'v', 'm', 'epoch', 1, 0, 0, 0, 1, 0, 0, '{}', 'exact', "
+        "$3, 1, $4)",
         *(shop.org_id, shop.principal.member_id, 30 * USD, at),
     )
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from types import MappingProxyType
 
 from aichat_server.app.jobs import Jobs
-from aichat_server.domain.periods import month_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +33,6 @@ async def _end_graces(jobs: Jobs, now: datetime) -> object:
     return "no STRIPE_SECRET_KEY" if jobs.subscriptions is None else await jobs.subscriptions.end_graces(now)
 
 
-async def _invoice(jobs: Jobs, now: datetime) -> object:
-    # Hourly, and so until each of the month's invoices is as far as it can get.
-    outcomes = await jobs.invoices.run(month_before(now), now)
-    return f"{len(outcomes)} to ask for or to look at"
-
-
 async def _warn(jobs: Jobs, now: datetime) -> object:
     return "no SMTP_URL" if jobs.warnings is None else await jobs.warnings.run(now)
 
@@ -55,7 +48,13 @@ _ALL = (
     Job("rollups", "sum usage up by the hour", "*/10 * * * *", 3600.0, lambda jobs, now: jobs.rollups.run(now)),
     Job("webhooks", "act on what the payment provider told", "* * * * *", 300.0, _act_on_webhooks),
     Job("graces", "end the grace of plans that are not paid for", "15 * * * *", 3600.0, _end_graces),
-    Job("invoices", "ask for what the last month came to", "30 * * * *", 3600.0, _invoice),
+    Job(
+        "invoices",
+        "bring last month's invoices as far as they go",
+        "20 */6 * * *",
+        3600.0,
+        lambda jobs, now: jobs.invoices.run_last(now),
+    ),
     Job("warnings", "send the e-mails that are due about quotas", "0 8 * * *", 3600.0, _warn),
 )
 

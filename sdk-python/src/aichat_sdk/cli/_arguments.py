@@ -12,6 +12,7 @@ from aichat_sdk._version import __version__
 from aichat_sdk.cli import _history as history
 from aichat_sdk.cli._chat import chat
 from aichat_sdk.cli._context import Context
+from aichat_sdk.cli._invoices import verify
 from aichat_sdk.cli._usage import usage
 from aichat_sdk.types import Effort
 from aichat_sdk.usage import Dimension
@@ -54,7 +55,15 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", parents=[target], help="list the models and their prices")
     models.set_defaults(run=history.list_models)
     _add_usage(commands.add_parser("usage", parents=[target], help="show what the last days cost, and the quotas"))
+    _add_invoices(commands.add_parser("invoices", parents=[target], help="prove what was asked for"), target)
     return parser
+
+
+def _add_invoices(parser: argparse.ArgumentParser, target: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    proving = actions.add_parser("verify", parents=[target], help="hold each line of one against the books")
+    proving.add_argument("month", metavar="MONTH", help="whose usage it is for, such as 2026-10")
+    proving.set_defaults(run=verify)
 
 
 def _add_usage(parser: argparse.ArgumentParser) -> None:

@@ -21,9 +21,9 @@ LANGUAGE sql IMMUTABLE AS $$
     SELECT hashtextextended('aichat.books ' || p_org_id::text, 0)
 $$;
 
--- When a turn that is booked now occurs: by the database's clock, which is the only one, and never in books that are
--- closed, should that clock have been put back. The lock comes first, and before every lock of quotas: what is booked
--- under it is there before its month can be closed.
+-- When a turn that ends now occurs: by the database's clock, which is the only one, and never in books that are closed,
+-- should that clock have been put back. The lock comes first, and before every lock of quotas: what is booked under it
+-- is there before its month can be closed.
 CREATE FUNCTION aichat.booking_time(p_org_id uuid) RETURNS timestamptz
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -49,7 +49,8 @@ BEGIN
 END
 $$;
 
--- Writes what a settled generation used into the books, as of p_at, and charges it to the quotas.
+-- Writes what a settled generation used into the books, as of p_at, which is the aichat.booking_time of this
+-- transaction, and charges it to the quotas.
 CREATE FUNCTION aichat.book(
     p_org_id uuid, p_generation_id uuid, p_price_version timestamptz, p_first_delta_ms integer, p_at timestamptz
 ) RETURNS void

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from aichat_server.app.billing import open_payments
+from aichat_server.app.billing import open_desk, open_payments
 from aichat_server.app.database import connect_database
 from aichat_server.app.plans import open_plan_book
 from aichat_server.gateways.journal import JournalStreams
@@ -59,13 +59,13 @@ async def build_jobs(settings: Settings) -> AsyncGenerator[Jobs, None]:
             streams = JournalStreams(redis, retention_seconds=retention)
         plans = await stack.enter_async_context(open_plan_book(database, settings.price_refresh_seconds))
         payments = await stack.enter_async_context(open_payments(settings, database, plans))
-        invoices = build_invoices(database, payments)
+        desk = await stack.enter_async_context(open_desk(settings, database))
         yield Jobs(
             orphans=Orphans(database, streams, journal_retention_seconds=retention),
             warnings=build_quota_warnings(settings, database),
             rollups=Rollups(database),
-            invoices=invoices,
-            webhooks=build_webhooks(database, payments, invoices) if payments is not None else None,
+            invoices=desk.invoices,
+            webhooks=build_webhooks(database, payments, desk.invoices) if payments is not None else None,
             subscriptions=payments.subscriptions if payments is not None else None,
         )
 
@@ -82,8 +82,3 @@ def build_quota_warnings(settings: Settings, database: Database) -> QuotaWarning
 def build_webhooks(database: Database, payments: Payments, invoices: InvoiceSync) -> Webhooks:
     """What acts on Stripe's events."""
     return Webhooks(database, payments.customers, payments.invoices, payments.subscriptions, invoices)
-
-
-def build_invoices(database: Database, payments: Payments | None) -> Invoices:
-    """The monthly invoices; without a payment provider they wait as drafts."""
-    return Invoices(database, payments.invoices if payments is not None else None)

@@ -31,15 +31,18 @@ from aichat_server.rpc.notifications import NotificationServicer
 from aichat_server.rpc.server import RpcServer, build_server
 from aichat_server.rpc.usage import UsageServicer
 from aichat_server.services.answers import Answers, Replicas
+from aichat_server.services.billing import Payments
 from aichat_server.services.chat import Chat
 from aichat_server.services.conversations import Conversations
 from aichat_server.services.generations import Generations
 from aichat_server.services.identity import Authenticator
 from aichat_server.services.leases import RENEWALS_PER_LEASE, Leases
 from aichat_server.services.models import Models
+from aichat_server.services.plans import PlanBook
 from aichat_server.services.upstream import Upstream
 from aichat_server.services.usage import UsageReports
 from aichat_server.settings import Settings
+from aichat_server.storage.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +103,20 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
             ConversationServicer(Conversations(opened)),
             NotificationServicer(build_notifications(settings, opened)),
             UsageServicer(UsageReports(opened)),
-            BillingServicer(
-                build_billing(settings, opened, plans, payments),
-                build_proofs(opened, payments),
-                build_inbox(settings, opened),
-            ),
+            _billing_servicer(settings, opened, plans, payments),
             Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins),
             CallLimits(limits),
             observer,
             reflect=settings.environment == "development",
         )
         yield App(server, generations, replicas, settings.drain_seconds)
+
+
+def _billing_servicer(
+    settings: Settings, database: Database, plans: PlanBook, payments: Payments | None
+) -> BillingServicer:
+    return BillingServicer(
+        build_billing(settings, database, plans, payments),
+        build_proofs(database, payments),
+        build_inbox(settings, database),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 _NAME = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 
@@ -36,11 +36,6 @@ def month_of(moment: datetime) -> Month:
     """The month that a moment is in, in whatever time zone that is told."""
     moment = moment.astimezone(UTC)
     return month(moment.year, moment.month)
-
-
-def month_before(moment: datetime) -> Month:
-    """The month before the one that a moment is in."""
-    return month_of(month_of(moment).start - timedelta(days=1))
 
 
 def parse_month(name: str) -> Month:

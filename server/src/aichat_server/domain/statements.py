@@ -35,6 +35,9 @@ MOST_USAGE_LINES = 140
 MOST_ADJUSTMENTS = 100
 """Together, and with what is carried, fewer than the 250 lines that an invoice at Stripe has at most."""
 
+COUNTS = ("input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning", "web_searches")
+"""What is counted of a usage, in the order in which it is hashed."""
+
 _SUBJECT = ("provider", "model", "price", "member")
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -73,11 +76,7 @@ def canonical(event: LedgerEvent) -> bytes:
         event.provider,
         event.model,
         _microseconds(event.price_version),
-        usage.input,
-        usage.cache_read,
-        usage.cache_write,
-        usage.output,
-        usage.reasoning,
+        *(getattr(usage, name) for name in COUNTS),
         usage.estimated,
         event.cost,
     )
@@ -115,14 +114,8 @@ class _Sum:
         self.last = event
         self.count += 1
         self.cost += event.cost
-        self.usage = Usage(
-            self.usage.input + usage.input,
-            self.usage.cache_read + usage.cache_read,
-            self.usage.cache_write + usage.cache_write,
-            self.usage.output + usage.output,
-            self.usage.reasoning + usage.reasoning,
-            self.usage.estimated or usage.estimated,
-        )
+        counts = {name: getattr(self.usage, name) + getattr(usage, name) for name in COUNTS}
+        self.usage = Usage(**counts, estimated=self.usage.estimated or usage.estimated)
         self.digest.update(canonical(event))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from aichat_server.domain.billing import InvoiceLine
 from aichat_server.domain.invoices import Line, LineKind
 from aichat_server.domain.periods import Month
-from aichat_server.domain.statements import StatementBuilder
+from aichat_server.domain.statements import COUNTS, StatementBuilder
 from aichat_server.storage.ledger import HourlySums, LedgerRepository
 
 CURRENCY = "usd"
@@ -39,13 +39,9 @@ def hourly_difference(lines: Iterable[Line], hourly: HourlySums) -> str | None:
     cost = sum(line.cost for line in usage)
     if cost != hourly.cost:
         return f"the books cost {cost} nano-dollars, their hourly sums {hourly.cost}"
-    counts = [
-        (one.input, one.cache_read, one.cache_write, one.output, one.reasoning)
-        for one in (line.usage for line in usage)
-    ]
-    tokens = tuple(map(sum, zip(*counts, strict=True))) if counts else (0,) * len(hourly.tokens)
-    if tokens != hourly.tokens:
-        return f"the books have tokens {tokens}, their hourly sums {hourly.tokens}"
+    counts = tuple(sum(getattr(line.usage, name) for line in usage) for name in COUNTS)
+    if counts != hourly.counts:
+        return f"the books count {counts}, their hourly sums {hourly.counts}"
     return None
 
 

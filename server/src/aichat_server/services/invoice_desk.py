@@ -18,6 +18,7 @@ class InvoiceDesk:
     """Each method is REQUEST_INVALID where there is no such invoice, or it is at another stage."""
 
     def __init__(self, database: Database, stripe: StripeInvoices | None) -> None:
+        self.invoices = Invoices(database, stripe)
         self._database = database
         self._stripe = stripe
 
@@ -34,7 +35,7 @@ class InvoiceDesk:
         """Makes an invoice anew that was not asked for: takes back its draft and lines, and begins from the books."""
         invoice, _ = await self.show(org_id, month)
         await begin_anew(self._database, self._stripe, invoice)
-        return await Invoices(self._database, self._stripe).bring_on(org_id, month)
+        return await self.invoices.bring_on(org_id, month)
 
     async def void(self, org_id: UUID, month: Month) -> Invoice:
         """Takes back an invoice that was asked for and is not paid. What credits it had taken up wait again."""

@@ -6,9 +6,10 @@ organisation, the month and the statement make, and what is there already under 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from uuid import UUID, uuid4
 
@@ -16,7 +17,7 @@ import structlog
 
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.invoices import AdjustmentKind, Invoice, InvoiceStage, Line, Statement
-from aichat_server.domain.periods import Month, parse_month
+from aichat_server.domain.periods import Month, month_of, parse_month
 from aichat_server.domain.statements import MOST_ADJUSTMENTS, statement
 from aichat_server.gateways.stripe_invoices import StripeInvoices
 from aichat_server.services.invoice_checks import hourly_difference, usage_lines
@@ -71,6 +72,11 @@ class Invoices:
         await self._rollups.run(now)
         outcomes = [await self.bring_on(org_id, month) for org_id in await self._organizations()]
         return tuple(one for one in outcomes if one.total or one.trouble)
+
+    async def run_last(self, now: datetime) -> dict[str, int]:
+        """Does so for the month before the one that `now` is in; returns how many stand where."""
+        outcomes = await self.run(month_of(month_of(now).start - timedelta(days=1)), now)
+        return dict(Counter(str(one.stage or "waiting") for one in outcomes))
 
     async def bring_on(self, org_id: UUID, month: Month) -> Outcome:
         """Brings one invoice on, whose month was closed, as far as it goes."""

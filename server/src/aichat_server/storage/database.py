@@ -51,11 +51,11 @@ class Tenant:
     conversations: ConversationRepository
     messages: MessageRepository
     quotas: QuotaRepository
-    orphans: OrphanRepository
     billing: BillingRepository
     ledger: LedgerRepository
     invoices: InvoiceRepository
     adjustments: AdjustmentRepository
+    orphans: OrphanRepository
     notifications: NotificationRepository
     warnings: WarningRepository
     usage: UsageRepository
@@ -154,11 +154,11 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         ConversationRepository(connection, org_id),
         MessageRepository(connection, org_id),
         QuotaRepository(connection, org_id),
-        OrphanRepository(connection, org_id),
         BillingRepository(connection, org_id),
         LedgerRepository(connection, org_id),
         InvoiceRepository(connection, org_id),
         AdjustmentRepository(connection, org_id),
+        OrphanRepository(connection, org_id),
         NotificationRepository(connection, org_id),
         WarningRepository(connection, org_id),
         UsageRepository(connection, org_id),

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from aichat_server.domain.invoices import Terms
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.periods import Month
-from aichat_server.domain.statements import LedgerEvent, LineKey, finest_key
+from aichat_server.domain.statements import COUNTS, LedgerEvent, LineKey, finest_key
 from aichat_server.domain.usage import Usage
 from aichat_server.storage.tables import TOKEN_COLUMNS
 from aichat_server.storage.tables import usage_events as table
@@ -54,8 +54,8 @@ class HourlySums(NamedTuple):
     """A month by its hourly sums."""
 
     cost: NanoUsd
-    tokens: tuple[int, ...]
-    """Uncached input, read from and written to caches, output, and the reasoning in that."""
+    counts: tuple[int, ...]
+    """In the order of COUNTS."""
     is_open: bool
     """Whether hours of it are yet to be summed up."""
 
@@ -91,7 +91,7 @@ class LedgerRepository:
     async def hourly_sums(self, month: Month) -> HourlySums:
         """The month by the hourly sums."""
         row = (await self._connection.execute(_HOURLY, self._range(month))).one()
-        return HourlySums(row.cost, tuple(row._mapping[name] for name in TOKEN_COLUMNS.values()), row.is_open)
+        return HourlySums(row.cost, tuple(row._mapping[TOKEN_COLUMNS[name]] for name in COUNTS), row.is_open)
 
     def _range(self, month: Month) -> dict[str, object]:
         return {"org_id": self._org_id, "start": month.start, "end": month.end}

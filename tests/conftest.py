@@ -15,12 +15,15 @@ pytest_plugins = [
     "tests.fixtures.vendors",
     "tests.fixtures.server",
     "tests.fixtures.platform",
+    "tests.fixtures.seen",
+    "tests.fixtures.tally",
 ]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file, and those that use the one platform, stay together: what they share starts but once."""
+    """The tests of a file, and those that use the one platform or rig, stay together: it starts but once."""
     for item in items:
-        group = "platform" if "platform" in getattr(item, "fixturenames", ()) else str(item.path.relative_to(TESTS))
+        used = {"platform", "_rig"}.intersection(getattr(item, "fixturenames", ()))
+        group = used.pop() if used else str(item.path.relative_to(TESTS))
         item.add_marker(pytest.mark.xdist_group(group))

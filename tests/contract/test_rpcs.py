@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from aichat.v1 import billing_pb2, chat_pb2, conversations_pb2, notifications_pb2
+from aichat.v1 import billing_pb2, chat_pb2, conversations_pb2, notifications_pb2, usage_pb2
 from aichat_sdk import AsyncAIChat
 from aichat_server.rpc.access import access_by_method
 from aichat_server.rpc.billing import BillingServicer
@@ -13,16 +13,14 @@ from aichat_server.rpc.chat import ChatServicer
 from aichat_server.rpc.conversations import ConversationServicer
 from aichat_server.rpc.notifications import NotificationServicer
 from aichat_server.rpc.server import SERVICES
+from aichat_server.rpc.usage import UsageServicer
 from google.api import annotations_pb2 as http_annotations
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
-FILES: tuple[FileDescriptor, ...] = (
-    billing_pb2.DESCRIPTOR,
-    chat_pb2.DESCRIPTOR,
-    conversations_pb2.DESCRIPTOR,
-    notifications_pb2.DESCRIPTOR,
+FILES: tuple[FileDescriptor, ...] = tuple(
+    file.DESCRIPTOR for file in (billing_pb2, chat_pb2, conversations_pb2, notifications_pb2, usage_pb2)
 )
 METHODS: list[MethodDescriptor] = [
     method for file in FILES for service in file.services_by_name.values() for method in service.methods
@@ -31,6 +29,7 @@ SERVICERS: dict[str, type] = {
     "aichat.v1.ChatService": ChatServicer,
     "aichat.v1.ConversationService": ConversationServicer,
     "aichat.v1.NotificationService": NotificationServicer,
+    "aichat.v1.UsageService": UsageServicer,
     "aichat.v1.BillingService": BillingServicer,
 }
 SDK = {
@@ -46,12 +45,17 @@ SDK = {
     "ListMessages": "conversations.list_messages",
     "GetNotificationSettings": "notifications.get",
     "UpdateNotificationSettings": "notifications.update",
+    "QueryUsage": "usage.query",
+    "GetQuotas": "usage.quotas",
+    "ListUsageEvents": "usage.events",
+    "ExportUsageEvents": "usage.export",
     "ListPlans": "billing.list_plans",
     "GetSubscription": "billing.get_subscription",
     "CreateCheckoutSession": "billing.create_checkout_session",
     "CreatePortalSession": "billing.create_portal_session",
     "ChangePlan": "billing.change_plan",
     "ListInvoices": "billing.list_invoices",
+    "VerifyInvoice": "billing.verify_invoice",
 }
 
 each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)

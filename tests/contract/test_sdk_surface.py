@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aichat_sdk
@@ -16,12 +17,17 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorPr
 
 from tests.unit.sdk.scripted import API_KEY, ScriptedServer, fail
 
+NOW = datetime.now(UTC)
 DESCRIPTORS = Path(__file__).parents[2] / "gen/descriptors.binpb"
 
 
 async def _resumed(client: AsyncAIChat) -> object:
     async with client.chat.resume("g") as stream:
         return await stream.get_final_message()
+
+
+async def _exported(client: AsyncAIChat) -> object:
+    return [piece async for piece in client.usage.export(NOW, NOW)]
 
 
 CALLS: dict[str, Callable[[AsyncAIChat], Awaitable[object]]] = {
@@ -37,6 +43,10 @@ CALLS: dict[str, Callable[[AsyncAIChat], Awaitable[object]]] = {
     "ListMessages": lambda client: client.conversations.list_messages("c"),
     "GetNotificationSettings": lambda client: client.notifications.get(),
     "UpdateNotificationSettings": lambda client: client.notifications.update(quota_warnings=False),
+    "QueryUsage": lambda client: client.usage.query(NOW, NOW),
+    "GetQuotas": lambda client: client.usage.quotas(),
+    "ListUsageEvents": lambda client: client.usage.events(NOW, NOW),
+    "ExportUsageEvents": _exported,
     "ListPlans": lambda client: client.billing.list_plans(),
     "GetSubscription": lambda client: client.billing.get_subscription(),
     "CreateCheckoutSession": lambda client: client.billing.create_checkout_session(
@@ -45,6 +55,7 @@ CALLS: dict[str, Callable[[AsyncAIChat], Awaitable[object]]] = {
     "CreatePortalSession": lambda client: client.billing.create_portal_session(return_url="https://a.example"),
     "ChangePlan": lambda client: client.billing.change_plan("free"),
     "ListInvoices": lambda client: client.billing.list_invoices(),
+    "VerifyInvoice": lambda client: client.billing.verify_invoice("2026-10"),
 }
 
 
@@ -83,14 +94,24 @@ async def test_method_calls_its_rpc_and_repeats_it_if_the_contract_allows(server
 
 def test_no_method_of_the_sdk_is_left_out_here() -> None:
     client = AsyncAIChat(endpoint="localhost:1", api_key=API_KEY)
-    resources = [client.chat, client.models, client.conversations, client.notifications, client.billing]
+    resources = [
+        *(client.chat, client.models, client.conversations),
+        *(client.notifications, client.usage, client.billing),
+    ]
     methods = [name for one in resources for name, _ in inspect.getmembers(one, inspect.ismethod) if name[0] != "_"]
     # chat.stream and chat.send are two ways to call one RPC.
     assert len(methods) == len(CALLS) + 1
 
 
 def test_exported_names_exist_and_are_the_whole_surface() -> None:
-    for module in ("aichat_sdk", "aichat_sdk.types", "aichat_sdk.errors", "aichat_sdk.chat", "aichat_sdk.paging"):
+    for module in (
+        "aichat_sdk",
+        "aichat_sdk.types",
+        "aichat_sdk.errors",
+        "aichat_sdk.chat",
+        "aichat_sdk.paging",
+        "aichat_sdk.usage",
+    ):
         for name in importlib.import_module(module).__all__:
             assert getattr(importlib.import_module(module), name) is not None
     assert set(aichat_sdk.errors.__all__) < set(aichat_sdk.__all__), "errors can be caught by what the package exports"

@@ -123,7 +123,7 @@ async def test_what_it_writes_for_scripts_is_true_and_private(run: Run, home: Pa
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert set(run.endpoints) == {"grpc", "http", "api_key", "database_url", "redis_url", "pids"}
     assert run.endpoints["http"] == f"http://{run.endpoints['grpc']}"
-    parts = {"postgres", "redis", "vendors", "auth", "stripe", "smtp", "envoy", "server"}
+    parts = {"postgres", "redis", "vendors", "auth", "stripe", "smtp", "envoy", "server", "workers"}
     assert set(run.endpoints["pids"]) == parts
     assert not any([await is_gone(pid) for pid in run.pids])
 

@@ -18,6 +18,7 @@ from .server import MintedKey, Server, load_server
 from .standins import STRIPE, mail_settings, played, send_webhooks, settings_for, start_mail, start_stand_in
 from .stripe.webhooks import SECRET
 from .supervisor import Child, Supervisor, together
+from .workers import load_workers, start_workers
 
 ORGANIZATION = "development"
 # What processes need of the world around them. Settings come by `Options` alone.
@@ -111,12 +112,12 @@ class _Boot:
             vendors = group.create_task(self._stand_in("vendors", "Claude, OpenAI and Gemini, played by a stand-in"))
             auth = group.create_task(self._stand_in("auth", "Supabase Auth, played by a stand-in"))
             mail = group.create_task(self._mail())
-            state = folder / "standins" / "stripe.json"
-            stripe = group.create_task(self._stand_in("stripe", "Stripe, played by a stand-in", "--state", state))
+            stripe = group.create_task(self._stripe())
             envoy = group.create_task(self._envoy(upstreams))
             loaded = group.create_task(
                 load_server(self.supervisor, folder, self.inherited, self.options.server_processes)
             )
+            workers = group.create_task(load_workers(self.supervisor, folder, self.inherited))
         outside = self._outside(vendors.result(), auth.result(), stripe.result())
         if not self.options.environment.get("SMTP_URL"):
             outside |= mail_settings(mail.result(), f"http://{envoy.result().address}")
@@ -127,6 +128,7 @@ class _Boot:
         async with together() as group:
             key = group.create_task(self._key(server, is_new=is_new))
             group.create_task(self._serve(server, loaded.result(), envoy.result()))
+            group.create_task(self._work(workers.result(), settings))
         await send_webhooks(stripe.result(), f"http://{envoy.result().address}/v1/stripe/webhook")
         return Platform(
             key=key.result(),
@@ -159,6 +161,10 @@ class _Boot:
         self.progress(what)
         return url
 
+    async def _stripe(self) -> str:
+        state = self.options.folder / "standins" / "stripe.json"
+        return await self._stand_in("stripe", "Stripe, played by a stand-in", "--state", state)
+
     async def _mail(self) -> str:
         url = await start_mail(self.supervisor, self.options.folder / "mail", self.inherited)
         self.progress("A mail server, played by a stand-in")
@@ -173,6 +179,10 @@ class _Boot:
     async def _serve(self, server: Server, loaded: Child, envoy: Envoy) -> None:
         await server.serve(loaded, envoy, self.options.server_processes)
         self.progress("Server")
+
+    async def _work(self, loaded: Child, settings: Mapping[str, str]) -> None:
+        await start_workers(self.supervisor, loaded, settings)
+        self.progress("Workers")
 
     async def _key(self, server: Server, *, is_new: bool) -> MintedKey:
         kept = self.options.folder / "key.json"

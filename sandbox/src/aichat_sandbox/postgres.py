@@ -57,14 +57,14 @@ class Postgres:
 
 
 @asynccontextmanager
-async def run_postgres(folder: Path) -> AsyncGenerator[Postgres, None]:
-    """Postgres on a free port of the loopback, stopped at the end.
+async def run_postgres(folder: Path, port: int | None = None) -> AsyncGenerator[Postgres, None]:
+    """Postgres on `port` of the loopback, or else on one that is free, stopped at the end.
 
     `folder` keeps the data, the superuser's password and the log; it is made at first use. Only one Postgres at a
     time can run on it: one that an earlier, killed run left behind is stopped first. Where we are root, the folder
     belongs to the unprivileged user, and the folders above it, like the wheel, are opened for passing through.
     """
-    cluster = _Cluster(folder)
+    cluster = _Cluster(folder, port)
     await cluster.prepare()
     postgres = await cluster.start()
     try:
@@ -76,7 +76,8 @@ async def run_postgres(folder: Path) -> AsyncGenerator[Postgres, None]:
 class _Cluster:
     """One folder's Postgres."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int | None) -> None:
+        self._port = port
         self._folder = folder.resolve()
         self._data = self._folder / "data"
         self._log = self._folder / "log"
@@ -117,7 +118,7 @@ class _Cluster:
 
     async def start(self) -> Postgres:
         for _ in range(PORT_ATTEMPTS):
-            port = _free_port()
+            port = self._port or _free_port()
             process = await self._spawn(
                 str(self._install / "bin" / "postgres"),
                 *("-D", str(self._data), "-p", str(port), "-c", f"listen_addresses={HOST}"),

@@ -11,6 +11,7 @@ from aichat_sdk._proto.aichat import v1
 CHAT = "/aichat.v1.ChatService"
 CONVERSATIONS = "/aichat.v1.ConversationService"
 NOTIFICATIONS = "/aichat.v1.NotificationService"
+USAGE = "/aichat.v1.UsageService"
 BILLING = "/aichat.v1.BillingService"
 
 
@@ -42,9 +43,14 @@ GET_NOTIFICATION_SETTINGS = Method(
 UPDATE_NOTIFICATION_SETTINGS = Method(
     f"{NOTIFICATIONS}/UpdateNotificationSettings", v1.UpdateNotificationSettingsResponse, repeatable=True
 )
+QUERY_USAGE = Method(f"{USAGE}/QueryUsage", v1.QueryUsageResponse, repeatable=True)
+GET_QUOTAS = Method(f"{USAGE}/GetQuotas", v1.GetQuotasResponse, repeatable=True)
+LIST_USAGE_EVENTS = Method(f"{USAGE}/ListUsageEvents", v1.ListUsageEventsResponse, repeatable=True)
+EXPORT_USAGE_EVENTS = Method(f"{USAGE}/ExportUsageEvents", v1.ExportUsageEventsResponse, repeatable=True)
 LIST_PLANS = Method(f"{BILLING}/ListPlans", v1.ListPlansResponse, repeatable=True)
 GET_SUBSCRIPTION = Method(f"{BILLING}/GetSubscription", v1.GetSubscriptionResponse, repeatable=True)
 CREATE_CHECKOUT_SESSION = Method(f"{BILLING}/CreateCheckoutSession", v1.CreateCheckoutSessionResponse, repeatable=False)
 CREATE_PORTAL_SESSION = Method(f"{BILLING}/CreatePortalSession", v1.CreatePortalSessionResponse, repeatable=False)
 CHANGE_PLAN = Method(f"{BILLING}/ChangePlan", v1.ChangePlanResponse, repeatable=True)
 LIST_INVOICES = Method(f"{BILLING}/ListInvoices", v1.ListInvoicesResponse, repeatable=True)
+VERIFY_INVOICE = Method(f"{BILLING}/VerifyInvoice", v1.VerifyInvoiceResponse, repeatable=True)

@@ -86,6 +86,8 @@ def _is_of_the_way(error: AIChatError) -> bool:
     if error.reason == "SERVER_DRAINING":
         # With a delay it is the replica that goes; without one the answer went with it.
         return error.retry_after is not None
+    if error.reason == "SERVER_LOST":
+        return False
     # What the platform fails with has a reason: a status without one is from what lies between.
     broken = error.reason is None and error.status in _BROKEN
     return broken or isinstance(error, UnavailableError)

@@ -12,7 +12,7 @@ from aichat_sdk._resume import ResumingReader
 from aichat_sdk._retry import Deadline, retrying
 from aichat_sdk._transport import Transport
 from aichat_sdk.errors import AIChatError, ClosedError, ServerError
-from aichat_sdk.types import ChatEvent, ChatStarted, Message, message_text
+from aichat_sdk.types import ChatEvent, ChatStarted, ChatUsage, Message, message_text
 
 
 class AnswerStream:
@@ -26,6 +26,7 @@ class AnswerStream:
         self._reader = reader
         self._unread = first
         self._message: Message | None = None
+        self._usage: ChatUsage | None = None
         self._ended = False
         self._failure: AIChatError | None = None
 
@@ -33,6 +34,13 @@ class AnswerStream:
     def generation_id(self) -> str:
         """What `client.chat.resume` and `client.chat.cancel` know the answer by."""
         return self._reader.generation_id
+
+    @property
+    def usage(self) -> ChatUsage | None:
+        """What the answer has used so far and what that costs, as last read: an estimate while `usage.estimated` says
+        so, then the vendor's figure. None until anything was told.
+        """
+        return self._usage
 
     def __aiter__(self) -> AsyncIterator[ChatEvent]:
         return self
@@ -61,8 +69,12 @@ class AnswerStream:
             if self._message is None:
                 raise ServerError("the server ended the stream without its last event")
             raise StopAsyncIteration
-        if event.completed is not None:
+        if event.usage is not None:
+            self._usage = event.usage
+        elif event.completed is not None:
             self._message = event.completed.message
+            if self._message is not None:
+                self._usage = ChatUsage(usage=self._message.usage, cost=self._message.cost)
         return event
 
     async def _read(self) -> ChatEvent | None:

@@ -7,7 +7,7 @@ from aichat_sdk._proto.aichat import v1
 from aichat_sdk._transport import Transport
 from aichat_sdk.errors import ServerError
 from aichat_sdk.paging import Page, Pager
-from aichat_sdk.types import Invoice, Plan, Subscription
+from aichat_sdk.types import Invoice, InvoiceProof, Plan, Subscription
 
 __all__ = ["Billing"]
 
@@ -61,6 +61,14 @@ class Billing:
             return Page(response.invoices, response.next_page_token)
 
         return Pager(fetch, page_token)
+
+    async def verify_invoice(self, month: str, *, timeout: float | None = None) -> InvoiceProof:
+        """Proves the invoice for the usage of a month, such as "2026-10", line by line.
+
+        NotFoundError if the month has none yet.
+        """
+        request = v1.VerifyInvoiceRequest(month=month)
+        return await self._transport.call(methods.VERIFY_INVOICE, request, timeout=timeout)
 
 
 def _present(subscription: Subscription | None) -> Subscription:

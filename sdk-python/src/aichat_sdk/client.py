@@ -12,6 +12,7 @@ from aichat_sdk.chat import Chat
 from aichat_sdk.conversations import Conversations
 from aichat_sdk.models import Models
 from aichat_sdk.notifications import Notifications
+from aichat_sdk.usage import Usage
 
 __all__ = ["AsyncAIChat"]
 
@@ -58,6 +59,8 @@ class AsyncAIChat:
         """Keeps conversations and their messages."""
         self.notifications = Notifications(self._transport)
         """Says which e-mails come."""
+        self.usage = Usage(self._transport)
+        """Tells what was used and what that cost."""
         self.billing = Billing(self._transport)
         """Subscribes to plans, and shows invoices."""
 

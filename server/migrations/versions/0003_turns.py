@@ -1,4 +1,4 @@
-"""The two ends of a turn, one call each."""
+"""The two ends of a turn, one call each, and the leases in between."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    for name in ("reading", "begin_turn", "end_turn", "rights"):
+    for name in ("reading", "begin_turn", "renew_leases", "end_turn", "rights"):
         _run(name)
 
 

@@ -9,10 +9,11 @@ from decimal import Decimal, InvalidOperation
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from importlib import import_module
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from aichat_server.domain.errors import AichatError
 from aichat_server.domain.money import NanoUsd, from_decimal
+from aichat_server.domain.periods import parse_month
 from aichat_server.domain.plans import Plan, Rates
 from aichat_server.domain.quotas import QuotaPeriod
 from aichat_server.settings import Settings, SettingsError, load_settings
@@ -62,11 +63,50 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=("check_config", "run"))
     _add_prices(commands.add_parser("prices", help="bring the models' prices up to date"))
     _add_keys(commands.add_parser("keys", help="mint and revoke API keys"))
-    _add_organizations(commands.add_parser("organizations", help="set where organisations' e-mails go"))
+    _add_organizations(commands.add_parser("organizations", help="set where their e-mails go, and their time zone"))
     _add_quotas(commands.add_parser("quotas", help="set, remove and show what may be spent"))
+    _add_usage(commands.add_parser("usage", help="check or rebuild the hourly sums"))
     _add_plans(commands.add_parser("plans", help="show the plans, and change their terms"))
     _add_webhooks(commands.add_parser("webhooks", help="look after the payment provider's events"))
+    _add_invoices(commands.add_parser("invoices", help="close a month, and look after its invoices"))
     return parser
+
+
+def _add_invoices(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    running = commands.add_parser("run", help="bring a month's invoices as far as they go, as workers do")
+    running.add_argument("--dry-run", action="store_true", help="change nothing, and tell what would be asked for")
+    running.set_defaults(command=("invoices", "run"))
+    showing = commands.add_parser("show", help="print an invoice and its lines")
+    showing.set_defaults(command=("invoices", "show"))
+    retrying = commands.add_parser("retry", help="make one anew that was not asked for")
+    retrying.set_defaults(command=("invoices", "retry"))
+    voiding = commands.add_parser("void", help="take one back that is not paid")
+    voiding.set_defaults(command=("invoices", "void"))
+    adjusting = commands.add_parser("adjust", help="put an amount on the next invoice; below 0 it is a credit")
+    adjusting.add_argument("--usd", type=_signed_usd, required=True, help="such as -5.00")
+    adjusting.set_defaults(command=("invoices", "adjust"))
+    refunding = commands.add_parser("refund", help="give back some of what was paid")
+    refunding.add_argument("--cents", type=int, required=True, help="how many")
+    refunding.set_defaults(command=("invoices", "refund"))
+    for command in (running, showing, retrying, voiding, refunding):
+        command.add_argument("--month", type=parse_month, required=True, help="such as 2026-10")
+    for command in (showing, retrying, voiding, adjusting, refunding):
+        command.add_argument("--organization-id", type=UUID, required=True)
+    for command in (adjusting, refunding):
+        command.add_argument("--reason", required=True, help="what the organisation reads")
+        command.add_argument("--actor", required=True, help="who decided it")
+        command.add_argument("--id", type=UUID, default=uuid4(), help="asked for again under one id, it is done once")
+
+
+def _add_usage(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    verify = commands.add_parser("verify", help="name the hours whose sums are not what the ledger says")
+    verify.add_argument("--organization-id", type=UUID, required=True)
+    verify.set_defaults(command=("usage", "verify"))
+    rebuild = commands.add_parser("rebuild", help="sum up every hour from the ledger anew")
+    rebuild.add_argument("--organization-id", type=UUID, help="for one organisation; absent: for all")
+    rebuild.set_defaults(command=("usage", "rebuild"))
 
 
 def _add_prices(parser: argparse.ArgumentParser) -> None:
@@ -97,6 +137,10 @@ def _add_organizations(parser: argparse.ArgumentParser) -> None:
     command.add_argument("--organization-id", type=UUID, required=True)
     command.add_argument("--email", type=_email, help="absent: nowhere")
     command.set_defaults(command=("organizations", "set_contact"))
+    command = commands.add_parser("set-time-zone", help="whose days usage is shown by; at first it is UTC")
+    command.add_argument("--organization-id", type=UUID, required=True)
+    command.add_argument("--zone", required=True, help="an IANA name, such as Europe/Berlin")
+    command.set_defaults(command=("organizations", "set_time_zone"))
 
 
 def _add_quotas(parser: argparse.ArgumentParser) -> None:
@@ -213,6 +257,13 @@ def _email(text: str) -> str:
     except (HeaderParseError, ValueError, IndexError):
         pass
     raise argparse.ArgumentTypeError("an address such as someone@example.com")
+
+
+def _signed_usd(text: str) -> NanoUsd:
+    amount = _usd(text.removeprefix("-"))
+    if not amount:
+        raise argparse.ArgumentTypeError("not 0")
+    return NanoUsd(-amount) if text.startswith("-") else amount
 
 
 def _days(text: str) -> int:

@@ -34,6 +34,8 @@ DEFAULT_MODELS = (
     "gemini-3.5-flash-lite",
 )
 
+MAX_PORT = 65535
+
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 SmtpUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["smtp", "smtps"], host_required=True)]
 
@@ -100,7 +102,7 @@ class Settings(BaseSettings):
     fallbacks: Annotated[dict[str, str], NoDecode, Field(alias="AICHAT_FALLBACKS")] = {}
 
     price_refresh_seconds: Annotated[float, Field(alias="AICHAT_PRICE_REFRESH_SECONDS", gt=0)] = 60.0
-    hold_seconds: Annotated[float, Field(alias="AICHAT_HOLD_SECONDS", gt=0)] = 900.0
+    hold_seconds: Annotated[float, Field(alias="AICHAT_HOLD_SECONDS", gt=0)] = 300.0
     quota_fail_closed: Annotated[bool, Field(alias="AICHAT_QUOTA_FAIL_CLOSED")] = False
 
     stripe_secret_key: Annotated[SecretStr | None, Field(alias="STRIPE_SECRET_KEY")] = None
@@ -122,12 +124,18 @@ class Settings(BaseSettings):
 
     environment: Annotated[Literal["development", "production"], Field(alias="AICHAT_ENVIRONMENT")] = "production"
     listen: Annotated[CommaSeparated, Field(alias="AICHAT_LISTEN", min_length=1)] = ("127.0.0.1:50051",)
+    metrics_listen: Annotated[CommaSeparated, Field(alias="AICHAT_METRICS_LISTEN")] = ()
+    otlp_endpoint: Annotated[str | None, Field(alias="OTEL_EXPORTER_OTLP_ENDPOINT", pattern="^https?://[^/]+/?$")] = (
+        None
+    )
+    sentry_dsn: Annotated[SecretStr | None, Field(alias="SENTRY_DSN")] = None
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(alias="AICHAT_LOG_LEVEL")] = "info"
     drain_seconds: Annotated[float, Field(alias="AICHAT_DRAIN_SECONDS", ge=0)] = 30.0
     heartbeat_seconds: Annotated[float, Field(alias="AICHAT_HEARTBEAT_SECONDS", gt=0)] = 15.0
+    lease_seconds: Annotated[float, Field(alias="AICHAT_LEASE_SECONDS", gt=0)] = 30.0
     coalesce_seconds: Annotated[float, Field(alias="AICHAT_COALESCE_SECONDS", ge=0, le=1)] = 0.05
 
-    @field_validator("models", "cors_origins", "listen", mode="before")
+    @field_validator("models", "cors_origins", "listen", "metrics_listen", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -163,6 +171,21 @@ class Settings(BaseSettings):
         missing = [name for name, value in needed.items() if value is None]
         if self.smtp_url is not None and missing:
             raise ValueError(f"SMTP_URL needs {', '.join(missing)}, too")
+        return self
+
+    @field_validator("metrics_listen")
+    @classmethod
+    def _check_addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        for address in addresses:
+            host, _, port = address.rpartition(":")
+            if not host or not port.isdecimal() or int(port) > MAX_PORT:
+                raise ValueError("write each as host:port, for example 127.0.0.1:9464")
+        return addresses
+
+    @model_validator(mode="after")
+    def _check_metrics(self) -> Self:
+        if self.metrics_listen and len(self.metrics_listen) != len(self.listen):
+            raise ValueError("AICHAT_METRICS_LISTEN needs an address for each one of AICHAT_LISTEN")
         return self
 
     @model_validator(mode="after")

@@ -25,6 +25,11 @@ async def test_the_benchmark_prints_its_tables() -> None:
         "live streams of 50 deltas/s",
         "longest stall",
         "memory per open turn",
+        "5,000 usage events of 1,000 organisations, by the hour",
+        "bare INSERT … SELECT … GROUP BY, by the superuser",
+        "the job, under row-level security",
+        "rows that a second time changes",
     ]
+    assert rows[-1].split("|")[2].strip() == "none"
     [trips] = [row for row in rows if "round trips" in row]
     assert "exactly 2.0: met" in trips

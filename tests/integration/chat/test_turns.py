@@ -50,6 +50,26 @@ async def test_the_last_usage_event_says_what_completed_says(server: ServerUnder
     assert (usage[-1].usage, usage[-1].cost) == (answer.usage, answer.cost)
 
 
+@pytest.mark.parametrize("model", ["claude-haiku-5-5", "gpt-6-luna"])
+async def test_usage_is_estimated_while_the_answer_is_written(
+    server: ServerUnderTest, api_key: ApiKey, model: str
+) -> None:
+    events = await ask(server, api_key, script(words=40, interval_ms=100), model=model)
+    said = [position for position, event in enumerate(events) if event.HasField("text_delta")]
+    told = [position for position, event in enumerate(events) if event.HasField("usage")]
+    assert any(said[0] < position < told[-1] for position in told)
+    usages = [events[position].usage for position in told]
+    estimates, exact = usages[:-1], usages[-1]
+    assert all(usage.usage.estimated for usage in estimates)
+    outputs = [usage.usage.output_tokens for usage in estimates]
+    assert outputs == sorted(outputs)
+    assert outputs[-1] > 1
+    assert all(usage.usage.input_tokens > 0 and usage.cost.nanos > 0 for usage in estimates)
+    answer = events[-1].completed.message
+    assert (exact.usage, exact.cost, exact.usage.estimated) == (answer.usage, answer.cost, False)
+    assert told[-1] > said[-1]
+
+
 async def test_reasoning_streams_ahead_of_the_answer_and_is_not_stored(
     server: ServerUnderTest, api_key: ApiKey
 ) -> None:
@@ -154,7 +174,7 @@ async def test_an_openai_compatible_endpoint_is_a_vendor_like_the_others(
     model = {"id": "llama", "input_usd_per_mtok": "0.5", "output_usd_per_mtok": "2"}
     endpoint = {"name": "lab", "base_url": vendors.base_url("openai"), "api_key": "sk-lab", "models": [model]}
     asked, answered = NanoUsd(5 * 10**8), NanoUsd(2 * 10**9)
-    price = Price(BEGINNING, (PriceTier(0, asked, asked, asked, answered),))
+    price = Price(BEGINNING, (PriceTier(0, asked, asked, asked, asked, answered, NanoUsd(0)),))
     await add_prices(postgres.owner_url, {("lab", "lab/llama"): [price]})
     async with run_server(AICHAT_OPENAI_COMPATIBLE=json.dumps([endpoint])) as server:
         events = await ask(server, api_key, script(deltas=["hi"], usage=USAGE), model="lab/llama")

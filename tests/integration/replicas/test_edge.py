@@ -22,7 +22,7 @@ from aichat_sdk import AsyncAIChat, message_text
 from tests.fixtures.server import ApiKey, ServerUnderTest
 from tests.fixtures.vendors import Vendors
 from tests.integration.chat.asking import MODEL, script, times_asked
-from tests.integration.replicas.test_unbroken import WORDS, read_until
+from tests.integration.replicas.test_p04_unbroken import WORDS, read_until
 
 
 @dataclass(slots=True)

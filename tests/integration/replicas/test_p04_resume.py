@@ -1,6 +1,7 @@
 """Promise 4: resuming on any replica yields exactly the missing events, or a typed error; never a second answer."""
 
 import asyncio
+from typing import cast
 from uuid import uuid4
 
 import grpc
@@ -92,6 +93,29 @@ async def test_unknown_and_foreign_generations_get_the_same_answer(
     for generation, after in (("42", 0), (theirs, -1)):
         assert (await refusal(resume(reader, api_key, generation, after))).reason == "REQUEST_INVALID"
     call.cancel()
+
+
+async def test_an_answer_whose_last_events_are_lost_comes_from_what_is_stored(
+    writer: ServerUnderTest, reader: ServerUnderTest, redis: RedisUnderTest, api_key: ApiKey
+) -> None:
+    request_id, text = str(uuid4()), script(words=5, interval_ms=80)
+    events = await ask(writer, api_key, text, request_id=request_id)
+    generation = events[0].started.generation_id
+    name = f"aichat:journal:{api_key.organization_id}:{generation}"
+    await everything(resume(reader, api_key, generation))
+    # As when its process is killed once the answer is stored, and before it is told.
+    [(last, _)] = cast("list[tuple[bytes, object]]", await redis.client.xrevrange(name, count=1))
+    await redis.client.xdel(name, last)
+    for again in (
+        await ask(reader, api_key, text, request_id=request_id),
+        [event async for event in resume(reader, api_key, generation)],
+    ):
+        assert [event.WhichOneof("event") for event in again if not event.HasField("heartbeat")] == [
+            "started", "text_delta", "completed",
+        ]  # fmt: skip
+        assert text_of(again) == text_of(events)
+        assert again[-1].completed == events[-1].completed
+    assert (await refusal(resume(reader, api_key, generation, 2))).reason == "GENERATION_NOT_RESUMABLE"
 
 
 async def test_after_its_retention_an_answer_is_told_from_what_is_stored(

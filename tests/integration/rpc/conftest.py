@@ -11,24 +11,29 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-from aichat.v1 import chat_pb2
+from aichat.v1 import chat_pb2, events_pb2
 from aichat.v1.chat_pb2_grpc import ChatServiceServicer, ChatServiceStub
 from aichat.v1.conversations_pb2_grpc import ConversationServiceStub
 from aichat.v1.notifications_pb2_grpc import NotificationServiceStub
+from aichat.v1.usage_pb2_grpc import UsageServiceStub
 from aichat_server.domain.errors import Reason
+from aichat_server.domain.observing import Observer
 from aichat_server.rpc.billing import BillingServicer
 from aichat_server.rpc.conversations import ConversationServicer
 from aichat_server.rpc.interceptors.authentication import Authentication
 from aichat_server.rpc.interceptors.limits import CallLimits
 from aichat_server.rpc.notifications import NotificationServicer
 from aichat_server.rpc.server import RpcServer, build_server
+from aichat_server.rpc.usage import UsageServicer
 from aichat_server.services.billing import Billing
 from aichat_server.services.conversations import Conversations
 from aichat_server.services.identity import Authenticator
+from aichat_server.services.invoice_proofs import InvoiceProofs
 from aichat_server.services.limits import RateLimits
 from aichat_server.services.notifications import Notifications
 from aichat_server.services.organizations import MintedKey, Organizations
 from aichat_server.services.plans import PlanBook
+from aichat_server.services.usage import UsageReports
 from aichat_server.services.webhooks import WebhookInbox
 from aichat_server.storage.database import Database
 from google.rpc.error_details_pb2 import ErrorInfo
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from aichat.v1.chat_pb2_grpc import ChatServiceAsyncStub
     from aichat.v1.conversations_pb2_grpc import ConversationServiceAsyncStub
     from aichat.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
+    from aichat.v1.usage_pb2_grpc import UsageServiceAsyncStub
 
 COOKIE = "sb-access-token"
 ORIGIN = "https://app.example"
@@ -57,9 +63,9 @@ class WaitingChat(ChatServiceServicer):
     async def StreamChat(  # noqa: N802
         self, _request: chat_pb2.StreamChatRequest, _context: object
     ) -> AsyncGenerator[chat_pb2.StreamChatResponse, None]:
-        yield chat_pb2.StreamChatResponse(heartbeat=chat_pb2.Heartbeat())
+        yield chat_pb2.StreamChatResponse(heartbeat=events_pb2.Heartbeat())
         await self.end.wait()
-        yield chat_pb2.StreamChatResponse(heartbeat=chat_pb2.Heartbeat())
+        yield chat_pb2.StreamChatResponse(heartbeat=events_pb2.Heartbeat())
 
     async def ResumeChat(  # noqa: N802
         self, _request: chat_pb2.ResumeChatRequest, _context: object
@@ -97,6 +103,10 @@ class Client:
     def notifications(self) -> NotificationServiceAsyncStub:
         return NotificationServiceStub(self.channel)
 
+    @property
+    def usage(self) -> UsageServiceAsyncStub:
+        return UsageServiceStub(self.channel)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -122,18 +132,23 @@ async def serving(authenticator: Authenticator, database: Database) -> AsyncGene
     """A server on a free port, and a channel to it."""
     authentication = Authentication(authenticator, cookie=COOKIE, origins=(ORIGIN,))
     conversations = ConversationServicer(Conversations(database))
+    usage = UsageServicer(UsageReports(database))
     waiting = WaitingChat()
     notifications = NotificationServicer(Notifications(database, MAIL_SECRET))
     plans = PlanBook(database)
     await plans.refresh()
-    billing = BillingServicer(Billing(database, plans, None, timedelta(0)), WebhookInbox(database, None))
+    billing = BillingServicer(
+        Billing(database, plans, None, timedelta(0)), InvoiceProofs(database, None), WebhookInbox(database, None)
+    )
     server = build_server(
         waiting,
         conversations,
         notifications,
+        usage,
         billing,
         authentication,
         CallLimits(RateLimits(None, plans.rates)),
+        Observer(),
         reflect=True,
     )
     port = await server.start("127.0.0.1:0")

@@ -11,6 +11,7 @@ import grpc
 import pytest
 from aichat.v1 import conversations_pb2 as pb
 from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.observing import Observer
 from aichat_server.rpc.access import MethodAccess
 from aichat_server.rpc.drain import Drain
 from aichat_server.rpc.interceptors.call import Call
@@ -82,7 +83,7 @@ async def serving(
     act: Callable[[Request], Awaitable[None]], drain: Drain | None = None
 ) -> AsyncGenerator[Client, None]:
     access = {f"/test.Shapes/{shape}": MethodAccess(reads_only=True) for shape in SHAPES}
-    interceptor = CallInterceptor(access, drain or Drain(), (check_metadata_size,), Validation().check)
+    interceptor = CallInterceptor(access, drain or Drain(), (check_metadata_size,), Validation().check, Observer())
     server = grpc.aio.server(interceptors=(interceptor,), options=SERVER_OPTIONS)
     handlers = {
         shape: getattr(grpc, f"{shape}_rpc_method_handler")(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
+from aichat_server.domain.stream import GenerationKey, GenerationState
 from aichat_server.storage.database import Database, open_database
+from aichat_server.storage.turns import TurnBegun, TurnEnd
 
 from tests.integration.storage.ledger import begin, books, costing, counted, holding, limit, refused, spend
 from tests.integration.storage.rows import connection, owner_rows
@@ -23,9 +27,10 @@ async def _held(postgres: Postgres, principal: Principal) -> list[int]:
 
 
 async def _expire(postgres: Postgres, principal: Principal) -> None:
-    """Lets the time of every hold be over."""
+    """Lets the time of every lease and hold be over."""
     async with connection(postgres.owner_url) as owner:
-        await owner.execute("UPDATE aichat.holds SET expires_at = now() WHERE org_id = $1", principal.org_id)
+        for table in ("leases", "holds"):
+            await owner.execute(f"UPDATE aichat.{table} SET expires_at = now() WHERE org_id = $1", principal.org_id)  # noqa: S608
 
 
 @asynccontextmanager
@@ -50,10 +55,70 @@ async def test_a_hold_goes_with_its_turn_however_that_ends(
 
 
 async def test_a_hold_that_leaked_blocks_nobody(postgres: Postgres, principal: Principal) -> None:
-    async with open_database(postgres.app_url, hold_seconds=0.001) as hasty:
+    async with open_database(postgres.app_url, lease_seconds=0.001, hold_seconds=0.001) as hasty:
         await limit(hasty, principal, 100)
         await begin(hasty, principal, 100)
         await begin(hasty, principal, 100)
+
+
+async def test_a_hold_lasts_for_as_long_as_its_lease_is_renewed_and_some_time_more(
+    postgres: Postgres, database: Database, principal: Principal, other: Principal
+) -> None:
+    await limit(database, principal, 100)
+    mine, theirs = [await begin(database, who, 60) for who in (principal, other)]
+    await _expire(postgres, principal)
+    keys = [GenerationKey(principal.org_id, mine.generation_id), GenerationKey(other.org_id, theirs.generation_id)]
+    await database.turns.renew([*keys, GenerationKey(principal.org_id, uuid4())])
+    assert await refused(database, holding(turn(principal), 60))
+    async with connection(postgres.owner_url) as owner:
+        rows = await owner.fetch(
+            "SELECT l.org_id, l.expires_at > now() AS leased, h.expires_at - l.expires_at AS more "
+            "FROM aichat.leases AS l JOIN aichat.holds AS h USING (org_id, generation_id) "
+            "WHERE l.org_id = ANY ($1)",
+            [principal.org_id, other.org_id],
+        )
+    assert {row["org_id"] for row in rows if row["leased"]} == {principal.org_id, other.org_id}
+    assert all(row["more"] >= timedelta(seconds=300) for row in rows)
+
+
+async def test_a_tenants_leases_are_renewed_by_nobody_who_names_another(
+    postgres: Postgres, database: Database, principal: Principal, other: Principal
+) -> None:
+    begun = await begin(database, principal, 60)
+    await _expire(postgres, principal)
+    await database.turns.renew([GenerationKey(other.org_id, begun.generation_id)])
+    async with database.work_list() as work:
+        orphans = await work.orphans(datetime.now(UTC), 100_000, None)
+    assert GenerationKey(principal.org_id, begun.generation_id) in {orphan.key for orphan in orphans}
+
+
+@pytest.mark.parametrize("end", [completed, failed])
+async def test_a_turn_that_outlives_its_hold_never_brings_the_charge_above_a_hard_quota(
+    postgres: Postgres, database: Database, principal: Principal, end: Callable[[Principal, TurnBegun], TurnEnd]
+) -> None:
+    await limit(database, principal, 100)
+    late = await begin(database, principal, 90)
+    await _expire(postgres, principal)
+    await spend(database, principal, 50)
+    running = await begin(database, principal, 30)
+    await database.turns.end(costing(end(principal, late), 90))
+    # What the other one still holds is not given away either.
+    assert await counted(postgres, principal.org_id) == {("organization", "month"): 70}
+    await database.turns.end(costing(completed(principal, running), 30))
+    assert await counted(postgres, principal.org_id) == {("organization", "month"): 100}
+    assert sum(event["cost_nano_usd"] for event in await books(postgres, principal.org_id)) == 100
+
+
+async def test_an_orphan_ends_only_once_its_lease_is_over(
+    postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    begun = await begin(database, principal, 60)
+    lost = failed(principal, begun, "so far", state=GenerationState.INTERRUPTED)
+    assert await database.turns.end(lost, orphan=True) is None
+    assert await _held(postgres, principal) == [60]
+    await _expire(postgres, principal)
+    assert await database.turns.end(lost, orphan=True) is not None
+    assert await _held(postgres, principal) == []
 
 
 async def test_a_turn_that_outlives_its_hold_is_charged_at_most_that(

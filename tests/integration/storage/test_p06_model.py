@@ -89,7 +89,11 @@ class Machine:
         one = self.model.running.pop(cost % len(self.model.running))
         end = completed if what == "complete" else failed
         await self.database.turns.end(costing(end(self.principal, one.begun), cost))
-        self.model.charged += cost if what == "complete" else min(cost, one.amount)
+        if what == "fail":
+            cost = min(cost, one.amount)
+        if not one.counts and self.model.limit is not None:
+            cost = min(cost, max(0, self.model.limit - self.model.charged - self.model.held))
+        self.model.charged += cost
 
     async def check(self) -> None:
         booked = sum(event["cost_nano_usd"] for event in await books(self.postgres, self.principal.org_id))

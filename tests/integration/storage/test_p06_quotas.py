@@ -141,11 +141,34 @@ async def test_a_member_and_a_key_have_quotas_of_their_own(database: Database, k
     assert by_member.metadata["scope"] == "member"
 
 
-async def test_a_soft_limit_lets_pass_and_shows(database: Database, principal: Principal) -> None:
-    name = await limit(database, principal, None, soft=50)
-    await spend(database, principal, 80)
-    await begin(database, principal, 30)
-    (quota,) = await Quotas(database).list(principal.org_id)
+@pytest.mark.parametrize("period", QuotaPeriod)
+@pytest.mark.parametrize("scope", QuotaScope)
+async def test_each_scope_and_period_is_refused_by_its_own_name(
+    database: Database, keyed: Principal, scope: QuotaScope, period: QuotaPeriod
+) -> None:
+    name = await limit(database, keyed, 100, scope=scope, period=period)
+    await spend(database, keyed, 60)
+    assert await refused(database, holding(turn(keyed), 40)) is None
+    error = await refused(database, holding(turn(keyed), 1))
+    assert error is not None
+    resets_at = datetime.fromisoformat(error.metadata.pop("reset_time"))
+    assert error.metadata == {
+        "scope": scope.value, "period": period.value, "limit": "0.0000001", "used": "0.0000001", "remaining": "0",
+    }  # fmt: skip
+    assert error.quota_subject == f"{scope}:{name.id}"
+    assert (resets_at.hour, resets_at.minute, resets_at.second) == (0, 0, 0)
+    assert resets_at - datetime.now(UTC) <= timedelta(days=31 if period is QuotaPeriod.MONTH else 1)
+
+
+@pytest.mark.parametrize("period", QuotaPeriod)
+@pytest.mark.parametrize("scope", QuotaScope)
+async def test_a_soft_limit_lets_pass_and_shows(
+    database: Database, keyed: Principal, scope: QuotaScope, period: QuotaPeriod
+) -> None:
+    name = await limit(database, keyed, None, soft=50, scope=scope, period=period)
+    await spend(database, keyed, 80)
+    await begin(database, keyed, 30)
+    (quota,) = await Quotas(database).list(keyed.org_id)
     assert (quota.name, quota.hard, quota.soft, quota.charged, quota.held) == (name, None, 50, 80, 30)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID, uuid4
@@ -11,18 +11,23 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres
+from aichat_server.domain import statements
 from aichat_server.domain.billing import SubscriptionStatus
 from aichat_server.domain.identity import Principal
+from aichat_server.domain.invoices import AdjustmentKind, InvoiceStage
 from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.periods import month
 from aichat_server.domain.plans import Plan
 from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
 from aichat_server.domain.subscriptions import Subscription
+from aichat_server.domain.usage import Usage
 from aichat_server.domain.warnings import QuotaUse
 from aichat_server.services.quotas import Quotas
+from aichat_server.services.rollups import Rollups
 from aichat_server.storage.database import Database
 
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import exchange, turn
+from tests.integration.storage.turns import exchange, failed, turn
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 # Whose a row is, where that is not its org_id; what no tenant may touch at all has None.
@@ -31,14 +36,22 @@ OWNED_BY = {"users": "user_id", "alembic_version": None, "plans": None, "prices"
 TIMES = {
     "generations": "started_at",
     "usage_events": "occurred_at",
+    "failures": "occurred_at",
+    "open_hours": "hour",
+    "usage_hourly": "hour",
     "quotas": "updated_at",
     "quota_usage": "period_start",
     "holds": "expires_at",
+    "leases": "expires_at",
     "quota_warnings": "noted_at",
     "notification_settings": "updated_at",
+    "closed_books": "closed_until",
+    "invoices": "updated_at",
+    "invoice_lines": "first_at",
     "plan_periods": "starts_at",
     "subscriptions": "updated_at",
 }
+JANUARY = month(2024, 1)
 TABLES = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'aichat'::regnamespace AND relkind IN ('r', 'p', 'm', 'v', 'f')"
 )
@@ -69,6 +82,10 @@ class Tenants:
 @pytest.fixture
 async def tenants(postgres: Postgres, database: Database) -> AsyncGenerator[Tenants, None]:
     ours, theirs = [await _tenant(database) for _ in range(2)]
+    await Rollups(database).run(datetime.now(UTC) + timedelta(hours=2))
+    for principal in (ours, theirs):
+        begun = await database.turns.begin(turn(principal))
+        await database.turns.end(replace(failed(principal, begun), usage=Usage()))
     async with connection(postgres.owner_url) as owner, connection(postgres.app_url) as app:
         names = [row["relname"] for row in await owner.fetch(TABLES)]
         owned = {name: OWNED_BY.get(name, "org_id") for name in names}
@@ -85,8 +102,8 @@ async def _tenant(database: Database) -> Principal:
         await tenant.organizations.ensure_personal(user_id, "someone@example.com")
         await tenant.api_keys.add(key_id, user_id, b"hash", None)
     principal = Principal(org_id, user_id, key_id)
-    month = QuotaName(QuotaScope.ORGANIZATION, org_id, QuotaPeriod.MONTH)
-    assert await Quotas(database).set(org_id, month, None, NanoUsd(0))
+    monthly = QuotaName(QuotaScope.ORGANIZATION, org_id, QuotaPeriod.MONTH)
+    assert await Quotas(database).set(org_id, monthly, None, NanoUsd(0))
     await exchange(database, principal)
     name = QuotaName(QuotaScope.MEMBER, user_id, QuotaPeriod.DAY)
     day = datetime(2026, 1, 31, tzinfo=UTC)
@@ -94,6 +111,10 @@ async def _tenant(database: Database) -> Principal:
     async with database.tenant(org_id, user_id) as tenant:
         await tenant.warnings.note(user_id, used)
         await tenant.notifications.set_quota_warnings(user_id, wanted=False)
+        await tenant.invoices.close(JANUARY)
+        credit = await tenant.adjustments.add(uuid4(), AdjustmentKind.CREDIT, NanoUsd(-1), reason="Sorry", actor="ops")
+        await tenant.invoices.draft(JANUARY, statements.statement((), [credit]), InvoiceStage.SETTLED, customer_id=None)
+        await tenant.adjustments.mark_refunded(credit.adjustment_id, str(uuid4()))
         account = await tenant.billing.ensure_account()
         await tenant.billing.settle_customer(f"cus_{org_id}")
         bought = Subscription("sub", Plan.PRO, SubscriptionStatus.ACTIVE, 1, day, day, False, None, None)
@@ -143,19 +164,35 @@ async def test_without_a_tenant_nothing_is_visible(postgres: Postgres, tenants: 
             assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
 
 
-async def test_the_work_list_tells_organisations_to_jobs_alone_and_is_read_only(
+async def test_the_work_lists_tell_ids_and_times_to_jobs_alone_and_are_read_only(
     postgres: Postgres, tenants: Tenants
 ) -> None:
+    columns = await tenants.owner.fetch(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'aichat' AND table_name = 'leases'"
+    )
+    assert {row["column_name"] for row in columns} == {"org_id", "generation_id", "expires_at"}
     both = {tenants.ours.org_id, tenants.theirs.org_id}
     async with connection(postgres.app_url) as app, app.transaction():
         await app.execute("SELECT set_config('aichat.work_list', 'on', true)")
         assert both <= {row["org_id"] for row in await app.fetch("SELECT org_id FROM aichat.organizations")}
-        for table in tenants.tables.keys() - {"organizations", "billing_accounts"}:
+        for table in ("leases", "open_hours"):
+            listed = await app.fetch(f"SELECT org_id FROM aichat.{table}")  # noqa: S608
+            assert both <= {row["org_id"] for row in listed}, table
+        for table in tenants.tables.keys() - {"organizations", "leases", "open_hours", "billing_accounts"}:
             assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
         assert await app.execute("UPDATE aichat.organizations SET plan = 'team'") == "UPDATE 0"
-        # Inside a tenant the list is out of sight.
+        statements = (
+            "UPDATE aichat.leases SET expires_at = now()",
+            "DELETE FROM aichat.leases",
+            "DELETE FROM aichat.open_hours",
+        )
+        for statement in statements:
+            assert (await app.execute(statement)).split()[1] == "0"
+        # Inside a tenant the lists are out of sight.
         await app.execute("SELECT set_config('aichat.org_id', $1, true)", str(tenants.ours.org_id))
-        assert [row["org_id"] for row in await app.fetch("SELECT * FROM aichat.organizations")] == [tenants.ours.org_id]
+        for table in ("organizations", "leases"):
+            seen = await app.fetch(f"SELECT org_id FROM aichat.{table}")  # noqa: S608
+            assert [row["org_id"] for row in seen] == [tenants.ours.org_id], table
 
 
 async def test_another_tenants_rows_cannot_be_changed_or_deleted(tenants: Tenants) -> None:

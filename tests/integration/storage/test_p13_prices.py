@@ -21,7 +21,7 @@ DAYS = [NOW + timedelta(days=day) for day in range(1, 4)]
 
 def tiers(*inputs: int) -> tuple[PriceTier, ...]:
     """Tiers at these input prices."""
-    others = (NanoUsd(1), NanoUsd(2), NanoUsd(3))
+    others = tuple(NanoUsd(nano) for nano in range(1, 6))
     return tuple(PriceTier(1000 * number, NanoUsd(nano), *others) for number, nano in enumerate(inputs))
 
 

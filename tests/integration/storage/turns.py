@@ -16,7 +16,9 @@ from aichat_server.domain.usage import Usage
 from aichat_server.storage.database import Database
 from aichat_server.storage.turns import GenerationState, TurnBegin, TurnBegun, TurnEnd
 
-USAGE = Usage(input=10, cache_read=20, cache_write=30, output=40, reasoning=5)
+USAGE = Usage(
+    input=10, cache_read=20, cache_write=30, output=40, reasoning=5, cache_write_1h=50, web_searches=6
+)  # fmt: skip
 COST = NanoUsd(123_456)
 HELD = NanoUsd(1_000_000)
 PRICE_VERSION = datetime(2026, 1, 1, tzinfo=UTC)

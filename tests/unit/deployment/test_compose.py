@@ -53,10 +53,10 @@ def test_compose_is_well_formed() -> None:
 
 
 def test_compose_has_every_part() -> None:
-    assert set(compose()["services"]) == {"server", "envoy", "postgres", "redis", "migrate"}
+    assert set(compose()["services"]) == {"server", "workers", "envoy", "postgres", "redis", "migrate"}
 
 
-@pytest.mark.parametrize("service", ["server", "migrate"])
+@pytest.mark.parametrize("service", ["server", "workers", "migrate"])
 def test_the_server_gets_every_setting_it_needs_and_none_it_does_not_know(service: str) -> None:
     given = set(compose()["services"][service]["environment"])
     known = settings()
@@ -121,7 +121,7 @@ def test_there_is_a_dockerfile_for_each_part() -> None:
     built = {name: service["build"] for name, service in compose()["services"].items()}
     used = {(ROOT / build["context"] / build["dockerfile"]).resolve() for build in built.values()}
     assert used == set(DOCKERFILES)
-    assert set(built) == {"server", "envoy", "postgres", "redis", "migrate"}
+    assert set(built) == {"server", "workers", "envoy", "postgres", "redis", "migrate"}
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -146,6 +146,7 @@ def test_services_that_stay_are_restarted() -> None:
     services = compose()["services"]
     assert {name for name, service in services.items() if service["restart"] == "unless-stopped"} == {
         "server",
+        "workers",
         "envoy",
         "postgres",
         "redis",

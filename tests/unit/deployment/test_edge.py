@@ -25,7 +25,13 @@ def render(target: Path, environment: dict[str, str]) -> subprocess.CompletedPro
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture(params=[{}, COMPOSE_LIKE], ids=["defaults", "compose"])
+TRACED = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+TRACED_OVER_TLS = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector.example/"}
+
+
+@pytest.fixture(
+    params=[{}, COMPOSE_LIKE, TRACED, TRACED_OVER_TLS], ids=["defaults", "compose", "traced", "traced over TLS"]
+)
 def config(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     target = tmp_path / "envoy.yaml"
     done = render(target, request.param)
@@ -81,6 +87,7 @@ def test_everything_malformed_is_named_at_once(tmp_path: Path) -> None:
         "AICHAT_UPSTREAMS": "server",
         "AICHAT_EDGE_LISTEN": "0.0.0.0:99999",
         "AICHAT_EDGE_HEALTH_CHECK_SECONDS": "soon",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318",
         "CORS_ORIGINS": "app.example.com",
     }
     done = render(tmp_path / "envoy.yaml", wrong)

@@ -13,7 +13,7 @@ from aichat_server.domain.stream import Completed, Portion, Position, Started, U
 from aichat_server.domain.usage import Usage
 from aichat_server.gateways.portions import decode_portion, encode_portion
 
-USAGE = Usage(1, 2, 3, 4, 5, estimated=True)
+USAGE = Usage(1, 2, 3, 4, 5, estimated=True, cache_write_1h=6, web_searches=7)
 MESSAGE = Message(
     uuid4(), uuid4(), uuid4(), uuid4(), uuid4(), Role.ASSISTANT, (TextPart("Grüße 🎉"),), MessageState.COMPLETE,
     datetime.now(UTC), Answer(uuid4(), "model", StopReason.END_TURN, USAGE, NanoUsd(6)),

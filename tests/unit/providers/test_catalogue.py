@@ -14,7 +14,7 @@ from aichat_server.settings import DEFAULT_MODELS
 
 
 def tier(above: int, *dollars: str) -> PriceTier:
-    """A tier of these prices per million tokens: input, cache read, cache write, output."""
+    """A tier of these prices: input, cache read, cache write for minutes and for an hour, output, a web search."""
     return PriceTier(above, *(from_decimal(Decimal(price)) for price in dollars))
 
 
@@ -33,9 +33,22 @@ def test_every_default_model_is_complete() -> None:
 def test_long_prompts_have_prices_of_their_own() -> None:
     model = load_catalogue(["claude-haiku-5-5"])["claude-haiku-5-5"]
     assert model.prices == (
-        tier(0, "0.1", "0.01", "0.125", "0.5"),
-        tier(100_000, "0.5", "0.05", "0.625", "2.5"),
+        tier(0, "0.1", "0.01", "0.125", "0.2", "0.5", "0.01"),
+        tier(100_000, "0.5", "0.05", "0.625", "1", "2.5", "0.01"),
     )
+
+
+def test_what_claude_writes_to_its_cache_costs_what_anthropic_says() -> None:
+    tiers = [
+        price
+        for model in load_catalogue(DEFAULT_MODELS).values()
+        if model.provider == "anthropic"
+        for price in model.prices
+    ]
+    assert tiers
+    for price in tiers:
+        assert (4 * price.cache_write, price.cache_write_1h) == (5 * price.input, 2 * price.input)
+        assert price.web_search == 10_000_000
 
 
 @pytest.mark.parametrize(
@@ -44,7 +57,7 @@ def test_long_prompts_have_prices_of_their_own() -> None:
 def test_prices_are_those_of_the_day(day: datetime, dollars: int) -> None:
     price = load_catalogue(["gemini-4-argon"], at=day)["gemini-4-argon"].prices[0]
     assert price.input == dollars * 10**9
-    assert price.cache_write == price.input
+    assert price.cache_write == price.cache_write_1h == price.input
 
 
 def test_claude_is_anthropics_even_where_others_resell_it() -> None:
@@ -76,7 +89,7 @@ def test_a_compatible_endpoints_model_is_named_after_it() -> None:
     entry = CompatibleEntry("groq", "openai/gpt-oss", 131_072, 8192, Decimal("0.15"), Decimal("0.75"), reasoning=True)
     model = load_catalogue([], [entry])["groq/openai/gpt-oss"]
     assert (model.provider, model.vendor_model) == ("groq", "openai/gpt-oss")
-    assert model.prices == (tier(0, "0.15", "0.15", "0.15", "0.75"),)
+    assert model.prices == (tier(0, "0.15", "0.15", "0.15", "0.15", "0.75", "0"),)
     assert model.abilities.reasoning
 
 
@@ -87,4 +100,4 @@ def test_announced_prices_are_known_ahead() -> None:
     first, second = prices["gemini", "gemini-4-argon"]
     assert (first.version, second.version) == (BEGINNING, datetime(2026, 12, 1, tzinfo=UTC))
     assert (first.tiers[0].input, second.tiers[0].input) == (2 * 10**9, 4 * 10**9)
-    assert prices["groq", "groq/m"] == (Price(BEGINNING, (tier(0, "1", "1", "1", "2"),)),)
+    assert prices["groq", "groq/m"] == (Price(BEGINNING, (tier(0, "1", "1", "1", "1", "2", "0"),)),)

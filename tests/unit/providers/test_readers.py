@@ -99,6 +99,24 @@ def test_compatible_endpoints_show_reasoning_by_either_name(name: str) -> None:
     assert events[:2] == [ReasoningDelta("Hm."), TextDelta("Hi")]
 
 
+def test_what_an_endpoint_counts_before_the_end_is_not_the_whole() -> None:
+    reader = OpenAIReader("a-vendor", REQUEST)
+    counting = [{"prompt_tokens": 5, "completion_tokens": number} for number in (1, 2)]
+    for usage in counting:
+        reader.event(json.dumps(chunk({"content": "12345678"}, usage=usage)).encode())
+    assert reader.report() == UsageReport(Usage(input=5, output=4, estimated=True), counting[1])
+    for last in (chunk({}, "stop"), chunk({}, usage={"prompt_tokens": 5, "completion_tokens": 3})):
+        reader.event(json.dumps(last).encode())
+    assert reader.report().usage == Usage(input=5, output=3)
+
+
+def test_a_blocked_prompt_has_been_counted() -> None:
+    reader = GeminiReader("a-vendor", REQUEST)
+    blocked = {"promptFeedback": {"blockReason": "OTHER"}, "usageMetadata": {"promptTokenCount": 7}}
+    reader.event(json.dumps(blocked).encode())
+    assert reader.report().usage == Usage(input=7)
+
+
 def test_a_completion_may_end_without_done_and_usage() -> None:
     events = read(OpenAIReader, chunk({"content": "Hi"}), chunk({}, "stop"))
     assert final_usage(events) == Usage(input=3, output=1, estimated=True)

@@ -37,6 +37,9 @@ def test_money_loses_nothing(nano: int) -> None:
     assert money.units * money.nanos >= 0
 
 
+USAGE = Usage(1, 2, 3, 4, 5, estimated=True, cache_write_1h=6, web_searches=7)
+
+
 def test_every_value_has_one_of_the_contract() -> None:
     assert set(ROLES) == set(Role)
     assert set(STATES) == set(MessageState)
@@ -56,9 +59,7 @@ def message(answer: Answer | None, parent: UUID | None) -> Message:
 
 
 def test_an_answer_carries_what_only_answers_have() -> None:
-    answer = Answer(
-        uuid4(), "gpt-x", StopReason.MAX_TOKENS, Usage(1, 2, 3, 4, 5, estimated=True), NanoUsd(1_500_000_000)
-    )
+    answer = Answer(uuid4(), "gpt-x", StopReason.MAX_TOKENS, USAGE, NanoUsd(1_500_000_000))
     stored = message(answer, uuid4())
     proto = message_to_proto(stored)
     assert (proto.message_id, proto.parent_message_id) == (str(stored.message_id), str(stored.parent_message_id))
@@ -66,8 +67,9 @@ def test_an_answer_carries_what_only_answers_have() -> None:
     assert (proto.role, proto.stop_reason) == (messages_pb2.ROLE_ASSISTANT, messages_pb2.STOP_REASON_MAX_TOKENS)
     assert (proto.cost.units, proto.cost.nanos) == (1, 500_000_000)
     assert proto.usage == messages_pb2.Usage(
-        input_tokens=1, cache_read_tokens=2, cache_write_tokens=3, output_tokens=4, reasoning_tokens=5, estimated=True
-    )
+        input_tokens=1, cache_read_tokens=2, cache_write_tokens=3, output_tokens=4, reasoning_tokens=5, estimated=True,
+        cache_write_1h_tokens=6, web_searches=7,
+    )  # fmt: skip
     assert proto.create_time.ToDatetime(tzinfo=UTC) == NOW
     assert parts_from_proto(proto.parts) == stored.parts
 
@@ -87,11 +89,13 @@ def test_a_conversation_without_an_answer_has_no_head() -> None:
 
 
 def test_a_model_carries_prices_and_abilities() -> None:
-    tier = PriceTier(200_000, NanoUsd(3_000_000_000), NanoUsd(300_000_000), NanoUsd(0), NanoUsd(15_500_000_000))
+    nano = (3_000_000_000, 300_000_000, 0, 4_000_000_000, 15_500_000_000, 10_000_000)
+    tier = PriceTier(200_000, *map(NanoUsd, nano))
     abilities = ModelAbilities(reasoning=True, temperature=False, stop=True)
     proto = model_to_proto(Model("m", "anthropic", "m-1", "M", 1_000_000, 64_000, (tier,), abilities))
     price = proto.prices[0]
     assert (price.above_tokens, price.input.units, price.cache_read.nanos) == (200_000, 3, 300_000_000)
     assert (price.output.units, price.output.nanos) == (15, 500_000_000)
+    assert (price.cache_write_1h.units, price.web_search.nanos) == (4, 10_000_000)
     assert (proto.abilities.reasoning, proto.abilities.temperature, proto.abilities.stop) == (True, False, True)
     assert (proto.model, proto.provider, proto.context_window) == ("m", "anthropic", 1_000_000)

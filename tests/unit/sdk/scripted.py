@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from aichat.v1 import billing_pb2, chat_pb2, conversations_pb2, messages_pb2, notifications_pb2
+from aichat.v1 import (
+    billing_pb2,
+    chat_pb2,
+    conversations_pb2,
+    events_pb2,
+    messages_pb2,
+    notifications_pb2,
+    usage_pb2,
+)
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -23,6 +31,7 @@ SERVICES = (
     chat_pb2.DESCRIPTOR.services_by_name["ChatService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
     notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"],
+    usage_pb2.DESCRIPTOR.services_by_name["UsageService"],
     billing_pb2.DESCRIPTOR.services_by_name["BillingService"],
 )
 
@@ -149,14 +158,14 @@ def fail(
 
 
 def started() -> chat_pb2.StreamChatResponse:
-    event = chat_pb2.ChatStarted(
+    event = events_pb2.ChatStarted(
         generation_id=GENERATION, conversation_id="conversation-1", message_id="message-2", model="model-1"
     )
     return chat_pb2.StreamChatResponse(sequence=1, started=event)
 
 
 def text_delta(text: str, sequence: int = 2) -> chat_pb2.StreamChatResponse:
-    return chat_pb2.StreamChatResponse(sequence=sequence, text_delta=chat_pb2.TextDelta(text=text))
+    return chat_pb2.StreamChatResponse(sequence=sequence, text_delta=events_pb2.TextDelta(text=text))
 
 
 def completed(text: str, sequence: int = 9) -> chat_pb2.StreamChatResponse:
@@ -173,7 +182,7 @@ def completed(text: str, sequence: int = 9) -> chat_pb2.StreamChatResponse:
     message.cost.currency_code = "USD"
     message.cost.nanos = 1_230_000
     message.create_time.FromSeconds(1_700_000_000)
-    return chat_pb2.StreamChatResponse(sequence=sequence, completed=chat_pb2.ChatCompleted(message=message))
+    return chat_pb2.StreamChatResponse(sequence=sequence, completed=events_pb2.ChatCompleted(message=message))
 
 
 def answer(*pieces: str) -> Behaviour:

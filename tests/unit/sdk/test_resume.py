@@ -6,7 +6,7 @@ import asyncio
 
 import grpc
 import pytest
-from aichat.v1 import chat_pb2
+from aichat.v1 import chat_pb2, events_pb2
 from aichat_sdk import (
     AnswerCancelledError,
     AsyncAIChat,
@@ -64,7 +64,7 @@ async def test_it_goes_on_after_a_silence(server: ScriptedServer) -> None:
 
 async def test_it_may_break_again_and_again_as_long_as_it_gets_on(server: ScriptedServer, client: AsyncAIChat) -> None:
     busy = fail(grpc.StatusCode.ABORTED, "GENERATION_IN_PROGRESS", retry_after=0.1)
-    heartbeat = chat_pb2.StreamChatResponse(sequence=2, heartbeat=chat_pb2.Heartbeat())
+    heartbeat = chat_pb2.StreamChatResponse(sequence=2, heartbeat=events_pb2.Heartbeat())
     server.on("StreamChat", fail(UNAVAILABLE, "", started()))
     server.on("ResumeChat", fail(UNAVAILABLE, "", text("a", 2)), busy, fail(UNAVAILABLE, "", heartbeat, text("b", 3)))
     server.on("ResumeChat", reply(completed("ab", 4)))
@@ -88,6 +88,7 @@ async def test_tries_that_come_no_further_are_counted(server: ScriptedServer) ->
         (fail(grpc.StatusCode.FAILED_PRECONDITION, "GENERATION_NOT_RESUMABLE"), NotResumableError),
         # The answer itself was interrupted: no delay, since no wait helps.
         (fail(UNAVAILABLE, "SERVER_DRAINING"), UnavailableError),
+        (fail(UNAVAILABLE, "SERVER_LOST"), UnavailableError),
     ],
 )
 async def test_the_answers_own_end_is_told_at_once(

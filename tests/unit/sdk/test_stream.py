@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import grpc
 import pytest
-from aichat.v1 import chat_pb2
+from aichat.v1 import chat_pb2, events_pb2, messages_pb2
 from aichat_sdk import (
     AsyncAIChat,
     ClosedError,
@@ -21,6 +21,7 @@ from aichat_sdk import (
     message_text,
     types,
 )
+from google.type.money_pb2 import Money
 
 from tests.unit.sdk.scripted import API_KEY, ScriptedServer, answer, completed, fail, hang, reply, started, text_delta
 
@@ -39,11 +40,25 @@ async def test_text_stream_gives_the_text_and_the_final_message_follows(
     assert await stream.get_final_text() == "Hello wörld", "what was read stays readable after the block"
 
 
+async def test_usage_is_the_last_that_was_told(server: ScriptedServer, client: AsyncAIChat) -> None:
+    told = events_pb2.ChatUsage(usage=messages_pb2.Usage(output_tokens=7, estimated=True), cost=Money(nanos=5))
+    usage = chat_pb2.StreamChatResponse(sequence=2, usage=told)
+    server.on("StreamChat", reply(started(), usage, text_delta("Yes", 3), completed("Yes", 4)))
+    async with client.chat.stream(model="model-1", text="Hi") as stream:
+        seen = [stream.usage]
+        async for _ in stream.text_stream:
+            seen.append(stream.usage)  # noqa: PERF401 — it changes while the stream is read
+        message = await stream.get_final_message()
+    estimate = types.ChatUsage(usage=types.Usage(output_tokens=7, estimated=True), cost=types.Money(nanos=5))
+    assert seen == [None, estimate]
+    assert stream.usage == types.ChatUsage(usage=message.usage, cost=message.cost)
+
+
 async def test_events_come_as_sent_heartbeats_and_reasoning_included(
     server: ScriptedServer, client: AsyncAIChat
 ) -> None:
-    reasoning = chat_pb2.StreamChatResponse(sequence=2, reasoning_delta=chat_pb2.ReasoningDelta(text="Hm"))
-    heartbeat = chat_pb2.StreamChatResponse(sequence=2, heartbeat=chat_pb2.Heartbeat())
+    reasoning = chat_pb2.StreamChatResponse(sequence=2, reasoning_delta=events_pb2.ReasoningDelta(text="Hm"))
+    heartbeat = chat_pb2.StreamChatResponse(sequence=2, heartbeat=events_pb2.Heartbeat())
     server.on("StreamChat", reply(started(), reasoning, heartbeat, text_delta("Yes", 3), completed("Yes", 4)))
     seen = []
     async with client.chat.stream(model="model-1", text="Hi") as stream:

@@ -16,7 +16,7 @@ LATER = BEGINNING + timedelta(days=1)
 
 def price(days: int, nano: int) -> Price:
     """A price from so many days after the beginning on."""
-    tier = PriceTier(0, *([NanoUsd(nano)] * 4))
+    tier = PriceTier(0, *([NanoUsd(nano)] * 6))
     return Price(BEGINNING + timedelta(days=days), (tier,))
 
 

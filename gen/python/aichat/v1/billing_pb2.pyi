@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from aichat.v1 import messages_pb2 as _messages_pb2
 from collections import abc as _abc
 from google.api import httpbody_pb2 as _httpbody_pb2
 from google.protobuf import descriptor as _descriptor
@@ -97,6 +98,90 @@ INVOICE_STATUS_VOID: InvoiceStatus.ValueType  # 4
 INVOICE_STATUS_UNCOLLECTIBLE: InvoiceStatus.ValueType  # 5
 """Nobody expects it to be paid any more."""
 Global___InvoiceStatus: _TypeAlias = InvoiceStatus  # noqa: Y015
+
+class _InvoiceStage:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _InvoiceStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InvoiceStage.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INVOICE_STAGE_UNSPECIFIED: _InvoiceStage.ValueType  # 0
+    """Never sent."""
+    INVOICE_STAGE_DRAFTED: _InvoiceStage.ValueType  # 1
+    """Its lines are made of the books."""
+    INVOICE_STAGE_CREATED: _InvoiceStage.ValueType  # 2
+    """It is being drafted at the payment provider."""
+    INVOICE_STAGE_PUSHED: _InvoiceStage.ValueType  # 3
+    """All lines are on the draft."""
+    INVOICE_STAGE_COMPARED: _InvoiceStage.ValueType  # 4
+    """Books and draft were compared, and are the same."""
+    INVOICE_STAGE_FINALIZED: _InvoiceStage.ValueType  # 5
+    """It is asked for."""
+    INVOICE_STAGE_PAID: _InvoiceStage.ValueType  # 6
+    """It is paid."""
+    INVOICE_STAGE_VOID: _InvoiceStage.ValueType  # 7
+    """It was taken back."""
+    INVOICE_STAGE_UNCOLLECTIBLE: _InvoiceStage.ValueType  # 8
+    """It is not paid, and not asked for any more."""
+    INVOICE_STAGE_SETTLED: _InvoiceStage.ValueType  # 9
+    """There is nothing to ask for: its lines are a statement."""
+    INVOICE_STAGE_BLOCKED: _InvoiceStage.ValueType  # 10
+    """Something was not as it should be; the operator looks into it, and nothing is asked for."""
+
+class InvoiceStage(_InvoiceStage, metaclass=_InvoiceStageEnumTypeWrapper):
+    """How far an invoice for usage is."""
+
+INVOICE_STAGE_UNSPECIFIED: InvoiceStage.ValueType  # 0
+"""Never sent."""
+INVOICE_STAGE_DRAFTED: InvoiceStage.ValueType  # 1
+"""Its lines are made of the books."""
+INVOICE_STAGE_CREATED: InvoiceStage.ValueType  # 2
+"""It is being drafted at the payment provider."""
+INVOICE_STAGE_PUSHED: InvoiceStage.ValueType  # 3
+"""All lines are on the draft."""
+INVOICE_STAGE_COMPARED: InvoiceStage.ValueType  # 4
+"""Books and draft were compared, and are the same."""
+INVOICE_STAGE_FINALIZED: InvoiceStage.ValueType  # 5
+"""It is asked for."""
+INVOICE_STAGE_PAID: InvoiceStage.ValueType  # 6
+"""It is paid."""
+INVOICE_STAGE_VOID: InvoiceStage.ValueType  # 7
+"""It was taken back."""
+INVOICE_STAGE_UNCOLLECTIBLE: InvoiceStage.ValueType  # 8
+"""It is not paid, and not asked for any more."""
+INVOICE_STAGE_SETTLED: InvoiceStage.ValueType  # 9
+"""There is nothing to ask for: its lines are a statement."""
+INVOICE_STAGE_BLOCKED: InvoiceStage.ValueType  # 10
+"""Something was not as it should be; the operator looks into it, and nothing is asked for."""
+Global___InvoiceStage: _TypeAlias = InvoiceStage  # noqa: Y015
+
+class _InvoiceLineKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _InvoiceLineKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InvoiceLineKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INVOICE_LINE_KIND_UNSPECIFIED: _InvoiceLineKind.ValueType  # 0
+    """Never sent."""
+    INVOICE_LINE_KIND_USAGE: _InvoiceLineKind.ValueType  # 1
+    """Usage."""
+    INVOICE_LINE_KIND_ADJUSTMENT: _InvoiceLineKind.ValueType  # 2
+    """A credit, or another change that the operator decided."""
+    INVOICE_LINE_KIND_CARRIED: _InvoiceLineKind.ValueType  # 3
+    """What is left of credits and goes to the next invoice."""
+
+class InvoiceLineKind(_InvoiceLineKind, metaclass=_InvoiceLineKindEnumTypeWrapper):
+    """What a line of an invoice is about."""
+
+INVOICE_LINE_KIND_UNSPECIFIED: InvoiceLineKind.ValueType  # 0
+"""Never sent."""
+INVOICE_LINE_KIND_USAGE: InvoiceLineKind.ValueType  # 1
+"""Usage."""
+INVOICE_LINE_KIND_ADJUSTMENT: InvoiceLineKind.ValueType  # 2
+"""A credit, or another change that the operator decided."""
+INVOICE_LINE_KIND_CARRIED: InvoiceLineKind.ValueType  # 3
+"""What is left of credits and goes to the next invoice."""
+Global___InvoiceLineKind: _TypeAlias = InvoiceLineKind  # noqa: Y015
 
 @_typing.final
 class Plan(_message.Message):
@@ -694,3 +779,225 @@ class StripeWebhookResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StripeWebhookResponse: _TypeAlias = StripeWebhookResponse  # noqa: Y015
+
+@_typing.final
+class VerifyInvoiceRequest(_message.Message):
+    """Asks for the proof of an invoice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MONTH_FIELD_NUMBER: _builtins.int
+    month: _builtins.str
+    """The month whose usage it is for, such as "2026-10", in UTC; of the years 1970 to 8999."""
+    def __init__(
+        self,
+        *,
+        month: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["month", b"month"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyInvoiceRequest: _TypeAlias = VerifyInvoiceRequest  # noqa: Y015
+
+@_typing.final
+class VerifyInvoiceResponse(_message.Message):
+    """The proof of an invoice. Amounts are US dollars, to the nano-dollar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MONTH_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    PROVEN_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    LEDGER_COST_FIELD_NUMBER: _builtins.int
+    HOURLY_COST_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    month: _builtins.str
+    """The month, as asked for."""
+    stage: Global___InvoiceStage.ValueType
+    """How far the invoice is."""
+    number: _builtins.str
+    """The number on the invoice; empty until it is asked for."""
+    proven: _builtins.bool
+    """Whether books, hourly sums, lines and the payment provider's are the same."""
+    difference: _builtins.str
+    """What is not; empty if it is proven."""
+    sha256: _builtins.str
+    """SHA-256, in hex, over the lines' amounts, terms and hashes."""
+    @_builtins.property
+    def ledger_cost(self) -> _money_pb2.Money:
+        """What the month's usage cost, by the books."""
+
+    @_builtins.property
+    def hourly_cost(self) -> _money_pb2.Money:
+        """The same by the hourly sums."""
+
+    @_builtins.property
+    def total(self) -> _money_pb2.Money:
+        """What the invoice comes to: the sum of its lines, in whole cents."""
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___VerifiedLine]:
+        """The lines, in order."""
+
+    def __init__(
+        self,
+        *,
+        month: _builtins.str = ...,
+        stage: Global___InvoiceStage.ValueType = ...,
+        number: _builtins.str = ...,
+        proven: _builtins.bool = ...,
+        difference: _builtins.str = ...,
+        ledger_cost: _money_pb2.Money | None = ...,
+        hourly_cost: _money_pb2.Money | None = ...,
+        total: _money_pb2.Money | None = ...,
+        sha256: _builtins.str = ...,
+        lines: _abc.Iterable[Global___VerifiedLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hourly_cost", b"hourly_cost", "ledger_cost", b"ledger_cost", "total", b"total"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference", "hourly_cost", b"hourly_cost", "ledger_cost", b"ledger_cost", "lines", b"lines", "month", b"month", "number", b"number", "proven", b"proven", "sha256", b"sha256", "stage", b"stage", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyInvoiceResponse: _TypeAlias = VerifyInvoiceResponse  # noqa: Y015
+
+@_typing.final
+class VerifiedLine(_message.Message):
+    """A line of an invoice, and what it is held against."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    PRICE_TIME_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    OVERAGE_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    INCLUDED_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    LEDGER_COST_FIELD_NUMBER: _builtins.int
+    LEDGER_AMOUNT_FIELD_NUMBER: _builtins.int
+    PROVIDER_AMOUNT_FIELD_NUMBER: _builtins.int
+    EVENT_COUNT_FIELD_NUMBER: _builtins.int
+    FIRST_EVENT_TIME_FIELD_NUMBER: _builtins.int
+    FIRST_GENERATION_ID_FIELD_NUMBER: _builtins.int
+    LAST_EVENT_TIME_FIELD_NUMBER: _builtins.int
+    LAST_GENERATION_ID_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    LEDGER_SHA256_FIELD_NUMBER: _builtins.int
+    PROVEN_FIELD_NUMBER: _builtins.int
+    line: _builtins.int
+    """Its place, from 1 on."""
+    kind: Global___InvoiceLineKind.ValueType
+    """What it is about."""
+    description: _builtins.str
+    """The text on the invoice."""
+    model: _builtins.str
+    """The model; empty: all, as for the following three."""
+    provider: _builtins.str
+    """The vendor."""
+    member_id: _builtins.str
+    """The member whose usage it is."""
+    plan: _builtins.str
+    """The plan that it was used under; empty for what is no usage."""
+    overage_basis_points: _builtins.int
+    """Basis points that the plan puts on top of what it does not include."""
+    event_count: _builtins.int
+    """How many events it is made of, as the following by the stored line."""
+    first_generation_id: _builtins.str
+    """The generation of the first."""
+    last_generation_id: _builtins.str
+    """The generation of the last."""
+    sha256: _builtins.str
+    """SHA-256, in hex, over its events as docs/contract.md writes them."""
+    ledger_sha256: _builtins.str
+    """The same by the books now; empty where they have no such line."""
+    proven: _builtins.bool
+    """Whether all of it is the same everywhere."""
+    @_builtins.property
+    def price_time(self) -> _timestamp_pb2.Timestamp:
+        """The version of the price, which is when it came into force; absent: all."""
+
+    @_builtins.property
+    def usage(self) -> _messages_pb2.Usage:
+        """The tokens."""
+
+    @_builtins.property
+    def cost(self) -> _money_pb2.Money:
+        """What it cost, before anything else; of what is no usage, its amount."""
+
+    @_builtins.property
+    def included(self) -> _money_pb2.Money:
+        """What of that the plan includes."""
+
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What is asked for: the rest with what is on top, rounded once to whole cents, halves to the even one."""
+
+    @_builtins.property
+    def ledger_cost(self) -> _money_pb2.Money:
+        """What the books cost now; absent where they have no such line."""
+
+    @_builtins.property
+    def ledger_amount(self) -> _money_pb2.Money:
+        """What would be asked for by the books now; absent as the former."""
+
+    @_builtins.property
+    def provider_amount(self) -> _money_pb2.Money:
+        """What the payment provider asks for; absent where it has no such line, or none was sent."""
+
+    @_builtins.property
+    def first_event_time(self) -> _timestamp_pb2.Timestamp:
+        """When the first of them occurred."""
+
+    @_builtins.property
+    def last_event_time(self) -> _timestamp_pb2.Timestamp:
+        """When the last of them occurred."""
+
+    def __init__(
+        self,
+        *,
+        line: _builtins.int = ...,
+        kind: Global___InvoiceLineKind.ValueType = ...,
+        description: _builtins.str = ...,
+        model: _builtins.str = ...,
+        provider: _builtins.str = ...,
+        member_id: _builtins.str = ...,
+        price_time: _timestamp_pb2.Timestamp | None = ...,
+        plan: _builtins.str = ...,
+        overage_basis_points: _builtins.int = ...,
+        usage: _messages_pb2.Usage | None = ...,
+        cost: _money_pb2.Money | None = ...,
+        included: _money_pb2.Money | None = ...,
+        amount: _money_pb2.Money | None = ...,
+        ledger_cost: _money_pb2.Money | None = ...,
+        ledger_amount: _money_pb2.Money | None = ...,
+        provider_amount: _money_pb2.Money | None = ...,
+        event_count: _builtins.int = ...,
+        first_event_time: _timestamp_pb2.Timestamp | None = ...,
+        first_generation_id: _builtins.str = ...,
+        last_event_time: _timestamp_pb2.Timestamp | None = ...,
+        last_generation_id: _builtins.str = ...,
+        sha256: _builtins.str = ...,
+        ledger_sha256: _builtins.str = ...,
+        proven: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "cost", b"cost", "first_event_time", b"first_event_time", "included", b"included", "last_event_time", b"last_event_time", "ledger_amount", b"ledger_amount", "ledger_cost", b"ledger_cost", "price_time", b"price_time", "provider_amount", b"provider_amount", "usage", b"usage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "cost", b"cost", "description", b"description", "event_count", b"event_count", "first_event_time", b"first_event_time", "first_generation_id", b"first_generation_id", "included", b"included", "kind", b"kind", "last_event_time", b"last_event_time", "last_generation_id", b"last_generation_id", "ledger_amount", b"ledger_amount", "ledger_cost", b"ledger_cost", "ledger_sha256", b"ledger_sha256", "line", b"line", "member_id", b"member_id", "model", b"model", "overage_basis_points", b"overage_basis_points", "plan", b"plan", "price_time", b"price_time", "proven", b"proven", "provider", b"provider", "provider_amount", b"provider_amount", "sha256", b"sha256", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifiedLine: _TypeAlias = VerifiedLine  # noqa: Y015

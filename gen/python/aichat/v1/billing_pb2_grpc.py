@@ -68,6 +68,11 @@ class BillingServiceStub:
                 request_serializer=aichat_dot_v1_dot_billing__pb2.ListInvoicesRequest.SerializeToString,
                 response_deserializer=aichat_dot_v1_dot_billing__pb2.ListInvoicesResponse.FromString,
                 _registered_method=True)
+        self.VerifyInvoice = channel.unary_unary(
+                '/aichat.v1.BillingService/VerifyInvoice',
+                request_serializer=aichat_dot_v1_dot_billing__pb2.VerifyInvoiceRequest.SerializeToString,
+                response_deserializer=aichat_dot_v1_dot_billing__pb2.VerifyInvoiceResponse.FromString,
+                _registered_method=True)
         self.StripeWebhook = channel.unary_unary(
                 '/aichat.v1.BillingService/StripeWebhook',
                 request_serializer=aichat_dot_v1_dot_billing__pb2.StripeWebhookRequest.SerializeToString,
@@ -133,6 +138,15 @@ class BillingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyInvoice(self, request, context):
+        """Proves the organisation's invoice for a month's usage line by line: makes each line of the books again, and holds it
+        against what was stored when the invoice was made and against what the payment provider asks for. Errors:
+        OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def StripeWebhook(self, request, context):
         """Takes an event of Stripe's. It must carry the header `stripe-signature` and come as it was signed, to the byte. Once
         it is answered it is stored, and acted on soon. Errors: WEBHOOK_INVALID, BILLING_NOT_CONFIGURED.
@@ -173,6 +187,11 @@ def add_BillingServiceServicer_to_server(servicer, server):
                     servicer.ListInvoices,
                     request_deserializer=aichat_dot_v1_dot_billing__pb2.ListInvoicesRequest.FromString,
                     response_serializer=aichat_dot_v1_dot_billing__pb2.ListInvoicesResponse.SerializeToString,
+            ),
+            'VerifyInvoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyInvoice,
+                    request_deserializer=aichat_dot_v1_dot_billing__pb2.VerifyInvoiceRequest.FromString,
+                    response_serializer=aichat_dot_v1_dot_billing__pb2.VerifyInvoiceResponse.SerializeToString,
             ),
             'StripeWebhook': grpc.unary_unary_rpc_method_handler(
                     servicer.StripeWebhook,
@@ -346,6 +365,33 @@ class BillingService:
             '/aichat.v1.BillingService/ListInvoices',
             aichat_dot_v1_dot_billing__pb2.ListInvoicesRequest.SerializeToString,
             aichat_dot_v1_dot_billing__pb2.ListInvoicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyInvoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aichat.v1.BillingService/VerifyInvoice',
+            aichat_dot_v1_dot_billing__pb2.VerifyInvoiceRequest.SerializeToString,
+            aichat_dot_v1_dot_billing__pb2.VerifyInvoiceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -62,6 +62,11 @@ class BillingServiceStub:
     """Lists the organisation's invoices, the newest first. Errors: OWNER_REQUIRED, PAGE_TOKEN_INVALID,
     BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE.
     """
+    VerifyInvoice: _grpc.UnaryUnaryMultiCallable[_billing_pb2.VerifyInvoiceRequest, _billing_pb2.VerifyInvoiceResponse]
+    """Proves the organisation's invoice for a month's usage line by line: makes each line of the books again, and holds it
+    against what was stored when the invoice was made and against what the payment provider asks for. Errors:
+    OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING.
+    """
     StripeWebhook: _grpc.UnaryUnaryMultiCallable[_billing_pb2.StripeWebhookRequest, _billing_pb2.StripeWebhookResponse]
     """Takes an event of Stripe's. It must carry the header `stripe-signature` and come as it was signed, to the byte. Once
     it is answered it is stored, and acted on soon. Errors: WEBHOOK_INVALID, BILLING_NOT_CONFIGURED.
@@ -100,6 +105,11 @@ class BillingServiceAsyncStub(BillingServiceStub):
     ListInvoices: _aio.UnaryUnaryMultiCallable[_billing_pb2.ListInvoicesRequest, _billing_pb2.ListInvoicesResponse]  # type: ignore[assignment]
     """Lists the organisation's invoices, the newest first. Errors: OWNER_REQUIRED, PAGE_TOKEN_INVALID,
     BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE.
+    """
+    VerifyInvoice: _aio.UnaryUnaryMultiCallable[_billing_pb2.VerifyInvoiceRequest, _billing_pb2.VerifyInvoiceResponse]  # type: ignore[assignment]
+    """Proves the organisation's invoice for a month's usage line by line: makes each line of the books again, and holds it
+    against what was stored when the invoice was made and against what the payment provider asks for. Errors:
+    OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING.
     """
     StripeWebhook: _aio.UnaryUnaryMultiCallable[_billing_pb2.StripeWebhookRequest, _billing_pb2.StripeWebhookResponse]  # type: ignore[assignment]
     """Takes an event of Stripe's. It must carry the header `stripe-signature` and come as it was signed, to the byte. Once
@@ -172,6 +182,17 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_billing_pb2.ListInvoicesResponse, _abc.Awaitable[_billing_pb2.ListInvoicesResponse]]:
         """Lists the organisation's invoices, the newest first. Errors: OWNER_REQUIRED, PAGE_TOKEN_INVALID,
         BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyInvoice(
+        self,
+        request: _billing_pb2.VerifyInvoiceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_billing_pb2.VerifyInvoiceResponse, _abc.Awaitable[_billing_pb2.VerifyInvoiceResponse]]:
+        """Proves the organisation's invoice for a month's usage line by line: makes each line of the books again, and holds it
+        against what was stored when the invoice was made and against what the payment provider asks for. Errors:
+        OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING.
         """
 
     @_abc_1.abstractmethod

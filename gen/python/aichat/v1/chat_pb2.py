@@ -23,14 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from aichat.v1 import annotations_pb2 as aichat_dot_v1_dot_annotations__pb2
+from aichat.v1 import events_pb2 as aichat_dot_v1_dot_events__pb2
 from aichat.v1 import messages_pb2 as aichat_dot_v1_dot_messages__pb2
 from aichat.v1 import models_pb2 as aichat_dot_v1_dot_models__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
-from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x61ichat/v1/chat.proto\x12\taichat.v1\x1a\x1b\x61ichat/v1/annotations.proto\x1a\x18\x61ichat/v1/messages.proto\x1a\x16\x61ichat/v1/models.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/type/money.proto\"\xad\x03\n\x0b\x43hatOptions\x12\'\n\x11max_output_tokens\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01H\x00\x88\x01\x01\x12\x31\n\x0btemperature\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x00@)\x00\x00\x00\x00\x00\x00\x00\x00H\x01\x88\x01\x01\x12h\n\x04stop\x18\x03 \x03(\tBZ\xbaHW\x92\x01T\x10\x04\"Pr\x05\x10\x01(\x80\x02\xba\x01\x46\n\x0bstop.no_nul\x12\x1dmust not hold a NUL character\x1a\x18!this.contains(\'\\u0000\')\x12r\n\rsystem_prompt\x18\x04 \x01(\tB[\xbaHXr\x04(\x80\x80\x10\xba\x01O\n\x14system_prompt.no_nul\x12\x1dmust not hold a NUL character\x1a\x18!this.contains(\'\\u0000\')\x12>\n\x10reasoning_effort\x18\x05 \x01(\x0e\x32\x1a.aichat.v1.ReasoningEffortB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x14\n\x12_max_output_tokensB\x0e\n\x0c_temperature\"\xd7\x03\n\x11StreamChatRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12$\n\x0f\x63onversation_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12&\n\x11parent_message_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12*\n\x05parts\x18\x04 \x03(\x0b\x32\x0f.aichat.v1.PartB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\x12\x39\n\x05model\x18\x05 \x01(\tB*\xbaH\'r%\x10\x01(\x80\x01\x32\x1e^[A-Za-z0-9][A-Za-z0-9._:/-]*$\x12\'\n\x07options\x18\x06 \x01(\x0b\x32\x16.aichat.v1.ChatOptions\x12\x1c\n\x14\x63\x61ncel_on_disconnect\x18\x07 \x01(\x08:\xa4\x01\xbaH\xa0\x01\x1a\x9d\x01\n$parent_message_id.needs_conversation\x12\x39parent_message_id needs the conversation_id it belongs to\x1a:this.parent_message_id == \'\' || this.conversation_id != \'\'\"\xcb\x02\n\x12StreamChatResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0c\n\x04lane\x18\x02 \x01(\x05\x12)\n\x07started\x18\x03 \x01(\x0b\x32\x16.aichat.v1.ChatStartedH\x00\x12*\n\ntext_delta\x18\x04 \x01(\x0b\x32\x14.aichat.v1.TextDeltaH\x00\x12\x34\n\x0freasoning_delta\x18\x05 \x01(\x0b\x32\x19.aichat.v1.ReasoningDeltaH\x00\x12%\n\x05usage\x18\x06 \x01(\x0b\x32\x14.aichat.v1.ChatUsageH\x00\x12)\n\theartbeat\x18\x07 \x01(\x0b\x32\x14.aichat.v1.HeartbeatH\x00\x12-\n\tcompleted\x18\x08 \x01(\x0b\x32\x18.aichat.v1.ChatCompletedH\x00\x42\x07\n\x05\x65vent\"U\n\x11ResumeChatRequest\x12\x1f\n\rgeneration_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xcb\x02\n\x12ResumeChatResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0c\n\x04lane\x18\x02 \x01(\x05\x12)\n\x07started\x18\x03 \x01(\x0b\x32\x16.aichat.v1.ChatStartedH\x00\x12*\n\ntext_delta\x18\x04 \x01(\x0b\x32\x14.aichat.v1.TextDeltaH\x00\x12\x34\n\x0freasoning_delta\x18\x05 \x01(\x0b\x32\x19.aichat.v1.ReasoningDeltaH\x00\x12%\n\x05usage\x18\x06 \x01(\x0b\x32\x14.aichat.v1.ChatUsageH\x00\x12)\n\theartbeat\x18\x07 \x01(\x0b\x32\x14.aichat.v1.HeartbeatH\x00\x12-\n\tcompleted\x18\x08 \x01(\x0b\x32\x18.aichat.v1.ChatCompletedH\x00\x42\x07\n\x05\x65vent\":\n\x17\x43\x61ncelGenerationRequest\x12\x1f\n\rgeneration_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"E\n\x18\x43\x61ncelGenerationResponse\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.aichat.v1.GenerationState\"\xa4\x01\n\x0b\x43hatStarted\x12\x15\n\rgeneration_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x17\n\x0fuser_message_id\x18\x03 \x01(\t\x12\x12\n\nmessage_id\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\x10\n\x08provider\x18\x06 \x01(\t\x12\x17\n\x0frequested_model\x18\x07 \x01(\t\"\x19\n\tTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x1e\n\x0eReasoningDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"N\n\tChatUsage\x12\x1f\n\x05usage\x18\x01 \x01(\x0b\x32\x10.aichat.v1.Usage\x12 \n\x04\x63ost\x18\x02 \x01(\x0b\x32\x12.google.type.Money\"\x0b\n\tHeartbeat\"4\n\rChatCompleted\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.aichat.v1.Message\"\x13\n\x11ListModelsRequest\"6\n\x12ListModelsResponse\x12 \n\x06models\x18\x01 \x03(\x0b\x32\x10.aichat.v1.Model*\xa0\x01\n\x0fReasoningEffort\x12 \n\x1cREASONING_EFFORT_UNSPECIFIED\x10\x00\x12\x19\n\x15REASONING_EFFORT_NONE\x10\x01\x12\x18\n\x14REASONING_EFFORT_LOW\x10\x02\x12\x1b\n\x17REASONING_EFFORT_MEDIUM\x10\x03\x12\x19\n\x15REASONING_EFFORT_HIGH\x10\x04*\xb1\x01\n\x0fGenerationState\x12 \n\x1cGENERATION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19GENERATION_STATE_COMPLETE\x10\x01\x12\x1b\n\x17GENERATION_STATE_FAILED\x10\x02\x12 \n\x1cGENERATION_STATE_INTERRUPTED\x10\x03\x12\x1e\n\x1aGENERATION_STATE_CANCELLED\x10\x04\x32\xfd\x03\n\x0b\x43hatService\x12k\n\nStreamChat\x12\x1c.aichat.v1.StreamChatRequest\x1a\x1d.aichat.v1.StreamChatResponse\"\x1e\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/chat:stream:\x01*0\x01\x12\x82\x01\n\nResumeChat\x12\x1c.aichat.v1.ResumeChatRequest\x1a\x1d.aichat.v1.ResumeChatResponse\"5\x90\x02\x01\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02(\x12&/v1/generations/{generation_id}:resume0\x01\x12\x95\x01\n\x10\x43\x61ncelGeneration\x12\".aichat.v1.CancelGenerationRequest\x1a#.aichat.v1.CancelGenerationResponse\"8\x90\x02\x02\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02+\"&/v1/generations/{generation_id}:cancel:\x01*\x12\x64\n\nListModels\x12\x1c.aichat.v1.ListModelsRequest\x1a\x1d.aichat.v1.ListModelsResponse\"\x19\x90\x02\x01\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/modelsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x61ichat/v1/chat.proto\x12\taichat.v1\x1a\x1b\x61ichat/v1/annotations.proto\x1a\x16\x61ichat/v1/events.proto\x1a\x18\x61ichat/v1/messages.proto\x1a\x16\x61ichat/v1/models.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xad\x03\n\x0b\x43hatOptions\x12\'\n\x11max_output_tokens\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01H\x00\x88\x01\x01\x12\x31\n\x0btemperature\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x00@)\x00\x00\x00\x00\x00\x00\x00\x00H\x01\x88\x01\x01\x12h\n\x04stop\x18\x03 \x03(\tBZ\xbaHW\x92\x01T\x10\x04\"Pr\x05\x10\x01(\x80\x02\xba\x01\x46\n\x0bstop.no_nul\x12\x1dmust not hold a NUL character\x1a\x18!this.contains(\'\\u0000\')\x12r\n\rsystem_prompt\x18\x04 \x01(\tB[\xbaHXr\x04(\x80\x80\x10\xba\x01O\n\x14system_prompt.no_nul\x12\x1dmust not hold a NUL character\x1a\x18!this.contains(\'\\u0000\')\x12>\n\x10reasoning_effort\x18\x05 \x01(\x0e\x32\x1a.aichat.v1.ReasoningEffortB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x14\n\x12_max_output_tokensB\x0e\n\x0c_temperature\"\xd7\x03\n\x11StreamChatRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12$\n\x0f\x63onversation_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12&\n\x11parent_message_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12*\n\x05parts\x18\x04 \x03(\x0b\x32\x0f.aichat.v1.PartB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\x12\x39\n\x05model\x18\x05 \x01(\tB*\xbaH\'r%\x10\x01(\x80\x01\x32\x1e^[A-Za-z0-9][A-Za-z0-9._:/-]*$\x12\'\n\x07options\x18\x06 \x01(\x0b\x32\x16.aichat.v1.ChatOptions\x12\x1c\n\x14\x63\x61ncel_on_disconnect\x18\x07 \x01(\x08:\xa4\x01\xbaH\xa0\x01\x1a\x9d\x01\n$parent_message_id.needs_conversation\x12\x39parent_message_id needs the conversation_id it belongs to\x1a:this.parent_message_id == \'\' || this.conversation_id != \'\'\"\xcb\x02\n\x12StreamChatResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0c\n\x04lane\x18\x02 \x01(\x05\x12)\n\x07started\x18\x03 \x01(\x0b\x32\x16.aichat.v1.ChatStartedH\x00\x12*\n\ntext_delta\x18\x04 \x01(\x0b\x32\x14.aichat.v1.TextDeltaH\x00\x12\x34\n\x0freasoning_delta\x18\x05 \x01(\x0b\x32\x19.aichat.v1.ReasoningDeltaH\x00\x12%\n\x05usage\x18\x06 \x01(\x0b\x32\x14.aichat.v1.ChatUsageH\x00\x12)\n\theartbeat\x18\x07 \x01(\x0b\x32\x14.aichat.v1.HeartbeatH\x00\x12-\n\tcompleted\x18\x08 \x01(\x0b\x32\x18.aichat.v1.ChatCompletedH\x00\x42\x07\n\x05\x65vent\"U\n\x11ResumeChatRequest\x12\x1f\n\rgeneration_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xcb\x02\n\x12ResumeChatResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0c\n\x04lane\x18\x02 \x01(\x05\x12)\n\x07started\x18\x03 \x01(\x0b\x32\x16.aichat.v1.ChatStartedH\x00\x12*\n\ntext_delta\x18\x04 \x01(\x0b\x32\x14.aichat.v1.TextDeltaH\x00\x12\x34\n\x0freasoning_delta\x18\x05 \x01(\x0b\x32\x19.aichat.v1.ReasoningDeltaH\x00\x12%\n\x05usage\x18\x06 \x01(\x0b\x32\x14.aichat.v1.ChatUsageH\x00\x12)\n\theartbeat\x18\x07 \x01(\x0b\x32\x14.aichat.v1.HeartbeatH\x00\x12-\n\tcompleted\x18\x08 \x01(\x0b\x32\x18.aichat.v1.ChatCompletedH\x00\x42\x07\n\x05\x65vent\":\n\x17\x43\x61ncelGenerationRequest\x12\x1f\n\rgeneration_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"E\n\x18\x43\x61ncelGenerationResponse\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.aichat.v1.GenerationState\"\x13\n\x11ListModelsRequest\"6\n\x12ListModelsResponse\x12 \n\x06models\x18\x01 \x03(\x0b\x32\x10.aichat.v1.Model*\xa0\x01\n\x0fReasoningEffort\x12 \n\x1cREASONING_EFFORT_UNSPECIFIED\x10\x00\x12\x19\n\x15REASONING_EFFORT_NONE\x10\x01\x12\x18\n\x14REASONING_EFFORT_LOW\x10\x02\x12\x1b\n\x17REASONING_EFFORT_MEDIUM\x10\x03\x12\x19\n\x15REASONING_EFFORT_HIGH\x10\x04*\xb1\x01\n\x0fGenerationState\x12 \n\x1cGENERATION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19GENERATION_STATE_COMPLETE\x10\x01\x12\x1b\n\x17GENERATION_STATE_FAILED\x10\x02\x12 \n\x1cGENERATION_STATE_INTERRUPTED\x10\x03\x12\x1e\n\x1aGENERATION_STATE_CANCELLED\x10\x04\x32\xfd\x03\n\x0b\x43hatService\x12k\n\nStreamChat\x12\x1c.aichat.v1.StreamChatRequest\x1a\x1d.aichat.v1.StreamChatResponse\"\x1e\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/chat:stream:\x01*0\x01\x12\x82\x01\n\nResumeChat\x12\x1c.aichat.v1.ResumeChatRequest\x1a\x1d.aichat.v1.ResumeChatResponse\"5\x90\x02\x01\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02(\x12&/v1/generations/{generation_id}:resume0\x01\x12\x95\x01\n\x10\x43\x61ncelGeneration\x12\".aichat.v1.CancelGenerationRequest\x1a#.aichat.v1.CancelGenerationResponse\"8\x90\x02\x02\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02+\"&/v1/generations/{generation_id}:cancel:\x01*\x12\x64\n\nListModels\x12\x1c.aichat.v1.ListModelsRequest\x1a\x1d.aichat.v1.ListModelsResponse\"\x19\x90\x02\x01\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/modelsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -73,40 +73,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHATSERVICE'].methods_by_name['CancelGeneration']._serialized_options = b'\220\002\002\210\265\030\001\202\323\344\223\002+\"&/v1/generations/{generation_id}:cancel:\001*'
   _globals['_CHATSERVICE'].methods_by_name['ListModels']._loaded_options = None
   _globals['_CHATSERVICE'].methods_by_name['ListModels']._serialized_options = b'\220\002\001\210\265\030\001\202\323\344\223\002\014\022\n/v1/models'
-  _globals['_REASONINGEFFORT']._serialized_start=2441
-  _globals['_REASONINGEFFORT']._serialized_end=2601
-  _globals['_GENERATIONSTATE']._serialized_start=2604
-  _globals['_GENERATIONSTATE']._serialized_end=2781
-  _globals['_CHATOPTIONS']._serialized_start=199
-  _globals['_CHATOPTIONS']._serialized_end=628
-  _globals['_STREAMCHATREQUEST']._serialized_start=631
-  _globals['_STREAMCHATREQUEST']._serialized_end=1102
-  _globals['_STREAMCHATRESPONSE']._serialized_start=1105
-  _globals['_STREAMCHATRESPONSE']._serialized_end=1436
-  _globals['_RESUMECHATREQUEST']._serialized_start=1438
-  _globals['_RESUMECHATREQUEST']._serialized_end=1523
-  _globals['_RESUMECHATRESPONSE']._serialized_start=1526
-  _globals['_RESUMECHATRESPONSE']._serialized_end=1857
-  _globals['_CANCELGENERATIONREQUEST']._serialized_start=1859
-  _globals['_CANCELGENERATIONREQUEST']._serialized_end=1917
-  _globals['_CANCELGENERATIONRESPONSE']._serialized_start=1919
-  _globals['_CANCELGENERATIONRESPONSE']._serialized_end=1988
-  _globals['_CHATSTARTED']._serialized_start=1991
-  _globals['_CHATSTARTED']._serialized_end=2155
-  _globals['_TEXTDELTA']._serialized_start=2157
-  _globals['_TEXTDELTA']._serialized_end=2182
-  _globals['_REASONINGDELTA']._serialized_start=2184
-  _globals['_REASONINGDELTA']._serialized_end=2214
-  _globals['_CHATUSAGE']._serialized_start=2216
-  _globals['_CHATUSAGE']._serialized_end=2294
-  _globals['_HEARTBEAT']._serialized_start=2296
-  _globals['_HEARTBEAT']._serialized_end=2307
-  _globals['_CHATCOMPLETED']._serialized_start=2309
-  _globals['_CHATCOMPLETED']._serialized_end=2361
-  _globals['_LISTMODELSREQUEST']._serialized_start=2363
-  _globals['_LISTMODELSREQUEST']._serialized_end=2382
-  _globals['_LISTMODELSRESPONSE']._serialized_start=2384
-  _globals['_LISTMODELSRESPONSE']._serialized_end=2438
-  _globals['_CHATSERVICE']._serialized_start=2784
-  _globals['_CHATSERVICE']._serialized_end=3293
+  _globals['_REASONINGEFFORT']._serialized_start=2067
+  _globals['_REASONINGEFFORT']._serialized_end=2227
+  _globals['_GENERATIONSTATE']._serialized_start=2230
+  _globals['_GENERATIONSTATE']._serialized_end=2407
+  _globals['_CHATOPTIONS']._serialized_start=198
+  _globals['_CHATOPTIONS']._serialized_end=627
+  _globals['_STREAMCHATREQUEST']._serialized_start=630
+  _globals['_STREAMCHATREQUEST']._serialized_end=1101
+  _globals['_STREAMCHATRESPONSE']._serialized_start=1104
+  _globals['_STREAMCHATRESPONSE']._serialized_end=1435
+  _globals['_RESUMECHATREQUEST']._serialized_start=1437
+  _globals['_RESUMECHATREQUEST']._serialized_end=1522
+  _globals['_RESUMECHATRESPONSE']._serialized_start=1525
+  _globals['_RESUMECHATRESPONSE']._serialized_end=1856
+  _globals['_CANCELGENERATIONREQUEST']._serialized_start=1858
+  _globals['_CANCELGENERATIONREQUEST']._serialized_end=1916
+  _globals['_CANCELGENERATIONRESPONSE']._serialized_start=1918
+  _globals['_CANCELGENERATIONRESPONSE']._serialized_end=1987
+  _globals['_LISTMODELSREQUEST']._serialized_start=1989
+  _globals['_LISTMODELSREQUEST']._serialized_end=2008
+  _globals['_LISTMODELSRESPONSE']._serialized_start=2010
+  _globals['_LISTMODELSRESPONSE']._serialized_end=2064
+  _globals['_CHATSERVICE']._serialized_start=2410
+  _globals['_CHATSERVICE']._serialized_end=2919
 # @@protoc_insertion_point(module_scope)

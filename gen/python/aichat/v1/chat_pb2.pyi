@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from aichat.v1 import events_pb2 as _events_pb2
 from aichat.v1 import messages_pb2 as _messages_pb2
 from aichat.v1 import models_pb2 as _models_pb2
 from collections import abc as _abc
@@ -10,7 +11,6 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from google.type import money_pb2 as _money_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -214,27 +214,27 @@ class StreamChatResponse(_message.Message):
     lane: _builtins.int
     """Which of several models that answer side by side the event is from; 0 while there is one."""
     @_builtins.property
-    def started(self) -> Global___ChatStarted:
+    def started(self) -> _events_pb2.ChatStarted:
         """The vendor took the message and the answer begins. Always the first event."""
 
     @_builtins.property
-    def text_delta(self) -> Global___TextDelta:
+    def text_delta(self) -> _events_pb2.TextDelta:
         """More of the answer."""
 
     @_builtins.property
-    def reasoning_delta(self) -> Global___ReasoningDelta:
+    def reasoning_delta(self) -> _events_pb2.ReasoningDelta:
         """More of the model's reasoning, where the vendor shows it. Reasoning is not stored."""
 
     @_builtins.property
-    def usage(self) -> Global___ChatUsage:
+    def usage(self) -> _events_pb2.ChatUsage:
         """What the answer has used so far."""
 
     @_builtins.property
-    def heartbeat(self) -> Global___Heartbeat:
+    def heartbeat(self) -> _events_pb2.Heartbeat:
         """Nothing happened for a while; the stream is alive."""
 
     @_builtins.property
-    def completed(self) -> Global___ChatCompleted:
+    def completed(self) -> _events_pb2.ChatCompleted:
         """The answer is whole and stored. Always the last event of a call that succeeds."""
 
     def __init__(
@@ -242,12 +242,12 @@ class StreamChatResponse(_message.Message):
         *,
         sequence: _builtins.int = ...,
         lane: _builtins.int = ...,
-        started: Global___ChatStarted | None = ...,
-        text_delta: Global___TextDelta | None = ...,
-        reasoning_delta: Global___ReasoningDelta | None = ...,
-        usage: Global___ChatUsage | None = ...,
-        heartbeat: Global___Heartbeat | None = ...,
-        completed: Global___ChatCompleted | None = ...,
+        started: _events_pb2.ChatStarted | None = ...,
+        text_delta: _events_pb2.TextDelta | None = ...,
+        reasoning_delta: _events_pb2.ReasoningDelta | None = ...,
+        usage: _events_pb2.ChatUsage | None = ...,
+        heartbeat: _events_pb2.Heartbeat | None = ...,
+        completed: _events_pb2.ChatCompleted | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "reasoning_delta", b"reasoning_delta", "started", b"started", "text_delta", b"text_delta", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -306,27 +306,27 @@ class ResumeChatResponse(_message.Message):
     lane: _builtins.int
     """Which of several models that answer side by side the event is from; 0 while there is one."""
     @_builtins.property
-    def started(self) -> Global___ChatStarted:
+    def started(self) -> _events_pb2.ChatStarted:
         """The vendor took the message and the answer begins. Always the event with the number 1."""
 
     @_builtins.property
-    def text_delta(self) -> Global___TextDelta:
+    def text_delta(self) -> _events_pb2.TextDelta:
         """More of the answer."""
 
     @_builtins.property
-    def reasoning_delta(self) -> Global___ReasoningDelta:
+    def reasoning_delta(self) -> _events_pb2.ReasoningDelta:
         """More of the model's reasoning, where the vendor shows it. Reasoning is not stored."""
 
     @_builtins.property
-    def usage(self) -> Global___ChatUsage:
+    def usage(self) -> _events_pb2.ChatUsage:
         """What the answer has used so far."""
 
     @_builtins.property
-    def heartbeat(self) -> Global___Heartbeat:
+    def heartbeat(self) -> _events_pb2.Heartbeat:
         """Nothing happened for a while; the stream is alive."""
 
     @_builtins.property
-    def completed(self) -> Global___ChatCompleted:
+    def completed(self) -> _events_pb2.ChatCompleted:
         """The answer is whole and stored. Always the last event of a call that succeeds."""
 
     def __init__(
@@ -334,12 +334,12 @@ class ResumeChatResponse(_message.Message):
         *,
         sequence: _builtins.int = ...,
         lane: _builtins.int = ...,
-        started: Global___ChatStarted | None = ...,
-        text_delta: Global___TextDelta | None = ...,
-        reasoning_delta: Global___ReasoningDelta | None = ...,
-        usage: Global___ChatUsage | None = ...,
-        heartbeat: Global___Heartbeat | None = ...,
-        completed: Global___ChatCompleted | None = ...,
+        started: _events_pb2.ChatStarted | None = ...,
+        text_delta: _events_pb2.TextDelta | None = ...,
+        reasoning_delta: _events_pb2.ReasoningDelta | None = ...,
+        usage: _events_pb2.ChatUsage | None = ...,
+        heartbeat: _events_pb2.Heartbeat | None = ...,
+        completed: _events_pb2.ChatCompleted | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "reasoning_delta", b"reasoning_delta", "started", b"started", "text_delta", b"text_delta", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -394,169 +394,6 @@ class CancelGenerationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelGenerationResponse: _TypeAlias = CancelGenerationResponse  # noqa: Y015
-
-@_typing.final
-class ChatStarted(_message.Message):
-    """An answer begins."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    GENERATION_ID_FIELD_NUMBER: _builtins.int
-    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
-    USER_MESSAGE_ID_FIELD_NUMBER: _builtins.int
-    MESSAGE_ID_FIELD_NUMBER: _builtins.int
-    MODEL_FIELD_NUMBER: _builtins.int
-    PROVIDER_FIELD_NUMBER: _builtins.int
-    REQUESTED_MODEL_FIELD_NUMBER: _builtins.int
-    generation_id: _builtins.str
-    """The generation that writes the answer."""
-    conversation_id: _builtins.str
-    """The conversation it belongs to: the request's, or the new one."""
-    user_message_id: _builtins.str
-    """The request's message, as stored."""
-    message_id: _builtins.str
-    """The id that the answer is stored under."""
-    model: _builtins.str
-    """The model that answers, and goes on to do so: once this is said, no other one takes its place."""
-    provider: _builtins.str
-    """The vendor that runs it."""
-    requested_model: _builtins.str
-    """The model that was asked for. Another one than `model` where that one's vendor failed before its first word and
-    the fallback that the server is configured with answers; the answer's usage and cost are the fallback's.
-    """
-    def __init__(
-        self,
-        *,
-        generation_id: _builtins.str = ...,
-        conversation_id: _builtins.str = ...,
-        user_message_id: _builtins.str = ...,
-        message_id: _builtins.str = ...,
-        model: _builtins.str = ...,
-        provider: _builtins.str = ...,
-        requested_model: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "generation_id", b"generation_id", "message_id", b"message_id", "model", b"model", "provider", b"provider", "requested_model", b"requested_model", "user_message_id", b"user_message_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ChatStarted: _TypeAlias = ChatStarted  # noqa: Y015
-
-@_typing.final
-class TextDelta(_message.Message):
-    """More of an answer."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TEXT_FIELD_NUMBER: _builtins.int
-    text: _builtins.str
-    """The text to append."""
-    def __init__(
-        self,
-        *,
-        text: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___TextDelta: _TypeAlias = TextDelta  # noqa: Y015
-
-@_typing.final
-class ReasoningDelta(_message.Message):
-    """More of a model's reasoning."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    TEXT_FIELD_NUMBER: _builtins.int
-    text: _builtins.str
-    """The text to append."""
-    def __init__(
-        self,
-        *,
-        text: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ReasoningDelta: _TypeAlias = ReasoningDelta  # noqa: Y015
-
-@_typing.final
-class ChatUsage(_message.Message):
-    """What an answer has used so far."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    USAGE_FIELD_NUMBER: _builtins.int
-    COST_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def usage(self) -> _messages_pb2.Usage:
-        """The tokens, as far as the vendor has told. Replaces what an earlier event said."""
-
-    @_builtins.property
-    def cost(self) -> _money_pb2.Money:
-        """Their cost in US dollars, to the nano-dollar."""
-
-    def __init__(
-        self,
-        *,
-        usage: _messages_pb2.Usage | None = ...,
-        cost: _money_pb2.Money | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "usage", b"usage"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "usage", b"usage"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ChatUsage: _TypeAlias = ChatUsage  # noqa: Y015
-
-@_typing.final
-class Heartbeat(_message.Message):
-    """A sign of life."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
-
-@_typing.final
-class ChatCompleted(_message.Message):
-    """An answer is whole and stored."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    MESSAGE_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def message(self) -> _messages_pb2.Message:
-        """The answer as stored, with its stop reason, usage and cost."""
-
-    def __init__(
-        self,
-        *,
-        message: _messages_pb2.Message | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ChatCompleted: _TypeAlias = ChatCompleted  # noqa: Y015
 
 @_typing.final
 class ListModelsRequest(_message.Message):

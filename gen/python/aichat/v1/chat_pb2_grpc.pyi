@@ -43,7 +43,7 @@ class ChatServiceStub:
 
     Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
     GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
-    ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+    ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
     """
     ResumeChat: _grpc.UnaryStreamMultiCallable[_chat_pb2.ResumeChatRequest, _chat_pb2.ResumeChatResponse]
     """Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
@@ -54,7 +54,7 @@ class ChatServiceStub:
     as StreamChat's does.
 
     Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
-    CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+    CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
     """
     CancelGeneration: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CancelGenerationRequest, _chat_pb2.CancelGenerationResponse]
     """Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
@@ -82,7 +82,7 @@ class ChatServiceAsyncStub(ChatServiceStub):
 
     Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
     GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
-    ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+    ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
     """
     ResumeChat: _aio.UnaryStreamMultiCallable[_chat_pb2.ResumeChatRequest, _chat_pb2.ResumeChatResponse]  # type: ignore[assignment]
     """Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
@@ -93,7 +93,7 @@ class ChatServiceAsyncStub(ChatServiceStub):
     as StreamChat's does.
 
     Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
-    CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+    CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
     """
     CancelGeneration: _aio.UnaryUnaryMultiCallable[_chat_pb2.CancelGenerationRequest, _chat_pb2.CancelGenerationResponse]  # type: ignore[assignment]
     """Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
@@ -124,7 +124,7 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
         GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
-        ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+        ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
         """
 
     @_abc_1.abstractmethod
@@ -141,7 +141,7 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         as StreamChat's does.
 
         Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
-        CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+        CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
         """
 
     @_abc_1.abstractmethod

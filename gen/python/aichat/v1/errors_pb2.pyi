@@ -54,7 +54,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED. The caller's plan allows no more now, and the call has used nothing up: send it again after the
     delay in `google.rpc.RetryInfo`, which JSON clients get as the header `retry-after`, too. Metadata: `name`
     ("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use it is: "api_key", "member" or
-    "organization"), `limit`, `used`, `remaining`, and `resets_at`, the time (RFC 3339) from which there is room for this
+    "organization"), `limit`, `used`, `remaining`, and `reset_time`, the time (RFC 3339) from which there is room for this
     call; a guess for open streams, which end when they end.
     """
     ERROR_REASON_MODEL_UNKNOWN: _ErrorReason.ValueType  # 40
@@ -99,11 +99,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_PROVIDER_OVERLOADED: _ErrorReason.ValueType  # 65
     """UNAVAILABLE. The vendor is overloaded, or this server has as many calls to it open as it may, and then says in
-    `google.rpc.RetryInfo` when to try again. Metadata: `provider`.
+    `google.rpc.RetryInfo` when to try again. Metadata: `provider`; from this server also `name` ("open_calls"),
+    `limit`, `remaining` and `reset_time`, when there may be room again (RFC 3339).
     """
     ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 66
     """UNAVAILABLE. The vendor cannot be reached, or failed on its side; or it did so again and again and is left alone
-    until the time in `google.rpc.RetryInfo`. Metadata: `provider`.
+    until the time in `google.rpc.RetryInfo`. Metadata: `provider`; where it is left alone also `name`
+    ("failures_in_a_row"), `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
     """
     ERROR_REASON_PROVIDER_TIMEOUT: _ErrorReason.ValueType  # 67
     """UNAVAILABLE. The vendor did not answer, or fell silent, for longer than the server waits. Metadata: `provider`."""
@@ -155,6 +157,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The organisation has more members than the plan has seats. Metadata: `plan`, `seats`,
     `members`.
     """
+    ERROR_REASON_INVOICE_NOT_FOUND: _ErrorReason.ValueType  # 151
+    """NOT_FOUND. The organisation has no invoice for that month yet: it is made once the month is over."""
     ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID: _ErrorReason.ValueType  # 160
     """INVALID_ARGUMENT. The link that this token is of is not whole, or was not sent by this platform: follow the one in
     the newest e-mail, or use UpdateNotificationSettings.
@@ -162,6 +166,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SERVER_DRAINING: _ErrorReason.ValueType  # 80
     """UNAVAILABLE. The server is shutting down and stopped before the answer's end, or takes no new calls: send the
     call again, another replica takes it.
+    """
+    ERROR_REASON_SERVER_LOST: _ErrorReason.ValueType  # 85
+    """UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had come is stored, with
+    the state MESSAGE_STATE_INTERRUPTED; if nothing had, nothing is left of the turn. Ask again with a new `request_id`.
     """
     ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 81
     """UNAVAILABLE. The database cannot be reached. Nothing was begun."""
@@ -209,7 +217,7 @@ ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 26
 """RESOURCE_EXHAUSTED. The caller's plan allows no more now, and the call has used nothing up: send it again after the
 delay in `google.rpc.RetryInfo`, which JSON clients get as the header `retry-after`, too. Metadata: `name`
 ("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use it is: "api_key", "member" or
-"organization"), `limit`, `used`, `remaining`, and `resets_at`, the time (RFC 3339) from which there is room for this
+"organization"), `limit`, `used`, `remaining`, and `reset_time`, the time (RFC 3339) from which there is room for this
 call; a guess for open streams, which end when they end.
 """
 ERROR_REASON_MODEL_UNKNOWN: ErrorReason.ValueType  # 40
@@ -254,11 +262,13 @@ vendor says so. Metadata: `provider`.
 """
 ERROR_REASON_PROVIDER_OVERLOADED: ErrorReason.ValueType  # 65
 """UNAVAILABLE. The vendor is overloaded, or this server has as many calls to it open as it may, and then says in
-`google.rpc.RetryInfo` when to try again. Metadata: `provider`.
+`google.rpc.RetryInfo` when to try again. Metadata: `provider`; from this server also `name` ("open_calls"),
+`limit`, `remaining` and `reset_time`, when there may be room again (RFC 3339).
 """
 ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 66
 """UNAVAILABLE. The vendor cannot be reached, or failed on its side; or it did so again and again and is left alone
-until the time in `google.rpc.RetryInfo`. Metadata: `provider`.
+until the time in `google.rpc.RetryInfo`. Metadata: `provider`; where it is left alone also `name`
+("failures_in_a_row"), `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
 """
 ERROR_REASON_PROVIDER_TIMEOUT: ErrorReason.ValueType  # 67
 """UNAVAILABLE. The vendor did not answer, or fell silent, for longer than the server waits. Metadata: `provider`."""
@@ -310,6 +320,8 @@ ERROR_REASON_SEATS_EXCEEDED: ErrorReason.ValueType  # 150
 """FAILED_PRECONDITION. The organisation has more members than the plan has seats. Metadata: `plan`, `seats`,
 `members`.
 """
+ERROR_REASON_INVOICE_NOT_FOUND: ErrorReason.ValueType  # 151
+"""NOT_FOUND. The organisation has no invoice for that month yet: it is made once the month is over."""
 ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID: ErrorReason.ValueType  # 160
 """INVALID_ARGUMENT. The link that this token is of is not whole, or was not sent by this platform: follow the one in
 the newest e-mail, or use UpdateNotificationSettings.
@@ -317,6 +329,10 @@ the newest e-mail, or use UpdateNotificationSettings.
 ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 80
 """UNAVAILABLE. The server is shutting down and stopped before the answer's end, or takes no new calls: send the
 call again, another replica takes it.
+"""
+ERROR_REASON_SERVER_LOST: ErrorReason.ValueType  # 85
+"""UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had come is stored, with
+the state MESSAGE_STATE_INTERRUPTED; if nothing had, nothing is left of the turn. Ask again with a new `request_id`.
 """
 ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 81
 """UNAVAILABLE. The database cannot be reached. Nothing was begun."""

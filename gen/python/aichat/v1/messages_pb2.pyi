@@ -155,8 +155,8 @@ Global___TextPart: _TypeAlias = TextPart  # noqa: Y015
 
 @_typing.final
 class Usage(_message.Message):
-    """What a generation used, in tokens. The counts are disjoint, but for `reasoning_tokens`, which is part of
-    `output_tokens`.
+    """What a generation used. The counts are disjoint, but for `reasoning_tokens`, which is part of `output_tokens`: all
+    input is the sum of `input_tokens`, `cache_read_tokens`, `cache_write_tokens` and `cache_write_1h_tokens`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -167,18 +167,26 @@ class Usage(_message.Message):
     OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     REASONING_TOKENS_FIELD_NUMBER: _builtins.int
     ESTIMATED_FIELD_NUMBER: _builtins.int
+    CACHE_WRITE_1H_TOKENS_FIELD_NUMBER: _builtins.int
+    WEB_SEARCHES_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
     """Input tokens that no cache served."""
     cache_read_tokens: _builtins.int
     """Input tokens read from the vendor's cache."""
     cache_write_tokens: _builtins.int
-    """Input tokens written to the vendor's cache."""
+    """Input tokens written to the vendor's cache, for five minutes where the vendor tells how long."""
     output_tokens: _builtins.int
     """Output tokens, reasoning included."""
     reasoning_tokens: _builtins.int
     """The part of `output_tokens` that the model spent on reasoning; 0 where the vendor does not say."""
     estimated: _builtins.bool
     """True if the vendor never gave its final count, so that the counts are an estimate from what had arrived."""
+    cache_write_1h_tokens: _builtins.int
+    """Input tokens written to the vendor's cache for an hour."""
+    web_searches: _builtins.int
+    """Web searches that the vendor made for the answer and charges for; 0 where it does not say. The tokens that they
+    brought are input.
+    """
     def __init__(
         self,
         *,
@@ -188,10 +196,12 @@ class Usage(_message.Message):
         output_tokens: _builtins.int = ...,
         reasoning_tokens: _builtins.int = ...,
         estimated: _builtins.bool = ...,
+        cache_write_1h_tokens: _builtins.int = ...,
+        web_searches: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_read_tokens", b"cache_read_tokens", "cache_write_tokens", b"cache_write_tokens", "estimated", b"estimated", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "reasoning_tokens", b"reasoning_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_read_tokens", b"cache_read_tokens", "cache_write_1h_tokens", b"cache_write_1h_tokens", "cache_write_tokens", b"cache_write_tokens", "estimated", b"estimated", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "reasoning_tokens", b"reasoning_tokens", "web_searches", b"web_searches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61ichat/v1/models.proto\x12\taichat.v1\x1a\x17google/type/money.proto\"\xc6\x01\n\x05Model\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontext_window\x18\x04 \x01(\x03\x12\x19\n\x11max_output_tokens\x18\x05 \x01(\x03\x12%\n\x06prices\x18\x06 \x03(\x0b\x32\x15.aichat.v1.ModelPrice\x12,\n\tabilities\x18\x07 \x01(\x0b\x32\x19.aichat.v1.ModelAbilities\"F\n\x0eModelAbilities\x12\x11\n\treasoning\x18\x01 \x01(\x08\x12\x13\n\x0btemperature\x18\x02 \x01(\x08\x12\x0c\n\x04stop\x18\x03 \x01(\x08\"\xba\x01\n\nModelPrice\x12\x14\n\x0c\x61\x62ove_tokens\x18\x01 \x01(\x03\x12!\n\x05input\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12&\n\ncache_read\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\'\n\x0b\x63\x61\x63he_write\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06output\x18\x05 \x01(\x0b\x32\x12.google.type.Moneyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61ichat/v1/models.proto\x12\taichat.v1\x1a\x17google/type/money.proto\"\xc6\x01\n\x05Model\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontext_window\x18\x04 \x01(\x03\x12\x19\n\x11max_output_tokens\x18\x05 \x01(\x03\x12%\n\x06prices\x18\x06 \x03(\x0b\x32\x15.aichat.v1.ModelPrice\x12,\n\tabilities\x18\x07 \x01(\x0b\x32\x19.aichat.v1.ModelAbilities\"F\n\x0eModelAbilities\x12\x11\n\treasoning\x18\x01 \x01(\x08\x12\x13\n\x0btemperature\x18\x02 \x01(\x08\x12\x0c\n\x04stop\x18\x03 \x01(\x08\"\x8e\x02\n\nModelPrice\x12\x14\n\x0c\x61\x62ove_tokens\x18\x01 \x01(\x03\x12!\n\x05input\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12&\n\ncache_read\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\'\n\x0b\x63\x61\x63he_write\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06output\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12*\n\x0e\x63\x61\x63he_write_1h\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12&\n\nweb_search\x18\x07 \x01(\x0b\x32\x12.google.type.Moneyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,5 +37,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELABILITIES']._serialized_start=263
   _globals['_MODELABILITIES']._serialized_end=333
   _globals['_MODELPRICE']._serialized_start=336
-  _globals['_MODELPRICE']._serialized_end=522
+  _globals['_MODELPRICE']._serialized_end=606
 # @@protoc_insertion_point(module_scope)

@@ -101,7 +101,7 @@ Global___ModelAbilities: _TypeAlias = ModelAbilities  # noqa: Y015
 
 @_typing.final
 class ModelPrice(_message.Message):
-    """A model's prices, per million tokens, for requests with more input than a threshold."""
+    """A model's prices for requests with more input than a threshold."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -110,6 +110,8 @@ class ModelPrice(_message.Message):
     CACHE_READ_FIELD_NUMBER: _builtins.int
     CACHE_WRITE_FIELD_NUMBER: _builtins.int
     OUTPUT_FIELD_NUMBER: _builtins.int
+    CACHE_WRITE_1H_FIELD_NUMBER: _builtins.int
+    WEB_SEARCH_FIELD_NUMBER: _builtins.int
     above_tokens: _builtins.int
     """Holds for requests with more input tokens than this; 0 for the base price."""
     @_builtins.property
@@ -122,11 +124,19 @@ class ModelPrice(_message.Message):
 
     @_builtins.property
     def cache_write(self) -> _money_pb2.Money:
-        """Price of a million input tokens written to the vendor's cache."""
+        """Price of a million input tokens written to the vendor's cache, for five minutes where that makes a difference."""
 
     @_builtins.property
     def output(self) -> _money_pb2.Money:
         """Price of a million output tokens."""
+
+    @_builtins.property
+    def cache_write_1h(self) -> _money_pb2.Money:
+        """Price of a million input tokens written to the vendor's cache for an hour."""
+
+    @_builtins.property
+    def web_search(self) -> _money_pb2.Money:
+        """Price of one web search that the vendor makes for an answer; 0 where it has none that is known."""
 
     def __init__(
         self,
@@ -136,10 +146,12 @@ class ModelPrice(_message.Message):
         cache_read: _money_pb2.Money | None = ...,
         cache_write: _money_pb2.Money | None = ...,
         output: _money_pb2.Money | None = ...,
+        cache_write_1h: _money_pb2.Money | None = ...,
+        web_search: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cache_read", b"cache_read", "cache_write", b"cache_write", "input", b"input", "output", b"output"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cache_read", b"cache_read", "cache_write", b"cache_write", "cache_write_1h", b"cache_write_1h", "input", b"input", "output", b"output", "web_search", b"web_search"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["above_tokens", b"above_tokens", "cache_read", b"cache_read", "cache_write", b"cache_write", "input", b"input", "output", b"output"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["above_tokens", b"above_tokens", "cache_read", b"cache_read", "cache_write", b"cache_write", "cache_write_1h", b"cache_write_1h", "input", b"input", "output", b"output", "web_search", b"web_search"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Usage } from "./messages_pb.ts";
+import { file_aichat_v1_messages } from "./messages_pb.ts";
 import type { HttpBody } from "../../google/api/httpbody_pb.ts";
 import { file_google_api_httpbody } from "../../google/api/httpbody_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -16,7 +18,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aichat/v1/billing.proto.
  */
 export const file_aichat_v1_billing: GenFile = /*@__PURE__*/
-  fileDesc("ChdhaWNoYXQvdjEvYmlsbGluZy5wcm90bxIJYWljaGF0LnYxIt4CCgRQbGFuEgwKBHBsYW4YASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEiYKCnNlYXRfcHJpY2UYAyABKAsyEi5nb29nbGUudHlwZS5Nb25leRISCgptb3N0X3NlYXRzGAQgASgFEioKDmluY2x1ZGVkX3VzYWdlGAUgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSEgoKaGFyZF9saW1pdBgGIAEoCBIcChRvdmVyYWdlX2Jhc2lzX3BvaW50cxgHIAEoBRIqCgxjYWxsZXJfcmF0ZXMYCCABKAsyFC5haWNoYXQudjEuUGxhblJhdGVzEjAKEm9yZ2FuaXphdGlvbl9yYXRlcxgJIAEoCzIULmFpY2hhdC52MS5QbGFuUmF0ZXMSDgoGbW9kZWxzGAogAygJEhYKDnJldGVudGlvbl9kYXlzGAsgASgFEhIKCnRyaWFsX2RheXMYDCABKAUiWQoJUGxhblJhdGVzEhsKE3JlcXVlc3RzX3Blcl9taW51dGUYASABKAUSGQoRdG9rZW5zX3Blcl9taW51dGUYAiABKAUSFAoMb3Blbl9zdHJlYW1zGAMgASgFIqgDCgxTdWJzY3JpcHRpb24SDAoEcGxhbhgBIAEoCRIXCg9zdWJzY3JpYmVkX3BsYW4YAiABKAkSLQoGc3RhdHVzGAMgASgOMh0uYWljaGF0LnYxLlN1YnNjcmlwdGlvblN0YXR1cxINCgVzZWF0cxgEIAEoBRIPCgdtZW1iZXJzGAUgASgFEjUKEXBlcmlvZF9zdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9wZXJpb2RfZW5kX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKFGNhbmNlbF9hdF9wZXJpb2RfZW5kGAggASgIEjIKDnRyaWFsX2VuZF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5ncmFjZV9lbmRfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoOcGF5bWVudF9tZXRob2QYCyABKAsyGC5haWNoYXQudjEuUGF5bWVudE1ldGhvZCJuCg1QYXltZW50TWV0aG9kEgwKBGtpbmQYASABKAkSDQoFYnJhbmQYAiABKAkSEwoLbGFzdF9kaWdpdHMYAyABKAkSFAoMZXhwaXJlc195ZWFyGAQgASgFEhUKDWV4cGlyZXNfbW9udGgYBSABKAUinwIKB0ludm9pY2USEgoKaW52b2ljZV9pZBgBIAEoCRIOCgZudW1iZXIYAiABKAkSKAoGc3RhdHVzGAMgASgOMhguYWljaGF0LnYxLkludm9pY2VTdGF0dXMSIQoFdG90YWwYBCABKAsyEi5nb29nbGUudHlwZS5Nb25leRImCgphbW91bnRfZHVlGAUgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJwoLYW1vdW50X3BhaWQYBiABKAsyEi5nb29nbGUudHlwZS5Nb25leRIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcGFnZV91cmwYCCABKAkSDwoHcGRmX3VybBgJIAEoCSISChBMaXN0UGxhbnNSZXF1ZXN0IjMKEUxpc3RQbGFuc1Jlc3BvbnNlEh4KBXBsYW5zGAEgAygLMg8uYWljaGF0LnYxLlBsYW4iGAoWR2V0U3Vic2NyaXB0aW9uUmVxdWVzdCJIChdHZXRTdWJzY3JpcHRpb25SZXNwb25zZRItCgxzdWJzY3JpcHRpb24YASABKAsyFy5haWNoYXQudjEuU3Vic2NyaXB0aW9uIlUKHENyZWF0ZUNoZWNrb3V0U2Vzc2lvblJlcXVlc3QSDAoEcGxhbhgBIAEoCRITCgtzdWNjZXNzX3VybBgCIAEoCRISCgpjYW5jZWxfdXJsGAMgASgJIiwKHUNyZWF0ZUNoZWNrb3V0U2Vzc2lvblJlc3BvbnNlEgsKA3VybBgBIAEoCSIwChpDcmVhdGVQb3J0YWxTZXNzaW9uUmVxdWVzdBISCgpyZXR1cm5fdXJsGAEgASgJIioKG0NyZWF0ZVBvcnRhbFNlc3Npb25SZXNwb25zZRILCgN1cmwYASABKAkiIQoRQ2hhbmdlUGxhblJlcXVlc3QSDAoEcGxhbhgBIAEoCSJDChJDaGFuZ2VQbGFuUmVzcG9uc2USLQoMc3Vic2NyaXB0aW9uGAEgASgLMhcuYWljaGF0LnYxLlN1YnNjcmlwdGlvbiI8ChNMaXN0SW52b2ljZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlUKFExpc3RJbnZvaWNlc1Jlc3BvbnNlEiQKCGludm9pY2VzGAEgAygLMhIuYWljaGF0LnYxLkludm9pY2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjsKFFN0cmlwZVdlYmhvb2tSZXF1ZXN0EiMKBWV2ZW50GAEgASgLMhQuZ29vZ2xlLmFwaS5IdHRwQm9keSIXChVTdHJpcGVXZWJob29rUmVzcG9uc2UqgwIKElN1YnNjcmlwdGlvblN0YXR1cxIjCh9TVUJTQ1JJUFRJT05fU1RBVFVTX1VOU1BFQ0lGSUVEEAASIgoeU1VCU0NSSVBUSU9OX1NUQVRVU19JTkNPTVBMRVRFEAESIAocU1VCU0NSSVBUSU9OX1NUQVRVU19UUklBTElORxACEh4KGlNVQlNDUklQVElPTl9TVEFUVVNfQUNUSVZFEAMSIAocU1VCU0NSSVBUSU9OX1NUQVRVU19QQVNUX0RVRRAEEiAKHFNVQlNDUklQVElPTl9TVEFUVVNfQ0FOQ0VMRUQQBRIeChpTVUJTQ1JJUFRJT05fU1RBVFVTX1BBVVNFRBAGKrYBCg1JbnZvaWNlU3RhdHVzEh4KGklOVk9JQ0VfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGAoUSU5WT0lDRV9TVEFUVVNfRFJBRlQQARIXChNJTlZPSUNFX1NUQVRVU19PUEVOEAISFwoTSU5WT0lDRV9TVEFUVVNfUEFJRBADEhcKE0lOVk9JQ0VfU1RBVFVTX1ZPSUQQBBIgChxJTlZPSUNFX1NUQVRVU19VTkNPTExFQ1RJQkxFEAUyjQUKDkJpbGxpbmdTZXJ2aWNlEksKCUxpc3RQbGFucxIbLmFpY2hhdC52MS5MaXN0UGxhbnNSZXF1ZXN0GhwuYWljaGF0LnYxLkxpc3RQbGFuc1Jlc3BvbnNlIgOQAgESXQoPR2V0U3Vic2NyaXB0aW9uEiEuYWljaGF0LnYxLkdldFN1YnNjcmlwdGlvblJlcXVlc3QaIi5haWNoYXQudjEuR2V0U3Vic2NyaXB0aW9uUmVzcG9uc2UiA5ACARJqChVDcmVhdGVDaGVja291dFNlc3Npb24SJy5haWNoYXQudjEuQ3JlYXRlQ2hlY2tvdXRTZXNzaW9uUmVxdWVzdBooLmFpY2hhdC52MS5DcmVhdGVDaGVja291dFNlc3Npb25SZXNwb25zZRJkChNDcmVhdGVQb3J0YWxTZXNzaW9uEiUuYWljaGF0LnYxLkNyZWF0ZVBvcnRhbFNlc3Npb25SZXF1ZXN0GiYuYWljaGF0LnYxLkNyZWF0ZVBvcnRhbFNlc3Npb25SZXNwb25zZRJOCgpDaGFuZ2VQbGFuEhwuYWljaGF0LnYxLkNoYW5nZVBsYW5SZXF1ZXN0Gh0uYWljaGF0LnYxLkNoYW5nZVBsYW5SZXNwb25zZSIDkAICElQKDExpc3RJbnZvaWNlcxIeLmFpY2hhdC52MS5MaXN0SW52b2ljZXNSZXF1ZXN0Gh8uYWljaGF0LnYxLkxpc3RJbnZvaWNlc1Jlc3BvbnNlIgOQAgESVwoNU3RyaXBlV2ViaG9vaxIfLmFpY2hhdC52MS5TdHJpcGVXZWJob29rUmVxdWVzdBogLmFpY2hhdC52MS5TdHJpcGVXZWJob29rUmVzcG9uc2UiA5ACAmIGcHJvdG8z", [file_google_api_httpbody, file_google_protobuf_timestamp, file_google_type_money]);
+  fileDesc("ChdhaWNoYXQvdjEvYmlsbGluZy5wcm90bxIJYWljaGF0LnYxIt4CCgRQbGFuEgwKBHBsYW4YASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEiYKCnNlYXRfcHJpY2UYAyABKAsyEi5nb29nbGUudHlwZS5Nb25leRISCgptb3N0X3NlYXRzGAQgASgFEioKDmluY2x1ZGVkX3VzYWdlGAUgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSEgoKaGFyZF9saW1pdBgGIAEoCBIcChRvdmVyYWdlX2Jhc2lzX3BvaW50cxgHIAEoBRIqCgxjYWxsZXJfcmF0ZXMYCCABKAsyFC5haWNoYXQudjEuUGxhblJhdGVzEjAKEm9yZ2FuaXphdGlvbl9yYXRlcxgJIAEoCzIULmFpY2hhdC52MS5QbGFuUmF0ZXMSDgoGbW9kZWxzGAogAygJEhYKDnJldGVudGlvbl9kYXlzGAsgASgFEhIKCnRyaWFsX2RheXMYDCABKAUiWQoJUGxhblJhdGVzEhsKE3JlcXVlc3RzX3Blcl9taW51dGUYASABKAUSGQoRdG9rZW5zX3Blcl9taW51dGUYAiABKAUSFAoMb3Blbl9zdHJlYW1zGAMgASgFIqgDCgxTdWJzY3JpcHRpb24SDAoEcGxhbhgBIAEoCRIXCg9zdWJzY3JpYmVkX3BsYW4YAiABKAkSLQoGc3RhdHVzGAMgASgOMh0uYWljaGF0LnYxLlN1YnNjcmlwdGlvblN0YXR1cxINCgVzZWF0cxgEIAEoBRIPCgdtZW1iZXJzGAUgASgFEjUKEXBlcmlvZF9zdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9wZXJpb2RfZW5kX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKFGNhbmNlbF9hdF9wZXJpb2RfZW5kGAggASgIEjIKDnRyaWFsX2VuZF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5ncmFjZV9lbmRfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoOcGF5bWVudF9tZXRob2QYCyABKAsyGC5haWNoYXQudjEuUGF5bWVudE1ldGhvZCJuCg1QYXltZW50TWV0aG9kEgwKBGtpbmQYASABKAkSDQoFYnJhbmQYAiABKAkSEwoLbGFzdF9kaWdpdHMYAyABKAkSFAoMZXhwaXJlc195ZWFyGAQgASgFEhUKDWV4cGlyZXNfbW9udGgYBSABKAUinwIKB0ludm9pY2USEgoKaW52b2ljZV9pZBgBIAEoCRIOCgZudW1iZXIYAiABKAkSKAoGc3RhdHVzGAMgASgOMhguYWljaGF0LnYxLkludm9pY2VTdGF0dXMSIQoFdG90YWwYBCABKAsyEi5nb29nbGUudHlwZS5Nb25leRImCgphbW91bnRfZHVlGAUgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJwoLYW1vdW50X3BhaWQYBiABKAsyEi5nb29nbGUudHlwZS5Nb25leRIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcGFnZV91cmwYCCABKAkSDwoHcGRmX3VybBgJIAEoCSISChBMaXN0UGxhbnNSZXF1ZXN0IjMKEUxpc3RQbGFuc1Jlc3BvbnNlEh4KBXBsYW5zGAEgAygLMg8uYWljaGF0LnYxLlBsYW4iGAoWR2V0U3Vic2NyaXB0aW9uUmVxdWVzdCJIChdHZXRTdWJzY3JpcHRpb25SZXNwb25zZRItCgxzdWJzY3JpcHRpb24YASABKAsyFy5haWNoYXQudjEuU3Vic2NyaXB0aW9uIlUKHENyZWF0ZUNoZWNrb3V0U2Vzc2lvblJlcXVlc3QSDAoEcGxhbhgBIAEoCRITCgtzdWNjZXNzX3VybBgCIAEoCRISCgpjYW5jZWxfdXJsGAMgASgJIiwKHUNyZWF0ZUNoZWNrb3V0U2Vzc2lvblJlc3BvbnNlEgsKA3VybBgBIAEoCSIwChpDcmVhdGVQb3J0YWxTZXNzaW9uUmVxdWVzdBISCgpyZXR1cm5fdXJsGAEgASgJIioKG0NyZWF0ZVBvcnRhbFNlc3Npb25SZXNwb25zZRILCgN1cmwYASABKAkiIQoRQ2hhbmdlUGxhblJlcXVlc3QSDAoEcGxhbhgBIAEoCSJDChJDaGFuZ2VQbGFuUmVzcG9uc2USLQoMc3Vic2NyaXB0aW9uGAEgASgLMhcuYWljaGF0LnYxLlN1YnNjcmlwdGlvbiI8ChNMaXN0SW52b2ljZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlUKFExpc3RJbnZvaWNlc1Jlc3BvbnNlEiQKCGludm9pY2VzGAEgAygLMhIuYWljaGF0LnYxLkludm9pY2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjsKFFN0cmlwZVdlYmhvb2tSZXF1ZXN0EiMKBWV2ZW50GAEgASgLMhQuZ29vZ2xlLmFwaS5IdHRwQm9keSIXChVTdHJpcGVXZWJob29rUmVzcG9uc2UiJQoUVmVyaWZ5SW52b2ljZVJlcXVlc3QSDQoFbW9udGgYASABKAkirwIKFVZlcmlmeUludm9pY2VSZXNwb25zZRINCgVtb250aBgBIAEoCRImCgVzdGFnZRgCIAEoDjIXLmFpY2hhdC52MS5JbnZvaWNlU3RhZ2USDgoGbnVtYmVyGAMgASgJEg4KBnByb3ZlbhgEIAEoCBISCgpkaWZmZXJlbmNlGAUgASgJEicKC2xlZGdlcl9jb3N0GAYgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJwoLaG91cmx5X2Nvc3QYByABKAsyEi5nb29nbGUudHlwZS5Nb25leRIhCgV0b3RhbBgIIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5Eg4KBnNoYTI1NhgJIAEoCRImCgVsaW5lcxgKIAMoCzIXLmFpY2hhdC52MS5WZXJpZmllZExpbmUi6QUKDFZlcmlmaWVkTGluZRIMCgRsaW5lGAEgASgFEigKBGtpbmQYAiABKA4yGi5haWNoYXQudjEuSW52b2ljZUxpbmVLaW5kEhMKC2Rlc2NyaXB0aW9uGAMgASgJEg0KBW1vZGVsGAQgASgJEhAKCHByb3ZpZGVyGAUgASgJEhEKCW1lbWJlcl9pZBgGIAEoCRIuCgpwcmljZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRwbGFuGAggASgJEhwKFG92ZXJhZ2VfYmFzaXNfcG9pbnRzGAkgASgFEh8KBXVzYWdlGAogASgLMhAuYWljaGF0LnYxLlVzYWdlEiAKBGNvc3QYCyABKAsyEi5nb29nbGUudHlwZS5Nb25leRIkCghpbmNsdWRlZBgMIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiIKBmFtb3VudBgNIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EicKC2xlZGdlcl9jb3N0GA4gASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSKQoNbGVkZ2VyX2Ftb3VudBgPIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EisKD3Byb3ZpZGVyX2Ftb3VudBgQIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EhMKC2V2ZW50X2NvdW50GBEgASgDEjQKEGZpcnN0X2V2ZW50X3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKE2ZpcnN0X2dlbmVyYXRpb25faWQYEyABKAkSMwoPbGFzdF9ldmVudF90aW1lGBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaChJsYXN0X2dlbmVyYXRpb25faWQYFSABKAkSDgoGc2hhMjU2GBYgASgJEhUKDWxlZGdlcl9zaGEyNTYYFyABKAkSDgoGcHJvdmVuGBggASgIKoMCChJTdWJzY3JpcHRpb25TdGF0dXMSIwofU1VCU0NSSVBUSU9OX1NUQVRVU19VTlNQRUNJRklFRBAAEiIKHlNVQlNDUklQVElPTl9TVEFUVVNfSU5DT01QTEVURRABEiAKHFNVQlNDUklQVElPTl9TVEFUVVNfVFJJQUxJTkcQAhIeChpTVUJTQ1JJUFRJT05fU1RBVFVTX0FDVElWRRADEiAKHFNVQlNDUklQVElPTl9TVEFUVVNfUEFTVF9EVUUQBBIgChxTVUJTQ1JJUFRJT05fU1RBVFVTX0NBTkNFTEVEEAUSHgoaU1VCU0NSSVBUSU9OX1NUQVRVU19QQVVTRUQQBiq2AQoNSW52b2ljZVN0YXR1cxIeChpJTlZPSUNFX1NUQVRVU19VTlNQRUNJRklFRBAAEhgKFElOVk9JQ0VfU1RBVFVTX0RSQUZUEAESFwoTSU5WT0lDRV9TVEFUVVNfT1BFThACEhcKE0lOVk9JQ0VfU1RBVFVTX1BBSUQQAxIXChNJTlZPSUNFX1NUQVRVU19WT0lEEAQSIAocSU5WT0lDRV9TVEFUVVNfVU5DT0xMRUNUSUJMRRAFKr0CCgxJbnZvaWNlU3RhZ2USHQoZSU5WT0lDRV9TVEFHRV9VTlNQRUNJRklFRBAAEhkKFUlOVk9JQ0VfU1RBR0VfRFJBRlRFRBABEhkKFUlOVk9JQ0VfU1RBR0VfQ1JFQVRFRBACEhgKFElOVk9JQ0VfU1RBR0VfUFVTSEVEEAMSGgoWSU5WT0lDRV9TVEFHRV9DT01QQVJFRBAEEhsKF0lOVk9JQ0VfU1RBR0VfRklOQUxJWkVEEAUSFgoSSU5WT0lDRV9TVEFHRV9QQUlEEAYSFgoSSU5WT0lDRV9TVEFHRV9WT0lEEAcSHwobSU5WT0lDRV9TVEFHRV9VTkNPTExFQ1RJQkxFEAgSGQoVSU5WT0lDRV9TVEFHRV9TRVRUTEVEEAkSGQoVSU5WT0lDRV9TVEFHRV9CTE9DS0VEEAoqkgEKD0ludm9pY2VMaW5lS2luZBIhCh1JTlZPSUNFX0xJTkVfS0lORF9VTlNQRUNJRklFRBAAEhsKF0lOVk9JQ0VfTElORV9LSU5EX1VTQUdFEAESIAocSU5WT0lDRV9MSU5FX0tJTkRfQURKVVNUTUVOVBACEh0KGUlOVk9JQ0VfTElORV9LSU5EX0NBUlJJRUQQAzLmBQoOQmlsbGluZ1NlcnZpY2USSwoJTGlzdFBsYW5zEhsuYWljaGF0LnYxLkxpc3RQbGFuc1JlcXVlc3QaHC5haWNoYXQudjEuTGlzdFBsYW5zUmVzcG9uc2UiA5ACARJdCg9HZXRTdWJzY3JpcHRpb24SIS5haWNoYXQudjEuR2V0U3Vic2NyaXB0aW9uUmVxdWVzdBoiLmFpY2hhdC52MS5HZXRTdWJzY3JpcHRpb25SZXNwb25zZSIDkAIBEmoKFUNyZWF0ZUNoZWNrb3V0U2Vzc2lvbhInLmFpY2hhdC52MS5DcmVhdGVDaGVja291dFNlc3Npb25SZXF1ZXN0GiguYWljaGF0LnYxLkNyZWF0ZUNoZWNrb3V0U2Vzc2lvblJlc3BvbnNlEmQKE0NyZWF0ZVBvcnRhbFNlc3Npb24SJS5haWNoYXQudjEuQ3JlYXRlUG9ydGFsU2Vzc2lvblJlcXVlc3QaJi5haWNoYXQudjEuQ3JlYXRlUG9ydGFsU2Vzc2lvblJlc3BvbnNlEk4KCkNoYW5nZVBsYW4SHC5haWNoYXQudjEuQ2hhbmdlUGxhblJlcXVlc3QaHS5haWNoYXQudjEuQ2hhbmdlUGxhblJlc3BvbnNlIgOQAgISVAoMTGlzdEludm9pY2VzEh4uYWljaGF0LnYxLkxpc3RJbnZvaWNlc1JlcXVlc3QaHy5haWNoYXQudjEuTGlzdEludm9pY2VzUmVzcG9uc2UiA5ACARJXCg1WZXJpZnlJbnZvaWNlEh8uYWljaGF0LnYxLlZlcmlmeUludm9pY2VSZXF1ZXN0GiAuYWljaGF0LnYxLlZlcmlmeUludm9pY2VSZXNwb25zZSIDkAIBElcKDVN0cmlwZVdlYmhvb2sSHy5haWNoYXQudjEuU3RyaXBlV2ViaG9va1JlcXVlc3QaIC5haWNoYXQudjEuU3RyaXBlV2ViaG9va1Jlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_aichat_v1_messages, file_google_api_httpbody, file_google_protobuf_timestamp, file_google_type_money]);
 
 /**
  * What may be subscribed to.
@@ -673,6 +675,293 @@ export const StripeWebhookResponseSchema: GenMessage<StripeWebhookResponse> = /*
   messageDesc(file_aichat_v1_billing, 18);
 
 /**
+ * Asks for the proof of an invoice.
+ *
+ * @generated from message aichat.v1.VerifyInvoiceRequest
+ */
+export type VerifyInvoiceRequest = Message<"aichat.v1.VerifyInvoiceRequest"> & {
+  /**
+   * The month whose usage it is for, such as "2026-10", in UTC; of the years 1970 to 8999.
+   *
+   * @generated from field: string month = 1;
+   */
+  month: string;
+};
+
+/**
+ * Describes the message aichat.v1.VerifyInvoiceRequest.
+ * Use `create(VerifyInvoiceRequestSchema)` to create a new message.
+ */
+export const VerifyInvoiceRequestSchema: GenMessage<VerifyInvoiceRequest> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_billing, 19);
+
+/**
+ * The proof of an invoice. Amounts are US dollars, to the nano-dollar.
+ *
+ * @generated from message aichat.v1.VerifyInvoiceResponse
+ */
+export type VerifyInvoiceResponse = Message<"aichat.v1.VerifyInvoiceResponse"> & {
+  /**
+   * The month, as asked for.
+   *
+   * @generated from field: string month = 1;
+   */
+  month: string;
+
+  /**
+   * How far the invoice is.
+   *
+   * @generated from field: aichat.v1.InvoiceStage stage = 2;
+   */
+  stage: InvoiceStage;
+
+  /**
+   * The number on the invoice; empty until it is asked for.
+   *
+   * @generated from field: string number = 3;
+   */
+  number: string;
+
+  /**
+   * Whether books, hourly sums, lines and the payment provider's are the same.
+   *
+   * @generated from field: bool proven = 4;
+   */
+  proven: boolean;
+
+  /**
+   * What is not; empty if it is proven.
+   *
+   * @generated from field: string difference = 5;
+   */
+  difference: string;
+
+  /**
+   * What the month's usage cost, by the books.
+   *
+   * @generated from field: google.type.Money ledger_cost = 6;
+   */
+  ledgerCost?: Money | undefined;
+
+  /**
+   * The same by the hourly sums.
+   *
+   * @generated from field: google.type.Money hourly_cost = 7;
+   */
+  hourlyCost?: Money | undefined;
+
+  /**
+   * What the invoice comes to: the sum of its lines, in whole cents.
+   *
+   * @generated from field: google.type.Money total = 8;
+   */
+  total?: Money | undefined;
+
+  /**
+   * SHA-256, in hex, over the lines' amounts, terms and hashes.
+   *
+   * @generated from field: string sha256 = 9;
+   */
+  sha256: string;
+
+  /**
+   * The lines, in order.
+   *
+   * @generated from field: repeated aichat.v1.VerifiedLine lines = 10;
+   */
+  lines: VerifiedLine[];
+};
+
+/**
+ * Describes the message aichat.v1.VerifyInvoiceResponse.
+ * Use `create(VerifyInvoiceResponseSchema)` to create a new message.
+ */
+export const VerifyInvoiceResponseSchema: GenMessage<VerifyInvoiceResponse> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_billing, 20);
+
+/**
+ * A line of an invoice, and what it is held against.
+ *
+ * @generated from message aichat.v1.VerifiedLine
+ */
+export type VerifiedLine = Message<"aichat.v1.VerifiedLine"> & {
+  /**
+   * Its place, from 1 on.
+   *
+   * @generated from field: int32 line = 1;
+   */
+  line: number;
+
+  /**
+   * What it is about.
+   *
+   * @generated from field: aichat.v1.InvoiceLineKind kind = 2;
+   */
+  kind: InvoiceLineKind;
+
+  /**
+   * The text on the invoice.
+   *
+   * @generated from field: string description = 3;
+   */
+  description: string;
+
+  /**
+   * The model; empty: all, as for the following three.
+   *
+   * @generated from field: string model = 4;
+   */
+  model: string;
+
+  /**
+   * The vendor.
+   *
+   * @generated from field: string provider = 5;
+   */
+  provider: string;
+
+  /**
+   * The member whose usage it is.
+   *
+   * @generated from field: string member_id = 6;
+   */
+  memberId: string;
+
+  /**
+   * The version of the price, which is when it came into force; absent: all.
+   *
+   * @generated from field: google.protobuf.Timestamp price_time = 7;
+   */
+  priceTime?: Timestamp | undefined;
+
+  /**
+   * The plan that it was used under; empty for what is no usage.
+   *
+   * @generated from field: string plan = 8;
+   */
+  plan: string;
+
+  /**
+   * Basis points that the plan puts on top of what it does not include.
+   *
+   * @generated from field: int32 overage_basis_points = 9;
+   */
+  overageBasisPoints: number;
+
+  /**
+   * The tokens.
+   *
+   * @generated from field: aichat.v1.Usage usage = 10;
+   */
+  usage?: Usage | undefined;
+
+  /**
+   * What it cost, before anything else; of what is no usage, its amount.
+   *
+   * @generated from field: google.type.Money cost = 11;
+   */
+  cost?: Money | undefined;
+
+  /**
+   * What of that the plan includes.
+   *
+   * @generated from field: google.type.Money included = 12;
+   */
+  included?: Money | undefined;
+
+  /**
+   * What is asked for: the rest with what is on top, rounded once to whole cents, halves to the even one.
+   *
+   * @generated from field: google.type.Money amount = 13;
+   */
+  amount?: Money | undefined;
+
+  /**
+   * What the books cost now; absent where they have no such line.
+   *
+   * @generated from field: google.type.Money ledger_cost = 14;
+   */
+  ledgerCost?: Money | undefined;
+
+  /**
+   * What would be asked for by the books now; absent as the former.
+   *
+   * @generated from field: google.type.Money ledger_amount = 15;
+   */
+  ledgerAmount?: Money | undefined;
+
+  /**
+   * What the payment provider asks for; absent where it has no such line, or none was sent.
+   *
+   * @generated from field: google.type.Money provider_amount = 16;
+   */
+  providerAmount?: Money | undefined;
+
+  /**
+   * How many events it is made of, as the following by the stored line.
+   *
+   * @generated from field: int64 event_count = 17;
+   */
+  eventCount: bigint;
+
+  /**
+   * When the first of them occurred.
+   *
+   * @generated from field: google.protobuf.Timestamp first_event_time = 18;
+   */
+  firstEventTime?: Timestamp | undefined;
+
+  /**
+   * The generation of the first.
+   *
+   * @generated from field: string first_generation_id = 19;
+   */
+  firstGenerationId: string;
+
+  /**
+   * When the last of them occurred.
+   *
+   * @generated from field: google.protobuf.Timestamp last_event_time = 20;
+   */
+  lastEventTime?: Timestamp | undefined;
+
+  /**
+   * The generation of the last.
+   *
+   * @generated from field: string last_generation_id = 21;
+   */
+  lastGenerationId: string;
+
+  /**
+   * SHA-256, in hex, over its events as docs/contract.md writes them.
+   *
+   * @generated from field: string sha256 = 22;
+   */
+  sha256: string;
+
+  /**
+   * The same by the books now; empty where they have no such line.
+   *
+   * @generated from field: string ledger_sha256 = 23;
+   */
+  ledgerSha256: string;
+
+  /**
+   * Whether all of it is the same everywhere.
+   *
+   * @generated from field: bool proven = 24;
+   */
+  proven: boolean;
+};
+
+/**
+ * Describes the message aichat.v1.VerifiedLine.
+ * Use `create(VerifiedLineSchema)` to create a new message.
+ */
+export const VerifiedLineSchema: GenMessage<VerifiedLine> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_billing, 21);
+
+/**
  * Where a subscription stands.
  *
  * @generated from enum aichat.v1.SubscriptionStatus
@@ -804,6 +1093,151 @@ export const InvoiceStatusSchema: GenEnum<InvoiceStatus> = /*@__PURE__*/
   enumDesc(file_aichat_v1_billing, 1);
 
 /**
+ * How far an invoice for usage is.
+ *
+ * @generated from enum aichat.v1.InvoiceStage
+ */
+export const InvoiceStage = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: INVOICE_STAGE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Its lines are made of the books.
+   *
+   * @generated from enum value: INVOICE_STAGE_DRAFTED = 1;
+   */
+  DRAFTED: 1,
+
+  /**
+   * It is being drafted at the payment provider.
+   *
+   * @generated from enum value: INVOICE_STAGE_CREATED = 2;
+   */
+  CREATED: 2,
+
+  /**
+   * All lines are on the draft.
+   *
+   * @generated from enum value: INVOICE_STAGE_PUSHED = 3;
+   */
+  PUSHED: 3,
+
+  /**
+   * Books and draft were compared, and are the same.
+   *
+   * @generated from enum value: INVOICE_STAGE_COMPARED = 4;
+   */
+  COMPARED: 4,
+
+  /**
+   * It is asked for.
+   *
+   * @generated from enum value: INVOICE_STAGE_FINALIZED = 5;
+   */
+  FINALIZED: 5,
+
+  /**
+   * It is paid.
+   *
+   * @generated from enum value: INVOICE_STAGE_PAID = 6;
+   */
+  PAID: 6,
+
+  /**
+   * It was taken back.
+   *
+   * @generated from enum value: INVOICE_STAGE_VOID = 7;
+   */
+  VOID: 7,
+
+  /**
+   * It is not paid, and not asked for any more.
+   *
+   * @generated from enum value: INVOICE_STAGE_UNCOLLECTIBLE = 8;
+   */
+  UNCOLLECTIBLE: 8,
+
+  /**
+   * There is nothing to ask for: its lines are a statement.
+   *
+   * @generated from enum value: INVOICE_STAGE_SETTLED = 9;
+   */
+  SETTLED: 9,
+
+  /**
+   * Something was not as it should be; the operator looks into it, and nothing is asked for.
+   *
+   * @generated from enum value: INVOICE_STAGE_BLOCKED = 10;
+   */
+  BLOCKED: 10,
+} as const;
+
+/**
+ * How far an invoice for usage is.
+ *
+ * @generated from enum aichat.v1.InvoiceStage
+ */
+export type InvoiceStage = (typeof InvoiceStage)[keyof typeof InvoiceStage] | UnknownEnum;
+
+/**
+ * Describes the enum aichat.v1.InvoiceStage.
+ */
+export const InvoiceStageSchema: GenEnum<InvoiceStage> = /*@__PURE__*/
+  enumDesc(file_aichat_v1_billing, 2);
+
+/**
+ * What a line of an invoice is about.
+ *
+ * @generated from enum aichat.v1.InvoiceLineKind
+ */
+export const InvoiceLineKind = {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: INVOICE_LINE_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Usage.
+   *
+   * @generated from enum value: INVOICE_LINE_KIND_USAGE = 1;
+   */
+  USAGE: 1,
+
+  /**
+   * A credit, or another change that the operator decided.
+   *
+   * @generated from enum value: INVOICE_LINE_KIND_ADJUSTMENT = 2;
+   */
+  ADJUSTMENT: 2,
+
+  /**
+   * What is left of credits and goes to the next invoice.
+   *
+   * @generated from enum value: INVOICE_LINE_KIND_CARRIED = 3;
+   */
+  CARRIED: 3,
+} as const;
+
+/**
+ * What a line of an invoice is about.
+ *
+ * @generated from enum aichat.v1.InvoiceLineKind
+ */
+export type InvoiceLineKind = (typeof InvoiceLineKind)[keyof typeof InvoiceLineKind] | UnknownEnum;
+
+/**
+ * Describes the enum aichat.v1.InvoiceLineKind.
+ */
+export const InvoiceLineKindSchema: GenEnum<InvoiceLineKind> = /*@__PURE__*/
+  enumDesc(file_aichat_v1_billing, 3);
+
+/**
  * What an organisation is subscribed to, and what it pays. Cards are looked after, and invoices paid, on pages of the
  * payment provider. What changes something, and what shows invoices, is for the organisation's owners: OWNER_REQUIRED.
  * A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans and
@@ -880,6 +1314,18 @@ export const BillingService: GenService<{
     methodKind: "unary";
     input: typeof ListInvoicesRequestSchema;
     output: typeof ListInvoicesResponseSchema;
+  },
+  /**
+   * Proves the organisation's invoice for a month's usage line by line: makes each line of the books again, and holds it
+   * against what was stored when the invoice was made and against what the payment provider asks for. Errors:
+   * OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING.
+   *
+   * @generated from rpc aichat.v1.BillingService.VerifyInvoice
+   */
+  verifyInvoice: {
+    methodKind: "unary";
+    input: typeof VerifyInvoiceRequestSchema;
+    output: typeof VerifyInvoiceResponseSchema;
   },
   /**
    * Takes an event of Stripe's. It must carry the header `stripe-signature` and come as it was signed, to the byte. Once

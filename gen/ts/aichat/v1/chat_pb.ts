@@ -4,19 +4,19 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message as Message$1, Part, Usage } from "./messages_pb.ts";
+import type { ChatCompleted, ChatStarted, ChatUsage, Heartbeat, ReasoningDelta, TextDelta } from "./events_pb.ts";
+import { file_aichat_v1_events } from "./events_pb.ts";
+import type { Part } from "./messages_pb.ts";
 import { file_aichat_v1_messages } from "./messages_pb.ts";
 import type { Model } from "./models_pb.ts";
 import { file_aichat_v1_models } from "./models_pb.ts";
-import type { Money } from "../../google/type/money_pb.ts";
-import { file_google_type_money } from "../../google/type/money_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file aichat/v1/chat.proto.
  */
 export const file_aichat_v1_chat: GenFile = /*@__PURE__*/
-  fileDesc("ChRhaWNoYXQvdjEvY2hhdC5wcm90bxIJYWljaGF0LnYxIsgBCgtDaGF0T3B0aW9ucxIeChFtYXhfb3V0cHV0X3Rva2VucxgBIAEoBUgAiAEBEhgKC3RlbXBlcmF0dXJlGAIgASgBSAGIAQESDAoEc3RvcBgDIAMoCRIVCg1zeXN0ZW1fcHJvbXB0GAQgASgJEjQKEHJlYXNvbmluZ19lZmZvcnQYBSABKA4yGi5haWNoYXQudjEuUmVhc29uaW5nRWZmb3J0QhQKEl9tYXhfb3V0cHV0X3Rva2Vuc0IOCgxfdGVtcGVyYXR1cmUi0QEKEVN0cmVhbUNoYXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhkKEXBhcmVudF9tZXNzYWdlX2lkGAMgASgJEh4KBXBhcnRzGAQgAygLMg8uYWljaGF0LnYxLlBhcnQSDQoFbW9kZWwYBSABKAkSJwoHb3B0aW9ucxgGIAEoCzIWLmFpY2hhdC52MS5DaGF0T3B0aW9ucxIcChRjYW5jZWxfb25fZGlzY29ubmVjdBgHIAEoCCLLAgoSU3RyZWFtQ2hhdFJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgDEgwKBGxhbmUYAiABKAUSKQoHc3RhcnRlZBgDIAEoCzIWLmFpY2hhdC52MS5DaGF0U3RhcnRlZEgAEioKCnRleHRfZGVsdGEYBCABKAsyFC5haWNoYXQudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGAUgASgLMhkuYWljaGF0LnYxLlJlYXNvbmluZ0RlbHRhSAASJQoFdXNhZ2UYBiABKAsyFC5haWNoYXQudjEuQ2hhdFVzYWdlSAASKQoJaGVhcnRiZWF0GAcgASgLMhQuYWljaGF0LnYxLkhlYXJ0YmVhdEgAEi0KCWNvbXBsZXRlZBgIIAEoCzIYLmFpY2hhdC52MS5DaGF0Q29tcGxldGVkSABCBwoFZXZlbnQiQgoRUmVzdW1lQ2hhdFJlcXVlc3QSFQoNZ2VuZXJhdGlvbl9pZBgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoAyLLAgoSUmVzdW1lQ2hhdFJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgDEgwKBGxhbmUYAiABKAUSKQoHc3RhcnRlZBgDIAEoCzIWLmFpY2hhdC52MS5DaGF0U3RhcnRlZEgAEioKCnRleHRfZGVsdGEYBCABKAsyFC5haWNoYXQudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGAUgASgLMhkuYWljaGF0LnYxLlJlYXNvbmluZ0RlbHRhSAASJQoFdXNhZ2UYBiABKAsyFC5haWNoYXQudjEuQ2hhdFVzYWdlSAASKQoJaGVhcnRiZWF0GAcgASgLMhQuYWljaGF0LnYxLkhlYXJ0YmVhdEgAEi0KCWNvbXBsZXRlZBgIIAEoCzIYLmFpY2hhdC52MS5DaGF0Q29tcGxldGVkSABCBwoFZXZlbnQiMAoXQ2FuY2VsR2VuZXJhdGlvblJlcXVlc3QSFQoNZ2VuZXJhdGlvbl9pZBgBIAEoCSJFChhDYW5jZWxHZW5lcmF0aW9uUmVzcG9uc2USKQoFc3RhdGUYASABKA4yGi5haWNoYXQudjEuR2VuZXJhdGlvblN0YXRlIqQBCgtDaGF0U3RhcnRlZBIVCg1nZW5lcmF0aW9uX2lkGAEgASgJEhcKD2NvbnZlcnNhdGlvbl9pZBgCIAEoCRIXCg91c2VyX21lc3NhZ2VfaWQYAyABKAkSEgoKbWVzc2FnZV9pZBgEIAEoCRINCgVtb2RlbBgFIAEoCRIQCghwcm92aWRlchgGIAEoCRIXCg9yZXF1ZXN0ZWRfbW9kZWwYByABKAkiGQoJVGV4dERlbHRhEgwKBHRleHQYASABKAkiHgoOUmVhc29uaW5nRGVsdGESDAoEdGV4dBgBIAEoCSJOCglDaGF0VXNhZ2USHwoFdXNhZ2UYASABKAsyEC5haWNoYXQudjEuVXNhZ2USIAoEY29zdBgCIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5IgsKCUhlYXJ0YmVhdCI0Cg1DaGF0Q29tcGxldGVkEiMKB21lc3NhZ2UYASABKAsyEi5haWNoYXQudjEuTWVzc2FnZSITChFMaXN0TW9kZWxzUmVxdWVzdCI2ChJMaXN0TW9kZWxzUmVzcG9uc2USIAoGbW9kZWxzGAEgAygLMhAuYWljaGF0LnYxLk1vZGVsKqABCg9SZWFzb25pbmdFZmZvcnQSIAocUkVBU09OSU5HX0VGRk9SVF9VTlNQRUNJRklFRBAAEhkKFVJFQVNPTklOR19FRkZPUlRfTk9ORRABEhgKFFJFQVNPTklOR19FRkZPUlRfTE9XEAISGwoXUkVBU09OSU5HX0VGRk9SVF9NRURJVU0QAxIZChVSRUFTT05JTkdfRUZGT1JUX0hJR0gQBCqxAQoPR2VuZXJhdGlvblN0YXRlEiAKHEdFTkVSQVRJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIdChlHRU5FUkFUSU9OX1NUQVRFX0NPTVBMRVRFEAESGwoXR0VORVJBVElPTl9TVEFURV9GQUlMRUQQAhIgChxHRU5FUkFUSU9OX1NUQVRFX0lOVEVSUlVQVEVEEAMSHgoaR0VORVJBVElPTl9TVEFURV9DQU5DRUxMRUQQBDLeAgoLQ2hhdFNlcnZpY2USSwoKU3RyZWFtQ2hhdBIcLmFpY2hhdC52MS5TdHJlYW1DaGF0UmVxdWVzdBodLmFpY2hhdC52MS5TdHJlYW1DaGF0UmVzcG9uc2UwARJQCgpSZXN1bWVDaGF0EhwuYWljaGF0LnYxLlJlc3VtZUNoYXRSZXF1ZXN0Gh0uYWljaGF0LnYxLlJlc3VtZUNoYXRSZXNwb25zZSIDkAIBMAESYAoQQ2FuY2VsR2VuZXJhdGlvbhIiLmFpY2hhdC52MS5DYW5jZWxHZW5lcmF0aW9uUmVxdWVzdBojLmFpY2hhdC52MS5DYW5jZWxHZW5lcmF0aW9uUmVzcG9uc2UiA5ACAhJOCgpMaXN0TW9kZWxzEhwuYWljaGF0LnYxLkxpc3RNb2RlbHNSZXF1ZXN0Gh0uYWljaGF0LnYxLkxpc3RNb2RlbHNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_aichat_v1_messages, file_aichat_v1_models, file_google_type_money]);
+  fileDesc("ChRhaWNoYXQvdjEvY2hhdC5wcm90bxIJYWljaGF0LnYxIsgBCgtDaGF0T3B0aW9ucxIeChFtYXhfb3V0cHV0X3Rva2VucxgBIAEoBUgAiAEBEhgKC3RlbXBlcmF0dXJlGAIgASgBSAGIAQESDAoEc3RvcBgDIAMoCRIVCg1zeXN0ZW1fcHJvbXB0GAQgASgJEjQKEHJlYXNvbmluZ19lZmZvcnQYBSABKA4yGi5haWNoYXQudjEuUmVhc29uaW5nRWZmb3J0QhQKEl9tYXhfb3V0cHV0X3Rva2Vuc0IOCgxfdGVtcGVyYXR1cmUi0QEKEVN0cmVhbUNoYXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhkKEXBhcmVudF9tZXNzYWdlX2lkGAMgASgJEh4KBXBhcnRzGAQgAygLMg8uYWljaGF0LnYxLlBhcnQSDQoFbW9kZWwYBSABKAkSJwoHb3B0aW9ucxgGIAEoCzIWLmFpY2hhdC52MS5DaGF0T3B0aW9ucxIcChRjYW5jZWxfb25fZGlzY29ubmVjdBgHIAEoCCLLAgoSU3RyZWFtQ2hhdFJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgDEgwKBGxhbmUYAiABKAUSKQoHc3RhcnRlZBgDIAEoCzIWLmFpY2hhdC52MS5DaGF0U3RhcnRlZEgAEioKCnRleHRfZGVsdGEYBCABKAsyFC5haWNoYXQudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGAUgASgLMhkuYWljaGF0LnYxLlJlYXNvbmluZ0RlbHRhSAASJQoFdXNhZ2UYBiABKAsyFC5haWNoYXQudjEuQ2hhdFVzYWdlSAASKQoJaGVhcnRiZWF0GAcgASgLMhQuYWljaGF0LnYxLkhlYXJ0YmVhdEgAEi0KCWNvbXBsZXRlZBgIIAEoCzIYLmFpY2hhdC52MS5DaGF0Q29tcGxldGVkSABCBwoFZXZlbnQiQgoRUmVzdW1lQ2hhdFJlcXVlc3QSFQoNZ2VuZXJhdGlvbl9pZBgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoAyLLAgoSUmVzdW1lQ2hhdFJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgDEgwKBGxhbmUYAiABKAUSKQoHc3RhcnRlZBgDIAEoCzIWLmFpY2hhdC52MS5DaGF0U3RhcnRlZEgAEioKCnRleHRfZGVsdGEYBCABKAsyFC5haWNoYXQudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGAUgASgLMhkuYWljaGF0LnYxLlJlYXNvbmluZ0RlbHRhSAASJQoFdXNhZ2UYBiABKAsyFC5haWNoYXQudjEuQ2hhdFVzYWdlSAASKQoJaGVhcnRiZWF0GAcgASgLMhQuYWljaGF0LnYxLkhlYXJ0YmVhdEgAEi0KCWNvbXBsZXRlZBgIIAEoCzIYLmFpY2hhdC52MS5DaGF0Q29tcGxldGVkSABCBwoFZXZlbnQiMAoXQ2FuY2VsR2VuZXJhdGlvblJlcXVlc3QSFQoNZ2VuZXJhdGlvbl9pZBgBIAEoCSJFChhDYW5jZWxHZW5lcmF0aW9uUmVzcG9uc2USKQoFc3RhdGUYASABKA4yGi5haWNoYXQudjEuR2VuZXJhdGlvblN0YXRlIhMKEUxpc3RNb2RlbHNSZXF1ZXN0IjYKEkxpc3RNb2RlbHNSZXNwb25zZRIgCgZtb2RlbHMYASADKAsyEC5haWNoYXQudjEuTW9kZWwqoAEKD1JlYXNvbmluZ0VmZm9ydBIgChxSRUFTT05JTkdfRUZGT1JUX1VOU1BFQ0lGSUVEEAASGQoVUkVBU09OSU5HX0VGRk9SVF9OT05FEAESGAoUUkVBU09OSU5HX0VGRk9SVF9MT1cQAhIbChdSRUFTT05JTkdfRUZGT1JUX01FRElVTRADEhkKFVJFQVNPTklOR19FRkZPUlRfSElHSBAEKrEBCg9HZW5lcmF0aW9uU3RhdGUSIAocR0VORVJBVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEh0KGUdFTkVSQVRJT05fU1RBVEVfQ09NUExFVEUQARIbChdHRU5FUkFUSU9OX1NUQVRFX0ZBSUxFRBACEiAKHEdFTkVSQVRJT05fU1RBVEVfSU5URVJSVVBURUQQAxIeChpHRU5FUkFUSU9OX1NUQVRFX0NBTkNFTExFRBAEMt4CCgtDaGF0U2VydmljZRJLCgpTdHJlYW1DaGF0EhwuYWljaGF0LnYxLlN0cmVhbUNoYXRSZXF1ZXN0Gh0uYWljaGF0LnYxLlN0cmVhbUNoYXRSZXNwb25zZTABElAKClJlc3VtZUNoYXQSHC5haWNoYXQudjEuUmVzdW1lQ2hhdFJlcXVlc3QaHS5haWNoYXQudjEuUmVzdW1lQ2hhdFJlc3BvbnNlIgOQAgEwARJgChBDYW5jZWxHZW5lcmF0aW9uEiIuYWljaGF0LnYxLkNhbmNlbEdlbmVyYXRpb25SZXF1ZXN0GiMuYWljaGF0LnYxLkNhbmNlbEdlbmVyYXRpb25SZXNwb25zZSIDkAICEk4KCkxpc3RNb2RlbHMSHC5haWNoYXQudjEuTGlzdE1vZGVsc1JlcXVlc3QaHS5haWNoYXQudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_aichat_v1_events, file_aichat_v1_messages, file_aichat_v1_models]);
 
 /**
  * How to answer.
@@ -374,176 +374,6 @@ export const CancelGenerationResponseSchema: GenMessage<CancelGenerationResponse
   messageDesc(file_aichat_v1_chat, 6);
 
 /**
- * An answer begins.
- *
- * @generated from message aichat.v1.ChatStarted
- */
-export type ChatStarted = Message<"aichat.v1.ChatStarted"> & {
-  /**
-   * The generation that writes the answer.
-   *
-   * @generated from field: string generation_id = 1;
-   */
-  generationId: string;
-
-  /**
-   * The conversation it belongs to: the request's, or the new one.
-   *
-   * @generated from field: string conversation_id = 2;
-   */
-  conversationId: string;
-
-  /**
-   * The request's message, as stored.
-   *
-   * @generated from field: string user_message_id = 3;
-   */
-  userMessageId: string;
-
-  /**
-   * The id that the answer is stored under.
-   *
-   * @generated from field: string message_id = 4;
-   */
-  messageId: string;
-
-  /**
-   * The model that answers, and goes on to do so: once this is said, no other one takes its place.
-   *
-   * @generated from field: string model = 5;
-   */
-  model: string;
-
-  /**
-   * The vendor that runs it.
-   *
-   * @generated from field: string provider = 6;
-   */
-  provider: string;
-
-  /**
-   * The model that was asked for. Another one than `model` where that one's vendor failed before its first word and
-   * the fallback that the server is configured with answers; the answer's usage and cost are the fallback's.
-   *
-   * @generated from field: string requested_model = 7;
-   */
-  requestedModel: string;
-};
-
-/**
- * Describes the message aichat.v1.ChatStarted.
- * Use `create(ChatStartedSchema)` to create a new message.
- */
-export const ChatStartedSchema: GenMessage<ChatStarted> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 7);
-
-/**
- * More of an answer.
- *
- * @generated from message aichat.v1.TextDelta
- */
-export type TextDelta = Message<"aichat.v1.TextDelta"> & {
-  /**
-   * The text to append.
-   *
-   * @generated from field: string text = 1;
-   */
-  text: string;
-};
-
-/**
- * Describes the message aichat.v1.TextDelta.
- * Use `create(TextDeltaSchema)` to create a new message.
- */
-export const TextDeltaSchema: GenMessage<TextDelta> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 8);
-
-/**
- * More of a model's reasoning.
- *
- * @generated from message aichat.v1.ReasoningDelta
- */
-export type ReasoningDelta = Message<"aichat.v1.ReasoningDelta"> & {
-  /**
-   * The text to append.
-   *
-   * @generated from field: string text = 1;
-   */
-  text: string;
-};
-
-/**
- * Describes the message aichat.v1.ReasoningDelta.
- * Use `create(ReasoningDeltaSchema)` to create a new message.
- */
-export const ReasoningDeltaSchema: GenMessage<ReasoningDelta> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 9);
-
-/**
- * What an answer has used so far.
- *
- * @generated from message aichat.v1.ChatUsage
- */
-export type ChatUsage = Message<"aichat.v1.ChatUsage"> & {
-  /**
-   * The tokens, as far as the vendor has told. Replaces what an earlier event said.
-   *
-   * @generated from field: aichat.v1.Usage usage = 1;
-   */
-  usage?: Usage | undefined;
-
-  /**
-   * Their cost in US dollars, to the nano-dollar.
-   *
-   * @generated from field: google.type.Money cost = 2;
-   */
-  cost?: Money | undefined;
-};
-
-/**
- * Describes the message aichat.v1.ChatUsage.
- * Use `create(ChatUsageSchema)` to create a new message.
- */
-export const ChatUsageSchema: GenMessage<ChatUsage> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 10);
-
-/**
- * A sign of life.
- *
- * @generated from message aichat.v1.Heartbeat
- */
-export type Heartbeat = Message<"aichat.v1.Heartbeat"> & {
-};
-
-/**
- * Describes the message aichat.v1.Heartbeat.
- * Use `create(HeartbeatSchema)` to create a new message.
- */
-export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 11);
-
-/**
- * An answer is whole and stored.
- *
- * @generated from message aichat.v1.ChatCompleted
- */
-export type ChatCompleted = Message<"aichat.v1.ChatCompleted"> & {
-  /**
-   * The answer as stored, with its stop reason, usage and cost.
-   *
-   * @generated from field: aichat.v1.Message message = 1;
-   */
-  message?: Message$1 | undefined;
-};
-
-/**
- * Describes the message aichat.v1.ChatCompleted.
- * Use `create(ChatCompletedSchema)` to create a new message.
- */
-export const ChatCompletedSchema: GenMessage<ChatCompleted> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 12);
-
-/**
  * Asks for the models. It has no parameters.
  *
  * @generated from message aichat.v1.ListModelsRequest
@@ -556,7 +386,7 @@ export type ListModelsRequest = Message<"aichat.v1.ListModelsRequest"> & {
  * Use `create(ListModelsRequestSchema)` to create a new message.
  */
 export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 13);
+  messageDesc(file_aichat_v1_chat, 7);
 
 /**
  * The models.
@@ -577,7 +407,7 @@ export type ListModelsResponse = Message<"aichat.v1.ListModelsResponse"> & {
  * Use `create(ListModelsResponseSchema)` to create a new message.
  */
 export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 14);
+  messageDesc(file_aichat_v1_chat, 8);
 
 /**
  * How much a model should reason before it answers.
@@ -705,7 +535,7 @@ export const ChatService: GenService<{
    *
    * Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
    * GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
-   * ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+   * ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
    *
    * @generated from rpc aichat.v1.ChatService.StreamChat
    */
@@ -723,7 +553,7 @@ export const ChatService: GenService<{
    * as StreamChat's does.
    *
    * Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
-   * CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING and every PROVIDER_ reason.
+   * CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
    *
    * @generated from rpc aichat.v1.ChatService.ResumeChat
    */

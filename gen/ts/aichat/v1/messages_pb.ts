@@ -14,7 +14,7 @@ import type { Message as Message$1, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aichat/v1/messages.proto.
  */
 export const file_aichat_v1_messages: GenFile = /*@__PURE__*/
-  fileDesc("ChhhaWNoYXQvdjEvbWVzc2FnZXMucHJvdG8SCWFpY2hhdC52MSIzCgRQYXJ0EiMKBHRleHQYASABKAsyEy5haWNoYXQudjEuVGV4dFBhcnRIAEIGCgRraW5kIhgKCFRleHRQYXJ0EgwKBHRleHQYASABKAkimAEKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoAxIZChFjYWNoZV9yZWFkX3Rva2VucxgCIAEoAxIaChJjYWNoZV93cml0ZV90b2tlbnMYAyABKAMSFQoNb3V0cHV0X3Rva2VucxgEIAEoAxIYChByZWFzb25pbmdfdG9rZW5zGAUgASgDEhEKCWVzdGltYXRlZBgGIAEoCCKqAwoHTWVzc2FnZRISCgptZXNzYWdlX2lkGAEgASgJEhcKD2NvbnZlcnNhdGlvbl9pZBgCIAEoCRIZChFwYXJlbnRfbWVzc2FnZV9pZBgDIAEoCRIXCg9vcmdhbml6YXRpb25faWQYBCABKAkSEQoJbWVtYmVyX2lkGAUgASgJEh0KBHJvbGUYBiABKA4yDy5haWNoYXQudjEuUm9sZRIeCgVwYXJ0cxgHIAMoCzIPLmFpY2hhdC52MS5QYXJ0EiYKBXN0YXRlGAggASgOMhcuYWljaGF0LnYxLk1lc3NhZ2VTdGF0ZRIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNZ2VuZXJhdGlvbl9pZBgKIAEoCRINCgVtb2RlbBgLIAEoCRIqCgtzdG9wX3JlYXNvbhgMIAEoDjIVLmFpY2hhdC52MS5TdG9wUmVhc29uEh8KBXVzYWdlGA0gASgLMhAuYWljaGF0LnYxLlVzYWdlEiAKBGNvc3QYDiABKAsyEi5nb29nbGUudHlwZS5Nb25leSo/CgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABINCglST0xFX1VTRVIQARISCg5ST0xFX0FTU0lTVEFOVBACKp8BCgxNZXNzYWdlU3RhdGUSHQoZTUVTU0FHRV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFk1FU1NBR0VfU1RBVEVfQ09NUExFVEUQARIYChRNRVNTQUdFX1NUQVRFX0ZBSUxFRBACEh0KGU1FU1NBR0VfU1RBVEVfSU5URVJSVVBURUQQAxIbChdNRVNTQUdFX1NUQVRFX0NBTkNFTExFRBAEKn4KClN0b3BSZWFzb24SGwoXU1RPUF9SRUFTT05fVU5TUEVDSUZJRUQQABIYChRTVE9QX1JFQVNPTl9FTkRfVFVSThABEhoKFlNUT1BfUkVBU09OX01BWF9UT0tFTlMQAhIdChlTVE9QX1JFQVNPTl9TVE9QX1NFUVVFTkNFEANiBnByb3RvMw", [file_google_protobuf_timestamp, file_google_type_money]);
+  fileDesc("ChhhaWNoYXQvdjEvbWVzc2FnZXMucHJvdG8SCWFpY2hhdC52MSIzCgRQYXJ0EiMKBHRleHQYASABKAsyEy5haWNoYXQudjEuVGV4dFBhcnRIAEIGCgRraW5kIhgKCFRleHRQYXJ0EgwKBHRleHQYASABKAkizQEKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoAxIZChFjYWNoZV9yZWFkX3Rva2VucxgCIAEoAxIaChJjYWNoZV93cml0ZV90b2tlbnMYAyABKAMSFQoNb3V0cHV0X3Rva2VucxgEIAEoAxIYChByZWFzb25pbmdfdG9rZW5zGAUgASgDEhEKCWVzdGltYXRlZBgGIAEoCBIdChVjYWNoZV93cml0ZV8xaF90b2tlbnMYByABKAMSFAoMd2ViX3NlYXJjaGVzGAggASgDIqoDCgdNZXNzYWdlEhIKCm1lc3NhZ2VfaWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhkKEXBhcmVudF9tZXNzYWdlX2lkGAMgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgEIAEoCRIRCgltZW1iZXJfaWQYBSABKAkSHQoEcm9sZRgGIAEoDjIPLmFpY2hhdC52MS5Sb2xlEh4KBXBhcnRzGAcgAygLMg8uYWljaGF0LnYxLlBhcnQSJgoFc3RhdGUYCCABKA4yFy5haWNoYXQudjEuTWVzc2FnZVN0YXRlEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1nZW5lcmF0aW9uX2lkGAogASgJEg0KBW1vZGVsGAsgASgJEioKC3N0b3BfcmVhc29uGAwgASgOMhUuYWljaGF0LnYxLlN0b3BSZWFzb24SHwoFdXNhZ2UYDSABKAsyEC5haWNoYXQudjEuVXNhZ2USIAoEY29zdBgOIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5Kj8KBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg0KCVJPTEVfVVNFUhABEhIKDlJPTEVfQVNTSVNUQU5UEAIqnwEKDE1lc3NhZ2VTdGF0ZRIdChlNRVNTQUdFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWTUVTU0FHRV9TVEFURV9DT01QTEVURRABEhgKFE1FU1NBR0VfU1RBVEVfRkFJTEVEEAISHQoZTUVTU0FHRV9TVEFURV9JTlRFUlJVUFRFRBADEhsKF01FU1NBR0VfU1RBVEVfQ0FOQ0VMTEVEEAQqfgoKU3RvcFJlYXNvbhIbChdTVE9QX1JFQVNPTl9VTlNQRUNJRklFRBAAEhgKFFNUT1BfUkVBU09OX0VORF9UVVJOEAESGgoWU1RPUF9SRUFTT05fTUFYX1RPS0VOUxACEh0KGVNUT1BfUkVBU09OX1NUT1BfU0VRVUVOQ0UQA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_google_type_money]);
 
 /**
  * One piece of a message's content. Exactly one kind is set; kinds to come take the numbers from 2 on.
@@ -67,8 +67,8 @@ export const TextPartSchema: GenMessage<TextPart> = /*@__PURE__*/
   messageDesc(file_aichat_v1_messages, 1);
 
 /**
- * What a generation used, in tokens. The counts are disjoint, but for `reasoning_tokens`, which is part of
- * `output_tokens`.
+ * What a generation used. The counts are disjoint, but for `reasoning_tokens`, which is part of `output_tokens`: all
+ * input is the sum of `input_tokens`, `cache_read_tokens`, `cache_write_tokens` and `cache_write_1h_tokens`.
  *
  * @generated from message aichat.v1.Usage
  */
@@ -88,7 +88,7 @@ export type Usage = Message$1<"aichat.v1.Usage"> & {
   cacheReadTokens: bigint;
 
   /**
-   * Input tokens written to the vendor's cache.
+   * Input tokens written to the vendor's cache, for five minutes where the vendor tells how long.
    *
    * @generated from field: int64 cache_write_tokens = 3;
    */
@@ -114,6 +114,21 @@ export type Usage = Message$1<"aichat.v1.Usage"> & {
    * @generated from field: bool estimated = 6;
    */
   estimated: boolean;
+
+  /**
+   * Input tokens written to the vendor's cache for an hour.
+   *
+   * @generated from field: int64 cache_write_1h_tokens = 7;
+   */
+  cacheWrite1hTokens: bigint;
+
+  /**
+   * Web searches that the vendor made for the answer and charges for; 0 where it does not say. The tokens that they
+   * brought are input.
+   *
+   * @generated from field: int64 web_searches = 8;
+   */
+  webSearches: bigint;
 };
 
 /**

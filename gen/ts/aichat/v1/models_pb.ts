@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file aichat/v1/models.proto.
  */
 export const file_aichat_v1_models: GenFile = /*@__PURE__*/
-  fileDesc("ChZhaWNoYXQvdjEvbW9kZWxzLnByb3RvEglhaWNoYXQudjEixgEKBU1vZGVsEg0KBW1vZGVsGAEgASgJEhAKCHByb3ZpZGVyGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRIWCg5jb250ZXh0X3dpbmRvdxgEIAEoAxIZChFtYXhfb3V0cHV0X3Rva2VucxgFIAEoAxIlCgZwcmljZXMYBiADKAsyFS5haWNoYXQudjEuTW9kZWxQcmljZRIsCglhYmlsaXRpZXMYByABKAsyGS5haWNoYXQudjEuTW9kZWxBYmlsaXRpZXMiRgoOTW9kZWxBYmlsaXRpZXMSEQoJcmVhc29uaW5nGAEgASgIEhMKC3RlbXBlcmF0dXJlGAIgASgIEgwKBHN0b3AYAyABKAgiugEKCk1vZGVsUHJpY2USFAoMYWJvdmVfdG9rZW5zGAEgASgDEiEKBWlucHV0GAIgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJgoKY2FjaGVfcmVhZBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EicKC2NhY2hlX3dyaXRlGAQgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSIgoGb3V0cHV0GAUgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXliBnByb3RvMw", [file_google_type_money]);
+  fileDesc("ChZhaWNoYXQvdjEvbW9kZWxzLnByb3RvEglhaWNoYXQudjEixgEKBU1vZGVsEg0KBW1vZGVsGAEgASgJEhAKCHByb3ZpZGVyGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRIWCg5jb250ZXh0X3dpbmRvdxgEIAEoAxIZChFtYXhfb3V0cHV0X3Rva2VucxgFIAEoAxIlCgZwcmljZXMYBiADKAsyFS5haWNoYXQudjEuTW9kZWxQcmljZRIsCglhYmlsaXRpZXMYByABKAsyGS5haWNoYXQudjEuTW9kZWxBYmlsaXRpZXMiRgoOTW9kZWxBYmlsaXRpZXMSEQoJcmVhc29uaW5nGAEgASgIEhMKC3RlbXBlcmF0dXJlGAIgASgIEgwKBHN0b3AYAyABKAgijgIKCk1vZGVsUHJpY2USFAoMYWJvdmVfdG9rZW5zGAEgASgDEiEKBWlucHV0GAIgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJgoKY2FjaGVfcmVhZBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EicKC2NhY2hlX3dyaXRlGAQgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSIgoGb3V0cHV0GAUgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSKgoOY2FjaGVfd3JpdGVfMWgYBiABKAsyEi5nb29nbGUudHlwZS5Nb25leRImCgp3ZWJfc2VhcmNoGAcgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXliBnByb3RvMw", [file_google_type_money]);
 
 /**
  * A model that chats can be held with.
@@ -113,7 +113,7 @@ export const ModelAbilitiesSchema: GenMessage<ModelAbilities> = /*@__PURE__*/
   messageDesc(file_aichat_v1_models, 1);
 
 /**
- * A model's prices, per million tokens, for requests with more input than a threshold.
+ * A model's prices for requests with more input than a threshold.
  *
  * @generated from message aichat.v1.ModelPrice
  */
@@ -140,7 +140,7 @@ export type ModelPrice = Message<"aichat.v1.ModelPrice"> & {
   cacheRead?: Money | undefined;
 
   /**
-   * Price of a million input tokens written to the vendor's cache.
+   * Price of a million input tokens written to the vendor's cache, for five minutes where that makes a difference.
    *
    * @generated from field: google.type.Money cache_write = 4;
    */
@@ -152,6 +152,20 @@ export type ModelPrice = Message<"aichat.v1.ModelPrice"> & {
    * @generated from field: google.type.Money output = 5;
    */
   output?: Money | undefined;
+
+  /**
+   * Price of a million input tokens written to the vendor's cache for an hour.
+   *
+   * @generated from field: google.type.Money cache_write_1h = 6;
+   */
+  cacheWrite1h?: Money | undefined;
+
+  /**
+   * Price of one web search that the vendor makes for an answer; 0 where it has none that is known.
+   *
+   * @generated from field: google.type.Money web_search = 7;
+   */
+  webSearch?: Money | undefined;
 };
 
 /**

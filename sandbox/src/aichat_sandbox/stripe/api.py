@@ -104,6 +104,8 @@ class Api:
             if request.transport is not None:
                 request.transport.close()
             raise ConnectionResetError("cut on request")
+        if fault is not None and fault.how == "mute":
+            await asyncio.get_running_loop().create_future()
         return status, body
 
     def _carry_out(

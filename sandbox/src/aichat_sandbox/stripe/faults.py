@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-How = Literal["status", "hang", "cut"]
+How = Literal["status", "hang", "cut", "mute"]
 
 
 @dataclass(slots=True)
@@ -16,7 +16,9 @@ class Fault:
     path: str
     """A regular expression that matches the whole of it."""
     how: How
-    """"status": fail before anything is done; "hang": do nothing and never answer; "cut": do it, and hang up."""
+    """"status": fail before anything is done; "hang": do nothing and never answer; "cut": do it, and hang up;
+    "mute": do it, and never answer.
+    """
     method: str = "POST"
     times: int = 1
     status: int = 500

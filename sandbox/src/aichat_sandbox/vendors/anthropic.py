@@ -68,6 +68,7 @@ class Anthropic:
             deltas=tuple(_delta(index, "text_delta", "text", text) for text in reply.deltas),
             closing=b"".join(closing),
             error=_event("error", error={"type": "overloaded_error", "message": "Overloaded"}),
+            usage={**usage, **final},
         )
 
     def failure(self, status: int, message: str, retry_after: float | None) -> web.Response:

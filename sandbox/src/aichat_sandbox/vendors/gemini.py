@@ -56,6 +56,7 @@ class Gemini:
             deltas=tuple(_chunk(reply, {"text": text}) for text in reply.deltas),
             closing=_chunk(reply, {"text": ""}, FINISH[reply.stop]),
             error=_data({"error": error}),
+            usage=_usage(reply, final=True),
         )
 
     def failure(self, status: int, message: str, retry_after: float | None) -> web.Response:

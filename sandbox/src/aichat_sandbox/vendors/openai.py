@@ -52,6 +52,7 @@ class OpenAI:
             deltas=tuple(_chunk(reply, {"content": text}) for text in reply.deltas),
             closing=b"".join([*closing, b"data: [DONE]\n\n"]),
             error=_data({"error": {**error, "param": None, "code": None}}),
+            usage=_usage(reply),
         )
 
     def failure(self, status: int, message: str, retry_after: float | None) -> web.Response:

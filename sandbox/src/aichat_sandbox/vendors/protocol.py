@@ -45,6 +45,8 @@ class Frames:
     closing: bytes
     error: bytes
     """An error event, to send instead of what is left."""
+    usage: Mapping[str, Any]
+    """What is billed for the whole reply, in the vendor's words; said in `closing`, if that says any."""
 
 
 class Vendor(Protocol):

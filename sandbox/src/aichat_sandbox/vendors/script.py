@@ -48,10 +48,14 @@ class Script:
     all fail."""
     hang: bool = False
     hang_after: int | None = None
+    idle_after: int | None = None
+    """From then on only comments come, as some vendors send them to show that they are there."""
     cut_after: int | None = None
     """Close the connection in the middle of the event after so many."""
     error_after: int | None = None
     """The vendor's own error event inside the stream."""
+    huge_after: int | None = None
+    """The next event after so many has ten megabytes."""
     no_usage: bool = False
     stop: str | None = None
     split_utf8: bool = False
@@ -61,7 +65,10 @@ class Script:
 
 
 def script_for(asked: Asked, vendor: str) -> Script:
-    """The script in the last user text, or a short answer that says it is none; ValueError if it is no script."""
+    """The script in the last user text, or a short answer that says it is none; ValueError if it is no script.
+
+    A script says its deltas as `deltas`, as a number of `words`, or as `empty`; `repeat` says them so many times.
+    """
     last = asked.texts[-1] if asked.texts else ""
     if not last.startswith(MARK):
         answer = ANSWER.format(vendor=vendor, model=asked.model)
@@ -70,6 +77,7 @@ def script_for(asked: Asked, vendor: str) -> Script:
     told, _ = json.JSONDecoder().raw_decode(last, len(MARK))
     words, empty = told.pop("words", None), told.pop("empty", False)
     deltas = tuple(f"word{n} " for n in range(words)) if words is not None else tuple(told.pop("deltas", ("Hello",)))
+    deltas *= told.pop("repeat", 1)
     told["reasoning"] = tuple(told.get("reasoning", ()))
     try:
         return Script(deltas=() if empty else deltas, **told)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,6 +20,8 @@ from .protocol import Frames, Reply, Vendor
 from .script import Asked, Script, script_for
 
 LOG_LENGTH = 1000
+HUGE_BYTES = 10_000_000
+IDLE_SECONDS = 1.0
 SECRET_HEADERS = {"authorization", "x-api-key", "x-goog-api-key"}
 ROUTES: dict[str, type[Vendor]] = {
     "/anthropic/v1/messages": Anthropic,
@@ -40,11 +45,20 @@ class Entry:
     """The reply was sent whole, an error's too."""
     client_closed: bool = False
     """The client hung up before that."""
+    closed_at: float | None = None
+    """When it did, in seconds of this machine's monotonic clock."""
+    billed: dict[str, Any] | None = None
+    """What a whole reply is billed for, in the vendor's words."""
+
+
+Bills = Counter[tuple[str, str, str]]
+"""How many replies were billed, by vendor, model and usage, a JSON object. Unlike the log it forgets nothing."""
 
 
 def make_app() -> web.Application:
     """The server, with an empty log."""
     log: deque[Entry] = deque(maxlen=LOG_LENGTH)
+    bills: Bills = Counter()
     failed: Counter[str] = Counter()
 
     async def show(_: web.Request) -> web.Response:
@@ -52,16 +66,24 @@ def make_app() -> web.Application:
 
     async def clear(_: web.Request) -> web.Response:
         log.clear()
+        bills.clear()
         return web.json_response([])
 
+    async def show_bills(_: web.Request) -> web.Response:
+        told = [
+            {"vendor": vendor, "model": model, "usage": json.loads(usage), "replies": replies}
+            for (vendor, model, usage), replies in bills.items()
+        ]
+        return web.json_response(told)
+
     app = web.Application(client_max_size=64 << 20)
-    app.add_routes([web.get("/_log", show), web.delete("/_log", clear)])
-    app.add_routes([web.post(path, _handler(vendor(), log, failed)) for path, vendor in ROUTES.items()])
+    app.add_routes([web.get("/_log", show), web.delete("/_log", clear), web.get("/_bills", show_bills)])
+    app.add_routes([web.post(path, _handler(vendor(), log, bills, failed)) for path, vendor in ROUTES.items()])
     return app
 
 
 def _handler(
-    vendor: Vendor, log: deque[Entry], failed: Counter[str]
+    vendor: Vendor, log: deque[Entry], bills: Bills, failed: Counter[str]
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         if not vendor.key(request):
@@ -82,8 +104,11 @@ def _handler(
                 return vendor.failure(script.status, f"Scripted failure {script.status}.", script.retry_after)
             return await _play(request, vendor.frames(Reply.to(asked, script)), script, entry)
         except (asyncio.CancelledError, ConnectionError):
-            entry.client_closed = True
+            entry.client_closed, entry.closed_at = True, time.monotonic()
             raise
+        finally:
+            if entry.billed is not None:
+                bills[vendor.name, asked.model, json.dumps(entry.billed, sort_keys=True)] += 1
 
     return handle
 
@@ -94,7 +119,8 @@ def _this_time(script: Script, asked: Asked, failed: Counter[str]) -> Script:
         return script
     text = asked.texts[-1]
     if failed[text] >= script.fail_times:
-        return replace(script, status=None, hang=False, hang_after=None, cut_after=None, error_after=None)
+        whole = replace(script, status=None, hang=False, hang_after=None)
+        return replace(whole, cut_after=None, error_after=None, huge_after=None)
     failed[text] += 1
     return script
 
@@ -109,6 +135,8 @@ async def _play(request: web.Request, frames: Frames, script: Script, entry: Ent
         if script.hang_after == entry.deltas_sent:
             await response.write(pending)
             await _forever()
+        if script.idle_after == entry.deltas_sent:
+            await _idle(response, pending)
         if script.cut_after == entry.deltas_sent:
             rest = delta or frames.closing
             await response.write(pending + rest[: len(rest) // 2])
@@ -118,8 +146,12 @@ async def _play(request: web.Request, frames: Frames, script: Script, entry: Ent
             break
         if delta is None:
             pending += frames.closing
+            entry.billed = dict(frames.usage)
             break
-        await _write(response, pending + delta, split=script.split_utf8)
+        # Spaces may stand anywhere between the tokens of JSON.
+        padding = b" " * HUGE_BYTES if script.huge_after == entry.deltas_sent else b""
+        event = delta.replace(b"data: {", b"data: {" + padding, 1)
+        await _write(response, pending + event, split=script.split_utf8)
         pending = b""
         entry.deltas_sent += 1
         due += interval
@@ -151,6 +183,16 @@ def _headers(request: web.Request) -> dict[str, str]:
 
 def _connection(request: web.Request) -> str:
     return str(request.transport.get_extra_info("peername")) if request.transport else ""
+
+
+async def _idle(response: web.StreamResponse, pending: bytes) -> None:
+    with suppress(ConnectionError):
+        while True:
+            await response.write(pending + b": still here\n\n")
+            pending = b""
+            await asyncio.sleep(IDLE_SECONDS)
+    # The client has gone, and this is about to be cancelled.
+    await _forever()
 
 
 async def _forever() -> None:

@@ -12,7 +12,12 @@ from aichat_sdk._version import __version__
 from aichat_sdk.cli import _history as history
 from aichat_sdk.cli._chat import chat
 from aichat_sdk.cli._context import Context
+from aichat_sdk.cli._invoices import verify
+from aichat_sdk.cli._usage import usage
 from aichat_sdk.types import Effort
+from aichat_sdk.usage import Dimension
+
+MOST_DAYS = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,27 @@ def _parser() -> argparse.ArgumentParser:
     _add_conversations(conversations, target)
     models = commands.add_parser("models", parents=[target], help="list the models and their prices")
     models.set_defaults(run=history.list_models)
+    _add_usage(commands.add_parser("usage", parents=[target], help="show what the last days cost, and the quotas"))
+    _add_invoices(commands.add_parser("invoices", parents=[target], help="prove what was asked for"), target)
     return parser
+
+
+def _add_invoices(parser: argparse.ArgumentParser, target: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    proving = actions.add_parser("verify", parents=[target], help="hold each line of one against the books")
+    proving.add_argument("month", metavar="MONTH", help="whose usage it is for, such as 2026-10")
+    proving.set_defaults(run=verify)
+
+
+def _add_usage(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=usage)
+    parser.add_argument(
+        "--days", metavar="N", type=int, choices=range(1, 400), default=30, help="how many (default: 30)"
+    )
+    parser.add_argument(
+        "--by", choices=get_args(Dimension), default="model", help="what is told apart (default: model)"
+    )
+    parser.add_argument("--time-zone", metavar="ZONE", default="", help="whose days (default: the organisation's)")
 
 
 def _add_chat(parser: argparse.ArgumentParser) -> None:
@@ -74,3 +99,10 @@ def _add_conversations(parser: argparse.ArgumentParser, target: argparse.Argumen
     for action in (show, rename, delete):
         action.add_argument("conversation_id", metavar="ID")
     rename.add_argument("title", metavar="TITLE")
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if not 1 <= days <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"from 1 to {MOST_DAYS}")
+    return days

@@ -101,7 +101,7 @@ class _Session:
 
 def _summary(message: Message) -> str:
     usage, cost = message.usage or Usage(), cost_usd(message)
-    read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+    read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens
     facts = [message.model, f"{'about ' if usage.estimated else ''}{read} + {usage.output_tokens} tokens"]
     if cost is not None:
         facts.append(dollars(cost))

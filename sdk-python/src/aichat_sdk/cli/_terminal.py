@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from decimal import Decimal
 
 from rich.console import Console
+from rich.text import Text
 
 from aichat_sdk.cli._answer import Answer, LiveAnswer, PlainAnswer
 from aichat_sdk.cli._markdown import SafeMarkdown, printable
@@ -45,6 +47,11 @@ class Terminal:
     def heading(self, text: str) -> None:
         """Prints a line that stands out."""
         self._out.print(printable(text), style="bold", soft_wrap=True)
+
+    def bar(self, label: str, pieces: Iterable[tuple[str, str]]) -> None:
+        """Prints a line that goes on with coloured pieces, each a text and the name of a colour."""
+        texts = [Text(printable(text), style=colour) for text, colour in pieces]
+        self._out.print(Text.assemble(printable(label), *texts), soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Prints a line in the background, beside the output if that is not for people."""

@@ -10,7 +10,7 @@ $$;
 
 GRANT USAGE ON SCHEMA aichat TO aichat_app;
 GRANT SELECT, INSERT ON aichat.organizations, aichat.members TO aichat_app;
-GRANT UPDATE (plan, contact_email) ON aichat.organizations TO aichat_app;
+GRANT UPDATE (plan, contact_email, time_zone) ON aichat.organizations TO aichat_app;
 GRANT SELECT, INSERT, UPDATE ON aichat.users, aichat.api_keys, aichat.generations TO aichat_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON aichat.conversations TO aichat_app;
 GRANT SELECT, INSERT, DELETE ON aichat.messages TO aichat_app;
@@ -35,8 +35,8 @@ END
 $$;
 REVOKE EXECUTE ON FUNCTION aichat.protect FROM PUBLIC;
 
--- Puts tables on the work list: what jobs read across tenants, to do each one's work inside that tenant. A transaction
--- that sets aichat.work_list, and no tenant, reads their rows and writes none.
+-- Puts tables on the work list: what jobs read across tenants to know where there is work, by a transaction that sets
+-- aichat.work_list and no tenant. They read ids and times there, and nothing else, and do the work inside each tenant.
 CREATE FUNCTION aichat.list_work(VARIADIC p_tables text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE

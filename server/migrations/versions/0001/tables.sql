@@ -5,9 +5,11 @@ CREATE TABLE aichat.organizations (
     name text NOT NULL,
     plan text NOT NULL DEFAULT 'free' CHECK (plan IN ('free', 'pro', 'team')),
     contact_email text,
+    time_zone text NOT NULL DEFAULT 'UTC',
     created_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON COLUMN aichat.organizations.contact_email IS 'Where e-mails for members without an address of their own go.';
+COMMENT ON COLUMN aichat.organizations.time_zone IS 'IANA name of the zone whose days its usage is shown by.';
 
 CREATE TABLE aichat.users (
     user_id uuid PRIMARY KEY,
@@ -74,8 +76,10 @@ CREATE TABLE aichat.generations (
     input_tokens bigint NOT NULL DEFAULT 0 CHECK (input_tokens >= 0),
     cache_read_tokens bigint NOT NULL DEFAULT 0 CHECK (cache_read_tokens >= 0),
     cache_write_tokens bigint NOT NULL DEFAULT 0 CHECK (cache_write_tokens >= 0),
+    cache_write_1h_tokens bigint NOT NULL DEFAULT 0 CHECK (cache_write_1h_tokens >= 0),
     output_tokens bigint NOT NULL DEFAULT 0 CHECK (output_tokens >= 0),
     reasoning_tokens bigint NOT NULL DEFAULT 0 CHECK (reasoning_tokens >= 0),
+    web_searches bigint NOT NULL DEFAULT 0 CHECK (web_searches >= 0),
     usage_estimated boolean NOT NULL DEFAULT false,
     raw_usage jsonb,
     cost_nano_usd bigint NOT NULL DEFAULT 0 CHECK (cost_nano_usd >= 0),

@@ -49,6 +49,14 @@ LANGUAGE sql STABLE AS $$
       AND CASE p_scope WHEN 'member' THEN e.member_id = p_scope_id WHEN 'key' THEN e.key_id = p_scope_id ELSE true END
 $$;
 
+-- What the running turns of an organisation, a member or a key may come to cost.
+CREATE FUNCTION aichat.held(p_org_id uuid, p_scope text, p_scope_id uuid) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(sum(h.amount_nano_usd), 0)::bigint FROM aichat.holds AS h
+    WHERE h.org_id = p_org_id AND h.expires_at > now()
+      AND CASE p_scope WHEN 'member' THEN h.member_id = p_scope_id WHEN 'key' THEN h.key_id = p_scope_id ELSE true END
+$$;
+
 -- Whoever changes an organisation's quotas takes this lock alone, and turns that begin or end share it: they wait for
 -- each other only where there are quotas, and a change finds no turn half counted.
 CREATE FUNCTION aichat.quota_lock(p_org_id uuid) RETURNS bigint
@@ -109,18 +117,35 @@ BEGIN
     FROM aichat.quotas_of(p_org_id, p_member_id, p_key_id, v_at) AS q
     JOIN aichat.quota_usage AS u ON u.org_id = p_org_id AND u.scope = q.scope AND u.scope_id = q.scope_id
         AND u.period = q.period AND u.period_start = q.period_start
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(h.amount_nano_usd), 0) AS held FROM aichat.holds AS h
-        WHERE h.org_id = p_org_id AND h.expires_at > now() AND CASE q.scope
-            WHEN 'member' THEN h.member_id = q.scope_id WHEN 'key' THEN h.key_id = q.scope_id ELSE true
-        END
-    ) AS h
+    CROSS JOIN LATERAL aichat.held(p_org_id, q.scope, q.scope_id) AS h (held)
     WHERE u.charged_nano_usd + h.held + p_amount > q.hard_nano_usd
     ORDER BY q.period_end DESC, q.hard_nano_usd - u.charged_nano_usd - h.held, q.scope
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'AI003', MESSAGE = 'over quota', DETAIL = v_refusal::text;
     END IF;
+END
+$$;
+
+-- What may still be charged before a hard quota is reached, with all that is held for others; null if there is no hard
+-- quota. For a turn whose own hold is over, and which others may have spent since. The counters stay locked until it is
+-- charged. Where this fails, so will the charge, which is marked.
+CREATE FUNCTION aichat.quota_left(p_org_id uuid, p_member_id uuid, p_key_id uuid, p_at timestamptz) RETURNS bigint
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT aichat.lock_quotas(p_org_id, p_member_id, p_key_id, p_at) THEN
+        RETURN NULL;
+    END IF;
+    RETURN (
+        SELECT greatest(0, min(q.hard_nano_usd - u.charged_nano_usd - h.held))
+        FROM aichat.quotas_of(p_org_id, p_member_id, p_key_id, p_at) AS q
+        JOIN aichat.quota_usage AS u ON u.org_id = p_org_id AND u.scope = q.scope AND u.scope_id = q.scope_id
+            AND u.period = q.period AND u.period_start = q.period_start
+        CROSS JOIN LATERAL aichat.held(p_org_id, q.scope, q.scope_id) AS h (held)
+        WHERE q.hard_nano_usd IS NOT NULL
+    );
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL;
 END
 $$;
 

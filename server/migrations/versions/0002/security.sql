@@ -1,9 +1,13 @@
 GRANT SELECT ON aichat.prices TO aichat_app;
-GRANT SELECT, INSERT ON aichat.usage_events TO aichat_app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON aichat.quotas, aichat.quota_usage TO aichat_app;
-GRANT SELECT, INSERT, DELETE ON aichat.holds TO aichat_app;
+GRANT SELECT, INSERT ON aichat.usage_events, aichat.failures TO aichat_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON aichat.quotas, aichat.quota_usage, aichat.open_hours TO aichat_app;
+GRANT SELECT, INSERT, DELETE, UPDATE (expires_at) ON aichat.holds, aichat.leases TO aichat_app;
+GRANT SELECT, INSERT, UPDATE ON aichat.closed_books TO aichat_app;
 
-SELECT aichat.protect('usage_events', 'quotas', 'quota_usage', 'holds');
+SELECT aichat.protect(
+    'usage_events', 'failures', 'open_hours', 'closed_books', 'quotas', 'quota_usage', 'holds', 'leases'
+);
+SELECT aichat.list_work('leases', 'open_hours');
 
 -- Prices are no tenant's: everyone reads them, and the owner alone adds to them.
 ALTER TABLE aichat.prices ENABLE ROW LEVEL SECURITY;

@@ -4,13 +4,13 @@
 -- checked, and p_fail_closed. Without p_fail_closed the turn then goes on, marked, and unchecked says why.
 --
 -- What it may come to cost is held: p_hold_known, and p_hold_history for each million bytes of the path, but at most
--- p_hold_most, if that is there.
+-- p_hold_most, if that is there. Its lease lasts p_lease_seconds, and the hold p_hold_seconds longer.
 CREATE FUNCTION aichat.begin_turn(
     p_org_id uuid, p_member_id uuid, p_key_id uuid, p_request_id uuid, p_fingerprint bytea, p_conversation_id uuid,
     p_new_conversation boolean, p_title text, p_parent_message_id uuid, p_user_message_id uuid, p_message_id uuid,
     p_generation_id uuid, p_model text, p_provider text, p_parts jsonb, p_options jsonb,
-    p_hold_known bigint, p_hold_history bigint, p_hold_most bigint, p_hold_seconds double precision,
-    p_fail_closed boolean,
+    p_hold_known bigint, p_hold_history bigint, p_hold_most bigint, p_lease_seconds double precision,
+    p_hold_seconds double precision, p_fail_closed boolean,
     OUT path json, OUT earlier json, OUT unchecked text
 )
 LANGUAGE plpgsql AS $$
@@ -93,7 +93,10 @@ BEGIN
     END;
     INSERT INTO aichat.holds (org_id, generation_id, member_id, key_id, amount_nano_usd, expires_at)
     VALUES (
-        p_org_id, p_generation_id, p_member_id, p_key_id, v_hold, now() + make_interval(secs => p_hold_seconds)
+        p_org_id, p_generation_id, p_member_id, p_key_id, v_hold,
+        clock_timestamp() + make_interval(secs => p_lease_seconds + p_hold_seconds)
     );
+    INSERT INTO aichat.leases (org_id, generation_id, expires_at)
+    VALUES (p_org_id, p_generation_id, clock_timestamp() + make_interval(secs => p_lease_seconds));
 END
 $$;

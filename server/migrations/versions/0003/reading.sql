@@ -15,8 +15,10 @@ LANGUAGE sql STABLE AS $$
         'input_tokens', g.input_tokens,
         'cache_read_tokens', g.cache_read_tokens,
         'cache_write_tokens', g.cache_write_tokens,
+        'cache_write_1h_tokens', g.cache_write_1h_tokens,
         'output_tokens', g.output_tokens,
         'reasoning_tokens', g.reasoning_tokens,
+        'web_searches', g.web_searches,
         'usage_estimated', g.usage_estimated,
         'cost_nano_usd', g.cost_nano_usd
     )

@@ -6,11 +6,15 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from pydantic import SecretStr
+
 from aichat_server.gateways.stripe_calls import StripeCalls, StripeConfig, open_stripe
 from aichat_server.gateways.stripe_customers import StripeCustomers
 from aichat_server.gateways.stripe_events import StripeWebhooks
 from aichat_server.gateways.stripe_invoices import StripeInvoices
 from aichat_server.services.billing import Billing, Payments
+from aichat_server.services.invoice_desk import InvoiceDesk
+from aichat_server.services.invoice_proofs import InvoiceProofs
 from aichat_server.services.plans import PlanBook
 from aichat_server.services.subscriptions import Subscriptions
 from aichat_server.services.webhooks import WebhookInbox
@@ -26,9 +30,7 @@ async def open_payments(
     if settings.stripe_secret_key is None:
         yield None
         return
-    async with open_stripe(
-        StripeConfig(settings.stripe_secret_key.get_secret_value(), settings.stripe_base_url)
-    ) as calls:
+    async with open_stripe(_stripe(settings.stripe_secret_key, settings)) as calls:
         yield build_payments(calls, database, plans, build_grace(settings))
 
 
@@ -49,6 +51,25 @@ def build_inbox(settings: Settings, database: Database) -> WebhookInbox:
     return WebhookInbox(database, StripeWebhooks(secret.get_secret_value()) if secret is not None else None)
 
 
+def build_proofs(database: Database, payments: Payments | None) -> InvoiceProofs:
+    """What proves invoices; without a payment provider, by the books alone."""
+    return InvoiceProofs(database, payments.invoices if payments is not None else None)
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings, database: Database) -> AsyncGenerator[InvoiceDesk, None]:
+    """What operators look after invoices with; without a STRIPE_SECRET_KEY, for what needs no payment provider."""
+    if settings.stripe_secret_key is None:
+        yield InvoiceDesk(database, None)
+        return
+    async with open_stripe(_stripe(settings.stripe_secret_key, settings)) as calls:
+        yield InvoiceDesk(database, StripeInvoices(calls))
+
+
 def build_grace(settings: Settings) -> timedelta:
     """For how long a plan lasts that is not paid for."""
     return timedelta(days=settings.billing_grace_days)
+
+
+def _stripe(key: SecretStr, settings: Settings) -> StripeConfig:
+    return StripeConfig(key.get_secret_value(), settings.stripe_base_url)

@@ -17,6 +17,7 @@ async def connect_database(settings: Settings) -> AsyncGenerator[Database, None]
         str(settings.database_url),
         pool_size=settings.database_pool_size,
         prepared_statements=settings.database_prepared_statements,
+        lease_seconds=settings.lease_seconds,
         hold_seconds=settings.hold_seconds,
         quota_fail_closed=settings.quota_fail_closed,
     ) as database:

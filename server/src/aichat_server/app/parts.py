@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import NoReturn
 
 import httpx2
 
+from aichat_server.app.background import running
 from aichat_server.gateways.cancels import Cancels
 from aichat_server.gateways.journal import JournalStreams
 from aichat_server.gateways.jwks import SigningKeys
@@ -25,18 +24,6 @@ from aichat_server.services.publisher import JournalPublisher
 from aichat_server.settings import Settings
 from aichat_server.storage.database import Database
 from aichat_server.storage.turns import TurnStore
-
-
-@asynccontextmanager
-async def running(*works: Coroutine[None, None, NoReturn]) -> AsyncGenerator[None, None]:
-    """Lets work run beside all else, and cancels it at the end."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager

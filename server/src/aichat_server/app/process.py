@@ -10,7 +10,8 @@ import sys
 import structlog
 
 from aichat_server.app.server import build
-from aichat_server.gateways.logs import configure_logs
+from aichat_server.app.telemetry import open_telemetry
+from aichat_server.domain.observing import Observer
 from aichat_server.settings import Settings
 
 _log = structlog.get_logger()
@@ -18,14 +19,19 @@ _log = structlog.get_logger()
 
 async def serve(settings: Settings, *, until_stdin_ends: bool = False) -> int:
     """Serves on the first address of the settings until SIGTERM or SIGINT, then drains; returns the exit code."""
-    configure_logs(settings.log_level)
+    metrics_address = next(iter(settings.metrics_listen), None)
+    with open_telemetry(settings, "aichat-server", metrics_address) as observer:
+        return await _serve(settings, observer, until_stdin_ends=until_stdin_ends)
+
+
+async def _serve(settings: Settings, observer: Observer, *, until_stdin_ends: bool) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     if until_stdin_ends:
         await loop.connect_read_pipe(lambda: _Lifeline(stopping), sys.stdin)
-    async with build(settings) as app:
+    async with build(settings, observer) as app:
         port = await app.server.start(settings.listen[0])
         # What was made at start-up stays; collections need not go through it again and again.
         gc.collect()

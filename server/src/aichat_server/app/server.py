@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from aichat_server.app.billing import build_billing, build_inbox, open_payments
+from aichat_server.app.background import running
+from aichat_server.app.billing import build_billing, build_inbox, build_proofs, open_payments
 from aichat_server.app.catalogue import build_catalogue
 from aichat_server.app.database import connect_database
 from aichat_server.app.parts import (
@@ -17,9 +18,9 @@ from aichat_server.app.parts import (
     open_rate_limits,
     open_replicas,
     open_token_verifier,
-    running,
 )
 from aichat_server.app.vendors import build_upstream_policy, provider_configs
+from aichat_server.domain.observing import Observer
 from aichat_server.providers.factory import AIProviderFactory
 from aichat_server.rpc.billing import BillingServicer
 from aichat_server.rpc.chat import ChatServicer
@@ -28,13 +29,16 @@ from aichat_server.rpc.interceptors.authentication import Authentication
 from aichat_server.rpc.interceptors.limits import CallLimits
 from aichat_server.rpc.notifications import NotificationServicer
 from aichat_server.rpc.server import RpcServer, build_server
+from aichat_server.rpc.usage import UsageServicer
 from aichat_server.services.answers import Answers, Replicas
 from aichat_server.services.chat import Chat
 from aichat_server.services.conversations import Conversations
 from aichat_server.services.generations import Generations
 from aichat_server.services.identity import Authenticator
+from aichat_server.services.leases import RENEWALS_PER_LEASE, Leases
 from aichat_server.services.models import Models
 from aichat_server.services.upstream import Upstream
+from aichat_server.services.usage import UsageReports
 from aichat_server.settings import Settings
 
 
@@ -63,8 +67,8 @@ class App:
 
 
 @asynccontextmanager
-async def build(settings: Settings) -> AsyncGenerator[App, None]:
-    """Puts the server together; closes everything at the end."""
+async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, None]:
+    """Puts the server together, with `observer` told of its work; closes everything at the end."""
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(connect_database(settings))
         providers = AIProviderFactory(provider_configs(settings))
@@ -72,7 +76,7 @@ async def build(settings: Settings) -> AsyncGenerator[App, None]:
         prices = await stack.enter_async_context(open_price_book(opened, settings.price_refresh_seconds))
         catalogue = build_catalogue(settings)
         models = Models(catalogue, providers, prices)
-        upstream = Upstream(models, build_upstream_policy(settings, catalogue))
+        upstream = Upstream(models, build_upstream_policy(settings, catalogue), observer)
         plans = await stack.enter_async_context(open_plan_book(opened, settings.price_refresh_seconds))
         payments = await stack.enter_async_context(open_payments(settings, opened, plans))
         limits = await stack.enter_async_context(open_rate_limits(settings, plans))
@@ -80,21 +84,30 @@ async def build(settings: Settings) -> AsyncGenerator[App, None]:
         generations = Generations(
             opened.turns,
             publisher,
+            observer,
             coalesce_seconds=settings.coalesce_seconds,
             heartbeat_seconds=settings.heartbeat_seconds,
         )
+        leases = Leases(opened.turns, generations, interval_seconds=settings.lease_seconds / RENEWALS_PER_LEASE)
+        await stack.enter_async_context(running(leases.run()))
         if replicas is not None:
             await stack.enter_async_context(running(replicas.cancels.listen(generations.cancel)))
         answers = Answers(opened.turns, generations, replicas)
         tokens = await stack.enter_async_context(open_token_verifier(settings))
         authenticator = Authenticator(opened, tokens, cache_seconds=settings.auth_cache_seconds)
         server = build_server(
-            ChatServicer(Chat(models, upstream, opened.turns, generations, limits, answers, plans), answers),
+            ChatServicer(Chat(models, upstream, opened.turns, generations, limits, answers, plans, observer), answers),
             ConversationServicer(Conversations(opened)),
             NotificationServicer(build_notifications(settings, opened)),
-            BillingServicer(build_billing(settings, opened, plans, payments), build_inbox(settings, opened)),
+            UsageServicer(UsageReports(opened)),
+            BillingServicer(
+                build_billing(settings, opened, plans, payments),
+                build_proofs(opened, payments),
+                build_inbox(settings, opened),
+            ),
             Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins),
             CallLimits(limits),
+            observer,
             reflect=settings.environment == "development",
         )
         yield App(server, generations, replicas, settings.drain_seconds)

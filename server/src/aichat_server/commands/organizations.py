@@ -1,4 +1,4 @@
-"""`organizations`: sets where their e-mails go."""
+"""`organizations`: sets where their e-mails go, and whose days their usage is shown by."""
 
 from __future__ import annotations
 
@@ -14,12 +14,29 @@ from aichat_server.settings import Settings
 
 def set_contact(settings: Settings, options: argparse.Namespace) -> int:
     """Sets or removes an organisation's contact."""
-    if not asyncio.run(_set_contact(settings, options.organization_id, options.email)):
-        sys.stderr.write("there is no such organisation\n")
+    return _done(asyncio.run(_set_contact(settings, options.organization_id, options.email)))
+
+
+def set_time_zone(settings: Settings, options: argparse.Namespace) -> int:
+    """Shows an organisation's usage by the days of a time zone."""
+    try:
+        return _done(asyncio.run(_set_time_zone(settings, options.organization_id, options.zone)))
+    except ValueError as error:
+        sys.stderr.write(f"{options.zone} {error}\n")
         return 1
-    return 0
+
+
+def _done(done: bool) -> int:
+    if not done:
+        sys.stderr.write("there is no such organisation\n")
+    return 0 if done else 1
 
 
 async def _set_contact(settings: Settings, organization_id: UUID, email: str | None) -> bool:
     async with connect_database(settings) as database:
         return await Organizations(database).set_contact(organization_id, email)
+
+
+async def _set_time_zone(settings: Settings, organization_id: UUID, name: str) -> bool:
+    async with connect_database(settings) as database:
+        return await Organizations(database).set_time_zone(organization_id, name)

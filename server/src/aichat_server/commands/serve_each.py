@@ -20,11 +20,14 @@ _log = structlog.get_logger()
 def run(settings: Settings, _options: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT, then lets each process drain."""
     configure_logs(settings.log_level)
-    return asyncio.run(_serve_each(settings.listen))
+    metrics = settings.metrics_listen or ("",) * len(settings.listen)
+    return asyncio.run(_serve_each(list(zip(settings.listen, metrics, strict=True))))
 
 
-async def _serve_each(addresses: Sequence[str]) -> int:
+async def _serve_each(addresses: Sequence[tuple[str, str]]) -> int:
     """Runs a server process for each address until SIGTERM or SIGINT; returns the exit code.
+
+    Beside each address stands the one for the process's metrics, or nothing.
 
     A process that is killed is started again. One that gives up by itself would do no better the next time, and stops
     them all.
@@ -33,7 +36,7 @@ async def _serve_each(addresses: Sequence[str]) -> int:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    watchers = [asyncio.create_task(_keep_running(address, stopping)) for address in addresses]
+    watchers = [asyncio.create_task(_keep_running(*each, stopping)) for each in addresses]
     try:
         codes = await asyncio.gather(*watchers)
     finally:
@@ -41,9 +44,9 @@ async def _serve_each(addresses: Sequence[str]) -> int:
     return max(codes)
 
 
-async def _keep_running(address: str, stopping: asyncio.Event) -> int:
+async def _keep_running(address: str, metrics: str, stopping: asyncio.Event) -> int:
     while True:
-        process = await _spawn(address)
+        process = await _spawn(address, metrics)
         stopped = asyncio.create_task(stopping.wait())
         ended = asyncio.create_task(process.wait())
         await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -59,8 +62,8 @@ async def _keep_running(address: str, stopping: asyncio.Event) -> int:
             return max(code, 1)
 
 
-async def _spawn(address: str) -> asyncio.subprocess.Process:
+async def _spawn(address: str, metrics: str) -> asyncio.subprocess.Process:
     # The child holds the reading end of a pipe: when this process dies, however it dies, the child sees its end.
     command = [sys.executable, "-m", "aichat_server", "serve", "--until-stdin-ends"]
-    environment = {**os.environ, "AICHAT_LISTEN": address}
+    environment = {**os.environ, "AICHAT_LISTEN": address, "AICHAT_METRICS_LISTEN": metrics}
     return await asyncio.create_subprocess_exec(*command, env=environment, stdin=asyncio.subprocess.PIPE)

@@ -19,6 +19,7 @@ class Breaker:
 
     def __init__(self, failures: int, seconds: float) -> None:
         """Opens after so many `failures` in a row within `seconds`, and stays open for `seconds`."""
+        self.failures = failures
         self._seconds = seconds
         self._failed_at: deque[float] = deque(maxlen=failures)
         self._open_until: float | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from aichat_server.domain.conversations import Part, Role
+from aichat_server.domain.conversations import Part, Role, text_of
 
 
 class ReasoningEffort(StrEnum):
@@ -49,3 +49,8 @@ class ProviderRequest:
     stop: tuple[str, ...] = ()
     system_prompt: str = ""
     reasoning_effort: ReasoningEffort | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All that the model is shown."""
+        return (self.system_prompt, *(text_of(message.parts) for message in self.messages))

@@ -66,8 +66,10 @@ class Reason(StrEnum):
     SUBSCRIPTION_MISSING = auto()
     SUBSCRIPTION_EXISTS = auto()
     SEATS_EXCEEDED = auto()
+    INVOICE_NOT_FOUND = auto()
 
     SERVER_DRAINING = auto()
+    SERVER_LOST = auto()
     STORAGE_UNAVAILABLE = auto()
     INTERNAL = auto()
     ROUTE_UNKNOWN = auto()

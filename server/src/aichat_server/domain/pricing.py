@@ -20,13 +20,16 @@ FRAMING_TOKENS = 256
 
 @dataclass(frozen=True, slots=True)
 class PriceTier:
-    """Prices per million tokens for requests with more than `above` input tokens."""
+    """Prices for requests with more than `above` input tokens: per million tokens, but for `web_search`."""
 
     above: int
     input: NanoUsd
     cache_read: NanoUsd
     cache_write: NanoUsd
+    cache_write_1h: NanoUsd
     output: NanoUsd
+    web_search: NanoUsd
+    """For one search; 0 where no price is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,9 @@ def cost(tiers: Sequence[PriceTier], usage: Usage) -> NanoUsd:
         usage.input * tier.input
         + usage.cache_read * tier.cache_read
         + usage.cache_write * tier.cache_write
+        + usage.cache_write_1h * tier.cache_write_1h
         + usage.output * tier.output
+        + usage.web_searches * tier.web_search * TOKENS_PER_PRICE
     )
 
 
@@ -79,11 +84,11 @@ def hold_for(
 
     A token is a byte at least, so bytes are never fewer than the tokens that the vendor will count. Each is priced as
     the dearest class of input in the dearest tier that the turn could reach, which is any with a history of unknown
-    length.
+    length. Nothing is held for tools, since models are offered none.
     """
     known_tokens = input_bytes + FRAMING_TOKENS
     reached = [tier for tier in tiers if has_history or tier.above == 0 or known_tokens > tier.above]
-    asked = max(max(tier.input, tier.cache_read, tier.cache_write) for tier in reached)
+    asked = max(max(tier.input, tier.cache_read, tier.cache_write, tier.cache_write_1h) for tier in reached)
     answered = max_output_tokens * max(tier.output for tier in reached)
     return Hold(
         known=_rounded_up(known_tokens * asked + answered),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from aichat_server.domain.money import NanoUsd
+
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class QuotaScope(StrEnum):
@@ -48,6 +50,25 @@ class Quota:
     """Spent in the current period."""
     held: NanoUsd
     """What the turns that are running may come to cost."""
+    starts_at: datetime
+    """When the current period began."""
+    resets_at: datetime
+    """When the next one begins."""
+    now: datetime
+    """When all this was so."""
+
+    @property
+    def remaining(self) -> NanoUsd | None:
+        """What a next turn may come to cost; None: whatever it does."""
+        return None if self.hard is None else NanoUsd(max(0, self.hard - self.charged - self.held))
+
+    @property
+    def forecast(self) -> NanoUsd:
+        """What will be spent at the period's end, if it goes on as it did on average since the period began."""
+        whole = (self.resets_at - self.starts_at) // _MICROSECOND
+        # The first minutes of a period say little about the rest of it.
+        past = max((self.now - self.starts_at) // _MICROSECOND, whole // 24)
+        return NanoUsd(self.charged * whole // past)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -69,6 +70,14 @@ class GenerationKey(NamedTuple):
 
     org_id: UUID
     generation_id: UUID
+
+
+class OrphanedKey(NamedTuple):
+    """Names a generation that its process no longer keeps leased."""
+
+    key: GenerationKey
+    expired_at: datetime
+    """When its lease was over."""
 
 
 class Position(NamedTuple):

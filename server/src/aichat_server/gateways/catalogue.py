@@ -14,7 +14,7 @@ from genai_prices.data import providers
 from genai_prices.types import ModelInfo, StartDateConstraint, TieredPrices
 
 from aichat_server.domain.models import Model, ModelAbilities
-from aichat_server.domain.money import from_decimal
+from aichat_server.domain.money import NanoUsd, from_decimal
 from aichat_server.domain.pricing import BEGINNING, Price, PriceTier
 
 # Our vendors by genai-prices' names. The order matters: Google resells Claude, under Anthropic's ids.
@@ -150,12 +150,14 @@ def _model(model_id: str, at: datetime) -> Model | None:
 
 def _tiers(info: ModelInfo, at: datetime) -> tuple[PriceTier, ...]:
     prices = info.get_prices(at)
-    given: list[Dollars] = [prices.input_mtok, prices.cache_read_mtok, prices.cache_write_mtok, prices.output_mtok]
-    asked, read, written, answered = given
+    asked, answered = prices.input_mtok, prices.output_mtok
     if asked is None or answered is None:
         return ()
-    read = asked if read is None else read
-    written = asked if written is None else written
+    read = asked if prices.cache_read_mtok is None else prices.cache_read_mtok
+    written = asked if prices.cache_write_mtok is None else prices.cache_write_mtok
+    written_1h = written if prices.cache_write_1h_mtok is None else prices.cache_write_1h_mtok
+    searches = prices.web_searches_kcount or Decimal(0)
+    given: list[Dollars] = [asked, read, written, written_1h, answered, searches]
     starts = {tier.start for price in given if isinstance(price, TieredPrices) for tier in price.tiers}
     return tuple(
         PriceTier(
@@ -163,7 +165,9 @@ def _tiers(info: ModelInfo, at: datetime) -> tuple[PriceTier, ...]:
             input=from_decimal(_price(asked, start)),
             cache_read=from_decimal(_price(read, start)),
             cache_write=from_decimal(_price(written, start)),
+            cache_write_1h=from_decimal(_price(written_1h, start)),
             output=from_decimal(_price(answered, start)),
+            web_search=from_decimal(_price(searches, start) / 1000),
         )
         for start in sorted({0, *starts})
     )
@@ -177,6 +181,7 @@ def _price(price: Decimal | TieredPrices, above: int) -> Decimal:
 
 def _compatible_model(entry: CompatibleEntry) -> Model:
     asked, answered = from_decimal(entry.input_usd_per_mtok), from_decimal(entry.output_usd_per_mtok)
+    price = PriceTier(0, asked, asked, asked, asked, answered, web_search=NanoUsd(0))
     return Model(
         id=f"{entry.endpoint}/{entry.model}",
         provider=entry.endpoint,
@@ -184,6 +189,6 @@ def _compatible_model(entry: CompatibleEntry) -> Model:
         display_name=entry.model,
         context_window=entry.context_window,
         max_output_tokens=entry.max_output_tokens,
-        prices=(PriceTier(above=0, input=asked, cache_read=asked, cache_write=asked, output=answered),),
+        prices=(price,),
         abilities=ModelAbilities(reasoning=entry.reasoning),
     )

@@ -78,14 +78,23 @@ class ClaudeReader(AnswerReader):
         return ()
 
     def usage(self) -> Usage:
-        """Anthropic's buckets are disjoint already, and thinking is inside output."""
+        """Anthropic's buckets are disjoint already, and thinking is inside output.
+
+        Only the beginning tells for how long the cache was written to; what is written later is of the shorter kind,
+        which is what is written unasked.
+        """
         details = self.raw.get("output_tokens_details") or {}
+        written, lasting = self.raw.get("cache_creation_input_tokens", 0), self.raw.get("cache_creation") or {}
+        written_1h = min(lasting.get("ephemeral_1h_input_tokens") or 0, written)
+        tools = self.raw.get("server_tool_use") or {}
         return Usage(
             input=self.raw.get("input_tokens", 0),
             cache_read=self.raw.get("cache_read_input_tokens", 0),
-            cache_write=self.raw.get("cache_creation_input_tokens", 0),
+            cache_write=written - written_1h,
+            cache_write_1h=written_1h,
             output=self.raw.get("output_tokens", 0),
-            reasoning=details.get("thinking_tokens", 0),
+            reasoning=details.get("thinking_tokens") or 0,
+            web_searches=tools.get("web_search_requests") or 0,
         )
 
     def _count(self, usage: dict[str, Any] | None) -> None:

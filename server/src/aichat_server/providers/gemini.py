@@ -82,7 +82,9 @@ class GeminiReader(AnswerReader):
             # Each chunk repeats the whole usage; the first is worth a report, the last one counts.
             first, self.raw = not self.raw, chunk.usage
             events = (self.report(),) if first else ()
-        self.refused = self.refused or bool(chunk.feedback and chunk.feedback.block_reason)
+        if chunk.feedback and chunk.feedback.block_reason:
+            # Nothing follows what was blocked.
+            self.refused, self.counted = True, bool(self.raw)
         return events + self._candidate(chunk.candidates[0]) if chunk.candidates else events
 
     def usage(self) -> Usage:

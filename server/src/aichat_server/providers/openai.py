@@ -62,14 +62,11 @@ class OpenAIReader(AnswerReader):
         if chunk.error is not None:
             raise failures.from_event(chunk.error, self.provider, self.request.model)
         if chunk.usage is not None:
-            self.raw, self.counted = chunk.usage, True
-        if not chunk.choices:
-            return ()
-        choice = chunk.choices[0]
-        if choice.finish_reason is not None:
-            self.refused = self.refused or choice.finish_reason == "content_filter"
-            self.stop = STOPS.get(choice.finish_reason, StopReason.END_TURN)
-        return self._delta(choice.delta) if choice.delta is not None else ()
+            self.raw = chunk.usage
+        events = self._choice(chunk.choices[0]) if chunk.choices else ()
+        # Some endpoints count on in every chunk: what they say before the end is not the whole.
+        self.counted = self.counted or (chunk.usage is not None and self.stop is not None)
+        return events
 
     def usage(self) -> Usage:
         """Cached tokens are a part of OpenAI's input, and reasoning is a part of its output."""
@@ -83,6 +80,12 @@ class OpenAIReader(AnswerReader):
             output=self.raw.get("completion_tokens") or 0,
             reasoning=answered.get("reasoning_tokens") or 0,
         )
+
+    def _choice(self, choice: _Choice) -> tuple[ProviderEvent, ...]:
+        if choice.finish_reason is not None:
+            self.refused = self.refused or choice.finish_reason == "content_filter"
+            self.stop = STOPS.get(choice.finish_reason, StopReason.END_TURN)
+        return self._delta(choice.delta) if choice.delta is not None else ()
 
     def _delta(self, delta: _Delta) -> tuple[ProviderEvent, ...]:
         if delta.refusal:

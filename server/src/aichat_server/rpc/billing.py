@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from aichat.v1 import billing_pb2 as pb
 from aichat.v1.billing_pb2_grpc import BillingServiceServicer
 
+from aichat_server.domain.periods import parse_month
 from aichat_server.rpc.billing_messages import invoice_to_proto, plan_to_proto, standing_to_proto
 from aichat_server.rpc.caller import current_principal
 from aichat_server.rpc.interceptors.call import Context
+from aichat_server.rpc.invoice_messages import proof_to_proto
 from aichat_server.rpc.pages import DEFAULT_PAGE_SIZE, decode_name_token, encode_name_token
 from aichat_server.services.billing import Billing
+from aichat_server.services.invoice_proofs import InvoiceProofs
 from aichat_server.services.webhooks import WebhookInbox
 
 _INVOICES = "invoices"
@@ -21,8 +24,9 @@ _SIGNATURE = "stripe-signature"
 class BillingServicer(BillingServiceServicer):
     """Serves billing to an organisation's members, and takes the payment provider's events."""
 
-    def __init__(self, billing: Billing, inbox: WebhookInbox) -> None:
+    def __init__(self, billing: Billing, proofs: InvoiceProofs, inbox: WebhookInbox) -> None:
         self._billing = billing
+        self._proofs = proofs
         self._inbox = inbox
 
     async def ListPlans(  # noqa: N802 — the contract names the methods
@@ -72,6 +76,12 @@ class BillingServicer(BillingServiceServicer):
             invoices=[invoice_to_proto(invoice) for invoice in page.invoices],
             next_page_token=encode_name_token(_INVOICES, page.next_after) if page.next_after else "",
         )
+
+    async def VerifyInvoice(  # noqa: N802
+        self, request: pb.VerifyInvoiceRequest, _context: Context
+    ) -> pb.VerifyInvoiceResponse:
+        """Proves an invoice line by line."""
+        return proof_to_proto(await self._proofs.verify(current_principal(), parse_month(request.month)))
 
     async def StripeWebhook(  # noqa: N802
         self, request: pb.StripeWebhookRequest, context: Context

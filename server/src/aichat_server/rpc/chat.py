@@ -8,7 +8,7 @@ from typing import TypeVar
 from uuid import UUID
 
 import grpc
-from aichat.v1 import chat_pb2, chat_pb2_grpc
+from aichat.v1 import chat_pb2, chat_pb2_grpc, events_pb2
 
 from aichat_server.domain.chat import ChatOptions, ReasoningEffort
 from aichat_server.domain.conversations import TextPart
@@ -104,23 +104,23 @@ def _options(options: chat_pb2.ChatOptions) -> ChatOptions:
 
 def _response(kind: type[ResponseT], sequence: int, event: StreamEvent) -> ResponseT:
     if isinstance(event, TextDelta):
-        return kind(sequence=sequence, text_delta=chat_pb2.TextDelta(text=event.text))
+        return kind(sequence=sequence, text_delta=events_pb2.TextDelta(text=event.text))
     if isinstance(event, ReasoningDelta):
-        delta = chat_pb2.ReasoningDelta(text=event.text)
+        delta = events_pb2.ReasoningDelta(text=event.text)
         return kind(sequence=sequence, reasoning_delta=delta)
     if isinstance(event, Heartbeat):
-        return kind(sequence=sequence, heartbeat=chat_pb2.Heartbeat())
+        return kind(sequence=sequence, heartbeat=events_pb2.Heartbeat())
     if isinstance(event, UsageSoFar):
-        usage = chat_pb2.ChatUsage(usage=usage_to_proto(event.usage), cost=money_to_proto(event.cost))
+        usage = events_pb2.ChatUsage(usage=usage_to_proto(event.usage), cost=money_to_proto(event.cost))
         return kind(sequence=sequence, usage=usage)
     if isinstance(event, Completed):
-        completed = chat_pb2.ChatCompleted(message=message_to_proto(event.message))
+        completed = events_pb2.ChatCompleted(message=message_to_proto(event.message))
         return kind(sequence=sequence, completed=completed)
     return kind(sequence=sequence, started=_started(event))
 
 
-def _started(event: Started) -> chat_pb2.ChatStarted:
-    return chat_pb2.ChatStarted(
+def _started(event: Started) -> events_pb2.ChatStarted:
+    return events_pb2.ChatStarted(
         generation_id=str(event.generation_id),
         conversation_id=str(event.conversation_id),
         user_message_id=str(event.user_message_id),

@@ -67,7 +67,9 @@ STATUS_CODES: Mapping[Reason, StatusCode] = MappingProxyType(
         Reason.SUBSCRIPTION_MISSING: StatusCode.FAILED_PRECONDITION,
         Reason.SUBSCRIPTION_EXISTS: StatusCode.ALREADY_EXISTS,
         Reason.SEATS_EXCEEDED: StatusCode.FAILED_PRECONDITION,
+        Reason.INVOICE_NOT_FOUND: StatusCode.NOT_FOUND,
         Reason.SERVER_DRAINING: StatusCode.UNAVAILABLE,
+        Reason.SERVER_LOST: StatusCode.UNAVAILABLE,
         Reason.STORAGE_UNAVAILABLE: StatusCode.UNAVAILABLE,
         Reason.INTERNAL: StatusCode.INTERNAL,
         # Said by the edge alone, whose words for them stand in envoy/render.py.

@@ -52,6 +52,8 @@ def usage_to_proto(usage: Usage) -> messages_pb2.Usage:
         output_tokens=usage.output,
         reasoning_tokens=usage.reasoning,
         estimated=usage.estimated,
+        cache_write_1h_tokens=usage.cache_write_1h,
+        web_searches=usage.web_searches,
     )
 
 
@@ -67,8 +69,8 @@ def conversation_to_proto(conversation: Conversation) -> conversations_pb2.Conve
         organization_id=str(conversation.org_id),
         member_id=str(conversation.member_id),
         title=conversation.title,
-        create_time=_timestamp(conversation.created_at),
-        update_time=_timestamp(conversation.updated_at),
+        create_time=timestamp(conversation.created_at),
+        update_time=timestamp(conversation.updated_at),
         head_message_id=_id(conversation.head_message_id),
     )
 
@@ -84,7 +86,7 @@ def message_to_proto(message: Message) -> messages_pb2.Message:
         role=ROLES[message.role],
         parts=[messages_pb2.Part(text=messages_pb2.TextPart(text=part.text)) for part in message.parts],
         state=STATES[message.state],
-        create_time=_timestamp(message.created_at),
+        create_time=timestamp(message.created_at),
     )
     answer = message.answer
     if answer is not None:
@@ -97,11 +99,12 @@ def message_to_proto(message: Message) -> messages_pb2.Message:
     return proto
 
 
-def _id(value: UUID | None) -> str:
-    return "" if value is None else str(value)
-
-
-def _timestamp(value: datetime) -> Timestamp:
+def timestamp(value: datetime) -> Timestamp:
+    """A moment, to the microsecond."""
     timestamp = Timestamp()
     timestamp.FromDatetime(value)
     return timestamp
+
+
+def _id(value: UUID | None) -> str:
+    return "" if value is None else str(value)

@@ -33,4 +33,6 @@ def _price(tier: PriceTier) -> models_pb2.ModelPrice:
         cache_read=money_to_proto(tier.cache_read),
         cache_write=money_to_proto(tier.cache_write),
         output=money_to_proto(tier.output),
+        cache_write_1h=money_to_proto(tier.cache_write_1h),
+        web_search=money_to_proto(tier.web_search),
     )

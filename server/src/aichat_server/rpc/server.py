@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import grpc.aio
-from aichat.v1 import billing_pb2, chat_pb2, conversations_pb2, notifications_pb2
+from aichat.v1 import billing_pb2, chat_pb2, conversations_pb2, notifications_pb2, usage_pb2
 from aichat.v1.billing_pb2_grpc import BillingServiceServicer, add_BillingServiceServicer_to_server
 from aichat.v1.chat_pb2_grpc import ChatServiceServicer, add_ChatServiceServicer_to_server
 from aichat.v1.conversations_pb2_grpc import ConversationServiceServicer, add_ConversationServiceServicer_to_server
 from aichat.v1.notifications_pb2_grpc import NotificationServiceServicer, add_NotificationServiceServicer_to_server
+from aichat.v1.usage_pb2_grpc import UsageServiceServicer, add_UsageServiceServicer_to_server
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from aichat_server.domain.observing import Observer
 from aichat_server.rpc.access import access_by_method
 from aichat_server.rpc.drain import Drain
 from aichat_server.rpc.interceptors.authentication import Authentication
@@ -27,6 +29,7 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     chat_pb2.DESCRIPTOR.services_by_name["ChatService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
     notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"],
+    usage_pb2.DESCRIPTOR.services_by_name["UsageService"],
     billing_pb2.DESCRIPTOR.services_by_name["BillingService"],
 )
 
@@ -67,9 +70,11 @@ def build_server(
     chat: ChatServiceServicer,
     conversations: ConversationServiceServicer,
     notifications: NotificationServiceServicer,
+    usage: UsageServiceServicer,
     billing: BillingServiceServicer,
     authentication: Authentication,
     limits: CallLimits,
+    observer: Observer,
     *,
     reflect: bool,
 ) -> RpcServer:
@@ -79,11 +84,12 @@ def build_server(
     """
     drain = Drain()
     steps = (check_metadata_size, authentication.authenticate, limits.check)
-    interceptor = CallInterceptor(access_by_method(SERVICES), drain, steps, Validation().check)
+    interceptor = CallInterceptor(access_by_method(SERVICES), drain, steps, Validation().check, observer)
     server = grpc.aio.server(interceptors=(interceptor,), options=SERVER_OPTIONS)
     add_ChatServiceServicer_to_server(chat, server)
     add_ConversationServiceServicer_to_server(conversations, server)
     add_NotificationServiceServicer_to_server(notifications, server)
+    add_UsageServiceServicer_to_server(usage, server)
     add_BillingServiceServicer_to_server(billing, server)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)

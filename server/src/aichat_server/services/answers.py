@@ -7,6 +7,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
+from structlog.contextvars import bind_contextvars
+
 from aichat_server.domain.conversations import text_of
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.events import TextDelta
@@ -43,6 +45,7 @@ class Answers:
 
     async def resume(self, principal: Principal, generation_id: UUID, after: int) -> Events:
         """The answer's events behind number `after`; GENERATION_NOT_FOUND if there is no such generation."""
+        bind_contextvars(generation_id=str(generation_id))
         key = GenerationKey(principal.org_id, generation_id)
         running = self._generations.find(key)
         if running is not None:
@@ -59,6 +62,7 @@ class Answers:
 
         GENERATION_NOT_FOUND; GENERATION_IN_PROGRESS if the replica that writes it cannot be reached.
         """
+        bind_contextvars(generation_id=str(generation_id))
         key = GenerationKey(principal.org_id, generation_id)
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + _CANCEL_SECONDS, _FIRST_LOOK_SECONDS
@@ -94,13 +98,15 @@ class Answers:
         if self._replicas is not None:
             ended = turn.state is not GenerationState.RUNNING
             try:
-                async with (
-                    self._replicas.mirrors.open(key, ended=ended) as journal,
-                    aclosing(journal.read(after)) as events,
-                ):
-                    async for event in events:
-                        reached = event[0]
-                        yield event
+                async with self._replicas.mirrors.open(key, ended=ended) as journal:
+                    if ended:
+                        # Its process may have died with the last events. A reader who got the others would have to
+                        # be told that the answer cannot be gone on with, again each time that it is asked for.
+                        await journal.whole()
+                    async with aclosing(journal.read(after)) as events:
+                        async for event in events:
+                            reached = event[0]
+                            yield event
                     return
             except JournalLostError:
                 turn = await self._find(key)

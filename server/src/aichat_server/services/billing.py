@@ -171,7 +171,7 @@ class Billing:
     async def _organization(self, principal: Principal) -> _Organization:
         """What is known of the organisation; OWNER_REQUIRED if the caller is not one of its owners."""
         async with self.database.tenant(principal.org_id, principal.member_id) as tenant:
-            await _check_owner(tenant, principal)
+            await check_owner(tenant, principal)
             return _Organization(
                 name=await tenant.organizations.name(),
                 email=await tenant.organizations.email_of(principal.member_id),
@@ -191,7 +191,8 @@ class Billing:
             return await tenant.billing.settle_customer(customer_id)
 
 
-async def _check_owner(tenant: Tenant, principal: Principal) -> None:
+async def check_owner(tenant: Tenant, principal: Principal) -> None:
+    """OWNER_REQUIRED if the caller is not one of the organisation's owners."""
     if not await tenant.organizations.is_owner(principal.member_id):
         message = "billing is for the organisation's owners; ask one of them"
         raise AichatError(Reason.OWNER_REQUIRED, message)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from aichat_server.domain.chat import ChatOptions
 from aichat_server.domain.conversations import Part, text_of
@@ -17,6 +18,7 @@ from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.ids import new_id
 from aichat_server.domain.models import Model
+from aichat_server.domain.observing import Observer
 from aichat_server.domain.pricing import Hold, dearest_hold, hold_for
 from aichat_server.domain.stream import GenerationKey
 from aichat_server.domain.usage import estimate_tokens
@@ -60,6 +62,7 @@ class Chat:
         limits: RateLimits,
         answers: Answers,
         plans: PlanBook,
+        observer: Observer,
     ) -> None:
         self._models = models
         self._plans = plans
@@ -68,6 +71,7 @@ class Chat:
         self._generations = generations
         self._limits = limits
         self._answers = answers
+        self._observer = observer
 
     def list_models(self, principal: Principal) -> list[Model]:
         """The models that the caller may ask."""
@@ -82,37 +86,44 @@ class Chat:
         model = self._models.get(message.model)
         candidates = self._candidates(principal, model, message.options)
         turn = _turn(principal, message, candidates)
-        key = GenerationKey(turn.org_id, turn.generation_id)
-
-        async def begin() -> Events:
-            stream = str(turn.request_id or turn.generation_id)
-            admission = await self._limits.admit_turn(principal, stream, _most_tokens(message, model))
-            generation = self._generations.open(key)
-            try:
-                begun = await self._turns.begin(turn)
-            except BaseException:
-                admission.end(tokens=0)
-                self._generations.discard(key)
-                raise
-            if begun.earlier is not None:
-                admission.end(tokens=0)
-                self._generations.discard(key)
-                return self._reattach(turn, begun.earlier)
-            if begun.quota_failure is not None:
-                _log.error("quota unchecked", generation_id=str(turn.generation_id), cause=begun.quota_failure)
-            answer = self._upstream.answer(candidates, begun.path, message.options)
-            plan = GenerationPlan(principal, answer, begun, admission, message.cancel_on_disconnect)
-            self._generations.start(generation, plan)
-            return generation.journal.read()
-
         # A caller that goes away now must not leave a turn that is begun and never answered.
-        task = self._generations.spawn(begin())
+        task = self._generations.spawn(self._begin(principal, message, candidates, turn))
         try:
-            return await asyncio.shield(task)
+            generation_id, events = await asyncio.shield(task)
         except asyncio.CancelledError:
             if message.cancel_on_disconnect:
-                self._generations.cancel(key)
+                self._generations.cancel(GenerationKey(turn.org_id, turn.generation_id))
             raise
+        bind_contextvars(generation_id=str(generation_id))
+        return events
+
+    async def _begin(
+        self, principal: Principal, message: ChatMessage, candidates: Sequence[Model], turn: TurnBegin
+    ) -> tuple[UUID, Events]:
+        """Which generation answers, and its events."""
+        key = GenerationKey(turn.org_id, turn.generation_id)
+        stream = str(turn.request_id or turn.generation_id)
+        admission = await self._limits.admit_turn(principal, stream, _most_tokens(message, candidates[0]))
+        generation = self._generations.open(key)
+        try:
+            begun = await self._turns.begin(turn)
+        except BaseException:
+            admission.end(tokens=0)
+            self._generations.discard(key)
+            raise
+        if begun.earlier is not None:
+            admission.end(tokens=0)
+            self._generations.discard(key)
+            return begun.generation_id, self._reattach(turn, begun.earlier)
+        # What is logged of the generation carries it.
+        bind_contextvars(generation_id=str(turn.generation_id))
+        if begun.quota_failure is not None:
+            self._observer.quota_unchecked()
+            _log.error("quota unchecked", cause=begun.quota_failure)
+        answer = self._upstream.answer(candidates, begun.path, message.options)
+        plan = GenerationPlan(principal, answer, begun, admission, message.cancel_on_disconnect)
+        self._generations.start(generation, plan)
+        return begun.generation_id, generation.journal.read()
 
     def _candidates(self, principal: Principal, model: Model, options: ChatOptions) -> list[Model]:
         """The models that may answer, of those that the caller's plan offers."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import structlog
@@ -56,15 +57,19 @@ class Gate:
     def _enter(self) -> Ticket:
         if self._calls >= self._connections:
             message = "this server has as many calls to {} open as it may; try again shortly"
-            raise self._closed(Reason.PROVIDER_OVERLOADED, message, _SOON_SECONDS)
+            limit = {"name": "open_calls", "limit": str(self._connections)}
+            raise self._closed(Reason.PROVIDER_OVERLOADED, message, limit, _SOON_SECONDS)
         now = self._clock()
         ticket = self._breaker.admit(now)
         if ticket is None:
             message = "{} has failed again and again and is left alone for a while; try again later"
-            raise self._closed(Reason.PROVIDER_UNAVAILABLE, message, max(self._breaker.wait(now), _SOON_SECONDS))
+            limit = {"name": "failures_in_a_row", "limit": str(self._breaker.failures)}
+            wait = max(self._breaker.wait(now), _SOON_SECONDS)
+            raise self._closed(Reason.PROVIDER_UNAVAILABLE, message, limit, wait)
         self._calls += 1
         return ticket
 
-    def _closed(self, reason: Reason, message: str, retry_after: float) -> GateClosedError:
-        metadata = {"provider": self._provider}
+    def _closed(self, reason: Reason, message: str, limit: dict[str, str], retry_after: float) -> GateClosedError:
+        reset_time = (datetime.now(UTC) + timedelta(seconds=retry_after)).isoformat(timespec="milliseconds")
+        metadata = {"provider": self._provider, **limit, "remaining": "0", "reset_time": reset_time}
         return GateClosedError(reason, message.format(self._provider), metadata=metadata, retry_after=retry_after)

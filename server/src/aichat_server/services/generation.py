@@ -6,24 +6,28 @@ A generation is a task of the process, not of a call: callers read its journal, 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import structlog
 
 from aichat_server.domain import pricing
-from aichat_server.domain.conversations import Message, text_of
+from aichat_server.domain.conversations import Message
 from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.events import ProviderEvent, ReasoningDelta, Stop, StopReason, UsageReport
+from aichat_server.domain.events import ProviderEvent, Stop, StopReason, TextDelta, UsageReport
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.models import Model
-from aichat_server.domain.stream import Completed, Delta, Started, UsageSoFar
-from aichat_server.domain.usage import Usage, estimate_tokens
+from aichat_server.domain.observing import GenerationEnded, Observer
+from aichat_server.domain.stream import Completed, Delta, GenerationKey, Started, UsageSoFar
+from aichat_server.domain.usage import Usage
 from aichat_server.services.coalescer import Coalescer
 from aichat_server.services.journal import Journal
 from aichat_server.services.limits import Admission
+from aichat_server.services.meter import Meter
 from aichat_server.services.upstream import UpstreamAnswer
 from aichat_server.storage.turns import GenerationState, TurnBegun, TurnEnd, TurnStore
 
@@ -60,22 +64,36 @@ class GenerationPlan:
 class Generation:
     """Writes one answer. Run it once, as a task of its own."""
 
-    def __init__(self, journal: Journal, turns: TurnStore, *, coalesce_seconds: float, announce_seconds: float) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        turns: TurnStore,
+        observer: Observer,
+        *,
+        coalesce_seconds: float,
+        announce_seconds: float,
+    ) -> None:
         """`announce_seconds`: `started` goes out after so long at the latest, so that heartbeats may follow it."""
         self.journal = journal
         self._turns = turns
+        self._observer = observer
         self._announce_seconds = announce_seconds
-        self._coalescer = Coalescer(coalesce_seconds, journal.append)
+        self._coalesce_seconds = coalesce_seconds
+        self._coalescer: Coalescer
         self._started = False
         self._broken_off: Callable[[GenerationPlan], AichatError] | None = None
         self._reading: asyncio.Task[object] | None = None
         self._text: list[str] = []
-        self._reasoning: list[str] = []
-        self._report: UsageReport | None = None
+        self._meter = Meter()
         self._stop: StopReason | None = None
+        self._began_at = self._began = 0.0
+        self._first_delta_seconds: float | None = None
+        self._deltas = 0
 
     async def run(self, plan: GenerationPlan) -> None:
         """Reads the vendor's stream to its end, stores what came of it, and closes the journal."""
+        self._began_at, self._began = time.time(), time.perf_counter()
+        self._coalescer = Coalescer(self._coalesce_seconds, partial(self._show, plan))
         announce = asyncio.get_running_loop().call_later(self._announce_seconds, self._announce, plan)
         try:
             failure = await self._generate(plan)
@@ -127,18 +145,27 @@ class Generation:
         if not self._started:
             self._announce(plan)
         if isinstance(event, UsageReport):
-            self._report = event
-            cost = pricing.cost(plan.model.prices, event.usage)
-            self.journal.append(UsageSoFar(event.usage, cost))
+            # What it counts has been shown by then.
+            self._coalescer.close()
+            self._tell(plan, self._meter.report(event))
         elif isinstance(event, Stop):
             self._stop = event.reason
         else:
-            self._take_delta(event)
+            if self._first_delta_seconds is None:
+                self._first_delta_seconds = time.perf_counter() - self._began
+            self._deltas += 1
+            # Reasoning is shown and paid for, and not stored.
+            if isinstance(event, TextDelta):
+                self._text.append(event.text)
+            self._coalescer.add(event)
 
-    def _take_delta(self, delta: Delta) -> None:
-        # Reasoning is shown and paid for, and not stored.
-        (self._reasoning if isinstance(delta, ReasoningDelta) else self._text).append(delta.text)
-        self._coalescer.add(delta)
+    def _show(self, plan: GenerationPlan, delta: Delta) -> None:
+        self.journal.append(delta)
+        if self._meter.count(delta):
+            self._tell(plan, self._meter.usage(plan.upstream.request.texts))
+
+    def _tell(self, plan: GenerationPlan, usage: Usage) -> None:
+        self.journal.append(UsageSoFar(usage, pricing.cost(plan.model.prices, usage)))
 
     def _announce(self, plan: GenerationPlan) -> None:
         if not self._started:
@@ -151,26 +178,51 @@ class Generation:
 
     async def _settle(self, plan: GenerationPlan, failure: AichatError | None) -> None:
         end = self._end(plan, failure)
+        self._record(end)
         # Before the caller can see the end: its next turn must find this one's place free.
         plan.admission.end(end.usage.total_input + end.usage.output)
         try:
             message = await self._store(end)
+            stored = end.state.value if message is None else message.state.value
+            if stored != end.state.value or (message is None and failure is None):
+                failure = await self._other_end(plan)
         except AichatError as error:
             _log.error("answer not stored", generation_id=str(plan.turn.generation_id), reason=error.reason)
             self.journal.close(error)
             return
-        if failure is None and message is None:
-            failure = AichatError(
-                Reason.CONVERSATION_NOT_FOUND,
-                "the conversation was deleted while the answer was written",
-                metadata={"conversation_id": str(plan.turn.conversation_id)},
-            )
         if message is not None and failure is None:
             self.journal.append(Completed(message))
         self.journal.close(failure)
 
+    def _record(self, end: TurnEnd) -> None:
+        seconds = time.perf_counter() - self._began
+        ended = GenerationEnded(
+            org_id=end.org_id,
+            generation_id=end.generation_id,
+            provider=end.provider,
+            model=end.model,
+            state=end.state,
+            reason=end.error_reason,
+            began_at=self._began_at,
+            seconds=seconds,
+            first_delta_seconds=self._first_delta_seconds,
+            deltas=self._deltas,
+            usage=end.usage,
+        )
+        self._observer.generation_ended(ended)
+        _log.info(
+            "generation ended",
+            org_id=str(end.org_id),
+            generation_id=str(end.generation_id),
+            provider=end.provider,
+            model=end.model,
+            state=end.state,
+            reason=end.error_reason,
+            ms=round(seconds * 1000, 1),
+        )
+
     def _end(self, plan: GenerationPlan, failure: AichatError | None) -> TurnEnd:
-        usage = self._usage(plan)
+        usage = self._meter.usage(plan.upstream.request.texts)
         return TurnEnd(
             org_id=plan.principal.org_id,
             member_id=plan.principal.member_id,
@@ -184,34 +236,23 @@ class Generation:
             text="".join(self._text),
             stop_reason=self._stop,
             usage=usage,
-            raw_usage=self._raw_usage(),
+            raw_usage=self._meter.raw,
             cost=pricing.cost(plan.model.prices, usage),
             price_version=plan.model.price_version,
             error_reason=failure.reason if failure else None,
             error_message=failure.message if failure else None,
+            first_delta_ms=round(first * 1000) if (first := self._first_delta_seconds) is not None else None,
         )
 
-    def _usage(self, plan: GenerationPlan) -> Usage:
-        """The vendor's figures; what it never came to say is estimated from what had arrived."""
-        reported = self._report.usage if self._report else None
-        if reported and self._stop:
-            return reported
-        if not reported and not self._text and not self._reasoning:
-            return Usage()
-        reasoning = estimate_tokens("".join(self._reasoning))
-        output = estimate_tokens("".join(self._text)) + reasoning
-        if reported:
-            return Usage(
-                reported.input, reported.cache_read, reported.cache_write, max(reported.output, output),
-                max(reported.reasoning, reasoning), estimated=True,
-            )  # fmt: skip
-        request = plan.upstream.request
-        asked = sum(estimate_tokens(text_of(message.parts)) for message in request.messages)
-        asked += estimate_tokens(request.system_prompt)
-        return Usage(input=asked, output=output, reasoning=reasoning, estimated=True)
-
-    def _raw_usage(self) -> Mapping[str, object]:
-        return self._report.raw if self._report else {}
+    async def _other_end(self, plan: GenerationPlan) -> AichatError:
+        """Why the answer that is complete here is not what is stored."""
+        turn = await self._turns.find(GenerationKey(plan.principal.org_id, plan.turn.generation_id))
+        if turn is not None and turn.error_reason is not None:
+            # It was taken for lost, and ended, while this process was held up.
+            return AichatError(turn.error_reason, turn.error_message or "the answer broke off")
+        metadata = {"conversation_id": str(plan.turn.conversation_id)}
+        text = "the conversation was deleted while the answer was written"
+        return AichatError(Reason.CONVERSATION_NOT_FOUND, text, metadata=metadata)
 
     async def _store(self, end: TurnEnd) -> Message | None:
         """Ends the turn; a database that is away is waited for, since the answer exists nowhere else."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import TypeVar
 
+from aichat_server.domain.observing import Observer
 from aichat_server.domain.stream import GenerationKey
 from aichat_server.services.generation import Generation, GenerationPlan
 from aichat_server.services.journal import Journal
@@ -19,21 +20,30 @@ class Generations:
     """Keeps generations running when their callers go away, and ends them when the process must end."""
 
     def __init__(
-        self, turns: TurnStore, publisher: JournalPublisher | None, *, coalesce_seconds: float, heartbeat_seconds: float
+        self,
+        turns: TurnStore,
+        publisher: JournalPublisher | None,
+        observer: Observer,
+        *,
+        coalesce_seconds: float,
+        heartbeat_seconds: float,
     ) -> None:
         """`publisher`: None where no other replica is to read the answers."""
         self._turns = turns
         self._publisher = publisher
+        self._observer = observer
         self._coalesce_seconds = coalesce_seconds
         self._heartbeat_seconds = heartbeat_seconds
         self._open: dict[GenerationKey, Generation] = {}
         self._tasks: set[asyncio.Task[object]] = set()
+        observer.watch_generations(self._open.__len__)
 
     def open(self, key: GenerationKey) -> Generation:
         """A generation that can be found from now on, and is started or discarded next."""
         generation = Generation(
             Journal(self._heartbeat_seconds),
             self._turns,
+            self._observer,
             coalesce_seconds=self._coalesce_seconds,
             announce_seconds=self._heartbeat_seconds,
         )
@@ -43,6 +53,11 @@ class Generations:
     def find(self, key: GenerationKey) -> Generation | None:
         """The generation, if this process runs it."""
         return self._open.get(key)
+
+    @property
+    def keys(self) -> Collection[GenerationKey]:
+        """The generations that this process runs now."""
+        return tuple(self._open)
 
     def cancel(self, key: GenerationKey) -> bool:
         """Cancels the generation if this process runs it; False if it does not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
 
 from aichat_server.domain.errors import AichatError
 from aichat_server.domain.stream import Heartbeat, Portion, Position, StreamEvent
@@ -84,6 +85,13 @@ class Journal:
                 self._on_abandoned()
         if self._failure is not None:
             raise self._failure
+
+    async def whole(self) -> None:
+        """Returns once the journal is closed; JournalLostError if events are missing."""
+        async with aclosing(self.read(len(self._events))) as events:
+            with suppress(AichatError):
+                async for _ in events:
+                    """Only the end counts."""
 
     def _wake(self) -> None:
         for reader in self._readers:

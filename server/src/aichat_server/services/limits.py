@@ -157,6 +157,6 @@ def _refusal(exceeded: Exceeded, now: float) -> AichatError:
         "limit": str(limit.most),
         "used": str(exceeded.used),
         "remaining": str(max(0, limit.most - exceeded.used)),
-        "resets_at": resets_at.isoformat(timespec="milliseconds"),
+        "reset_time": resets_at.isoformat(timespec="milliseconds"),
     }
     return AichatError(Reason.RATE_LIMITED, message, metadata=metadata, retry_after=wait)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from aichat_server.domain import api_keys
 from aichat_server.domain.plans import Plan
+from aichat_server.services.time_zones import load_zone
 from aichat_server.storage.database import Database
 
 # Never to be changed: the id of every organisation that is known by its name derives from it.
@@ -53,6 +54,15 @@ class Organizations:
         """Sets where e-mails for members without an address go, None for nowhere; False if there is no such one."""
         async with self._database.tenant(org_id) as tenant:
             return await tenant.organizations.set_contact(email)
+
+    async def set_time_zone(self, org_id: UUID, name: str) -> bool:
+        """Shows the organisation's usage by the days of a zone, an IANA name; False if there is no organisation.
+
+        ValueError if there is no such zone.
+        """
+        load_zone(name)
+        async with self._database.tenant(org_id) as tenant:
+            return await tenant.organizations.set_time_zone(name)
 
     async def revoke_key(self, org_id: UUID, key_id: UUID) -> bool:
         """Ends an API key's life; False if the organisation has no such key."""

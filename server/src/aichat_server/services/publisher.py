@@ -98,10 +98,11 @@ class JournalPublisher:
             self._tell(None)
             for copy, position in zip(batch, held, strict=True):
                 copy.position = position
-                if position == copy.journal.position:
+                if position.ended:
+                    # Told to its end: by us, or, if this process was taken for lost, by whoever ended the answer.
+                    self._forget(copy)
+                elif position == copy.journal.position:
                     self._changed.discard(copy)
-                    if position.ended:
-                        self._copies.discard(copy)
         if self._changed:
             self._news.set()
         return not self._failing

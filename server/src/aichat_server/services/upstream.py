@@ -16,6 +16,7 @@ from aichat_server.domain.chat import ChatOptions, PathMessage, ProviderRequest
 from aichat_server.domain.errors import AichatError
 from aichat_server.domain.events import ProviderEvent
 from aichat_server.domain.models import Model
+from aichat_server.domain.observing import AfterFailure, Observer
 from aichat_server.domain.retry import REPLACED, RetryPolicy
 from aichat_server.services.gate import Gate, GateClosedError
 from aichat_server.services.models import Models, check_options, output_limit
@@ -41,9 +42,10 @@ class UpstreamPolicy:
 class Upstream:
     """The vendors of this process."""
 
-    def __init__(self, models: Models, policy: UpstreamPolicy) -> None:
+    def __init__(self, models: Models, policy: UpstreamPolicy, observer: Observer) -> None:
         self.models = models
         self.policy = policy
+        self.observer = observer
         self._gates: dict[str, Gate] = {}
 
     def candidates(self, model: Model, options: ChatOptions) -> tuple[Model, ...]:
@@ -135,19 +137,26 @@ class UpstreamAnswer:
         wait = retry.wait(error, self._attempts, elapsed, random.random()) if asked else None  # noqa: S311 — no secret
         told = {"model": self.model.id, "provider": self.model.provider, "reason": error.reason}
         if wait is not None:
+            self._tell(error, AfterFailure.RETRIED)
             _log.info("vendor is asked again", **told, attempts=self._attempts, seconds=round(wait, 3))
             self._attempts += 1
             await asyncio.sleep(wait)
         elif self._fallbacks and not self._kept and error.reason in REPLACED:
             self._first_failure = error
+            self._tell(error, AfterFailure.REPLACED)
             self._ask(self._fallbacks.pop(0))
             _log.warning("fallback is asked", **told, fallback=self.model.id)
         elif self._first_failure is None or self._kept:
+            self._tell(error, AfterFailure.FAILED)
             raise error
         else:
+            self._tell(error, AfterFailure.FAILED)
             # Nobody was told of the fallback, whose failure may be one that the model asked for would not have had.
             self._ask(self.requested)
             raise self._first_failure
+
+    def _tell(self, error: AichatError, then: AfterFailure) -> None:
+        self._upstream.observer.vendor_failed(self.model.provider, error.reason, then)
 
     def _ask(self, model: Model) -> None:
         self.model = model

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
@@ -13,27 +14,32 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from aichat_server.domain.plans import PlanLists
 from aichat_server.domain.pricing import Price
+from aichat_server.storage.adjustments import AdjustmentRepository
 from aichat_server.storage.api_keys import ApiKeyRepository
 from aichat_server.storage.billing import BillingRepository
 from aichat_server.storage.conversations import ConversationRepository
 from aichat_server.storage.errors import storage_errors
+from aichat_server.storage.invoices import InvoiceRepository
+from aichat_server.storage.ledger import LedgerRepository
 from aichat_server.storage.messages import MessageRepository
 from aichat_server.storage.notifications import NotificationRepository
 from aichat_server.storage.organizations import OrganizationRepository
+from aichat_server.storage.orphans import OrphanRepository
 from aichat_server.storage.plans import read_plans
 from aichat_server.storage.pool import CLOSE_SECONDS, Connector, create_engine, open_pool
 from aichat_server.storage.prices import read_prices
 from aichat_server.storage.quotas import QuotaRepository
 from aichat_server.storage.role import check_role
+from aichat_server.storage.rollups import Place, RollupRepository, roll_up
 from aichat_server.storage.turns import TurnStore
+from aichat_server.storage.usage import UsageRepository
 from aichat_server.storage.warnings import WarningRepository
 from aichat_server.storage.work import WorkList
 
+_SET_WORK_LIST = text("SELECT set_config('aichat.work_list', 'on', true)")
 _SET_TENANT = text(
     "SELECT set_config('aichat.org_id', :org_id, true), set_config('aichat.member_id', :member_id, true)"
 )
-
-_SET_WORK_LIST = text("SELECT set_config('aichat.work_list', 'on', true)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +52,14 @@ class Tenant:
     messages: MessageRepository
     quotas: QuotaRepository
     billing: BillingRepository
+    ledger: LedgerRepository
+    invoices: InvoiceRepository
+    adjustments: AdjustmentRepository
+    orphans: OrphanRepository
     notifications: NotificationRepository
     warnings: WarningRepository
+    usage: UsageRepository
+    rollups: RollupRepository
 
 
 class Database:
@@ -71,11 +83,20 @@ class Database:
 
     @asynccontextmanager
     async def work_list(self) -> AsyncGenerator[WorkList, None]:
-        """A transaction that reads, of all tenants, whose turn it is for a job; the work is done tenant by tenant."""
+        """A transaction that reads, across organisations, where there is work, and nothing else of any of them.
+
+        STORAGE_UNAVAILABLE if the database is away.
+        """
         with storage_errors():
             async with self._engine.begin() as connection:
                 await connection.execute(_SET_WORK_LIST)
                 yield WorkList(connection)
+
+    async def roll_up(self, now: datetime, most: int, after: Place | None) -> tuple[int, Place | None]:
+        """Sums up hours of any organisation that were over at `now`: see aichat_server.storage.rollups."""
+        with storage_errors():
+            async with self._engine.begin() as connection:
+                return await roll_up(connection, now, most, after)
 
     async def prices(self) -> dict[tuple[str, str], tuple[Price, ...]]:
         """Every price of every model, by provider and model, ascending by version."""
@@ -102,20 +123,23 @@ async def open_database(
     *,
     pool_size: int = 10,
     prepared_statements: bool = True,
-    hold_seconds: float = 900.0,
+    lease_seconds: float = 30.0,
+    hold_seconds: float = 300.0,
     quota_fail_closed: bool = False,
 ) -> AsyncGenerator[Database, None]:
     """The database at `url`, with at most `pool_size` connections, half of them for turns.
 
-    `prepared_statements` must be False behind a pooler that hands out connections by transaction. `hold_seconds` and
-    `quota_fail_closed`: see TurnStore. Makes a first connection: STORAGE_UNAVAILABLE if that fails.
+    `prepared_statements` must be False behind a pooler that hands out connections by transaction. `lease_seconds`,
+    `hold_seconds` and `quota_fail_closed`: see TurnStore. Makes a first connection: STORAGE_UNAVAILABLE if that fails.
     """
     connector = Connector(url, prepared_statements=prepared_statements)
     for_turns = pool_size // 2
     async with open_pool(connector, for_turns) as pool:
         engine = create_engine(connector, pool_size - for_turns)
         try:
-            turns = TurnStore(pool, hold_seconds=hold_seconds, quota_fail_closed=quota_fail_closed)
+            turns = TurnStore(
+                pool, lease_seconds=lease_seconds, hold_seconds=hold_seconds, quota_fail_closed=quota_fail_closed
+            )
             yield Database(engine, turns)
         finally:
             # A database that does not answer is not waited for, connection by connection.
@@ -131,6 +155,12 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         MessageRepository(connection, org_id),
         QuotaRepository(connection, org_id),
         BillingRepository(connection, org_id),
+        LedgerRepository(connection, org_id),
+        InvoiceRepository(connection, org_id),
+        AdjustmentRepository(connection, org_id),
+        OrphanRepository(connection, org_id),
         NotificationRepository(connection, org_id),
         WarningRepository(connection, org_id),
+        UsageRepository(connection, org_id),
+        RollupRepository(connection, org_id),
     )

@@ -81,6 +81,8 @@ def _answer(row: Row[tuple[object, ...]]) -> Answer:
         row.output_tokens,
         row.reasoning_tokens,
         row.usage_estimated,
+        row.cache_write_1h_tokens,
+        row.web_searches,
     )
     stop_reason = StopReason(row.stop_reason) if row.stop_reason else None
     return Answer(row.generation_id, row.model, stop_reason, usage, NanoUsd(row.cost_nano_usd))

@@ -63,6 +63,16 @@ class OrganizationRepository:
         change = update(organizations).where(organizations.c.org_id == self._org_id)
         return (await self._connection.execute(change.values(contact_email=email))).rowcount > 0
 
+    async def time_zone(self) -> str:
+        """The IANA name of the zone whose days its usage is shown by."""
+        query = select(organizations.c.time_zone).where(organizations.c.org_id == self._org_id)
+        return str((await self._connection.execute(query)).scalar_one())
+
+    async def set_time_zone(self, name: str) -> bool:
+        """Changes that; False if there is no such organisation."""
+        change = update(organizations).where(organizations.c.org_id == self._org_id).values(time_zone=name)
+        return (await self._connection.execute(change)).rowcount > 0
+
     async def ensure_personal(self, user_id: UUID, email: str | None) -> Plan:
         """Makes a user and the organisation that is the user's own, unless they are there; keeps the email current.
 

@@ -75,6 +75,8 @@ def create_engine(connector: Connector, size: int) -> AsyncEngine:
         pool_size=size,
         max_overflow=0,
         pool_timeout=WAIT_SECONDS,
+        # Errors name the statement, and not what a user wrote.
+        hide_parameters=True,
         json_deserializer=msgspec.json.decode,
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)

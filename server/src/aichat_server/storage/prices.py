@@ -20,6 +20,8 @@ PriceLists = Mapping[tuple[str, str], Sequence[Price]]
 
 # Two that add prices at once do so one after the other.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('aichat.prices'))")
+# What a tier has prices for, by the same names here and there.
+_NANO = ("input", "cache_read", "cache_write", "cache_write_1h", "output", "web_search")
 _INSTANT = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
 
@@ -80,8 +82,7 @@ def missing_prices(known: Sequence[Price], wanted: Sequence[Price], now: datetim
 
 
 def _tier(row: object) -> PriceTier:
-    columns = (row.above_tokens, row.input, row.cache_read, row.cache_write, row.output)  # type: ignore[attr-defined]
-    return PriceTier(columns[0], *(NanoUsd(nano) for nano in columns[1:]))
+    return PriceTier(row.above_tokens, *(NanoUsd(getattr(row, name)) for name in _NANO))  # type: ignore[attr-defined]
 
 
 def _rows(provider: str, model: str, price: Price) -> Iterable[dict[str, object]]:
@@ -91,8 +92,5 @@ def _rows(provider: str, model: str, price: Price) -> Iterable[dict[str, object]
             "model": model,
             "valid_from": price.version,
             "above_tokens": tier.above,
-            "input": tier.input,
-            "cache_read": tier.cache_read,
-            "cache_write": tier.cache_write,
-            "output": tier.output,
+            **{name: getattr(tier, name) for name in _NANO},
         }

@@ -24,16 +24,14 @@ _LIST = text(
     """
     SELECT
         q.*,
-        aichat.charged(:org_id, q.scope, q.scope_id, date_trunc(q.period, now(), 'UTC'), 'infinity') AS charged,
-        h.held
+        p.starts_at,
+        (p.starts_at AT TIME ZONE 'UTC' + ('1 ' || q.period)::interval) AT TIME ZONE 'UTC' AS resets_at,
+        now() AS at,
+        aichat.charged(:org_id, q.scope, q.scope_id, p.starts_at, 'infinity') AS charged,
+        aichat.held(:org_id, q.scope, q.scope_id) AS held
     FROM aichat.quotas_in_force(:org_id) AS q
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(h.amount_nano_usd), 0)::bigint AS held FROM aichat.holds AS h
-        WHERE h.org_id = :org_id AND h.expires_at > now() AND CASE q.scope
-            WHEN 'member' THEN h.member_id = q.scope_id WHEN 'key' THEN h.key_id = q.scope_id ELSE true
-        END
-    ) AS h
-    ORDER BY q.scope, q.scope_id, q.period
+    CROSS JOIN LATERAL (SELECT date_trunc(q.period, now(), 'UTC') AS starts_at) AS p
+    ORDER BY q.scope <> 'organization', q.scope, q.scope_id, q.period
     """
 )
 
@@ -78,6 +76,9 @@ class QuotaRepository:
                 row.soft_nano_usd,
                 row.charged,
                 row.held,
+                row.starts_at,
+                row.resets_at,
+                row.at,
             )
             for row in rows
         )

@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, LargeBinary, MetaData, SmallInteger, Table, Text, Uuid
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData(schema="aichat")
 
 _Time = DateTime(timezone=True)
+
+TOKEN_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "input": "input_tokens",
+        "cache_read": "cache_read_tokens",
+        "cache_write": "cache_write_tokens",
+        "cache_write_1h": "cache_write_1h_tokens",
+        "output": "output_tokens",
+        "reasoning": "reasoning_tokens",
+        "web_searches": "web_searches",
+    }
+)
+"""The columns of a usage, by its field."""
 
 organizations = Table(
     "organizations",
@@ -17,6 +45,7 @@ organizations = Table(
     Column("created_at", _Time, nullable=False),
     Column("plan", Text, nullable=False),
     Column("contact_email", Text),
+    Column("time_zone", Text, nullable=False),
 )
 
 users = Table(
@@ -88,6 +117,8 @@ generations = Table(
     Column("output_tokens", BigInteger, nullable=False),
     Column("reasoning_tokens", BigInteger, nullable=False),
     Column("usage_estimated", Boolean, nullable=False),
+    Column("cache_write_1h_tokens", BigInteger, nullable=False),
+    Column("web_searches", BigInteger, nullable=False),
     Column("cost_nano_usd", BigInteger, nullable=False),
 )
 """The columns that an answer shows; the database's turn functions write the rest."""
@@ -102,7 +133,9 @@ prices = Table(
     Column("input", BigInteger, nullable=False),
     Column("cache_read", BigInteger, nullable=False),
     Column("cache_write", BigInteger, nullable=False),
+    Column("cache_write_1h", BigInteger, nullable=False),
     Column("output", BigInteger, nullable=False),
+    Column("web_search", BigInteger, nullable=False),
 )
 
 quotas = Table(
@@ -126,6 +159,14 @@ quota_usage = Table(
     Column("period", Text, primary_key=True),
     Column("period_start", _Time, primary_key=True),
     Column("charged_nano_usd", BigInteger, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("generation_id", Uuid, primary_key=True),
+    Column("expires_at", _Time, nullable=False),
 )
 
 quota_warnings = Table(
@@ -156,4 +197,24 @@ notification_settings = Table(
     Column("member_id", Uuid, primary_key=True),
     Column("quota_warnings", Boolean, nullable=False),
     Column("updated_at", _Time, nullable=False),
+)
+
+usage_events = Table(
+    "usage_events",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("generation_id", Uuid, primary_key=True),
+    Column("conversation_id", Uuid, nullable=False),
+    Column("member_id", Uuid, nullable=False),
+    Column("key_id", Uuid),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("price_version", _Time, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in TOKEN_COLUMNS.values()),
+    Column("quality", Text, nullable=False),
+    Column("cost_nano_usd", BigInteger, nullable=False),
+    Column("error_reason", Text),
+    Column("first_delta_ms", Integer),
+    Column("duration_ms", Integer, nullable=False),
+    Column("occurred_at", _Time, nullable=False),
 )

@@ -62,6 +62,8 @@ class _AnswerRow(msgspec.Struct):
     output_tokens: int
     reasoning_tokens: int
     usage_estimated: bool
+    cache_write_1h_tokens: int
+    web_searches: int
     cost_nano_usd: int
 
 
@@ -123,6 +125,8 @@ def _to_message(org_id: UUID, row: _AnswerRow) -> Message:
         row.output_tokens,
         row.reasoning_tokens,
         row.usage_estimated,
+        row.cache_write_1h_tokens,
+        row.web_searches,
     )
     answer = Answer(row.generation_id, row.model, row.stop_reason, usage, NanoUsd(row.cost_nano_usd))
     return Message(

@@ -6,7 +6,7 @@ itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -30,13 +30,14 @@ __all__ = ["EarlierTurn", "GenerationState", "TurnBegin", "TurnBegun", "TurnEnd"
 
 _BEGIN = (
     "SELECT path, earlier, unchecked FROM aichat.begin_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-    "$14, $15, $16, $17, $18, $19, $20, $21)"
+    "$14, $15, $16, $17, $18, $19, $20, $21, $22)"
 )
 _END = (
     "SELECT aichat.end_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, "
-    "$21, $22)"
+    "$21, $22, $23, $24, $25, $26)"
 )
 _FIND = "SELECT aichat.find_turn($1, $2)"
+_RENEW = "SELECT aichat.renew_leases($1, $2, $3, $4)"
 # What aichat.begin_turn says by SQLSTATE.
 _NO_CONVERSATION = "AI001"
 _NO_MESSAGE = "AI002"
@@ -109,22 +110,26 @@ class TurnEnd:
     usage: Usage
     raw_usage: Mapping[str, object]
     cost: NanoUsd
-    """Of the usage; a turn that did not complete is charged at most its hold."""
+    """Of the usage; a turn that did not complete, or outlived its hold, may be charged less."""
     price_version: datetime
     """Of the price that the cost comes of."""
     error_reason: Reason | None
     error_message: str | None
+    first_delta_ms: int | None = None
+    """From the asking of the vendor to the first piece of the answer; None if none came."""
 
 
 class TurnStore:
-    """Begins and ends turns."""
+    """Begins turns, keeps them leased, and ends them."""
 
-    def __init__(self, pool: Pool, *, hold_seconds: float, quota_fail_closed: bool) -> None:
-        """`hold_seconds`: for how long a turn that never ends counts against quotas.
+    def __init__(self, pool: Pool, *, lease_seconds: float, hold_seconds: float, quota_fail_closed: bool) -> None:
+        """`lease_seconds`: how long a turn that is not renewed is taken to be written by somebody.
 
-        `quota_fail_closed`: a turn whose quotas cannot be checked is refused, and does not go on marked.
+        `hold_seconds`: for how much longer it counts against quotas. `quota_fail_closed`: a turn whose quotas cannot be
+        checked is refused, and does not go on marked.
         """
         self._pool = pool
+        self._lease_seconds = lease_seconds
         self._hold_seconds = hold_seconds
         self._quota_fail_closed = quota_fail_closed
 
@@ -136,7 +141,11 @@ class TurnStore:
         """
         try:
             row = await self._pool.fetchrow(
-                _BEGIN, *_begin_arguments(turn), self._hold_seconds, self._quota_fail_closed
+                _BEGIN,
+                *_begin_arguments(turn),
+                self._lease_seconds,
+                self._hold_seconds,
+                self._quota_fail_closed,
             )
         except asyncpg.PostgresError as error:
             refusal = _refusal(turn, error)
@@ -158,14 +167,21 @@ class TurnStore:
         (found,) = await self._pool.fetchrow(_FIND, *key)
         return read_earlier(key.org_id, found) if found else None
 
-    async def end(self, turn: TurnEnd) -> Message | None:
+    async def renew(self, keys: Collection[GenerationKey]) -> None:
+        """Renews the leases and the holds of turns that are being written; those that have ended have none."""
+        org_ids, generation_ids = [key.org_id for key in keys], [key.generation_id for key in keys]
+        await self._pool.fetchrow(_RENEW, org_ids, generation_ids, self._lease_seconds, self._hold_seconds)
+
+    async def end(self, turn: TurnEnd, *, orphan: bool = False) -> Message | None:
         """Stores the answer, settles the generation and writes the books; returns the answer as stored.
 
         None if there is none: nothing came, or the conversation was deleted meanwhile. A turn that did not complete
         and brought no text leaves nothing behind but the record of its failure, and its request_id may be used
-        again. A turn that has ended is not changed by ending it again.
+        again. A turn that has ended is not changed by ending it again, which returns what was stored then.
+
+        `orphan`: it ends only if its lease is over; None if not.
         """
-        (answer,) = await self._pool.fetchrow(_END, *_end_arguments(turn))
+        (answer,) = await self._pool.fetchrow(_END, *_end_arguments(turn), orphan)
         return read_answer(turn.org_id, answer) if answer else None
 
 
@@ -229,4 +245,7 @@ def _end_arguments(turn: TurnEnd) -> tuple[object, ...]:
         turn.error_message,
         turn.model,
         turn.provider,
+        usage.cache_write_1h,
+        usage.web_searches,
+        turn.first_delta_ms,
     )

@@ -1,16 +1,18 @@
-"""The work lists: ids of all tenants, for jobs to go through them one by one."""
+"""The work lists: ids and times of all tenants, for jobs to go through them one by one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from aichat_server.domain.stream import GenerationKey, OrphanedKey
 from aichat_server.storage.billing_tables import billing_accounts as accounts
 from aichat_server.storage.stripe_events import StripeEventStore
-from aichat_server.storage.tables import organizations
+from aichat_server.storage.tables import leases, organizations
 
 
 class WorkList:
@@ -34,3 +36,15 @@ class WorkList:
         """The organisations that are past due, and whose grace has ended."""
         query = select(accounts.c.org_id).where(accounts.c.grace_ends_at <= now).order_by(accounts.c.grace_ends_at)
         return tuple((await self._connection.execute(query)).scalars())
+
+    async def orphans(self, now: datetime, limit: int, after: OrphanedKey | None) -> Sequence[OrphanedKey]:
+        """At most `limit` generations whose lease was over at `now`, the oldest first, from behind `after` on.
+
+        The database's clock, which the leases go by, has the last word: a job whose own is ahead ends none too early.
+        """
+        place = (leases.c.expires_at, leases.c.org_id, leases.c.generation_id)
+        query = select(*place).where(leases.c.expires_at <= func.least(now, func.now()))
+        if after is not None:
+            query = query.where(tuple_(*place) > tuple_(after.expired_at, *after.key))
+        rows = (await self._connection.execute(query.order_by(*place).limit(limit))).all()
+        return [OrphanedKey(GenerationKey(row.org_id, row.generation_id), row.expires_at) for row in rows]

@@ -41,6 +41,11 @@ class Call:
         given = next(iter(self.values(REQUEST_ID_KEY)), "")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
 
+    @property
+    def status(self) -> str:
+        """The name of the status that the call ended with."""
+        return self.code.name
+
     def values(self, key: str) -> list[str]:
         """The values of a header of text, which may come more than once."""
         return [value for name, value in self.metadata if name == key and isinstance(value, str)]

@@ -12,6 +12,7 @@ import structlog
 from grpc.aio import AbortError, ServerInterceptor
 
 from aichat_server.domain.errors import AichatError
+from aichat_server.domain.observing import Observer
 from aichat_server.rpc.access import MethodAccess
 from aichat_server.rpc.drain import Drain
 from aichat_server.rpc.errors import DETAILS_KEY, STATUS_CODES, internal_error, to_status
@@ -34,12 +35,14 @@ class CallInterceptor(ServerInterceptor):
         drain: Drain,
         steps: Sequence[Step],
         check_request: Callable[[object], None],
+        observer: Observer,
     ) -> None:
         """`check_request` sees every request message and raises AichatError for one that is not valid."""
         self._access = access
         self._drain = drain
         self._steps = (drain.admit, *steps)
         self._check_request = check_request
+        self._observer = observer
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -67,7 +70,7 @@ class CallInterceptor(ServerInterceptor):
             call = Call(method, access, cast("Metadata", context.invocation_metadata() or ()))
             # In the trailers, since headers of our own would cost each call an operation more.
             context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
-            with self._drain.counted(), logged(call):
+            with self._drain.counted(), self._observer.call(call), logged(call):
                 try:
                     for step in self._steps:
                         await step(call)

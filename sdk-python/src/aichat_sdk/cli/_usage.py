@@ -1,0 +1,117 @@
+"""`aichat usage`: a chart of what each day cost, and how far quotas are used up."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from aichat_sdk.cli._context import Context
+from aichat_sdk.cli._terminal import Terminal, dollars
+from aichat_sdk.types import Money, QuotaState, UsageReport, UsageRow, UsageTotals, money_usd
+from aichat_sdk.usage import Dimension
+
+_COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red", "bright_black")
+_BAR = 40
+_FINEST = Decimal("0.0001")
+
+
+def usage(context: Context, *, days: int, by: Dimension, time_zone: str) -> int:
+    """Shows the last days, today included."""
+    report, quotas = context.runner.run(_fetch(context, days, by, time_zone))
+    if not report.rows:
+        context.terminal.note("nothing was used in this time")
+    else:
+        _show(context.terminal, report, by)
+    for quota in quotas:
+        context.terminal.line(_quota(quota))
+    return 0
+
+
+async def _fetch(
+    context: Context, days: int, by: Dimension, time_zone: str
+) -> tuple[UsageReport, Sequence[QuotaState]]:
+    client = context.client.usage
+    midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    start, end = midnight - timedelta(days=days - 1), midnight + timedelta(days=1)
+    report = await client.query(start, end, bucket="day", group_by=[by], time_zone=time_zone)
+    return report, await client.quotas()
+
+
+def _show(terminal: Terminal, report: UsageReport, by: Dimension) -> None:
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    by_day: dict[str, dict[str, Decimal]] = defaultdict(dict)
+    zone = _zone(report.time_zone)
+    for row in report.rows:
+        name = _name(row, by)
+        sums[name] += _cost(row.totals)
+        by_day[_day(row.start_time, zone)][name] = _cost(row.totals)
+    dearest = sorted(sums, key=lambda name: (-sums[name], name))
+    colours = {name: _COLOURS[min(number, len(_COLOURS) - 1)] for number, name in enumerate(dearest)}
+    most = max(sum(costs.values(), Decimal(0)) for costs in by_day.values())
+    for day, costs in by_day.items():
+        bars = [("█" * _length(costs.get(name, Decimal(0)), most), colours[name]) for name in dearest]
+        terminal.bar(f"{day}  {_rounded(sum(costs.values(), Decimal(0))):>10}  ", bars)
+    terminal.line("")
+    for name in dearest:
+        terminal.bar("", [("█ ", colours[name]), (f"{name or '(none)'}  {_rounded(sums[name])}", "")])
+    terminal.note(_summary(report))
+
+
+def _summary(report: UsageReport) -> str:
+    total = report.total or UsageTotals()
+    tokens = total.usage
+    read = tokens.input_tokens + tokens.cache_read_tokens if tokens else 0
+    read += tokens.cache_write_tokens + tokens.cache_write_1h_tokens if tokens else 0
+    written = tokens.output_tokens if tokens else 0
+    facts = [f"{total.turns} turns", f"{total.errors} failed", f"{read} + {written} tokens", dollars(_cost(total))]
+    return " · ".join([*facts, f"days of {report.time_zone}"])
+
+
+def _quota(quota: QuotaState) -> str:
+    limits = [("hard", quota.hard_limit), ("soft", quota.soft_limit)]
+    told = " and ".join(f"{kind} {dollars(money_usd(limit))}" for kind, limit in limits if limit is not None)
+    whose = f"{quota.scope.name} {quota.scope_id}".lower() if quota.scope.name else quota.scope_id
+    used, forecast = _amount(quota.used), _rounded(_amount(quota.forecast))
+    return f"quota of {whose} per {str(quota.period.name).lower()}: {dollars(used)} of {told}, at this pace {forecast}"
+
+
+def _name(row: UsageRow, by: Dimension) -> str:
+    values = {
+        "model": row.model,
+        "provider": row.provider,
+        "member": row.member_id,
+        "key": row.key_id,
+        "conversation": row.conversation_id,
+    }
+    return values[by]
+
+
+def _cost(totals: UsageTotals | None) -> Decimal:
+    return _amount(totals.cost if totals else None)
+
+
+def _amount(money: Money | None) -> Decimal:
+    return Decimal(0) if money is None else money_usd(money)
+
+
+def _rounded(amount: Decimal) -> str:
+    return dollars(amount.quantize(_FINEST))
+
+
+def _length(cost: Decimal, most: Decimal) -> int:
+    return int(cost * _BAR / most + Decimal("0.5")) if most else 0
+
+
+def _day(moment: datetime | None, zone: tzinfo) -> str:
+    return "" if moment is None else moment.astimezone(zone).strftime("%Y-%m-%d")
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (LookupError, OSError, ValueError):
+        # This machine knows fewer zones than the platform does.
+        return UTC

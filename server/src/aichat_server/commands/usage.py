@@ -1,0 +1,38 @@
+"""`usage`: whether its hourly sums are what the ledger says."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from datetime import UTC, datetime
+
+from aichat_server.app.database import connect_database
+from aichat_server.services.rollups import Rollups
+from aichat_server.settings import Settings
+
+_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def verify(settings: Settings, options: argparse.Namespace) -> int:
+    """Names the hours whose sums are not what the ledger says; 1 if there are any."""
+    wrong = asyncio.run(_verify(settings, options))
+    for hour in wrong:
+        sys.stdout.write(f"{hour.astimezone(UTC):%Y-%m-%dT%H:%MZ} is not what the ledger says\n")
+    return 1 if wrong else 0
+
+
+def rebuild(settings: Settings, options: argparse.Namespace) -> int:
+    """Sums up every hour from the ledger anew."""
+    sys.stdout.write(f"{asyncio.run(_rebuild(settings, options))} hours summed up\n")
+    return 0
+
+
+async def _verify(settings: Settings, options: argparse.Namespace) -> tuple[datetime, ...]:
+    async with connect_database(settings) as database:
+        return await Rollups(database).mismatches(options.organization_id, _BEGINNING, datetime.now(UTC))
+
+
+async def _rebuild(settings: Settings, options: argparse.Namespace) -> int:
+    async with connect_database(settings) as database:
+        return await Rollups(database).rebuild(datetime.now(UTC), options.organization_id)

@@ -1,0 +1,180 @@
+"""A client that does not give up: it sends, resumes and sends again until it knows what became of its turn."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import random
+from dataclasses import dataclass, field
+from typing import Any, Self
+from uuid import uuid4
+
+import grpc
+from aichat.v1 import chat_pb2, events_pb2, messages_pb2
+from google.rpc.error_details_pb2 import ErrorInfo
+from grpc_status import rpc_status
+
+from tests.faults.rig import Replica, Rig
+from tests.fixtures.server import ApiKey
+from tests.integration.chat.asking import Event, asking
+
+Answer = grpc.aio.UnaryStreamCall[Any, Any]
+"""Its events are `Event`s."""
+MODELS = ("claude-haiku-5-5", "gpt-6-luna", "gemini-3.5-flash-lite")
+# The caller is to send the same once more. No reason at all: the connection broke.
+AGAIN = {"", "STORAGE_UNAVAILABLE", "GENERATION_IN_PROGRESS", "GENERATION_NOT_RESUMABLE"}
+# Between two tries: enough for a server to start meanwhile, not enough to keep it from doing so.
+PAUSE_SECONDS = (0.05, 0.3)
+
+
+def marked(**script: object) -> str:
+    """A message that says how to reply, and whose last 36 characters are its own."""
+    return f"#script {json.dumps(script)} {uuid4()}"
+
+
+def reason_of(error: grpc.aio.AioRpcError) -> str:
+    """The reason of a typed error; empty for one that no server of ours has sent."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    info = ErrorInfo()
+    for detail in status.details if status else ():
+        if detail.Unpack(info):
+            return str(info.reason)
+    return ""
+
+
+@dataclass
+class Turn:
+    """One message, and what its sender has come to know."""
+
+    key: ApiKey
+    text: str
+    model: str = MODELS[1]
+    max_output_tokens: int = 200
+    cancel_on_disconnect: bool = False
+    request_id: str = field(default_factory=lambda: str(uuid4()))
+    started: events_pb2.ChatStarted | None = None
+    seen: str = ""
+    """The answer so far."""
+    sequence: int = 0
+    completed: messages_pb2.Message | None = None
+    """The answer as it was acknowledged."""
+    failure: str = ""
+    """Why there is none."""
+    tries: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        return self.completed is not None or bool(self.failure)
+
+    def send(self, replica: Replica) -> Answer:
+        """The answer from its beginning."""
+        self.seen, self.sequence = "", 0
+        request = asking(
+            self.text,
+            model=self.model,
+            request_id=self.request_id,
+            options=chat_pb2.ChatOptions(max_output_tokens=self.max_output_tokens),
+            cancel_on_disconnect=self.cancel_on_disconnect,
+        )
+        return replica.chat.StreamChat(request, metadata=self.key.metadata)
+
+    def resume(self, replica: Replica) -> Answer:
+        """The rest of it."""
+        assert self.started is not None
+        request = chat_pb2.ResumeChatRequest(generation_id=self.started.generation_id, after_sequence=self.sequence)
+        return replica.chat.ResumeChat(request, metadata=self.key.metadata)
+
+    def take(self, event: Event) -> None:
+        """Learns of the next event, which must be just that."""
+        if event.HasField("heartbeat"):
+            return
+        assert event.sequence == self.sequence + 1, f"event {event.sequence} after {self.sequence}"
+        self.sequence = event.sequence
+        self.seen += event.text_delta.text
+        if event.HasField("started"):
+            self.started = event.started
+        elif event.HasField("completed"):
+            self.completed = event.completed.message
+
+
+async def follow(turn: Turn, replica: Replica, *, resume: bool = False) -> str:
+    """Reads the turn's answer to its end on this replica; why it broke off before, if it did."""
+    call = turn.resume(replica) if resume else turn.send(replica)
+    try:
+        async for event in call:
+            turn.take(event)
+    except grpc.aio.AioRpcError as error:
+        return reason_of(error)
+    finally:
+        call.cancel()
+    return ""
+
+
+async def hold(rig: Rig, turn: Turn) -> Turn:
+    """Sends the turn until it is over, now here and now there, whatever becomes of the servers meanwhile."""
+    for replica in itertools.islice(itertools.cycle(rig.replicas), random.randrange(len(rig.replicas)), None):
+        turn.tries += 1
+        reason = await follow(turn, replica, resume=turn.sequence > 0 and turn.tries % 2 == 0)
+        if reason == "GENERATION_NOT_RESUMABLE":
+            turn.sequence = 0
+        elif reason not in AGAIN:
+            turn.failure = reason
+        if turn.is_over:
+            return turn
+        await asyncio.sleep(random.uniform(*PAUSE_SECONDS))
+    raise AssertionError("there are always replicas")
+
+
+async def hold_all(rig: Rig, turns: list[Turn], at_once: int) -> None:
+    """Holds all of them, so many at once."""
+    waiting = iter(turns)
+
+    async def one_by_one() -> None:
+        for turn in waiting:
+            await hold(rig, turn)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(at_once):
+            group.create_task(one_by_one())
+
+
+class Load:
+    """So many streams at once, over and over, until it is told to end."""
+
+    def __init__(self, rig: Rig, key: ApiKey, streams: int, **script: object) -> None:
+        self.turns: list[Turn] = []
+        self._rig, self._key, self._streams, self._script = rig, key, streams, script
+        self._ending = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def running(self) -> list[Turn]:
+        return [turn for turn in self.turns if not turn.is_over and turn.sequence]
+
+    async def __aenter__(self) -> Self:
+        self._tasks = {asyncio.create_task(self._one_by_one(number)) for number in range(self._streams)}
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._ending = True
+        await asyncio.gather(*self._tasks)
+
+    async def at_work(self, before: int) -> None:
+        """Waits until most of the streams have answers that flow, and some have ended since `before`, a count."""
+        async with asyncio.timeout(120):
+            while len(self.running) < self._streams // 2 or self.over <= before:
+                for task in self._tasks:
+                    if task.done():
+                        task.result()
+                await asyncio.sleep(0.02)
+
+    @property
+    def over(self) -> int:
+        return sum(turn.is_over for turn in self.turns)
+
+    async def _one_by_one(self, number: int) -> None:
+        while not self._ending:
+            turn = Turn(self._key, marked(**self._script), MODELS[number % len(MODELS)])
+            self.turns.append(turn)
+            await hold(self._rig, turn)

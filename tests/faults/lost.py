@@ -1,0 +1,41 @@
+"""Answers whose server is lost, as it leaves them: running in the database, begun in the journal, leased no more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+from aichat_server.domain.events import TextDelta
+from aichat_server.domain.identity import Principal
+from aichat_server.domain.stream import BEGINNING, GenerationKey, Portion, Position, Started, StreamEvent
+from aichat_server.gateways.journal import Append
+from aichat_server.storage.turns import TurnBegun
+
+from tests.faults.rig import Rig
+from tests.fixtures.server import ApiKey
+from tests.integration.storage.rows import connection
+from tests.integration.storage.turns import turn
+
+MODEL, PROVIDER = "gpt-6-luna", "openai"
+ASKED = "Tell me something."
+SEEN = "one two "
+_WORDS = ("one ", "two ")
+
+
+async def lose(rig: Rig, key: ApiKey, count: int) -> list[TurnBegun]:
+    """So many of them, with a few words each."""
+    principal = Principal(UUID(key.organization_id), UUID(key.member_id), UUID(key.key_id))
+    asked = [replace(turn(principal, ASKED), model=MODEL, provider=PROVIDER, options={}) for _ in range(count)]
+    begun = [await rig.database.turns.begin(one) for one in asked]
+    await rig.journals.append([_journal(principal, one) for one in begun])
+    async with connection(rig.owner_url) as owner:
+        query = "UPDATE aichat.leases SET expires_at = now() - interval '1 second' WHERE org_id = $1"
+        await owner.execute(query, principal.org_id)
+    return begun
+
+
+def _journal(principal: Principal, begun: TurnBegun) -> Append:
+    ids = (begun.generation_id, begun.conversation_id, begun.user_message_id, begun.message_id)
+    events: tuple[StreamEvent, ...] = (Started(*ids, MODEL, PROVIDER, MODEL), *map(TextDelta, _WORDS))
+    portion = Portion(Position(len(events), ended=False), events, None)
+    return Append(GenerationKey(principal.org_id, begun.generation_id), BEGINNING, portion)

@@ -1,0 +1,70 @@
+"""How much of everything: a little in `make test`, all of it in `make faults`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """One run's scale."""
+
+    server_kills: int
+    streams: int
+    """Held at once while servers and databases are killed."""
+    postgres_stops: int
+    redis_losses: int
+    worker_kills: int
+    double_sends: int
+    """Turns, three in ten of them sent several times at once."""
+    cancels: int
+    cancels_at_once: int
+    slow_deltas: int
+    """In the answer that is read at one byte a second; each has four kilobytes."""
+    normal_turns: int
+    """Beside it."""
+    drained: int
+    """Streams under a drain."""
+    bad_requests: int
+    """Made up, besides those that are written down."""
+    examples: int
+    """Of what the state machine does."""
+    steps: int
+    """In each of them, at most."""
+
+
+SHORT = Scale(
+    server_kills=1,
+    streams=16,
+    postgres_stops=1,
+    redis_losses=2,
+    worker_kills=1,
+    double_sends=60,
+    cancels=60,
+    cancels_at_once=10,
+    slow_deltas=100,
+    normal_turns=20,
+    drained=20,
+    bad_requests=100,
+    examples=4,
+    steps=12,
+)
+FULL = Scale(
+    server_kills=20,
+    streams=50,
+    postgres_stops=10,
+    redis_losses=10,
+    worker_kills=100,
+    double_sends=10_000,
+    cancels=20_000,
+    cancels_at_once=10,
+    slow_deltas=480,
+    normal_turns=200,
+    drained=100,
+    bad_requests=5_000,
+    examples=40,
+    steps=12,
+)
+IS_FULL = os.environ.get("AICHAT_FAULTS") == "full"
+SCALE = FULL if IS_FULL else SHORT

@@ -1,0 +1,67 @@
+"""Whatever a vendor does, each turn ends as it should, and is paid for as it should be."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from tests.faults.books import audit, ledger
+from tests.faults.load import MODELS, Turn, follow, marked
+from tests.faults.rig import Rig
+from tests.fixtures.server import ApiKey
+from tests.fixtures.tally import Tally
+
+WORDS = ("Grüße ", "an ", "alle: ", "你好", "🙂")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What the vendor does, and what comes of it."""
+
+    script: dict[str, Any] = field(hash=False)
+    reason: str = ""
+    """What the caller is told; where vendors differ, one of these words. Empty: the answer is whole."""
+    seen: str = ""
+    """What the caller gets of it."""
+    charged: str = ""
+    """exact, estimated, or nothing."""
+
+
+WHOLE = "".join(WORDS)
+FAULTS = (
+    Fault({"status": 429}, "PROVIDER_RATE_LIMITED"),
+    Fault({"status": 529}, "PROVIDER_OVERLOADED"),
+    Fault({"status": 500}, "PROVIDER_UNAVAILABLE"),
+    Fault({"status": 529, "fail_times": 2}, "", WHOLE, "exact"),
+    Fault({"status": 429, "retry_after": 0.1, "fail_times": 1}, "", WHOLE, "exact"),
+    Fault({"hang": True}, "PROVIDER_TIMEOUT"),
+    Fault({"hang_after": 2}, "PROVIDER_TIMEOUT", "Grüße an ", "estimated"),
+    Fault({"cut_after": 2}, "PROVIDER_STREAM_BROKEN", "Grüße an ", "estimated"),
+    Fault({"cut_after": 5}, "PROVIDER_STREAM_BROKEN", WHOLE, "estimated"),
+    Fault({"error_after": 3}, "PROVIDER_OVERLOADED PROVIDER_UNAVAILABLE", "Grüße an alle: ", "estimated"),
+    Fault({"huge_after": 1}, "PROVIDER_STREAM_BROKEN", "Grüße ", "estimated"),
+    Fault({"split_utf8": True}, "", WHOLE, "exact"),
+    Fault({"no_usage": True}, "", WHOLE, "estimated"),
+    Fault({"stop": "refusal", "deltas": []}, "ANSWER_REFUSED", "", "exact"),
+)
+
+
+async def test_each_of_their_faults_ends_the_turn_as_it_should(rig: Rig, key: ApiKey, tally: Tally) -> None:
+    asked = [(fault, model) for fault in FAULTS for model in MODELS]
+    turns = [Turn(key, marked(**({"deltas": WORDS} | fault.script)), model) for fault, model in asked]
+    # All at once: one vendor's silence is no other turn's.
+    reasons = await asyncio.gather(*(follow(turn, rig.replicas[0]) for turn in turns))
+    found = await audit(rig, key, turns)
+    tally(turns=len(turns), faults=len(turns))
+    tally(acknowledged=found.acknowledged, lost=found.lost, double_billed=found.double_billed)
+    assert (found.lost, found.double_billed) == (0, 0)
+    qualities = {event["generation_id"]: event["quality"] for event in await ledger(rig, key)}
+    for (fault, model), turn, reason in zip(asked, turns, reasons, strict=True):
+        told = f"{model}, {fault.script}"
+        assert reason in (fault.reason.split() or [""]), told
+        assert turn.seen == fault.seen, told
+        charged = qualities.pop(UUID(turn.started.generation_id), "") if turn.started else ""
+        assert charged == fault.charged, told
+    assert qualities == {}

@@ -1,0 +1,28 @@
+"""Promise 1: servers are killed under load, again and again, and every answer that was acknowledged is there, once."""
+
+from __future__ import annotations
+
+from tests.faults.books import audit
+from tests.faults.load import Load
+from tests.faults.rig import Rig
+from tests.faults.scale import SCALE
+from tests.fixtures.server import ApiKey
+from tests.fixtures.tally import Tally
+
+
+async def test_what_was_acknowledged_outlives_servers(rig: Rig, key: ApiKey, tally: Tally) -> None:
+    async with rig.reaping(), Load(rig, key, SCALE.streams, words=25, interval_ms=40) as load:
+        for kill in range(SCALE.server_kills):
+            await load.at_work(load.over)
+            server = rig.replicas[kill % len(rig.replicas)]
+            await server.kill()
+            await server.start()
+            tally(faults=1)
+        await load.at_work(load.over)
+    found = await audit(rig, key, load.turns)
+    tally(turns=len(load.turns), streams=SCALE.streams)
+    tally(acknowledged=found.acknowledged, lost=found.lost, double_billed=found.double_billed)
+    assert (found.lost, found.double_billed) == (0, 0)
+    # The others were told that their answer was lost with its server, and may ask again.
+    assert {turn.failure for turn in load.turns} <= {"", "SERVER_LOST"}
+    assert found.acknowledged > SCALE.server_kills

@@ -1,0 +1,67 @@
+"""Promise 1: workers are killed at any point while they end lost answers, and each is ended once and charged once."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from asyncio.subprocess import PIPE, Process
+
+from aichat.v1 import chat_pb2
+
+from tests.faults.books import ledger, prices, running
+from tests.faults.lost import ASKED, MODEL, SEEN, lose
+from tests.faults.machine import tokens
+from tests.faults.rig import Rig
+from tests.faults.scale import SCALE
+from tests.fixtures.server import ApiKey
+from tests.fixtures.tally import Tally
+from tests.integration.chat.asking import refusal, text_of
+
+LOST_AT_ONCE = 10
+# About as long as a run takes, once its code is loaded.
+RUN_SECONDS = 0.5
+# `python -m aichat_workers run orphans`, but for a sign between loading, which takes longest, and running.
+COMMAND = """
+import runpy, sys
+import aichat_workers.serve
+print("loaded", flush=True)
+sys.argv = ["aichat_workers", "run", "orphans"]
+runpy.run_module("aichat_workers", run_name="__main__", alter_sys=True)
+"""
+
+
+async def worker(rig: Rig) -> Process:
+    """The command that ends lost answers, as it begins."""
+    folder, settings = rig.replicas[0].folder, rig.replicas[0].settings
+    with (folder / "worker.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", COMMAND, cwd=folder, env=settings, stdout=PIPE, stderr=log
+        )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"loaded\n"
+    return process
+
+
+async def test_lost_answers_are_ended_once_whenever_workers_die(rig: Rig, key: ApiKey, tally: Tally) -> None:
+    begun = []
+    for _ in range(SCALE.worker_kills):
+        begun += await lose(rig, key, LOST_AT_ONCE)
+        process = await worker(rig)
+        await asyncio.sleep(random.uniform(0, RUN_SECONDS))
+        if process.returncode is None:
+            process.kill()
+            tally(faults=1)
+        await process.wait()
+    assert await (await worker(rig)).wait() == 0, (rig.replicas[0].folder / "worker.log").read_text()
+    asked, answered = (await prices(rig))[MODEL]
+    cost = -(-(tokens(ASKED) * asked + tokens(SEEN) * answered) // 10**6)
+    events = await ledger(rig, key)
+    found = sorted((event["generation_id"], event["state"], event["cost_nano_usd"]) for event in events)
+    tally(turns=len(begun), double_billed=len(found) - len({one[0] for one in found}))
+    assert found == sorted((one.generation_id, "interrupted", cost) for one in begun)
+    assert await running(rig, key) == set()
+    for one in begun[::LOST_AT_ONCE]:
+        request = chat_pb2.ResumeChatRequest(generation_id=str(one.generation_id))
+        told = await refusal(rig.replicas[0].chat.ResumeChat(request, metadata=key.metadata))
+        assert (told.reason, text_of(told.seen)) == ("SERVER_LOST", SEEN)

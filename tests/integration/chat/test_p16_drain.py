@@ -1,0 +1,71 @@
+"""Promise 16: on SIGTERM no new turns, running ones finish within the grace, the rest are interrupted and kept."""
+
+import asyncio
+
+import pytest
+from aichat.v1 import messages_pb2
+
+from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
+from tests.integration.chat.asking import Refusal, ask, history, refusal, script, stream, text_of
+
+
+async def test_a_running_answer_finishes_and_new_calls_are_refused(
+    run_server: RunServer, server: ServerUnderTest, api_key: ApiKey
+) -> None:
+    async with run_server(AICHAT_DRAIN_SECONDS="20") as draining:
+        running = stream(draining, api_key, script(words=40, interval_ms=20))
+        await anext(aiter(running))
+        draining.terminate()
+        refused = await refused_soon(draining, api_key)
+        assert refused.reason == "SERVER_DRAINING"
+        events = [event async for event in running]
+        assert events[-1].HasField("completed")
+        assert await draining.process.wait() == 0
+    assert len(await history(server, api_key, events[-1].completed.message.conversation_id)) == 2
+
+
+async def refused_soon(draining: ServerUnderTest, key: ApiKey) -> Refusal:
+    """The refusal of the first call after the signal has arrived."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await refusal(stream(draining, key, script(deltas=["too late?"])))
+            except AssertionError:
+                continue
+
+
+@pytest.mark.parametrize("stays", [True, False])
+async def test_what_outlasts_the_grace_is_interrupted_and_kept(
+    run_server: RunServer, server: ServerUnderTest, api_key: ApiKey, *, stays: bool
+) -> None:
+    async with run_server(AICHAT_DRAIN_SECONDS="0.2") as draining:
+        running = stream(draining, api_key, script(deltas=["a", "b", "c"], hang_after=2))
+        events = []
+        async for event in running:
+            events.append(event)
+            if text_of(events) == "ab":
+                break
+        if not stays:
+            running.cancel()
+        draining.terminate()
+        if stays:
+            assert (await refusal(running)).reason == "SERVER_DRAINING"
+        assert await draining.process.wait() == 0
+    _, partial = await history(server, api_key, events[0].started.conversation_id)
+    assert partial.state == messages_pb2.MESSAGE_STATE_INTERRUPTED
+    assert partial.parts[0].text.text == "ab"
+    again = await ask(server, api_key, script(deltas=["more"]), conversation_id=partial.conversation_id)
+    assert again[-1].HasField("completed")
+
+
+async def test_an_interrupted_turn_without_a_word_can_be_sent_again(
+    run_server: RunServer, server: ServerUnderTest, api_key: ApiKey
+) -> None:
+    request_id = "0192f0c4-7d1a-7b3c-9a51-3a7a3a1c9f00"
+    async with run_server(AICHAT_DRAIN_SECONDS="0.1", AICHAT_HEARTBEAT_SECONDS="0.05") as draining:
+        running = stream(draining, api_key, script(hang=True), request_id=request_id)
+        await anext(aiter(running))
+        draining.terminate()
+        assert (await refusal(running)).reason == "SERVER_DRAINING"
+        assert await draining.process.wait() == 0
+    assert text_of(await ask(server, api_key, script(deltas=["now"]), request_id=request_id)) == "now"

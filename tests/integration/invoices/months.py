@@ -1,0 +1,104 @@
+"""Organisations with a month of usage, and their invoices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import asyncpg
+import stripe as sdk
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.identity import Principal
+from aichat_server.domain.invoices import Invoice, Line
+from aichat_server.domain.periods import Month, month
+from aichat_server.domain.plans import Plan
+from aichat_server.gateways.stripe_invoices import StripeInvoices
+from aichat_server.services.invoice_desk import InvoiceDesk
+from aichat_server.services.invoices import Invoices, Outcome
+from aichat_server.services.rollups import Rollups
+from aichat_server.storage.database import Database
+
+from tests.integration.storage.rows import connection
+from tests.integration.stripe.asking import give_card
+from tests.integration.usage.books import Entry, add
+
+MARCH = month(2024, 3)
+NOW = datetime(2035, 1, 1, tzinfo=UTC)
+USD = 1_000_000_000
+EVENTS = "SELECT * FROM aichat.usage_events WHERE org_id = $1 ORDER BY occurred_at, generation_id"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """One organisation, and how it is invoiced."""
+
+    postgres: Postgres
+    database: Database
+    stripe: StripeInvoices | None
+    client: sdk.StripeClient
+    principal: Principal
+    customer: str | None = None
+    invoices: Invoices = field(init=False)
+    desk: InvoiceDesk = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "invoices", Invoices(self.database, self.stripe))
+        object.__setattr__(self, "desk", InvoiceDesk(self.database, self.stripe))
+
+    @property
+    def org_id(self) -> UUID:
+        return self.principal.org_id
+
+    async def use(self, *entries: Entry) -> None:
+        """Writes into the books."""
+        await add(self.postgres, self.principal, *entries)
+
+    async def close(self, of: Month = MARCH) -> None:
+        """Closes the month's books, and sums up its hours."""
+        async with self.database.tenant(self.org_id) as tenant:
+            assert await tenant.invoices.close(of)
+        await Rollups(self.database).run(NOW)
+
+    async def bring_on(self, of: Month = MARCH) -> Outcome:
+        """Has the month invoiced."""
+        await self.close(of)
+        return await self.invoices.bring_on(self.org_id, of)
+
+    async def invoice(self, of: Month = MARCH) -> tuple[Invoice, tuple[Line, ...]]:
+        return await self.desk.show(self.org_id, of)
+
+    async def at_stripe(self) -> list[sdk.Invoice]:
+        """All invoices of the customer, whoever made them, the oldest first."""
+        assert self.customer
+        page = await self.client.v1.invoices.list_async({"customer": self.customer, "limit": 100})
+        return page.data[::-1]
+
+    async def rows(self, query: str = EVENTS) -> list[asyncpg.Record]:
+        """What the owner finds."""
+        async with connection(self.postgres.owner_url) as owner:
+            return await owner.fetch(query, self.org_id)
+
+
+async def open_shop(
+    postgres: Postgres,
+    database: Database,
+    stripe: StripeInvoices | None,
+    client: sdk.StripeClient,
+    *,
+    plan: Plan = Plan.PRO,
+    card: str | None = "pm_card_visa",
+) -> Shop:
+    """A new organisation that has been on a plan for ever. `card`: what its customer pays with; None: no customer."""
+    org_id, member_id = uuid4(), uuid4()
+    customer = None
+    if card is not None:
+        customer = (await client.v1.customers.create_async()).id
+        await give_card(client, customer, card)
+    async with database.tenant(org_id, member_id) as tenant:
+        await tenant.organizations.ensure("Test", member_id)
+        await tenant.organizations.set_plan(plan, datetime(2020, 1, 1, tzinfo=UTC))
+        if customer is not None:
+            await tenant.billing.ensure_account()
+            await tenant.billing.settle_customer(customer)
+    return Shop(postgres, database, stripe, client, Principal(org_id, member_id), customer)

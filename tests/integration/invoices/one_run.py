@@ -1,0 +1,22 @@
+"""`python -m tests.integration.invoices.one_run DATABASE STRIPE ORGANIZATION MONTH`: brings one invoice on."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from uuid import UUID
+
+from aichat_server.domain.periods import parse_month
+from aichat_server.gateways.stripe_calls import StripeConfig, open_stripe
+from aichat_server.gateways.stripe_invoices import StripeInvoices
+from aichat_server.services.invoices import Invoices
+from aichat_server.storage.database import open_database
+
+
+async def main(database_url: str, stripe_url: str, organization: str, month: str) -> None:
+    async with open_database(database_url) as database, open_stripe(StripeConfig("sk_test_1", stripe_url)) as calls:
+        await Invoices(database, StripeInvoices(calls)).bring_on(UUID(organization), parse_month(month))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

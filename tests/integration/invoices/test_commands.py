@@ -1,0 +1,36 @@
+"""The operator's commands for invoices, as they are typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+from tests.fixtures.stripe import SECRET_KEY, Stripe
+from tests.integration.chat.test_commands import run
+from tests.integration.invoices.months import MARCH, USD, Shop
+from tests.integration.usage.books import Entry
+
+
+async def test_a_month_is_closed_and_its_invoices_looked_after(
+    shop: Shop, stripe: Stripe, server_settings: dict[str, str], tmp_path: Path
+) -> None:
+    settings = server_settings | {"STRIPE_SECRET_KEY": SECRET_KEY, "AICHAT_STRIPE_BASE_URL": stripe.url}
+    org = ("--organization-id", str(shop.org_id))
+    month = ("--month", MARCH.name)
+    why = ("--reason", "Sorry", "--actor", "ops")
+    await shop.use(Entry(MARCH.start, 30 * USD))
+    _, printed = await run(settings, tmp_path, "invoices", "run", *month, "--dry-run")
+    assert f"{shop.org_id} not begun 12.00 USD\n" in printed
+    code, _ = await run(settings, tmp_path, "invoices", "adjust", *org, "--usd=-2.5", *why)
+    assert code == 0
+    _, printed = await run(settings, tmp_path, "invoices", "run", *month)
+    assert f"{shop.org_id} paid 9.50 USD\n" in printed
+    refund = ("--cents", "50", *why, "--id", str(uuid4()))
+    assert (await run(settings, tmp_path, "invoices", "refund", *org, *month, *refund))[1].endswith("refunded\n")
+    code, printed = await run(settings, tmp_path, "invoices", "show", *org, *month)
+    assert code == 0
+    assert printed.startswith(f"{MARCH.name} paid 9.50 USD ")
+    assert "Sorry" in printed
+    for command in ("retry", "void"):
+        code, printed = await run(settings, tmp_path, "invoices", command, *org, *month)
+        assert (code, "the invoice is paid" in printed) == (1, True)

@@ -1,0 +1,81 @@
+"""What Prometheus finds at each process's address of metrics."""
+
+from __future__ import annotations
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.e2e.calls import CHAT, MODELS, chat_body, chat_events, script
+from tests.fixtures.seen import SeenPlatform, until
+
+PROVIDERS = dict(zip(("anthropic", "openai", "gemini"), MODELS, strict=True))
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_an_answer_is_counted_for_its_vendor(seen: SeenPlatform, http: httpx.AsyncClient, provider: str) -> None:
+    model = PROVIDERS[provider]
+    names = {
+        "aichat_generations_total": {"model": model, "state": "complete"},
+        "aichat_first_delta_seconds_count": {},
+        "aichat_generation_seconds_count": {},
+    }
+    before = {name: seen.total(name, provider=provider, **labels) for name, labels in names.items()}
+    deltas = seen.total("aichat_deltas_total", provider=provider)
+    output = seen.total("aichat_tokens_total", model=model, kind="output")
+    calls = seen.total("aichat_rpc_calls_total", method="StreamChat", code="OK")
+    events = await chat_events(http, script(deltas=["one ", "two ", "three"]), model=model)
+    after = {name: seen.total(name, provider=provider, **labels) for name, labels in names.items()}
+    assert after == {name: value + 1 for name, value in before.items()}
+    assert seen.total("aichat_deltas_total", provider=provider) == deltas + 3
+    [used] = [event["usage"]["usage"]["output_tokens"] for event in events if "usage" in event][-1:]
+    assert seen.total("aichat_tokens_total", model=model, kind="output") == output + int(used)
+    await until(lambda: seen.total("aichat_rpc_calls_total", method="StreamChat", code="OK") == calls + 1)
+    assert seen.total("aichat_rpc_seconds_count", method="StreamChat") >= calls + 1
+
+
+async def test_open_streams_are_shown_while_they_are_open(seen: SeenPlatform, http: httpx.AsyncClient) -> None:
+    body = chat_body(script(deltas=["one "], hang_after=1), cancel_on_disconnect=True)
+    async with http.stream("POST", CHAT, json=body):
+        await until(lambda: seen.total("aichat_rpc_open", method="StreamChat") == 1)
+        await until(lambda: seen.total("aichat_generations_running") == 1)
+    await until(lambda: seen.total("aichat_rpc_open", method="StreamChat") == 0)
+    await until(lambda: seen.total("aichat_generations_running") == 0)
+
+
+async def test_a_refusal_is_counted_by_its_reason(seen: SeenPlatform, http: httpx.AsyncClient) -> None:
+    labels = {"method": "StreamChat", "code": "NOT_FOUND", "reason": "MODEL_UNKNOWN"}
+    before = seen.total("aichat_rpc_calls_total", **labels)
+    assert (await http.post(CHAT, json=chat_body("Hello", model="no-such-model"))).status_code == 404
+    await until(lambda: seen.total("aichat_rpc_calls_total", **labels) == before + 1)
+
+
+async def test_a_vendors_failure_is_counted(seen: SeenPlatform, http: httpx.AsyncClient) -> None:
+    labels = {"provider": "anthropic", "reason": "PROVIDER_REQUEST_REJECTED", "then": "failed"}
+    before = seen.total("aichat_vendor_failures_total", **labels)
+    await http.post(CHAT, json=chat_body(script(status=400)))
+    await until(lambda: seen.total("aichat_vendor_failures_total", **labels) == before + 1)
+
+
+async def test_p06_a_turn_with_unchecked_quotas_is_counted(seen: SeenPlatform, http: httpx.AsyncClient) -> None:
+    before = seen.total("aichat_quota_unchecked_total")
+    owner = await asyncpg.connect(seen.platform.database_url)
+    try:
+        await owner.execute("REVOKE SELECT ON aichat.quotas FROM aichat_app")
+        await chat_events(http, "Hello")
+    finally:
+        await owner.execute("GRANT SELECT ON aichat.quotas TO aichat_app")
+        await owner.close()
+    assert seen.total("aichat_quota_unchecked_total") == before + 1
+
+
+async def test_each_process_tells_its_own(seen: SeenPlatform) -> None:
+    assert len(seen.metrics) == len(seen.platform.upstreams)
+    cpu = [
+        value
+        for address in seen.metrics
+        for name, _, value in seen.samples(address)
+        if name == "process_cpu_seconds_total"
+    ]
+    assert len(cpu) == len(seen.metrics)
+    assert all(cpu)

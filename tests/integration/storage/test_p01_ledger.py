@@ -1,0 +1,122 @@
+"""Promise 1: the books have each generation once, with its answer, at the cost that the answer shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import asyncpg
+import pytest
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.identity import Principal
+from aichat_server.domain.usage import Usage
+from aichat_server.services.conversations import Conversations
+from aichat_server.storage.database import Database
+from aichat_server.storage.turns import GenerationState
+
+from tests.integration.storage.ledger import begin, books, costing
+from tests.integration.storage.rows import connection
+from tests.integration.storage.turns import COST, PRICE_VERSION, completed, failed, turn
+
+
+async def test_an_answer_is_on_the_books_with_all_that_it_was(
+    postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    begun = await database.turns.begin(turn(principal))
+    assert await books(postgres, principal.org_id) == []
+    answer = await database.turns.end(replace(completed(principal, begun), first_delta_ms=7))
+    (event,) = await books(postgres, principal.org_id)
+    assert answer is not None
+    assert answer.answer is not None
+    assert event["cost_nano_usd"] == answer.answer.cost == COST
+    assert event["occurred_at"] <= answer.created_at
+    found = dict(event)
+    del found["occurred_at"]
+    assert found.pop("duration_ms") >= 0
+    assert found == {
+        "org_id": principal.org_id,
+        "generation_id": begun.generation_id,
+        "conversation_id": begun.conversation_id,
+        "member_id": principal.member_id,
+        "key_id": None,
+        "provider": "vendor",
+        "model": "model-1",
+        "price_version": PRICE_VERSION,
+        "input_tokens": 10,
+        "cache_read_tokens": 20,
+        "cache_write_tokens": 30,
+        "cache_write_1h_tokens": 50,
+        "output_tokens": 40,
+        "reasoning_tokens": 5,
+        "web_searches": 6,
+        "raw_usage": '{"input_tokens": 60}',
+        "quality": "exact",
+        "estimate_reason": None,
+        "cost_nano_usd": COST,
+        "error_reason": None,
+        "first_delta_ms": 7,
+    }
+
+
+async def test_ending_again_books_nothing_more(postgres: Postgres, database: Database, principal: Principal) -> None:
+    begun = await database.turns.begin(turn(principal))
+    await database.turns.end(completed(principal, begun))
+    before = await books(postgres, principal.org_id)
+    await database.turns.end(costing(completed(principal, begun), 1))
+    await database.turns.end(failed(principal, begun))
+    assert await books(postgres, principal.org_id) == before
+    assert len(before) == 1
+
+
+async def test_what_the_vendor_was_asked_for_is_booked_whatever_became_of_it(
+    postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    refused = await database.turns.begin(turn(principal))
+    await database.turns.end(failed(principal, refused))
+    deleted = await database.turns.begin(turn(principal))
+    await Conversations(database).delete(principal, deleted.conversation_id)
+    await database.turns.end(completed(principal, deleted))
+    events = await books(postgres, principal.org_id)
+    assert [event["generation_id"] for event in events] == [refused.generation_id, deleted.generation_id]
+    assert [event["cost_nano_usd"] for event in events] == [COST, COST]
+
+
+async def test_a_failed_turn_without_usage_is_not_on_the_books(
+    postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    begun = await database.turns.begin(turn(principal))
+    await database.turns.end(costing(replace(failed(principal, begun), usage=Usage(), raw_usage={}), 0))
+    assert await books(postgres, principal.org_id) == []
+
+
+@pytest.mark.parametrize("state", [GenerationState.FAILED, GenerationState.INTERRUPTED])
+async def test_what_broke_off_is_charged_at_most_its_hold(
+    postgres: Postgres, database: Database, principal: Principal, state: GenerationState
+) -> None:
+    for cost in (70, 50):
+        begun = await begin(database, principal, 60)
+        answer = await database.turns.end(costing(failed(principal, begun, "Half", state), cost))
+        assert answer is not None
+        assert answer.answer is not None
+        assert answer.answer.cost == min(cost, 60)
+    assert [event["cost_nano_usd"] for event in await books(postgres, principal.org_id)] == [60, 50]
+
+
+async def test_an_estimate_says_why(postgres: Postgres, database: Database, principal: Principal) -> None:
+    usage = Usage(input=3, output=1, estimated=True)
+    for make in (completed, failed):
+        begun = await database.turns.begin(turn(principal))
+        await database.turns.end(replace(make(principal, begun), usage=usage))
+    found = [(event["quality"], event["estimate_reason"]) for event in await books(postgres, principal.org_id)]
+    assert found == [("estimated", "USAGE_MISSING"), ("estimated", "PROVIDER_TIMEOUT")]
+
+
+@pytest.mark.parametrize("table", ["usage_events", "prices"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE aichat.{} SET model = 'x'", "DELETE FROM aichat.{}", "TRUNCATE aichat.{}"]
+)
+async def test_nobody_changes_the_books_or_a_price(postgres: Postgres, table: str, statement: str) -> None:
+    async with connection(postgres.app_url) as app, connection(postgres.owner_url) as owner:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await app.execute(statement.format(table))
+        with pytest.raises(asyncpg.RestrictViolationError, match="added to, never changed"):
+            await owner.execute(statement.format(table))

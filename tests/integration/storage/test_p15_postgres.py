@@ -1,0 +1,133 @@
+"""Promise 15: a database that goes away, hangs, or drops its connections."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from aichat_sandbox.postgres import Postgres, run_postgres
+from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.identity import Principal
+from aichat_server.services.conversations import Conversations
+from aichat_server.storage import pool
+from aichat_server.storage.database import Database, open_database
+from aichat_server.storage.migrate import migrate
+
+from tests.integration.storage.rows import connection
+from tests.integration.storage.turns import completed, exchange, turn
+
+
+async def _unavailable(call: Awaitable[object]) -> None:
+    with pytest.raises(AichatError) as caught:
+        await call
+    assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+    assert caught.value.retry_after is not None
+    assert caught.value.__cause__ is not None
+
+
+async def _open(url: str) -> None:
+    async with open_database(url):
+        pass
+
+
+async def test_calls_fail_typed_when_it_has_gone(folder: Path) -> None:
+    principal = Principal(uuid4(), uuid4())
+    conversation_id = uuid4()
+    server = run_postgres(folder)
+    postgres = await server.__aenter__()
+    await migrate(postgres.owner_url, postgres.app_url)
+    async with open_database(postgres.app_url) as database:
+        async with database.tenant(principal.org_id, principal.member_id) as tenant:
+            await tenant.organizations.ensure("Test", principal.member_id)
+        begun = await database.turns.begin(turn(principal))
+        await server.__aexit__(None, None, None)
+        for _ in range(2):
+            await _unavailable(database.turns.begin(turn(principal)))
+            await _unavailable(database.turns.end(completed(principal, begun)))
+            await _unavailable(Conversations(database).get(principal, conversation_id))
+            await _unavailable(database.check_role())
+    await _unavailable(_open(postgres.app_url))
+
+
+async def _drop_connections(postgres: Postgres) -> None:
+    """Ends every connection of the server's role, and waits until they are gone."""
+    async with connection(postgres.owner_url) as owner:
+        pids = await owner.fetchval("SELECT array_agg(pid) FROM pg_stat_activity WHERE usename = 'aichat_app'")
+        await owner.execute("SELECT pg_terminate_backend(pid) FROM unnest($1::integer[]) AS pid", pids)
+        # By pid, since the server's pool makes new ones at once.
+        while await owner.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY($1)", pids):
+            await asyncio.sleep(0)
+
+
+async def test_dropped_connections_are_replaced(postgres: Postgres, database: Database, principal: Principal) -> None:
+    answer = await exchange(database, principal)
+    conversations = Conversations(database)
+    before = await conversations.get(principal, answer.conversation_id)
+    await _drop_connections(postgres)
+    assert await conversations.get(principal, answer.conversation_id) == before
+    await exchange(database, principal, conversation_id=answer.conversation_id)
+
+
+async def test_a_transaction_that_loses_its_connection_fails_typed_and_leaves_nothing(
+    postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    async def lose() -> None:
+        async with database.tenant(principal.org_id, principal.member_id) as tenant:
+            await tenant.conversations.create(uuid4(), principal.member_id, "Lost")
+            await _drop_connections(postgres)
+
+    await _unavailable(lose())
+    assert (await Conversations(database).list(principal, 10)).items == ()
+
+
+async def test_an_error_inside_a_transaction_takes_it_back(database: Database, principal: Principal) -> None:
+    async def fail() -> None:
+        async with database.tenant(principal.org_id, principal.member_id) as tenant:
+            await tenant.conversations.create(uuid4(), principal.member_id, "Never")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert (await Conversations(database).list(principal, 10)).items == ()
+
+
+async def test_one_that_accepts_and_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        await _unavailable(_open(f"postgresql://aichat_app:secret@127.0.0.1:{port}/postgres"))
+
+
+async def test_a_wrong_password_is_no_riddle_and_no_leak(postgres: Postgres) -> None:
+    with pytest.raises(AichatError) as caught:
+        await _open(postgres.app_url.replace(postgres.app_password, "wrong-secret"))
+    assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+    assert "password authentication failed" in str(caught.value.__cause__)
+    assert "wrong-secret" not in f"{caught.value}{caught.value.__cause__}"
+
+
+@pytest.mark.parametrize("prepared_statements", [True, False])
+async def test_behind_a_pooler_no_statement_has_a_name(
+    postgres: Postgres, principal: Principal, prepared_statements: bool
+) -> None:
+    before = len(postgres.log.read_bytes())
+    async with connection(postgres.owner_url) as owner:
+        await owner.execute("ALTER ROLE aichat_app SET log_statement = 'all'")
+        try:
+            async with open_database(postgres.app_url, prepared_statements=prepared_statements) as database:
+                answer = await exchange(database, principal)
+                conversations = Conversations(database)
+                for _ in range(2):
+                    await conversations.list_messages(principal, answer.conversation_id, 10)
+                    await exchange(database, principal, conversation_id=answer.conversation_id)
+        finally:
+            await owner.execute("ALTER ROLE aichat_app RESET log_statement")
+    log = postgres.log.read_bytes()[before:].decode()
+    assert (
+        "execute <unnamed>: SELECT path, earlier, unchecked FROM aichat.begin_turn" in log
+    ) is not prepared_statements
+    assert ("execute __asyncpg" in log) is prepared_statements

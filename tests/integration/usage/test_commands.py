@@ -1,0 +1,54 @@
+"""Usage's sums and time zones, as operators look after them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from uuid import uuid4
+
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.identity import Principal
+from aichat_server.services.rollups import Rollups
+from aichat_server.storage.database import Database
+
+from tests.integration.storage.rows import connection
+from tests.integration.usage.books import LATER, NOON, Entry, add
+
+
+async def run(settings: dict[str, str], *arguments: str) -> tuple[int | None, str]:
+    command = (sys.executable, "-m", "aichat_server", *arguments)
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *command, env=settings, stdout=pipe, stderr=asyncio.subprocess.STDOUT
+    )
+    printed, _ = await process.communicate()
+    return process.returncode, printed.decode()
+
+
+async def test_sums_are_checked_and_mended(
+    server_settings: dict[str, str], postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    whose = ("--organization-id", str(principal.org_id))
+    await add(postgres, principal, Entry(NOON))
+    await Rollups(database).run(LATER)
+    async with connection(postgres.owner_url) as owner:
+        await owner.execute("UPDATE aichat.usage_hourly SET turns = 2 WHERE org_id = $1", principal.org_id)
+    assert await run(server_settings, "usage", "verify", *whose) == (
+        1,
+        "2026-03-10T12:00Z is not what the ledger says\n",
+    )
+    code, printed = await run(server_settings, "usage", "rebuild", *whose)
+    assert (code, printed.split(" ", 1)[1]) == (0, "hours summed up\n")
+    assert await run(server_settings, "usage", "verify", *whose) == (0, "")
+
+
+async def test_the_time_zone_is_set(server_settings: dict[str, str], database: Database, principal: Principal) -> None:
+    command = ("organizations", "set-time-zone", "--organization-id")
+    whose = (*command, str(principal.org_id))
+    assert await run(server_settings, *whose, "--zone", "Europe/Berlin") == (0, "")
+    async with database.tenant(principal.org_id) as tenant:
+        assert await tenant.organizations.time_zone() == "Europe/Berlin"
+    code, printed = await run(server_settings, *whose, "--zone", "Berlin")
+    assert (code, printed) == (1, "Berlin names no time zone: take an IANA name, such as Europe/Berlin\n")
+    code, printed = await run(server_settings, *command, str(uuid4()), "--zone", "UTC")
+    assert (code, printed) == (1, "there is no such organisation\n")

@@ -1,0 +1,97 @@
+"""A replica that is read, a Redis between the servers, and the workers' real command."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from aichat_sandbox.postgres import Postgres
+from aichat_server.gateways.journal import JournalStreams
+from aichat_server.services.orphans import Orphans, Reaped
+from aichat_server.storage.database import Database
+
+from tests.fixtures.redis import RedisUnderTest, run_redis
+from tests.fixtures.server import RunServer, ServerUnderTest
+from tests.integration.storage.rows import connection
+
+MODEL, PROVIDER = "gpt-6-luna", "openai"
+
+
+@pytest.fixture(scope="session")
+async def redis() -> AsyncGenerator[RedisUnderTest, None]:
+    """One for all of these tests. A test that stops it lets it go on."""
+    async with run_redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def reader(run_server: RunServer, redis: RedisUnderTest) -> AsyncGenerator[ServerUnderTest, None]:
+    """The replica that lives on."""
+    async with run_server(REDIS_URL=redis.url, AICHAT_HEARTBEAT_SECONDS="0.3", AICHAT_LEASE_SECONDS="15") as server:
+        yield server
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`python -m aichat_workers` while it runs."""
+
+    process: asyncio.subprocess.Process
+    log: Path
+
+
+Workers = Callable[..., AbstractAsyncContextManager[Command]]
+
+
+@pytest.fixture(scope="session")
+def workers(
+    server_settings: dict[str, str], redis: RedisUnderTest, tmp_path_factory: pytest.TempPathFactory
+) -> Workers:
+    """Starts a command of the workers, and kills what is left of it."""
+
+    @asynccontextmanager
+    async def start(*arguments: str) -> AsyncGenerator[Command, None]:
+        folder = tmp_path_factory.mktemp("workers")
+        environment = {**server_settings, "REDIS_URL": redis.url}
+        with (folder / "log").open("wb") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "aichat_workers", *arguments, cwd=folder, env=environment, stdout=log, stderr=log
+            )
+        try:
+            yield Command(process, folder / "log")
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+    return start
+
+
+Reap = Callable[[], Awaitable[Reaped]]
+
+
+@pytest.fixture
+def reap(database: Database, redis: RedisUnderTest) -> Reap:
+    """Does the job once."""
+    streams = JournalStreams(redis.client, retention_seconds=600)
+    orphans = Orphans(database, streams, journal_retention_seconds=600)
+    return lambda: orphans.reap(datetime.now(UTC))
+
+
+async def expire(postgres: Postgres, org_id: UUID) -> None:
+    """Lets every lease of an organisation be over now."""
+    async with connection(postgres.owner_url) as owner:
+        await owner.execute("UPDATE aichat.leases SET expires_at = now() WHERE org_id = $1", org_id)
+
+
+async def generations(postgres: Postgres, org_id: UUID) -> dict[str, str]:
+    """The states of an organisation's generations, by id."""
+    async with connection(postgres.owner_url) as owner:
+        rows = await owner.fetch("SELECT generation_id, state FROM aichat.generations WHERE org_id = $1", org_id)
+    return {str(row["generation_id"]): row["state"] for row in rows}

@@ -1,0 +1,177 @@
+"""Promise 6: every hold of a lost turn is settled, once, by what its journal tells, and for no more than was held."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.events import ReasoningDelta, TextDelta
+from aichat_server.domain.identity import Principal
+from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.stream import (
+    BEGINNING,
+    GenerationKey,
+    Portion,
+    Position,
+    Started,
+    StreamEvent,
+    UsageSoFar,
+)
+from aichat_server.domain.usage import Usage
+from aichat_server.gateways.journal import Append, JournalStreams
+from aichat_server.gateways.redis import open_redis
+from aichat_server.services.conversations import Conversations
+from aichat_server.services.orphans import Orphans
+from aichat_server.storage.database import Database
+from aichat_server.storage.turns import TurnBegun
+
+from tests.fixtures.redis import RedisUnderTest
+from tests.integration.storage.ledger import books, holding, limit
+from tests.integration.storage.rows import connection, owner_rows
+from tests.integration.storage.turns import turn
+from tests.integration.workers.conftest import MODEL, PROVIDER, Reap, expire
+
+MUCH = 10**12
+
+
+@pytest.fixture
+def streams(redis: RedisUnderTest) -> JournalStreams:
+    return JournalStreams(redis.client, retention_seconds=600)
+
+
+async def begin(database: Database, principal: Principal, text: str = "Hello", held: int = MUCH) -> TurnBegun:
+    return await database.turns.begin(holding(replace(turn(principal, text), model=MODEL, provider=PROVIDER), held))
+
+
+async def write(
+    streams: JournalStreams, principal: Principal, begun: TurnBegun, *events: StreamEvent, model: str = MODEL,
+    provider: str = PROVIDER,
+) -> None:  # fmt: skip
+    """Leaves a journal behind, its beginning and each event in a portion of its own."""
+    key, last = GenerationKey(principal.org_id, begun.generation_id), BEGINNING
+    ids = (begun.generation_id, begun.conversation_id, begun.user_message_id, begun.message_id)
+    for event in (Started(*ids, model, provider, MODEL), *events):
+        portion = Portion(Position(last.sequence + 1, ended=False), (event,))
+        [last] = await streams.append([Append(key, last, portion)])
+
+
+async def stored(postgres: Postgres, principal: Principal) -> asyncpg.Record:
+    (generation,) = (await owner_rows(postgres, principal.org_id))["generations"]
+    return generation
+
+
+async def leases(postgres: Postgres, principal: Principal) -> Sequence[asyncpg.Record]:
+    async with connection(postgres.owner_url) as owner:
+        return await owner.fetch(
+            "SELECT generation_id FROM aichat.leases WHERE org_id = $1 "
+            "UNION ALL SELECT generation_id FROM aichat.holds WHERE org_id = $1",
+            principal.org_id,
+        )
+
+
+async def test_what_the_vendor_never_came_to_say_is_estimated_from_what_had_come(
+    postgres: Postgres, database: Database, principal: Principal, streams: JournalStreams, reap: Reap
+) -> None:
+    begun = await begin(database, principal, "x" * 40)
+    await write(streams, principal, begun, ReasoningDelta("r" * 8), TextDelta("a" * 20), TextDelta("b" * 20))
+    await expire(postgres, principal.org_id)
+    await reap()
+    (event,) = await books(postgres, principal.org_id)
+    assert [event[name] for name in ("input_tokens", "output_tokens", "reasoning_tokens")] == [10, 12, 2]
+    assert (event["quality"], event["estimate_reason"]) == ("estimated", "SERVER_LOST")
+    assert await leases(postgres, principal) == []
+
+
+async def test_what_the_vendor_had_counted_counts_at_the_price_of_the_model_that_answered(
+    postgres: Postgres, database: Database, principal: Principal, streams: JournalStreams, reap: Reap
+) -> None:
+    begun = await begin(database, principal)
+    counted = Usage(input=1000, cache_read=500, cache_write=0, output=1)
+    events = (UsageSoFar(counted, NanoUsd(1)), TextDelta("a" * 400))
+    await write(streams, principal, begun, *events, model="claude-sonnet-5-5", provider="anthropic")
+    await expire(postgres, principal.org_id)
+    await reap()
+    (event,) = await books(postgres, principal.org_id)
+    assert [event[name] for name in ("input_tokens", "cache_read_tokens", "output_tokens")] == [1000, 500, 100]
+    assert (event["model"], event["provider"]) == ("claude-sonnet-5-5", "anthropic")
+    generation = await stored(postgres, principal)
+    assert (generation["model"], generation["requested_model"]) == ("claude-sonnet-5-5", MODEL)
+
+
+async def test_no_more_is_charged_than_was_held(
+    postgres: Postgres, database: Database, principal: Principal, streams: JournalStreams, reap: Reap
+) -> None:
+    await limit(database, principal, 1000)
+    begun = await begin(database, principal, held=7)
+    await write(streams, principal, begun, TextDelta("a" * 4000))
+    await expire(postgres, principal.org_id)
+    await reap()
+    (event,) = await books(postgres, principal.org_id)
+    assert event["cost_nano_usd"] == 7
+
+
+async def test_several_workers_at_once_charge_once(
+    postgres: Postgres, database: Database, principal: Principal, streams: JournalStreams, reap: Reap
+) -> None:
+    for _ in range(5):
+        await write(streams, principal, await begin(database, principal), TextDelta("a"))
+    await expire(postgres, principal.org_id)
+    await asyncio.gather(*(reap() for _ in range(4)))
+    assert len(await books(postgres, principal.org_id)) == 5
+    assert await leases(postgres, principal) == []
+    assert len((await owner_rows(postgres, principal.org_id))["messages"]) == 10
+
+
+async def test_a_conversation_that_was_deleted_gets_no_answer_and_is_charged(
+    postgres: Postgres, database: Database, principal: Principal, streams: JournalStreams, reap: Reap
+) -> None:
+    begun = await begin(database, principal)
+    await write(streams, principal, begun, TextDelta("a"))
+    await Conversations(database).delete(principal, begun.conversation_id)
+    await expire(postgres, principal.org_id)
+    await reap()
+    assert list(await owner_rows(postgres, principal.org_id)) == ["generations"]
+    assert len(await books(postgres, principal.org_id)) == 1
+
+
+async def test_a_journal_that_cannot_be_read_is_waited_for_as_long_as_it_may_be_there(
+    postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    begun = await begin(database, principal)
+    await expire(postgres, principal.org_id)
+    now = datetime.now(UTC)
+    # Nobody listens there.
+    async with open_redis("redis://127.0.0.1:1/0") as away:
+        orphans = Orphans(database, JournalStreams(away, retention_seconds=600), journal_retention_seconds=600)
+        assert (await orphans.reap(now)).left
+        assert (await stored(postgres, principal))["state"] == "running"
+        assert [row["generation_id"] for row in await leases(postgres, principal)] == [begun.generation_id] * 2
+        await orphans.reap(now + timedelta(seconds=601))
+    assert (await stored(postgres, principal))["state"] == "interrupted"
+    assert await leases(postgres, principal) == []
+
+
+async def test_a_worker_whose_clock_is_ahead_ends_nothing_too_early(
+    postgres: Postgres, database: Database, principal: Principal, streams: JournalStreams
+) -> None:
+    await begin(database, principal)
+    orphans = Orphans(database, streams, journal_retention_seconds=600)
+    await orphans.reap(datetime.now(UTC) + timedelta(days=1))
+    assert (await stored(postgres, principal))["state"] == "running"
+
+
+async def test_one_that_cannot_be_ended_keeps_no_other(
+    postgres: Postgres, database: Database, principal: Principal, streams: JournalStreams, reap: Reap
+) -> None:
+    unknown = await database.turns.begin(turn(principal))
+    await write(streams, principal, unknown, TextDelta("a"), model="model-1", provider="vendor")
+    known = await begin(database, principal)
+    await write(streams, principal, known, TextDelta("a"))
+    await expire(postgres, principal.org_id)
+    assert (await reap()).left
+    assert [event["generation_id"] for event in await books(postgres, principal.org_id)] == [known.generation_id]

@@ -1,0 +1,45 @@
+"""The queue of jobs: Dramatiq on Redis. Nothing in it needs to last, since every job is derived from the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from aichat_server.app.jobs import Jobs
+from dramatiq import actor
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import Retries
+from periodiq import PeriodiqMiddleware, cron
+from redis import Redis
+
+from aichat_workers.registry import JOBS, Job
+from aichat_workers.runs import run
+
+QUEUE = "jobs"
+_NAMESPACE = "aichat:jobs"
+_CONNECT_SECONDS = 1.0
+_ANSWER_SECONDS = 5.0
+# A run that was due longer ago is not made up for: the next one does its work, too.
+_LATE_SECONDS = 30
+
+
+def open_broker(url: str) -> RedisBroker:
+    """The queue in the Redis at `url`; it connects when it is used."""
+    client = Redis.from_url(url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_ANSWER_SECONDS)
+    # A run that fails is not repeated, for the same reason; it stays among the dead letters for a week.
+    middleware = [PeriodiqMiddleware(skip_delay=_LATE_SECONDS), Retries(max_retries=0)]
+    return RedisBroker(client=client, namespace=_NAMESPACE, middleware=middleware)  # type: ignore[no-untyped-call]
+
+
+def declare_actors(broker: RedisBroker, jobs: Jobs, loop: asyncio.AbstractEventLoop) -> None:
+    """Makes an actor of each job, which runs it on `loop`."""
+    for job in JOBS.values():
+        declare = actor(broker=broker, actor_name=job.name, queue_name=QUEUE, periodic=cron(job.schedule))
+        declare(_act(job, jobs, loop))
+
+
+def _act(job: Job, jobs: Jobs, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+    def act() -> None:
+        asyncio.run_coroutine_threadsafe(run(job, jobs), loop).result()
+
+    return act

@@ -1,0 +1,45 @@
+"""`serve`: sends jobs to the queue when they are due, and runs those that are in it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import structlog
+from aichat_server.app.background import running
+from aichat_server.app.jobs import build_jobs
+from aichat_server.settings import Settings, SettingsError
+from dramatiq import Worker
+
+from aichat_workers.broker import declare_actors, open_broker
+from aichat_workers.schedule import keep_schedule
+
+_log = structlog.get_logger()
+
+_THREADS = 4
+
+
+async def serve(settings: Settings) -> int:
+    """Works until SIGTERM or SIGINT, then lets what runs finish; returns the exit code.
+
+    SettingsError without REDIS_URL.
+    """
+    if settings.redis_url is None:
+        raise SettingsError("REDIS_URL: missing; the jobs are queued there")
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with build_jobs(settings) as jobs:
+        broker = open_broker(str(settings.redis_url))
+        declare_actors(broker, jobs, loop)
+        # Its threads wait for the queue; the jobs themselves run on this loop.
+        worker = Worker(broker, worker_threads=_THREADS)
+        worker.start()
+        async with running(keep_schedule(broker)):
+            _log.info("working", jobs=sorted(broker.actors))
+            await stopping.wait()
+        _log.info("stopping", seconds=settings.drain_seconds)
+        await asyncio.to_thread(worker.stop, timeout=round(settings.drain_seconds * 1000))
+        broker.close()
+    return 0

@@ -13,6 +13,7 @@ from aichat_sandbox.postgres import Postgres, run_postgres
 from aichat_server.app.jobs import build_quota_warnings
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.plans import Plan
 from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
 from aichat_server.services.quotas import Quotas
 from aichat_server.services.warnings import QuotaWarnings
@@ -110,6 +111,8 @@ class Companies:
         assert principal.key_id
         async with self.database.tenant(principal.org_id, principal.member_id) as tenant:
             await tenant.organizations.ensure(name, principal.member_id)
+            # Free would have a quota of its own.
+            await tenant.organizations.set_plan(Plan.TEAM)
             await tenant.api_keys.add(principal.key_id, principal.member_id, b"hash", None)
         if email:
             await self._add_user(principal.member_id, email)

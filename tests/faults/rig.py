@@ -115,13 +115,15 @@ class Replica:
             self.process = await asyncio.create_subprocess_exec(
                 *command, cwd=self.folder, env=environment, stdin=PIPE, stderr=log
             )
-        serving, ended = asyncio.create_task(is_serving(self.channel)), asyncio.create_task(self.process.wait())
-        await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
-        if not serving.done():
-            serving.cancel()
-            raise RuntimeError(f"a server did not start:\n{self.log.read_text()}")
-        assert serving.result()
+        # Over a connection of its own: another may still be one to the server that was killed.
+        async with grpc.aio.insecure_channel(self.address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+            serving, ended = asyncio.create_task(is_serving(channel)), asyncio.create_task(self.process.wait())
+            await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
+            ended.cancel()
+            if not serving.done():
+                serving.cancel()
+                raise RuntimeError(f"a server did not start:\n{self.log.read_text()}")
+            assert serving.result()
 
     async def kill(self) -> None:
         assert self.process is not None

@@ -1,11 +1,14 @@
 """Promise 4: resuming on any replica yields exactly the missing events, or a typed error; never a second answer."""
 
 import asyncio
-from typing import cast
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import grpc
 import pytest
+from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.stream import BEGINNING, GenerationKey, Portion, Position
+from aichat_server.gateways.journal import Append, JournalStreams
 
 from tests.fixtures.redis import RedisUnderTest
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
@@ -95,8 +98,9 @@ async def test_unknown_and_foreign_generations_get_the_same_answer(
     call.cancel()
 
 
+@pytest.mark.parametrize("ended", [False, True])
 async def test_an_answer_whose_last_events_are_lost_comes_from_what_is_stored(
-    writer: ServerUnderTest, reader: ServerUnderTest, redis: RedisUnderTest, api_key: ApiKey
+    writer: ServerUnderTest, reader: ServerUnderTest, redis: RedisUnderTest, api_key: ApiKey, *, ended: bool
 ) -> None:
     request_id, text = str(uuid4()), script(words=5, interval_ms=80)
     events = await ask(writer, api_key, text, request_id=request_id)
@@ -104,8 +108,13 @@ async def test_an_answer_whose_last_events_are_lost_comes_from_what_is_stored(
     name = f"aichat:journal:{api_key.organization_id}:{generation}"
     await everything(resume(reader, api_key, generation))
     # As when its process is killed once the answer is stored, and before it is told.
-    [(last, _)] = cast("list[tuple[bytes, object]]", await redis.client.xrevrange(name, count=1))
-    await redis.client.xdel(name, last)
+    entries: Any = await redis.client.xrange(name)
+    await redis.client.delete(name)
+    for number, fields in entries[:-1]:
+        await redis.client.xadd(name, fields, id=number)
+    if ended:
+        # As when its process, for a long time, does not know that it is stored.
+        await end_as_unstored(redis, GenerationKey(UUID(api_key.organization_id), UUID(generation)))
     for again in (
         await ask(reader, api_key, text, request_id=request_id),
         [event async for event in resume(reader, api_key, generation)],
@@ -116,6 +125,14 @@ async def test_an_answer_whose_last_events_are_lost_comes_from_what_is_stored(
         assert text_of(again) == text_of(events)
         assert again[-1].completed == events[-1].completed
     assert (await refusal(resume(reader, api_key, generation, 2))).reason == "GENERATION_NOT_RESUMABLE"
+
+
+async def end_as_unstored(redis: RedisUnderTest, key: GenerationKey) -> None:
+    streams = JournalStreams(redis.client, retention_seconds=600)
+    *_, last = (await streams.read({key: BEGINNING}, 0.001))[key]
+    failure = AichatError(Reason.STORAGE_UNAVAILABLE, "the database cannot be reached")
+    end = Position(last.position.sequence, ended=True)
+    assert await streams.append([Append(key, last.position, Portion(end, (), failure))]) == [end]
 
 
 async def test_after_its_retention_an_answer_is_told_from_what_is_stored(

@@ -145,7 +145,7 @@ class _Mirror:
             for event in portion.events[have + 1 - first :]:
                 self.journal.append(event)
             if portion.position.ended:
-                self.journal.close(portion.failure)
+                self.journal.close(_told(portion.failure))
         self.was_read.set()
 
     async def silence(self, seconds: float) -> None:
@@ -155,3 +155,8 @@ class _Mirror:
             await asyncio.sleep(seconds)
             if self.journal.position == before:
                 return
+
+
+def _told(failure: AichatError | None) -> AichatError | JournalLostError | None:
+    """How the answer ended, by its journal. What its server could not store, the database knows another end of."""
+    return JournalLostError() if failure is not None and failure.reason is Reason.STORAGE_UNAVAILABLE else failure

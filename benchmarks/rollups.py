@@ -28,13 +28,13 @@ LATER = DAY + timedelta(days=2)
 _FILL = """
     INSERT INTO aichat.usage_events (
         org_id, generation_id, conversation_id, member_id, provider, model, price_version, input_tokens,
-        cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, raw_usage, quality, estimate_reason,
-        cost_nano_usd, error_reason, first_delta_ms, duration_ms, occurred_at
+        cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, web_searches,
+        raw_usage, quality, estimate_reason, cost_nano_usd, error_reason, first_delta_ms, duration_ms, occurred_at
     )
     SELECT
         md5('organization ' || n % $1)::uuid, md5('generation ' || n)::uuid, md5('conversation ' || n / 5000)::uuid,
         md5('member ' || n / $1 % 5)::uuid, 'vendor-' || n / $1 % 3, 'model-' || n / $1 % 3, 'epoch', n % 1000, 10, 5,
-        n % 500, 3, '{"input_tokens": 60, "output_tokens": 100}',
+        0, n % 500, 3, 0, '{"input_tokens": 60, "output_tokens": 100}',
         CASE WHEN n % 50 = 0 THEN 'estimated' ELSE 'exact' END,
         CASE WHEN n % 50 = 0 THEN 'PROVIDER_TIMEOUT' END, n % 1000000,
         CASE WHEN n % 50 = 0 THEN 'PROVIDER_TIMEOUT' END, 200 + n % 1000, 2000 + n % 10000,
@@ -51,7 +51,8 @@ _BARE = """
         org_id, date_trunc('hour', occurred_at, 'UTC'), provider, model, member_id,
         coalesce(key_id, '00000000-0000-0000-0000-000000000000'), coalesce(error_reason, ''), count(*),
         count(*) FILTER (WHERE quality = 'estimated'), sum(input_tokens), sum(cache_read_tokens),
-        sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(cost_nano_usd),
+        sum(cache_write_tokens), sum(cache_write_1h_tokens), sum(output_tokens), sum(reasoning_tokens),
+        sum(web_searches), sum(cost_nano_usd),
         array_agg(first_delta_ms), array_agg(duration_ms)
     FROM aichat.usage_events GROUP BY 1, 2, 3, 4, 5, 6, 7
 """

@@ -11,7 +11,9 @@ from benchmarks.processes import cpu_seconds
 from benchmarks.tables import Turns
 
 _WITHOUT_BOOKS = """
-CREATE OR REPLACE FUNCTION aichat.book(p_org_id uuid, p_generation_id uuid, p_price_version timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION aichat.book(
+    p_org_id uuid, p_generation_id uuid, p_price_version timestamptz, p_first_delta_ms integer, p_at timestamptz
+) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
 END

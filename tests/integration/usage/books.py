@@ -27,9 +27,9 @@ LATER = datetime(2035, 1, 1, tzinfo=UTC)
 _EVENT = """
     INSERT INTO aichat.usage_events (
         org_id, generation_id, conversation_id, member_id, key_id, provider, model, price_version, input_tokens,
-        cache_read_tokens, cache_write_tokens, output_tokens, reasoning_tokens, raw_usage, quality, estimate_reason,
-        cost_nano_usd, error_reason, first_delta_ms, duration_ms, occurred_at
-    ) VALUES ($1, $2, $3, $4, $5, $6, $7, 'epoch', $8, 1, 2, $9, 3, '{}', $10, $11, $12, $13, $14, $15, $16)
+        cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, web_searches,
+        raw_usage, quality, estimate_reason, cost_nano_usd, error_reason, first_delta_ms, duration_ms, occurred_at
+    ) VALUES ($1, $2, $3, $4, $5, $6, $7, 'epoch', $8, 1, 2, 4, $9, 3, 5, '{}', $10, $11, $12, $13, $14, $15, $16)
 """
 _FAILURE = """
     INSERT INTO aichat.failures (

@@ -79,6 +79,9 @@ def _environment(postgres: Postgres, upstream: str) -> dict[str, str]:
         "DATABASE_URL": postgres.app_url,
         "AICHAT_MIGRATION_DATABASE_URL": postgres.owner_url,
         "AICHAT_LOG_LEVEL": "warning",
+        # What goes on in the background is no turn's.
+        "AICHAT_LEASE_SECONDS": "600",
+        "AICHAT_PRICE_REFRESH_SECONDS": "3600",
         # Nobody waits for the streams that are left hanging.
         "AICHAT_DRAIN_SECONDS": "0",
         "OPENAI_API_KEY": "bench",

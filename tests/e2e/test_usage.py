@@ -45,7 +45,9 @@ async def test_sums_are_there_at_once(asked: httpx.AsyncClient, range_: dict[str
     (event,) = (await asked.get("/v1/usage/events", params=range_)).json()["events"]
     assert event["cost"] == total["cost"] != {}
     assert row["key_id"] == event["key_id"] != ""
-    assert (await asked.get("/v1/usage/quotas")).json() == {"quotas": []}
+    # The plan's own.
+    (quota,) = (await asked.get("/v1/usage/quotas")).json()["quotas"]
+    assert (quota["scope"], quota["used"]) == ("QUOTA_SCOPE_ORGANIZATION", total["cost"])
 
 
 async def test_the_books_are_a_download(asked: httpx.AsyncClient, range_: dict[str, str]) -> None:

@@ -169,7 +169,9 @@ async def test_quotas_tell_what_is_left_and_where_it_leads(client: Client, key: 
     await begin(database, principal, 300)
     now = datetime.now(UTC)
     await spend(database, principal, 400)
-    first, second = (await client.usage.GetQuotas(pb.GetQuotasRequest(), metadata=bearer(key.api_key))).quotas
+    told = (await client.usage.GetQuotas(pb.GetQuotasRequest(), metadata=bearer(key.api_key))).quotas
+    first, of_the_plan, second = told
+    assert (of_the_plan.scope, of_the_plan.period) == (pb.QUOTA_SCOPE_ORGANIZATION, pb.QUOTA_PERIOD_MONTH)
     assert (first.scope, first.scope_id, first.period) == (
         pb.QUOTA_SCOPE_ORGANIZATION, str(key.org_id), pb.QUOTA_PERIOD_DAY,
     )  # fmt: skip

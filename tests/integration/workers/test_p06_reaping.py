@@ -91,7 +91,7 @@ async def test_what_the_vendor_had_counted_counts_at_the_price_of_the_model_that
     postgres: Postgres, database: Database, principal: Principal, streams: JournalStreams, reap: Reap
 ) -> None:
     begun = await begin(database, principal)
-    counted = Usage(input=1000, cache_read=500, cache_write=0, output=1)
+    counted = Usage(input=1000, cache_read=500, cache_write=0, output=1, estimated=True)
     events = (UsageSoFar(counted, NanoUsd(1)), TextDelta("a" * 400))
     await write(streams, principal, begun, *events, model="claude-sonnet-5-5", provider="anthropic")
     await expire(postgres, principal.org_id)

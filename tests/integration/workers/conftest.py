@@ -24,6 +24,13 @@ from tests.integration.storage.rows import connection
 MODEL, PROVIDER = "gpt-6-luna", "openai"
 
 
+@pytest.fixture(scope="module", autouse=True)
+async def nothing_left(postgres: Postgres) -> None:
+    """What other tests began and never ended is no work for the workers of these."""
+    async with connection(postgres.owner_url) as owner:
+        await owner.execute("DELETE FROM aichat.leases")
+
+
 @pytest.fixture(scope="session")
 async def redis() -> AsyncGenerator[RedisUnderTest, None]:
     """One for all of these tests. A test that stops it lets it go on."""

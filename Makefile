@@ -44,7 +44,7 @@ test: $(READY) $(NODE_READY) ## Run every test, against real Postgres, Redis and
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup
 
 faults: $(READY) ## Break everything under load, again and again: `make test` does a little of it, this most of an hour.
-	AICHAT_FAULTS=full $(BIN)/python -m pytest tests/faults --verbose
+	AICHAT_FAULTS=full $(BIN)/python -m pytest tests/faults --verbose --timeout 1800
 
 check: $(READY) $(NODE_READY) ## Check format, types, imports, sizes, the contract and generated code.
 	$(BIN)/ruff format --check .

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from alembic import op
+from aichat_server.storage.scripts import run_scripts
 
 revision = "0005"
 down_revision = "0003"
 
 
 def upgrade() -> None:
-    for name in ("tables", "reading", "roll_up", "mending", "rights"):
-        _run(name)
+    run_scripts(__file__, "tables", "reading", "roll_up", "mending", "rights")
 
 
 def downgrade() -> None:
-    _run("downgrade")
-
-
-def _run(name: str) -> None:
-    script = Path(__file__).with_name(revision).joinpath(f"{name}.sql").read_text(encoding="utf-8")
-    # Straight to the driver: it takes a script of many statements, and sees no parameter in `::`.
-    op.get_bind().connection.run_async(lambda driver: driver.execute(script))
+    run_scripts(__file__, "downgrade")

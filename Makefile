@@ -41,7 +41,7 @@ chat: $(READY) ## Chat with the platform that `make run` started: make chat TEXT
 	@exec $(BIN)/aichat chat $(if $(MODEL),--model '$(MODEL)') $(if $(TEXT),'$(TEXT)')
 
 test: $(READY) $(NODE_READY) ## Run every test, against real Postgres, Redis and Envoy.
-	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 faults: $(READY) ## Break everything under load, again and again: `make test` does a little of it, this most of an hour.
 	AICHAT_FAULTS=full $(BIN)/python -m pytest tests/faults --verbose --timeout 1800

@@ -37,6 +37,7 @@ KEYS = ((), *((("authorization", word),) for word in ("Bearer ak_wrong", "Bearer
 @pytest.fixture(scope="module")
 async def edge(_rig: Rig) -> AsyncGenerator[str, None]:
     """The URL of an edge in front of the rig's servers."""
+    await _rig.up()
     with TemporaryDirectory(prefix="aichat-") as folder:
         async with Supervisor(Path(folder)) as supervisor:
             environment = {"PATH": _rig.replicas[0].settings["PATH"]}

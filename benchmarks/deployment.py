@@ -82,6 +82,7 @@ def _environment(postgres: Postgres, upstream: str) -> dict[str, str]:
         # What goes on in the background is no turn's.
         "AICHAT_LEASE_SECONDS": "600",
         "AICHAT_PRICE_REFRESH_SECONDS": "3600",
+        "AICHAT_AUTH_CACHE_SECONDS": "3600",
         # Nobody waits for the streams that are left hanging.
         "AICHAT_DRAIN_SECONDS": "0",
         "OPENAI_API_KEY": "bench",

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from aichat_server.gateways.backlog_metrics import BacklogMetrics
+from aichat_server.gateways.jobs_metrics import JobsMetrics
 from aichat_server.gateways.metrics import Metrics
 from prometheus_client import CollectorRegistry
 
@@ -26,7 +26,7 @@ def _metrics() -> dict[str, set[str]]:
     """Every metric, as the documents name it, and the names that queries have for it."""
     registry = CollectorRegistry()
     Metrics(registry)
-    BacklogMetrics(registry)
+    JobsMetrics(registry)
     told = {}
     for family in registry.collect():
         names = {family.name + suffix for suffix in SUFFIXES[family.type]}

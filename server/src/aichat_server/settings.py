@@ -125,6 +125,7 @@ class Settings(BaseSettings):
     environment: Annotated[Literal["development", "production"], Field(alias="AICHAT_ENVIRONMENT")] = "production"
     listen: Annotated[CommaSeparated, Field(alias="AICHAT_LISTEN", min_length=1)] = ("127.0.0.1:50051",)
     metrics_listen: Annotated[CommaSeparated, Field(alias="AICHAT_METRICS_LISTEN")] = ()
+    worker_metrics_listen: Annotated[str | None, Field(alias="AICHAT_WORKER_METRICS_LISTEN")] = None
     otlp_endpoint: Annotated[str | None, Field(alias="OTEL_EXPORTER_OTLP_ENDPOINT", pattern="^https?://[^/]+/?$")] = (
         None
     )
@@ -176,11 +177,16 @@ class Settings(BaseSettings):
     @field_validator("metrics_listen")
     @classmethod
     def _check_addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
-        for address in addresses:
-            host, _, port = address.rpartition(":")
-            if not host or not port.isdecimal() or int(port) > MAX_PORT:
-                raise ValueError("write each as host:port, for example 127.0.0.1:9464")
+        if not all(map(_is_address, addresses)):
+            raise ValueError("write each as host:port, for example 127.0.0.1:9464")
         return addresses
+
+    @field_validator("worker_metrics_listen")
+    @classmethod
+    def _check_address(cls, address: str | None) -> str | None:
+        if address is not None and not _is_address(address):
+            raise ValueError("write it as host:port, for example 127.0.0.1:9465")
+        return address
 
     @model_validator(mode="after")
     def _check_metrics(self) -> Self:
@@ -193,6 +199,11 @@ class Settings(BaseSettings):
         if self.supabase_jwt_secret is not None and self.supabase_url is None:
             raise ValueError("SUPABASE_JWT_SECRET needs SUPABASE_URL, which names the issuer of the tokens")
         return self
+
+
+def _is_address(value: str) -> bool:
+    host, _, port = value.rpartition(":")
+    return bool(host) and port.isdecimal() and int(port) <= MAX_PORT
 
 
 def _is_sender(value: str) -> bool:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import pytest
-from aichat_server.domain.backlog import QueueDepth
-from aichat_server.gateways.queues import queue_depths
+from aichat_server.domain.jobs import QUEUE, QueueDepth
+from aichat_server.gateways.queues import queue_depth
 from aichat_server.gateways.redis import RedisUnavailableError
+from aichat_workers.broker import open_broker
+from dramatiq import Message
 
 from tests.fixtures.redis import RedisUnderTest
 
 
-async def test_each_queue_has_its_depth(redis: RedisUnderTest) -> None:
-    await redis.client.rpush("dramatiq:mail", "a", "b", "c")
-    await redis.client.rpush("dramatiq:mail.DQ", "d", "e")
-    await redis.client.zadd("dramatiq:mail.XQ", {"f": 1})
-    depths = await queue_depths(redis.client, ["mail", "unused"])
-    assert depths == {"mail": QueueDepth(3, 2, 1), "unused": QueueDepth(0, 0, 0)}
+async def test_the_queue_has_its_depth(redis: RedisUnderTest) -> None:
+    assert await queue_depth(redis.client) == QueueDepth(0, 0, 0)
+    broker = open_broker(redis.url)
+    broker.declare_queue(QUEUE)
+    broker.enqueue(Message(QUEUE, "orphans", (), {}, {}))
+    broker.enqueue(Message(QUEUE, "orphans", (), {}, {}))
+    broker.enqueue(Message(QUEUE, "orphans", (), {}, {}), delay=60_000)
+    broker.client.close()
+    assert await queue_depth(redis.client) == QueueDepth(waiting=2, delayed=1, dead=0)
     await redis.kill()
     with pytest.raises(RedisUnavailableError):
-        await queue_depths(redis.client, ["mail"])
+        await queue_depth(redis.client)

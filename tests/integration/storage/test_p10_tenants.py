@@ -16,6 +16,7 @@ from aichat_server.domain.billing import SubscriptionStatus
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.invoices import AdjustmentKind, InvoiceStage
 from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.outbox import MessageKind
 from aichat_server.domain.periods import month
 from aichat_server.domain.plans import Plan
 from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
@@ -31,7 +32,14 @@ from tests.integration.storage.turns import exchange, failed, turn
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 # Whose a row is, where that is not its org_id; what no tenant may touch at all has None.
-OWNED_BY = {"users": "user_id", "alembic_version": None, "plans": None, "prices": None, "stripe_events": None}
+OWNED_BY = {
+    "users": "user_id",
+    "alembic_version": None,
+    "plans": None,
+    "prices": None,
+    "stripe_events": None,
+    "job_runs": None,
+}
 # The time that a row has, where that is not created_at.
 TIMES = {
     "generations": "started_at",
@@ -50,8 +58,10 @@ TIMES = {
     "invoice_lines": "first_at",
     "plan_periods": "starts_at",
     "subscriptions": "updated_at",
+    "outbox": "noted_at",
+    "blocked_invoices": "blocked_at",
 }
-JANUARY = month(2024, 1)
+JANUARY, FEBRUARY = month(2024, 1), month(2024, 2)
 TABLES = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'aichat'::regnamespace AND relkind IN ('r', 'p', 'm', 'v', 'f')"
 )
@@ -109,11 +119,16 @@ async def _tenant(database: Database) -> Principal:
     day = datetime(2026, 1, 31, tzinfo=UTC)
     used = QuotaUse(name, day, day + timedelta(days=1), NanoUsd(2), refuses=True, used=NanoUsd(1))
     async with database.tenant(org_id, user_id) as tenant:
-        await tenant.warnings.note(user_id, used)
+        warning_id = await tenant.warnings.note(user_id, used)
+        assert warning_id is not None
+        await tenant.outbox.add(MessageKind.QUOTA_WARNING, warning_id)
         await tenant.notifications.set_quota_warnings(user_id, wanted=False)
         await tenant.invoices.close(JANUARY)
         credit = await tenant.adjustments.add(uuid4(), AdjustmentKind.CREDIT, NanoUsd(-1), reason="Sorry", actor="ops")
         await tenant.invoices.draft(JANUARY, statements.statement((), [credit]), InvoiceStage.SETTLED, customer_id=None)
+        await tenant.invoices.close(FEBRUARY)
+        closed = {InvoiceStage.CLOSED}
+        assert await tenant.invoices.move(FEBRUARY, closed, InvoiceStage.BLOCKED, blocked_because="Test")
         await tenant.adjustments.mark_refunded(credit.adjustment_id, str(uuid4()))
         account = await tenant.billing.ensure_account()
         await tenant.billing.settle_customer(f"cus_{org_id}")
@@ -130,10 +145,11 @@ async def test_every_table_has_row_level_security_forced_on_its_owner_too(tenant
     )
     forced = {tuple(row) for row in flags if row["relname"] in tenants.tables}
     assert forced == {(name, "r", True, True) for name in tenants.tables}
-    # Alembic's table is the owner's alone; plans and prices are everyone's to read, and the owner's to write; events
-    # are the work list's.
+    # Alembic's table is the owner's alone; plans and prices are everyone's to read, and the owner's to write; the
+    # payment provider's events and the jobs' record are the work list's.
     assert [tuple(row) for row in flags if row["relname"] not in tenants.tables] == [
         ("alembic_version", "r", True, False),
+        ("job_runs", "r", True, True),
         ("plans", "r", True, False),
         ("prices", "r", True, False),
         ("stripe_events", "r", True, True),
@@ -175,16 +191,18 @@ async def test_the_work_lists_tell_ids_and_times_to_jobs_alone_and_are_read_only
     async with connection(postgres.app_url) as app, app.transaction():
         await app.execute("SELECT set_config('aichat.work_list', 'on', true)")
         assert both <= {row["org_id"] for row in await app.fetch("SELECT org_id FROM aichat.organizations")}
-        for table in ("leases", "open_hours"):
+        lists = ("leases", "open_hours", "outbox", "blocked_invoices", "billing_accounts")
+        for table in lists:
             listed = await app.fetch(f"SELECT org_id FROM aichat.{table}")  # noqa: S608
             assert both <= {row["org_id"] for row in listed}, table
-        for table in tenants.tables.keys() - {"organizations", "leases", "open_hours", "billing_accounts"}:
+        for table in tenants.tables.keys() - {"organizations", *lists}:
             assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
         assert await app.execute("UPDATE aichat.organizations SET plan = 'team'") == "UPDATE 0"
         statements = (
             "UPDATE aichat.leases SET expires_at = now()",
             "DELETE FROM aichat.leases",
             "DELETE FROM aichat.open_hours",
+            "DELETE FROM aichat.outbox",
         )
         for statement in statements:
             assert (await app.execute(statement)).split()[1] == "0"

@@ -60,12 +60,12 @@ Workers = Callable[..., AbstractAsyncContextManager[Command]]
 def workers(
     server_settings: dict[str, str], redis: RedisUnderTest, tmp_path_factory: pytest.TempPathFactory
 ) -> Workers:
-    """Starts a command of the workers, and kills what is left of it."""
+    """Starts a command of the workers, with settings of its own, and kills what is left of it."""
 
     @asynccontextmanager
-    async def start(*arguments: str) -> AsyncGenerator[Command, None]:
+    async def start(*arguments: str, **settings: str) -> AsyncGenerator[Command, None]:
         folder = tmp_path_factory.mktemp("workers")
-        environment = {**server_settings, "REDIS_URL": redis.url}
+        environment = {**server_settings, "REDIS_URL": redis.url, **settings}
         with (folder / "log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "aichat_workers", *arguments, cwd=folder, env=environment, stdout=log, stderr=log

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from aichat_sandbox.postgres import Postgres
 from aichat_server.domain.identity import Principal
+from aichat_server.domain.jobs import QUEUE
 from aichat_server.storage.database import Database
-from aichat_workers.broker import QUEUE, open_broker
+from aichat_workers.broker import open_broker
 from dramatiq import Message
 
 from tests.fixtures.redis import RedisUnderTest

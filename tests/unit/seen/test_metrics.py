@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 from aichat_sandbox.ports import free_ports
-from aichat_server.domain.backlog import Backlog, QueueDepth
-from aichat_server.gateways.backlog_metrics import BacklogMetrics
+from aichat_server.domain.backlog import Backlog
+from aichat_server.domain.jobs import JobsSeen, JobState, QueueDepth
 from aichat_server.gateways.metrics import Metrics, open_metrics
 from aichat_server.settings import SettingsError, load_settings
 from prometheus_client import CollectorRegistry
@@ -25,22 +27,27 @@ def test_runs_of_jobs_are_counted_by_their_outcome() -> None:
     for outcome in ("succeeded", "failed"):
         assert registry.get_sample_value("aichat_job_runs_total", {"job": "reap", "outcome": outcome}) == 1
     assert registry.get_sample_value("aichat_job_seconds_count", {"job": "reap"}) == 2
-    assert registry.get_sample_value("aichat_job_last_success_timestamp_seconds", {"job": "reap"})
 
 
-def test_the_backlog_is_shown_as_it_was_last_seen() -> None:
+def test_the_jobs_are_shown_as_they_were_last_seen() -> None:
     registry = CollectorRegistry()
-    metrics = BacklogMetrics(registry)
-    metrics.show(Backlog(5, 2, 7200.0, {"mail": QueueDepth(3, 2, 1)}))
-    metrics.show(Backlog(4, 0, 0.0, {"mail": QueueDepth(0, 2, 1)}))
-    assert registry.get_sample_value("aichat_holds", {"state": "open"}) == 4
-    assert registry.get_sample_value("aichat_holds", {"state": "expired"}) == 0
-    assert registry.get_sample_value("aichat_ledger_lag_seconds") == 0
-    depths = {
-        state: registry.get_sample_value("aichat_queue_depth", {"queue": "mail", "state": state})
-        for state in ("waiting", "delayed", "dead")
-    }
-    assert depths == {"waiting": 0, "delayed": 2, "dead": 1}
+    metrics = Metrics(registry)
+    before = Backlog(5, 2, 3, 4, 1, 1, 7, 2, 7200.0)
+    metrics.jobs_seen(JobsSeen(before, QueueDepth(3, 2, 1), {"rollups": JobState(3, 1, None, True)}, {"rollups": 60.0}))
+    now = replace(before, open_holds=4, expired_holds=0, due_messages=0, ledger_lag_seconds=0.0)
+    ended = datetime(2026, 10, 31, tzinfo=UTC)
+    states = {"rollups": JobState(4, 1, ended, False)}
+    metrics.jobs_seen(JobsSeen(now, QueueDepth(0, 2, 1), states, {"rollups": 0.0}))
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"aichat_{name}", labels)
+
+    assert (value("holds", state="open"), value("holds", state="expired")) == (4, 0)
+    assert value("ledger_lag_seconds") == 0
+    assert (value("work_waiting", kind="messages"), value("work_waiting", kind="parked_webhooks")) == (0, 1)
+    assert [value("queue_depth", state=state) for state in ("waiting", "delayed", "dead")] == [0, 2, 1]
+    assert value("job_last_success_timestamp_seconds", job="rollups") == ended.timestamp()
+    assert (value("job_lag_seconds", job="rollups"), value("job_failing", job="rollups")) == (0, 0)
 
 
 def test_metrics_are_told_as_long_as_they_are_open() -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from aichat_server.app.jobs import Jobs
+from aichat_server.domain.jobs import QUEUE, QUEUE_NAMESPACE
 from dramatiq import actor
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Retries
@@ -13,10 +14,8 @@ from periodiq import PeriodiqMiddleware, cron
 from redis import Redis
 
 from aichat_workers.registry import JOBS, Job
-from aichat_workers.runs import run
+from aichat_workers.runs import run_due
 
-QUEUE = "jobs"
-_NAMESPACE = "aichat:jobs"
 _CONNECT_SECONDS = 1.0
 _ANSWER_SECONDS = 5.0
 # A run that was due longer ago is not made up for: the next one does its work, too.
@@ -28,7 +27,7 @@ def open_broker(url: str) -> RedisBroker:
     client = Redis.from_url(url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_ANSWER_SECONDS)
     # A run that fails is not repeated, for the same reason; it stays among the dead letters for a week.
     middleware = [PeriodiqMiddleware(skip_delay=_LATE_SECONDS), Retries(max_retries=0)]
-    return RedisBroker(client=client, namespace=_NAMESPACE, middleware=middleware)  # type: ignore[no-untyped-call]
+    return RedisBroker(client=client, namespace=QUEUE_NAMESPACE, middleware=middleware)  # type: ignore[no-untyped-call]
 
 
 def declare_actors(broker: RedisBroker, jobs: Jobs, loop: asyncio.AbstractEventLoop) -> None:
@@ -40,6 +39,6 @@ def declare_actors(broker: RedisBroker, jobs: Jobs, loop: asyncio.AbstractEventL
 
 def _act(job: Job, jobs: Jobs, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
     def act() -> None:
-        asyncio.run_coroutine_threadsafe(run(job, jobs), loop).result()
+        asyncio.run_coroutine_threadsafe(run_due(job, jobs), loop).result()
 
     return act

@@ -8,6 +8,16 @@ from datetime import datetime
 from types import MappingProxyType
 
 from aichat_server.app.jobs import Jobs
+from aichat_server.domain.periods import Cadence, Period, parse_period, period_of
+
+from aichat_workers.previews import (
+    preview_backlog,
+    preview_invoices,
+    preview_purge,
+    preview_warnings,
+)
+
+Work = Callable[[Jobs, datetime], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +31,39 @@ class Job:
     """When it runs, in cron's words and UTC."""
     most_seconds: float
     """For how long it may run; what it leaves then it does the next time."""
-    run: Callable[[Jobs, datetime], Awaitable[object]]
+    run: Work
     """Does it, as of the moment given; returns what came of it."""
+    preview: Work
+    """Says what it would do, and changes nothing."""
+    cadence: Cadence | None = None
+    """How long its periods are, each of which is made up for when it was missed; None: every run does whatever there
+    is to do."""
+    closed: bool = False
+    """Whether a run is about the period that was over last; else it is about the one that goes on."""
+
+    def current(self, now: datetime) -> Period | None:
+        """The period that a run at `now` is about."""
+        if self.cadence is None:
+            return None
+        running = period_of(self.cadence, now)
+        return running.previous if self.closed else running
+
+    def moment(self, period: Period | None, now: datetime) -> datetime:
+        """As of when a run for the period is to be done at `now`."""
+        if period is None:
+            return now
+        return period.end if self.closed else min(now, period.end)
+
+    def parse(self, name: str, now: datetime, *, preview: bool) -> Period:
+        """The period of a name, of a job that has them; ValueError if it is none, or too early to run it for."""
+        if self.cadence is None:
+            raise ValueError(f"{self.name} has no periods")
+        period = parse_period(self.cadence, name)
+        if period.start > now:
+            raise ValueError(f"{name} has not begun")
+        if self.closed and period.end > now and not preview:
+            raise ValueError(f"{name} is not over: it can be run with --dry-run only")
+        return period
 
 
 async def _act_on_webhooks(jobs: Jobs, now: datetime) -> object:
@@ -37,6 +78,10 @@ async def _warn(jobs: Jobs, now: datetime) -> object:
     return "no SMTP_URL" if jobs.warnings is None else await jobs.warnings.run(now)
 
 
+async def _relay(jobs: Jobs, now: datetime) -> object:
+    return "no SMTP_URL" if jobs.outbox is None else await jobs.outbox.relay(now)
+
+
 _ALL = (
     Job(
         "orphans",
@@ -44,18 +89,70 @@ _ALL = (
         "* * * * *",
         300.0,
         lambda jobs, now: jobs.orphans.reap(now),
+        preview_backlog("expired_holds", "answers to end"),
     ),
-    Job("rollups", "sum usage up by the hour", "*/10 * * * *", 3600.0, lambda jobs, now: jobs.rollups.run(now)),
-    Job("webhooks", "act on what the payment provider told", "* * * * *", 300.0, _act_on_webhooks),
-    Job("graces", "end the grace of plans that are not paid for", "15 * * * *", 3600.0, _end_graces),
+    Job(
+        "webhooks",
+        "act on what the payment provider told",
+        "* * * * *",
+        300.0,
+        _act_on_webhooks,
+        preview_backlog("due_webhooks", "events to act on"),
+    ),
+    Job(
+        "outbox",
+        "hand over the e-mails that wait",
+        "* * * * *",
+        300.0,
+        _relay,
+        preview_backlog("due_messages", "messages to hand over"),
+    ),
+    Job(
+        "graces",
+        "end the grace of plans that are not paid for",
+        "15 * * * *",
+        3600.0,
+        _end_graces,
+        preview_backlog("ended_graces", "organisations to look at"),
+    ),
+    Job(
+        "rollups",
+        "sum usage up by the hour",
+        "*/10 * * * *",
+        3600.0,
+        lambda jobs, now: jobs.rollups.run(now),
+        preview_backlog("closed_hours", "hours to sum up"),
+        Cadence.HOUR,
+        closed=True,
+    ),
+    Job(
+        "warnings",
+        "note and send the e-mails that are due about quotas",
+        "0 8 * * *",
+        3600.0,
+        _warn,
+        preview_warnings,
+        Cadence.DAY,
+    ),
+    Job(
+        "purge",
+        "delete what is not kept any longer",
+        "40 3 * * *",
+        3600.0,
+        lambda jobs, now: jobs.retention.purge(now),
+        preview_purge,
+        Cadence.DAY,
+    ),
     Job(
         "invoices",
-        "bring last month's invoices as far as they go",
+        "bring a month's invoices as far as they go",
         "20 */6 * * *",
         3600.0,
         lambda jobs, now: jobs.invoices.run_last(now),
+        preview_invoices,
+        Cadence.MONTH,
+        closed=True,
     ),
-    Job("warnings", "send the e-mails that are due about quotas", "0 8 * * *", 3600.0, _warn),
 )
 
 JOBS: Mapping[str, Job] = MappingProxyType({job.name: job for job in _ALL})

@@ -22,7 +22,9 @@ _OPTION = "periodic"
 
 
 async def keep_schedule(broker: RedisBroker) -> NoReturn:
-    """Sends what is due, minute by minute."""
+    """Sends every job once, to make up for what was missed while nobody worked, and then what is due, each minute."""
+    for job in broker.actors.values():
+        await asyncio.to_thread(_send, job, str(pendulum.now("UTC")))
     while True:
         moment, due = next_due(broker.actors.values(), pendulum.now("UTC"))
         await asyncio.sleep((moment - pendulum.now("UTC")).total_seconds())

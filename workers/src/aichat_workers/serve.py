@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import AsyncExitStack
 
 import structlog
 from aichat_server.app.background import running
 from aichat_server.app.jobs import build_jobs
+from aichat_server.app.telemetry import open_telemetry
 from aichat_server.settings import Settings, SettingsError
 from dramatiq import Worker
 
 from aichat_workers.broker import declare_actors, open_broker
 from aichat_workers.schedule import keep_schedule
+from aichat_workers.watch import keep_watch
 
 _log = structlog.get_logger()
 
@@ -30,13 +33,15 @@ async def serve(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    async with build_jobs(settings) as jobs:
+    async with AsyncExitStack() as stack:
+        observer = stack.enter_context(open_telemetry(settings, "aichat-workers", settings.worker_metrics_listen))
+        jobs = await stack.enter_async_context(build_jobs(settings, observer))
         broker = open_broker(str(settings.redis_url))
         declare_actors(broker, jobs, loop)
         # Its threads wait for the queue; the jobs themselves run on this loop.
         worker = Worker(broker, worker_threads=_THREADS)
         worker.start()
-        async with running(keep_schedule(broker)):
+        async with running(keep_schedule(broker), keep_watch(jobs)):
             _log.info("working", jobs=sorted(broker.actors))
             await stopping.wait()
         _log.info("stopping", seconds=settings.drain_seconds)

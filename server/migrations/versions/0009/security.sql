@@ -1,4 +1,5 @@
 GRANT SELECT, INSERT, UPDATE ON aichat.billing_accounts, aichat.subscriptions, aichat.stripe_events TO aichat_app;
+GRANT DELETE ON aichat.stripe_events TO aichat_app;
 
 SELECT aichat.protect('billing_accounts', 'subscriptions');
 SELECT aichat.list_work('billing_accounts');

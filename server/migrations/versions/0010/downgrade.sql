@@ -1,2 +1,2 @@
-DROP TABLE aichat.invoice_lines, aichat.refunds, aichat.adjustments, aichat.invoices;
-DROP FUNCTION aichat.refuse_line;
+DROP TABLE aichat.invoice_lines, aichat.refunds, aichat.adjustments, aichat.blocked_invoices, aichat.invoices;
+DROP FUNCTION aichat.refuse_line, aichat.list_blocked_invoice;

@@ -1,8 +1,10 @@
 GRANT SELECT, INSERT, UPDATE ON aichat.invoices TO aichat_app;
 GRANT SELECT, INSERT, DELETE ON aichat.invoice_lines TO aichat_app;
 GRANT SELECT, INSERT ON aichat.adjustments, aichat.refunds TO aichat_app;
+GRANT SELECT, INSERT, DELETE ON aichat.blocked_invoices TO aichat_app;
 
-SELECT aichat.protect('invoices', 'invoice_lines', 'adjustments', 'refunds');
+SELECT aichat.protect('invoices', 'invoice_lines', 'adjustments', 'refunds', 'blocked_invoices');
+SELECT aichat.list_work('blocked_invoices');
 
 CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON aichat.adjustments
     FOR EACH STATEMENT EXECUTE FUNCTION aichat.refuse_change();

@@ -115,3 +115,27 @@ COMMENT ON COLUMN aichat.invoice_lines.included_nano_usd IS 'What of it the plan
 COMMENT ON COLUMN aichat.invoice_lines.amount_cents IS 'The rest and its margin, rounded once, half to even.';
 COMMENT ON COLUMN aichat.invoice_lines.member_id IS
     'The member whose usage it is; null for all. So are provider, model and price_version, where there were too many.';
+
+-- The invoices that are blocked, kept by a trigger: ids and times alone, since it is on the work list.
+CREATE TABLE aichat.blocked_invoices (
+    org_id uuid NOT NULL,
+    period_start timestamptz NOT NULL,
+    blocked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (org_id, period_start),
+    FOREIGN KEY (org_id, period_start) REFERENCES aichat.invoices
+);
+
+CREATE FUNCTION aichat.list_blocked_invoice() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.state = 'blocked' THEN
+        INSERT INTO aichat.blocked_invoices (org_id, period_start) VALUES (NEW.org_id, NEW.period_start);
+    ELSE
+        DELETE FROM aichat.blocked_invoices AS b WHERE b.org_id = NEW.org_id AND b.period_start = NEW.period_start;
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER list_blocked AFTER UPDATE OF state ON aichat.invoices
+FOR EACH ROW WHEN ((OLD.state = 'blocked') <> (NEW.state = 'blocked'))
+EXECUTE FUNCTION aichat.list_blocked_invoice();

@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from aichat_server.app.billing import open_desk, open_payments
 from aichat_server.app.database import connect_database
 from aichat_server.app.plans import open_plan_book
+from aichat_server.domain.observing import Observer
+from aichat_server.domain.outbox import MessageKind
 from aichat_server.gateways.journal import JournalStreams
-from aichat_server.gateways.logs import configure_logs
 from aichat_server.gateways.mail import Mailer
 from aichat_server.gateways.mail_templates import MailTemplates
+from aichat_server.gateways.queues import queue_depth
 from aichat_server.gateways.redis import open_redis
 from aichat_server.services.billing import Payments
 from aichat_server.services.invoices import Invoices
+from aichat_server.services.job_runs import JobRuns
+from aichat_server.services.jobs_watch import JobsWatch
 from aichat_server.services.orphans import Orphans
+from aichat_server.services.outbox import Outbox
+from aichat_server.services.retention import Retention
 from aichat_server.services.rollups import Rollups
 from aichat_server.services.subscriptions import Subscriptions
 from aichat_server.services.warning_mails import WarningMails
 from aichat_server.services.warnings import QuotaWarnings
 from aichat_server.services.webhooks import InvoiceSync, Webhooks
-from aichat_server.settings import Settings, load_settings
+from aichat_server.settings import Settings
 from aichat_server.storage.database import Database
 
 
@@ -38,35 +45,39 @@ class Jobs:
     webhooks: Webhooks | None
     """None where no STRIPE_SECRET_KEY opens an account at the payment provider, as `subscriptions`."""
     subscriptions: Subscriptions | None
-
-
-def begin_process() -> Settings:
-    """The settings of a worker's process, whose logs are set up by them; SettingsError if they will not do."""
-    settings = load_settings()
-    configure_logs(settings.log_level)
-    return settings
+    outbox: Outbox | None
+    """None where nothing that is put into it can be handed over."""
+    retention: Retention
+    runs: JobRuns
+    watch: JobsWatch
 
 
 @asynccontextmanager
-async def build_jobs(settings: Settings) -> AsyncGenerator[Jobs, None]:
-    """Puts the use cases together; closes everything at the end."""
+async def build_jobs(settings: Settings, observer: Observer) -> AsyncGenerator[Jobs, None]:
+    """Puts the use cases together, whose runs `observer` is told of; closes everything at the end."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connect_database(settings))
         retention = settings.journal_retention_seconds
-        streams = None
+        streams = depth = None
         if settings.redis_url is not None:
             redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
             streams = JournalStreams(redis, retention_seconds=retention)
+            depth = partial(queue_depth, redis)
         plans = await stack.enter_async_context(open_plan_book(database, settings.price_refresh_seconds))
         payments = await stack.enter_async_context(open_payments(settings, database, plans))
         desk = await stack.enter_async_context(open_desk(settings, database))
+        warnings = build_quota_warnings(settings, database)
         yield Jobs(
             orphans=Orphans(database, streams, journal_retention_seconds=retention),
-            warnings=build_quota_warnings(settings, database),
+            warnings=warnings,
             rollups=Rollups(database),
             invoices=desk.invoices,
             webhooks=build_webhooks(database, payments, desk.invoices) if payments is not None else None,
             subscriptions=payments.subscriptions if payments is not None else None,
+            outbox=Outbox(database, {MessageKind.QUOTA_WARNING: warnings.send}) if warnings is not None else None,
+            retention=Retention(database, plans),
+            runs=JobRuns(database, observer),
+            watch=JobsWatch(database, depth, observer),
         )
 
 

@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-
-@dataclass(frozen=True, slots=True)
-class QueueDepth:
-    """How many messages a queue of jobs has."""
-
-    waiting: int
-    delayed: int
-    """To be done at a later moment."""
-    dead: int
-    """Given up after their last attempt."""
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +12,17 @@ class Backlog:
     open_holds: int
     """Of answers that are being written."""
     expired_holds: int
-    """Of answers whose end was never heard of."""
+    """Of answers whose process is lost, and whose end is still to be made."""
+    closed_hours: int
+    """Hours that are over and not summed up."""
+    due_webhooks: int
+    parked_webhooks: int
+    """Those that were given up, and wait for an operator."""
+    ended_graces: int
+    """Of plans that were not paid for in time."""
+    due_messages: int
+    """In the outbox."""
+    blocked_invoices: int
+    """Those that wait for an operator."""
     ledger_lag_seconds: float
     """Since the end of the oldest hour that is over and not summed up; 0 if there is none."""
-    queues: Mapping[str, QueueDepth] = field(default_factory=dict)
-    """By name."""

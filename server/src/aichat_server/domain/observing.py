@@ -10,6 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from aichat_server.domain.errors import Reason
+from aichat_server.domain.jobs import JobsSeen
 from aichat_server.domain.stream import GenerationState
 from aichat_server.domain.usage import Usage
 
@@ -90,6 +91,9 @@ class Observer:
         """A run of a job, for as long as it takes; an exception says that it failed."""
         return nullcontext()
 
+    def jobs_seen(self, seen: JobsSeen) -> None:
+        """All jobs were looked at."""
+
     def watch_generations(self, running: Callable[[], int]) -> None:
         """`running` tells at any time how many generations this process runs; it may be called from other threads."""
 
@@ -124,6 +128,11 @@ class Observers(Observer):
             for observer in self._observers:
                 stack.enter_context(observer.job(name))
             yield
+
+    def jobs_seen(self, seen: JobsSeen) -> None:
+        """Tells each."""
+        for observer in self._observers:
+            observer.jobs_seen(seen)
 
     def watch_generations(self, running: Callable[[], int]) -> None:
         """Tells each."""

@@ -1,10 +1,11 @@
-"""Calendar months in UTC, half-open: what happens at the first moment of a month is in it, and in no other."""
+"""Periods of the calendar in UTC, half-open: what happens at the first moment of one is in it, and in no other."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 _NAME = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
 
@@ -44,3 +45,65 @@ def parse_month(name: str) -> Month:
     if match is None or not 1970 <= int(match[1]) <= 9998:
         raise ValueError(f"{name!r} is no month such as 2026-10")
     return month(int(match[1]), int(match[2]))
+
+
+class Cadence(StrEnum):
+    """How long the periods are that a job goes by."""
+
+    HOUR = "hour"
+    DAY = "day"
+    MONTH = "month"
+
+
+_FORMATS = {Cadence.HOUR: "%Y-%m-%dT%H", Cadence.DAY: "%Y-%m-%d", Cadence.MONTH: "%Y-%m"}
+_EXAMPLES = {Cadence.HOUR: "2026-10-31T05", Cadence.DAY: "2026-10-31", Cadence.MONTH: "2026-10"}
+# As long as the longest of them, and not as long as two.
+_STEPS = {Cadence.HOUR: timedelta(hours=1), Cadence.DAY: timedelta(days=1), Cadence.MONTH: timedelta(days=31)}
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """An hour, a day or a month in UTC: from `start` on and before `end`, which is the next one's start."""
+
+    cadence: Cadence
+    start: datetime
+
+    @property
+    def end(self) -> datetime:
+        """The next one's start."""
+        return self.next.start
+
+    @property
+    def next(self) -> Period:
+        """The one that follows."""
+        return period_of(self.cadence, self.start + _STEPS[self.cadence])
+
+    @property
+    def previous(self) -> Period:
+        """The one before."""
+        return period_of(self.cadence, self.start - timedelta(microseconds=1))
+
+    @property
+    def name(self) -> str:
+        """Such as "2026-10", "2026-10-31" or "2026-10-31T05"; of one cadence, they sort by time."""
+        return self.start.strftime(_FORMATS[self.cadence])
+
+
+def period_of(cadence: Cadence, moment: datetime) -> Period:
+    """The period that a moment is in, in whatever time zone that is told."""
+    start = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    if cadence is not Cadence.HOUR:
+        start = start.replace(hour=0)
+    return Period(cadence, start.replace(day=1) if cadence is Cadence.MONTH else start)
+
+
+def parse_period(cadence: Cadence, name: str) -> Period:
+    """The period of a name; ValueError if it is none of the years 1970 to 9998."""
+    try:
+        period = Period(cadence, datetime.strptime(name, _FORMATS[cadence]).replace(tzinfo=UTC))
+    except ValueError:
+        period = None
+    # What is read may be written otherwise: 2026-1 is read as a month, too.
+    if period is None or period.name != name or not 1970 <= period.start.year <= 9998:
+        raise ValueError(f"{name!r} is no {cadence} such as {_EXAMPLES[cadence]}")
+    return period

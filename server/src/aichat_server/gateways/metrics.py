@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
 
 from aichat_server.domain.errors import Reason
+from aichat_server.domain.jobs import JobsSeen
 from aichat_server.domain.observing import AfterFailure, GenerationEnded, Observer, SeenCall
+from aichat_server.gateways.jobs_metrics import JobsMetrics
 
 _CALL_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _FIRST_DELTA_SECONDS = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30, 60)
@@ -53,9 +55,8 @@ class Metrics(Observer):
         self._job_seconds = Histogram(
             "aichat_job_seconds", "How long runs of jobs took", ("job",), registry=registry, buckets=_JOB_SECONDS
         )
-        self._job_succeeded_at = Gauge(
-            "aichat_job_last_success_timestamp_seconds", "When a job last succeeded", ("job",), registry=registry
-        )
+        self._registry = registry
+        self._jobs_seen: JobsMetrics | None = None
 
     @contextmanager
     def call(self, call: SeenCall) -> Iterator[None]:
@@ -79,10 +80,14 @@ class Metrics(Observer):
         try:
             yield
             outcome = "succeeded"
-            self._job_succeeded_at.labels(name).set_to_current_time()
         finally:
             self._jobs.labels(name, outcome).inc()
             self._job_seconds.labels(name).observe(time.perf_counter() - began)
+
+    def jobs_seen(self, seen: JobsSeen) -> None:
+        """Shows it. Whoever never looks shows none of it."""
+        self._jobs_seen = self._jobs_seen or JobsMetrics(self._registry)
+        self._jobs_seen.show(seen)
 
     def watch_generations(self, running: Callable[[], int]) -> None:
         """Asks when it is asked."""

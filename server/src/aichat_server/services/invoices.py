@@ -75,8 +75,12 @@ class Invoices:
 
     async def run_last(self, now: datetime) -> dict[str, int]:
         """Does so for the month before the one that `now` is in; returns how many stand where."""
-        outcomes = await self.run(month_of(month_of(now).start - timedelta(days=1)), now)
+        outcomes = await self.run(_month_before(now), now)
         return dict(Counter(str(one.stage or "waiting") for one in outcomes))
+
+    async def preview_last(self, now: datetime) -> tuple[Outcome, ...]:
+        """What that would be about; changes nothing."""
+        return await self.run(_month_before(now), now, dry_run=True)
 
     async def bring_on(self, org_id: UUID, month: Month) -> Outcome:
         """Brings one invoice on, whose month was closed, as far as it goes."""
@@ -188,6 +192,10 @@ class Invoices:
     async def _organizations(self) -> tuple[UUID, ...]:
         async with self._database.work_list() as work:
             return await work.organizations()
+
+
+def _month_before(now: datetime) -> Month:
+    return month_of(month_of(now).start - timedelta(days=1))
 
 
 async def _with_adjustments(tenant: Tenant, usage: tuple[Line, ...], customer: str | None) -> Statement:

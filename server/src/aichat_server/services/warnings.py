@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from aichat_server.domain.outbox import MessageKind
 from aichat_server.domain.warnings import ClaimedWarning, QuotaUse, QuotaWarning, WarningState
 from aichat_server.gateways.mail import MailDeferredError, Mailer, MailRefusedError, MailServerUnavailableError
 from aichat_server.services.warning_mails import WarningMails
@@ -57,6 +58,15 @@ class QuotaWarnings:
         noted = sum(noted for noted, _ in found.values())
         return WarningsRun(noted, states.count(WarningState.SENT), states.count(WarningState.PENDING))
 
+    async def send(self, org_id: UUID, warning_id: UUID) -> bool:
+        """Sends one that is in the outbox; whether there is nothing more to do about it.
+
+        MailServerUnavailableError: it can be sent later.
+        """
+        await self._send(org_id, (warning_id,))
+        async with self._database.tenant(org_id) as tenant:
+            return not await tenant.warnings.is_pending(warning_id)
+
     async def due(self, now: datetime) -> int:
         """How many warnings a run would note; changes nothing."""
         async with self._database.work_list() as work:
@@ -74,8 +84,11 @@ class QuotaWarnings:
     async def _note(self, org_id: UUID, now: datetime) -> tuple[int, tuple[UUID, ...]]:
         """How many were noted, and which wait to be sent."""
         async with self._database.tenant(org_id) as tenant:
-            new = [await tenant.warnings.note(member_id, use) for use, member_id in await _reached(tenant, now)]
-            return sum(new), await tenant.warnings.pending()
+            reached = await _reached(tenant, now)
+            new = [noted for use, member_id in reached if (noted := await tenant.warnings.note(member_id, use))]
+            for warning_id in new:
+                await tenant.outbox.add(MessageKind.QUOTA_WARNING, warning_id)
+            return len(new), await tenant.warnings.pending()
 
     async def _send(self, org_id: UUID, pending: Sequence[UUID]) -> Sequence[WarningState]:
         states = []
@@ -97,6 +110,7 @@ class QuotaWarnings:
         if state is not WarningState.PENDING:
             async with self._database.tenant(warning.org_id) as tenant:
                 await tenant.warnings.settle(warning.id, state)
+                await tenant.outbox.remove(warning.id)
         return state
 
     async def _hand_in(self, claimed: ClaimedWarning) -> WarningState:

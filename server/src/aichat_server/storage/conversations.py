@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, case, func, literal, select, tuple_
@@ -57,6 +58,20 @@ class ConversationRepository:
         """Deletes the conversation and its messages; False if there is none."""
         result = await self._connection.execute(delete_from(table).where(*self._is(conversation_id)))
         return result.rowcount > 0
+
+    async def purge(self, before: datetime, limit: int) -> int:
+        """Deletes at most `limit` conversations that did not change since then; returns how many."""
+        stale = self._stale(before).order_by(table.c.updated_at).limit(limit)
+        gone = (table.c.org_id == self._org_id) & table.c.conversation_id.in_(stale)
+        return (await self._connection.execute(delete_from(table).where(gone))).rowcount
+
+    async def count_stale(self, before: datetime) -> int:
+        """How many did not change since then."""
+        query = select(func.count()).select_from(self._stale(before).subquery())
+        return int((await self._connection.execute(query)).scalar_one())
+
+    def _stale(self, before: datetime) -> Select[tuple[UUID]]:
+        return select(table.c.conversation_id).where(table.c.org_id == self._org_id, table.c.updated_at < before)
 
     def _is(self, conversation_id: UUID) -> tuple[ColumnElement[bool], ...]:
         return table.c.org_id == self._org_id, table.c.conversation_id == conversation_id

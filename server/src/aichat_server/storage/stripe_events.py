@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -58,6 +58,10 @@ class StripeEventStore:
         change = update(table).where(table.c.event_id == event_id, table.c.parked_at.is_not(None))
         values = {"due_at": func.now(), "parked_at": None, "attempts": 0}
         return (await self._connection.execute(change.values(values))).rowcount > 0
+
+    async def purge(self, before: datetime) -> int:
+        """Forgets what was acted on before then; returns how many."""
+        return (await self._connection.execute(delete(table).where(table.c.processed_at < before))).rowcount
 
     async def _set(self, event_id: str, **values: object) -> None:
         # What another has finished meanwhile, since this one took too long, stays finished.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, func, or_, select, text, update
@@ -81,10 +82,11 @@ class WarningRepository:
         of_name = {"org_id": self._org_id, "scope": name.scope.value, "scope_id": name.id}
         return tuple((await self._connection.execute(_RECIPIENTS, of_name)).scalars())
 
-    async def note(self, member_id: UUID, use: QuotaUse) -> bool:
+    async def note(self, member_id: UUID, use: QuotaUse) -> UUID | None:
         """Notes the highest threshold that is reached as pending, and those below as covered.
 
-        What was noted before stays, but for pending ones below that nobody is sending. False if nothing was new.
+        What was noted before stays, but for pending ones below that nobody is sending. Returns the id of the pending
+        one, or None if that is not new.
         """
         *lower, highest = use.thresholds()
         noted = [self._row(member_id, use, threshold, WarningState.COVERED) for threshold in lower]
@@ -98,7 +100,7 @@ class WarningRepository:
             .where(self._pending(), table.c.warning_id.in_(below))
             .values(state=WarningState.COVERED.value, settled_at=func.now())
         )
-        return highest in set(added.scalars())
+        return noted[-1]["warning_id"] if highest in set(added.scalars()) else None
 
     async def known(self, warning_ids: Collection[UUID]) -> set[UUID]:
         """Those of `warning_ids` that were noted before."""
@@ -109,6 +111,11 @@ class WarningRepository:
         """The warnings that nobody has sent and nobody is sending, the oldest first."""
         query = select(table.c.warning_id).where(self._pending()).order_by(table.c.noted_at, table.c.warning_id)
         return tuple((await self._connection.execute(query)).scalars())
+
+    async def is_pending(self, warning_id: UUID) -> bool:
+        """Whether it is still to be sent, or is being sent."""
+        query = select(table.c.state).where(table.c.org_id == self._org_id, table.c.warning_id == warning_id)
+        return (await self._connection.execute(query)).scalar_one_or_none() == WarningState.PENDING.value
 
     async def claim(self, warning_id: UUID, lease: timedelta) -> ClaimedWarning | None:
         """Makes a pending warning the caller's to send for as long as `lease`; None if another was faster."""
@@ -136,7 +143,7 @@ class WarningRepository:
         free = or_(table.c.claimed_until.is_(None), table.c.claimed_until <= func.clock_timestamp())
         return (table.c.org_id == self._org_id) & (table.c.state == WarningState.PENDING.value) & free
 
-    def _row(self, member_id: UUID, use: QuotaUse, threshold: int, state: WarningState) -> dict[str, object]:
+    def _row(self, member_id: UUID, use: QuotaUse, threshold: int, state: WarningState) -> dict[str, Any]:
         return {
             "org_id": self._org_id,
             "warning_id": QuotaWarning(self._org_id, member_id, threshold, use).id,

@@ -6,13 +6,33 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import DateTime, bindparam, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from aichat_server.domain.backlog import Backlog
+from aichat_server.domain.outbox import OutboxMessage
 from aichat_server.domain.stream import GenerationKey, OrphanedKey
 from aichat_server.storage.billing_tables import billing_accounts as accounts
+from aichat_server.storage.job_runs import JobRunStore
+from aichat_server.storage.outbox import due_messages
 from aichat_server.storage.stripe_events import StripeEventStore
 from aichat_server.storage.tables import leases, organizations
+
+_BACKLOG = text(
+    """
+    SELECT
+        (SELECT count(*) FROM aichat.leases WHERE expires_at > now()) AS open_holds,
+        (SELECT count(*) FROM aichat.leases WHERE expires_at <= now()) AS expired_holds,
+        (SELECT count(*) FROM aichat.open_hours WHERE hour + interval '1 hour' <= :now) AS closed_hours,
+        (SELECT count(*) FROM aichat.stripe_events WHERE due_at <= :now) AS due_webhooks,
+        (SELECT count(*) FROM aichat.stripe_events WHERE parked_at IS NOT NULL) AS parked_webhooks,
+        (SELECT count(*) FROM aichat.billing_accounts WHERE grace_ends_at <= :now) AS ended_graces,
+        (SELECT count(*) FROM aichat.outbox WHERE due_at <= :now) AS due_messages,
+        (SELECT count(*) FROM aichat.blocked_invoices) AS blocked_invoices,
+        (SELECT min(hour) + interval '1 hour' FROM aichat.open_hours WHERE hour + interval '1 hour' <= :now)
+            AS behind_since
+    """
+).bindparams(bindparam("now", type_=DateTime(timezone=True)))
 
 
 class WorkList:
@@ -21,6 +41,7 @@ class WorkList:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
         self.stripe_events = StripeEventStore(connection)
+        self.job_runs = JobRunStore(connection)
 
     async def organizations(self) -> tuple[UUID, ...]:
         """Every organisation."""
@@ -36,6 +57,16 @@ class WorkList:
         """The organisations that are past due, and whose grace has ended."""
         query = select(accounts.c.org_id).where(accounts.c.grace_ends_at <= now).order_by(accounts.c.grace_ends_at)
         return tuple((await self._connection.execute(query)).scalars())
+
+    async def due_messages(self, now: datetime, limit: int) -> Sequence[OutboxMessage]:
+        """At most `limit` messages of the outbox that are due, the longest due first."""
+        return await due_messages(self._connection, now, limit)
+
+    async def backlog(self, now: datetime) -> Backlog:
+        """How much there is to do at `now`."""
+        values = (await self._connection.execute(_BACKLOG, {"now": now})).one()._asdict()
+        since = values.pop("behind_since")
+        return Backlog(**values, ledger_lag_seconds=(now - since).total_seconds() if since else 0.0)
 
     async def orphans(self, now: datetime, limit: int, after: OrphanedKey | None) -> Sequence[OrphanedKey]:
         """At most `limit` generations whose lease was over at `now`, the oldest first, from behind `after` on.

@@ -1,0 +1,1 @@
+DROP TABLE aichat.job_runs, aichat.outbox;

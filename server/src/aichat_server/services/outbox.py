@@ -1,0 +1,76 @@
+"""Hands over what is in the outbox: noted together with what it tells of, and tried again until that succeeds."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from aichat_server.domain.outbox import MessageKind, OutboxMessage, wait_after
+from aichat_server.gateways.mail import MailServerUnavailableError
+from aichat_server.storage.database import Database
+
+_log = structlog.get_logger()
+
+_BATCH = 100
+
+Deliver = Callable[[UUID, UUID], Awaitable[bool]]
+"""Hands over what an organisation's message of this id is about; whether there is nothing more to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """What one run came to."""
+
+    done: int = 0
+    left: int = 0
+    """Those that are tried again later."""
+
+    def __str__(self) -> str:
+        return f"{self.done} done, {self.left} left"
+
+
+class Outbox:
+    """The messages of all organisations. Whoever is killed leaves what it was at, and another tries it again."""
+
+    def __init__(self, database: Database, deliveries: Mapping[MessageKind, Deliver]) -> None:
+        self._database = database
+        self._deliveries = deliveries
+
+    async def relay(self, now: datetime) -> Relayed:
+        """Hands over what is due at `now`. What fails is tried again later, each time after a longer wait.
+
+        MailServerUnavailableError, and all stays due.
+        """
+        done = left = 0
+        while batch := await self._due(now, _BATCH):
+            for message in batch:
+                if await self._relay(message, now):
+                    done += 1
+                else:
+                    left += 1
+        return Relayed(done, left)
+
+    async def _due(self, now: datetime, limit: int) -> list[OutboxMessage]:
+        async with self._database.work_list() as work:
+            return [*await work.due_messages(now, limit)]
+
+    async def _relay(self, message: OutboxMessage, now: datetime) -> bool:
+        deliver = self._deliveries[message.kind]
+        try:
+            done = await deliver(message.org_id, message.id)
+        except MailServerUnavailableError:
+            # Nothing gets through now: all stays due.
+            raise
+        except Exception as error:  # noqa: BLE001 — one that cannot be handed over must not hold up the others
+            _log.warning("message not handed over", message_id=str(message.id), kind=message.kind, error=repr(error))
+            done = False
+        async with self._database.tenant(message.org_id) as tenant:
+            if done:
+                await tenant.outbox.remove(message.id)
+            else:
+                await tenant.outbox.postpone(message.id, now + wait_after(message.attempts + 1))
+        return done

@@ -1,0 +1,75 @@
+"""What is kept for a time only: conversations, for as long as their plan says, and records of work that is done."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from aichat_server.services.plans import PlanBook
+from aichat_server.storage.database import Database
+
+WEBHOOKS_KEPT = timedelta(days=90)
+"""Far longer than anybody asks about one; a webhook that old is not taken again, whoever sends it."""
+RUNS_KEPT = timedelta(days=400)
+"""More than a year of months."""
+
+_BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What one run has deleted."""
+
+    conversations: int
+    webhooks: int
+    runs: int
+    """Records of jobs."""
+
+    def __str__(self) -> str:
+        return f"{self.conversations} conversations, {self.webhooks} webhooks and {self.runs} records of jobs deleted"
+
+
+class Retention:
+    """Of all organisations. The books and the invoices are kept for ever."""
+
+    def __init__(self, database: Database, plans: PlanBook) -> None:
+        self._database = database
+        self._plans = plans
+
+    async def purge(self, now: datetime) -> Purged:
+        """Deletes what is too old at `now`; a conversation's age counts from its last change."""
+        conversations = sum([await self._purge(org_id, before) async for org_id, before in self._limits(now)])
+        async with self._database.work_list() as work:
+            webhooks = await work.stripe_events.purge(now - WEBHOOKS_KEPT)
+            runs = await work.job_runs.purge(now - RUNS_KEPT)
+        return Purged(conversations, webhooks, runs)
+
+    async def stale(self, now: datetime) -> int:
+        """How many conversations it would delete; changes nothing."""
+        return sum([await self._count(org_id, before) async for org_id, before in self._limits(now)])
+
+    async def _limits(self, now: datetime) -> AsyncGenerator[tuple[UUID, datetime], None]:
+        """The organisations whose plan keeps conversations for a time only, and how far that goes back."""
+        async with self._database.work_list() as work:
+            org_ids = await work.organizations()
+        for org_id in org_ids:
+            async with self._database.tenant(org_id) as tenant:
+                days = self._plans.current(await tenant.organizations.plan()).retention_days
+            if days is not None:
+                yield org_id, now - timedelta(days=days)
+
+    async def _purge(self, org_id: UUID, before: datetime) -> int:
+        deleted = 0
+        while True:
+            # Few at a time, so that nobody waits for long.
+            async with self._database.tenant(org_id) as tenant:
+                batch = await tenant.conversations.purge(before, _BATCH)
+            deleted += batch
+            if batch < _BATCH:
+                return deleted
+
+    async def _count(self, org_id: UUID, before: datetime) -> int:
+        async with self._database.tenant(org_id) as tenant:
+            return await tenant.conversations.count_stale(before)

@@ -1,0 +1,97 @@
+"""Promise 12: what is noted is handed over in the end, once, whatever the mail server was doing meanwhile."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aichat_sandbox.ports import free_ports
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.outbox import MessageKind
+from aichat_server.gateways.mail import MailServerUnavailableError
+from aichat_server.services.outbox import Outbox, Relayed
+from aichat_server.services.warnings import QuotaWarnings
+from aichat_server.storage.database import Database
+
+from tests.fixtures.mail import MailServer
+from tests.integration.mail.conftest import Company, build
+from tests.integration.storage.rows import connection
+
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
+NOTHING = Relayed(0, 0)
+
+
+@pytest.fixture
+def outbox(database: Database, warnings: QuotaWarnings) -> Outbox:
+    return Outbox(database, {MessageKind.QUOTA_WARNING: warnings.send})
+
+
+@pytest.fixture
+async def noted(acme: Company, mail_settings: dict[str, str], database: Database) -> None:
+    """A warning that was noted while the mail server was away."""
+    await acme.limit(100)
+    await acme.spend(60, NOON)
+    [nowhere] = free_ports(1)
+    with pytest.raises(MailServerUnavailableError):
+        await build({**mail_settings, "SMTP_URL": f"smtp://127.0.0.1:{nowhere}"}, database).run(NOON)
+
+
+def soon() -> datetime:
+    """A moment at which what is due now is due, whoever's clock is a little behind."""
+    return datetime.now(UTC) + timedelta(seconds=10)
+
+
+async def left(postgres: Postgres) -> int:
+    async with connection(postgres.owner_url) as owner:
+        return int(await owner.fetchval("SELECT count(*) FROM aichat.outbox"))
+
+
+@pytest.mark.usefixtures("noted")
+async def test_what_was_noted_is_handed_over_once(
+    acme: Company, outbox: Outbox, mail_server: MailServer, postgres: Postgres
+) -> None:
+    assert await outbox.relay(soon()) == Relayed(1, 0)
+    assert len(await mail_server.mails()) == 1
+    assert await acme.states() == [(50, "sent")]
+    assert await left(postgres) == 0
+    assert await outbox.relay(soon()) == NOTHING
+
+
+@pytest.mark.usefixtures("noted")
+async def test_what_the_server_will_have_later_waits_longer_each_time(
+    acme: Company, outbox: Outbox, mail_server: MailServer
+) -> None:
+    await mail_server.answer_with("451 later", keep=False)
+    now = soon()
+    for wait in (timedelta(minutes=1), timedelta(minutes=2)):
+        assert await outbox.relay(now) == Relayed(0, 1)
+        await acme.let_claims_run_out()
+        assert await outbox.relay(now + wait - timedelta(seconds=1)) == NOTHING
+        now += wait
+    await mail_server.answer_with()
+    assert await outbox.relay(now) == Relayed(1, 0)
+    assert await acme.states() == [(50, "sent")]
+
+
+@pytest.mark.usefixtures("noted")
+async def test_without_its_mail_server_all_stays_due(
+    acme: Company, mail_settings: dict[str, str], database: Database, outbox: Outbox
+) -> None:
+    [nowhere] = free_ports(1)
+    away = build({**mail_settings, "SMTP_URL": f"smtp://127.0.0.1:{nowhere}"}, database)
+    with pytest.raises(MailServerUnavailableError):
+        await Outbox(database, {MessageKind.QUOTA_WARNING: away.send}).relay(soon())
+    assert await outbox.relay(soon()) == Relayed(1, 0)
+    assert await acme.states() == [(50, "sent")]
+
+
+@pytest.mark.usefixtures("noted")
+async def test_what_a_higher_threshold_covers_is_not_handed_over(
+    acme: Company, warnings: QuotaWarnings, outbox: Outbox, mail_server: MailServer, postgres: Postgres
+) -> None:
+    await acme.spend(30, NOON)
+    assert (await warnings.run(NOON)).sent == 1
+    assert await outbox.relay(soon()) == Relayed(1, 0)
+    assert len(await mail_server.mails()) == 1
+    assert await acme.states() == [(50, "covered"), (80, "sent")]
+    assert await left(postgres) == 0

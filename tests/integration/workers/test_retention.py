@@ -1,0 +1,115 @@
+"""What is kept for a time only, and what for ever."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.billing import BillingEvent
+from aichat_server.domain.identity import Principal
+from aichat_server.domain.plans import Plan, PlanLists
+from aichat_server.services.conversations import Conversations
+from aichat_server.services.plans import PlanBook
+from aichat_server.services.retention import RUNS_KEPT, WEBHOOKS_KEPT, Retention
+from aichat_server.storage.database import Database
+
+from tests.integration.storage.rows import connection
+from tests.integration.storage.turns import exchange
+
+NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
+KEPT = 30 * DAY
+
+
+class Terms:
+    """The plans' terms, of which Team's keep conversations for a month."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def plans(self) -> PlanLists:
+        """With that changed."""
+        plans = dict(await self._database.plans())
+        plans[Plan.TEAM] = [replace(terms, retention_days=KEPT.days) for terms in plans[Plan.TEAM]]
+        return plans
+
+
+@pytest.fixture
+async def retention(database: Database) -> Retention:
+    plans = PlanBook(Terms(database))
+    await plans.refresh()
+    return Retention(database, plans)
+
+
+async def grow_old(postgres: Postgres, conversation_id: UUID, age: timedelta) -> None:
+    async with connection(postgres.owner_url) as owner:
+        query = "UPDATE aichat.conversations SET updated_at = $2 WHERE conversation_id = $1"
+        await owner.execute(query, conversation_id, NOW - age)
+
+
+async def count(postgres: Postgres, principal: Principal, table: str) -> int:
+    async with connection(postgres.owner_url) as owner:
+        query = f"SELECT count(*) FROM aichat.{table} WHERE org_id = $1"  # noqa: S608
+        return int(await owner.fetchval(query, principal.org_id))
+
+
+async def test_conversations_are_kept_for_as_long_as_their_plan_says(
+    retention: Retention, postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    old, young = [(await exchange(database, principal)).conversation_id for _ in range(2)]
+    await grow_old(postgres, old, KEPT + DAY)
+    await grow_old(postgres, young, KEPT - DAY)
+
+    assert await retention.stale(NOW) == 1
+    assert (await retention.purge(NOW)).conversations == 1
+    left = await Conversations(database).list(principal, 10)
+    assert [one.conversation_id for one in left.items] == [young]
+    assert await retention.stale(NOW) == 0
+    assert (await retention.purge(NOW)).conversations == 0
+    assert await count(postgres, principal, "messages") == 2
+    assert await count(postgres, principal, "usage_events") == 2, "the books are kept"
+
+
+async def test_plans_that_say_nothing_keep_them_for_ever(
+    retention: Retention, postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    async with database.tenant(principal.org_id) as tenant:
+        await tenant.organizations.set_plan(Plan.PRO)
+    kept = (await exchange(database, principal)).conversation_id
+    await grow_old(postgres, kept, 1000 * DAY)
+    await retention.purge(NOW)
+    assert await Conversations(database).get(principal, kept) is not None
+
+
+async def test_records_of_work_that_is_done_are_forgotten(retention: Retention, database: Database) -> None:
+    names = {age: f"evt_{uuid4()}" for age in ("old", "young", "undone")}
+    at = {"old": NOW - WEBHOOKS_KEPT - DAY, "young": NOW - WEBHOOKS_KEPT + DAY, "undone": NOW - 2 * WEBHOOKS_KEPT}
+    async with database.work_list() as work:
+        for age, event_id in names.items():
+            await work.stripe_events.add(BillingEvent(event_id, "invoice.paid", "in_1", at[age]), at[age])
+            if age != "undone":
+                await work.stripe_events.finish(event_id, at[age])
+    assert (await retention.purge(NOW)).webhooks == 1
+    async with database.work_list() as work:
+        again = {
+            age: await work.stripe_events.add(BillingEvent(event_id, "invoice.paid", "in_1", NOW), NOW)
+            for age, event_id in names.items()
+        }
+    assert again == {"old": True, "young": False, "undone": False}
+
+
+async def test_records_of_jobs_are_forgotten_once_they_came_to_a_good_end(
+    retention: Retention, database: Database
+) -> None:
+    job = f"job-{uuid4()}"
+    async with database.work_list() as work:
+        for period in ("2026-01-01", "2026-01-02"):
+            await work.job_runs.begin(job, period)
+        await work.job_runs.succeed(job, "2026-01-01", "done")
+    assert (await retention.purge(NOW + RUNS_KEPT - DAY)).runs == 0
+    assert (await retention.purge(NOW + RUNS_KEPT + DAY)).runs >= 1
+    async with database.work_list() as work:
+        assert await work.job_runs.periods(job) == {"2026-01-02": False}

@@ -1,0 +1,26 @@
+"""How late jobs are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import pendulum
+from aichat_server.domain.jobs import JobState
+from periodiq import cron
+
+from aichat_workers.registry import JOBS
+
+
+def lags_at(now: datetime, begun: datetime, states: Mapping[str, JobState]) -> dict[str, float]:
+    """For how many seconds each job's next good end has been due at `now`; 0 for those that are in time.
+
+    A job that never came to a good end should have since `begun`.
+    """
+    return {name: _lag(name, now, begun, states.get(name)) for name in JOBS}
+
+
+def _lag(name: str, now: datetime, begun: datetime, state: JobState | None) -> float:
+    last = state.succeeded_at if state and state.succeeded_at else begun
+    due: datetime = cron(JOBS[name].schedule).next_valid_date(pendulum.instance(last.astimezone(UTC)))
+    return max(0.0, (now - due).total_seconds())

@@ -1,0 +1,34 @@
+"""What jobs would do, for `run JOB --dry-run`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from aichat_server.app.jobs import Jobs
+
+
+def preview_backlog(count: str, words: str) -> Callable[[Jobs, datetime], Awaitable[str]]:
+    """Tells one of the counts of Backlog."""
+
+    async def preview(jobs: Jobs, now: datetime) -> str:
+        return f"{getattr(await jobs.watch.backlog(now), count)} {words}"
+
+    return preview
+
+
+async def preview_warnings(jobs: Jobs, now: datetime) -> str:
+    """How many warnings are due that nobody has noted yet."""
+    return "no SMTP_URL" if jobs.warnings is None else f"{await jobs.warnings.due(now)} warnings to send"
+
+
+async def preview_purge(jobs: Jobs, now: datetime) -> str:
+    """How many conversations are older than their plan keeps them."""
+    return f"{await jobs.retention.stale(now)} conversations to delete"
+
+
+async def preview_invoices(jobs: Jobs, now: datetime) -> str:
+    """Each invoice with something to ask for, or with something to look at."""
+    outcomes = await jobs.invoices.preview_last(now)
+    lines = [f"{one.org_id}  {(one.total or 0) / 100:.2f} USD  {one.trouble or one.stage or 'new'}" for one in outcomes]
+    return "\n".join([f"{len(lines)} invoices", *lines])

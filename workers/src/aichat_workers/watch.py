@@ -1,0 +1,56 @@
+"""Looks at all jobs, for metrics and for `health`."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import NoReturn
+
+import structlog
+from aichat_server.app.jobs import Jobs
+from aichat_server.domain.errors import AichatError
+from aichat_server.domain.jobs import JobsSeen
+
+from aichat_workers.lags import lags_at
+from aichat_workers.registry import JOBS
+
+_log = structlog.get_logger()
+
+_EVERY_SECONDS = 15.0
+
+
+async def keep_watch(jobs: Jobs) -> NoReturn:
+    """Looks again and again, so that metrics tell of it."""
+    begun = datetime.now(UTC)
+    while True:
+        try:
+            await _look(jobs, begun)
+        except AichatError as error:
+            _log.warning("jobs not looked at", reason=error.reason)
+        await asyncio.sleep(_EVERY_SECONDS)
+
+
+async def tell_health(jobs: Jobs) -> tuple[str, bool]:
+    """A table of all jobs, and whether all is well.
+
+    That is: no job is failing, or late by more than it may take, and the queue is there.
+    """
+    now = datetime.now(UTC)
+    seen = await _look(jobs, now)
+    late = {name for name, lag in seen.lags.items() if lag > JOBS[name].most_seconds}
+    failing = {name for name, state in seen.states.items() if name in JOBS and state.failing}
+    lines = [f"{'JOB':<10} {'LAST GOOD END':<21} {'LATE BY':>9} {'RUNS':>7} {'FAILURES':>9}"]
+    for name in sorted(JOBS):
+        state = seen.states.get(name)
+        end = f"{state.succeeded_at:%Y-%m-%d %H:%M:%SZ}" if state and state.succeeded_at else "never"
+        runs, failures = (state.runs, state.failures) if state else (0, 0)
+        trouble = "  failing" * (name in failing) + "  late" * (name in late)
+        lines.append(f"{name:<10} {end:<21} {seen.lags[name]:>8.0f}s {runs:>7} {failures:>9}{trouble}")
+    depth = seen.queue
+    lines.append(f"queue: {depth.waiting} waiting, {depth.dead} given up" if depth else "queue: cannot be reached")
+    return "\n".join(lines), not late and not failing and depth is not None
+
+
+async def _look(jobs: Jobs, begun: datetime) -> JobsSeen:
+    now = datetime.now(UTC)
+    return await jobs.watch.look(now, lambda states: lags_at(now, begun, states))

@@ -9,7 +9,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    run_scripts(__file__, "tables", "security", "plans", "quotas", "book")
+    run_scripts(__file__, "tables", "security", "months", "plans", "quotas", "book")
 
 
 def downgrade() -> None:

@@ -5,7 +5,7 @@ GRANT SELECT, INSERT, DELETE, UPDATE (expires_at) ON aichat.holds, aichat.leases
 GRANT SELECT, INSERT, UPDATE ON aichat.closed_books TO aichat_app;
 
 SELECT aichat.protect(
-    'usage_events', 'failures', 'open_hours', 'closed_books', 'quotas', 'quota_usage', 'holds', 'leases'
+    'usage_events', 'usage_events_rest', 'failures', 'open_hours', 'closed_books', 'quotas', 'quota_usage', 'holds', 'leases'
 );
 SELECT aichat.list_work('leases', 'open_hours');
 
@@ -23,4 +23,6 @@ $$;
 CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON aichat.prices
     FOR EACH STATEMENT EXECUTE FUNCTION aichat.refuse_change();
 CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON aichat.usage_events
+    FOR EACH STATEMENT EXECUTE FUNCTION aichat.refuse_change();
+CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON aichat.usage_events_rest
     FOR EACH STATEMENT EXECUTE FUNCTION aichat.refuse_change();

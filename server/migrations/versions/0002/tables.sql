@@ -16,7 +16,8 @@ CREATE TABLE aichat.prices (
 );
 COMMENT ON COLUMN aichat.prices.above_tokens IS 'The tier for requests with more input tokens than this; 0: the first.';
 
--- The books: what each generation used and what was charged for it, written with its answer and never changed.
+-- The books: what each generation used and what was charged for it, written with its answer and never changed. There is
+-- a partition for each month: see aichat.extend_books. A generation is booked once, when it ceases to run.
 -- What was used is in disjoint buckets, but for reasoning_tokens, which are a part of output_tokens.
 CREATE TABLE aichat.usage_events (
     org_id uuid NOT NULL,
@@ -42,10 +43,11 @@ CREATE TABLE aichat.usage_events (
     first_delta_ms integer CHECK (first_delta_ms >= 0),
     duration_ms integer NOT NULL CHECK (duration_ms >= 0),
     occurred_at timestamptz NOT NULL,
-    PRIMARY KEY (org_id, generation_id),
+    PRIMARY KEY (org_id, occurred_at, generation_id),
     CHECK ((quality = 'estimated') = (estimate_reason IS NOT NULL))
-);
-CREATE INDEX usage_events_by_time ON aichat.usage_events (org_id, occurred_at, generation_id);
+) PARTITION BY RANGE (occurred_at);
+-- What is in no month that has a partition: what came before the first, and after the last if nobody added to them.
+CREATE TABLE aichat.usage_events_rest PARTITION OF aichat.usage_events DEFAULT;
 COMMENT ON COLUMN aichat.usage_events.price_version IS 'valid_from of the row in prices that the cost comes of.';
 COMMENT ON COLUMN aichat.usage_events.estimate_reason IS
     'Why the vendor''s own count is missing: what the turn failed with, or USAGE_MISSING where it completed.';

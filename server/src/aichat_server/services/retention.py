@@ -1,4 +1,7 @@
-"""What is kept for a time only: conversations, for as long as their plan says, and records of work that is done."""
+"""What is kept for a time only: conversations, for as long as their plan says, and records of work that is done.
+
+What is kept for ever gets room.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,12 @@ class Purged:
     webhooks: int
     runs: int
     """Records of jobs."""
+    months: int
+    """For which the ledger got a partition."""
 
     def __str__(self) -> str:
-        return f"{self.conversations} conversations, {self.webhooks} webhooks and {self.runs} records of jobs deleted"
+        gone = f"{self.conversations} conversations, {self.webhooks} webhooks and {self.runs} records of jobs deleted"
+        return f"{gone}, {self.months} months of the ledger begun"
 
 
 class Retention:
@@ -39,12 +45,17 @@ class Retention:
         self._plans = plans
 
     async def purge(self, now: datetime) -> Purged:
-        """Deletes what is too old at `now`; a conversation's age counts from its last change."""
+        """Deletes what is too old at `now`; a conversation's age counts from its last change.
+
+        Sees to it that the ledger has partitions for the months to come.
+        """
         conversations = sum([await self._purge(org_id, before) async for org_id, before in self._limits(now)])
         async with self._database.work_list() as work:
             webhooks = await work.stripe_events.purge(now - WEBHOOKS_KEPT)
             runs = await work.job_runs.purge(now - RUNS_KEPT)
-        return Purged(conversations, webhooks, runs)
+        # Last: it may be refused, should others read the whole ledger for long just then, and has months of time.
+        months = await self._database.extend_books()
+        return Purged(conversations, webhooks, runs, months)
 
     async def stale(self, now: datetime) -> int:
         """How many conversations it would delete; changes nothing."""

@@ -39,6 +39,7 @@ from aichat_server.storage.warnings import WarningRepository
 from aichat_server.storage.work import WorkList
 
 _SET_WORK_LIST = text("SELECT set_config('aichat.work_list', 'on', true)")
+_EXTEND_BOOKS = text("SELECT aichat.extend_books()")
 _SET_TENANT = text(
     "SELECT set_config('aichat.org_id', :org_id, true), set_config('aichat.member_id', :member_id, true)"
 )
@@ -105,6 +106,12 @@ class Database:
         with storage_errors():
             async with self._engine.begin() as connection:
                 return await roll_up(connection, now, most, after)
+
+    async def extend_books(self) -> int:
+        """Makes room in the ledger for this month and the next three; returns how many partitions that took."""
+        with storage_errors():
+            async with self._engine.begin() as connection:
+                return int((await connection.execute(_EXTEND_BOOKS)).scalar_one())
 
     async def prices(self) -> dict[tuple[str, str], tuple[Price, ...]]:
         """Every price of every model, by provider and model, ascending by version."""

@@ -12,12 +12,11 @@ from aichat_sdk._version import __version__
 from aichat_sdk.cli import _history as history
 from aichat_sdk.cli._chat import chat
 from aichat_sdk.cli._context import Context
-from aichat_sdk.cli._invoices import verify
+from aichat_sdk.cli._invoices import list_invoices, verify
+from aichat_sdk.cli._plans import plans
 from aichat_sdk.cli._usage import usage
 from aichat_sdk.types import Effort
 from aichat_sdk.usage import Dimension
-
-MOST_DAYS = 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +54,15 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", parents=[target], help="list the models and their prices")
     models.set_defaults(run=history.list_models)
     _add_usage(commands.add_parser("usage", parents=[target], help="show what the last days cost, and the quotas"))
-    _add_invoices(commands.add_parser("invoices", parents=[target], help="prove what was asked for"), target)
+    commands.add_parser("plans", parents=[target], help="list the plans, and show the subscription").set_defaults(run=plans)
+    _add_invoices(commands.add_parser("invoices", parents=[target], help="list what was asked for, or prove it"), target)
     return parser
 
 
 def _add_invoices(parser: argparse.ArgumentParser, target: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    parser.set_defaults(run=list_invoices)
+    actions = parser.add_subparsers(metavar="ACTION")
+    actions.add_parser("list", parents=[target], help="list all, the newest first (default)")
     proving = actions.add_parser("verify", parents=[target], help="hold each line of one against the books")
     proving.add_argument("month", metavar="MONTH", help="whose usage it is for, such as 2026-10")
     proving.set_defaults(run=verify)
@@ -99,10 +101,3 @@ def _add_conversations(parser: argparse.ArgumentParser, target: argparse.Argumen
     for action in (show, rename, delete):
         action.add_argument("conversation_id", metavar="ID")
     rename.add_argument("title", metavar="TITLE")
-
-
-def _days(text: str) -> int:
-    days = int(text)
-    if not 1 <= days <= MOST_DAYS:
-        raise argparse.ArgumentTypeError(f"from 1 to {MOST_DAYS}")
-    return days

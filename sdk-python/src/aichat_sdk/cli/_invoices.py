@@ -1,10 +1,24 @@
-"""`aichat invoices verify`: an invoice, proven line by line."""
+"""`aichat invoices`: what was asked for, and its proof line by line."""
 
 from __future__ import annotations
 
 from aichat_sdk.cli._context import Context
 from aichat_sdk.cli._terminal import Terminal, dollars
 from aichat_sdk.types import InvoiceProof, Money, VerifiedLine, money_usd
+
+
+def list_invoices(context: Context) -> int:
+    """Shows each invoice on a line, the newest first, and where it is as a PDF."""
+    context.runner.run(_list(context))
+    return 0
+
+
+async def _list(context: Context) -> None:
+    async for invoice in context.client.billing.list_invoices():
+        status = str(invoice.status.name).lower()
+        made = f"{invoice.create_time:%Y-%m-%d}" if invoice.create_time else ""
+        number = invoice.number or "-"
+        context.terminal.line(f"{made:<10}  {number:<16} {_amount(invoice.total):>12}  {status:<13} {invoice.pdf_url}")
 
 
 def verify(context: Context, *, month: str) -> int:

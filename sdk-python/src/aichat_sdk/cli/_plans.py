@@ -1,0 +1,38 @@
+"""`aichat plans`: what can be subscribed to, and what the organisation is on."""
+
+from __future__ import annotations
+
+from aichat_sdk.cli._context import Context
+from aichat_sdk.cli._terminal import dollars
+from aichat_sdk.types import Plan, Subscription, money_usd
+
+
+def plans(context: Context) -> int:
+    """Shows each plan on a line, a mark at the one whose limits hold, and how the subscription stands."""
+    offered, subscription = context.runner.run(_fetch(context))
+    for plan in offered:
+        mark = ("→ ", "green") if plan.plan == subscription.plan else ("  ", "")
+        context.terminal.bar("", [mark, (_told(plan), "")])
+    context.terminal.note(_standing(subscription))
+    return 0
+
+
+async def _fetch(context: Context) -> tuple[list[Plan], Subscription]:
+    billing = context.client.billing
+    return await billing.list_plans(), await billing.get_subscription()
+
+
+def _told(plan: Plan) -> str:
+    price = f"{dollars(money_usd(plan.seat_price))} a seat" if plan.seat_price else "free"
+    included = dollars(money_usd(plan.included_usage)) if plan.included_usage else "nothing"
+    above = "refused" if plan.hard_limit else f"its price and {plan.overage_basis_points / 100:g} %"
+    kept = f"{plan.retention_days} days" if plan.retention_days else "until deleted"
+    return f"{plan.plan:<6} {price:<14} {included} of usage a month, above: {above}; conversations kept {kept}"
+
+
+def _standing(subscription: Subscription) -> str:
+    if not subscription.subscribed_plan:
+        return "no subscription"
+    until = f", paid until {subscription.period_end_time:%Y-%m-%d}" if subscription.period_end_time else ""
+    status = str(subscription.status.name).lower().replace("_", " ")
+    return f"subscribed to {subscription.subscribed_plan} for {subscription.seats} seats: {status}{until}"

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST_FILE_LINES = 300
 MOST_MEDIAN_LINES = 100
 MOST_FUNCTION_LINES = 40
+WRITTEN = (".py", ".proto", ".sql")
 GENERATED = ("gen/", "sdk-python/src/aichat_sdk/_proto/")
 FOLDERS = {
     ".ci", "benchmarks", "docs", "envoy", "gen", "protos", "sandbox", "sdk-python", "server", "tests",
@@ -21,12 +22,13 @@ FOLDERS = {
 
 
 def main() -> int:
-    """Checks every Python file that git knows or would add."""
+    """Checks every file that git knows or would add, and that somebody writes."""
     files = _files()
-    python = [path for path in files if path.endswith(".py") and not path.startswith(GENERATED)]
-    lengths = {path: len((ROOT / path).read_text().splitlines()) for path in python}
+    written = [path for path in files if path.endswith(WRITTEN) and not path.startswith(GENERATED)]
+    lengths = {path: len((ROOT / path).read_text().splitlines()) for path in written}
     complaints = [f"{path}: {n} lines, at most {MOST_FILE_LINES}" for path, n in lengths.items() if n > MOST_FILE_LINES]
-    median = statistics.median(lengths.values())
+    python = [path for path in written if path.endswith(".py")]
+    median = statistics.median(lengths[path] for path in python)
     if median > MOST_MEDIAN_LINES:
         complaints.append(f"the median file has {median} lines, at most {MOST_MEDIAN_LINES}")
     for path in python:

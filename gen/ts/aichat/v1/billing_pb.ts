@@ -2,373 +2,23 @@
 // @generated from file aichat/v1/billing.proto (package aichat.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Usage } from "./messages_pb.ts";
-import { file_aichat_v1_messages } from "./messages_pb.ts";
+import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Invoice, InvoiceStage, VerifiedLine } from "./invoices_pb.ts";
+import { file_aichat_v1_invoices } from "./invoices_pb.ts";
+import type { Plan, Subscription } from "./plans_pb.ts";
+import { file_aichat_v1_plans } from "./plans_pb.ts";
 import type { HttpBody } from "../../google/api/httpbody_pb.ts";
 import { file_google_api_httpbody } from "../../google/api/httpbody_pb.ts";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Money } from "../../google/type/money_pb.ts";
 import { file_google_type_money } from "../../google/type/money_pb.ts";
-import type { Message, UnknownEnum } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file aichat/v1/billing.proto.
  */
 export const file_aichat_v1_billing: GenFile = /*@__PURE__*/
-  fileDesc("ChdhaWNoYXQvdjEvYmlsbGluZy5wcm90bxIJYWljaGF0LnYxIt4CCgRQbGFuEgwKBHBsYW4YASABKAkSFAoMZGlzcGxheV9uYW1lGAIgASgJEiYKCnNlYXRfcHJpY2UYAyABKAsyEi5nb29nbGUudHlwZS5Nb25leRISCgptb3N0X3NlYXRzGAQgASgFEioKDmluY2x1ZGVkX3VzYWdlGAUgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSEgoKaGFyZF9saW1pdBgGIAEoCBIcChRvdmVyYWdlX2Jhc2lzX3BvaW50cxgHIAEoBRIqCgxjYWxsZXJfcmF0ZXMYCCABKAsyFC5haWNoYXQudjEuUGxhblJhdGVzEjAKEm9yZ2FuaXphdGlvbl9yYXRlcxgJIAEoCzIULmFpY2hhdC52MS5QbGFuUmF0ZXMSDgoGbW9kZWxzGAogAygJEhYKDnJldGVudGlvbl9kYXlzGAsgASgFEhIKCnRyaWFsX2RheXMYDCABKAUiWQoJUGxhblJhdGVzEhsKE3JlcXVlc3RzX3Blcl9taW51dGUYASABKAUSGQoRdG9rZW5zX3Blcl9taW51dGUYAiABKAUSFAoMb3Blbl9zdHJlYW1zGAMgASgFIqgDCgxTdWJzY3JpcHRpb24SDAoEcGxhbhgBIAEoCRIXCg9zdWJzY3JpYmVkX3BsYW4YAiABKAkSLQoGc3RhdHVzGAMgASgOMh0uYWljaGF0LnYxLlN1YnNjcmlwdGlvblN0YXR1cxINCgVzZWF0cxgEIAEoBRIPCgdtZW1iZXJzGAUgASgFEjUKEXBlcmlvZF9zdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9wZXJpb2RfZW5kX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKFGNhbmNlbF9hdF9wZXJpb2RfZW5kGAggASgIEjIKDnRyaWFsX2VuZF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5ncmFjZV9lbmRfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoOcGF5bWVudF9tZXRob2QYCyABKAsyGC5haWNoYXQudjEuUGF5bWVudE1ldGhvZCJuCg1QYXltZW50TWV0aG9kEgwKBGtpbmQYASABKAkSDQoFYnJhbmQYAiABKAkSEwoLbGFzdF9kaWdpdHMYAyABKAkSFAoMZXhwaXJlc195ZWFyGAQgASgFEhUKDWV4cGlyZXNfbW9udGgYBSABKAUinwIKB0ludm9pY2USEgoKaW52b2ljZV9pZBgBIAEoCRIOCgZudW1iZXIYAiABKAkSKAoGc3RhdHVzGAMgASgOMhguYWljaGF0LnYxLkludm9pY2VTdGF0dXMSIQoFdG90YWwYBCABKAsyEi5nb29nbGUudHlwZS5Nb25leRImCgphbW91bnRfZHVlGAUgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJwoLYW1vdW50X3BhaWQYBiABKAsyEi5nb29nbGUudHlwZS5Nb25leRIvCgtjcmVhdGVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcGFnZV91cmwYCCABKAkSDwoHcGRmX3VybBgJIAEoCSISChBMaXN0UGxhbnNSZXF1ZXN0IjMKEUxpc3RQbGFuc1Jlc3BvbnNlEh4KBXBsYW5zGAEgAygLMg8uYWljaGF0LnYxLlBsYW4iGAoWR2V0U3Vic2NyaXB0aW9uUmVxdWVzdCJIChdHZXRTdWJzY3JpcHRpb25SZXNwb25zZRItCgxzdWJzY3JpcHRpb24YASABKAsyFy5haWNoYXQudjEuU3Vic2NyaXB0aW9uIlUKHENyZWF0ZUNoZWNrb3V0U2Vzc2lvblJlcXVlc3QSDAoEcGxhbhgBIAEoCRITCgtzdWNjZXNzX3VybBgCIAEoCRISCgpjYW5jZWxfdXJsGAMgASgJIiwKHUNyZWF0ZUNoZWNrb3V0U2Vzc2lvblJlc3BvbnNlEgsKA3VybBgBIAEoCSIwChpDcmVhdGVQb3J0YWxTZXNzaW9uUmVxdWVzdBISCgpyZXR1cm5fdXJsGAEgASgJIioKG0NyZWF0ZVBvcnRhbFNlc3Npb25SZXNwb25zZRILCgN1cmwYASABKAkiIQoRQ2hhbmdlUGxhblJlcXVlc3QSDAoEcGxhbhgBIAEoCSJDChJDaGFuZ2VQbGFuUmVzcG9uc2USLQoMc3Vic2NyaXB0aW9uGAEgASgLMhcuYWljaGF0LnYxLlN1YnNjcmlwdGlvbiI8ChNMaXN0SW52b2ljZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlUKFExpc3RJbnZvaWNlc1Jlc3BvbnNlEiQKCGludm9pY2VzGAEgAygLMhIuYWljaGF0LnYxLkludm9pY2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjsKFFN0cmlwZVdlYmhvb2tSZXF1ZXN0EiMKBWV2ZW50GAEgASgLMhQuZ29vZ2xlLmFwaS5IdHRwQm9keSIXChVTdHJpcGVXZWJob29rUmVzcG9uc2UiJQoUVmVyaWZ5SW52b2ljZVJlcXVlc3QSDQoFbW9udGgYASABKAkirwIKFVZlcmlmeUludm9pY2VSZXNwb25zZRINCgVtb250aBgBIAEoCRImCgVzdGFnZRgCIAEoDjIXLmFpY2hhdC52MS5JbnZvaWNlU3RhZ2USDgoGbnVtYmVyGAMgASgJEg4KBnByb3ZlbhgEIAEoCBISCgpkaWZmZXJlbmNlGAUgASgJEicKC2xlZGdlcl9jb3N0GAYgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJwoLaG91cmx5X2Nvc3QYByABKAsyEi5nb29nbGUudHlwZS5Nb25leRIhCgV0b3RhbBgIIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5Eg4KBnNoYTI1NhgJIAEoCRImCgVsaW5lcxgKIAMoCzIXLmFpY2hhdC52MS5WZXJpZmllZExpbmUi6QUKDFZlcmlmaWVkTGluZRIMCgRsaW5lGAEgASgFEigKBGtpbmQYAiABKA4yGi5haWNoYXQudjEuSW52b2ljZUxpbmVLaW5kEhMKC2Rlc2NyaXB0aW9uGAMgASgJEg0KBW1vZGVsGAQgASgJEhAKCHByb3ZpZGVyGAUgASgJEhEKCW1lbWJlcl9pZBgGIAEoCRIuCgpwcmljZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRwbGFuGAggASgJEhwKFG92ZXJhZ2VfYmFzaXNfcG9pbnRzGAkgASgFEh8KBXVzYWdlGAogASgLMhAuYWljaGF0LnYxLlVzYWdlEiAKBGNvc3QYCyABKAsyEi5nb29nbGUudHlwZS5Nb25leRIkCghpbmNsdWRlZBgMIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiIKBmFtb3VudBgNIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EicKC2xlZGdlcl9jb3N0GA4gASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSKQoNbGVkZ2VyX2Ftb3VudBgPIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EisKD3Byb3ZpZGVyX2Ftb3VudBgQIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EhMKC2V2ZW50X2NvdW50GBEgASgDEjQKEGZpcnN0X2V2ZW50X3RpbWUYEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKE2ZpcnN0X2dlbmVyYXRpb25faWQYEyABKAkSMwoPbGFzdF9ldmVudF90aW1lGBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIaChJsYXN0X2dlbmVyYXRpb25faWQYFSABKAkSDgoGc2hhMjU2GBYgASgJEhUKDWxlZGdlcl9zaGEyNTYYFyABKAkSDgoGcHJvdmVuGBggASgIKoMCChJTdWJzY3JpcHRpb25TdGF0dXMSIwofU1VCU0NSSVBUSU9OX1NUQVRVU19VTlNQRUNJRklFRBAAEiIKHlNVQlNDUklQVElPTl9TVEFUVVNfSU5DT01QTEVURRABEiAKHFNVQlNDUklQVElPTl9TVEFUVVNfVFJJQUxJTkcQAhIeChpTVUJTQ1JJUFRJT05fU1RBVFVTX0FDVElWRRADEiAKHFNVQlNDUklQVElPTl9TVEFUVVNfUEFTVF9EVUUQBBIgChxTVUJTQ1JJUFRJT05fU1RBVFVTX0NBTkNFTEVEEAUSHgoaU1VCU0NSSVBUSU9OX1NUQVRVU19QQVVTRUQQBiq2AQoNSW52b2ljZVN0YXR1cxIeChpJTlZPSUNFX1NUQVRVU19VTlNQRUNJRklFRBAAEhgKFElOVk9JQ0VfU1RBVFVTX0RSQUZUEAESFwoTSU5WT0lDRV9TVEFUVVNfT1BFThACEhcKE0lOVk9JQ0VfU1RBVFVTX1BBSUQQAxIXChNJTlZPSUNFX1NUQVRVU19WT0lEEAQSIAocSU5WT0lDRV9TVEFUVVNfVU5DT0xMRUNUSUJMRRAFKr0CCgxJbnZvaWNlU3RhZ2USHQoZSU5WT0lDRV9TVEFHRV9VTlNQRUNJRklFRBAAEhkKFUlOVk9JQ0VfU1RBR0VfRFJBRlRFRBABEhkKFUlOVk9JQ0VfU1RBR0VfQ1JFQVRFRBACEhgKFElOVk9JQ0VfU1RBR0VfUFVTSEVEEAMSGgoWSU5WT0lDRV9TVEFHRV9DT01QQVJFRBAEEhsKF0lOVk9JQ0VfU1RBR0VfRklOQUxJWkVEEAUSFgoSSU5WT0lDRV9TVEFHRV9QQUlEEAYSFgoSSU5WT0lDRV9TVEFHRV9WT0lEEAcSHwobSU5WT0lDRV9TVEFHRV9VTkNPTExFQ1RJQkxFEAgSGQoVSU5WT0lDRV9TVEFHRV9TRVRUTEVEEAkSGQoVSU5WT0lDRV9TVEFHRV9CTE9DS0VEEAoqkgEKD0ludm9pY2VMaW5lS2luZBIhCh1JTlZPSUNFX0xJTkVfS0lORF9VTlNQRUNJRklFRBAAEhsKF0lOVk9JQ0VfTElORV9LSU5EX1VTQUdFEAESIAocSU5WT0lDRV9MSU5FX0tJTkRfQURKVVNUTUVOVBACEh0KGUlOVk9JQ0VfTElORV9LSU5EX0NBUlJJRUQQAzLmBQoOQmlsbGluZ1NlcnZpY2USSwoJTGlzdFBsYW5zEhsuYWljaGF0LnYxLkxpc3RQbGFuc1JlcXVlc3QaHC5haWNoYXQudjEuTGlzdFBsYW5zUmVzcG9uc2UiA5ACARJdCg9HZXRTdWJzY3JpcHRpb24SIS5haWNoYXQudjEuR2V0U3Vic2NyaXB0aW9uUmVxdWVzdBoiLmFpY2hhdC52MS5HZXRTdWJzY3JpcHRpb25SZXNwb25zZSIDkAIBEmoKFUNyZWF0ZUNoZWNrb3V0U2Vzc2lvbhInLmFpY2hhdC52MS5DcmVhdGVDaGVja291dFNlc3Npb25SZXF1ZXN0GiguYWljaGF0LnYxLkNyZWF0ZUNoZWNrb3V0U2Vzc2lvblJlc3BvbnNlEmQKE0NyZWF0ZVBvcnRhbFNlc3Npb24SJS5haWNoYXQudjEuQ3JlYXRlUG9ydGFsU2Vzc2lvblJlcXVlc3QaJi5haWNoYXQudjEuQ3JlYXRlUG9ydGFsU2Vzc2lvblJlc3BvbnNlEk4KCkNoYW5nZVBsYW4SHC5haWNoYXQudjEuQ2hhbmdlUGxhblJlcXVlc3QaHS5haWNoYXQudjEuQ2hhbmdlUGxhblJlc3BvbnNlIgOQAgISVAoMTGlzdEludm9pY2VzEh4uYWljaGF0LnYxLkxpc3RJbnZvaWNlc1JlcXVlc3QaHy5haWNoYXQudjEuTGlzdEludm9pY2VzUmVzcG9uc2UiA5ACARJXCg1WZXJpZnlJbnZvaWNlEh8uYWljaGF0LnYxLlZlcmlmeUludm9pY2VSZXF1ZXN0GiAuYWljaGF0LnYxLlZlcmlmeUludm9pY2VSZXNwb25zZSIDkAIBElcKDVN0cmlwZVdlYmhvb2sSHy5haWNoYXQudjEuU3RyaXBlV2ViaG9va1JlcXVlc3QaIC5haWNoYXQudjEuU3RyaXBlV2ViaG9va1Jlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_aichat_v1_messages, file_google_api_httpbody, file_google_protobuf_timestamp, file_google_type_money]);
-
-/**
- * What may be subscribed to.
- *
- * @generated from message aichat.v1.Plan
- */
-export type Plan = Message<"aichat.v1.Plan"> & {
-  /**
-   * Its id: "free", "pro" or "team".
-   *
-   * @generated from field: string plan = 1;
-   */
-  plan: string;
-
-  /**
-   * A name for people.
-   *
-   * @generated from field: string display_name = 2;
-   */
-  displayName: string;
-
-  /**
-   * What a seat costs a month, before taxes.
-   *
-   * @generated from field: google.type.Money seat_price = 3;
-   */
-  seatPrice?: Money | undefined;
-
-  /**
-   * The most members that an organisation may have on it; 0: any number.
-   *
-   * @generated from field: int32 most_seats = 4;
-   */
-  mostSeats: number;
-
-  /**
-   * The usage of a calendar month in UTC that the price covers, for all members together.
-   *
-   * @generated from field: google.type.Money included_usage = 5;
-   */
-  includedUsage?: Money | undefined;
-
-  /**
-   * Whether usage above that is refused with QUOTA_EXCEEDED, and not charged.
-   *
-   * @generated from field: bool hard_limit = 6;
-   */
-  hardLimit: boolean;
-
-  /**
-   * Hundredths of a percent that usage above that costs on top of its price.
-   *
-   * @generated from field: int32 overage_basis_points = 7;
-   */
-  overageBasisPoints: number;
-
-  /**
-   * The limits of each API key, and of each member who is signed in.
-   *
-   * @generated from field: aichat.v1.PlanRates caller_rates = 8;
-   */
-  callerRates?: PlanRates | undefined;
-
-  /**
-   * The limits of all callers of the organisation together.
-   *
-   * @generated from field: aichat.v1.PlanRates organization_rates = 9;
-   */
-  organizationRates?: PlanRates | undefined;
-
-  /**
-   * The models that may be asked; empty: all.
-   *
-   * @generated from field: repeated string models = 10;
-   */
-  models: string[];
-
-  /**
-   * For how many days conversations are kept; 0: until they are deleted.
-   *
-   * @generated from field: int32 retention_days = 11;
-   */
-  retentionDays: number;
-
-  /**
-   * With how many days of trial the first subscription begins; 0: none.
-   *
-   * @generated from field: int32 trial_days = 12;
-   */
-  trialDays: number;
-};
-
-/**
- * Describes the message aichat.v1.Plan.
- * Use `create(PlanSchema)` to create a new message.
- */
-export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 0);
-
-/**
- * How much may go on at once, and in any minute.
- *
- * @generated from message aichat.v1.PlanRates
- */
-export type PlanRates = Message<"aichat.v1.PlanRates"> & {
-  /**
-   * Calls in any minute.
-   *
-   * @generated from field: int32 requests_per_minute = 1;
-   */
-  requestsPerMinute: number;
-
-  /**
-   * Tokens of input and output in any minute.
-   *
-   * @generated from field: int32 tokens_per_minute = 2;
-   */
-  tokensPerMinute: number;
-
-  /**
-   * Answers that are being written.
-   *
-   * @generated from field: int32 open_streams = 3;
-   */
-  openStreams: number;
-};
-
-/**
- * Describes the message aichat.v1.PlanRates.
- * Use `create(PlanRatesSchema)` to create a new message.
- */
-export const PlanRatesSchema: GenMessage<PlanRates> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 1);
-
-/**
- * What an organisation is subscribed to.
- *
- * @generated from message aichat.v1.Subscription
- */
-export type Subscription = Message<"aichat.v1.Subscription"> & {
-  /**
-   * The plan whose limits hold now: "free" without a subscription, after its end, and when the grace is over.
-   *
-   * @generated from field: string plan = 1;
-   */
-  plan: string;
-
-  /**
-   * The plan that is subscribed to; empty if there has been no subscription.
-   *
-   * @generated from field: string subscribed_plan = 2;
-   */
-  subscribedPlan: string;
-
-  /**
-   * Where the subscription stands.
-   *
-   * @generated from field: aichat.v1.SubscriptionStatus status = 3;
-   */
-  status: SubscriptionStatus;
-
-  /**
-   * How many members it is paid for.
-   *
-   * @generated from field: int32 seats = 4;
-   */
-  seats: number;
-
-  /**
-   * How many members there are. The two are made equal by each checkout and each change of the plan.
-   *
-   * @generated from field: int32 members = 5;
-   */
-  members: number;
-
-  /**
-   * When the month that is paid for began; absent without a subscription.
-   *
-   * @generated from field: google.protobuf.Timestamp period_start_time = 6;
-   */
-  periodStartTime?: Timestamp | undefined;
-
-  /**
-   * The moment after its last one; absent without a subscription.
-   *
-   * @generated from field: google.protobuf.Timestamp period_end_time = 7;
-   */
-  periodEndTime?: Timestamp | undefined;
-
-  /**
-   * Whether the subscription ends then.
-   *
-   * @generated from field: bool cancel_at_period_end = 8;
-   */
-  cancelAtPeriodEnd: boolean;
-
-  /**
-   * When the trial ends, or ended; absent if there was none.
-   *
-   * @generated from field: google.protobuf.Timestamp trial_end_time = 9;
-   */
-  trialEndTime?: Timestamp | undefined;
-
-  /**
-   * Until when the plan lasts although it is not paid for; absent while it is.
-   *
-   * @generated from field: google.protobuf.Timestamp grace_end_time = 10;
-   */
-  graceEndTime?: Timestamp | undefined;
-
-  /**
-   * What invoices are paid with; absent if there is nothing.
-   *
-   * @generated from field: aichat.v1.PaymentMethod payment_method = 11;
-   */
-  paymentMethod?: PaymentMethod | undefined;
-};
-
-/**
- * Describes the message aichat.v1.Subscription.
- * Use `create(SubscriptionSchema)` to create a new message.
- */
-export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 2);
-
-/**
- * What invoices are paid with.
- *
- * @generated from message aichat.v1.PaymentMethod
- */
-export type PaymentMethod = Message<"aichat.v1.PaymentMethod"> & {
-  /**
-   * "card", or another of the payment provider's types.
-   *
-   * @generated from field: string kind = 1;
-   */
-  kind: string;
-
-  /**
-   * The card's brand, for example "visa"; empty for what is no card, and so are the other fields.
-   *
-   * @generated from field: string brand = 2;
-   */
-  brand: string;
-
-  /**
-   * The card's last four digits.
-   *
-   * @generated from field: string last_digits = 3;
-   */
-  lastDigits: string;
-
-  /**
-   * The last year in which the card is good.
-   *
-   * @generated from field: int32 expires_year = 4;
-   */
-  expiresYear: number;
-
-  /**
-   * The last month of it, from 1.
-   *
-   * @generated from field: int32 expires_month = 5;
-   */
-  expiresMonth: number;
-};
-
-/**
- * Describes the message aichat.v1.PaymentMethod.
- * Use `create(PaymentMethodSchema)` to create a new message.
- */
-export const PaymentMethodSchema: GenMessage<PaymentMethod> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 3);
-
-/**
- * An invoice at the payment provider.
- *
- * @generated from message aichat.v1.Invoice
- */
-export type Invoice = Message<"aichat.v1.Invoice"> & {
-  /**
-   * The payment provider's id.
-   *
-   * @generated from field: string invoice_id = 1;
-   */
-  invoiceId: string;
-
-  /**
-   * The number on the invoice; empty while it is a draft, and so are the two addresses.
-   *
-   * @generated from field: string number = 2;
-   */
-  number: string;
-
-  /**
-   * Where it stands.
-   *
-   * @generated from field: aichat.v1.InvoiceStatus status = 3;
-   */
-  status: InvoiceStatus;
-
-  /**
-   * What it comes to, with taxes.
-   *
-   * @generated from field: google.type.Money total = 4;
-   */
-  total?: Money | undefined;
-
-  /**
-   * What has to be paid of that.
-   *
-   * @generated from field: google.type.Money amount_due = 5;
-   */
-  amountDue?: Money | undefined;
-
-  /**
-   * What was paid.
-   *
-   * @generated from field: google.type.Money amount_paid = 6;
-   */
-  amountPaid?: Money | undefined;
-
-  /**
-   * When it was made.
-   *
-   * @generated from field: google.protobuf.Timestamp create_time = 7;
-   */
-  createTime?: Timestamp | undefined;
-
-  /**
-   * The page on which it is paid.
-   *
-   * @generated from field: string page_url = 8;
-   */
-  pageUrl: string;
-
-  /**
-   * The invoice as a PDF.
-   *
-   * @generated from field: string pdf_url = 9;
-   */
-  pdfUrl: string;
-};
-
-/**
- * Describes the message aichat.v1.Invoice.
- * Use `create(InvoiceSchema)` to create a new message.
- */
-export const InvoiceSchema: GenMessage<Invoice> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 4);
+  fileDesc("ChdhaWNoYXQvdjEvYmlsbGluZy5wcm90bxIJYWljaGF0LnYxIhIKEExpc3RQbGFuc1JlcXVlc3QiMwoRTGlzdFBsYW5zUmVzcG9uc2USHgoFcGxhbnMYASADKAsyDy5haWNoYXQudjEuUGxhbiIYChZHZXRTdWJzY3JpcHRpb25SZXF1ZXN0IkgKF0dldFN1YnNjcmlwdGlvblJlc3BvbnNlEi0KDHN1YnNjcmlwdGlvbhgBIAEoCzIXLmFpY2hhdC52MS5TdWJzY3JpcHRpb24iVQocQ3JlYXRlQ2hlY2tvdXRTZXNzaW9uUmVxdWVzdBIMCgRwbGFuGAEgASgJEhMKC3N1Y2Nlc3NfdXJsGAIgASgJEhIKCmNhbmNlbF91cmwYAyABKAkiLAodQ3JlYXRlQ2hlY2tvdXRTZXNzaW9uUmVzcG9uc2USCwoDdXJsGAEgASgJIjAKGkNyZWF0ZVBvcnRhbFNlc3Npb25SZXF1ZXN0EhIKCnJldHVybl91cmwYASABKAkiKgobQ3JlYXRlUG9ydGFsU2Vzc2lvblJlc3BvbnNlEgsKA3VybBgBIAEoCSIhChFDaGFuZ2VQbGFuUmVxdWVzdBIMCgRwbGFuGAEgASgJIkMKEkNoYW5nZVBsYW5SZXNwb25zZRItCgxzdWJzY3JpcHRpb24YASABKAsyFy5haWNoYXQudjEuU3Vic2NyaXB0aW9uIjwKE0xpc3RJbnZvaWNlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiVQoUTGlzdEludm9pY2VzUmVzcG9uc2USJAoIaW52b2ljZXMYASADKAsyEi5haWNoYXQudjEuSW52b2ljZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiOwoUU3RyaXBlV2ViaG9va1JlcXVlc3QSIwoFZXZlbnQYASABKAsyFC5nb29nbGUuYXBpLkh0dHBCb2R5IhcKFVN0cmlwZVdlYmhvb2tSZXNwb25zZSIlChRWZXJpZnlJbnZvaWNlUmVxdWVzdBINCgVtb250aBgBIAEoCSKvAgoVVmVyaWZ5SW52b2ljZVJlc3BvbnNlEg0KBW1vbnRoGAEgASgJEiYKBXN0YWdlGAIgASgOMhcuYWljaGF0LnYxLkludm9pY2VTdGFnZRIOCgZudW1iZXIYAyABKAkSDgoGcHJvdmVuGAQgASgIEhIKCmRpZmZlcmVuY2UYBSABKAkSJwoLbGVkZ2VyX2Nvc3QYBiABKAsyEi5nb29nbGUudHlwZS5Nb25leRInCgtob3VybHlfY29zdBgHIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiEKBXRvdGFsGAggASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSDgoGc2hhMjU2GAkgASgJEiYKBWxpbmVzGAogAygLMhcuYWljaGF0LnYxLlZlcmlmaWVkTGluZTLmBQoOQmlsbGluZ1NlcnZpY2USSwoJTGlzdFBsYW5zEhsuYWljaGF0LnYxLkxpc3RQbGFuc1JlcXVlc3QaHC5haWNoYXQudjEuTGlzdFBsYW5zUmVzcG9uc2UiA5ACARJdCg9HZXRTdWJzY3JpcHRpb24SIS5haWNoYXQudjEuR2V0U3Vic2NyaXB0aW9uUmVxdWVzdBoiLmFpY2hhdC52MS5HZXRTdWJzY3JpcHRpb25SZXNwb25zZSIDkAIBEmoKFUNyZWF0ZUNoZWNrb3V0U2Vzc2lvbhInLmFpY2hhdC52MS5DcmVhdGVDaGVja291dFNlc3Npb25SZXF1ZXN0GiguYWljaGF0LnYxLkNyZWF0ZUNoZWNrb3V0U2Vzc2lvblJlc3BvbnNlEmQKE0NyZWF0ZVBvcnRhbFNlc3Npb24SJS5haWNoYXQudjEuQ3JlYXRlUG9ydGFsU2Vzc2lvblJlcXVlc3QaJi5haWNoYXQudjEuQ3JlYXRlUG9ydGFsU2Vzc2lvblJlc3BvbnNlEk4KCkNoYW5nZVBsYW4SHC5haWNoYXQudjEuQ2hhbmdlUGxhblJlcXVlc3QaHS5haWNoYXQudjEuQ2hhbmdlUGxhblJlc3BvbnNlIgOQAgISVAoMTGlzdEludm9pY2VzEh4uYWljaGF0LnYxLkxpc3RJbnZvaWNlc1JlcXVlc3QaHy5haWNoYXQudjEuTGlzdEludm9pY2VzUmVzcG9uc2UiA5ACARJXCg1WZXJpZnlJbnZvaWNlEh8uYWljaGF0LnYxLlZlcmlmeUludm9pY2VSZXF1ZXN0GiAuYWljaGF0LnYxLlZlcmlmeUludm9pY2VSZXNwb25zZSIDkAIBElcKDVN0cmlwZVdlYmhvb2sSHy5haWNoYXQudjEuU3RyaXBlV2ViaG9va1JlcXVlc3QaIC5haWNoYXQudjEuU3RyaXBlV2ViaG9va1Jlc3BvbnNlIgOQAgJiBnByb3RvMw", [file_aichat_v1_invoices, file_aichat_v1_plans, file_google_api_httpbody, file_google_type_money]);
 
 /**
  * Asks for the plans.
@@ -383,7 +33,7 @@ export type ListPlansRequest = Message<"aichat.v1.ListPlansRequest"> & {
  * Use `create(ListPlansRequestSchema)` to create a new message.
  */
 export const ListPlansRequestSchema: GenMessage<ListPlansRequest> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 5);
+  messageDesc(file_aichat_v1_billing, 0);
 
 /**
  * The plans.
@@ -404,7 +54,7 @@ export type ListPlansResponse = Message<"aichat.v1.ListPlansResponse"> & {
  * Use `create(ListPlansResponseSchema)` to create a new message.
  */
 export const ListPlansResponseSchema: GenMessage<ListPlansResponse> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 6);
+  messageDesc(file_aichat_v1_billing, 1);
 
 /**
  * Asks for the organisation's subscription.
@@ -419,7 +69,7 @@ export type GetSubscriptionRequest = Message<"aichat.v1.GetSubscriptionRequest">
  * Use `create(GetSubscriptionRequestSchema)` to create a new message.
  */
 export const GetSubscriptionRequestSchema: GenMessage<GetSubscriptionRequest> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 7);
+  messageDesc(file_aichat_v1_billing, 2);
 
 /**
  * The organisation's subscription.
@@ -440,7 +90,7 @@ export type GetSubscriptionResponse = Message<"aichat.v1.GetSubscriptionResponse
  * Use `create(GetSubscriptionResponseSchema)` to create a new message.
  */
 export const GetSubscriptionResponseSchema: GenMessage<GetSubscriptionResponse> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 8);
+  messageDesc(file_aichat_v1_billing, 3);
 
 /**
  * Opens a page to subscribe on.
@@ -475,7 +125,7 @@ export type CreateCheckoutSessionRequest = Message<"aichat.v1.CreateCheckoutSess
  * Use `create(CreateCheckoutSessionRequestSchema)` to create a new message.
  */
 export const CreateCheckoutSessionRequestSchema: GenMessage<CreateCheckoutSessionRequest> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 9);
+  messageDesc(file_aichat_v1_billing, 4);
 
 /**
  * The page to subscribe on.
@@ -496,7 +146,7 @@ export type CreateCheckoutSessionResponse = Message<"aichat.v1.CreateCheckoutSes
  * Use `create(CreateCheckoutSessionResponseSchema)` to create a new message.
  */
 export const CreateCheckoutSessionResponseSchema: GenMessage<CreateCheckoutSessionResponse> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 10);
+  messageDesc(file_aichat_v1_billing, 5);
 
 /**
  * Opens a page to look after billing on.
@@ -517,7 +167,7 @@ export type CreatePortalSessionRequest = Message<"aichat.v1.CreatePortalSessionR
  * Use `create(CreatePortalSessionRequestSchema)` to create a new message.
  */
 export const CreatePortalSessionRequestSchema: GenMessage<CreatePortalSessionRequest> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 11);
+  messageDesc(file_aichat_v1_billing, 6);
 
 /**
  * The page to look after billing on.
@@ -538,7 +188,7 @@ export type CreatePortalSessionResponse = Message<"aichat.v1.CreatePortalSession
  * Use `create(CreatePortalSessionResponseSchema)` to create a new message.
  */
 export const CreatePortalSessionResponseSchema: GenMessage<CreatePortalSessionResponse> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 12);
+  messageDesc(file_aichat_v1_billing, 7);
 
 /**
  * Goes over to another plan.
@@ -559,7 +209,7 @@ export type ChangePlanRequest = Message<"aichat.v1.ChangePlanRequest"> & {
  * Use `create(ChangePlanRequestSchema)` to create a new message.
  */
 export const ChangePlanRequestSchema: GenMessage<ChangePlanRequest> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 13);
+  messageDesc(file_aichat_v1_billing, 8);
 
 /**
  * The plan that was gone over to.
@@ -580,7 +230,7 @@ export type ChangePlanResponse = Message<"aichat.v1.ChangePlanResponse"> & {
  * Use `create(ChangePlanResponseSchema)` to create a new message.
  */
 export const ChangePlanResponseSchema: GenMessage<ChangePlanResponse> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 14);
+  messageDesc(file_aichat_v1_billing, 9);
 
 /**
  * Asks for a page of invoices.
@@ -608,7 +258,7 @@ export type ListInvoicesRequest = Message<"aichat.v1.ListInvoicesRequest"> & {
  * Use `create(ListInvoicesRequestSchema)` to create a new message.
  */
 export const ListInvoicesRequestSchema: GenMessage<ListInvoicesRequest> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 15);
+  messageDesc(file_aichat_v1_billing, 10);
 
 /**
  * A page of invoices.
@@ -636,7 +286,7 @@ export type ListInvoicesResponse = Message<"aichat.v1.ListInvoicesResponse"> & {
  * Use `create(ListInvoicesResponseSchema)` to create a new message.
  */
 export const ListInvoicesResponseSchema: GenMessage<ListInvoicesResponse> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 16);
+  messageDesc(file_aichat_v1_billing, 11);
 
 /**
  * Something that Stripe says has happened.
@@ -657,7 +307,7 @@ export type StripeWebhookRequest = Message<"aichat.v1.StripeWebhookRequest"> & {
  * Use `create(StripeWebhookRequestSchema)` to create a new message.
  */
 export const StripeWebhookRequestSchema: GenMessage<StripeWebhookRequest> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 17);
+  messageDesc(file_aichat_v1_billing, 12);
 
 /**
  * The event is stored.
@@ -672,7 +322,7 @@ export type StripeWebhookResponse = Message<"aichat.v1.StripeWebhookResponse"> &
  * Use `create(StripeWebhookResponseSchema)` to create a new message.
  */
 export const StripeWebhookResponseSchema: GenMessage<StripeWebhookResponse> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 18);
+  messageDesc(file_aichat_v1_billing, 13);
 
 /**
  * Asks for the proof of an invoice.
@@ -693,7 +343,7 @@ export type VerifyInvoiceRequest = Message<"aichat.v1.VerifyInvoiceRequest"> & {
  * Use `create(VerifyInvoiceRequestSchema)` to create a new message.
  */
 export const VerifyInvoiceRequestSchema: GenMessage<VerifyInvoiceRequest> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 19);
+  messageDesc(file_aichat_v1_billing, 14);
 
 /**
  * The proof of an invoice. Amounts are US dollars, to the nano-dollar.
@@ -777,465 +427,7 @@ export type VerifyInvoiceResponse = Message<"aichat.v1.VerifyInvoiceResponse"> &
  * Use `create(VerifyInvoiceResponseSchema)` to create a new message.
  */
 export const VerifyInvoiceResponseSchema: GenMessage<VerifyInvoiceResponse> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 20);
-
-/**
- * A line of an invoice, and what it is held against.
- *
- * @generated from message aichat.v1.VerifiedLine
- */
-export type VerifiedLine = Message<"aichat.v1.VerifiedLine"> & {
-  /**
-   * Its place, from 1 on.
-   *
-   * @generated from field: int32 line = 1;
-   */
-  line: number;
-
-  /**
-   * What it is about.
-   *
-   * @generated from field: aichat.v1.InvoiceLineKind kind = 2;
-   */
-  kind: InvoiceLineKind;
-
-  /**
-   * The text on the invoice.
-   *
-   * @generated from field: string description = 3;
-   */
-  description: string;
-
-  /**
-   * The model; empty: all, as for the following three.
-   *
-   * @generated from field: string model = 4;
-   */
-  model: string;
-
-  /**
-   * The vendor.
-   *
-   * @generated from field: string provider = 5;
-   */
-  provider: string;
-
-  /**
-   * The member whose usage it is.
-   *
-   * @generated from field: string member_id = 6;
-   */
-  memberId: string;
-
-  /**
-   * The version of the price, which is when it came into force; absent: all.
-   *
-   * @generated from field: google.protobuf.Timestamp price_time = 7;
-   */
-  priceTime?: Timestamp | undefined;
-
-  /**
-   * The plan that it was used under; empty for what is no usage.
-   *
-   * @generated from field: string plan = 8;
-   */
-  plan: string;
-
-  /**
-   * Basis points that the plan puts on top of what it does not include.
-   *
-   * @generated from field: int32 overage_basis_points = 9;
-   */
-  overageBasisPoints: number;
-
-  /**
-   * The tokens.
-   *
-   * @generated from field: aichat.v1.Usage usage = 10;
-   */
-  usage?: Usage | undefined;
-
-  /**
-   * What it cost, before anything else; of what is no usage, its amount.
-   *
-   * @generated from field: google.type.Money cost = 11;
-   */
-  cost?: Money | undefined;
-
-  /**
-   * What of that the plan includes.
-   *
-   * @generated from field: google.type.Money included = 12;
-   */
-  included?: Money | undefined;
-
-  /**
-   * What is asked for: the rest with what is on top, rounded once to whole cents, halves to the even one.
-   *
-   * @generated from field: google.type.Money amount = 13;
-   */
-  amount?: Money | undefined;
-
-  /**
-   * What the books cost now; absent where they have no such line.
-   *
-   * @generated from field: google.type.Money ledger_cost = 14;
-   */
-  ledgerCost?: Money | undefined;
-
-  /**
-   * What would be asked for by the books now; absent as the former.
-   *
-   * @generated from field: google.type.Money ledger_amount = 15;
-   */
-  ledgerAmount?: Money | undefined;
-
-  /**
-   * What the payment provider asks for; absent where it has no such line, or none was sent.
-   *
-   * @generated from field: google.type.Money provider_amount = 16;
-   */
-  providerAmount?: Money | undefined;
-
-  /**
-   * How many events it is made of, as the following by the stored line.
-   *
-   * @generated from field: int64 event_count = 17;
-   */
-  eventCount: bigint;
-
-  /**
-   * When the first of them occurred.
-   *
-   * @generated from field: google.protobuf.Timestamp first_event_time = 18;
-   */
-  firstEventTime?: Timestamp | undefined;
-
-  /**
-   * The generation of the first.
-   *
-   * @generated from field: string first_generation_id = 19;
-   */
-  firstGenerationId: string;
-
-  /**
-   * When the last of them occurred.
-   *
-   * @generated from field: google.protobuf.Timestamp last_event_time = 20;
-   */
-  lastEventTime?: Timestamp | undefined;
-
-  /**
-   * The generation of the last.
-   *
-   * @generated from field: string last_generation_id = 21;
-   */
-  lastGenerationId: string;
-
-  /**
-   * SHA-256, in hex, over its events as docs/contract.md writes them.
-   *
-   * @generated from field: string sha256 = 22;
-   */
-  sha256: string;
-
-  /**
-   * The same by the books now; empty where they have no such line.
-   *
-   * @generated from field: string ledger_sha256 = 23;
-   */
-  ledgerSha256: string;
-
-  /**
-   * Whether all of it is the same everywhere.
-   *
-   * @generated from field: bool proven = 24;
-   */
-  proven: boolean;
-};
-
-/**
- * Describes the message aichat.v1.VerifiedLine.
- * Use `create(VerifiedLineSchema)` to create a new message.
- */
-export const VerifiedLineSchema: GenMessage<VerifiedLine> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_billing, 21);
-
-/**
- * Where a subscription stands.
- *
- * @generated from enum aichat.v1.SubscriptionStatus
- */
-export const SubscriptionStatus = {
-  /**
-   * There has been no subscription.
-   *
-   * @generated from enum value: SUBSCRIPTION_STATUS_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED: 0,
-
-  /**
-   * Its first payment has not come about; it gives no plan.
-   *
-   * @generated from enum value: SUBSCRIPTION_STATUS_INCOMPLETE = 1;
-   */
-  INCOMPLETE: 1,
-
-  /**
-   * In its trial.
-   *
-   * @generated from enum value: SUBSCRIPTION_STATUS_TRIALING = 2;
-   */
-  TRIALING: 2,
-
-  /**
-   * Paid for.
-   *
-   * @generated from enum value: SUBSCRIPTION_STATUS_ACTIVE = 3;
-   */
-  ACTIVE: 3,
-
-  /**
-   * A payment failed. The plan lasts until `grace_end_time`; then the limits are Free's, until it is paid.
-   *
-   * @generated from enum value: SUBSCRIPTION_STATUS_PAST_DUE = 4;
-   */
-  PAST_DUE: 4,
-
-  /**
-   * It has ended; the plan is Free.
-   *
-   * @generated from enum value: SUBSCRIPTION_STATUS_CANCELED = 5;
-   */
-  CANCELED: 5,
-
-  /**
-   * Its trial has ended without a payment method; it gives no plan until there is one.
-   *
-   * @generated from enum value: SUBSCRIPTION_STATUS_PAUSED = 6;
-   */
-  PAUSED: 6,
-} as const;
-
-/**
- * Where a subscription stands.
- *
- * @generated from enum aichat.v1.SubscriptionStatus
- */
-export type SubscriptionStatus = (typeof SubscriptionStatus)[keyof typeof SubscriptionStatus] | UnknownEnum;
-
-/**
- * Describes the enum aichat.v1.SubscriptionStatus.
- */
-export const SubscriptionStatusSchema: GenEnum<SubscriptionStatus> = /*@__PURE__*/
-  enumDesc(file_aichat_v1_billing, 0);
-
-/**
- * Where an invoice stands.
- *
- * @generated from enum aichat.v1.InvoiceStatus
- */
-export const InvoiceStatus = {
-  /**
-   * Never sent.
-   *
-   * @generated from enum value: INVOICE_STATUS_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED: 0,
-
-  /**
-   * It may still change.
-   *
-   * @generated from enum value: INVOICE_STATUS_DRAFT = 1;
-   */
-  DRAFT: 1,
-
-  /**
-   * It waits to be paid.
-   *
-   * @generated from enum value: INVOICE_STATUS_OPEN = 2;
-   */
-  OPEN: 2,
-
-  /**
-   * It is paid.
-   *
-   * @generated from enum value: INVOICE_STATUS_PAID = 3;
-   */
-  PAID: 3,
-
-  /**
-   * It was taken back.
-   *
-   * @generated from enum value: INVOICE_STATUS_VOID = 4;
-   */
-  VOID: 4,
-
-  /**
-   * Nobody expects it to be paid any more.
-   *
-   * @generated from enum value: INVOICE_STATUS_UNCOLLECTIBLE = 5;
-   */
-  UNCOLLECTIBLE: 5,
-} as const;
-
-/**
- * Where an invoice stands.
- *
- * @generated from enum aichat.v1.InvoiceStatus
- */
-export type InvoiceStatus = (typeof InvoiceStatus)[keyof typeof InvoiceStatus] | UnknownEnum;
-
-/**
- * Describes the enum aichat.v1.InvoiceStatus.
- */
-export const InvoiceStatusSchema: GenEnum<InvoiceStatus> = /*@__PURE__*/
-  enumDesc(file_aichat_v1_billing, 1);
-
-/**
- * How far an invoice for usage is.
- *
- * @generated from enum aichat.v1.InvoiceStage
- */
-export const InvoiceStage = {
-  /**
-   * Never sent.
-   *
-   * @generated from enum value: INVOICE_STAGE_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED: 0,
-
-  /**
-   * Its lines are made of the books.
-   *
-   * @generated from enum value: INVOICE_STAGE_DRAFTED = 1;
-   */
-  DRAFTED: 1,
-
-  /**
-   * It is being drafted at the payment provider.
-   *
-   * @generated from enum value: INVOICE_STAGE_CREATED = 2;
-   */
-  CREATED: 2,
-
-  /**
-   * All lines are on the draft.
-   *
-   * @generated from enum value: INVOICE_STAGE_PUSHED = 3;
-   */
-  PUSHED: 3,
-
-  /**
-   * Books and draft were compared, and are the same.
-   *
-   * @generated from enum value: INVOICE_STAGE_COMPARED = 4;
-   */
-  COMPARED: 4,
-
-  /**
-   * It is asked for.
-   *
-   * @generated from enum value: INVOICE_STAGE_FINALIZED = 5;
-   */
-  FINALIZED: 5,
-
-  /**
-   * It is paid.
-   *
-   * @generated from enum value: INVOICE_STAGE_PAID = 6;
-   */
-  PAID: 6,
-
-  /**
-   * It was taken back.
-   *
-   * @generated from enum value: INVOICE_STAGE_VOID = 7;
-   */
-  VOID: 7,
-
-  /**
-   * It is not paid, and not asked for any more.
-   *
-   * @generated from enum value: INVOICE_STAGE_UNCOLLECTIBLE = 8;
-   */
-  UNCOLLECTIBLE: 8,
-
-  /**
-   * There is nothing to ask for: its lines are a statement.
-   *
-   * @generated from enum value: INVOICE_STAGE_SETTLED = 9;
-   */
-  SETTLED: 9,
-
-  /**
-   * Something was not as it should be; the operator looks into it, and nothing is asked for.
-   *
-   * @generated from enum value: INVOICE_STAGE_BLOCKED = 10;
-   */
-  BLOCKED: 10,
-} as const;
-
-/**
- * How far an invoice for usage is.
- *
- * @generated from enum aichat.v1.InvoiceStage
- */
-export type InvoiceStage = (typeof InvoiceStage)[keyof typeof InvoiceStage] | UnknownEnum;
-
-/**
- * Describes the enum aichat.v1.InvoiceStage.
- */
-export const InvoiceStageSchema: GenEnum<InvoiceStage> = /*@__PURE__*/
-  enumDesc(file_aichat_v1_billing, 2);
-
-/**
- * What a line of an invoice is about.
- *
- * @generated from enum aichat.v1.InvoiceLineKind
- */
-export const InvoiceLineKind = {
-  /**
-   * Never sent.
-   *
-   * @generated from enum value: INVOICE_LINE_KIND_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED: 0,
-
-  /**
-   * Usage.
-   *
-   * @generated from enum value: INVOICE_LINE_KIND_USAGE = 1;
-   */
-  USAGE: 1,
-
-  /**
-   * A credit, or another change that the operator decided.
-   *
-   * @generated from enum value: INVOICE_LINE_KIND_ADJUSTMENT = 2;
-   */
-  ADJUSTMENT: 2,
-
-  /**
-   * What is left of credits and goes to the next invoice.
-   *
-   * @generated from enum value: INVOICE_LINE_KIND_CARRIED = 3;
-   */
-  CARRIED: 3,
-} as const;
-
-/**
- * What a line of an invoice is about.
- *
- * @generated from enum aichat.v1.InvoiceLineKind
- */
-export type InvoiceLineKind = (typeof InvoiceLineKind)[keyof typeof InvoiceLineKind] | UnknownEnum;
-
-/**
- * Describes the enum aichat.v1.InvoiceLineKind.
- */
-export const InvoiceLineKindSchema: GenEnum<InvoiceLineKind> = /*@__PURE__*/
-  enumDesc(file_aichat_v1_billing, 3);
+  messageDesc(file_aichat_v1_billing, 15);
 
 /**
  * What an organisation is subscribed to, and what it pays. Cards are looked after, and invoices paid, on pages of the

@@ -6,6 +6,8 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Usage } from "./messages_pb.ts";
 import { file_aichat_v1_messages } from "./messages_pb.ts";
+import type { QuotaState } from "./quotas_pb.ts";
+import { file_aichat_v1_quotas } from "./quotas_pb.ts";
 import type { HttpBody } from "../../google/api/httpbody_pb.ts";
 import { file_google_api_httpbody } from "../../google/api/httpbody_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -18,7 +20,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aichat/v1/usage.proto.
  */
 export const file_aichat_v1_usage: GenFile = /*@__PURE__*/
-  fileDesc("ChVhaWNoYXQvdjEvdXNhZ2UucHJvdG8SCWFpY2hhdC52MSLyAQoRUXVlcnlVc2FnZVJlcXVlc3QSLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKBmJ1Y2tldBgDIAEoDjIWLmFpY2hhdC52MS5Vc2FnZUJ1Y2tldBIRCgl0aW1lX3pvbmUYBCABKAkSKwoIZ3JvdXBfYnkYBSADKA4yGS5haWNoYXQudjEuVXNhZ2VEaW1lbnNpb24SFwoPaW5jbHVkZV9sYXRlbmN5GAYgASgIInEKElF1ZXJ5VXNhZ2VSZXNwb25zZRIhCgRyb3dzGAEgAygLMhMuYWljaGF0LnYxLlVzYWdlUm93EiUKBXRvdGFsGAIgASgLMhYuYWljaGF0LnYxLlVzYWdlVG90YWxzEhEKCXRpbWVfem9uZRgDIAEoCSLtAQoIVXNhZ2VSb3cSLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBW1vZGVsGAMgASgJEhAKCHByb3ZpZGVyGAQgASgJEhEKCW1lbWJlcl9pZBgFIAEoCRIOCgZrZXlfaWQYBiABKAkSFwoPY29udmVyc2F0aW9uX2lkGAcgASgJEiYKBnRvdGFscxgIIAEoCzIWLmFpY2hhdC52MS5Vc2FnZVRvdGFscyKeAgoLVXNhZ2VUb3RhbHMSDQoFdHVybnMYASABKAMSDgoGZXJyb3JzGAIgASgDEi8KEGVycm9yc19ieV9yZWFzb24YAyADKAsyFS5haWNoYXQudjEuVXNhZ2VFcnJvchIXCg9lc3RpbWF0ZWRfdHVybnMYBCABKAMSHwoFdXNhZ2UYBSABKAsyEC5haWNoYXQudjEuVXNhZ2USIAoEY29zdBgGIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EjIKC2ZpcnN0X2RlbHRhGAcgASgLMh0uYWljaGF0LnYxLkxhdGVuY3lQZXJjZW50aWxlcxIvCghkdXJhdGlvbhgIIAEoCzIdLmFpY2hhdC52MS5MYXRlbmN5UGVyY2VudGlsZXMiKwoKVXNhZ2VFcnJvchIOCgZyZWFzb24YASABKAkSDQoFY291bnQYAiABKAMiRAoSTGF0ZW5jeVBlcmNlbnRpbGVzEg4KBnA1MF9tcxgBIAEoAxIOCgZwOTBfbXMYAiABKAMSDgoGcDk5X21zGAMgASgDIhIKEEdldFF1b3Rhc1JlcXVlc3QiOgoRR2V0UXVvdGFzUmVzcG9uc2USJQoGcXVvdGFzGAEgAygLMhUuYWljaGF0LnYxLlF1b3RhU3RhdGUirQMKClF1b3RhU3RhdGUSJAoFc2NvcGUYASABKA4yFS5haWNoYXQudjEuUXVvdGFTY29wZRIQCghzY29wZV9pZBgCIAEoCRImCgZwZXJpb2QYAyABKA4yFi5haWNoYXQudjEuUXVvdGFQZXJpb2QSJgoKaGFyZF9saW1pdBgEIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiYKCnNvZnRfbGltaXQYBSABKAsyEi5nb29nbGUudHlwZS5Nb25leRIgCgR1c2VkGAYgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSIAoEaGVsZBgHIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiUKCXJlbWFpbmluZxgIIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5Ei4KCnN0YXJ0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJlc2V0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiQKCGZvcmVjYXN0GAsgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkinQEKFkxpc3RVc2FnZUV2ZW50c1JlcXVlc3QSLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIlkKF0xpc3RVc2FnZUV2ZW50c1Jlc3BvbnNlEiUKBmV2ZW50cxgBIAMoCzIVLmFpY2hhdC52MS5Vc2FnZUV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSL+AgoKVXNhZ2VFdmVudBIVCg1nZW5lcmF0aW9uX2lkGAEgASgJEhcKD2NvbnZlcnNhdGlvbl9pZBgCIAEoCRIRCgltZW1iZXJfaWQYAyABKAkSDgoGa2V5X2lkGAQgASgJEhAKCHByb3ZpZGVyGAUgASgJEg0KBW1vZGVsGAYgASgJEh8KBXVzYWdlGAcgASgLMhAuYWljaGF0LnYxLlVzYWdlEiAKBGNvc3QYCCABKAsyEi5nb29nbGUudHlwZS5Nb25leRIuCgpwcmljZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxlcnJvcl9yZWFzb24YCiABKAkSGwoOZmlyc3RfZGVsdGFfbXMYCyABKANIAIgBARITCgtkdXJhdGlvbl9tcxgMIAEoAxIuCgpvY2N1cl90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRCg9fZmlyc3RfZGVsdGFfbXMieAoYRXhwb3J0VXNhZ2VFdmVudHNSZXF1ZXN0Ei4KCnN0YXJ0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJAChlFeHBvcnRVc2FnZUV2ZW50c1Jlc3BvbnNlEiMKBXBpZWNlGAEgASgLMhQuZ29vZ2xlLmFwaS5IdHRwQm9keSpwCgtVc2FnZUJ1Y2tldBIcChhVU0FHRV9CVUNLRVRfVU5TUEVDSUZJRUQQABIVChFVU0FHRV9CVUNLRVRfSE9VUhABEhQKEFVTQUdFX0JVQ0tFVF9EQVkQAhIWChJVU0FHRV9CVUNLRVRfTU9OVEgQAyrBAQoOVXNhZ2VEaW1lbnNpb24SHwobVVNBR0VfRElNRU5TSU9OX1VOU1BFQ0lGSUVEEAASGQoVVVNBR0VfRElNRU5TSU9OX01PREVMEAESHAoYVVNBR0VfRElNRU5TSU9OX1BST1ZJREVSEAISGgoWVVNBR0VfRElNRU5TSU9OX01FTUJFUhADEhcKE1VTQUdFX0RJTUVOU0lPTl9LRVkQBBIgChxVU0FHRV9ESU1FTlNJT05fQ09OVkVSU0FUSU9OEAUqdAoKUXVvdGFTY29wZRIbChdRVU9UQV9TQ09QRV9VTlNQRUNJRklFRBAAEhwKGFFVT1RBX1NDT1BFX09SR0FOSVpBVElPThABEhYKElFVT1RBX1NDT1BFX01FTUJFUhACEhMKD1FVT1RBX1NDT1BFX0tFWRADKlkKC1F1b3RhUGVyaW9kEhwKGFFVT1RBX1BFUklPRF9VTlNQRUNJRklFRBAAEhYKElFVT1RBX1BFUklPRF9NT05USBABEhQKEFFVT1RBX1BFUklPRF9EQVkQAjLxAgoMVXNhZ2VTZXJ2aWNlEk4KClF1ZXJ5VXNhZ2USHC5haWNoYXQudjEuUXVlcnlVc2FnZVJlcXVlc3QaHS5haWNoYXQudjEuUXVlcnlVc2FnZVJlc3BvbnNlIgOQAgESSwoJR2V0UXVvdGFzEhsuYWljaGF0LnYxLkdldFF1b3Rhc1JlcXVlc3QaHC5haWNoYXQudjEuR2V0UXVvdGFzUmVzcG9uc2UiA5ACARJdCg9MaXN0VXNhZ2VFdmVudHMSIS5haWNoYXQudjEuTGlzdFVzYWdlRXZlbnRzUmVxdWVzdBoiLmFpY2hhdC52MS5MaXN0VXNhZ2VFdmVudHNSZXNwb25zZSIDkAIBEmUKEUV4cG9ydFVzYWdlRXZlbnRzEiMuYWljaGF0LnYxLkV4cG9ydFVzYWdlRXZlbnRzUmVxdWVzdBokLmFpY2hhdC52MS5FeHBvcnRVc2FnZUV2ZW50c1Jlc3BvbnNlIgOQAgEwAWIGcHJvdG8z", [file_aichat_v1_messages, file_google_api_httpbody, file_google_protobuf_timestamp, file_google_type_money]);
+  fileDesc("ChVhaWNoYXQvdjEvdXNhZ2UucHJvdG8SCWFpY2hhdC52MSLyAQoRUXVlcnlVc2FnZVJlcXVlc3QSLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKBmJ1Y2tldBgDIAEoDjIWLmFpY2hhdC52MS5Vc2FnZUJ1Y2tldBIRCgl0aW1lX3pvbmUYBCABKAkSKwoIZ3JvdXBfYnkYBSADKA4yGS5haWNoYXQudjEuVXNhZ2VEaW1lbnNpb24SFwoPaW5jbHVkZV9sYXRlbmN5GAYgASgIInEKElF1ZXJ5VXNhZ2VSZXNwb25zZRIhCgRyb3dzGAEgAygLMhMuYWljaGF0LnYxLlVzYWdlUm93EiUKBXRvdGFsGAIgASgLMhYuYWljaGF0LnYxLlVzYWdlVG90YWxzEhEKCXRpbWVfem9uZRgDIAEoCSLtAQoIVXNhZ2VSb3cSLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg0KBW1vZGVsGAMgASgJEhAKCHByb3ZpZGVyGAQgASgJEhEKCW1lbWJlcl9pZBgFIAEoCRIOCgZrZXlfaWQYBiABKAkSFwoPY29udmVyc2F0aW9uX2lkGAcgASgJEiYKBnRvdGFscxgIIAEoCzIWLmFpY2hhdC52MS5Vc2FnZVRvdGFscyKeAgoLVXNhZ2VUb3RhbHMSDQoFdHVybnMYASABKAMSDgoGZXJyb3JzGAIgASgDEi8KEGVycm9yc19ieV9yZWFzb24YAyADKAsyFS5haWNoYXQudjEuVXNhZ2VFcnJvchIXCg9lc3RpbWF0ZWRfdHVybnMYBCABKAMSHwoFdXNhZ2UYBSABKAsyEC5haWNoYXQudjEuVXNhZ2USIAoEY29zdBgGIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EjIKC2ZpcnN0X2RlbHRhGAcgASgLMh0uYWljaGF0LnYxLkxhdGVuY3lQZXJjZW50aWxlcxIvCghkdXJhdGlvbhgIIAEoCzIdLmFpY2hhdC52MS5MYXRlbmN5UGVyY2VudGlsZXMiKwoKVXNhZ2VFcnJvchIOCgZyZWFzb24YASABKAkSDQoFY291bnQYAiABKAMiRAoSTGF0ZW5jeVBlcmNlbnRpbGVzEg4KBnA1MF9tcxgBIAEoAxIOCgZwOTBfbXMYAiABKAMSDgoGcDk5X21zGAMgASgDIhIKEEdldFF1b3Rhc1JlcXVlc3QiOgoRR2V0UXVvdGFzUmVzcG9uc2USJQoGcXVvdGFzGAEgAygLMhUuYWljaGF0LnYxLlF1b3RhU3RhdGUinQEKFkxpc3RVc2FnZUV2ZW50c1JlcXVlc3QSLgoKc3RhcnRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIlkKF0xpc3RVc2FnZUV2ZW50c1Jlc3BvbnNlEiUKBmV2ZW50cxgBIAMoCzIVLmFpY2hhdC52MS5Vc2FnZUV2ZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSL+AgoKVXNhZ2VFdmVudBIVCg1nZW5lcmF0aW9uX2lkGAEgASgJEhcKD2NvbnZlcnNhdGlvbl9pZBgCIAEoCRIRCgltZW1iZXJfaWQYAyABKAkSDgoGa2V5X2lkGAQgASgJEhAKCHByb3ZpZGVyGAUgASgJEg0KBW1vZGVsGAYgASgJEh8KBXVzYWdlGAcgASgLMhAuYWljaGF0LnYxLlVzYWdlEiAKBGNvc3QYCCABKAsyEi5nb29nbGUudHlwZS5Nb25leRIuCgpwcmljZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgxlcnJvcl9yZWFzb24YCiABKAkSGwoOZmlyc3RfZGVsdGFfbXMYCyABKANIAIgBARITCgtkdXJhdGlvbl9tcxgMIAEoAxIuCgpvY2N1cl90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRCg9fZmlyc3RfZGVsdGFfbXMieAoYRXhwb3J0VXNhZ2VFdmVudHNSZXF1ZXN0Ei4KCnN0YXJ0X3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJAChlFeHBvcnRVc2FnZUV2ZW50c1Jlc3BvbnNlEiMKBXBpZWNlGAEgASgLMhQuZ29vZ2xlLmFwaS5IdHRwQm9keSpwCgtVc2FnZUJ1Y2tldBIcChhVU0FHRV9CVUNLRVRfVU5TUEVDSUZJRUQQABIVChFVU0FHRV9CVUNLRVRfSE9VUhABEhQKEFVTQUdFX0JVQ0tFVF9EQVkQAhIWChJVU0FHRV9CVUNLRVRfTU9OVEgQAyrBAQoOVXNhZ2VEaW1lbnNpb24SHwobVVNBR0VfRElNRU5TSU9OX1VOU1BFQ0lGSUVEEAASGQoVVVNBR0VfRElNRU5TSU9OX01PREVMEAESHAoYVVNBR0VfRElNRU5TSU9OX1BST1ZJREVSEAISGgoWVVNBR0VfRElNRU5TSU9OX01FTUJFUhADEhcKE1VTQUdFX0RJTUVOU0lPTl9LRVkQBBIgChxVU0FHRV9ESU1FTlNJT05fQ09OVkVSU0FUSU9OEAUy8QIKDFVzYWdlU2VydmljZRJOCgpRdWVyeVVzYWdlEhwuYWljaGF0LnYxLlF1ZXJ5VXNhZ2VSZXF1ZXN0Gh0uYWljaGF0LnYxLlF1ZXJ5VXNhZ2VSZXNwb25zZSIDkAIBEksKCUdldFF1b3RhcxIbLmFpY2hhdC52MS5HZXRRdW90YXNSZXF1ZXN0GhwuYWljaGF0LnYxLkdldFF1b3Rhc1Jlc3BvbnNlIgOQAgESXQoPTGlzdFVzYWdlRXZlbnRzEiEuYWljaGF0LnYxLkxpc3RVc2FnZUV2ZW50c1JlcXVlc3QaIi5haWNoYXQudjEuTGlzdFVzYWdlRXZlbnRzUmVzcG9uc2UiA5ACARJlChFFeHBvcnRVc2FnZUV2ZW50cxIjLmFpY2hhdC52MS5FeHBvcnRVc2FnZUV2ZW50c1JlcXVlc3QaJC5haWNoYXQudjEuRXhwb3J0VXNhZ2VFdmVudHNSZXNwb25zZSIDkAIBMAFiBnByb3RvMw", [file_aichat_v1_messages, file_aichat_v1_quotas, file_google_api_httpbody, file_google_protobuf_timestamp, file_google_type_money]);
 
 /**
  * Asks for sums of usage.
@@ -354,98 +356,6 @@ export const GetQuotasResponseSchema: GenMessage<GetQuotasResponse> = /*@__PURE_
   messageDesc(file_aichat_v1_usage, 7);
 
 /**
- * A quota, and how far it is used up. Amounts are US dollars, to the nano-dollar.
- *
- * @generated from message aichat.v1.QuotaState
- */
-export type QuotaState = Message<"aichat.v1.QuotaState"> & {
-  /**
-   * Whose spending it counts.
-   *
-   * @generated from field: aichat.v1.QuotaScope scope = 1;
-   */
-  scope: QuotaScope;
-
-  /**
-   * The organisation's, the member's or the key's id.
-   *
-   * @generated from field: string scope_id = 2;
-   */
-  scopeId: string;
-
-  /**
-   * How long it lasts.
-   *
-   * @generated from field: aichat.v1.QuotaPeriod period = 3;
-   */
-  period: QuotaPeriod;
-
-  /**
-   * What could go beyond this is refused; absent: nothing is.
-   *
-   * @generated from field: google.type.Money hard_limit = 4;
-   */
-  hardLimit?: Money | undefined;
-
-  /**
-   * What goes beyond this is shown, and not refused; absent where there is only the other.
-   *
-   * @generated from field: google.type.Money soft_limit = 5;
-   */
-  softLimit?: Money | undefined;
-
-  /**
-   * Spent in the current period.
-   *
-   * @generated from field: google.type.Money used = 6;
-   */
-  used?: Money | undefined;
-
-  /**
-   * What the answers that are being written may come to cost; it counts as used until they end.
-   *
-   * @generated from field: google.type.Money held = 7;
-   */
-  held?: Money | undefined;
-
-  /**
-   * What a next turn may cost: `hard_limit` without `used` and `held`, 0 at least; absent without `hard_limit`.
-   *
-   * @generated from field: google.type.Money remaining = 8;
-   */
-  remaining?: Money | undefined;
-
-  /**
-   * When the current period began.
-   *
-   * @generated from field: google.protobuf.Timestamp start_time = 9;
-   */
-  startTime?: Timestamp | undefined;
-
-  /**
-   * When it ends and counting begins anew.
-   *
-   * @generated from field: google.protobuf.Timestamp reset_time = 10;
-   */
-  resetTime?: Timestamp | undefined;
-
-  /**
-   * What will be spent by then, if spending goes on as it did on average since the period began; as if at least a
-   * twenty-fourth of the period were over.
-   *
-   * @generated from field: google.type.Money forecast = 11;
-   */
-  forecast?: Money | undefined;
-};
-
-/**
- * Describes the message aichat.v1.QuotaState.
- * Use `create(QuotaStateSchema)` to create a new message.
- */
-export const QuotaStateSchema: GenMessage<QuotaState> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_usage, 8);
-
-/**
  * Asks for a page of usage events.
  *
  * @generated from message aichat.v1.ListUsageEventsRequest
@@ -485,7 +395,7 @@ export type ListUsageEventsRequest = Message<"aichat.v1.ListUsageEventsRequest">
  * Use `create(ListUsageEventsRequestSchema)` to create a new message.
  */
 export const ListUsageEventsRequestSchema: GenMessage<ListUsageEventsRequest> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_usage, 9);
+  messageDesc(file_aichat_v1_usage, 8);
 
 /**
  * A page of usage events.
@@ -513,7 +423,7 @@ export type ListUsageEventsResponse = Message<"aichat.v1.ListUsageEventsResponse
  * Use `create(ListUsageEventsResponseSchema)` to create a new message.
  */
 export const ListUsageEventsResponseSchema: GenMessage<ListUsageEventsResponse> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_usage, 10);
+  messageDesc(file_aichat_v1_usage, 9);
 
 /**
  * What one turn used, as it is on the books.
@@ -618,7 +528,7 @@ export type UsageEvent = Message<"aichat.v1.UsageEvent"> & {
  * Use `create(UsageEventSchema)` to create a new message.
  */
 export const UsageEventSchema: GenMessage<UsageEvent> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_usage, 11);
+  messageDesc(file_aichat_v1_usage, 10);
 
 /**
  * Asks for all usage events of a range.
@@ -646,7 +556,7 @@ export type ExportUsageEventsRequest = Message<"aichat.v1.ExportUsageEventsReque
  * Use `create(ExportUsageEventsRequestSchema)` to create a new message.
  */
 export const ExportUsageEventsRequestSchema: GenMessage<ExportUsageEventsRequest> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_usage, 12);
+  messageDesc(file_aichat_v1_usage, 11);
 
 /**
  * A piece of the file.
@@ -667,7 +577,7 @@ export type ExportUsageEventsResponse = Message<"aichat.v1.ExportUsageEventsResp
  * Use `create(ExportUsageEventsResponseSchema)` to create a new message.
  */
 export const ExportUsageEventsResponseSchema: GenMessage<ExportUsageEventsResponse> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_usage, 13);
+  messageDesc(file_aichat_v1_usage, 12);
 
 /**
  * A unit of calendar time.
@@ -778,95 +688,6 @@ export type UsageDimension = (typeof UsageDimension)[keyof typeof UsageDimension
  */
 export const UsageDimensionSchema: GenEnum<UsageDimension> = /*@__PURE__*/
   enumDesc(file_aichat_v1_usage, 1);
-
-/**
- * Whose spending a quota counts.
- *
- * @generated from enum aichat.v1.QuotaScope
- */
-export const QuotaScope = {
-  /**
-   * Never sent.
-   *
-   * @generated from enum value: QUOTA_SCOPE_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED: 0,
-
-  /**
-   * The whole organisation's.
-   *
-   * @generated from enum value: QUOTA_SCOPE_ORGANIZATION = 1;
-   */
-  ORGANIZATION: 1,
-
-  /**
-   * One member's.
-   *
-   * @generated from enum value: QUOTA_SCOPE_MEMBER = 2;
-   */
-  MEMBER: 2,
-
-  /**
-   * One API key's.
-   *
-   * @generated from enum value: QUOTA_SCOPE_KEY = 3;
-   */
-  KEY: 3,
-} as const;
-
-/**
- * Whose spending a quota counts.
- *
- * @generated from enum aichat.v1.QuotaScope
- */
-export type QuotaScope = (typeof QuotaScope)[keyof typeof QuotaScope] | UnknownEnum;
-
-/**
- * Describes the enum aichat.v1.QuotaScope.
- */
-export const QuotaScopeSchema: GenEnum<QuotaScope> = /*@__PURE__*/
-  enumDesc(file_aichat_v1_usage, 2);
-
-/**
- * How long a quota lasts.
- *
- * @generated from enum aichat.v1.QuotaPeriod
- */
-export const QuotaPeriod = {
-  /**
-   * Never sent.
-   *
-   * @generated from enum value: QUOTA_PERIOD_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED: 0,
-
-  /**
-   * A calendar month, in UTC.
-   *
-   * @generated from enum value: QUOTA_PERIOD_MONTH = 1;
-   */
-  MONTH: 1,
-
-  /**
-   * A calendar day, in UTC.
-   *
-   * @generated from enum value: QUOTA_PERIOD_DAY = 2;
-   */
-  DAY: 2,
-} as const;
-
-/**
- * How long a quota lasts.
- *
- * @generated from enum aichat.v1.QuotaPeriod
- */
-export type QuotaPeriod = (typeof QuotaPeriod)[keyof typeof QuotaPeriod] | UnknownEnum;
-
-/**
- * Describes the enum aichat.v1.QuotaPeriod.
- */
-export const QuotaPeriodSchema: GenEnum<QuotaPeriod> = /*@__PURE__*/
-  enumDesc(file_aichat_v1_usage, 3);
 
 /**
  * Tells what an organisation used and what that cost, exact to the last turn that has ended. Every member of the

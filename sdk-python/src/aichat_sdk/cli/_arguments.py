@@ -54,8 +54,12 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", parents=[target], help="list the models and their prices")
     models.set_defaults(run=history.list_models)
     _add_usage(commands.add_parser("usage", parents=[target], help="show what the last days cost, and the quotas"))
-    commands.add_parser("plans", parents=[target], help="list the plans, and show the subscription").set_defaults(run=plans)
-    _add_invoices(commands.add_parser("invoices", parents=[target], help="list what was asked for, or prove it"), target)
+    commands.add_parser("plans", parents=[target], help="list the plans, and show the subscription").set_defaults(
+        run=plans
+    )
+    _add_invoices(
+        commands.add_parser("invoices", parents=[target], help="list what was asked for, or prove it"), target
+    )
     return parser
 
 

@@ -27,7 +27,7 @@ def _told(plan: Plan) -> str:
     included = dollars(money_usd(plan.included_usage)) if plan.included_usage else "nothing"
     above = "refused" if plan.hard_limit else f"its price and {plan.overage_basis_points / 100:g} %"
     kept = f"{plan.retention_days} days" if plan.retention_days else "until deleted"
-    return f"{plan.plan:<6} {price:<14} {included} of usage a month, above: {above}; conversations kept {kept}"
+    return f"{plan.plan:<6} {price:<14} {included} of usage a month, above: {above}; chats kept {kept}"
 
 
 def _standing(subscription: Subscription) -> str:

@@ -12,7 +12,8 @@ LANGUAGE sql STABLE AS $$
         e.occurred_at, e.conversation_id, e.provider, e.model, e.member_id,
         coalesce(e.key_id, '00000000-0000-0000-0000-000000000000'), coalesce(e.error_reason, ''), 1,
         (e.quality = 'estimated')::integer, e.input_tokens, e.cache_read_tokens, e.cache_write_tokens,
-        e.cache_write_1h_tokens, e.output_tokens, e.reasoning_tokens, e.web_searches, e.cost_nano_usd, e.first_delta_ms, e.duration_ms
+        e.cache_write_1h_tokens, e.output_tokens, e.reasoning_tokens, e.web_searches, e.cost_nano_usd, e.first_delta_ms,
+        e.duration_ms
     FROM aichat.usage_events AS e
     WHERE e.org_id = p_org_id AND e.occurred_at >= p_from AND e.occurred_at < p_until
     UNION ALL

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from aichat.v1 import billing_pb2 as pb
+from aichat.v1 import invoices_pb2, plans_pb2
 from google.type.money_pb2 import Money
 
 from aichat_server.domain.billing import InvoiceState, InvoiceStatus, PaymentMethodState, SubscriptionStatus
@@ -14,33 +14,33 @@ from aichat_server.domain.plans import PlanTerms, Rates
 from aichat_server.rpc.messages import money_to_proto
 from aichat_server.services.billing import Standing
 
-_SUBSCRIPTION: Mapping[SubscriptionStatus, pb.SubscriptionStatus.ValueType] = MappingProxyType(
+_SUBSCRIPTION: Mapping[SubscriptionStatus, plans_pb2.SubscriptionStatus.ValueType] = MappingProxyType(
     {
-        SubscriptionStatus.INCOMPLETE: pb.SUBSCRIPTION_STATUS_INCOMPLETE,
-        SubscriptionStatus.INCOMPLETE_EXPIRED: pb.SUBSCRIPTION_STATUS_CANCELED,
-        SubscriptionStatus.TRIALING: pb.SUBSCRIPTION_STATUS_TRIALING,
-        SubscriptionStatus.ACTIVE: pb.SUBSCRIPTION_STATUS_ACTIVE,
-        SubscriptionStatus.PAST_DUE: pb.SUBSCRIPTION_STATUS_PAST_DUE,
-        SubscriptionStatus.CANCELED: pb.SUBSCRIPTION_STATUS_CANCELED,
-        SubscriptionStatus.UNPAID: pb.SUBSCRIPTION_STATUS_PAST_DUE,
-        SubscriptionStatus.PAUSED: pb.SUBSCRIPTION_STATUS_PAUSED,
+        SubscriptionStatus.INCOMPLETE: plans_pb2.SUBSCRIPTION_STATUS_INCOMPLETE,
+        SubscriptionStatus.INCOMPLETE_EXPIRED: plans_pb2.SUBSCRIPTION_STATUS_CANCELED,
+        SubscriptionStatus.TRIALING: plans_pb2.SUBSCRIPTION_STATUS_TRIALING,
+        SubscriptionStatus.ACTIVE: plans_pb2.SUBSCRIPTION_STATUS_ACTIVE,
+        SubscriptionStatus.PAST_DUE: plans_pb2.SUBSCRIPTION_STATUS_PAST_DUE,
+        SubscriptionStatus.CANCELED: plans_pb2.SUBSCRIPTION_STATUS_CANCELED,
+        SubscriptionStatus.UNPAID: plans_pb2.SUBSCRIPTION_STATUS_PAST_DUE,
+        SubscriptionStatus.PAUSED: plans_pb2.SUBSCRIPTION_STATUS_PAUSED,
     }
 )
-_INVOICE: Mapping[InvoiceStatus, pb.InvoiceStatus.ValueType] = MappingProxyType(
+_INVOICE: Mapping[InvoiceStatus, invoices_pb2.InvoiceStatus.ValueType] = MappingProxyType(
     {
-        InvoiceStatus.DRAFT: pb.INVOICE_STATUS_DRAFT,
-        InvoiceStatus.OPEN: pb.INVOICE_STATUS_OPEN,
-        InvoiceStatus.PAID: pb.INVOICE_STATUS_PAID,
-        InvoiceStatus.VOID: pb.INVOICE_STATUS_VOID,
-        InvoiceStatus.UNCOLLECTIBLE: pb.INVOICE_STATUS_UNCOLLECTIBLE,
+        InvoiceStatus.DRAFT: invoices_pb2.INVOICE_STATUS_DRAFT,
+        InvoiceStatus.OPEN: invoices_pb2.INVOICE_STATUS_OPEN,
+        InvoiceStatus.PAID: invoices_pb2.INVOICE_STATUS_PAID,
+        InvoiceStatus.VOID: invoices_pb2.INVOICE_STATUS_VOID,
+        InvoiceStatus.UNCOLLECTIBLE: invoices_pb2.INVOICE_STATUS_UNCOLLECTIBLE,
     }
 )
 _NANO_PER_CENT = NANO_PER_USD // 100
 
 
-def plan_to_proto(terms: PlanTerms) -> pb.Plan:
+def plan_to_proto(terms: PlanTerms) -> plans_pb2.Plan:
     """A plan at its terms."""
-    return pb.Plan(
+    return plans_pb2.Plan(
         plan=terms.plan.value,
         display_name=terms.name,
         seat_price=money_to_proto(terms.seat_price),
@@ -56,9 +56,9 @@ def plan_to_proto(terms: PlanTerms) -> pb.Plan:
     )
 
 
-def standing_to_proto(standing: Standing) -> pb.Subscription:
+def standing_to_proto(standing: Standing) -> plans_pb2.Subscription:
     """Where an organisation's billing stands."""
-    proto = pb.Subscription(plan=standing.plan.value, members=standing.members)
+    proto = plans_pb2.Subscription(plan=standing.plan.value, members=standing.members)
     subscription = standing.subscription
     if subscription is not None:
         proto.subscribed_plan = subscription.plan.value
@@ -76,9 +76,9 @@ def standing_to_proto(standing: Standing) -> pb.Subscription:
     return proto
 
 
-def invoice_to_proto(invoice: InvoiceState) -> pb.Invoice:
+def invoice_to_proto(invoice: InvoiceState) -> invoices_pb2.Invoice:
     """An invoice at the payment provider."""
-    proto = pb.Invoice(
+    proto = invoices_pb2.Invoice(
         invoice_id=invoice.id,
         number=invoice.number or "",
         status=_INVOICE[invoice.status],
@@ -92,16 +92,16 @@ def invoice_to_proto(invoice: InvoiceState) -> pb.Invoice:
     return proto
 
 
-def _rates(rates: Rates) -> pb.PlanRates:
-    return pb.PlanRates(
+def _rates(rates: Rates) -> plans_pb2.PlanRates:
+    return plans_pb2.PlanRates(
         requests_per_minute=rates.requests_per_minute,
         tokens_per_minute=rates.tokens_per_minute,
         open_streams=rates.open_streams,
     )
 
 
-def _payment_method(method: PaymentMethodState) -> pb.PaymentMethod:
-    return pb.PaymentMethod(
+def _payment_method(method: PaymentMethodState) -> plans_pb2.PaymentMethod:
+    return plans_pb2.PaymentMethod(
         kind=method.kind,
         brand=method.brand or "",
         last_digits=method.last_digits or "",

@@ -6,31 +6,32 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from aichat.v1 import billing_pb2 as pb
+from aichat.v1 import invoices_pb2
 
 from aichat_server.domain.invoices import NANO_PER_CENT, InvoiceStage, LineKind
 from aichat_server.domain.money import NanoUsd
 from aichat_server.rpc.messages import money_to_proto, timestamp, usage_to_proto
 from aichat_server.services.invoice_proofs import InvoiceProof, LineProof
 
-_STAGES: Mapping[InvoiceStage, pb.InvoiceStage.ValueType] = MappingProxyType(
+_STAGES: Mapping[InvoiceStage, invoices_pb2.InvoiceStage.ValueType] = MappingProxyType(
     {
-        InvoiceStage.DRAFTED: pb.INVOICE_STAGE_DRAFTED,
-        InvoiceStage.CREATED: pb.INVOICE_STAGE_CREATED,
-        InvoiceStage.PUSHED: pb.INVOICE_STAGE_PUSHED,
-        InvoiceStage.COMPARED: pb.INVOICE_STAGE_COMPARED,
-        InvoiceStage.FINALIZED: pb.INVOICE_STAGE_FINALIZED,
-        InvoiceStage.PAID: pb.INVOICE_STAGE_PAID,
-        InvoiceStage.VOID: pb.INVOICE_STAGE_VOID,
-        InvoiceStage.UNCOLLECTIBLE: pb.INVOICE_STAGE_UNCOLLECTIBLE,
-        InvoiceStage.SETTLED: pb.INVOICE_STAGE_SETTLED,
-        InvoiceStage.BLOCKED: pb.INVOICE_STAGE_BLOCKED,
+        InvoiceStage.DRAFTED: invoices_pb2.INVOICE_STAGE_DRAFTED,
+        InvoiceStage.CREATED: invoices_pb2.INVOICE_STAGE_CREATED,
+        InvoiceStage.PUSHED: invoices_pb2.INVOICE_STAGE_PUSHED,
+        InvoiceStage.COMPARED: invoices_pb2.INVOICE_STAGE_COMPARED,
+        InvoiceStage.FINALIZED: invoices_pb2.INVOICE_STAGE_FINALIZED,
+        InvoiceStage.PAID: invoices_pb2.INVOICE_STAGE_PAID,
+        InvoiceStage.VOID: invoices_pb2.INVOICE_STAGE_VOID,
+        InvoiceStage.UNCOLLECTIBLE: invoices_pb2.INVOICE_STAGE_UNCOLLECTIBLE,
+        InvoiceStage.SETTLED: invoices_pb2.INVOICE_STAGE_SETTLED,
+        InvoiceStage.BLOCKED: invoices_pb2.INVOICE_STAGE_BLOCKED,
     }
 )
-_KINDS: Mapping[LineKind, pb.InvoiceLineKind.ValueType] = MappingProxyType(
+_KINDS: Mapping[LineKind, invoices_pb2.InvoiceLineKind.ValueType] = MappingProxyType(
     {
-        LineKind.USAGE: pb.INVOICE_LINE_KIND_USAGE,
-        LineKind.ADJUSTMENT: pb.INVOICE_LINE_KIND_ADJUSTMENT,
-        LineKind.CARRIED: pb.INVOICE_LINE_KIND_CARRIED,
+        LineKind.USAGE: invoices_pb2.INVOICE_LINE_KIND_USAGE,
+        LineKind.ADJUSTMENT: invoices_pb2.INVOICE_LINE_KIND_ADJUSTMENT,
+        LineKind.CARRIED: invoices_pb2.INVOICE_LINE_KIND_CARRIED,
     }
 )
 
@@ -52,9 +53,9 @@ def proof_to_proto(proof: InvoiceProof) -> pb.VerifyInvoiceResponse:
     )
 
 
-def _line(proof: LineProof) -> pb.VerifiedLine:
+def _line(proof: LineProof) -> invoices_pb2.VerifiedLine:
     line, subject = proof.line, proof.line.subject
-    told = pb.VerifiedLine(
+    told = invoices_pb2.VerifiedLine(
         line=line.number,
         kind=_KINDS[line.kind],
         description=line.description,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aichat.v1 import quotas_pb2
 from aichat.v1 import usage_pb2 as pb
 from google.type.money_pb2 import Money
 
@@ -13,11 +14,11 @@ from aichat_server.domain.usage_reports import Dimension, Percentiles, UsageEven
 from aichat_server.rpc.messages import money_to_proto, timestamp, usage_to_proto
 
 _SCOPES = {
-    QuotaScope.ORGANIZATION: pb.QUOTA_SCOPE_ORGANIZATION,
-    QuotaScope.MEMBER: pb.QUOTA_SCOPE_MEMBER,
-    QuotaScope.KEY: pb.QUOTA_SCOPE_KEY,
+    QuotaScope.ORGANIZATION: quotas_pb2.QUOTA_SCOPE_ORGANIZATION,
+    QuotaScope.MEMBER: quotas_pb2.QUOTA_SCOPE_MEMBER,
+    QuotaScope.KEY: quotas_pb2.QUOTA_SCOPE_KEY,
 }
-_PERIODS = {QuotaPeriod.MONTH: pb.QUOTA_PERIOD_MONTH, QuotaPeriod.DAY: pb.QUOTA_PERIOD_DAY}
+_PERIODS = {QuotaPeriod.MONTH: quotas_pb2.QUOTA_PERIOD_MONTH, QuotaPeriod.DAY: quotas_pb2.QUOTA_PERIOD_DAY}
 
 
 def row_to_proto(row: UsageRow, group_by: Sequence[Dimension]) -> pb.UsageRow:
@@ -65,9 +66,9 @@ def event_to_proto(event: UsageEvent) -> pb.UsageEvent:
     )
 
 
-def quota_to_proto(quota: Quota) -> pb.QuotaState:
+def quota_to_proto(quota: Quota) -> quotas_pb2.QuotaState:
     """A quota, and how far it is used up."""
-    return pb.QuotaState(
+    return quotas_pb2.QuotaState(
         scope=_SCOPES[quota.name.scope],
         scope_id=str(quota.name.id),
         period=_PERIODS[quota.name.period],

@@ -146,8 +146,7 @@ async def test_every_table_has_row_level_security_forced_on_its_owner_too(tenant
         "ORDER BY 1"
     )
     forced = {tuple(row) for row in flags if row["relname"] in tenants.tables}
-    partitioned = {"usage_events"}
-    assert forced == {(name, "p" if name in partitioned else "r", True, True) for name in tenants.tables}
+    assert forced == {(name, "p" if name == "usage_events" else "r", True, True) for name in tenants.tables}
     # Alembic's table is the owner's alone; plans and prices are everyone's to read, and the owner's to write; the
     # payment provider's events and the jobs' record are the work list's.
     assert [tuple(row) for row in flags if row["relname"] not in tenants.tables] == [

@@ -9,7 +9,7 @@ import httpx
 from tests.e2e.calls import CHAT, chat_body, script, sse_events
 from tests.fixtures.seen import SeenPlatform, SeenSpan, until
 
-EDGE, SERVER = "aichat-edge", "aichat-server"
+EDGE, SERVER, WORKERS = "aichat-edge", "aichat-server", "aichat-workers"
 
 
 def _has(span: SeenSpan, key: str) -> bool:
@@ -64,8 +64,25 @@ async def test_a_turn_is_one_trace(seen: SeenPlatform, http: httpx.AsyncClient) 
     assert seen.platform.key["api_key"].encode() not in sent
 
 
+async def test_a_job_is_one_trace_from_the_queue_to_its_statements(seen: SeenPlatform) -> None:
+    def named(name: str) -> list[SeenSpan]:
+        return [span for span in seen.watchers.spans if (span.service, span.span.name) == (WORKERS, name)]
+
+    # Workers that start queue every job.
+    await until(lambda: bool(named("job rollups")))
+    job = named("job rollups")[0]
+    trace_id = job.span.trace_id
+    await until(lambda: any(span.span.trace_id == trace_id for span in named("queue rollups")))
+    [queued] = [span for span in named("queue rollups") if span.span.trace_id == trace_id]
+    assert not queued.span.parent_span_id
+    assert job.span.parent_span_id == queued.span.span_id
+    inside = [span for span in seen.watchers.trace(trace_id) if span.span.parent_span_id == job.span.span_id]
+    assert any("aichat.roll_up" in span.attributes.get("db.statement", "") for span in inside)
+
+
 async def test_what_the_server_does_for_itself_is_no_trace(seen: SeenPlatform, http: httpx.AsyncClient) -> None:
     assert (await http.get("/v1/models")).status_code == 200
     await until(lambda: any(span.span.name.endswith("/ListModels") for span in seen.watchers.spans))
     # Journals are copied and prices read all the while, for nobody in particular.
-    assert {span.service for span in seen.watchers.spans if not span.span.parent_span_id} == {EDGE}
+    roots = [span for span in seen.watchers.spans if not span.span.parent_span_id]
+    assert {root.service for root in roots if not root.span.name.startswith("queue ")} == {EDGE}

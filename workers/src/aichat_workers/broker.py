@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from types import MappingProxyType
 
 from aichat_server.app.jobs import Jobs
 from aichat_server.domain.jobs import QUEUE, QUEUE_NAMESPACE
+from aichat_server.domain.observing import Observer, TraceContext
 from dramatiq import actor
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Retries
@@ -30,15 +32,19 @@ def open_broker(url: str) -> RedisBroker:
     return RedisBroker(client=client, namespace=QUEUE_NAMESPACE, middleware=middleware)  # type: ignore[no-untyped-call]
 
 
-def declare_actors(broker: RedisBroker, jobs: Jobs, loop: asyncio.AbstractEventLoop) -> None:
+def declare_actors(broker: RedisBroker, jobs: Jobs, observer: Observer, loop: asyncio.AbstractEventLoop) -> None:
     """Makes an actor of each job, which runs it on `loop`."""
     for job in JOBS.values():
         declare = actor(broker=broker, actor_name=job.name, queue_name=QUEUE, periodic=cron(job.schedule))
-        declare(_act(job, jobs, loop))
+        declare(_act(job, jobs, observer, loop))
 
 
-def _act(job: Job, jobs: Jobs, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
-    def act() -> None:
-        asyncio.run_coroutine_threadsafe(run_due(job, jobs), loop).result()
+def _act(job: Job, jobs: Jobs, observer: Observer, loop: asyncio.AbstractEventLoop) -> Callable[..., None]:
+    async def go_on(trace: TraceContext) -> None:
+        with observer.going_on(trace):
+            await run_due(job, jobs)
+
+    def act(trace: TraceContext = MappingProxyType({})) -> None:
+        asyncio.run_coroutine_threadsafe(go_on(trace), loop).result()
 
     return act

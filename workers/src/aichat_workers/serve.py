@@ -37,11 +37,11 @@ async def serve(settings: Settings) -> int:
         observer = stack.enter_context(open_telemetry(settings, "aichat-workers", settings.worker_metrics_listen))
         jobs = await stack.enter_async_context(build_jobs(settings, observer))
         broker = open_broker(str(settings.redis_url))
-        declare_actors(broker, jobs, loop)
+        declare_actors(broker, jobs, observer, loop)
         # Its threads wait for the queue; the jobs themselves run on this loop.
         worker = Worker(broker, worker_threads=_THREADS)
         worker.start()
-        async with running(keep_schedule(broker), keep_watch(jobs)):
+        async with running(keep_schedule(broker, observer), keep_watch(jobs)):
             _log.info("working", jobs=sorted(broker.actors))
             await stopping.wait()
         _log.info("stopping", seconds=settings.drain_seconds)

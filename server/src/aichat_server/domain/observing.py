@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
@@ -48,6 +48,10 @@ class SeenCall(Protocol):
         ...
 
 
+TraceContext = Mapping[str, str]
+"""What goes along with a message, so that what comes of it is of the same trace; empty where nobody traces."""
+
+
 class AfterFailure(StrEnum):
     """What became of a turn whose vendor had failed."""
 
@@ -87,6 +91,14 @@ class Observer:
         """A call of an RPC, for as long as it runs."""
         return nullcontext()
 
+    def queueing(self, name: str) -> AbstractContextManager[TraceContext]:  # noqa: ARG002 — for those who do take notice
+        """A job is put into the queue, with what its run is to go on from."""
+        return nullcontext({})
+
+    def going_on(self, trace: TraceContext) -> AbstractContextManager[object]:  # noqa: ARG002 — for those who do take notice
+        """What follows was begun elsewhere: where `queueing` gave this out."""
+        return nullcontext()
+
     def job(self, name: str) -> AbstractContextManager[object]:  # noqa: ARG002 — for those who do take notice
         """A run of a job, for as long as it takes; an exception says that it failed."""
         return nullcontext()
@@ -119,6 +131,21 @@ class Observers(Observer):
         with ExitStack() as stack:
             for observer in self._observers:
                 stack.enter_context(observer.call(call))
+            yield
+
+    @contextmanager
+    def queueing(self, name: str) -> Iterator[TraceContext]:
+        """Tells each."""
+        with ExitStack() as stack:
+            contexts = [stack.enter_context(observer.queueing(name)) for observer in self._observers]
+            yield {key: value for context in contexts for key, value in context.items()}
+
+    @contextmanager
+    def going_on(self, trace: TraceContext) -> Iterator[None]:
+        """Tells each."""
+        with ExitStack() as stack:
+            for observer in self._observers:
+                stack.enter_context(observer.going_on(trace))
             yield
 
     @contextmanager

@@ -21,7 +21,7 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import Attributes
 
-from aichat_server.domain.observing import GenerationEnded, Observer, SeenCall
+from aichat_server.domain.observing import GenerationEnded, Observer, SeenCall, TraceContext
 
 _NANOSECONDS = 1_000_000_000
 _CONTEXT_HEADERS = ("traceparent", "tracestate")
@@ -57,9 +57,26 @@ class Traces(Observer):
                     span.set_status(Status(StatusCode.ERROR))
 
     @contextmanager
+    def queueing(self, name: str) -> Iterator[TraceContext]:
+        """A span of a new trace, which goes along with the message."""
+        carrier: dict[str, str] = {}
+        with self._span(f"queue {name}", contexts.Context(), {"aichat.job": name}, SpanKind.PRODUCER):
+            self._propagator.inject(carrier)
+            yield carrier
+
+    @contextmanager
+    def going_on(self, trace: TraceContext) -> Iterator[None]:
+        """Spans in it are of that trace."""
+        token = contexts.attach(self._propagator.extract(trace, contexts.Context()))
+        try:
+            yield
+        finally:
+            contexts.detach(token)
+
+    @contextmanager
     def job(self, name: str) -> Iterator[None]:
-        """A span of a new trace."""
-        with self._span(f"job {name}", contexts.Context(), {"aichat.job": name}):
+        """A span of the trace that goes on here, or else of a new one."""
+        with self._span(f"job {name}", contexts.get_current(), {"aichat.job": name}):
             yield
 
     def generation_ended(self, ended: GenerationEnded) -> None:
@@ -82,10 +99,10 @@ class Traces(Observer):
         span.end(began + round(ended.seconds * _NANOSECONDS))
 
     @contextmanager
-    def _span(self, name: str, outer: contexts.Context, attributes: Mapping[str, str]) -> Iterator[Span]:
-        with self._tracer.start_as_current_span(
-            name, outer, SpanKind.SERVER, attributes, record_exception=False
-        ) as span:
+    def _span(
+        self, name: str, outer: contexts.Context, attributes: Mapping[str, str], kind: SpanKind = SpanKind.SERVER
+    ) -> Iterator[Span]:
+        with self._tracer.start_as_current_span(name, outer, kind, attributes, record_exception=False) as span:
             yield span
 
 
@@ -123,7 +140,7 @@ class _CallsAndJobs(Sampler):
         links: Sequence[Link] | None = None,  # noqa: ARG002 — all alike
         trace_state: TraceState | None = None,  # noqa: ARG002 — what begins a trace has none
     ) -> SamplingResult:
-        wanted = kind is SpanKind.SERVER
+        wanted = kind in {SpanKind.SERVER, SpanKind.PRODUCER}
         return SamplingResult(Decision.RECORD_AND_SAMPLE if wanted else Decision.DROP, attributes)
 
     def get_description(self) -> str:

@@ -10,7 +10,9 @@ from itertools import pairwise
 from uuid import uuid4
 
 import asyncpg
+import grpc
 import pytest
+from aichat.v1 import chat_pb2
 from aichat_sandbox.postgres import Postgres, run_postgres
 from aichat_server.__main__ import main
 from aichat_server.domain.errors import AichatError, Reason
@@ -28,6 +30,9 @@ from aichat_server.storage.plans import add_terms
 from aichat_server.storage.prices import add_prices
 
 from tests.fixtures.postgres import postgres_folder
+from tests.fixtures.server import RunServer, minted_key
+from tests.fixtures.vendors import Vendors
+from tests.integration.chat.asking import ask, eventually, refusal, stream, times_asked
 from tests.integration.storage.ledger import begin, spend
 from tests.integration.storage.rows import connection
 
@@ -209,6 +214,27 @@ async def test_models_are_those_of_the_plan(world: World) -> None:
         book.check_model(Plan.FREE, "claude-opus-5-5")
     assert raised.value.reason is Reason.MODEL_NOT_IN_PLAN
     assert raised.value.metadata == {"model": "claude-opus-5-5", "plan": "free"}
+
+
+async def test_a_running_server_follows_and_refuses_other_models(
+    world: World, run_server: RunServer, vendors: Vendors
+) -> None:
+    await world.change(Plan.FREE, models=None)
+    key = await minted_key(world.database, Plan.FREE)
+    async with run_server(DATABASE_URL=world.postgres.app_url, AICHAT_PRICE_REFRESH_SECONDS="0.1") as server:
+        assert await ask(server, key, "Hello", model="claude-opus-5-5")
+        await world.change(Plan.FREE, models=frozenset({"gpt-6-luna"}))
+
+        async def offered() -> set[str]:
+            listed = await server.chat.ListModels(chat_pb2.ListModelsRequest(), metadata=key.metadata)
+            return {model.model for model in listed.models}
+
+        await eventually(offered, lambda models: models == {"gpt-6-luna"})
+        words = f"refused {uuid4()}"
+        refused = await refusal(stream(server, key, words, model="claude-opus-5-5"))
+        assert (refused.code, refused.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "MODEL_NOT_IN_PLAN")
+        assert times_asked(vendors, words) == 0
+        assert await ask(server, key, "Hello", model="gpt-6-luna")
 
 
 async def test_operators_show_and_change_plans(

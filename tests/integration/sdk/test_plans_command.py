@@ -11,7 +11,11 @@ from tests.integration.sdk.aichat import Aichat
 from tests.unit.sdk.scripted import ScriptedServer, reply
 
 FREE = plans_pb2.Plan(
-    plan="free", included_usage=Money(currency_code="USD", units=5), hard_limit=True, retention_days=30
+    plan="free",
+    seat_price=Money(currency_code="USD"),
+    included_usage=Money(currency_code="USD", units=5),
+    hard_limit=True,
+    retention_days=30,
 )
 PRO = plans_pb2.Plan(
     plan="pro",

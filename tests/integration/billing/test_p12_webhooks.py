@@ -256,7 +256,7 @@ async def test_p12_invoices_and_refunds_are_looked_at_again(desk: Desk) -> None:
     [paid, _free] = (await desk.billing.list_invoices(desk.owner, 10, None)).invoices
     assert desk.invoices.refreshed.count(paid.id) >= 2
     desk.invoices.refreshed.clear()
-    await desk.payments.invoices.refund(paid.id, 500, key=f"refund {paid.id}")
+    await desk.payments.invoices.refund(paid.id, 500, name=f"refund {paid.id}")
     await desk.hear()
     assert desk.invoices.refreshed == [paid.id]
 

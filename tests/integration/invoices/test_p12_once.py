@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,7 +17,9 @@ import pytest
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.invoices import AdjustmentKind, InvoiceStage, LineKind
 from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.outbox import MessageKind
 from aichat_server.domain.periods import month
+from aichat_server.services.outbox import Outbox, Relayed
 from aichat_server.storage.database import Database
 
 from tests.fixtures.stripe import Stripe
@@ -211,9 +213,13 @@ async def test_a_refund_is_on_the_books_before_it_is_paid_and_paid_once(shop: Sh
         await shop.desk.refund(shop.org_id, MARCH, 500, **told)
     assert away.value.reason is Reason.BILLING_UNAVAILABLE
     assert [entry.amount for entry in await shop.desk.unpaid_refunds(shop.org_id, MARCH)] == [-5 * USD]
+    outbox = Outbox(shop.database, {MessageKind.REFUND: shop.desk.carry_out_refund})
+    soon = datetime.now(UTC) + timedelta(seconds=10)
+    assert await outbox.relay(soon) == Relayed(1, 0)
+    assert await outbox.relay(soon) == Relayed(0, 0)
+    assert await shop.desk.unpaid_refunds(shop.org_id, MARCH) == ()
     for _ in range(2):
         await shop.desk.refund(shop.org_id, MARCH, 500, **told)
-    assert await shop.desk.unpaid_refunds(shop.org_id, MARCH) == ()
     [charge] = (await shop.client.v1.charges.list_async({"customer": shop.customer or ""})).data
     assert charge.amount_refunded == 500
     with pytest.raises(AichatError, match="another adjustment"):

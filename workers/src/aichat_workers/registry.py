@@ -78,10 +78,6 @@ async def _warn(jobs: Jobs, now: datetime) -> object:
     return "no SMTP_URL" if jobs.warnings is None else await jobs.warnings.run(now)
 
 
-async def _relay(jobs: Jobs, now: datetime) -> object:
-    return "no SMTP_URL" if jobs.outbox is None else await jobs.outbox.relay(now)
-
-
 _ALL = (
     Job(
         "orphans",
@@ -101,10 +97,10 @@ _ALL = (
     ),
     Job(
         "outbox",
-        "hand over the e-mails that wait",
+        "hand over e-mails and refunds that wait",
         "* * * * *",
         300.0,
-        _relay,
+        lambda jobs, now: jobs.outbox.relay(now),
         preview_backlog("due_messages", "messages to hand over"),
     ),
     Job(

@@ -18,11 +18,12 @@ from aichat_server.gateways.mail_templates import MailTemplates
 from aichat_server.gateways.queues import queue_depth
 from aichat_server.gateways.redis import open_redis
 from aichat_server.services.billing import Payments
+from aichat_server.services.invoice_desk import InvoiceDesk
 from aichat_server.services.invoices import Invoices
 from aichat_server.services.job_runs import JobRuns
 from aichat_server.services.jobs_watch import JobsWatch
 from aichat_server.services.orphans import Orphans
-from aichat_server.services.outbox import Outbox
+from aichat_server.services.outbox import Deliver, Outbox
 from aichat_server.services.retention import Retention
 from aichat_server.services.rollups import Rollups
 from aichat_server.services.subscriptions import Subscriptions
@@ -45,8 +46,7 @@ class Jobs:
     webhooks: Webhooks | None
     """None where no STRIPE_SECRET_KEY opens an account at the payment provider, as `subscriptions`."""
     subscriptions: Subscriptions | None
-    outbox: Outbox | None
-    """None where nothing that is put into it can be handed over."""
+    outbox: Outbox
     retention: Retention
     runs: JobRuns
     watch: JobsWatch
@@ -74,11 +74,19 @@ async def build_jobs(settings: Settings, observer: Observer) -> AsyncGenerator[J
             invoices=desk.invoices,
             webhooks=build_webhooks(database, payments, desk.invoices) if payments is not None else None,
             subscriptions=payments.subscriptions if payments is not None else None,
-            outbox=Outbox(database, {MessageKind.QUOTA_WARNING: warnings.send}) if warnings is not None else None,
+            outbox=_build_outbox(database, warnings, desk),
             retention=Retention(database, plans),
             runs=JobRuns(database, observer),
             watch=JobsWatch(database, depth, observer),
         )
+
+
+def _build_outbox(database: Database, warnings: QuotaWarnings | None, desk: InvoiceDesk) -> Outbox:
+    """What cannot be handed over here, without a mail server, waits for workers that can."""
+    deliveries: dict[MessageKind, Deliver] = {MessageKind.REFUND: desk.carry_out_refund}
+    if warnings is not None:
+        deliveries[MessageKind.QUOTA_WARNING] = warnings.send
+    return Outbox(database, deliveries)
 
 
 def build_quota_warnings(settings: Settings, database: Database) -> QuotaWarnings | None:

@@ -1,4 +1,4 @@
-"""What is to be handed to somebody else, such as a mail server: when it is tried again."""
+"""What is to be handed to somebody else, such as a mail server or the payment provider: when it is tried again."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ class MessageKind(StrEnum):
     """What a message is about."""
 
     QUOTA_WARNING = "quota_warning"
+    """An e-mail."""
+    REFUND = "refund"
+    """Money that the payment provider is to give back."""
 
 
 @dataclass(frozen=True, slots=True)

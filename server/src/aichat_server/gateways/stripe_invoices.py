@@ -142,8 +142,8 @@ class StripeInvoices:
             if error.reason is not Reason.BILLING_OBJECT_MISSING:
                 raise
 
-    async def refund(self, invoice_id: str, amount: int, *, key: str) -> RefundState:
-        """Gives back `amount` of what was paid for the invoice, by the way it was paid.
+    async def refund(self, invoice_id: str, amount: int, *, name: str) -> RefundState:
+        """Gives back `amount` of what was paid for the invoice, by the way it was paid; once for each `name`.
 
         BILLING_REQUEST_REJECTED also if nothing was paid, or less than that is left.
         """
@@ -154,9 +154,16 @@ class StripeInvoices:
         if intent is None:
             raise AichatError(Reason.BILLING_REQUEST_REJECTED, "nothing was paid for this invoice by card")
         refunds = self.calls.client.v1.refunds
-        given = await self.calls.send(
-            lambda: refunds.create_async({"payment_intent": intent, "amount": amount}, {"idempotency_key": key})
-        )
+        # The name is looked for first, since an idempotency key is forgotten after a day.
+        before = await self.calls.send(lambda: refunds.list_async({"payment_intent": intent, "limit": 100}))
+        given = next((one for one in before.data if one.to_dict()["metadata"] == {"name": name}), None)
+        if given is None:
+            given = await self.calls.send(
+                lambda: refunds.create_async(
+                    {"payment_intent": intent, "amount": amount, "metadata": {"name": name}},
+                    {"idempotency_key": f"refund:{name}"},
+                )
+            )
         return RefundState(given.id, given.amount, given.currency)
 
     async def fetch_charge(self, charge_id: str) -> ChargeState:

@@ -7,6 +7,7 @@ from uuid import UUID
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.invoices import NANO_PER_CENT, Adjustment, AdjustmentKind, Invoice, InvoiceStage, Line
 from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.outbox import MessageKind
 from aichat_server.domain.periods import Month
 from aichat_server.gateways.stripe_invoices import StripeInvoices
 from aichat_server.services.invoice_stages import begin_anew, take_over
@@ -57,9 +58,9 @@ class InvoiceDesk:
     async def refund(
         self, org_id: UUID, month: Month, cents: int, *, adjustment_id: UUID, reason: str, actor: str
     ) -> Adjustment:
-        """Gives back some of a paid invoice; once for each `adjustment_id`, within the 24 hours that Stripe knows it.
+        """Gives back some of a paid invoice; once for each `adjustment_id`.
 
-        It is on our books before the money goes: one that fails is carried out by asking for it again.
+        It is on our books, and in the outbox, before the money goes: one that fails now is carried out by a job.
         """
         invoice, _ = await self.show(org_id, month)
         if invoice.stage is not InvoiceStage.PAID or cents <= 0:
@@ -69,12 +70,28 @@ class InvoiceDesk:
             entry = await tenant.adjustments.add(
                 adjustment_id, AdjustmentKind.REFUND, amount, reason=reason, actor=actor, month=month
             )
+            if await tenant.adjustments.unpaid_refund(adjustment_id):
+                await tenant.outbox.add(MessageKind.REFUND, adjustment_id)
         if entry.kind is not AdjustmentKind.REFUND or (entry.amount, entry.month) != (amount, month):
             raise AichatError(Reason.REQUEST_INVALID, "that id stands for another adjustment")
-        refund = await self._provider().refund(invoice.stripe_id or "", cents, key=f"refund:{org_id}:{adjustment_id}")
-        async with self._database.tenant(org_id) as tenant:
-            await tenant.adjustments.mark_refunded(adjustment_id, refund.id)
+        await self.carry_out_refund(org_id, adjustment_id)
         return entry
+
+    async def carry_out_refund(self, org_id: UUID, adjustment_id: UUID) -> bool:
+        """Has the money go for a refund that is on our books, unless it went before; True once it has.
+
+        Fails as `StripeCalls.send` says.
+        """
+        async with self._database.tenant(org_id) as tenant:
+            entry = await tenant.adjustments.unpaid_refund(adjustment_id)
+            invoice = await tenant.invoices.find(entry.month) if entry and entry.month else None
+        if entry is not None and invoice is not None:
+            cents = -entry.amount // NANO_PER_CENT
+            refund = await self._provider().refund(invoice.stripe_id or "", cents, name=str(adjustment_id))
+            async with self._database.tenant(org_id) as tenant:
+                await tenant.adjustments.mark_refunded(adjustment_id, refund.id)
+                await tenant.outbox.remove(adjustment_id)
+        return True
 
     async def unpaid_refunds(self, org_id: UUID, month: Month) -> tuple[Adjustment, ...]:
         """The refunds that are decided, and not known to be carried out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -43,27 +43,34 @@ class Outbox:
     async def relay(self, now: datetime) -> Relayed:
         """Hands over what is due at `now`. What fails is tried again later, each time after a longer wait.
 
-        MailServerUnavailableError, and all stays due.
+        MailServerUnavailableError if no e-mail gets through: then they all stay due, and the rest is done.
         """
         done = left = 0
-        while batch := await self._due(now, _BATCH):
+        kinds, away = set(self._deliveries), None
+        while batch := await self._due(now, kinds):
             for message in batch:
-                if await self._relay(message, now):
-                    done += 1
-                else:
-                    left += 1
+                try:
+                    if await self._relay(message, now):
+                        done += 1
+                    else:
+                        left += 1
+                except MailServerUnavailableError as error:
+                    kinds.discard(message.kind)
+                    away = error
+                    break
+        if away is not None:
+            raise away
         return Relayed(done, left)
 
-    async def _due(self, now: datetime, limit: int) -> list[OutboxMessage]:
+    async def _due(self, now: datetime, kinds: Collection[MessageKind]) -> Sequence[OutboxMessage]:
         async with self._database.work_list() as work:
-            return [*await work.due_messages(now, limit)]
+            return await work.due_messages(now, _BATCH, kinds)
 
     async def _relay(self, message: OutboxMessage, now: datetime) -> bool:
         deliver = self._deliveries[message.kind]
         try:
             done = await deliver(message.org_id, message.id)
         except MailServerUnavailableError:
-            # Nothing gets through now: all stays due.
             raise
         except Exception as error:  # noqa: BLE001 — one that cannot be handed over must not hold up the others
             _log.warning("message not handed over", message_id=str(message.id), kind=message.kind, error=repr(error))

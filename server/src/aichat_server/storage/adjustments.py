@@ -19,6 +19,10 @@ from aichat_server.storage.invoice_tables import refunds
 _Row: TypeAlias = "Row[tuple[object, ...]]"
 
 
+_CARRIED_OUT = exists().where(refunds.c.org_id == table.c.org_id, refunds.c.adjustment_id == table.c.adjustment_id)
+_UNPAID = (table.c.kind == AdjustmentKind.REFUND.value) & ~_CARRIED_OUT
+
+
 class AdjustmentRepository:
     """One organisation's. What is there stays as it is."""
 
@@ -57,11 +61,14 @@ class AdjustmentRepository:
 
     async def unpaid_refunds(self, month: Month) -> tuple[Adjustment, ...]:
         """The refunds of the month's invoice that are decided, and not known to be carried out."""
-        done = exists().where(refunds.c.org_id == table.c.org_id, refunds.c.adjustment_id == table.c.adjustment_id)
-        query = self._select().where(
-            table.c.kind == AdjustmentKind.REFUND.value, table.c.period_start == month.start, ~done
-        )
+        query = self._select().where(table.c.period_start == month.start, _UNPAID)
         return tuple(_adjustment(row) for row in await self._connection.execute(query))
+
+    async def unpaid_refund(self, adjustment_id: UUID) -> Adjustment | None:
+        """One such refund; None if there is none of this id, or no more."""
+        query = self._select().where(table.c.adjustment_id == adjustment_id, _UNPAID)
+        row = (await self._connection.execute(query)).one_or_none()
+        return _adjustment(row) if row else None
 
     async def mark_refunded(self, adjustment_id: UUID, refund_id: str) -> None:
         """Says that a refund was carried out."""

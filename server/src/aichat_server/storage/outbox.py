@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -37,8 +37,11 @@ class OutboxRepository:
         await self._connection.execute(delete(table).where(gone))
 
 
-async def due_messages(connection: AsyncConnection, now: datetime, limit: int) -> Sequence[OutboxMessage]:
+async def due_messages(
+    connection: AsyncConnection, now: datetime, limit: int, kinds: Collection[MessageKind]
+) -> Sequence[OutboxMessage]:
     """At most `limit` due messages of any organisation, the longest due first, in a work list's transaction."""
-    query = select(*table.c["org_id", "message_id", "kind", "attempts"]).where(table.c.due_at <= now)
+    query = select(*table.c["org_id", "message_id", "kind", "attempts"])
+    query = query.where(table.c.due_at <= now, table.c.kind.in_([kind.value for kind in kinds]))
     rows = await connection.execute(query.order_by(table.c.due_at, table.c.message_id).limit(limit))
     return [OutboxMessage(row.org_id, row.message_id, MessageKind(row.kind), row.attempts) for row in rows]

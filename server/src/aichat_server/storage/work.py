@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from sqlalchemy import DateTime, bindparam, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aichat_server.domain.backlog import Backlog
-from aichat_server.domain.outbox import OutboxMessage
+from aichat_server.domain.outbox import MessageKind, OutboxMessage
 from aichat_server.domain.stream import GenerationKey, OrphanedKey
 from aichat_server.storage.billing_tables import billing_accounts as accounts
 from aichat_server.storage.job_runs import JobRunStore
@@ -58,9 +58,9 @@ class WorkList:
         query = select(accounts.c.org_id).where(accounts.c.grace_ends_at <= now).order_by(accounts.c.grace_ends_at)
         return tuple((await self._connection.execute(query)).scalars())
 
-    async def due_messages(self, now: datetime, limit: int) -> Sequence[OutboxMessage]:
+    async def due_messages(self, now: datetime, limit: int, kinds: Collection[MessageKind]) -> Sequence[OutboxMessage]:
         """At most `limit` messages of the outbox that are due, the longest due first."""
-        return await due_messages(self._connection, now, limit)
+        return await due_messages(self._connection, now, limit, kinds)
 
     async def backlog(self, now: datetime) -> Backlog:
         """How much there is to do at `now`."""

@@ -97,6 +97,8 @@ CREATE UNIQUE INDEX generations_by_request ON aichat.generations (org_id, reques
 COMMENT ON COLUMN aichat.generations.model IS 'The model that answered; while it runs, the one that was asked for.';
 COMMENT ON COLUMN aichat.generations.requested_model IS
     'The model that was asked for, where a fallback answered; null where the model asked for did.';
+COMMENT ON COLUMN aichat.generations.options IS
+    'What was asked for; once it has ended without the system prompt, since words go with their conversation.';
 COMMENT ON COLUMN aichat.generations.quota_unchecked IS
     'The check of the quotas, or the charge to them, failed, and the turn went on.';
 COMMENT ON COLUMN aichat.generations.pending_title IS

@@ -76,6 +76,7 @@ BEGIN
         error_reason = p_error_reason,
         error_message = p_error_message,
         pending_title = NULL,
+        options = r.options - 'system_prompt',
         request_id = CASE WHEN v_without_trace THEN NULL ELSE r.request_id END,
         ended_at = v_now
     WHERE r.org_id = p_org_id AND r.generation_id = p_generation_id;

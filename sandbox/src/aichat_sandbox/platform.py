@@ -127,7 +127,7 @@ class _Boot:
         async with together() as group:
             key = group.create_task(self._key(server, is_new=is_new))
             group.create_task(self._serve(server, loaded.result(), envoy.result()))
-            group.create_task(self._work(workers.result(), settings))
+        await self._work(workers.result(), settings)
         await send_webhooks(stripe.result(), f"http://{envoy.result().address}/v1/stripe/webhook")
         return Platform(
             key=key.result(),
@@ -180,6 +180,7 @@ class _Boot:
         self.progress("Server")
 
     async def _work(self, loaded: Child, settings: Mapping[str, str]) -> None:
+        # Not beside the server: they begin with a run of every job, which would hold up its start.
         await start_workers(self.supervisor, loaded, settings)
         self.progress("Workers")
 

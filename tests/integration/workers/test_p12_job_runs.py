@@ -98,6 +98,23 @@ async def test_periods_that_were_missed_or_failed_are_due_again_in_their_order(r
     assert await names(runs, job, TODAY) == ["2026-03-02"], "the current one can always be run again"
 
 
+async def test_a_period_whose_last_run_failed_is_due_again_though_an_earlier_one_succeeded(
+    runs: JobRuns, job: str, database: Database
+) -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    await runs.run(job, "2026-03-01", nothing)
+    with pytest.raises(ZeroDivisionError):
+        await runs.run(job, "2026-03-01", fail)
+    assert await names(runs, job, TODAY) == ["2026-03-01", "2026-03-02"]
+    for period in ("2026-03-01", "2026-03-02"):
+        await runs.run(job, period, nothing)
+    assert await names(runs, job, TODAY) == ["2026-03-02"]
+    async with database.work_list() as work:
+        assert not (await work.job_runs.states())[job].failing
+
+
 async def test_what_is_known_of_it_tells_failures_until_they_are_made_up_for(
     runs: JobRuns, job: str, database: Database
 ) -> None:

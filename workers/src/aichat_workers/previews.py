@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from aichat_server.app.jobs import Jobs
+from aichat_server.domain.backlog import Backlog
 
 
-def preview_backlog(count: str, words: str) -> Callable[[Jobs, datetime], Awaitable[str]]:
-    """Tells one of the counts of Backlog."""
+def preview_backlog(count: Callable[[Backlog], int], words: str) -> Callable[[Jobs, datetime], Awaitable[str]]:
+    """Tells one of the backlog's counts."""
 
     async def preview(jobs: Jobs, now: datetime) -> str:
-        return f"{getattr(await jobs.watch.backlog(now), count)} {words}"
+        return f"{count(await jobs.watch.backlog(now))} {words}"
 
     return preview
 

@@ -10,12 +10,7 @@ from types import MappingProxyType
 from aichat_server.app.jobs import Jobs
 from aichat_server.domain.periods import Cadence, Period, parse_period, period_of
 
-from aichat_workers.previews import (
-    preview_backlog,
-    preview_invoices,
-    preview_purge,
-    preview_warnings,
-)
+from aichat_workers.previews import preview_backlog, preview_invoices, preview_purge, preview_warnings
 
 Work = Callable[[Jobs, datetime], Awaitable[object]]
 
@@ -85,7 +80,7 @@ _ALL = (
         "* * * * *",
         300.0,
         lambda jobs, now: jobs.orphans.reap(now),
-        preview_backlog("expired_holds", "answers to end"),
+        preview_backlog(lambda backlog: backlog.expired_holds, "answers to end"),
     ),
     Job(
         "webhooks",
@@ -93,7 +88,7 @@ _ALL = (
         "* * * * *",
         300.0,
         _act_on_webhooks,
-        preview_backlog("due_webhooks", "events to act on"),
+        preview_backlog(lambda backlog: backlog.due_webhooks, "events to act on"),
     ),
     Job(
         "outbox",
@@ -101,7 +96,7 @@ _ALL = (
         "* * * * *",
         300.0,
         lambda jobs, now: jobs.outbox.relay(now),
-        preview_backlog("due_messages", "messages to hand over"),
+        preview_backlog(lambda backlog: backlog.due_messages, "messages to hand over"),
     ),
     Job(
         "graces",
@@ -109,7 +104,7 @@ _ALL = (
         "15 * * * *",
         3600.0,
         _end_graces,
-        preview_backlog("ended_graces", "organisations to look at"),
+        preview_backlog(lambda backlog: backlog.ended_graces, "organisations to look at"),
     ),
     Job(
         "rollups",
@@ -117,7 +112,7 @@ _ALL = (
         "*/10 * * * *",
         3600.0,
         lambda jobs, now: jobs.rollups.run(now),
-        preview_backlog("closed_hours", "hours to sum up"),
+        preview_backlog(lambda backlog: backlog.closed_hours, "hours to sum up"),
         Cadence.HOUR,
         closed=True,
     ),

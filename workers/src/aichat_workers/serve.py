@@ -34,14 +34,18 @@ async def serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
-        observer = stack.enter_context(open_telemetry(settings, "aichat-workers", settings.worker_metrics_listen))
+        told_at = settings.worker_metrics_listen
+        telemetry = open_telemetry(settings, "aichat-workers", told_at, "AICHAT_WORKER_METRICS_LISTEN")
+        observer = stack.enter_context(telemetry)
         jobs = await stack.enter_async_context(build_jobs(settings, observer))
         broker = open_broker(str(settings.redis_url))
         declare_actors(broker, jobs, observer, loop)
         # Its threads wait for the queue; the jobs themselves run on this loop.
         worker = Worker(broker, worker_threads=_THREADS)
         worker.start()
-        async with running(keep_schedule(broker, observer), keep_watch(jobs)):
+        # Without metrics nobody would see what is watched.
+        watch = [keep_watch(jobs)] if told_at is not None else []
+        async with running(keep_schedule(broker, observer), *watch):
             _log.info("working", jobs=sorted(broker.actors))
             await stopping.wait()
         _log.info("stopping", seconds=settings.drain_seconds)

@@ -17,10 +17,12 @@ from aichat_server.settings import Settings, SettingsError
 
 
 @contextmanager
-def open_telemetry(settings: Settings, service: str, metrics_address: str | None) -> Iterator[Observer]:
+def open_telemetry(
+    settings: Settings, service: str, metrics_address: str | None, metrics_setting: str = "AICHAT_METRICS_LISTEN"
+) -> Iterator[Observer]:
     """Sets up the process's logs, and yields what is told of its work; SettingsError for a place that will not do.
 
-    `service` names the process in traces. No metrics without an address.
+    `service` names the process in traces. No metrics without an address, which `metrics_setting` is to blame for.
     """
     with ExitStack() as stack:
         _configure_logs(settings, stack)
@@ -29,7 +31,7 @@ def open_telemetry(settings: Settings, service: str, metrics_address: str | None
             try:
                 observers.append(Metrics(stack.enter_context(open_metrics(metrics_address))))
             except OSError as error:
-                raise SettingsError(f"AICHAT_METRICS_LISTEN: {metrics_address}: {error.strerror}") from None
+                raise SettingsError(f"{metrics_setting}: {metrics_address}: {error.strerror}") from None
         if settings.otlp_endpoint is not None:
             # Loaded now, as half of all processes do without, and would wait for it.
             traces = import_module("aichat_server.gateways.traces")

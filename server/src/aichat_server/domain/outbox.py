@@ -7,6 +7,8 @@ from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from aichat_server.domain.backoff import doubled
+
 _FIRST_WAIT = timedelta(minutes=1)
 _LONGEST_WAIT = timedelta(hours=1)
 
@@ -33,4 +35,4 @@ class OutboxMessage:
 
 def wait_after(attempts: int) -> timedelta:
     """How long to wait when so many attempts, at least one, have failed: each time twice as long, up to an hour."""
-    return min(_FIRST_WAIT * (1 << min(attempts - 1, 20)), _LONGEST_WAIT)
+    return doubled(_FIRST_WAIT, _LONGEST_WAIT, attempts)

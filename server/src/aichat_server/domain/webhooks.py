@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from aichat_server.domain.backoff import doubled
 from aichat_server.domain.errors import Reason
 
 HANDLED = frozenset(
@@ -59,4 +60,4 @@ class ParkedEvent:
 
 def wait_after(attempts: int) -> timedelta:
     """How long to wait when so many attempts have failed: each time twice as long, up to an hour."""
-    return min(_FIRST_WAIT * (1 << min(attempts - 1, 20)), _LONGEST_WAIT)
+    return doubled(_FIRST_WAIT, _LONGEST_WAIT, attempts)

@@ -55,7 +55,7 @@ class JobRuns:
     async def due(self, job: str, current: Period) -> Sequence[Period]:
         """The periods to run the job for now, in their order: the current one, and those that were missed.
 
-        That is, those in which it never came to a good end, and those since it last began one.
+        That is, those whose last run did not come to a good end, and those since it last began one.
         """
         async with self._database.work_list() as lists:
             known = await lists.job_runs.periods(job)

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from aichat_server.domain.jobs import JobState
 from aichat_server.storage.job_tables import job_runs as table
 
+_GOOD_END = table.c.ended_at.is_not(None) & table.c.failure.is_(None)
+
 
 class JobRunStore:
     """What became of each job in each period, for a transaction of the work list. Times are the database's."""
@@ -33,8 +35,8 @@ class JobRunStore:
         await self._set(job, period, failures=table.c.failures + 1, failure=failure)
 
     async def periods(self, job: str) -> dict[str, bool]:
-        """The periods that the job has begun with, and whether it came to a good end in each."""
-        query = select(table.c.period, table.c.succeeded_at.is_not(None)).where(table.c.job == job)
+        """The periods that the job has begun with, and whether its last run came to a good end in each."""
+        query = select(table.c.period, _GOOD_END).where(table.c.job == job)
         return {row.period: row[1] for row in await self._connection.execute(query)}
 
     async def states(self) -> dict[str, JobState]:
@@ -50,8 +52,8 @@ class JobRunStore:
         return {row[0]: JobState(int(row[1]), int(row[2]), row[3], row[4]) for row in rows}
 
     async def purge(self, before: datetime) -> int:
-        """Forgets the periods that began to be worked on before then, and came to a good end; returns how many."""
-        done = table.c.succeeded_at.is_not(None) & (table.c.started_at < before)
+        """Forgets the periods whose last run began before then, and came to a good end; returns how many."""
+        done = _GOOD_END & (table.c.started_at < before)
         return (await self._connection.execute(delete(table).where(done))).rowcount
 
     async def _set(self, job: str, period: str, **values: object) -> None:

@@ -35,7 +35,7 @@ class EventStream:
     async def write(self, response: Any) -> None:
         """Sends one response."""
         self._kind = type(response)
-        await self._send(self._kind, f"id: {response.sequence}\ndata: {_json(response)}\n\n")
+        await self._send(self._kind, f"data: {_json(response)}\nid: {response.sequence}\n\n")
 
     async def fail(self, status: Status) -> None:
         """Says how the stream fails. Before the first event HTTP's own status does."""
@@ -63,6 +63,7 @@ def last_event_id(context: Context) -> int | None:
 
 
 def _json(message: Message) -> str:
-    """As the edge writes answers: fields by their names in the contract, empty ones included."""
-    fields = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    """As the edge writes answers: fields by their names and in the order of the contract, empty ones included."""
+    held = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    ordered = {field.name: held[field.name] for field in message.DESCRIPTOR.fields if field.name in held}
+    return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
-from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, Policy
 from ipaddress import ip_address
@@ -59,7 +59,7 @@ class Mail:
     """Takes the POST of RFC 8058."""
 
 
-class _PlainHeader(UnstructuredHeader):
+class _PlainHeader(UnstructuredHeader, BaseHeader):
     """What programs read, and RFC 2047 therefore lets nobody encode, however long it is."""
 
     def fold(self, *, policy: Policy) -> str:

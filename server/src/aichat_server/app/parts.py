@@ -15,8 +15,8 @@ from aichat_server.gateways.limits import open_shared_limits
 from aichat_server.gateways.redis import open_redis
 from aichat_server.gateways.tokens import TokenVerifier
 from aichat_server.services.answers import Replicas
-from aichat_server.services.limits import RateLimits
 from aichat_server.services.identity import Authenticator
+from aichat_server.services.limits import RateLimits
 from aichat_server.services.mirrors import Mirrors
 from aichat_server.services.notifications import Notifications
 from aichat_server.services.plans import PlanBook

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     CREDENTIALS_EXPIRED = auto()
     CREDENTIALS_REVOKED = auto()
     ORIGIN_NOT_ALLOWED = auto()
+    ANONYMOUS_NOT_ALLOWED = auto()
 
     REQUEST_INVALID = auto()
     REQUEST_MALFORMED = auto()

@@ -149,6 +149,12 @@ class ErrorReason(betterproto2.Enum):
     PERMISSION_DENIED. A session cookie came from a web page whose origin is not allowed. Metadata: `origin`.
     """
 
+    ANONYMOUS_NOT_ALLOWED = 6
+    """
+    PERMISSION_DENIED. The session token is of a user who has not signed in with anything (Supabase's anonymous users),
+    and this server takes none of those: sign in with an account, which may be linked to the same user.
+    """
+
     REQUEST_INVALID = 20
     """
     INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one.
@@ -424,6 +430,7 @@ class ErrorReason(betterproto2.Enum):
             3: "ERROR_REASON_CREDENTIALS_EXPIRED",
             4: "ERROR_REASON_CREDENTIALS_REVOKED",
             5: "ERROR_REASON_ORIGIN_NOT_ALLOWED",
+            6: "ERROR_REASON_ANONYMOUS_NOT_ALLOWED",
             20: "ERROR_REASON_REQUEST_INVALID",
             21: "ERROR_REASON_REQUEST_MALFORMED",
             22: "ERROR_REASON_METADATA_TOO_LARGE",
@@ -483,6 +490,7 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_CREDENTIALS_EXPIRED": 3,
             "ERROR_REASON_CREDENTIALS_REVOKED": 4,
             "ERROR_REASON_ORIGIN_NOT_ALLOWED": 5,
+            "ERROR_REASON_ANONYMOUS_NOT_ALLOWED": 6,
             "ERROR_REASON_REQUEST_INVALID": 20,
             "ERROR_REASON_REQUEST_MALFORMED": 21,
             "ERROR_REASON_METADATA_TOO_LARGE": 22,

@@ -64,7 +64,9 @@ def test_claudes_figures_are_cumulative_and_replace_each_other() -> None:
         ("max_tokens", StopReason.MAX_TOKENS),
         ("model_context_window_exceeded", StopReason.MAX_TOKENS),
         ("stop_sequence", StopReason.STOP_SEQUENCE),
-        ("something new", StopReason.END_TURN),
+        ("pause_turn", StopReason.OTHER),
+        ("tool_use", StopReason.OTHER),
+        ("something new", StopReason.OTHER),
     ],
 )
 def test_claudes_stop_reasons(told: str, meant: StopReason) -> None:

@@ -13,10 +13,11 @@ from anthropic.types import MessageParam, OutputConfigParam, ThinkingConfigParam
 from anthropic.types.message_create_params import MessageCreateParamsStreaming
 
 from aichat_server.domain.chat import ProviderRequest, ReasoningEffort
-from aichat_server.domain.conversations import Role, text_of
+from aichat_server.domain.conversations import Role
 from aichat_server.domain.errors import Reason
 from aichat_server.domain.events import ProviderEvent, StopReason
 from aichat_server.domain.usage import Usage
+from aichat_server.providers import prompt
 from aichat_server.providers.answer import AnswerReader, decoded
 from aichat_server.providers.base import ProviderConfig
 from aichat_server.providers.figures import Path
@@ -147,8 +148,8 @@ def _params(request: ProviderRequest) -> MessageCreateParamsStreaming:
         "messages": _messages(request),
         "stream": True,
     }
-    if request.system_prompt:
-        params["system"] = request.system_prompt
+    if system := prompt.system_prompt(request):
+        params["system"] = system
     if request.stop:
         params["stop_sequences"] = list(request.stop)
     if thinking := _thinking(request):
@@ -160,12 +161,11 @@ def _params(request: ProviderRequest) -> MessageCreateParamsStreaming:
 
 def _messages(request: ProviderRequest) -> list[MessageParam]:
     messages: list[MessageParam] = []
-    for message in request.messages:
-        if text := text_of(message.parts):
-            if message.role is Role.USER:
-                messages.append({"role": "user", "content": text})
-            else:
-                messages.append({"role": "assistant", "content": text})
+    for message in prompt.said(request):
+        if message.role is Role.USER:
+            messages.append({"role": "user", "content": message.text})
+        else:
+            messages.append({"role": "assistant", "content": message.text})
     return messages
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aichat_server.storage.scripts import run_scripts
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 
 def upgrade() -> None:

@@ -123,5 +123,5 @@ def test_content_without_a_word_is_none(content: object) -> None:
 
 
 def test_parts_of_gemini_may_hold_no_text() -> None:
-    parts = [{"text": None}, {"inlineData": {}}, {"text": "Hi", "thought": None}]
+    parts: list[dict[str, Any]] = [{"text": None}, {"inlineData": {}}, {"text": "Hi", "thought": None}]
     assert read(GeminiReader, candidate(*parts, finish="STOP"))[0] == TextDelta("Hi")

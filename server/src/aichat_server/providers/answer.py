@@ -71,7 +71,7 @@ class AnswerReader(ABC):
     def finish(self) -> Iterator[ProviderEvent]:
         """The last events, once the vendor's bytes have ended; raises what the end shows to be wrong."""
         self._over = True
-        for data in self._sse.finish():
+        for data in () if self.ended else self._sse.finish():
             yield from self.event(data)
         if self.fault is not None:
             raise self.fault

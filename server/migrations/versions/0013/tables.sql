@@ -1,6 +1,4 @@
--- Why a model ended may be something else than what we have a name for. Not checked for what is there: that kept to the
--- narrower rule.
-ALTER TABLE aichat.generations
-    DROP CONSTRAINT generations_stop_reason_check,
-    ADD CONSTRAINT generations_stop_reason_check
-        CHECK (stop_reason IN ('end_turn', 'max_tokens', 'stop_sequence', 'other')) NOT VALID;
+-- Keys that were minted before could do whatever their member could, and go on so.
+ALTER TABLE aichat.api_keys ADD COLUMN role text NOT NULL DEFAULT 'owner' CHECK (role IN ('owner', 'member'));
+ALTER TABLE aichat.api_keys ALTER COLUMN role SET DEFAULT 'member';
+COMMENT ON COLUMN aichat.api_keys.role IS 'The most that the key may do; no more than its member may.';

@@ -1,4 +1,4 @@
-"""Answers that ended for a reason which has no name of its own."""
+"""What an API key may do at most."""
 
 from __future__ import annotations
 
@@ -10,7 +10,3 @@ down_revision = "0012"
 
 def upgrade() -> None:
     run_scripts(__file__, "tables")
-
-
-def downgrade() -> None:
-    run_scripts(__file__, "downgrade")

@@ -1,9 +1,10 @@
-"""Migrations: as an owner like Supabase's, there and back, and the server's role."""
+"""Migrations: as an owner like Supabase's, again and again, and the server's role."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -12,7 +13,7 @@ from aichat_sandbox.postgres import Postgres, run_postgres
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
 from aichat_server.storage.database import open_database
-from aichat_server.storage.migrate import downgrade, migrate
+from aichat_server.storage.migrate import migrate
 from aichat_server.storage.role import UnsafeRoleError
 from aichat_server.storage.tables import metadata
 from sqlalchemy import Connection, inspect
@@ -21,6 +22,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from tests.fixtures.postgres import postgres_folder
 from tests.integration.storage.rows import connection
 from tests.integration.storage.turns import exchange
+
+FUNCTIONS = Path(__file__).resolve().parents[3] / "server/migrations/functions"
 
 
 @dataclass
@@ -47,25 +50,18 @@ async def fresh() -> AsyncGenerator[Fresh, None]:
 async def _objects(fresh: Fresh) -> list[tuple[object, ...]]:
     async with connection(fresh.server.owner_url) as owner:
         rows = await owner.fetch(
-            "SELECT relname, relkind::text FROM pg_class WHERE relnamespace = 'aichat'::regnamespace "
-            "UNION ALL SELECT proname, 'f' FROM pg_proc WHERE pronamespace = 'aichat'::regnamespace ORDER BY 1"
+            "SELECT relname::text, relkind::text FROM pg_class WHERE relnamespace = 'aichat'::regnamespace "
+            "UNION ALL SELECT proname::text, 'f' FROM pg_proc WHERE pronamespace = 'aichat'::regnamespace ORDER BY 1"
         )
     return [tuple(row) for row in rows]
 
 
-async def test_an_owner_without_superuser_rights_migrates_up_and_down_and_up(fresh: Fresh) -> None:
+async def test_an_owner_without_superuser_rights_migrates_again_and_again(fresh: Fresh) -> None:
     owner_url, app_url = fresh.url("supabase", "owner"), fresh.url("aichat_app", "first")
     await migrate(owner_url, app_url)
     objects = await _objects(fresh)
     assert ("begin_turn", "f") in objects
 
-    await downgrade(owner_url)
-    assert {name for name, _ in await _objects(fresh)} == {"alembic_version", "alembic_version_pkc"}
-    async with open_database(app_url) as database:
-        with pytest.raises(UnsafeRoleError, match="run the migrations"):
-            await database.check_role()
-
-    await migrate(owner_url, app_url)
     await migrate(owner_url, app_url)
     assert await _objects(fresh) == objects
     async with open_database(app_url) as database:
@@ -77,6 +73,32 @@ async def test_an_owner_without_superuser_rights_migrates_up_and_down_and_up(fre
         with pytest.raises(UnsafeRoleError, match="owns objects"):
             async with open_database(owner_url) as as_owner:
                 await as_owner.check_role()
+
+
+async def test_a_database_without_the_schema_is_refused(fresh: Fresh) -> None:
+    await migrate(fresh.url("supabase", "owner"), fresh.url("aichat_app", "app"))
+    async with connection(fresh.server.owner_url) as superuser:
+        await superuser.execute("CREATE DATABASE empty")
+    async with open_database(fresh.url("aichat_app", "app").replace("/postgres", "/empty")) as database:
+        with pytest.raises(UnsafeRoleError, match="run the migrations"):
+            await database.check_role()
+
+
+async def test_functions_become_what_their_files_say(fresh: Fresh) -> None:
+    owner_url, app_url = fresh.url("supabase", "owner"), fresh.url("aichat_app", "app")
+    definition = "SELECT pg_get_functiondef('aichat.books_lock'::regproc)"
+    await migrate(owner_url, app_url)
+    async with connection(owner_url) as owner:
+        files = {file.stem for file in FUNCTIONS.glob("*.sql")}
+        assert {name for name, kind in await _objects(fresh) if kind == "f"} == files
+        kept = await owner.fetchval(definition)
+        await owner.execute(
+            "CREATE OR REPLACE FUNCTION aichat.books_lock(p_org_id uuid) RETURNS bigint LANGUAGE sql "
+            "AS 'SELECT 1::bigint'"
+        )
+        assert await owner.fetchval(definition) != kept
+        await migrate(owner_url, app_url)
+        assert await owner.fetchval(definition) == kept
 
 
 @pytest.mark.parametrize("password", ["p%40ss%3A%2F%27word", "gr%C3%BC%C3%9Fe%20%EF%AC%81"])

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 
 from aichat_server.storage.errors import storage_errors
 from aichat_server.storage.pool import Connector, create_engine
+from aichat_server.storage.scripts import replace_functions
 
 APP_ROLE = "aichat_app"
 
@@ -24,7 +25,9 @@ _SCRAM_ITERATIONS = 4096
 
 
 async def migrate(url: str, app_database_url: str) -> None:
-    """Applies every migration that is missing, as the owner that `url` names, in one transaction.
+    """Applies every missing migration, and today's functions, as the owner that `url` names, in one transaction.
+
+    There is no way back: the version before runs on this schema, too (docs/operations.md).
 
     If `app_database_url` is aichat_app's, that role gets the password it carries. STORAGE_UNAVAILABLE if the database
     is away.
@@ -32,14 +35,10 @@ async def migrate(url: str, app_database_url: str) -> None:
 
     def upgrade(connection: Connection) -> None:
         command.upgrade(_config(connection), "head")
+        replace_functions(connection, _migrations())
         _set_password(connection, app_database_url)
 
     await _run(url, upgrade)
-
-
-async def downgrade(url: str, revision: str = "base") -> None:
-    """Takes migrations back down to `revision`. Down to "base", every table and all data is gone."""
-    await _run(url, lambda connection: command.downgrade(_config(connection), revision))
 
 
 async def _run(url: str, step: Callable[[Connection], None]) -> None:

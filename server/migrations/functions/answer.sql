@@ -1,0 +1,28 @@
+-- The stored answer of a turn, as one value; null if there is none.
+CREATE OR REPLACE FUNCTION aichat.answer(p_org_id uuid, p_message_id uuid) RETURNS json
+LANGUAGE sql STABLE AS $$
+    SELECT json_build_object(
+        'message_id', m.message_id,
+        'conversation_id', m.conversation_id,
+        'parent_message_id', m.parent_message_id,
+        'member_id', m.member_id,
+        'parts', m.parts,
+        'state', m.state,
+        'created_at', m.created_at,
+        'generation_id', g.generation_id,
+        'model', g.model,
+        'stop_reason', g.stop_reason,
+        'input_tokens', g.input_tokens,
+        'cache_read_tokens', g.cache_read_tokens,
+        'cache_write_tokens', g.cache_write_tokens,
+        'cache_write_1h_tokens', g.cache_write_1h_tokens,
+        'output_tokens', g.output_tokens,
+        'reasoning_tokens', g.reasoning_tokens,
+        'web_searches', g.web_searches,
+        'usage_estimated', g.usage_estimated,
+        'cost_nano_usd', g.cost_nano_usd
+    )
+    FROM aichat.messages AS m
+    JOIN aichat.generations AS g ON g.org_id = m.org_id AND g.generation_id = m.generation_id
+    WHERE m.org_id = p_org_id AND m.message_id = p_message_id
+$$;

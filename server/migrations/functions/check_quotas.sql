@@ -1,0 +1,29 @@
+-- Refuses a turn that could bring its organisation, member or key above a hard quota: SQLSTATE AI003, whose detail says
+-- which, by JSON. The counters stay locked, so that the next turn sees this one's hold.
+CREATE OR REPLACE FUNCTION aichat.check_quotas(p_org_id uuid, p_member_id uuid, p_key_id uuid, p_amount bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_at timestamptz := clock_timestamp();
+    v_refusal json;
+BEGIN
+    IF NOT aichat.lock_quotas(p_org_id, p_member_id, p_key_id, v_at) THEN
+        RETURN;
+    END IF;
+    -- A statement of its own, behind the locks: charges and holds as the turns before this one left them. Of several
+    -- quotas, the one that resets last is what the caller has to wait for.
+    SELECT json_build_object(
+        'scope', q.scope, 'scope_id', q.scope_id, 'period', q.period, 'limit', q.hard_nano_usd,
+        'used', u.charged_nano_usd + h.held, 'needed', p_amount, 'resets_at', q.period_end
+    ) INTO v_refusal
+    FROM aichat.quotas_of(p_org_id, p_member_id, p_key_id, v_at) AS q
+    JOIN aichat.quota_usage AS u ON u.org_id = p_org_id AND u.scope = q.scope AND u.scope_id = q.scope_id
+        AND u.period = q.period AND u.period_start = q.period_start
+    CROSS JOIN LATERAL aichat.held(p_org_id, q.scope, q.scope_id) AS h (held)
+    WHERE u.charged_nano_usd + h.held + p_amount > q.hard_nano_usd
+    ORDER BY q.period_end DESC, q.hard_nano_usd - u.charged_nano_usd - h.held, q.scope
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'AI003', MESSAGE = 'over quota', DETAIL = v_refusal::text;
+    END IF;
+END
+$$;

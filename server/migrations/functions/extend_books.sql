@@ -1,0 +1,19 @@
+-- Sees to it that the books have a partition for this month and for each of the three that follow; returns how many it
+-- made. The owner's right, which the server's role has for this and nothing else.
+CREATE OR REPLACE FUNCTION aichat.extend_books() RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' SET timezone = 'UTC' SET lock_timeout = '10s' AS $$
+DECLARE
+    v_made integer := 0;
+    v_month timestamptz;
+BEGIN
+    FOR v_month IN
+        SELECT date_trunc('month', now()) + n * interval '1 month' FROM generate_series(0, 3) AS n
+    LOOP
+        IF to_regclass('aichat.usage_events_' || to_char(v_month, 'YYYY_MM')) IS NULL THEN
+            PERFORM aichat.add_month(v_month);
+            v_made := v_made + 1;
+        END IF;
+    END LOOP;
+    RETURN v_made;
+END
+$$;

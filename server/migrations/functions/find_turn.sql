@@ -1,0 +1,11 @@
+-- The turn of a generation; null if the organisation has no such generation.
+CREATE OR REPLACE FUNCTION aichat.find_turn(p_org_id uuid, p_generation_id uuid) RETURNS json
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('aichat.org_id', p_org_id::text, true);
+    RETURN (
+        SELECT aichat.known_turn(g) FROM aichat.generations AS g
+        WHERE g.org_id = p_org_id AND g.generation_id = p_generation_id
+    );
+END
+$$;

@@ -79,13 +79,15 @@ def _begin(base: str, folder: Path, stages: Mapping[str, Path]) -> Image:
         if made is None:
             subprocess.run([sys.executable, "-m", "venv", folder / "usr/local"], check=True)
         else:
-            subprocess.run(["cp", "-a", made / "usr/local/.", folder / "usr/local"], check=True)
+            _copy_folder(made / "usr/local", folder / "usr/local", of_stage=True)
     reaching = {name: value for name, value in os.environ.items() if _INDEX.match(name)}
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     environment = {
         **reaching,
         "PATH": f"{folder}/usr/local/bin:/usr/bin:/bin",
         "HOME": f"{folder}/root",
+        # uv looks past the image's Python, which is a virtual environment here.
+        "UV_PYTHON": f"{folder}/usr/local/bin/python",
         "UV_CACHE_DIR": str(cache / "uv"),
         "PIP_CACHE_DIR": str(cache / "pip"),
     }
@@ -102,7 +104,7 @@ def _instructions(dockerfile: Path) -> Iterator[tuple[str, str]]:
 
 def _copy(image: Image, words: str, stages: Mapping[str, Path]) -> None:
     *sources, target = words.split()
-    context = ROOT
+    context: Path = ROOT
     if sources[0].startswith("--from="):
         context = stages[sources.pop(0).removeprefix("--from=")]
     destination = image.cwd / image.inside(target)
@@ -111,15 +113,18 @@ def _copy(image: Image, words: str, stages: Mapping[str, Path]) -> None:
         if context == ROOT:
             assert source.split("/")[0] in _allowed(), f"{source} is kept out by .dockerignore"
         if origin.is_dir():
-            shutil.copytree(origin, destination, symlinks=True, dirs_exist_ok=True, ignore=_ignore(context))
+            _copy_folder(origin, destination, of_stage=context != ROOT)
         else:
             into = destination / origin.name if target.endswith("/") else destination
             into.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(origin, into)
 
 
-def _ignore(context: Path) -> shutil._CopyFileCallable | None:  # type: ignore[name-defined]
-    return shutil.ignore_patterns("__pycache__") if context == ROOT else None
+def _copy_folder(origin: Path, destination: Path, *, of_stage: bool) -> None:
+    # A stage that is over changes no more, so that its files need not be written again.
+    how = os.link if of_stage else shutil.copy2
+    ignored = None if of_stage else shutil.ignore_patterns("__pycache__")
+    shutil.copytree(origin, destination, symlinks=True, dirs_exist_ok=True, ignore=ignored, copy_function=how)
 
 
 def _allowed() -> set[str]:
@@ -134,9 +139,8 @@ def _run(image: Image, words: str, _: Mapping[str, Path]) -> None:
 
 def _env(image: Image, words: str, _: Mapping[str, Path]) -> None:
     for pair in shlex.split(words):
-        name, _, value = pair.partition("=")
-        known = re.sub(r"\$(\w+)", lambda found: image.environment[found[1]], value)
-        image.environment[name] = image.inside(known) if known == value else f"{image.folder}{known}"
+        name, value = pair.split("=", 1)
+        image.environment[name] = re.sub(r"\$(\w+)", lambda found: image.environment[found[1]], image.inside(value))
 
 
 def _workdir(image: Image, words: str, _: Mapping[str, Path]) -> None:

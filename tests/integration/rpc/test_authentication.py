@@ -179,6 +179,23 @@ async def test_known_callers_are_not_looked_up_again(database: Database, key: Mi
     assert await auth.fetches() == fetches
 
 
+@pytest.mark.parametrize("claim", [True, "true", 1, {}])
+async def test_anonymous_users_are_refused_unless_a_setting_allows_them(
+    database: Database, auth: Auth, claim: object
+) -> None:
+    user_id = uuid4()
+    token = await auth.mint(sub=str(user_id), email=None, is_anonymous=claim)
+    strict = Authenticator(database, auth.verifier(), cache_seconds=60)
+    for _ in range(2):
+        assert await reason_of(strict, token) is Reason.ANONYMOUS_NOT_ALLOWED
+    async with database.tenant(personal_org_id(user_id), user_id) as tenant:
+        assert await tenant.organizations.count_members() == 0
+    lenient = Authenticator(database, auth.verifier(), cache_seconds=60, allow_anonymous=True)
+    assert (await lenient.authenticate(token)).member_id == user_id
+    # The same user, who has linked an account since.
+    assert (await strict.authenticate(await auth.mint(sub=str(user_id)))).member_id == user_id
+
+
 async def test_no_credential_reaches_a_log(
     client: Client, key: MintedKey, auth: Auth, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -83,9 +83,9 @@ def test_the_edge_gets_only_what_it_reads() -> None:
 
 def test_no_password_stands_in_compose() -> None:
     text = COMPOSE.read_text()
-    assert re.findall(r"://\w+:([^@]*)@", text) == [
-        "${POSTGRES_APP_PASSWORD:?set it in .env}",
-        "${POSTGRES_PASSWORD:?set it in .env}",
+    assert re.findall(r"://(\w+):([^@]*)@", text) == [
+        ("aichat_app", "${POSTGRES_APP_PASSWORD:?set it in .env}"),
+        ("aichat_owner", "${POSTGRES_OWNER_PASSWORD:?set it in .env}"),
     ]
 
 
@@ -95,7 +95,8 @@ def test_the_example_has_every_setting_and_no_other() -> None:
 
 
 def test_the_example_sets_apart_what_is_required() -> None:
-    required = {name for name, needed in settings().items() if needed} | {"POSTGRES_PASSWORD", "POSTGRES_APP_PASSWORD"}
+    required = {name for name, needed in settings().items() if needed}
+    required |= {"POSTGRES_PASSWORD", "POSTGRES_OWNER_PASSWORD", "POSTGRES_APP_PASSWORD"}
     assert {name for name, (uncommented, _) in example().items() if uncommented} == required
 
 

@@ -38,6 +38,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAUTHENTICATED. The API key was good and has been revoked: mint a new one."""
     ERROR_REASON_ORIGIN_NOT_ALLOWED: _ErrorReason.ValueType  # 5
     """PERMISSION_DENIED. A session cookie came from a web page whose origin is not allowed. Metadata: `origin`."""
+    ERROR_REASON_ANONYMOUS_NOT_ALLOWED: _ErrorReason.ValueType  # 6
+    """PERMISSION_DENIED. The session token is of a user who has not signed in with anything (Supabase's anonymous users),
+    and this server takes none of those: sign in with an account, which may be linked to the same user.
+    """
     ERROR_REASON_REQUEST_INVALID: _ErrorReason.ValueType  # 20
     """INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one."""
     ERROR_REASON_REQUEST_MALFORMED: _ErrorReason.ValueType  # 21
@@ -201,6 +205,10 @@ ERROR_REASON_CREDENTIALS_REVOKED: ErrorReason.ValueType  # 4
 """UNAUTHENTICATED. The API key was good and has been revoked: mint a new one."""
 ERROR_REASON_ORIGIN_NOT_ALLOWED: ErrorReason.ValueType  # 5
 """PERMISSION_DENIED. A session cookie came from a web page whose origin is not allowed. Metadata: `origin`."""
+ERROR_REASON_ANONYMOUS_NOT_ALLOWED: ErrorReason.ValueType  # 6
+"""PERMISSION_DENIED. The session token is of a user who has not signed in with anything (Supabase's anonymous users),
+and this server takes none of those: sign in with an account, which may be linked to the same user.
+"""
 ERROR_REASON_REQUEST_INVALID: ErrorReason.ValueType  # 20
 """INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one."""
 ERROR_REASON_REQUEST_MALFORMED: ErrorReason.ValueType  # 21

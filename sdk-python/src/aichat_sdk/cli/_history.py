@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 
 from aichat_sdk.cli._context import Context
 from aichat_sdk.cli._terminal import Terminal, dollars
 from aichat_sdk.client import AsyncAIChat
-from aichat_sdk.types import Message, MessageState, Model, Money, Role, message_text, money_usd
+from aichat_sdk.types import Message, MessageState, Model, Role, message_text, money_usd
 
 
 def list_conversations(context: Context) -> int:
@@ -70,11 +69,7 @@ def _prices(model: Model) -> str:
     if not model.prices:
         return ""
     base = model.prices[0]
-    return f"{_price(base.input)} in, {_price(base.output)} out per million tokens"
-
-
-def _price(money: Money | None) -> str:
-    return dollars(Decimal(0) if money is None else money_usd(money))
+    return f"{dollars(money_usd(base.input))} in, {dollars(money_usd(base.output))} out per million tokens"
 
 
 def _author(message: Message) -> str:

@@ -15,6 +15,7 @@ from aichat_server.gateways.limits import open_shared_limits
 from aichat_server.gateways.redis import open_redis
 from aichat_server.gateways.tokens import TokenVerifier
 from aichat_server.services.answers import Replicas
+from aichat_server.services.identity import Authenticator
 from aichat_server.services.limits import RateLimits
 from aichat_server.services.mirrors import Mirrors
 from aichat_server.services.notifications import Notifications
@@ -64,7 +65,16 @@ async def open_price_book(database: Database, refresh_seconds: float) -> AsyncGe
 
 
 @asynccontextmanager
-async def open_token_verifier(settings: Settings) -> AsyncGenerator[TokenVerifier | None, None]:
+async def open_authenticator(settings: Settings, database: Database) -> AsyncGenerator[Authenticator, None]:
+    """Tells who calls."""
+    async with _open_token_verifier(settings) as tokens:
+        yield Authenticator(
+            database, tokens, cache_seconds=settings.auth_cache_seconds, allow_anonymous=settings.allow_anonymous
+        )
+
+
+@asynccontextmanager
+async def _open_token_verifier(settings: Settings) -> AsyncGenerator[TokenVerifier | None, None]:
     """None where no SUPABASE_URL names a place to sign in."""
     if settings.supabase_url is None:
         yield None

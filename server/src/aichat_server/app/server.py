@@ -13,10 +13,10 @@ from aichat_server.app.catalogue import build_catalogue
 from aichat_server.app.database import connect_database
 from aichat_server.app.parts import (
     build_notifications,
+    open_authenticator,
     open_price_book,
     open_rate_limits,
     open_replicas,
-    open_token_verifier,
 )
 from aichat_server.app.plans import open_plan_book
 from aichat_server.app.vendors import build_upstream_policy, provider_configs
@@ -35,7 +35,6 @@ from aichat_server.services.billing import Payments
 from aichat_server.services.chat import Chat
 from aichat_server.services.conversations import Conversations
 from aichat_server.services.generations import Generations
-from aichat_server.services.identity import Authenticator
 from aichat_server.services.leases import RENEWALS_PER_LEASE, Leases
 from aichat_server.services.models import Models
 from aichat_server.services.plans import PlanBook
@@ -96,8 +95,7 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
         if replicas is not None:
             await stack.enter_async_context(running(replicas.cancels.listen(generations.cancel)))
         answers = Answers(opened.turns, generations, replicas)
-        tokens = await stack.enter_async_context(open_token_verifier(settings))
-        authenticator = Authenticator(opened, tokens, cache_seconds=settings.auth_cache_seconds)
+        authenticator = await stack.enter_async_context(open_authenticator(settings, opened))
         server = build_server(
             ChatServicer(Chat(models, upstream, opened.turns, generations, limits, answers, plans, observer), answers),
             ConversationServicer(Conversations(opened)),

@@ -24,6 +24,8 @@ class Session:
     email: str | None
     expires_at: float
     """Unix time, in seconds."""
+    is_anonymous: bool
+    """Whether nobody signed in: Supabase gives whoever asks such a token, and a new user with each."""
 
 
 class TokenVerifier:
@@ -74,6 +76,8 @@ def _session(claims: Mapping[str, Any]) -> Session:
         user_id=UUID(claims["sub"]),
         email=email if isinstance(email, str) and email else None,
         expires_at=float(claims["exp"]),
+        # What is neither absent nor false is one, whatever it is.
+        is_anonymous=claims.get("is_anonymous") not in (None, False),
     )
 
 

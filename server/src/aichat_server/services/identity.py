@@ -28,21 +28,26 @@ class Authenticator:
         tokens: TokenVerifier | None,
         *,
         cache_seconds: float,
+        allow_anonymous: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`tokens` is None where there is no sign-in, only API keys.
 
         Who was authenticated stays so for `cache_seconds`, whatever becomes of the key meanwhile, but never longer
-        than the key or token is valid. `clock` tells Unix seconds.
+        than the key or token is valid. `allow_anonymous`: takes tokens of users who have not signed in with anything.
+        `clock` tells Unix seconds.
         """
         self._database = database
         self._tokens = tokens
         self._cache_seconds = cache_seconds
+        self._allow_anonymous = allow_anonymous
         self._clock = clock
         self._cache: dict[bytes, tuple[Principal, float]] = {}
 
     async def authenticate(self, credentials: str) -> Principal:
-        """The owner of an API key or session token; AichatError with a CREDENTIALS_ reason if it is not good."""
+        """The owner of an API key or session token; AichatError with a CREDENTIALS_ reason if it is not good, and
+        ANONYMOUS_NOT_ALLOWED for a user who has not signed in.
+        """
         if credentials.startswith(api_keys.PREFIX):
             digest = api_keys.digest(credentials)
             return self._cached(digest) or await self._by_api_key(credentials, digest)
@@ -73,6 +78,11 @@ class Authenticator:
         if self._tokens is None:
             raise AichatError(Reason.CREDENTIALS_INVALID, "this server knows no session tokens; use an API key")
         session = await self._tokens.verify(token)
+        if session.is_anonymous and not self._allow_anonymous:
+            message = (
+                "this server takes users who have signed in alone: sign in with an account, or link one to this user"
+            )
+            raise AichatError(Reason.ANONYMOUS_NOT_ALLOWED, message)
         org_id = personal_org_id(session.user_id)
         async with self._database.tenant(org_id, session.user_id) as tenant:
             plan = await tenant.organizations.ensure_personal(session.user_id, session.email)

@@ -48,6 +48,13 @@ organizations = Table(
     Column("time_zone", Text, nullable=False),
 )
 
+listed_organizations = Table(
+    "listed_organizations",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("created_at", _Time, nullable=False),
+)
+
 users = Table(
     "users",
     metadata,

@@ -16,7 +16,7 @@ from aichat_server.storage.billing_tables import billing_accounts as accounts
 from aichat_server.storage.job_runs import JobRunStore
 from aichat_server.storage.outbox import due_messages
 from aichat_server.storage.stripe_events import StripeEventStore
-from aichat_server.storage.tables import leases, organizations
+from aichat_server.storage.tables import leases, listed_organizations
 
 _BACKLOG = text(
     """
@@ -45,7 +45,7 @@ class WorkList:
 
     async def organizations(self) -> tuple[UUID, ...]:
         """Every organisation."""
-        query = select(organizations.c.org_id).order_by(organizations.c.org_id)
+        query = select(listed_organizations.c.org_id).order_by(listed_organizations.c.org_id)
         return tuple((await self._connection.execute(query)).scalars())
 
     async def customers_organization(self, customer_id: str) -> UUID | None:

@@ -149,6 +149,12 @@ class ErrorReason(betterproto2.Enum):
     PERMISSION_DENIED. A session cookie came from a web page whose origin is not allowed. Metadata: `origin`.
     """
 
+    ANONYMOUS_NOT_ALLOWED = 6
+    """
+    PERMISSION_DENIED. The session token is of a user who has not signed in with anything (Supabase's anonymous users),
+    and this server takes none of those: sign in with an account, which may be linked to the same user.
+    """
+
     REQUEST_INVALID = 20
     """
     INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one.
@@ -424,6 +430,7 @@ class ErrorReason(betterproto2.Enum):
             3: "ERROR_REASON_CREDENTIALS_EXPIRED",
             4: "ERROR_REASON_CREDENTIALS_REVOKED",
             5: "ERROR_REASON_ORIGIN_NOT_ALLOWED",
+            6: "ERROR_REASON_ANONYMOUS_NOT_ALLOWED",
             20: "ERROR_REASON_REQUEST_INVALID",
             21: "ERROR_REASON_REQUEST_MALFORMED",
             22: "ERROR_REASON_METADATA_TOO_LARGE",
@@ -483,6 +490,7 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_CREDENTIALS_EXPIRED": 3,
             "ERROR_REASON_CREDENTIALS_REVOKED": 4,
             "ERROR_REASON_ORIGIN_NOT_ALLOWED": 5,
+            "ERROR_REASON_ANONYMOUS_NOT_ALLOWED": 6,
             "ERROR_REASON_REQUEST_INVALID": 20,
             "ERROR_REASON_REQUEST_MALFORMED": 21,
             "ERROR_REASON_METADATA_TOO_LARGE": 22,
@@ -1306,12 +1314,14 @@ class ChatOptions(betterproto2.Message):
 
     stop: "list[str]" = betterproto2.field(3, betterproto2.TYPE_STRING, repeated=True)
     """
-    Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none.
+    Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none. OPTION_UNSUPPORTED
+    where the model takes none, or, as Claude's do, none of white space alone.
     """
 
     system_prompt: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty: nothing.
+    What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty, or white
+    space alone: nothing.
     """
 
     reasoning_effort: "ReasoningEffort" = betterproto2.field(
@@ -2087,7 +2097,7 @@ class Message(betterproto2.Message):
 
     parts: "list[Part]" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    Its content, in order.
+    Its content, in order; empty for an answer that ended before its first word.
     """
 
     state: "MessageState" = betterproto2.field(8, betterproto2.TYPE_ENUM, default_factory=lambda: MessageState(0))
@@ -2900,7 +2910,7 @@ class TextPart(betterproto2.Message):
 
     text: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    The text: not blank, at most 1 MiB of UTF-8, without NUL characters.
+    The text: more than white space, Unicode's included, at most 1 MiB of UTF-8, without NUL characters.
     """
 
 

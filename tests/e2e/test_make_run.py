@@ -49,19 +49,19 @@ class Run:
             return await self.process.wait(), rest.decode()
 
 
-async def begin(home: Path, command: tuple[str, ...]) -> asyncio.subprocess.Process:
+async def begin(home: Path, command: tuple[str, ...], **settings: str) -> asyncio.subprocess.Process:
     for name in ("Makefile", ".venv"):
         if not (home / name).exists():
             (home / name).symlink_to(ROOT / name)
-    environment = {name: value for name, value in os.environ.items() if name not in KEYS}
+    environment = {name: value for name, value in os.environ.items() if name not in KEYS} | settings
     return await asyncio.create_subprocess_exec(
         *command, cwd=home, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
 
 
 @asynccontextmanager
-async def running(home: Path, command: tuple[str, ...] = DIRECT) -> AsyncGenerator[Run, None]:
-    process = await begin(home, command)
+async def running(home: Path, command: tuple[str, ...] = DIRECT, **settings: str) -> AsyncGenerator[Run, None]:
+    process = await begin(home, command, **settings)
     assert process.stdout
     try:
         async with asyncio.timeout(SECONDS):
@@ -153,9 +153,9 @@ async def test_a_second_run_beside_it_says_so_and_breaks_nothing(run: Run, home:
         assert (await client.get("/healthz")).status_code == 200
 
 
-async def test_sigterm_to_make_stops_everything() -> None:
+async def test_it_starts_where_only_errors_are_logged_and_sigterm_to_make_stops_everything() -> None:
     with TemporaryDirectory(prefix="aichat-run-") as name:
-        async with running(Path(name), MAKE) as run:
+        async with running(Path(name), MAKE, AICHAT_LOG_LEVEL="error") as run:
             run.process.terminate()
             await run.end()
             await all_gone(run.pids)

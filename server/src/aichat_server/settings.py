@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from aichat_server.domain.origins import origin_of
 from aichat_server.settings_values import (
     Address,
     Addresses,
@@ -131,6 +132,7 @@ class Settings(BaseSettings):
     stripe_secret_key: Annotated[Key | None, Field(alias="STRIPE_SECRET_KEY")] = None
     stripe_webhook_secret: Annotated[Key | None, Field(alias="STRIPE_WEBHOOK_SECRET")] = None
     stripe_base_url: Annotated[BaseUrl | None, Field(alias="AICHAT_STRIPE_BASE_URL")] = None
+    return_origins: Annotated[CommaSeparated, Field(alias="AICHAT_RETURN_ORIGINS")] = ()
     billing_grace_days: Annotated[int, Field(alias="AICHAT_BILLING_GRACE_DAYS", ge=0, le=365)] = 7
 
     supabase_url: Annotated[BaseUrl | None, Field(alias="SUPABASE_URL")] = None
@@ -159,6 +161,13 @@ class Settings(BaseSettings):
     heartbeat_seconds: Annotated[float, Field(alias="AICHAT_HEARTBEAT_SECONDS", gt=0)] = 15.0
     lease_seconds: Annotated[float, Field(alias="AICHAT_LEASE_SECONDS", gt=0)] = 30.0
     coalesce_seconds: Annotated[float, Field(alias="AICHAT_COALESCE_SECONDS", ge=0, le=1)] = 0.05
+
+    @field_validator("return_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if any(origin_of(origin) != origin.lower().rstrip("/") for origin in origins):
+            raise ValueError("write each as https://app.example.com")
+        return origins
 
     @property
     def longest_silence(self) -> tuple[float, float]:

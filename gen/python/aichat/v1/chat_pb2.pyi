@@ -106,12 +106,16 @@ class ChatOptions(_message.Message):
     model takes none.
     """
     system_prompt: _builtins.str
-    """What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty: nothing."""
+    """What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty, or white
+    space alone: nothing.
+    """
     reasoning_effort: Global___ReasoningEffort.ValueType
     """How much the model should reason. OPTION_UNSUPPORTED where the model does not reason."""
     @_builtins.property
     def stop(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none."""
+        """Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none. OPTION_UNSUPPORTED
+        where the model takes none, or, as Claude's do, none of white space alone.
+        """
 
     def __init__(
         self,

@@ -139,7 +139,7 @@ class TextPart(_message.Message):
 
     TEXT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """The text: not blank, at most 1 MiB of UTF-8, without NUL characters."""
+    """The text: more than white space, Unicode's included, at most 1 MiB of UTF-8, without NUL characters."""
     def __init__(
         self,
         *,
@@ -251,7 +251,7 @@ class Message(_message.Message):
     """Why the model ended it; unspecified on a user's message."""
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
-        """Its content, in order."""
+        """Its content, in order; empty for an answer that ended before its first word."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:

@@ -41,14 +41,16 @@ export type ChatOptions = Message<"aichat.v1.ChatOptions"> & {
   temperature?: number | undefined;
 
   /**
-   * Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none.
+   * Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none. OPTION_UNSUPPORTED
+   * where the model takes none, or, as Claude's do, none of white space alone.
    *
    * @generated from field: repeated string stop = 3;
    */
   stop: string[];
 
   /**
-   * What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty: nothing.
+   * What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty, or white
+   * space alone: nothing.
    *
    * @generated from field: string system_prompt = 4;
    */

@@ -52,7 +52,7 @@ export const PartSchema: GenMessage<Part> = /*@__PURE__*/
  */
 export type TextPart = Message$1<"aichat.v1.TextPart"> & {
   /**
-   * The text: not blank, at most 1 MiB of UTF-8, without NUL characters.
+   * The text: more than white space, Unicode's included, at most 1 MiB of UTF-8, without NUL characters.
    *
    * @generated from field: string text = 1;
    */
@@ -188,7 +188,7 @@ export type Message = Message$1<"aichat.v1.Message"> & {
   role: Role;
 
   /**
-   * Its content, in order.
+   * Its content, in order; empty for an answer that ended before its first word.
    *
    * @generated from field: repeated aichat.v1.Part parts = 7;
    */

@@ -14,6 +14,7 @@ from aichat_server.domain.chat import ProviderRequest
 from aichat_server.domain.conversations import text_of
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.events import ProviderEvent, ReasoningDelta, Stop, StopReason, TextDelta, UsageReport
+from aichat_server.domain.texts import is_blank, storable
 from aichat_server.domain.usage import BYTES_PER_TOKEN, Usage, estimate_tokens
 from aichat_server.providers import failures
 from aichat_server.providers.sse import BrokenStreamError, SseDecoder
@@ -70,7 +71,8 @@ class AnswerReader(ABC):
             raise self.failure(Reason.ANSWER_REFUSED)
         if self.stop is None:
             raise BrokenStreamError("the stream ended before the answer did")
-        if not self._answered and self.stop is not StopReason.MAX_TOKENS:
+        if not self._answered and self.stop is StopReason.END_TURN and not self.request.stop:
+            # Nothing cut it short: no limit, and no stop sequence, which only Anthropic tells from an end.
             raise self.failure(Reason.PROVIDER_EMPTY_ANSWER)
         yield self.report()
         yield Stop(self.stop)
@@ -93,7 +95,7 @@ class AnswerReader(ABC):
         text = self._cleaned(text)
         if not text:
             return ()
-        self._answered = True
+        self._answered = self._answered or not is_blank(text)
         return (TextDelta(text),)
 
     def reasoning(self, text: str) -> tuple[ProviderEvent, ...]:
@@ -102,17 +104,8 @@ class AnswerReader(ABC):
         return (ReasoningDelta(text),) if text else ()
 
     def _cleaned(self, text: str) -> str:
-        if "\0" in text:
-            text = text.replace("\0", "")
-        if text.isascii():
-            self._output_bytes += len(text)
-            return text
-        try:
-            self._output_bytes += len(text.encode())
-        except UnicodeEncodeError:
-            # Pairs that arrived as two halves are joined; a half that stands alone becomes U+FFFD.
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            self._output_bytes += len(text.encode())
+        text = storable(text)
+        self._output_bytes += len(text) if text.isascii() else len(text.encode())
         return text
 
     def _estimated_input(self) -> int:

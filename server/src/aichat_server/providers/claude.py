@@ -13,10 +13,10 @@ from anthropic.types import MessageParam, OutputConfigParam, ThinkingConfigParam
 from anthropic.types.message_create_params import MessageCreateParamsStreaming
 
 from aichat_server.domain.chat import ProviderRequest, ReasoningEffort
-from aichat_server.domain.conversations import Role, text_of
+from aichat_server.domain.conversations import Role
 from aichat_server.domain.events import ProviderEvent, StopReason
 from aichat_server.domain.usage import Usage
-from aichat_server.providers import failures
+from aichat_server.providers import failures, prompt
 from aichat_server.providers.answer import AnswerReader, decoded
 from aichat_server.providers.base import ProviderConfig
 from aichat_server.providers.raw import RawStreamProvider
@@ -136,8 +136,8 @@ def _params(request: ProviderRequest) -> MessageCreateParamsStreaming:
         "messages": _messages(request),
         "stream": True,
     }
-    if request.system_prompt:
-        params["system"] = request.system_prompt
+    if system := prompt.system_prompt(request):
+        params["system"] = system
     if request.stop:
         params["stop_sequences"] = list(request.stop)
     if thinking := _thinking(request):
@@ -149,12 +149,11 @@ def _params(request: ProviderRequest) -> MessageCreateParamsStreaming:
 
 def _messages(request: ProviderRequest) -> list[MessageParam]:
     messages: list[MessageParam] = []
-    for message in request.messages:
-        if text := text_of(message.parts):
-            if message.role is Role.USER:
-                messages.append({"role": "user", "content": text})
-            else:
-                messages.append({"role": "assistant", "content": text})
+    for message in prompt.said(request):
+        if message.role is Role.USER:
+            messages.append({"role": "user", "content": message.text})
+        else:
+            messages.append({"role": "assistant", "content": message.text})
     return messages
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from itertools import groupby
 from typing import Any
 
 import aiohttp
@@ -13,10 +12,10 @@ from google import genai
 from google.genai import types
 
 from aichat_server.domain.chat import ProviderRequest, ReasoningEffort
-from aichat_server.domain.conversations import Role, text_of
+from aichat_server.domain.conversations import Role
 from aichat_server.domain.events import ProviderEvent, StopReason
 from aichat_server.domain.usage import Usage
-from aichat_server.providers import failures
+from aichat_server.providers import failures, prompt
 from aichat_server.providers.answer import AnswerReader, decoded
 from aichat_server.providers.base import ProviderConfig
 from aichat_server.providers.raw import RawStreamProvider
@@ -138,12 +137,10 @@ _CHUNKS = msgspec.json.Decoder(_Chunk)
 
 
 def _contents(request: ProviderRequest) -> list[types.Content]:
-    contents = []
-    for role, messages in groupby(request.messages, lambda message: message.role):
-        texts = [text for message in messages if (text := text_of(message.parts))]
-        if texts:
-            contents.append(types.Content(role=ROLES[role], parts=[types.Part(text=text) for text in texts]))
-    return contents
+    return [
+        types.Content(role=ROLES[message.role], parts=[types.Part(text=message.text)])
+        for message in prompt.said(request)
+    ]
 
 
 def _config(request: ProviderRequest) -> types.GenerateContentConfig:
@@ -151,7 +148,7 @@ def _config(request: ProviderRequest) -> types.GenerateContentConfig:
         max_output_tokens=request.max_output_tokens,
         temperature=request.temperature,
         stop_sequences=list(request.stop) or None,
-        system_instruction=request.system_prompt or None,
+        system_instruction=prompt.system_prompt(request),
         thinking_config=_thinking(request),
         automatic_continuation=False,
     )

@@ -13,10 +13,10 @@ from openai.types.chat import ChatCompletionMessageParam
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 
 from aichat_server.domain.chat import ProviderRequest, ReasoningEffort
-from aichat_server.domain.conversations import Role, text_of
+from aichat_server.domain.conversations import Role
 from aichat_server.domain.events import ProviderEvent, StopReason
 from aichat_server.domain.usage import Usage
-from aichat_server.providers import failures
+from aichat_server.providers import failures, prompt
 from aichat_server.providers.answer import AnswerReader, decoded
 from aichat_server.providers.base import ProviderConfig
 from aichat_server.providers.raw import RawStreamProvider
@@ -137,14 +137,13 @@ def _params(request: ProviderRequest, *, compatible: bool) -> CompletionCreatePa
 
 def _messages(request: ProviderRequest) -> list[ChatCompletionMessageParam]:
     messages: list[ChatCompletionMessageParam] = []
-    if request.system_prompt:
-        messages.append({"role": "system", "content": request.system_prompt})
-    for message in request.messages:
-        if text := text_of(message.parts):
-            if message.role is Role.USER:
-                messages.append({"role": "user", "content": text})
-            else:
-                messages.append({"role": "assistant", "content": text})
+    if system := prompt.system_prompt(request):
+        messages.append({"role": "system", "content": system})
+    for message in prompt.said(request):
+        if message.role is Role.USER:
+            messages.append({"role": "user", "content": message.text})
+        else:
+            messages.append({"role": "assistant", "content": message.text})
     return messages
 
 

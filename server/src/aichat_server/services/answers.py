@@ -133,7 +133,7 @@ def _replay(turn: EarlierTurn) -> Journal:
     journal = Journal(heartbeat_seconds=1.0)
     ids = (turn.generation_id, turn.conversation_id, turn.user_message_id, turn.message_id)
     journal.append(Started(*ids, turn.model, turn.provider, turn.requested_model))
-    if turn.message is not None:
+    if turn.message is not None and turn.message.parts:
         journal.append(TextDelta(text_of(turn.message.parts)))
     if turn.state is GenerationState.COMPLETE and turn.message is not None:
         journal.append(Completed(turn.message))

@@ -250,7 +250,8 @@ class ErrorReason(betterproto2.Enum):
 
     PROVIDER_CREDENTIALS_REJECTED = 61
     """
-    FAILED_PRECONDITION. The vendor refused this server's credentials. Metadata: `provider`.
+    FAILED_PRECONDITION. The vendor refused this server's credentials. Not told any more: that the account of this
+    server's operator is refused is PROVIDER_UNAVAILABLE to callers. Metadata: `provider`.
     """
 
     PROVIDER_MODEL_MISSING = 62
@@ -279,9 +280,10 @@ class ErrorReason(betterproto2.Enum):
 
     PROVIDER_UNAVAILABLE = 66
     """
-    UNAVAILABLE. The vendor cannot be reached, or failed on its side; or it did so again and again and is left alone
-    until the time in `google.rpc.RetryInfo`. Metadata: `provider`; where it is left alone also `name`
-    ("failures_in_a_row"), `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
+    UNAVAILABLE. The vendor cannot be reached, failed on its side, or does not serve this server's operator at the
+    moment; or the model failed again and again and is left alone until the time in `google.rpc.RetryInfo`. Another
+    model may answer. Metadata: `provider`; where the model is left alone also `model`, `name` ("failures_in_a_row"),
+    `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
     """
 
     PROVIDER_TIMEOUT = 67
@@ -1314,12 +1316,14 @@ class ChatOptions(betterproto2.Message):
 
     stop: "list[str]" = betterproto2.field(3, betterproto2.TYPE_STRING, repeated=True)
     """
-    Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none.
+    Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none. OPTION_UNSUPPORTED
+    where the model takes none, or, as Claude's do, none of white space alone.
     """
 
     system_prompt: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty: nothing.
+    What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty, or white
+    space alone: nothing.
     """
 
     reasoning_effort: "ReasoningEffort" = betterproto2.field(
@@ -2095,7 +2099,7 @@ class Message(betterproto2.Message):
 
     parts: "list[Part]" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    Its content, in order.
+    Its content, in order; empty for an answer that ended before its first word.
     """
 
     state: "MessageState" = betterproto2.field(8, betterproto2.TYPE_ENUM, default_factory=lambda: MessageState(0))
@@ -2908,7 +2912,7 @@ class TextPart(betterproto2.Message):
 
     text: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    The text: not blank, at most 1 MiB of UTF-8, without NUL characters.
+    The text: more than white space, Unicode's included, at most 1 MiB of UTF-8, without NUL characters.
     """
 
 

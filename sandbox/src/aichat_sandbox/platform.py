@@ -25,6 +25,8 @@ ORGANIZATION = "development"
 # What processes need of the world around them. Settings come by `Options` alone.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
 
+_DEVELOPMENT = {"AICHAT_ENVIRONMENT": "development"}
+
 Progress = Callable[[str], None]
 """Is told of each part as it is ready."""
 
@@ -47,6 +49,8 @@ class Platform:
 
     key: MintedKey = field(repr=False)
     """The development organisation's."""
+    is_new: bool
+    """Whether its data begin with this run."""
     envoy: Envoy
     upstreams: tuple[str, ...]
     """Where the server's processes listen."""
@@ -56,7 +60,7 @@ class Platform:
     vendors_url: str
     """The vendors' stand-in."""
     auth_url: str
-    """The stand-in for Supabase Auth."""
+    """The stand-in for Supabase Auth, which the server believes unless its settings name another."""
     stripe_url: str
     """The stand-in for Stripe."""
     mail_folder: Path | None
@@ -141,6 +145,7 @@ class _Boot:
         await send_webhooks(stripe.result(), f"http://{envoy.result().address}/v1/stripe/webhook")
         return Platform(
             key=key.result(),
+            is_new=is_new,
             envoy=envoy.result(),
             upstreams=upstreams,
             database_url=postgres.result().superuser_url,
@@ -182,7 +187,7 @@ class _Boot:
         return url
 
     async def _envoy(self, upstreams: tuple[str, ...]) -> Envoy:
-        environment = {**self.inherited, **self.options.environment}
+        environment = {**self.inherited, **_DEVELOPMENT, **self.options.environment}
         envoy = await start_envoy(self.supervisor, self.options.folder / "envoy", environment, upstreams)
         self.progress("Envoy")
         return envoy
@@ -224,7 +229,7 @@ class _Boot:
     ) -> dict[str, str]:
         return {
             **self.inherited,
-            "AICHAT_ENVIRONMENT": "development",
+            **_DEVELOPMENT,
             "AICHAT_DRAIN_SECONDS": "5",
             **self.options.environment,
             **outside,

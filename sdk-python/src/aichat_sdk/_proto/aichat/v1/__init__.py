@@ -1469,12 +1469,13 @@ class CreateCheckoutSessionRequest(betterproto2.Message):
 
     success_url: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Where the page leads when it is done: at most 2,048 characters.
+    Where the page leads when it is done: an http or https address of an origin that the server's operator allows, at
+    most 2,048 characters.
     """
 
     cancel_url: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    Where the page leads when it is left: at most 2,048 characters.
+    Where the page leads when it is left: as above.
     """
 
 
@@ -1534,7 +1535,8 @@ class CreatePortalSessionRequest(betterproto2.Message):
 
     return_url: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    Where the page leads back to: at most 2,048 characters.
+    Where the page leads back to: an http or https address of an origin that the server's operator allows, at most 2,048
+    characters.
     """
 
 

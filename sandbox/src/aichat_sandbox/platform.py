@@ -129,9 +129,7 @@ class _Boot:
             mail = group.create_task(self._mail())
             stripe = group.create_task(self._stripe())
             envoy = group.create_task(self._envoy(upstreams))
-            loaded = group.create_task(
-                load_server(self.supervisor, folder, self.inherited, self.options.server_processes)
-            )
+            loaded = group.create_task(self._load())
             workers = group.create_task(load_workers(self.supervisor, folder, self.inherited))
         outside = self._outside(vendors.result(), auth.result(), stripe.result())
         outside |= self._mail_settings(mail.result(), envoy.result())
@@ -192,6 +190,9 @@ class _Boot:
         envoy = await start_envoy(self.supervisor, self.options.folder / "envoy", environment, upstreams)
         self.progress("Envoy")
         return envoy
+
+    async def _load(self) -> Child:
+        return await load_server(self.supervisor, self.options.folder, self.inherited, self.options.server_processes)
 
     async def _serve(self, server: Server, loaded: Child, envoy: Envoy) -> None:
         await server.serve(loaded, envoy, self.options.server_processes)

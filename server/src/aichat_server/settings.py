@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     openai_compatible: Annotated[tuple[CompatibleEndpoint, ...], Field(alias="AICHAT_OPENAI_COMPATIBLE")] = ()
     models: Annotated[CommaSeparated, Field(alias="AICHAT_MODELS", min_length=1)] = DEFAULT_MODELS
     provider_stall_seconds: Annotated[float, Field(alias="AICHAT_PROVIDER_STALL_SECONDS", gt=0)] = 60.0
+    provider_reasoning_stall_seconds: Annotated[float, Field(alias="AICHAT_PROVIDER_REASONING_STALL_SECONDS", gt=0)] = (
+        600.0
+    )
     provider_retries: Annotated[int, Field(alias="AICHAT_PROVIDER_RETRIES", ge=0, le=10)] = 2
     provider_connections: Annotated[int, Field(alias="AICHAT_PROVIDER_CONNECTIONS", ge=1)] = 1000
     provider_circuit_failures: Annotated[int, Field(alias="AICHAT_PROVIDER_CIRCUIT_FAILURES", ge=1)] = 10
@@ -136,6 +139,18 @@ class Settings(BaseSettings):
     heartbeat_seconds: Annotated[float, Field(alias="AICHAT_HEARTBEAT_SECONDS", gt=0)] = 15.0
     lease_seconds: Annotated[float, Field(alias="AICHAT_LEASE_SECONDS", gt=0)] = 30.0
     coalesce_seconds: Annotated[float, Field(alias="AICHAT_COALESCE_SECONDS", ge=0, le=1)] = 0.05
+
+    @property
+    def longest_silence(self) -> tuple[float, float]:
+        """Seconds of silence after which a vendor has stalled: for models that answer at once, and that reason first.
+
+        Who sets the first setting alone means all models.
+        """
+        alone = {"provider_stall_seconds", "provider_reasoning_stall_seconds"} & self.model_fields_set == {
+            "provider_stall_seconds"
+        }
+        stall = self.provider_stall_seconds
+        return stall, stall if alone else self.provider_reasoning_stall_seconds
 
     @field_validator("models", "cors_origins", "listen", "metrics_listen", mode="before")
     @classmethod

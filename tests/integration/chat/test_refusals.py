@@ -80,7 +80,7 @@ async def test_an_unknown_a_foreign_and_another_conversations_parent_get_the_sam
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [
-        ({"status": 401}, "PROVIDER_CREDENTIALS_REJECTED"),
+        ({"status": 401}, "PROVIDER_UNAVAILABLE"),
         ({"status": 404}, "PROVIDER_MODEL_MISSING"),
         ({"status": 400}, "PROVIDER_REQUEST_REJECTED"),
         ({"status": 429, "retry_after": 30}, "PROVIDER_RATE_LIMITED"),

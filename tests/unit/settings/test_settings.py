@@ -115,3 +115,24 @@ def test_mail_settings_that_will_not_do_are_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=name):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "silence"),
+    [
+        ({}, (60.0, 600.0)),
+        ({"AICHAT_PROVIDER_STALL_SECONDS": "5"}, (5.0, 5.0)),
+        ({"AICHAT_PROVIDER_REASONING_STALL_SECONDS": "90"}, (60.0, 90.0)),
+        (
+            {"AICHAT_PROVIDER_STALL_SECONDS": "5", "AICHAT_PROVIDER_REASONING_STALL_SECONDS": "90"},
+            (5.0, 90.0),
+        ),
+    ],
+)
+def test_models_that_reason_may_be_silent_for_minutes_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], silence: tuple[float, float]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().longest_silence == silence

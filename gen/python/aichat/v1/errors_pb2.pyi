@@ -90,7 +90,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROVIDER_NOT_CONFIGURED: _ErrorReason.ValueType  # 60
     """FAILED_PRECONDITION. The model's vendor has no credentials on this server. Metadata: `provider`."""
     ERROR_REASON_PROVIDER_CREDENTIALS_REJECTED: _ErrorReason.ValueType  # 61
-    """FAILED_PRECONDITION. The vendor refused this server's credentials. Metadata: `provider`."""
+    """FAILED_PRECONDITION. The vendor refused this server's credentials. Not told any more: that the account of this
+    server's operator is refused is PROVIDER_UNAVAILABLE to callers. Metadata: `provider`.
+    """
     ERROR_REASON_PROVIDER_MODEL_MISSING: _ErrorReason.ValueType  # 62
     """FAILED_PRECONDITION. The vendor does not know, or does not offer, the model. Metadata: `provider`, `model`."""
     ERROR_REASON_PROVIDER_REQUEST_REJECTED: _ErrorReason.ValueType  # 63
@@ -107,9 +109,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     `limit`, `remaining` and `reset_time`, when there may be room again (RFC 3339).
     """
     ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 66
-    """UNAVAILABLE. The vendor cannot be reached, or failed on its side; or it did so again and again and is left alone
-    until the time in `google.rpc.RetryInfo`. Metadata: `provider`; where it is left alone also `name`
-    ("failures_in_a_row"), `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
+    """UNAVAILABLE. The vendor cannot be reached, failed on its side, or does not serve this server's operator at the
+    moment; or the model failed again and again and is left alone until the time in `google.rpc.RetryInfo`. Another
+    model may answer. Metadata: `provider`; where the model is left alone also `model`, `name` ("failures_in_a_row"),
+    `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
     """
     ERROR_REASON_PROVIDER_TIMEOUT: _ErrorReason.ValueType  # 67
     """UNAVAILABLE. The vendor did not answer, or fell silent, for longer than the server waits. Metadata: `provider`."""
@@ -257,7 +260,9 @@ ERROR_REASON_MODEL_NOT_IN_PLAN: ErrorReason.ValueType  # 48
 ERROR_REASON_PROVIDER_NOT_CONFIGURED: ErrorReason.ValueType  # 60
 """FAILED_PRECONDITION. The model's vendor has no credentials on this server. Metadata: `provider`."""
 ERROR_REASON_PROVIDER_CREDENTIALS_REJECTED: ErrorReason.ValueType  # 61
-"""FAILED_PRECONDITION. The vendor refused this server's credentials. Metadata: `provider`."""
+"""FAILED_PRECONDITION. The vendor refused this server's credentials. Not told any more: that the account of this
+server's operator is refused is PROVIDER_UNAVAILABLE to callers. Metadata: `provider`.
+"""
 ERROR_REASON_PROVIDER_MODEL_MISSING: ErrorReason.ValueType  # 62
 """FAILED_PRECONDITION. The vendor does not know, or does not offer, the model. Metadata: `provider`, `model`."""
 ERROR_REASON_PROVIDER_REQUEST_REJECTED: ErrorReason.ValueType  # 63
@@ -274,9 +279,10 @@ ERROR_REASON_PROVIDER_OVERLOADED: ErrorReason.ValueType  # 65
 `limit`, `remaining` and `reset_time`, when there may be room again (RFC 3339).
 """
 ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 66
-"""UNAVAILABLE. The vendor cannot be reached, or failed on its side; or it did so again and again and is left alone
-until the time in `google.rpc.RetryInfo`. Metadata: `provider`; where it is left alone also `name`
-("failures_in_a_row"), `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
+"""UNAVAILABLE. The vendor cannot be reached, failed on its side, or does not serve this server's operator at the
+moment; or the model failed again and again and is left alone until the time in `google.rpc.RetryInfo`. Another
+model may answer. Metadata: `provider`; where the model is left alone also `model`, `name` ("failures_in_a_row"),
+`limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
 """
 ERROR_REASON_PROVIDER_TIMEOUT: ErrorReason.ValueType  # 67
 """UNAVAILABLE. The vendor did not answer, or fell silent, for longer than the server waits. Metadata: `provider`."""

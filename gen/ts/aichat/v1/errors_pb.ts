@@ -199,7 +199,8 @@ export const ErrorReason = {
   PROVIDER_NOT_CONFIGURED: 60,
 
   /**
-   * FAILED_PRECONDITION. The vendor refused this server's credentials. Metadata: `provider`.
+   * FAILED_PRECONDITION. The vendor refused this server's credentials. Not told any more: that the account of this
+   * server's operator is refused is PROVIDER_UNAVAILABLE to callers. Metadata: `provider`.
    *
    * @generated from enum value: ERROR_REASON_PROVIDER_CREDENTIALS_REJECTED = 61;
    */
@@ -238,9 +239,10 @@ export const ErrorReason = {
   PROVIDER_OVERLOADED: 65,
 
   /**
-   * UNAVAILABLE. The vendor cannot be reached, or failed on its side; or it did so again and again and is left alone
-   * until the time in `google.rpc.RetryInfo`. Metadata: `provider`; where it is left alone also `name`
-   * ("failures_in_a_row"), `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
+   * UNAVAILABLE. The vendor cannot be reached, failed on its side, or does not serve this server's operator at the
+   * moment; or the model failed again and again and is left alone until the time in `google.rpc.RetryInfo`. Another
+   * model may answer. Metadata: `provider`; where the model is left alone also `model`, `name` ("failures_in_a_row"),
+   * `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
    *
    * @generated from enum value: ERROR_REASON_PROVIDER_UNAVAILABLE = 66;
    */

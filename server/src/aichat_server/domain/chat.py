@@ -52,6 +52,8 @@ class ProviderRequest:
     stop: tuple[str, ...] = ()
     system_prompt: str = ""
     reasoning_effort: ReasoningEffort | None = None
+    reasons: bool = False
+    """Whether the model reasons before it answers, and so may be silent for minutes."""
 
     @property
     def texts(self) -> tuple[str, ...]:

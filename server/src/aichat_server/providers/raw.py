@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 
 import aiohttp
 import httpx2
@@ -16,7 +16,7 @@ from aichat_server.domain.events import ProviderEvent
 from aichat_server.providers import failures
 from aichat_server.providers.answer import AnswerReader
 from aichat_server.providers.base import BaseAIProvider, ProviderConfig
-from aichat_server.providers.transport import AiohttpTransport
+from aichat_server.providers.transport import AiohttpTransport, silent_for
 
 # How long the end of a body may lag behind the end of its answer for the connection to be kept.
 _LAG_SECONDS = 0.25
@@ -28,6 +28,8 @@ class RawStreamProvider(BaseAIProvider):
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config)
         transport = AiohttpTransport(connect_seconds=config.connect_seconds, stall_seconds=config.stall_seconds)
+        self._stall_seconds = config.stall_seconds
+        self._reasoning_stall_seconds = config.reasoning_stall_seconds
         self._http = httpx2.AsyncClient(transport=transport, trust_env=False)
 
     @abstractmethod
@@ -42,7 +44,9 @@ class RawStreamProvider(BaseAIProvider):
         """See BaseAIProvider.stream."""
         reader = self._reader(request)
         try:
-            async with self._open(request) as body:
+            async with AsyncExitStack() as stack:
+                with silent_for(self._reasoning_stall_seconds if request.reasons else self._stall_seconds):
+                    body = await stack.enter_async_context(self._open(request))
                 reader.begun = True
                 while chunk := await body.readany():
                     for event in reader.read(chunk):

@@ -250,7 +250,8 @@ class ErrorReason(betterproto2.Enum):
 
     PROVIDER_CREDENTIALS_REJECTED = 61
     """
-    FAILED_PRECONDITION. The vendor refused this server's credentials. Metadata: `provider`.
+    FAILED_PRECONDITION. The vendor refused this server's credentials. Not told any more: that the account of this
+    server's operator is refused is PROVIDER_UNAVAILABLE to callers. Metadata: `provider`.
     """
 
     PROVIDER_MODEL_MISSING = 62
@@ -279,9 +280,10 @@ class ErrorReason(betterproto2.Enum):
 
     PROVIDER_UNAVAILABLE = 66
     """
-    UNAVAILABLE. The vendor cannot be reached, or failed on its side; or it did so again and again and is left alone
-    until the time in `google.rpc.RetryInfo`. Metadata: `provider`; where it is left alone also `name`
-    ("failures_in_a_row"), `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
+    UNAVAILABLE. The vendor cannot be reached, failed on its side, or does not serve this server's operator at the
+    moment; or the model failed again and again and is left alone until the time in `google.rpc.RetryInfo`. Another
+    model may answer. Metadata: `provider`; where the model is left alone also `model`, `name` ("failures_in_a_row"),
+    `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
     """
 
     PROVIDER_TIMEOUT = 67

@@ -8,7 +8,7 @@ import pytest
 from tests.fixtures.server import ApiKey, ServerUnderTest
 from tests.fixtures.vendors import Vendors
 from tests.integration.chat.asking import Event, ask, script, stream, text_of
-from tests.integration.replicas.following import cancel
+from tests.integration.replicas.following import cancel, resume
 
 
 def asked(vendors: Vendors, text: str) -> list[str]:
@@ -39,6 +39,13 @@ async def test_a_question_follows_what_was_shown_of_the_answer_before_it(
     call.cancel()
     started = seen[0].started
     asking_on = reader if elsewhere else writer
+    if elsewhere:
+        # What is shown here is there, too, once it is seen there.
+        there: list[Event] = []
+        async for resumed in resume(reader, api_key, started.generation_id):
+            there.append(resumed)
+            if text_of(there) == "a b ":
+                break
     if stopped:
         await cancel(asking_on, api_key, started.generation_id)
     third = script(deltas=["three"]) + str(uuid4())

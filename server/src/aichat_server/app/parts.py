@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
 
 import httpx2
 
 from aichat_server.app.background import running
+from aichat_server.domain.observing import Observer
 from aichat_server.gateways.cancels import Cancels
 from aichat_server.gateways.journal import JournalStreams
 from aichat_server.gateways.jwks import SigningKeys
 from aichat_server.gateways.limits import open_shared_limits
 from aichat_server.gateways.redis import open_redis
 from aichat_server.gateways.tokens import TokenVerifier
+from aichat_server.rpc.interceptors.authentication import Authentication
 from aichat_server.services.answers import Replicas
 from aichat_server.services.identity import Authenticator
 from aichat_server.services.limits import RateLimits
@@ -65,12 +68,25 @@ async def open_price_book(database: Database, refresh_seconds: float) -> AsyncGe
 
 
 @asynccontextmanager
-async def open_authenticator(settings: Settings, database: Database) -> AsyncGenerator[Authenticator, None]:
+async def open_authenticator(
+    settings: Settings, database: Database, observer: Observer
+) -> AsyncGenerator[Authenticator, None]:
     """Tells who calls."""
     async with _open_token_verifier(settings) as tokens:
         yield Authenticator(
-            database, tokens, cache_seconds=settings.auth_cache_seconds, allow_anonymous=settings.allow_anonymous
+            database,
+            tokens,
+            cache_seconds=settings.auth_cache_seconds,
+            allow_anonymous=settings.allow_anonymous,
+            observer=observer,
         )
+
+
+def build_authentication(settings: Settings, authenticator: Authenticator) -> Authentication:
+    """The step that asks who calls. Supabase's clients name their cookie by the first word of the project's host."""
+    host = urlsplit(settings.supabase_url or "").hostname
+    project = host.partition(".")[0] if host else None
+    return Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins, project=project)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Answers have their place in the conversation from their beginning on."""
+"""What an API key may do at most."""
 
 from __future__ import annotations
 

@@ -61,6 +61,7 @@ check: $(READY) $(NODE_READY) ## Check format, types, imports, sizes, the contra
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/house.py
 	$(BIN)/python .ci/contract.py
+	$(BIN)/python .ci/migrations.py
 
 format: $(READY) ## Format the code and mend what can be mended.
 	$(BIN)/ruff check --fix .

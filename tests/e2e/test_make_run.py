@@ -107,9 +107,9 @@ async def test_a_second_run_beside_it_says_so_and_breaks_nothing(run: Run, home:
         assert (await client.get("/healthz")).status_code == 200
 
 
-async def test_sigterm_to_make_stops_everything() -> None:
+async def test_it_starts_where_only_errors_are_logged_and_sigterm_to_make_stops_everything() -> None:
     with TemporaryDirectory(prefix="aichat-run-") as name:
-        async with running(Path(name), (*MAKE, "run")) as run:
+        async with running(Path(name), (*MAKE, "run"), AICHAT_LOG_LEVEL="error") as run:
             run.process.terminate()
             await run.end()
             await all_gone(run.pids)

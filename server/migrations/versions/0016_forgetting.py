@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aichat_server.storage.scripts import run_scripts
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 
 
 def upgrade() -> None:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
 import httpx2
+from redis.asyncio import Redis
 
 from aichat_server.app.background import running
 from aichat_server.domain.observing import Observer
@@ -39,12 +40,19 @@ async def open_replicas(
         yield None, None
         return
     async with open_redis(str(settings.redis_url)) as redis:
-        streams = JournalStreams(redis, retention_seconds=settings.journal_retention_seconds)
+        streams = open_streams(settings, redis)
         publisher = JournalPublisher(streams)
         mirrors = Mirrors(streams, turns, heartbeat_seconds=settings.heartbeat_seconds)
         async with running(publisher.run(), mirrors.run()):
             yield publisher, Replicas(mirrors, Cancels(redis), streams)
         await publisher.finish()
+
+
+def open_streams(settings: Settings, redis: Redis) -> JournalStreams:
+    """The copies of journals, for as long as the settings say."""
+    return JournalStreams(
+        redis, retention_seconds=settings.journal_retention_seconds, rescue_seconds=settings.rescue_seconds
+    )
 
 
 @asynccontextmanager

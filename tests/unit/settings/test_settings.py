@@ -208,7 +208,5 @@ def test_lost_answers_are_kept_until_a_worker_can_have_come(monkeypatch: pytest.
     monkeypatch.setenv("AICHAT_JOURNAL_RETENTION_SECONDS", "6")
     assert load_settings().rescue_seconds == 3600
     monkeypatch.setenv("AICHAT_RESCUE_SECONDS", "149")
-    with pytest.raises(
-        SettingsError, match="AICHAT_RESCUE_SECONDS must be at least 120 more than AICHAT_LEASE_SECONDS"
-    ):
+    with pytest.raises(SettingsError, match="AICHAT_RESCUE_SECONDS must be at least 120 more"):
         load_settings()

@@ -9,7 +9,7 @@ from functools import partial
 
 from aichat_server.app.billing import open_desk, open_payments
 from aichat_server.app.database import connect_database
-from aichat_server.app.parts import open_streams
+from aichat_server.app.journals import build_streams
 from aichat_server.app.plans import open_plan_book
 from aichat_server.domain.observing import Observer
 from aichat_server.domain.outbox import MessageKind
@@ -60,7 +60,7 @@ async def build_jobs(settings: Settings, observer: Observer) -> AsyncGenerator[J
         streams = depth = None
         if settings.redis_url is not None:
             redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
-            streams = open_streams(settings, redis)
+            streams = build_streams(settings, redis)
             depth = partial(queue_depth, redis)
         plans = await stack.enter_async_context(open_plan_book(database, settings.price_refresh_seconds))
         payments = await stack.enter_async_context(open_payments(settings, database, plans))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -200,8 +201,10 @@ class _Boot:
         kept = self.options.folder / "key.json"
         if is_new or not kept.exists():
             kept.unlink(missing_ok=True)
+            # The organisation whose key is lost keeps its name.
+            minted = await server.mint_key(ORGANIZATION if is_new else f"{ORGANIZATION} {secrets.token_hex(4)}")
             kept.touch(mode=0o600)
-            kept.write_text(json.dumps(await server.mint_key(ORGANIZATION)))
+            kept.write_text(json.dumps(minted))
         key: MintedKey = json.loads(kept.read_text())
         return key
 

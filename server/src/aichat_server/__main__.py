@@ -118,7 +118,10 @@ def _add_prices(parser: argparse.ArgumentParser) -> None:
 def _add_keys(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("mint", help="make an API key, shown this once")
-    command.add_argument("--organization", required=True, metavar="NAME", help="its owner; made if it is not there")
+    whose = command.add_mutually_exclusive_group(required=True)
+    whose.add_argument("--organization", metavar="NAME", help="make an organisation of this name, which must be free")
+    whose.add_argument("--organization-id", type=UUID, metavar="ID", help="for an organisation that is there")
+    command.add_argument("--owner", action="store_true", help="let it do what only owners may, such as pay")
     command.add_argument("--expires-in-days", type=_days, metavar="N", help="for how long it is good; absent: for ever")
     command.add_argument(
         "--plan", type=Plan, choices=list(Plan), help="put the organisation on it; at first it is free"

@@ -22,6 +22,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from aichat_server.domain.origins import origin_of
+
 DEFAULT_MODELS = (
     "claude-opus-5-5",
     "claude-sonnet-5-5",
@@ -111,6 +113,7 @@ class Settings(BaseSettings):
     stripe_secret_key: Annotated[SecretStr | None, Field(alias="STRIPE_SECRET_KEY")] = None
     stripe_webhook_secret: Annotated[SecretStr | None, Field(alias="STRIPE_WEBHOOK_SECRET")] = None
     stripe_base_url: Annotated[str | None, Field(alias="AICHAT_STRIPE_BASE_URL")] = None
+    return_origins: Annotated[CommaSeparated, Field(alias="AICHAT_RETURN_ORIGINS")] = ()
     billing_grace_days: Annotated[int, Field(alias="AICHAT_BILLING_GRACE_DAYS", ge=0, le=365)] = 7
 
     supabase_url: Annotated[str | None, Field(alias="SUPABASE_URL")] = None
@@ -140,6 +143,13 @@ class Settings(BaseSettings):
     lease_seconds: Annotated[float, Field(alias="AICHAT_LEASE_SECONDS", gt=0)] = 30.0
     coalesce_seconds: Annotated[float, Field(alias="AICHAT_COALESCE_SECONDS", ge=0, le=1)] = 0.05
 
+    @field_validator("return_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if any(origin_of(origin) != origin.lower().rstrip("/") for origin in origins):
+            raise ValueError("write each as https://app.example.com")
+        return origins
+
     @property
     def longest_silence(self) -> tuple[float, float]:
         """Seconds of silence after which a vendor has stalled: for models that answer at once, and that reason first.
@@ -152,7 +162,7 @@ class Settings(BaseSettings):
         stall = self.provider_stall_seconds
         return stall, stall if alone else self.provider_reasoning_stall_seconds
 
-    @field_validator("models", "cors_origins", "listen", "metrics_listen", mode="before")
+    @field_validator("models", "cors_origins", "return_origins", "listen", "metrics_listen", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -91,6 +91,10 @@ class _StopReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StopReason
     """The answer reached `max_output_tokens`, or the most that the model can write."""
     STOP_REASON_STOP_SEQUENCE: _StopReason.ValueType  # 3
     """The answer reached one of the request's `stop` sequences."""
+    STOP_REASON_OTHER: _StopReason.ValueType  # 4
+    """The model stopped for another reason: it paused, wanted a tool, or its vendor gave a reason that is not known. The
+    answer may not be whole.
+    """
 
 class StopReason(_StopReason, metaclass=_StopReasonEnumTypeWrapper):
     """Why a model ended its answer."""
@@ -103,6 +107,10 @@ STOP_REASON_MAX_TOKENS: StopReason.ValueType  # 2
 """The answer reached `max_output_tokens`, or the most that the model can write."""
 STOP_REASON_STOP_SEQUENCE: StopReason.ValueType  # 3
 """The answer reached one of the request's `stop` sequences."""
+STOP_REASON_OTHER: StopReason.ValueType  # 4
+"""The model stopped for another reason: it paused, wanted a tool, or its vendor gave a reason that is not known. The
+answer may not be whole.
+"""
 Global___StopReason: _TypeAlias = StopReason  # noqa: Y015
 
 @_typing.final

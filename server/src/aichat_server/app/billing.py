@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
+from aichat_server.domain.origins import ReturnPages, origins_of
 from aichat_server.gateways.stripe_calls import StripeCalls, StripeConfig, open_stripe
 from aichat_server.gateways.stripe_customers import StripeCustomers
 from aichat_server.gateways.stripe_events import StripeWebhooks
@@ -42,7 +43,9 @@ def build_payments(calls: StripeCalls, database: Database, plans: PlanBook, grac
 
 def build_billing(settings: Settings, database: Database, plans: PlanBook, payments: Payments | None) -> Billing:
     """Billing as members see it."""
-    return Billing(database, plans, payments, build_grace(settings))
+    allowed = origins_of(settings.return_origins or settings.cors_origins)
+    pages = ReturnPages(allowed, loopback=settings.environment == "development")
+    return Billing(database, plans, payments, build_grace(settings), pages)
 
 
 def build_inbox(settings: Settings, database: Database) -> WebhookInbox:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -16,6 +17,7 @@ from aichat_server.gateways.jwks import SigningKeys
 from aichat_server.gateways.limits import open_shared_limits
 from aichat_server.gateways.redis import open_redis
 from aichat_server.gateways.tokens import TokenVerifier
+from aichat_server.rpc.interceptors.authentication import Authentication
 from aichat_server.services.answers import Replicas
 from aichat_server.services.identity import Authenticator
 from aichat_server.services.limits import RateLimits
@@ -69,12 +71,25 @@ async def open_price_book(
 
 
 @asynccontextmanager
-async def open_authenticator(settings: Settings, database: Database) -> AsyncGenerator[Authenticator, None]:
+async def open_authenticator(
+    settings: Settings, database: Database, observer: Observer
+) -> AsyncGenerator[Authenticator, None]:
     """Tells who calls."""
     async with _open_token_verifier(settings) as tokens:
         yield Authenticator(
-            database, tokens, cache_seconds=settings.auth_cache_seconds, allow_anonymous=settings.allow_anonymous
+            database,
+            tokens,
+            cache_seconds=settings.auth_cache_seconds,
+            allow_anonymous=settings.allow_anonymous,
+            observer=observer,
         )
+
+
+def build_authentication(settings: Settings, authenticator: Authenticator) -> Authentication:
+    """The step that asks who calls. Supabase's clients name their cookie by the first word of the project's host."""
+    host = urlsplit(settings.supabase_url or "").hostname
+    project = host.partition(".")[0] if host else None
+    return Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins, project=project)
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from aichat_server.app.billing import build_billing, build_inbox, build_proofs, 
 from aichat_server.app.catalogue import build_catalogue
 from aichat_server.app.database import connect_database
 from aichat_server.app.parts import (
+    build_authentication,
     build_notifications,
     open_authenticator,
     open_price_book,
@@ -26,7 +27,6 @@ from aichat_server.providers.factory import AIProviderFactory
 from aichat_server.rpc.billing import BillingServicer
 from aichat_server.rpc.chat import ChatServicer
 from aichat_server.rpc.conversations import ConversationServicer
-from aichat_server.rpc.interceptors.authentication import Authentication
 from aichat_server.rpc.interceptors.limits import CallLimits
 from aichat_server.rpc.notifications import NotificationServicer
 from aichat_server.rpc.server import RpcServer, build_server
@@ -97,14 +97,14 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
             listen = partial(replicas.cancels.listen, generations.cancel)
             await stack.enter_async_context(running(observer, cancels=listen))
         answers = Answers(opened.turns, generations, replicas)
-        authenticator = await stack.enter_async_context(open_authenticator(settings, opened))
+        authenticator = await stack.enter_async_context(open_authenticator(settings, opened, observer))
         server = build_server(
             ChatServicer(Chat(models, upstream, opened.turns, generations, limits, answers, plans, observer), answers),
             ConversationServicer(Conversations(opened)),
             NotificationServicer(build_notifications(settings, opened)),
             UsageServicer(UsageReports(opened)),
             _billing_servicer(settings, opened, plans, payments),
-            Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins),
+            build_authentication(settings, authenticator),
             CallLimits(limits),
             observer,
             reflect=settings.environment == "development",

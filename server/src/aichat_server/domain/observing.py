@@ -61,6 +61,16 @@ class AfterFailure(StrEnum):
     FAILED = "failed"
 
 
+class KeyRefusal(StrEnum):
+    """Why an API key was refused."""
+
+    MALFORMED = "malformed"
+    """It was never minted anywhere, as it tells by itself."""
+    UNKNOWN = "unknown"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationEnded:
     """An answer that is not being written any more."""
@@ -108,6 +118,9 @@ class Observer:
 
     def watch_generations(self, running: Callable[[], int]) -> None:
         """`running` tells at any time how many generations this process runs; it may be called from other threads."""
+
+    def key_refused(self, why: KeyRefusal) -> None:
+        """A call came with an API key that is no good."""
 
     def quota_unchecked(self) -> None:
         """A turn went on whose quotas could not be checked."""
@@ -168,6 +181,11 @@ class Observers(Observer):
         """Tells each."""
         for observer in self._observers:
             observer.watch_generations(running)
+
+    def key_refused(self, why: KeyRefusal) -> None:
+        """Tells each."""
+        for observer in self._observers:
+            observer.key_refused(why)
 
     def quota_unchecked(self) -> None:
         """Tells each."""

@@ -11,6 +11,7 @@ from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.ids import new_id
 from aichat_server.domain.money import NANO_PER_USD
+from aichat_server.domain.origins import ReturnPages
 from aichat_server.domain.plans import Plan, PlanTerms
 from aichat_server.domain.subscriptions import BillingAccount, Subscription
 from aichat_server.gateways.stripe_customers import Offer, StripeCustomers
@@ -68,6 +69,8 @@ class Billing:
     payments: Payments | None
     """None where no key to a payment provider is known."""
     grace: timedelta
+    pages: ReturnPages | None = None
+    """Where the payment provider's pages may lead back to; None: anywhere."""
 
     def list_plans(self) -> list[PlanTerms]:
         """The plans at the terms in force, the smallest first."""
@@ -89,8 +92,11 @@ class Billing:
     async def open_checkout(self, principal: Principal, plan_id: str, *, success_url: str, cancel_url: str) -> str:
         """The address of a page on which the organisation subscribes to the plan, with a seat for each member.
 
-        OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_EXISTS or SEATS_EXCEEDED.
+        REQUEST_INVALID for pages that it must not lead to, OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_EXISTS or
+        SEATS_EXCEEDED.
         """
+        if self.pages is not None:
+            self.pages.check(success_url=success_url, cancel_url=cancel_url)
         terms = self._sold(plan_id)
         payments = self._payments()
         organization = await self._organization(principal)
@@ -115,8 +121,10 @@ class Billing:
     async def open_portal(self, principal: Principal, *, return_url: str) -> str:
         """The address of a page on which the organisation looks after cards, subscription and invoices.
 
-        OWNER_REQUIRED or SUBSCRIPTION_MISSING.
+        REQUEST_INVALID for a page that it must not lead to, OWNER_REQUIRED or SUBSCRIPTION_MISSING.
         """
+        if self.pages is not None:
+            self.pages.check(return_url=return_url)
         payments = self._payments()
         organization = await self._organization(principal)
         if organization.account.customer_id is None:
@@ -193,8 +201,8 @@ class Billing:
 
 async def check_owner(tenant: Tenant, principal: Principal) -> None:
     """OWNER_REQUIRED if the caller is not one of the organisation's owners."""
-    if not await tenant.organizations.is_owner(principal.member_id):
-        message = "billing is for the organisation's owners; ask one of them"
+    if principal.acts_as_member or not await tenant.organizations.is_owner(principal.member_id):
+        message = "billing is for the organisation's owners; ask one of them, or use an owner's API key"
         raise AichatError(Reason.OWNER_REQUIRED, message)
 
 

@@ -82,6 +82,7 @@ api_keys = Table(
     Column("created_at", _Time, nullable=False),
     Column("expires_at", _Time),
     Column("revoked_at", _Time),
+    Column("role", Text, nullable=False),
 )
 
 conversations = Table(

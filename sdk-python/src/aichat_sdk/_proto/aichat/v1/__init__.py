@@ -1035,6 +1035,12 @@ class StopReason(betterproto2.Enum):
     The answer reached one of the request's `stop` sequences.
     """
 
+    OTHER = 4
+    """
+    The model stopped for another reason: it paused, wanted a tool, or its vendor gave a reason that is not known. The
+    answer may not be whole.
+    """
+
     @classmethod
     def betterproto_value_to_renamed_proto_names(cls) -> dict[int, str]:
         return {
@@ -1042,6 +1048,7 @@ class StopReason(betterproto2.Enum):
             1: "STOP_REASON_END_TURN",
             2: "STOP_REASON_MAX_TOKENS",
             3: "STOP_REASON_STOP_SEQUENCE",
+            4: "STOP_REASON_OTHER",
         }
 
     @classmethod
@@ -1051,6 +1058,7 @@ class StopReason(betterproto2.Enum):
             "STOP_REASON_END_TURN": 1,
             "STOP_REASON_MAX_TOKENS": 2,
             "STOP_REASON_STOP_SEQUENCE": 3,
+            "STOP_REASON_OTHER": 4,
         }
 
 
@@ -1469,12 +1477,13 @@ class CreateCheckoutSessionRequest(betterproto2.Message):
 
     success_url: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Where the page leads when it is done: at most 2,048 characters.
+    Where the page leads when it is done: an http or https address of an origin that the server's operator allows, at
+    most 2,048 characters.
     """
 
     cancel_url: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    Where the page leads when it is left: at most 2,048 characters.
+    Where the page leads when it is left: as above.
     """
 
 
@@ -1534,7 +1543,8 @@ class CreatePortalSessionRequest(betterproto2.Message):
 
     return_url: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    Where the page leads back to: at most 2,048 characters.
+    Where the page leads back to: an http or https address of an origin that the server's operator allows, at most 2,048
+    characters.
     """
 
 

@@ -52,11 +52,9 @@ class Metrics(Observer):
             "aichat_quota_unchecked", "Turns that went on though their quotas could not be checked", registry=registry
         )
         self._task_failures = Counter(
-            "aichat_task_failures", "Ends of background tasks, which are started again", ("task",), registry=registry
+            "aichat_task_failures", "Background tasks that ended", ("task",), registry=registry
         )
-        self._keys_refused = Counter(
-            "aichat_keys_refused", "Calls with an API key that is no good", ("why",), registry=registry
-        )
+        self._keys_refused = Counter("aichat_keys_refused", "Calls with a bad API key", ("why",), registry=registry)
         self._jobs = Counter("aichat_job_runs", "Runs of jobs", ("job", "outcome"), registry=registry)
         self._job_seconds = Histogram(
             "aichat_job_seconds", "How long runs of jobs took", ("job",), registry=registry, buckets=_JOB_SECONDS

@@ -9,7 +9,7 @@ from aichat_sdk.cli._context import INTERRUPTED, Context
 from aichat_sdk.cli._default_model import default_model
 from aichat_sdk.cli._terminal import dollars
 from aichat_sdk.cli._typed import HELP, Typed, read
-from aichat_sdk.errors import AIChatError
+from aichat_sdk.errors import AIChatError, NotFoundError
 from aichat_sdk.types import ChatParams, Effort, Message, StopReason, Usage, cost_usd
 
 with contextlib.suppress(ImportError):

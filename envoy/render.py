@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from contract import Contract
 from edge_errors import MAX_HEADER_KIB, errors
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from routes import SMALL_BYTES, limits, routes
+from rpcs import Contract
 
 HERE = Path(__file__).resolve().parent
 # On every answer that does not say otherwise.
@@ -24,6 +24,7 @@ SAFE_HEADERS = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "frame-ancestors 'none'",
 }
+LOOPBACK_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 
 
 class EdgeSettingsError(Exception):
@@ -65,7 +66,10 @@ def _from_contract(contract: Contract) -> dict[str, object]:
         "small_bytes": SMALL_BYTES,
         "max_header_kib": MAX_HEADER_KIB,
         "safe_headers": SAFE_HEADERS,
-        **{check: str(HERE / f"{check}.lua") for check in ("header_check", "refusal", "credentials_check", "frame_check", "json_check")},
+        **{
+            check: str(HERE / f"{check}.lua")
+            for check in ("header_check", "refusal", "credentials_check", "frame_check", "json_check")
+        },
     }
 
 
@@ -97,11 +101,17 @@ def _collector(text: str) -> dict[str, object] | None:
     return {"uri": f"{scheme}://{authority}/v1/traces", "address": address, "tls": scheme == "https", "host": host}
 
 
-def _origins(text: str) -> list[str]:
+def _origins(text: str) -> list[dict[str, str]]:
+    """What Envoy holds an origin against."""
     for origin in _items(text):
         if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", origin):
             raise ValueError(f"{origin!r} is no origin such as https://app.example.com")
-    return _items(text)
+    return [{"exact": origin} for origin in _items(text)]
+
+
+def _development_origins(environment: str) -> list[dict[str, object]]:
+    """Pages of this machine, on whatever port, where the platform is developed against."""
+    return [{"safe_regex": {"regex": LOOPBACK_ORIGIN}}] if environment == "development" else []
 
 
 def _descriptors(text: str) -> str:
@@ -121,6 +131,7 @@ VARIABLES: Mapping[str, Variable] = {
     "AICHAT_EDGE_TRUSTED_PROXIES": Variable("trusted_proxies", "0", int),
     "OTEL_EXPORTER_OTLP_ENDPOINT": Variable("collector", "", _collector),
     "CORS_ORIGINS": Variable("cors_origins", "", _origins),
+    "AICHAT_ENVIRONMENT": Variable("development_origins", "production", _development_origins),
 }
 """Every variable that the edge reads; `.env.example` says what each one means."""
 

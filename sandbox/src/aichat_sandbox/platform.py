@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from .envoy import Envoy, start_envoy
+from .owner import make_owner
 from .ports import HOST, free_ports
-from .postgres import Postgres, run_postgres
+from .postgres import run_postgres
 from .redis import start_redis
 from .server import MintedKey, Server, load_server
 from .standins import STRIPE, mail_settings, played, send_webhooks, settings_for, start_mail, start_stand_in
@@ -23,6 +25,8 @@ from .workers import load_workers, start_workers
 ORGANIZATION = "development"
 # What processes need of the world around them. Settings come by `Options` alone.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
+
+_DEVELOPMENT = {"AICHAT_ENVIRONMENT": "development"}
 
 Progress = Callable[[str], None]
 """Is told of each part as it is ready."""
@@ -46,6 +50,8 @@ class Platform:
 
     key: MintedKey = field(repr=False)
     """The development organisation's."""
+    is_new: bool
+    """Whether its data begin with this run."""
     envoy: Envoy
     upstreams: tuple[str, ...]
     """Where the server's processes listen."""
@@ -55,7 +61,7 @@ class Platform:
     vendors_url: str
     """The vendors' stand-in."""
     auth_url: str
-    """The stand-in for Supabase Auth."""
+    """The stand-in for Supabase Auth, which the server believes unless its settings name another."""
     stripe_url: str
     """The stand-in for Stripe."""
     mail_folder: Path | None
@@ -93,6 +99,15 @@ async def run_platform(options: Options, progress: Progress = lambda _: None) ->
 
 
 @dataclass(frozen=True, slots=True)
+class _Database:
+    """Where Postgres is."""
+
+    superuser_url: str
+    settings: Mapping[str, str]
+    """Those of the server that name it."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Boot:
     """One boot. What waits for nothing else starts together."""
 
@@ -114,13 +129,11 @@ class _Boot:
             mail = group.create_task(self._mail())
             stripe = group.create_task(self._stripe())
             envoy = group.create_task(self._envoy(upstreams))
-            loaded = group.create_task(
-                load_server(self.supervisor, folder, self.inherited, self.options.server_processes)
-            )
+            loaded = group.create_task(self._load())
             workers = group.create_task(load_workers(self.supervisor, folder, self.inherited))
         outside = self._outside(vendors.result(), auth.result(), stripe.result())
         outside |= self._mail_settings(mail.result(), envoy.result())
-        settings = self._settings(postgres.result(), redis.result(), outside, upstreams)
+        settings = self._settings(postgres.result().settings, redis.result(), outside, upstreams)
         server = Server(self.supervisor, folder, settings)
         await server.migrate()
         self.progress("Database schema")
@@ -131,9 +144,10 @@ class _Boot:
         await send_webhooks(stripe.result(), f"http://{envoy.result().address}/v1/stripe/webhook")
         return Platform(
             key=key.result(),
+            is_new=is_new,
             envoy=envoy.result(),
             upstreams=upstreams,
-            database_url=postgres.result().owner_url,
+            database_url=postgres.result().superuser_url,
             redis_url=redis.result(),
             vendors_url=vendors.result(),
             auth_url=auth.result(),
@@ -143,11 +157,13 @@ class _Boot:
             supervisor=self.supervisor,
         )
 
-    async def _postgres(self) -> Postgres:
+    async def _postgres(self) -> _Database:
         postgres = await self.databases.enter_async_context(run_postgres(self.options.folder / "postgres"))
         self.supervisor.adopt("postgres", postgres.process, postgres.log)
+        owner_url = await make_owner(self.supervisor, postgres, self.inherited)
         self.progress("Postgres")
-        return postgres
+        settings = {"DATABASE_URL": postgres.app_url, "AICHAT_MIGRATION_DATABASE_URL": owner_url}
+        return _Database(postgres.owner_url, settings)
 
     async def _redis(self) -> str:
         url = await start_redis(self.supervisor, self.options.folder / "redis", self.inherited)
@@ -170,10 +186,13 @@ class _Boot:
         return url
 
     async def _envoy(self, upstreams: tuple[str, ...]) -> Envoy:
-        environment = {**self.inherited, **self.options.environment}
+        environment = {**self.inherited, **_DEVELOPMENT, **self.options.environment}
         envoy = await start_envoy(self.supervisor, self.options.folder / "envoy", environment, upstreams)
         self.progress("Envoy")
         return envoy
+
+    async def _load(self) -> Child:
+        return await load_server(self.supervisor, self.options.folder, self.inherited, self.options.server_processes)
 
     async def _serve(self, server: Server, loaded: Child, envoy: Envoy) -> None:
         await server.serve(loaded, envoy, self.options.server_processes)
@@ -188,8 +207,10 @@ class _Boot:
         kept = self.options.folder / "key.json"
         if is_new or not kept.exists():
             kept.unlink(missing_ok=True)
+            # The organisation whose key is lost keeps its name.
+            minted = await server.mint_key(ORGANIZATION if is_new else f"{ORGANIZATION} {secrets.token_hex(4)}")
             kept.touch(mode=0o600)
-            kept.write_text(json.dumps(await server.mint_key(ORGANIZATION)))
+            kept.write_text(json.dumps(minted))
         key: MintedKey = json.loads(kept.read_text())
         return key
 
@@ -208,16 +229,15 @@ class _Boot:
         return settings
 
     def _settings(
-        self, postgres: Postgres, redis_url: str, outside: Mapping[str, str], upstreams: tuple[str, ...]
+        self, databases: Mapping[str, str], redis_url: str, outside: Mapping[str, str], upstreams: tuple[str, ...]
     ) -> dict[str, str]:
         return {
             **self.inherited,
-            "AICHAT_ENVIRONMENT": "development",
+            **_DEVELOPMENT,
             "AICHAT_DRAIN_SECONDS": "5",
             **self.options.environment,
             **outside,
-            "DATABASE_URL": postgres.app_url,
-            "AICHAT_MIGRATION_DATABASE_URL": postgres.owner_url,
+            **databases,
             "REDIS_URL": redis_url,
             "AICHAT_LISTEN": ",".join(upstreams),
         }

@@ -47,7 +47,7 @@ class Postgres:
 
     @property
     def owner_url(self) -> str:
-        """For the superuser, who migrates."""
+        """For the superuser."""
         return f"postgresql://{OWNER}:{self.password}@{HOST}:{self.port}/postgres"
 
     @property

@@ -45,8 +45,8 @@ class Server:
         await self._run("migrate", "migrate")
 
     async def mint_key(self, organization: str, plan: str = "team") -> MintedKey:
-        """A key of the organisation with this name, which is made if it is not there, and put on the plan."""
-        command = ("keys", "mint", "--organization", organization, "--plan", plan, "--json")
+        """An owner's key of a new organisation with this name, on the plan."""
+        command = ("keys", "mint", "--organization", organization, "--owner", "--plan", plan, "--json")
         printed = await self._run("mint", *command)
         minted: MintedKey = json.loads(printed)
         return minted

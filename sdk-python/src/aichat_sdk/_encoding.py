@@ -6,20 +6,16 @@ from typing import TypeVar
 
 import betterproto2
 
-from aichat_sdk.errors import InvalidRequestError, ServerError
+from aichat_sdk._checking import check
+from aichat_sdk.errors import ServerError
 
 MessageT = TypeVar("MessageT", bound=betterproto2.Message)
 
 
 def encode(message: betterproto2.Message) -> bytes:
-    """The message's bytes; InvalidRequestError if it holds text that has no UTF-8 form."""
-    try:
-        return bytes(message)
-    except UnicodeEncodeError as error:
-        raise InvalidRequestError(
-            f"text holds a lone surrogate, which is no character, at position {error.start}; take it out, or read the "
-            "text with the right encoding"
-        ) from error
+    """The message's bytes; InvalidRequestError, which names the field, if a value is not of the contract's type."""
+    check(message)
+    return bytes(message)
 
 
 def decode(kind: type[MessageT], data: bytes) -> MessageT:

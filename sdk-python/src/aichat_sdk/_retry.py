@@ -9,11 +9,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from aichat_sdk import _checking
 from aichat_sdk.errors import AIChatError, UnavailableError
 
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 8.0
 LONGEST_RETRY_AFTER = 60.0
+# gRPC takes a timeout of centuries for one that is over.
+LONGEST_TIMEOUT = 365 * 86_400.0
 
 ResultT = TypeVar("ResultT")
 
@@ -26,8 +29,9 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float | None) -> Deadline:
-        """The deadline that lies `seconds` ahead."""
-        return cls(None if seconds is None else time.monotonic() + seconds)
+        """The deadline that lies `seconds` ahead; InvalidRequestError if that is no time."""
+        checked = _checking.seconds(seconds, "timeout")
+        return cls(None if checked is None else time.monotonic() + min(checked, LONGEST_TIMEOUT))
 
     def remaining(self) -> float | None:
         """Seconds until the deadline, never negative; None without one."""

@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import dataclass, field
 
+from aichat_sdk._checking import wrong_number
 from aichat_sdk.errors import ConfigurationError
 
 _ENDPOINT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})")
@@ -24,9 +25,20 @@ class ClientSettings:
     stall_timeout: float
     max_retries: int
 
+    def __post_init__(self) -> None:
+        for name in ("timeout", "stall_timeout"):
+            if wrong := wrong_number(getattr(self, name)):
+                raise ConfigurationError(f"{name} {wrong}, in seconds")
+        kinds = {"secure": bool, "max_retries": int}
+        for name, kind in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                raise ConfigurationError(f"{name} must be {kind.__name__}, not {type(getattr(self, name)).__name__}")
+
 
 def resolve_endpoint(endpoint: str | None) -> str:
     """The endpoint that was given or that AICHAT_ENDPOINT names; ConfigurationError if it is none."""
+    if endpoint is not None and not isinstance(endpoint, str):
+        raise ConfigurationError(f"endpoint must be str, not {type(endpoint).__name__}")
     endpoint = endpoint or os.environ.get("AICHAT_ENDPOINT")
     if not endpoint:
         raise ConfigurationError('no endpoint: pass endpoint="host:port" or set AICHAT_ENDPOINT')
@@ -37,6 +49,8 @@ def resolve_endpoint(endpoint: str | None) -> str:
 
 def resolve_api_key(api_key: str | None) -> str:
     """The key that was given or that AICHAT_API_KEY holds; ConfigurationError, not showing it, if it is none."""
+    if api_key is not None and not isinstance(api_key, str):
+        raise ConfigurationError(f"api_key must be str, not {type(api_key).__name__}")
     api_key = (api_key or os.environ.get("AICHAT_API_KEY") or "").strip()
     if not api_key:
         raise ConfigurationError("no API key: pass api_key=… or set AICHAT_API_KEY")

@@ -29,6 +29,7 @@ class AnswerStream:
         self._usage: ChatUsage | None = None
         self._ended = False
         self._failure: AIChatError | None = None
+        self._conversation_id: str | None = None
 
     @property
     def generation_id(self) -> str:
@@ -56,7 +57,7 @@ class AnswerStream:
         try:
             return await self._next_event()
         except AIChatError as error:
-            self._failure = error
+            self._failure = self._of_this_answer(error)
             raise
         except asyncio.CancelledError:
             await self.close()
@@ -69,7 +70,9 @@ class AnswerStream:
             if self._message is None:
                 raise ServerError("the server ended the stream without its last event")
             raise StopAsyncIteration
-        if event.usage is not None:
+        if event.started is not None:
+            self._conversation_id = event.started.conversation_id
+        elif event.usage is not None:
             self._usage = event.usage
         elif event.completed is not None:
             self._message = event.completed.message
@@ -101,7 +104,7 @@ class AnswerStream:
         async for _ in self:
             pass
         if self._message is None:
-            raise ServerError("the server's last event holds no message")
+            raise self._of_this_answer(ServerError("the server's last event holds no message"))
         return self._message
 
     async def get_final_text(self) -> str:
@@ -114,7 +117,13 @@ class AnswerStream:
         self._unread = None
         self._ended = True
         if self._message is None and self._failure is None:
-            self._failure = ClosedError("the stream was closed before the answer's end")
+            self._failure = self._of_this_answer(ClosedError("the stream was closed before the answer's end"))
+
+    def _of_this_answer(self, error: AIChatError) -> AIChatError:
+        """The error, which says what the answer can be found, gone on with and stopped by."""
+        error.generation_id = self.generation_id
+        error.conversation_id = error.conversation_id or self._conversation_id
+        return error
 
 
 class ChatStream(AnswerStream):
@@ -122,6 +131,7 @@ class ChatStream(AnswerStream):
 
     def __init__(self, reader: ResumingReader, first: ChatEvent, started: ChatStarted) -> None:
         super().__init__(reader, first)
+        self._conversation_id = started.conversation_id
         self.started = started
         """Who answers, and the ids of the generation, the conversation, the message and its answer."""
 

@@ -14,7 +14,7 @@ import grpc
 from aichat_sdk._encoding import MessageT, decode, encode
 from aichat_sdk._methods import Method
 from aichat_sdk._retry import Deadline, retrying
-from aichat_sdk._settings import ClientSettings
+from aichat_sdk._settings import ClientSettings, is_loopback
 from aichat_sdk._status import error_of
 from aichat_sdk._version import __version__
 from aichat_sdk.errors import ClosedError, ConnectionFailedError
@@ -31,6 +31,7 @@ class Transport:
         self.settings = settings
         self._metadata = (("authorization", f"Bearer {settings.api_key}"),)
         self._channel: grpc.aio.Channel | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     async def call(
@@ -55,16 +56,30 @@ class Transport:
 
     async def close(self) -> None:
         """Closes the connection; calls under way end with ClosedError."""
+        channel = self._channel if self._in_its_loop() else None
         self._closed = True
-        if self._channel is not None:
-            await self._channel.close()
+        if channel is not None:
+            await channel.close()
 
     def _open_channel(self) -> grpc.aio.Channel:
         if self._closed:
             raise ClosedError("the client is closed: make the call inside its `async with` block, or before close()")
-        if self._channel is None:
-            self._channel = _connect(self.settings)
+        if self._channel is None or not self._in_its_loop():
+            self._channel, self._loop = _connect(self.settings), asyncio.get_running_loop()
         return self._channel
+
+    def _in_its_loop(self) -> bool:
+        """Whether the connection belongs to the running event loop; if not, its own has ended, and it with that.
+
+        ClosedError if its own loop has not ended: gRPC's connections work in one loop alone.
+        """
+        if self._loop is asyncio.get_running_loop():
+            return True
+        if self._loop is not None and not self._loop.is_closed():
+            raise ClosedError(
+                "the client is in use in another event loop, which has not ended: make a client for each event loop"
+            )
+        return False
 
 
 class Reader(Generic[MessageT]):
@@ -74,12 +89,15 @@ class Reader(Generic[MessageT]):
         self, call: grpc.aio.UnaryStreamCall[bytes, bytes], method: Method[MessageT], settings: ClientSettings
     ) -> None:
         self._call = call
+        self._loop = asyncio.get_running_loop()
         self._responses = aiter(call)
         self._method = method
         self._settings = settings
 
     async def read(self) -> MessageT | None:
         """The next response, None after the last; ConnectionFailedError after a silence of `stall_timeout`."""
+        if self._loop is not asyncio.get_running_loop():
+            raise ClosedError("the stream belongs to another event loop: read it in the one that it was begun in")
         try:
             async with asyncio.timeout(self._settings.stall_timeout):
                 with _typed_failures(self._settings.endpoint):
@@ -93,11 +111,12 @@ class Reader(Generic[MessageT]):
 
     def cancel(self) -> None:
         """Ends the call, if it has not ended."""
-        self._call.cancel()
+        if not self._loop.is_closed():
+            self._call.cancel()
 
 
 def _connect(settings: ClientSettings) -> grpc.aio.Channel:
-    options = [
+    options: list[tuple[str, str | int]] = [
         ("grpc.primary_user_agent", f"aichat-sdk-python/{__version__}"),
         ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
@@ -107,6 +126,9 @@ def _connect(settings: ClientSettings) -> grpc.aio.Channel:
         # A page of long messages is larger than gRPC's default of 4 MiB.
         ("grpc.max_receive_message_length", MOST_RESPONSE_BYTES),
     ]
+    if is_loopback(settings.endpoint):
+        # A proxy that the environment names cannot reach this machine.
+        options.append(("grpc.enable_http_proxy", 0))
     if settings.secure:
         return grpc.aio.secure_channel(settings.endpoint, grpc.ssl_channel_credentials(), options=options)
     return grpc.aio.insecure_channel(settings.endpoint, options=options)

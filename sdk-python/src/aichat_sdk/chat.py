@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Unpack
 
+from aichat_sdk._checking import member
 from aichat_sdk._methods import CANCEL_GENERATION
 from aichat_sdk._proto.aichat.v1 import CancelGenerationRequest, ChatOptions, ReasoningEffort, StreamChatRequest
 from aichat_sdk._stream import AnswerStream, ChatStream, open_stream, resume_stream
@@ -78,16 +79,16 @@ def _request(
     cancel_on_disconnect: bool = False,
 ) -> StreamChatRequest:
     return StreamChatRequest(
-        request_id=request_id or str(uuid.uuid4()),
-        conversation_id=conversation_id or "",
-        parent_message_id=parent_message_id or "",
+        request_id=str(uuid.uuid4()) if request_id in (None, "") else request_id,
+        conversation_id="" if conversation_id is None else conversation_id,
+        parent_message_id="" if parent_message_id is None else parent_message_id,
         parts=_parts(text, parts),
         model=model,
         options=ChatOptions(
             max_output_tokens=max_output_tokens,
             temperature=temperature,
-            stop=[stop] if isinstance(stop, str) else stop or [],
-            system_prompt=system_prompt or "",
+            stop=[stop] if isinstance(stop, str) else [] if stop is None else stop,
+            system_prompt="" if system_prompt is None else system_prompt,
             reasoning_effort=_effort(reasoning_effort),
         ),
         cancel_on_disconnect=cancel_on_disconnect,
@@ -95,15 +96,14 @@ def _request(
 
 
 def _parts(text: str | None, parts: list[Part] | None) -> list[Part]:
-    if (text is None) == (parts is None):
+    if parts is not None and text is None:
+        return parts
+    if text is None or parts is not None:
         raise InvalidRequestError("a message is either `text` or `parts`: give one of them")
-    return parts if parts is not None else [Part(text=TextPart(text=text or ""))]
+    return [Part(text=TextPart(text=text))]
 
 
 def _effort(effort: Effort | None) -> ReasoningEffort:
     if effort is None:
         return ReasoningEffort.UNSPECIFIED
-    try:
-        return ReasoningEffort[effort.upper()]
-    except KeyError:
-        raise InvalidRequestError('reasoning_effort is "none", "low", "medium" or "high"') from None
+    return member(ReasoningEffort, effort, "reasoning_effort")

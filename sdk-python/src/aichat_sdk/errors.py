@@ -86,6 +86,10 @@ class AIChatError(Exception):
         """Seconds after which it is worth trying again; None if nobody knows."""
         self.violations = tuple(violations)
         """The fields of the request that break a rule."""
+        self.generation_id = self.metadata.get("generation_id")
+        """The answer that it is about, for `client.chat.resume` and `client.chat.cancel`; None if none had begun."""
+        self.conversation_id = self.metadata.get("conversation_id")
+        """The conversation that it is about, in which what had arrived is found; None if nobody knows."""
         self.request_id = request_id
         """The server's name for the call, which finds it in the logs; None if the call did not get that far."""
 

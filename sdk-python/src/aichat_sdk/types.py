@@ -146,9 +146,9 @@ def cost_usd(message: Message | ChatUsage) -> Decimal | None:
     return None if message.cost is None else money_usd(message.cost)
 
 
-def money_usd(money: Money) -> Decimal:
-    """An amount of US dollars, exact to the nano-dollar."""
-    return money.units + money.nanos * _NANO
+def money_usd(money: Money | None) -> Decimal:
+    """An amount of US dollars, exact to the nano-dollar; 0 for one that is absent."""
+    return Decimal(0) if money is None else money.units + money.nanos * _NANO
 
 
 def message_text(message: Message) -> str:

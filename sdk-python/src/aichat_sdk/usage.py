@@ -8,11 +8,11 @@ from functools import partial
 from typing import Literal
 
 from aichat_sdk import _methods as methods
+from aichat_sdk._checking import member, refusal
 from aichat_sdk._encoding import encode
 from aichat_sdk._proto.aichat import v1
 from aichat_sdk._retry import Deadline, retrying
 from aichat_sdk._transport import Reader, Transport
-from aichat_sdk.errors import InvalidRequestError
 from aichat_sdk.paging import Page, Pager
 from aichat_sdk.types import QuotaState, UsageEvent, UsageReport
 
@@ -49,11 +49,11 @@ class Usage:
         conversation the range is 31 days at most.
         """
         request = v1.QueryUsageRequest(
-            start_time=_aware(start),
-            end_time=_aware(end),
-            bucket=v1.UsageBucket[bucket.upper()] if bucket else v1.UsageBucket.UNSPECIFIED,
+            start_time=_given(start, "start_time"),
+            end_time=_given(end, "end_time"),
+            bucket=v1.UsageBucket.UNSPECIFIED if bucket is None else member(v1.UsageBucket, bucket, "bucket"),
             time_zone=time_zone,
-            group_by=[v1.UsageDimension[dimension.upper()] for dimension in group_by],
+            group_by=_dimensions(group_by),
             include_latency=include_latency,
         )
         return await self._transport.call(methods.QUERY_USAGE, request, timeout=timeout)
@@ -76,7 +76,10 @@ class Usage:
 
         async def fetch(token: str) -> Page[UsageEvent]:
             request = v1.ListUsageEventsRequest(
-                start_time=_aware(start), end_time=_aware(end), page_size=page_size, page_token=token
+                start_time=_given(start, "start_time"),
+                end_time=_given(end, "end_time"),
+                page_size=page_size,
+                page_token=token,
             )
             response = await self._transport.call(methods.LIST_USAGE_EVENTS, request, timeout=timeout)
             return Page(response.events, response.next_page_token)
@@ -85,7 +88,9 @@ class Usage:
 
     async def export(self, start: datetime, end: datetime, *, timeout: float | None = None) -> AsyncIterator[bytes]:
         """The same events as a CSV file, in pieces to be written one after the other; `timeout` is for all of it."""
-        payload = encode(v1.ExportUsageEventsRequest(start_time=_aware(start), end_time=_aware(end)))
+        payload = encode(
+            v1.ExportUsageEventsRequest(start_time=_given(start, "start_time"), end_time=_given(end, "end_time"))
+        )
         deadline = Deadline.after(timeout)
         retries = self._transport.settings.max_retries
         reader, response = await retrying(partial(self._begin, payload, deadline), retries=retries, deadline=deadline)
@@ -101,7 +106,15 @@ class Usage:
         return reader, await reader.read()
 
 
-def _aware(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise InvalidRequestError("give times with a time zone, such as datetime.now(UTC)")
+def _dimensions(group_by: Sequence[Dimension]) -> list[v1.UsageDimension]:
+    # A text is a sequence of texts, too.
+    if isinstance(group_by, str) or not isinstance(group_by, Sequence):
+        raise refusal("group_by", 'must be a list, such as ["model"]')
+    return [member(v1.UsageDimension, one, f"group_by[{number}]") for number, one in enumerate(group_by)]
+
+
+def _given(moment: datetime, field: str) -> datetime:
+    # The contract's message can leave a time out, these calls cannot.
+    if not isinstance(moment, datetime):
+        raise refusal(field, f"must be a datetime, not {type(moment).__name__}")
     return moment

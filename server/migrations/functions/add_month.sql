@@ -1,7 +1,7 @@
 -- Makes the books' partition of the month that begins at p_start (UTC), and moves there what stood in the rest. Only
 -- then, for a moment, turns wait for it that are booked in months without a partition.
 CREATE OR REPLACE FUNCTION aichat.add_month(p_start timestamptz) RETURNS void
-LANGUAGE plpgsql SET search_path = '' SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     v_end timestamptz := p_start + interval '1 month';
     v_name text := 'usage_events_' || to_char(p_start, 'YYYY_MM');

@@ -24,7 +24,7 @@ from tests.integration.chat.asking import (
 )
 from tests.integration.storage.rows import connection
 
-CLAUDE, SOL, LUNA = "claude-opus-5-5", "gpt-6.1-sol", "gpt-6-luna"
+CLAUDE, SOL, LUNA, TERRA = "claude-opus-5-5", "gpt-6.1-sol", "gpt-6-luna", "gpt-6.1-terra"
 FALLBACKS = f"{CLAUDE}={SOL}, {SOL}={CLAUDE}"
 HELLO = {"deltas": ["hello"]}
 
@@ -212,7 +212,7 @@ async def wary(run_server: RunServer) -> AsyncGenerator[ServerUnderTest, None]:
         "AICHAT_FALLBACKS": f"{SOL}={CLAUDE}",
         "AICHAT_PROVIDER_RETRIES": "0",
         "AICHAT_PROVIDER_CIRCUIT_FAILURES": str(CIRCUIT_FAILURES),
-        "AICHAT_PROVIDER_CIRCUIT_SECONDS": "3",
+        "AICHAT_PROVIDER_CIRCUIT_SECONDS": "5",
         "AICHAT_PROVIDER_CONNECTIONS": "1",
     }
     async with run_server(**settings) as server:
@@ -224,17 +224,25 @@ async def test_a_vendor_that_keeps_failing_is_left_alone_and_tried_again(
 ) -> None:
     for _ in range(2 * CIRCUIT_FAILURES):
         assert (await refusal(stream(wary, api_key, script(status=400)))).reason == "PROVIDER_REQUEST_REJECTED"
+    for broken in ({"words": 3, "cut_after": 0}, {"words": 3, "cut_after": 1}, {"empty": True}, {"status": 408}):
+        for _ in range(CIRCUIT_FAILURES):
+            assert (await refusal(stream(wary, api_key, script(**broken)))).retry_after is None
+    text = unique(**HELLO)
+    assert text_of(await ask(wary, api_key, text)) == "hello"
     for _ in range(CIRCUIT_FAILURES):
         assert (await refusal(stream(wary, api_key, script(status=500)))).retry_after is None
+        await ask(wary, api_key, unique(**HELLO, status=500, fail_times=1), model=SOL)
 
     text = unique(**HELLO)
     left_alone = await refusal(stream(wary, api_key, text))
-    assert (left_alone.reason, left_alone.metadata["provider"]) == ("PROVIDER_UNAVAILABLE", "openai")
+    assert (left_alone.reason, left_alone.metadata["model"]) == ("PROVIDER_UNAVAILABLE", LUNA)
     assert left_alone.retry_after is not None
-    assert 0 < left_alone.retry_after <= 3
+    assert 0 < left_alone.retry_after <= 5
     started = (await ask(wary, api_key, text, model=SOL))[0].started
     assert (started.requested_model, started.model) == (SOL, CLAUDE)
     assert [entry["vendor"] for entry in vendors.log() if text in str(entry["body"])] == ["anthropic"]
+    # Another model of the vendor is asked as ever.
+    assert (await ask(wary, api_key, text, model=TERRA))[0].started.model == TERRA
     assert "vendor left alone" in wary.log.read_text()
 
     async def answered() -> bool:

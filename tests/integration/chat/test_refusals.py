@@ -22,12 +22,18 @@ HELLO = script(deltas=["hello"])
         ({"parent_message_id": str(uuid4())}, "REQUEST_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
         ({"text": ""}, "REQUEST_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
         ({"text": " \n\t "}, "REQUEST_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
+        ({"text": "\u00a0\u3000\u2028"}, "REQUEST_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
         ({"text": "a\0b"}, "REQUEST_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
         ({"text": "a" * (2**20 + 1)}, "REQUEST_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
         ({"options": chat_pb2.ChatOptions(temperature=3)}, "REQUEST_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
         ({"options": chat_pb2.ChatOptions(max_output_tokens=0)}, "REQUEST_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
         (
             {"options": chat_pb2.ChatOptions(max_output_tokens=10**9)},
+            "OPTION_UNSUPPORTED",
+            grpc.StatusCode.INVALID_ARGUMENT,
+        ),
+        (
+            {"options": chat_pb2.ChatOptions(stop=["END", "\n\u00a0"]), "model": "claude-haiku-5-5"},
             "OPTION_UNSUPPORTED",
             grpc.StatusCode.INVALID_ARGUMENT,
         ),
@@ -74,13 +80,14 @@ async def test_an_unknown_a_foreign_and_another_conversations_parent_get_the_sam
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [
-        ({"status": 401}, "PROVIDER_CREDENTIALS_REJECTED"),
+        ({"status": 401}, "PROVIDER_UNAVAILABLE"),
         ({"status": 404}, "PROVIDER_MODEL_MISSING"),
         ({"status": 400}, "PROVIDER_REQUEST_REJECTED"),
         ({"status": 429, "retry_after": 30}, "PROVIDER_RATE_LIMITED"),
         ({"status": 529}, "PROVIDER_OVERLOADED"),
         ({"status": 500}, "PROVIDER_UNAVAILABLE"),
         ({"empty": True}, "PROVIDER_EMPTY_ANSWER"),
+        ({"deltas": ["\n", "\u2003"]}, "PROVIDER_EMPTY_ANSWER"),
         ({"deltas": [], "stop": "refusal"}, "ANSWER_REFUSED"),
     ],
 )

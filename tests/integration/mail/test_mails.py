@@ -57,6 +57,22 @@ async def test_it_has_text_html_and_a_link_that_ends_them(
     assert "src=" not in body(mail, "html")
 
 
+async def test_what_mail_programs_read_goes_out_plain(
+    acme: Company, warnings: QuotaWarnings, mail_server: MailServer
+) -> None:
+    await acme.limit(100)
+    await acme.spend(50, NOON)
+    await warnings.run(NOON)
+    [sent] = await mail_server.raw()
+    head = sent.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    token = unsubscribe.sign(SECRET, acme.principal.org_id, acme.principal.member_id)
+    link = f"https://api.example.com/v1/notifications/unsubscribe?token={token}"
+    # RFC 2047 allows no encoded word there, and RFC 8058 wants both in this form.
+    assert f"List-Unsubscribe: <{link}>".encode() in head.split(b"\n")
+    assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in head.split(b"\n")
+    assert b"=?" not in head
+
+
 @pytest.mark.parametrize(
     ("hard", "soft", "dollars", "told"),
     [(100, None, 100, "Messages are refused until"), (None, 100, 100, "Nothing is refused"), (200, 100, 100, "beyond")],

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from aichat_server.domain.chat import ReasoningEffort
+from aichat_server.domain.errors import Reason
 from aichat_server.domain.events import Stop, StopReason, TextDelta, UsageReport
 from aichat_server.domain.usage import Usage
 from aichat_server.providers.base import BaseAIProvider
 from aichat_server.providers.factory import AIProviderFactory
+from aichat_server.providers.prompt import NO_ANSWER
 
 from tests.fixtures.vendors import MODELS, Vendors, answer, asking, scripted
 
@@ -118,6 +120,32 @@ async def test_a_stop_sequence_ends_the_answer(provider: BaseAIProvider, vendor:
     assert got.text == "one "
     told = StopReason.STOP_SEQUENCE if vendor == "anthropic" else StopReason.END_TURN
     assert got.events[-1] == Stop(told)
+
+
+async def test_a_stop_sequence_at_the_first_word_is_no_empty_answer(provider: BaseAIProvider, vendor: str) -> None:
+    got = await answer(provider, asking(vendor, scripted(deltas=["one ", "two"]), stop=("one",)))
+    told = StopReason.STOP_SEQUENCE if vendor == "anthropic" else StopReason.END_TURN
+    assert (got.error, got.text, got.events[-1]) == (None, "", Stop(told))
+
+
+async def test_white_space_is_no_answer(provider: BaseAIProvider, vendor: str) -> None:
+    got = await answer(provider, asking(vendor, scripted(deltas=["\n", "\u2003"])))
+    assert got.error
+    assert got.error.reason is Reason.PROVIDER_EMPTY_ANSWER
+
+
+async def test_a_history_that_no_vendor_would_take_is_brought_to_one_that_all_take(
+    provider: BaseAIProvider, vendor: str, vendors: Vendors
+) -> None:
+    turns = ("Hi", "\n\n", "I said hi", "", scripted(deltas=["Oh."]))
+    await answer(provider, asking(vendor, *turns, system_prompt=" \n"))
+    body = vendors.log()[0]["body"]
+    if vendor == "gemini":
+        shown = [message["parts"][0]["text"] for message in body["contents"]]
+    else:
+        shown = [message["content"] for message in body["messages"]]
+    assert shown == ["Hi", NO_ANSWER, "I said hi", NO_ANSWER, turns[-1]]
+    assert not {"system", "systemInstruction"} & set(body)
 
 
 async def test_many_answers_stream_side_by_side(provider: BaseAIProvider, vendor: str) -> None:

@@ -130,6 +130,16 @@ async def test_a_vendor_that_is_slow_but_steady_is_waited_for(impatient: BaseAIP
     assert got.error is None
 
 
+async def test_a_model_that_reasons_may_be_silent_for_longer(vendor: str, vendors: Vendors) -> None:
+    factory = AIProviderFactory([vendors.config(vendor, stall_seconds=0.2, reasoning_stall_seconds=20)])
+    text = scripted(words=2, interval_ms=800)
+    thought = await answer(factory.get(vendor), asking(vendor, text, reasons=True))
+    at_once = await answer(factory.get(vendor), asking(vendor, text))
+    await factory.aclose()
+    assert (thought.error, thought.text) == (None, "word0 word1 ")
+    assert_failed(at_once, Reason.PROVIDER_TIMEOUT, vendor)
+
+
 async def test_a_vendor_that_is_not_there(vendor: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aichat_server.domain.errors import Reason
 from aichat_server.domain.events import Stop, StopReason, UsageReport
+from aichat_server.domain.usage import Usage
 from aichat_server.providers.base import BaseAIProvider, ProviderConfig
 from aichat_server.providers.factory import AIProviderFactory
 
@@ -30,7 +31,7 @@ async def test_a_whole_answer(refereed: BaseAIProvider, vendor: str) -> None:
     assert got.text == "Grüezi, this is the referee speaking."
     assert got.reasoning == ("They want a greeting." if vendor != "openai" else got.reasoning)
     assert isinstance(got.events[-2], UsageReport)
-    assert not got.events[-2].usage.estimated
+    assert got.events[-2].usage == Usage(input=12, output=34)
     assert got.events[-1] == Stop(StopReason.END_TURN)
 
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 from datetime import timedelta
+from typing import cast
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
+import asyncpg
 import grpc
 import pytest
 from aichat.v1 import conversations_pb2 as pb
 from aichat_server.domain import api_keys
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import personal_org_id
+from aichat_server.domain.observing import KeyRefusal, Observer
+from aichat_server.gateways.metrics import Metrics
 from aichat_server.services.identity import Authenticator
 from aichat_server.services.organizations import MintedKey, Organizations
 from aichat_server.storage.database import Database
+from aichat_server.storage.pool import Connector, Pool, create_engine
+from aichat_server.storage.turns import TurnStore
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from tests.fixtures.auth import Auth
@@ -63,6 +73,55 @@ async def test_unknown_and_wrong_keys_are_refused_alike(client: Client, key: Min
     answers = [await refused(client, bearer(text)) for text in (wrong, unknown, foreign, "ak_" + "z" * 76)]
     assert {answer.reason for answer in answers} == {Reason.CREDENTIALS_INVALID}
     assert len({answer.status.SerializeToString() for answer in answers}) == 1
+
+
+async def test_what_was_never_minted_is_refused_without_the_database_and_counted(key: MintedKey) -> None:
+    counted: list[KeyRefusal] = []
+
+    class Counting(Observer):
+        def key_refused(self, why: KeyRefusal) -> None:
+            counted.append(why)
+
+    # Port 1 of the loopback takes no connections.
+    nowhere = Connector("postgresql://nobody@127.0.0.1:1/none", prepared_statements=True)
+    engine = create_engine(nowhere, 1)
+    turns = TurnStore(
+        Pool(cast("asyncpg.Pool[asyncpg.Record]", None)), lease_seconds=1, hold_seconds=1, quota_fail_closed=False
+    )
+    authenticator = Authenticator(Database(nowhere, engine, turns), None, cache_seconds=0, observer=Counting())
+    last = "0" if key.api_key[-1] != "0" else "1"
+    for text in (key.api_key[:-1] + last, key.api_key[:-1], key.api_key + "0", "ak_", "ak_" + "z" * 76):
+        assert await reason_of(authenticator, text) is Reason.CREDENTIALS_INVALID
+    assert counted == [KeyRefusal.MALFORMED] * 5
+    assert await reason_of(authenticator, key.api_key) is Reason.STORAGE_UNAVAILABLE
+    await engine.dispose()
+
+
+async def test_each_refusal_of_a_key_is_counted_by_its_kind(database: Database, key: MintedKey) -> None:
+    registry = CollectorRegistry()
+    authenticator = Authenticator(database, None, cache_seconds=0, observer=Metrics(registry))
+    expired = await Organizations(database).mint_another_key(key.org_id, expires_in=timedelta(seconds=-1))
+    assert expired is not None
+    await Organizations(database).revoke_key(key.org_id, key.key_id)
+    for text in (key.api_key, expired.api_key, api_keys.new_key(key.org_id)[1], "ak_x"):
+        await reason_of(authenticator, text)
+    kinds = ("malformed", "unknown", "revoked", "expired")
+    assert [registry.get_sample_value("aichat_keys_refused_total", {"why": why}) for why in kinds] == [1, 1, 1, 1]
+
+
+async def test_supabases_own_cookies_are_good(client: Client, auth: Auth) -> None:
+    user_id = uuid4()
+    session = json.dumps({"access_token": await auth.mint(sub=str(user_id)), "refresh_token": "r"})
+    stored = "base64-" + base64.urlsafe_b64encode(session.encode()).decode().rstrip("=")
+    half = len(stored) // 2
+    crumbs = f"sb-x-auth-token.0={stored[:half]}; sb-x-auth-token.1={stored[half:]}"
+    for value in (crumbs, f"sb-x-auth-token={stored}", f"sb-x-auth-token={quote(session)}"):
+        assert await org_of(client, (("cookie", value), ("origin", ORIGIN))) == personal_org_id(user_id)
+        foreign = await refused(client, (("cookie", value), ("origin", "https://evil.example")))
+        assert foreign.reason is Reason.ORIGIN_NOT_ALLOWED
+    half_a_character = base64.urlsafe_b64encode(b'{"access_token": "\\ud800"}').decode()
+    bad = (("cookie", f"sb-x-auth-token=base64-{half_a_character}"), ("origin", ORIGIN))
+    assert (await refused(client, bad)).reason is Reason.CREDENTIALS_INVALID
 
 
 async def test_two_authorization_headers_are_refused(client: Client, key: MintedKey) -> None:
@@ -177,6 +236,23 @@ async def test_known_callers_are_not_looked_up_again(database: Database, key: Mi
     fetches = await auth.fetches()
     assert [await authenticator.authenticate(key.api_key), await authenticator.authenticate(token)] == known
     assert await auth.fetches() == fetches
+
+
+@pytest.mark.parametrize("claim", [True, "true", 1, {}])
+async def test_anonymous_users_are_refused_unless_a_setting_allows_them(
+    database: Database, auth: Auth, claim: object
+) -> None:
+    user_id = uuid4()
+    token = await auth.mint(sub=str(user_id), email=None, is_anonymous=claim)
+    strict = Authenticator(database, auth.verifier(), cache_seconds=60)
+    for _ in range(2):
+        assert await reason_of(strict, token) is Reason.ANONYMOUS_NOT_ALLOWED
+    async with database.tenant(personal_org_id(user_id), user_id) as tenant:
+        assert await tenant.organizations.count_members() == 0
+    lenient = Authenticator(database, auth.verifier(), cache_seconds=60, allow_anonymous=True)
+    assert (await lenient.authenticate(token)).member_id == user_id
+    # The same user, who has linked an account since.
+    assert (await strict.authenticate(await auth.mint(sub=str(user_id)))).member_id == user_id
 
 
 async def test_no_credential_reaches_a_log(

@@ -13,7 +13,7 @@ from aichat_server.domain.identity import Principal, personal_org_id
 from aichat_server.domain.plans import Plan
 from aichat_server.services.conversations import Conversations
 from aichat_server.services.identity import Authenticator
-from aichat_server.services.organizations import Organizations
+from aichat_server.services.organizations import MintedKey, NameTakenError, Organizations
 from aichat_server.storage.database import Database
 
 from tests.integration.storage.rows import connection
@@ -37,21 +37,39 @@ async def test_a_minted_key_is_found_by_what_it_names(database: Database, organi
     assert timedelta(hours=23) < stored.expires_at - datetime.now(UTC) <= timedelta(days=1)
 
 
-async def test_the_name_finds_the_organisation_again(organizations: Organizations) -> None:
+async def test_a_name_makes_one_organisation_and_its_id_further_keys(organizations: Organizations) -> None:
     name = f"Again {uuid4()}"
-    first = await organizations.mint_key(name)
-    second = await organizations.mint_key(name)
+    outcomes = await asyncio.gather(*(organizations.mint_key(name) for _ in range(5)), return_exceptions=True)
+    [first] = [outcome for outcome in outcomes if isinstance(outcome, MintedKey)]
+    taken = [outcome for outcome in outcomes if isinstance(outcome, NameTakenError)]
+    assert [error.org_id for error in taken] == [first.org_id] * 4
+    second = await organizations.mint_another_key(first.org_id)
+    assert second is not None
     assert (first.org_id, first.member_id) == (second.org_id, second.member_id)
     assert first.key_id != second.key_id
     assert (await organizations.mint_key(name + "!")).org_id != first.org_id
 
 
+async def test_a_key_for_a_users_own_organisation_is_the_users(
+    database: Database, organizations: Organizations
+) -> None:
+    user_id = uuid4()
+    org_id = personal_org_id(user_id)
+    async with database.tenant(org_id, user_id) as tenant:
+        await tenant.organizations.ensure_personal(user_id, None)
+    minted = await organizations.mint_another_key(org_id)
+    assert minted is not None
+    principal = await Authenticator(database, None, cache_seconds=0).authenticate(minted.api_key)
+    assert (principal.org_id, principal.member_id, principal.acts_as_member) == (org_id, user_id, True)
+
+
 async def test_minting_puts_the_organisation_on_a_plan_and_else_leaves_it(
     database: Database, organizations: Organizations
 ) -> None:
-    name, plans = f"Planned {uuid4()}", []
+    first, plans = await organizations.mint_key(f"Planned {uuid4()}"), []
     for plan in (None, Plan.TEAM, None, Plan.PRO):
-        minted = await organizations.mint_key(name, plan=plan)
+        minted = await organizations.mint_another_key(first.org_id, plan=plan)
+        assert minted is not None
         principal = await Authenticator(database, None, cache_seconds=0).authenticate(minted.api_key)
         plans.append(principal.plan)
     assert plans == [Plan.FREE, Plan.TEAM, Plan.TEAM, Plan.PRO]

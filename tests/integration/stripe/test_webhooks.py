@@ -82,6 +82,11 @@ def signed(body: bytes) -> tuple[bytes, str]:
 EVENT = {"id": "evt_1", "object": "event", "type": "a.b", "created": 1, "data": {"object": {"id": "x"}}}
 
 
+def test_an_event_of_something_without_an_id_is_an_event() -> None:
+    told = {**EVENT, "type": "balance.available", "data": {"object": {"object": "balance"}}}
+    assert WEBHOOKS.verify(*signed(json.dumps(told).encode())).type == "balance.available"
+
+
 @pytest.mark.parametrize(
     "taken",
     [
@@ -98,6 +103,23 @@ EVENT = {"id": "evt_1", "object": "event", "type": "a.b", "created": 1, "data": 
         signed(json.dumps({**EVENT, "object": "v2.core.event"}).encode()),
         signed(json.dumps({**EVENT, "id": 1}).encode()),
         signed(json.dumps({**EVENT, "created": "now"}).encode()),
+        signed(json.dumps({**EVENT, "created": 10**30}).encode()),
+        signed(json.dumps({**EVENT, "created": float("inf")}).encode()),
+        signed(json.dumps({**EVENT, "created": float("nan")}).encode()),
+        signed(json.dumps({**EVENT, "created": []}).encode()),
+        signed(json.dumps({**EVENT, "data": []}).encode()),
+        signed(json.dumps({**EVENT, "data": {"object": "x"}}).encode()),
+        signed(json.dumps({**EVENT, "data": {"object": {"id": 7}}}).encode()),
+        signed(json.dumps({**EVENT, "data": {"object": {"id": "half \ud800"}}}).encode()),
+        signed(json.dumps({**EVENT, "id": "evt_\ud800"}).encode()),
+        signed(json.dumps({**EVENT, "id": "evt_\0"}).encode()),
+        signed(json.dumps({**EVENT, "id": "evt_" + "x" * 4000}).encode()),
+        signed(json.dumps({**EVENT, "id": ""}).encode()),
+        signed(json.dumps({**EVENT, "type": {"a": "b"}}).encode()),
+        signed(json.dumps({**EVENT, "type": "customer.deleted", "data": {"object": {}}}).encode()),
+        signed(b"[" * 5000),
+        signed(b'{"a":' * 5000),
+        signed(b'{"id": ' + b"1" * 5000 + b"}"),
     ],
 )
 def test_whatever_is_no_signed_event_is_refused(taken: tuple[bytes, str | None]) -> None:

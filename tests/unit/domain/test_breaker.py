@@ -22,7 +22,9 @@ class BreakerMachine(RuleBasedStateMachine):
         self.open_until: float | None = None
         self.era = 0
         """How often it has opened: a call counts in the era that it began in."""
-        self.trial: object = None
+        self.trials: set[object] = set()
+        """Those whose outcome is not known yet."""
+        self.next_trial_at = 0.0
         self.failed_at: list[float] = []
 
     @rule(seconds=st.sampled_from([0.0, 0.5, SECONDS / 2, SECONDS, 2 * SECONDS]))
@@ -32,19 +34,20 @@ class BreakerMachine(RuleBasedStateMachine):
     @rule(target=calls)
     def call(self) -> object:
         ticket = self.breaker.admit(self.now)
-        may_go = self.open_until is None or (self.now >= self.open_until and self.trial is None)
+        may_go = self.open_until is None or self.now >= max(self.open_until, self.next_trial_at)
         assert (ticket is not None) == may_go
         if ticket is None:
             return multiple()
         call = (ticket, self.era, object())
         if self.open_until is not None:
-            self.trial = call
+            self.trials.add(call)
+            self.next_trial_at = self.now + SECONDS
         return call
 
     @rule(call=calls)
     def answer_begins(self, call: tuple[Ticket, int, object]) -> None:
         self.breaker.answering(call[0])
-        if self.trial is call:
+        if call in self.trials:
             self._close()
 
     @rule(call=consumes(calls))
@@ -56,8 +59,9 @@ class BreakerMachine(RuleBasedStateMachine):
     @rule(call=consumes(calls))
     def abandon(self, call: tuple[Ticket, int, object]) -> None:
         self.breaker.abandoned(call[0])
-        if self.trial is call:
-            self.trial = None
+        if call in self.trials:
+            self.trials.remove(call)
+            self.next_trial_at = self.next_trial_at if self.trials else 0.0
 
     @rule(call=consumes(calls))
     def fail(self, call: tuple[Ticket, int, object]) -> None:
@@ -66,8 +70,9 @@ class BreakerMachine(RuleBasedStateMachine):
         if self._counts(call):
             self.failed_at = [*self.failed_at, self.now][-FAILURES:]
             in_a_row = len(self.failed_at) == FAILURES and self.now - self.failed_at[0] <= SECONDS
-            if expected := self.trial is call or in_a_row:
-                self.open_until, self.trial, self.failed_at = self.now + SECONDS, None, []
+            if expected := call in self.trials or in_a_row:
+                self.open_until = self.next_trial_at = self.now + SECONDS
+                self.trials, self.failed_at = set(), []
                 self.era += 1
         assert opened is expected
 
@@ -77,10 +82,10 @@ class BreakerMachine(RuleBasedStateMachine):
         assert self.breaker.wait(self.now) == wait
 
     def _counts(self, call: tuple[Ticket, int, object]) -> bool:
-        return self.trial is call if self.open_until is not None else call[1] == self.era
+        return call in self.trials if self.open_until is not None else call[1] == self.era
 
     def _close(self) -> None:
-        self.open_until, self.trial, self.failed_at = None, None, []
+        self.open_until, self.trials, self.failed_at = None, set(), []
 
 
 TestBreaker = BreakerMachine.TestCase
@@ -116,3 +121,14 @@ def test_calls_from_before_it_opened_decide_nothing_after() -> None:
     assert breaker.admit(SECONDS) is None
     breaker.answering(trial)
     assert breaker.admit(SECONDS)
+
+
+def test_a_silent_trial_keeps_nobody_waiting_and_still_counts() -> None:
+    breaker = Breaker(FAILURES, SECONDS)
+    _opened(breaker, 0)
+    silent = breaker.admit(SECONDS)
+    assert silent
+    assert breaker.admit(1.9 * SECONDS) is None
+    assert breaker.admit(2 * SECONDS)
+    breaker.answering(silent)
+    assert breaker.admit(2 * SECONDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.retry import OUTAGES, REPLACED, RETRIED, RetryPolicy
+from aichat_server.domain.retry import OUTAGES, REPLACED, RETRIED, RetryPolicy, UnexplainedError, is_outage
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,10 +58,20 @@ def test_only_what_a_moment_may_mend_is_asked_again(reason: Reason) -> None:
 def test_the_callers_mistakes_are_nobodys_outage() -> None:
     own = {
         Reason.PROVIDER_REQUEST_REJECTED,
-        Reason.PROVIDER_CREDENTIALS_REJECTED,
         Reason.PROVIDER_MODEL_MISSING,
         Reason.ANSWER_REFUSED,
         Reason.OPTION_UNSUPPORTED,
     }
     assert not own & (OUTAGES | RETRIED | REPLACED)
     assert Reason.PROVIDER_RATE_LIMITED not in OUTAGES
+
+
+def test_what_a_request_may_bring_on_itself_is_no_outage() -> None:
+    brought_on = {Reason.PROVIDER_TIMEOUT, Reason.PROVIDER_STREAM_BROKEN}
+    assert not brought_on & OUTAGES
+    assert brought_on <= REPLACED
+    assert not is_outage(UnexplainedError(Reason.PROVIDER_UNAVAILABLE, "the vendor failed"))
+
+
+def test_an_account_that_is_refused_is_asked_for_once_and_replaced() -> None:
+    assert Reason.PROVIDER_CREDENTIALS_REJECTED in REPLACED - RETRIED - OUTAGES

@@ -7,6 +7,7 @@ import asyncio
 import httpx2
 import jwt
 import pytest
+from aichat_sandbox.auth import SigningKey
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.gateways.jwks import SigningKeys
 from structlog.testing import capture_logs
@@ -112,3 +113,54 @@ async def test_an_answer_that_is_no_list_is_none(auth: Auth, keys: SigningKeys, 
     await auth.answer_with(status)
     with capture_logs(), pytest.raises(AichatError):
         await keys.find("any")
+
+
+@pytest.mark.parametrize("age", [0.3, 2.0, 5.0])
+async def test_a_key_rotated_a_moment_ago_signs_nobody_out(auth: Auth, age: float) -> None:
+    """With a made-up key before it, which had the list read just then."""
+    clock = Clock()
+    keys = SigningKeys(auth.client, auth.jwks_url, clock=clock)
+    await keys.find(await key_id(auth))
+    clock.seconds += 60
+    assert await keys.find("made-up") is None
+    await auth.rotate("ES256")
+    clock.seconds += age
+    found = await asyncio.gather(*[keys.find(await key_id(auth)) for _ in range(3)])
+    assert None not in found
+
+
+async def test_while_the_list_cannot_be_read_an_unknown_key_is_not_refused(
+    auth: Auth, keys: SigningKeys, clock: Clock
+) -> None:
+    known = await key_id(auth)
+    await keys.find(known)
+    await auth.rotate("ES256")
+    await auth.answer_with(503)
+    for seconds in (60, 0.1, 2):
+        clock.seconds += seconds
+        with capture_logs(), pytest.raises(AichatError) as caught:
+            await keys.find(await key_id(auth))
+        assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+        assert await keys.find(known) is not None
+    await auth.answer_with(200)
+    clock.seconds += 2
+    assert await keys.find(await key_id(auth)) is not None
+
+
+async def test_a_key_that_is_made_up_wrongly_takes_no_other_with_it() -> None:
+    good = SigningKey.generate("ES256").public_jwk()
+    bad = [
+        {"kty": ["EC"], "kid": "a"},
+        {**good, "kid": {}},
+        {**good, "kid": "b", "x": 7},
+        {"kty": "RSA", "kid": "c"},
+        7,
+    ]
+
+    async def answer(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, json={"keys": [*bad, good]})
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
+        keys = SigningKeys(client, "http://auth.example/jwks.json")
+        with capture_logs():
+            assert await keys.find(str(good["kid"])) is not None

@@ -76,12 +76,51 @@ async def test_a_user_without_an_address_is_good(auth: Auth) -> None:
         ({"sub": None}, Reason.CREDENTIALS_INVALID),
         ({"sub": "nobody"}, Reason.CREDENTIALS_INVALID),
         ({"sub": 7}, Reason.CREDENTIALS_INVALID),
+        ({"sub": ["x"]}, Reason.CREDENTIALS_INVALID),
+        ({"sub": "{01890000-0000-7000-8000-00000000abcd}"}, Reason.CREDENTIALS_INVALID),
+        ({"sub": "\ud800"}, Reason.CREDENTIALS_INVALID),
+        ({"exp": []}, Reason.CREDENTIALS_INVALID),
+        ({"exp": {}}, Reason.CREDENTIALS_INVALID),
+        ({"exp": 10**400}, Reason.CREDENTIALS_INVALID),
+        ({"exp": float("inf")}, Reason.CREDENTIALS_INVALID),
+        ({"exp": float("nan")}, Reason.CREDENTIALS_INVALID),
+        ({"nbf": {"at": 1}}, Reason.CREDENTIALS_INVALID),
+        ({"iat": []}, Reason.CREDENTIALS_INVALID),
+        ({"iat": float("inf")}, Reason.CREDENTIALS_INVALID),
+        ({"aud": {"authenticated": True}}, Reason.CREDENTIALS_INVALID),
+        ({"aud": [7]}, Reason.CREDENTIALS_INVALID),
+        ({"iss": ["x"]}, Reason.CREDENTIALS_INVALID),
+        ({"iss": {}}, Reason.CREDENTIALS_INVALID),
+        ({"email": 7}, Reason.CREDENTIALS_INVALID),
+        ({"email": ["ada@example.com"]}, Reason.CREDENTIALS_INVALID),
+        ({"email": "\ud800@example.com"}, Reason.CREDENTIALS_INVALID),
+        ({"email": "ada\u0000@example.com"}, Reason.CREDENTIALS_INVALID),
+        ({"email": "a" * 400}, Reason.CREDENTIALS_INVALID),
     ],
 )
 async def test_a_good_signature_does_not_make_up_for_bad_claims(
     auth: Auth, claims: dict[str, Any], reason: Reason
 ) -> None:
-    assert await refused(auth.verifier(), await auth.mint(**claims)) is reason
+    complete = {**usual_claims(auth.issuer), **claims}
+    payload = json.dumps({name: value for name, value in complete.items() if value is not None}).encode()
+    token = jwt.PyJWS().encode(payload, SECRET, "HS256")
+    assert await refused(auth.verifier(secret=SECRET), token) is reason
+
+
+@pytest.mark.parametrize(
+    "payload", [b"[" * 5000, b"[]", b"7", b'"text"', b"null", b"\xff", b"{", b'{"exp": 1' + b"0" * 5000]
+)
+async def test_a_good_signature_does_not_make_up_for_claims_that_are_none(auth: Auth, payload: bytes) -> None:
+    token = jwt.PyJWS().encode(payload, SECRET, "HS256")
+    assert await refused(auth.verifier(secret=SECRET), token) is Reason.CREDENTIALS_INVALID
+
+
+@pytest.mark.parametrize(
+    "header", [b"[" * 5000, b'{"alg": [], "kid": {}}', b'{"alg": "ES256", "kid": "\\ud800"}', b"7"]
+)
+async def test_a_header_that_is_none_is_refused(auth: Auth, header: bytes) -> None:
+    token = f"{unpadded(header)}.{unpadded(b'{}')}.{unpadded(b'signed')}"
+    assert await refused(auth.verifier(secret=SECRET), token) is Reason.CREDENTIALS_INVALID
 
 
 async def test_an_unsigned_token_is_refused(auth: Auth) -> None:

@@ -68,8 +68,8 @@ def test_claude_is_anthropics_even_where_others_resell_it() -> None:
 @pytest.mark.parametrize(
     ("model_id", "abilities"),
     [
-        ("claude-opus-5-5", ModelAbilities(reasoning=True, temperature=False, stop=True)),
-        ("claude-haiku-4-5", ModelAbilities(reasoning=False, temperature=False, stop=True)),
+        ("claude-opus-5-5", ModelAbilities(reasoning=True, temperature=False, stop=True, blank_stop=False)),
+        ("claude-haiku-4-5", ModelAbilities(reasoning=False, temperature=False, stop=True, blank_stop=False)),
         ("gpt-6-luna", ModelAbilities(reasoning=True, temperature=False, stop=False)),
         ("gpt-4o", ModelAbilities(reasoning=False, temperature=True, stop=True)),
         ("gemini-4-argon", ModelAbilities(reasoning=True, temperature=False, stop=True)),

@@ -10,6 +10,7 @@ import httpx2
 import openai
 import pytest
 from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.retry import is_outage
 from aichat_server.providers import failures
 from google.genai import errors as genai
 
@@ -90,3 +91,78 @@ def test_every_reason_has_a_message_that_fits() -> None:
         assert "{" not in error.message
     named = {*failures.STATUSES.values(), *failures.NAMES.values()}
     assert named <= failures.MESSAGES.keys()
+
+
+ACCOUNTS = [
+    (400, {"type": "invalid_request_error", "message": "Your credit balance is too low to access the API."}),
+    (400, {"type": "invalid_request_error", "message": "You have reached your specified API usage limits."}),
+    (400, {"type": "invalid_request_error", "message": "This organization has been disabled."}),
+    (400, {"status": "FAILED_PRECONDITION", "message": "Please enable billing on your project."}),
+    (400, {"code": "billing_hard_limit_reached", "message": "Billing hard limit has been reached"}),
+    (401, {"message": "Incorrect API key provided: sk-ab1*****c9. See https://vendor.example/keys."}),
+    (402, {"message": "Insufficient Balance"}),
+    (403, {"type": "permission_error", "message": "Your account does not have access to this model."}),
+    (412, {"message": "Account acme-1 is suspended, possibly for a payment that failed"}),
+    (429, {"type": "insufficient_quota", "code": "insufficient_quota", "message": "You exceeded your quota."}),
+    (429, {"code": "billing_not_active", "message": "Your account is not active"}),
+    (429, {"status": "RESOURCE_EXHAUSTED", "message": "Your prepayment credits are depleted."}),
+    (429, {"code": "1113", "message": "Insufficient balance or no resource package. Please recharge."}),
+]
+
+
+@pytest.mark.parametrize(("status", "error"), ACCOUNTS)
+def test_what_is_wrong_with_the_operators_account_is_told_apart(status: int, error: dict[str, Any]) -> None:
+    """Whatever the status, and as an event, too."""
+    assert response_error(status, {"error": error}).reason is Reason.PROVIDER_CREDENTIALS_REJECTED
+    event = {"code": status, **error}
+    assert failures.from_event(event, "a-vendor", "a-model").reason is Reason.PROVIDER_CREDENTIALS_REJECTED
+
+
+LIMITED = {
+    "code": 429,
+    "status": "RESOURCE_EXHAUSTED",
+    "message": "You exceeded your current quota, please check your plan and billing details.",
+    "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "17s"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "reason"),
+    [
+        (429, LIMITED, Reason.PROVIDER_RATE_LIMITED),
+        (
+            429,
+            {"code": "rate_limit_exceeded", "message": "Rate limit reached for tokens"},
+            Reason.PROVIDER_RATE_LIMITED,
+        ),
+        (400, {"message": "prompt is too long: 210000 tokens > 200000 maximum"}, Reason.PROVIDER_REQUEST_REJECTED),
+        (400, {"code": "content_filter", "message": "filtered"}, Reason.ANSWER_REFUSED),
+        (403, {"message": "moderated", "metadata": {"flagged_input": "…"}}, Reason.ANSWER_REFUSED),
+        (500, {"message": "billing details cannot be looked up"}, Reason.PROVIDER_UNAVAILABLE),
+    ],
+)
+def test_what_is_not_about_the_account_is_what_it_is(status: int, error: dict[str, Any], reason: Reason) -> None:
+    assert response_error(status, {"error": error}).reason is reason
+
+
+def test_callers_read_no_addresses_and_keys_and_half_characters() -> None:
+    said = (
+        "Unsupported value, see https://platform.vendor.example/docs?x=1 or www.vendor.example/help; "
+        "org-Ab12345678 with sk-proj-Ab12*****9z asked, says ops@vendor.example \ud83d\0"
+    )
+    message = response_error(400, {"error": {"message": said}}).message
+    assert message == ("a-vendor refused the request: Unsupported value, see […] or […] […] with […] asked, says […] ?")
+
+
+def test_words_of_a_request_are_no_secrets() -> None:
+    said = "messages.2.content: user-provided text of 5000 tokens, max_tokens: 100, request_id is missing"
+    assert response_error(400, {"message": said}).message.endswith(said)
+
+
+def test_an_error_in_unknown_words_is_no_outage() -> None:
+    for event in ({"message": "No such thing"}, {"code": "E42"}, "text", None, {"code": True}):
+        error = failures.from_event(event, "a-vendor", "a-model")
+        assert error.reason is Reason.PROVIDER_UNAVAILABLE
+        assert not is_outage(error)
+    assert is_outage(failures.from_event({"type": "api_error"}, "a-vendor", "a-model"))
+    assert is_outage(failures.from_event({"code": "503"}, "a-vendor", "a-model"))

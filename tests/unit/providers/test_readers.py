@@ -3,45 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aichat_server.domain.chat import PathMessage, ProviderRequest
-from aichat_server.domain.conversations import Role, TextPart
 from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.events import ProviderEvent, ReasoningDelta, Stop, StopReason, TextDelta, UsageReport
+from aichat_server.domain.events import ReasoningDelta, Stop, StopReason, TextDelta, UsageReport
 from aichat_server.domain.usage import Usage
-from aichat_server.providers.answer import AnswerReader
 from aichat_server.providers.claude import ClaudeReader
 from aichat_server.providers.gemini import GeminiReader
 from aichat_server.providers.openai import OpenAIReader
 from aichat_server.providers.sse import BrokenStreamError
 
-REQUEST = ProviderRequest("a-model", (PathMessage(Role.USER, (TextPart("twelve bytes"),)),), 100)
-Make = Callable[[str, ProviderRequest], AnswerReader]
-
-
-def read(make: Make, *payloads: object) -> list[ProviderEvent]:
-    """All events of a stream of these payloads."""
-    reader = make("a-vendor", REQUEST)
-    stream = b"".join(b"data: " + json.dumps(payload).encode() + b"\n\n" for payload in payloads)
-    return [*reader.read(stream), *reader.finish()]
-
-
-def final_usage(events: list[ProviderEvent]) -> Usage:
-    """The last report's."""
-    report = events[-2]
-    assert isinstance(report, UsageReport)
-    return report.usage
-
-
-def claude(start: dict[str, Any], *deltas: dict[str, Any], stop_reason: str = "end_turn") -> list[ProviderEvent]:
-    """A message whose usage is told at the start and then by each delta."""
-    said = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}}
-    told = [{"type": "message_delta", "delta": {"stop_reason": stop_reason}, "usage": usage} for usage in deltas]
-    message = {"type": "message_start", "message": {"id": "msg_1", "content": [], "usage": start}}
-    return read(ClaudeReader, message, {"type": "ping"}, said, *told, {"type": "message_stop"})
+from tests.unit.providers.reading import REQUEST, Make, candidate, chunk, claude, final_usage, read
 
 
 def test_claudes_figures_are_cumulative_and_replace_each_other() -> None:
@@ -64,17 +37,13 @@ def test_claudes_figures_are_cumulative_and_replace_each_other() -> None:
         ("max_tokens", StopReason.MAX_TOKENS),
         ("model_context_window_exceeded", StopReason.MAX_TOKENS),
         ("stop_sequence", StopReason.STOP_SEQUENCE),
-        ("something new", StopReason.END_TURN),
+        ("pause_turn", StopReason.OTHER),
+        ("tool_use", StopReason.OTHER),
+        ("something new", StopReason.OTHER),
     ],
 )
 def test_claudes_stop_reasons(told: str, meant: StopReason) -> None:
     assert claude({"input_tokens": 1}, {"output_tokens": 1}, stop_reason=told)[-1] == Stop(meant)
-
-
-def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
-    """A chunk of a completion."""
-    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
-    return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": choices, **more}
 
 
 def test_openais_details_are_parts_of_its_totals() -> None:
@@ -127,12 +96,6 @@ def test_openais_refusals(last: dict[str, Any]) -> None:
     with pytest.raises(AichatError) as caught:
         read(OpenAIReader, chunk({"content": ""}), last)
     assert caught.value.reason is Reason.ANSWER_REFUSED
-
-
-def candidate(*parts: dict[str, Any], finish: str | None = None, **more: Any) -> dict[str, Any]:
-    """A chunk of a response."""
-    told = {"finishReason": finish} if finish else {}
-    return {"candidates": [{"content": {"parts": [*parts], "role": "model"}, "index": 0, **told}], **more}
 
 
 def test_geminis_last_figures_count_and_thoughts_stand_beside_the_answer() -> None:

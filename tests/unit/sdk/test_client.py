@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from aichat.v1 import chat_pb2
 from aichat_sdk import AsyncAIChat, ConfigurationError
+
+from tests.unit.sdk.scripted import API_KEY, ScriptedServer, reply
 
 
 @pytest.mark.parametrize(
@@ -46,3 +49,13 @@ def test_api_key_that_is_none_is_explained_and_not_shown(monkeypatch: pytest.Mon
     with pytest.raises(ConfigurationError, match="API key") as caught:
         AsyncAIChat(endpoint="localhost:1", api_key=api_key)
     assert "cret" not in str(caught.value)
+
+
+async def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("grpc_proxy", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    server.on("ListModels", reply(chat_pb2.ListModelsResponse()))
+    async with AsyncAIChat(endpoint=server.endpoint, api_key=API_KEY) as client:
+        assert await client.models.list() == []

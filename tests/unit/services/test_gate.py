@@ -8,7 +8,8 @@ from contextlib import suppress
 import pytest
 from aichat_server.domain.breaker import Breaker
 from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.services.gate import Gate, GateClosedError
+from aichat_server.domain.retry import UnexplainedError
+from aichat_server.services.gate import Gate, GateClosedError, Line
 
 FAILURES = 3
 SECONDS = 10.0
@@ -30,8 +31,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def gate(clock: Clock) -> Gate:
-    return Gate("a-vendor", Breaker(FAILURES, SECONDS), connections=2, clock=clock)
+def line() -> Line:
+    return Line("a-vendor", connections=2)
+
+
+@pytest.fixture
+def gate(line: Line, clock: Clock) -> Gate:
+    return Gate("a-model", line, Breaker(FAILURES, SECONDS), clock)
 
 
 def call(gate: Gate, ending: BaseException | None = None) -> None:
@@ -67,7 +73,7 @@ def test_outages_close_it_for_a_while(gate: Gate, clock: Clock) -> None:
 
 
 def test_one_call_tries_it_and_lets_the_others_in_when_its_answer_begins(gate: Gate, clock: Clock) -> None:
-    fail(gate, Reason.PROVIDER_TIMEOUT, FAILURES)
+    fail(gate, Reason.PROVIDER_UNAVAILABLE, FAILURES)
     clock.now += SECONDS
     with gate.call() as answer_begins:
         assert refused(gate).retry_after == 1.0
@@ -76,7 +82,7 @@ def test_one_call_tries_it_and_lets_the_others_in_when_its_answer_begins(gate: G
 
 
 def test_a_trial_that_fails_closes_it_again(gate: Gate, clock: Clock) -> None:
-    fail(gate, Reason.PROVIDER_STREAM_BROKEN, FAILURES)
+    fail(gate, Reason.PROVIDER_OVERLOADED, FAILURES)
     clock.now += SECONDS
     fail(gate, Reason.PROVIDER_OVERLOADED)
     assert refused(gate).retry_after == SECONDS
@@ -89,6 +95,9 @@ def test_a_trial_that_fails_closes_it_again(gate: Gate, clock: Clock) -> None:
         Reason.PROVIDER_CREDENTIALS_REJECTED,
         Reason.PROVIDER_RATE_LIMITED,
         Reason.ANSWER_REFUSED,
+        Reason.PROVIDER_TIMEOUT,
+        Reason.PROVIDER_STREAM_BROKEN,
+        Reason.PROVIDER_EMPTY_ANSWER,
     ],
 )
 def test_what_is_not_the_vendors_making_neither_counts_nor_forgives(gate: Gate, reason: Reason) -> None:
@@ -97,6 +106,22 @@ def test_what_is_not_the_vendors_making_neither_counts_nor_forgives(gate: Gate, 
     fail(gate, reason)
     fail(gate, Reason.PROVIDER_UNAVAILABLE)
     refused(gate)
+
+
+def test_words_that_nobody_knows_do_not_count(gate: Gate) -> None:
+    for _ in range(2 * FAILURES):
+        with suppress(UnexplainedError):
+            call(gate, UnexplainedError(Reason.PROVIDER_UNAVAILABLE, "the vendor failed"))
+
+
+def test_a_model_that_is_left_alone_leaves_the_vendors_others(gate: Gate, line: Line, clock: Clock) -> None:
+    other = Gate("another-model", line, Breaker(FAILURES, SECONDS), clock)
+    fail(gate, Reason.PROVIDER_UNAVAILABLE, FAILURES)
+    assert refused(gate).metadata["model"] == "a-model"
+    with other.call(), other.call():
+        with pytest.raises(GateClosedError) as caught:
+            call(other)
+        assert caught.value.reason is Reason.PROVIDER_OVERLOADED
 
 
 def test_a_success_forgives(gate: Gate) -> None:

@@ -12,7 +12,7 @@ from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.quotas import QuotaPeriod, QuotaRefusal, QuotaScope
-from aichat_server.services.gate import Gate
+from aichat_server.services.gate import Gate, Line
 from aichat_server.services.limits import RateLimits
 from aichat_server.storage.errors import over_quota
 
@@ -47,19 +47,19 @@ async def over_a_quota() -> None:
 
 
 async def too_many_calls_to_a_vendor() -> None:
-    gate = Gate("a-vendor", Breaker(2, 60), connections=1, clock=lambda: 0.0)
+    gate = Gate("a-model", Line("a-vendor", 1), Breaker(2, 60), clock=lambda: 0.0)
     with gate.call(), gate.call():
         pass
 
 
 async def a_vendor_that_is_left_alone() -> None:
-    gate = Gate("a-vendor", Breaker(1, 60), connections=9, clock=lambda: 0.0)
+    gate = Gate("a-model", Line("a-vendor", 9), Breaker(1, 60), clock=lambda: 0.0)
     for _ in range(2):
         try:
             with gate.call():
-                raise AichatError(Reason.PROVIDER_TIMEOUT, "it failed")
+                raise AichatError(Reason.PROVIDER_OVERLOADED, "it failed")
         except AichatError as error:
-            if error.reason is not Reason.PROVIDER_TIMEOUT:
+            if error.reason is not Reason.PROVIDER_OVERLOADED:
                 raise
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import string
 from uuid import UUID
 
 import pytest
@@ -35,6 +37,31 @@ def test_a_key_is_79_letters_and_digits_behind_its_prefix() -> None:
 def test_no_two_keys_are_alike() -> None:
     keys = {api_keys.new_key(ORG)[1] for _ in range(100)}
     assert len(keys) == len({api_keys.digest(key) for key in keys}) == len({key[-32:] for key in keys}) == 100
+
+
+@given(st.integers(3, 78), st.sampled_from("0Aa9Zz"))
+def test_a_key_with_one_letter_changed_is_none(at: int, letter: str) -> None:
+    _, text = api_keys.new_key(ORG)
+    changed = text[:at] + letter + text[at + 1 :]
+    assert changed == text or api_keys.parse(changed) is None
+
+
+def test_keys_of_before_they_had_a_checksum_are_still_keys() -> None:
+    minted_2026 = UUID("019ab0e8-7c00-7000-8000-000000000001")
+    text = "ak_" + _base62(ORG) + _base62(minted_2026) + "x" * 32
+    assert api_keys.parse(text) == (ORG, minted_2026)
+    for key_id in (UUID(int=minted_2026.int + (1 << 125)), UUID(int=minted_2026.int & ~(0xF << 76) | 4 << 76)):
+        assert api_keys.parse("ak_" + _base62(ORG) + _base62(key_id) + "x" * 32) is None
+
+
+def test_what_is_made_up_is_none() -> None:
+    made_up = ("ak_" + "".join(random.choices(string.ascii_letters + string.digits, k=76)) for _ in range(1000))
+    assert len([text for text in made_up if api_keys.parse(text)]) <= 1
+
+
+def _base62(value: UUID) -> str:
+    digits, number = string.digits + string.ascii_uppercase + string.ascii_lowercase, value.int
+    return "".join(digits[number // 62**place % 62] for place in reversed(range(22)))
 
 
 @given(st.text())

@@ -31,7 +31,7 @@ from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61ichat/v1/billing.proto\x12\taichat.v1\x1a\x1b\x61ichat/v1/annotations.proto\x1a\x18\x61ichat/v1/invoices.proto\x1a\x15\x61ichat/v1/plans.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x17google/type/money.proto\"\x12\n\x10ListPlansRequest\"3\n\x11ListPlansResponse\x12\x1e\n\x05plans\x18\x01 \x03(\x0b\x32\x0f.aichat.v1.Plan\"\x18\n\x16GetSubscriptionRequest\"H\n\x17GetSubscriptionResponse\x12-\n\x0csubscription\x18\x01 \x01(\x0b\x32\x17.aichat.v1.Subscription\"z\n\x1c\x43reateCheckoutSessionRequest\x12\x17\n\x04plan\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\x12 \n\x0bsuccess_url\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x18\x80\x10\x88\x01\x01\x12\x1f\n\ncancel_url\x18\x03 \x01(\tB\x0b\xbaH\x08r\x06\x18\x80\x10\x88\x01\x01\",\n\x1d\x43reateCheckoutSessionResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\"=\n\x1a\x43reatePortalSessionRequest\x12\x1f\n\nreturn_url\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x18\x80\x10\x88\x01\x01\"*\n\x1b\x43reatePortalSessionResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\",\n\x11\x43hangePlanRequest\x12\x17\n\x04plan\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\"C\n\x12\x43hangePlanResponse\x12-\n\x0csubscription\x18\x01 \x01(\x0b\x32\x17.aichat.v1.Subscription\"Q\n\x13ListInvoicesRequest\x12\x1c\n\tpage_size\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x04\"U\n\x14ListInvoicesResponse\x12$\n\x08invoices\x18\x01 \x03(\x0b\x32\x12.aichat.v1.Invoice\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x88\x01\n\x14StripeWebhookRequest\x12p\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyBK\xbaHH\xba\x01\x42\n\nevent.size\x12\x17must have at most 1 MiB\x1a\x1bthis.data.size() <= 1048576\xc8\x01\x01\"\x17\n\x15StripeWebhookResponse\"\x9e\x01\n\x14VerifyInvoiceRequest\x12\x85\x01\n\x05month\x18\x01 \x01(\tBv\xbaHs\xba\x01p\n\rinvoice.month\x12\x1fmust be a month such as 2026-10\x1a>this.matches(\'^(19[7-9][0-9]|[2-8][0-9]{3})-(0[1-9]|1[0-2])$\')\"\xaf\x02\n\x15VerifyInvoiceResponse\x12\r\n\x05month\x18\x01 \x01(\t\x12&\n\x05stage\x18\x02 \x01(\x0e\x32\x17.aichat.v1.InvoiceStage\x12\x0e\n\x06number\x18\x03 \x01(\t\x12\x0e\n\x06proven\x18\x04 \x01(\x08\x12\x12\n\ndifference\x18\x05 \x01(\t\x12\'\n\x0bledger_cost\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12\'\n\x0bhourly_cost\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12!\n\x05total\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12\x0e\n\x06sha256\x18\t \x01(\t\x12&\n\x05lines\x18\n \x03(\x0b\x32\x17.aichat.v1.VerifiedLine2\xbb\x08\n\x0e\x42illingService\x12n\n\tListPlans\x12\x1b.aichat.v1.ListPlansRequest\x1a\x1c.aichat.v1.ListPlansResponse\"&\x90\x02\x01\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/billing/plans\x12\x87\x01\n\x0fGetSubscription\x12!.aichat.v1.GetSubscriptionRequest\x1a\".aichat.v1.GetSubscriptionResponse\"-\x90\x02\x01\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/billing/subscription\x12\x95\x01\n\x15\x43reateCheckoutSession\x12\'.aichat.v1.CreateCheckoutSessionRequest\x1a(.aichat.v1.CreateCheckoutSessionResponse\")\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02\x19\"\x14/v1/billing/checkout:\x01*\x12\x8d\x01\n\x13\x43reatePortalSession\x12%.aichat.v1.CreatePortalSessionRequest\x1a&.aichat.v1.CreatePortalSessionResponse\"\'\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02\x17\"\x12/v1/billing/portal:\x01*\x12s\n\nChangePlan\x12\x1c.aichat.v1.ChangePlanRequest\x1a\x1d.aichat.v1.ChangePlanResponse\"(\x90\x02\x02\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02\x15\"\x10/v1/billing/plan:\x01*\x12z\n\x0cListInvoices\x12\x1e.aichat.v1.ListInvoicesRequest\x1a\x1f.aichat.v1.ListInvoicesResponse\")\x90\x02\x01\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/billing/invoices\x12\x90\x01\n\rVerifyInvoice\x12\x1f.aichat.v1.VerifyInvoiceRequest\x1a .aichat.v1.VerifyInvoiceResponse\"<\x90\x02\x01\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02)\x12\'/v1/billing/months/{month}/verification\x12\x82\x01\n\rStripeWebhook\x12\x1f.aichat.v1.StripeWebhookRequest\x1a .aichat.v1.StripeWebhookResponse\".\x90\x02\x02\x88\xb5\x18\x02\x90\xb5\x18\x80\x80\x44\x82\xd3\xe4\x93\x02\x1b\"\x12/v1/stripe/webhook:\x05\x65ventb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x61ichat/v1/billing.proto\x12\taichat.v1\x1a\x1b\x61ichat/v1/annotations.proto\x1a\x18\x61ichat/v1/invoices.proto\x1a\x15\x61ichat/v1/plans.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\x1a\x17google/type/money.proto\"\x12\n\x10ListPlansRequest\"3\n\x11ListPlansResponse\x12\x1e\n\x05plans\x18\x01 \x03(\x0b\x32\x0f.aichat.v1.Plan\"\x18\n\x16GetSubscriptionRequest\"H\n\x17GetSubscriptionResponse\x12-\n\x0csubscription\x18\x01 \x01(\x0b\x32\x17.aichat.v1.Subscription\"\x92\x01\n\x1c\x43reateCheckoutSessionRequest\x12\x17\n\x04plan\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\x12,\n\x0bsuccess_url\x18\x02 \x01(\tB\x17\xbaH\x14r\x12\x18\x80\x10\x32\n^https?://\x88\x01\x01\x12+\n\ncancel_url\x18\x03 \x01(\tB\x17\xbaH\x14r\x12\x18\x80\x10\x32\n^https?://\x88\x01\x01\",\n\x1d\x43reateCheckoutSessionResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\"I\n\x1a\x43reatePortalSessionRequest\x12+\n\nreturn_url\x18\x01 \x01(\tB\x17\xbaH\x14r\x12\x18\x80\x10\x32\n^https?://\x88\x01\x01\"*\n\x1b\x43reatePortalSessionResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\",\n\x11\x43hangePlanRequest\x12\x17\n\x04plan\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x32\"C\n\x12\x43hangePlanResponse\x12-\n\x0csubscription\x18\x01 \x01(\x0b\x32\x17.aichat.v1.Subscription\"Q\n\x13ListInvoicesRequest\x12\x1c\n\tpage_size\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x04\"U\n\x14ListInvoicesResponse\x12$\n\x08invoices\x18\x01 \x03(\x0b\x32\x12.aichat.v1.Invoice\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x88\x01\n\x14StripeWebhookRequest\x12p\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x14.google.api.HttpBodyBK\xbaHH\xba\x01\x42\n\nevent.size\x12\x17must have at most 1 MiB\x1a\x1bthis.data.size() <= 1048576\xc8\x01\x01\"\x17\n\x15StripeWebhookResponse\"\x9e\x01\n\x14VerifyInvoiceRequest\x12\x85\x01\n\x05month\x18\x01 \x01(\tBv\xbaHs\xba\x01p\n\rinvoice.month\x12\x1fmust be a month such as 2026-10\x1a>this.matches(\'^(19[7-9][0-9]|[2-8][0-9]{3})-(0[1-9]|1[0-2])$\')\"\xaf\x02\n\x15VerifyInvoiceResponse\x12\r\n\x05month\x18\x01 \x01(\t\x12&\n\x05stage\x18\x02 \x01(\x0e\x32\x17.aichat.v1.InvoiceStage\x12\x0e\n\x06number\x18\x03 \x01(\t\x12\x0e\n\x06proven\x18\x04 \x01(\x08\x12\x12\n\ndifference\x18\x05 \x01(\t\x12\'\n\x0bledger_cost\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12\'\n\x0bhourly_cost\x18\x07 \x01(\x0b\x32\x12.google.type.Money\x12!\n\x05total\x18\x08 \x01(\x0b\x32\x12.google.type.Money\x12\x0e\n\x06sha256\x18\t \x01(\t\x12&\n\x05lines\x18\n \x03(\x0b\x32\x17.aichat.v1.VerifiedLine2\xbb\x08\n\x0e\x42illingService\x12n\n\tListPlans\x12\x1b.aichat.v1.ListPlansRequest\x1a\x1c.aichat.v1.ListPlansResponse\"&\x90\x02\x01\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/billing/plans\x12\x87\x01\n\x0fGetSubscription\x12!.aichat.v1.GetSubscriptionRequest\x1a\".aichat.v1.GetSubscriptionResponse\"-\x90\x02\x01\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/billing/subscription\x12\x95\x01\n\x15\x43reateCheckoutSession\x12\'.aichat.v1.CreateCheckoutSessionRequest\x1a(.aichat.v1.CreateCheckoutSessionResponse\")\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02\x19\"\x14/v1/billing/checkout:\x01*\x12\x8d\x01\n\x13\x43reatePortalSession\x12%.aichat.v1.CreatePortalSessionRequest\x1a&.aichat.v1.CreatePortalSessionResponse\"\'\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02\x17\"\x12/v1/billing/portal:\x01*\x12s\n\nChangePlan\x12\x1c.aichat.v1.ChangePlanRequest\x1a\x1d.aichat.v1.ChangePlanResponse\"(\x90\x02\x02\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02\x15\"\x10/v1/billing/plan:\x01*\x12z\n\x0cListInvoices\x12\x1e.aichat.v1.ListInvoicesRequest\x1a\x1f.aichat.v1.ListInvoicesResponse\")\x90\x02\x01\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/billing/invoices\x12\x90\x01\n\rVerifyInvoice\x12\x1f.aichat.v1.VerifyInvoiceRequest\x1a .aichat.v1.VerifyInvoiceResponse\"<\x90\x02\x01\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02)\x12\'/v1/billing/months/{month}/verification\x12\x82\x01\n\rStripeWebhook\x12\x1f.aichat.v1.StripeWebhookRequest\x1a .aichat.v1.StripeWebhookResponse\".\x90\x02\x02\x88\xb5\x18\x02\x90\xb5\x18\x80\x80\x44\x82\xd3\xe4\x93\x02\x1b\"\x12/v1/stripe/webhook:\x05\x65ventb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,11 +41,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['plan']._loaded_options = None
   _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['plan']._serialized_options = b'\272H\006r\004\020\001\0302'
   _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['success_url']._loaded_options = None
-  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['success_url']._serialized_options = b'\272H\010r\006\030\200\020\210\001\001'
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['success_url']._serialized_options = b'\272H\024r\022\030\200\0202\n^https?://\210\001\001'
   _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['cancel_url']._loaded_options = None
-  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['cancel_url']._serialized_options = b'\272H\010r\006\030\200\020\210\001\001'
+  _globals['_CREATECHECKOUTSESSIONREQUEST'].fields_by_name['cancel_url']._serialized_options = b'\272H\024r\022\030\200\0202\n^https?://\210\001\001'
   _globals['_CREATEPORTALSESSIONREQUEST'].fields_by_name['return_url']._loaded_options = None
-  _globals['_CREATEPORTALSESSIONREQUEST'].fields_by_name['return_url']._serialized_options = b'\272H\010r\006\030\200\020\210\001\001'
+  _globals['_CREATEPORTALSESSIONREQUEST'].fields_by_name['return_url']._serialized_options = b'\272H\024r\022\030\200\0202\n^https?://\210\001\001'
   _globals['_CHANGEPLANREQUEST'].fields_by_name['plan']._loaded_options = None
   _globals['_CHANGEPLANREQUEST'].fields_by_name['plan']._serialized_options = b'\272H\006r\004\020\001\0302'
   _globals['_LISTINVOICESREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -80,30 +80,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSUBSCRIPTIONREQUEST']._serialized_end=324
   _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_start=326
   _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_end=398
-  _globals['_CREATECHECKOUTSESSIONREQUEST']._serialized_start=400
-  _globals['_CREATECHECKOUTSESSIONREQUEST']._serialized_end=522
-  _globals['_CREATECHECKOUTSESSIONRESPONSE']._serialized_start=524
-  _globals['_CREATECHECKOUTSESSIONRESPONSE']._serialized_end=568
-  _globals['_CREATEPORTALSESSIONREQUEST']._serialized_start=570
-  _globals['_CREATEPORTALSESSIONREQUEST']._serialized_end=631
-  _globals['_CREATEPORTALSESSIONRESPONSE']._serialized_start=633
-  _globals['_CREATEPORTALSESSIONRESPONSE']._serialized_end=675
-  _globals['_CHANGEPLANREQUEST']._serialized_start=677
-  _globals['_CHANGEPLANREQUEST']._serialized_end=721
-  _globals['_CHANGEPLANRESPONSE']._serialized_start=723
-  _globals['_CHANGEPLANRESPONSE']._serialized_end=790
-  _globals['_LISTINVOICESREQUEST']._serialized_start=792
-  _globals['_LISTINVOICESREQUEST']._serialized_end=873
-  _globals['_LISTINVOICESRESPONSE']._serialized_start=875
-  _globals['_LISTINVOICESRESPONSE']._serialized_end=960
-  _globals['_STRIPEWEBHOOKREQUEST']._serialized_start=963
-  _globals['_STRIPEWEBHOOKREQUEST']._serialized_end=1099
-  _globals['_STRIPEWEBHOOKRESPONSE']._serialized_start=1101
-  _globals['_STRIPEWEBHOOKRESPONSE']._serialized_end=1124
-  _globals['_VERIFYINVOICEREQUEST']._serialized_start=1127
-  _globals['_VERIFYINVOICEREQUEST']._serialized_end=1285
-  _globals['_VERIFYINVOICERESPONSE']._serialized_start=1288
-  _globals['_VERIFYINVOICERESPONSE']._serialized_end=1591
-  _globals['_BILLINGSERVICE']._serialized_start=1594
-  _globals['_BILLINGSERVICE']._serialized_end=2677
+  _globals['_CREATECHECKOUTSESSIONREQUEST']._serialized_start=401
+  _globals['_CREATECHECKOUTSESSIONREQUEST']._serialized_end=547
+  _globals['_CREATECHECKOUTSESSIONRESPONSE']._serialized_start=549
+  _globals['_CREATECHECKOUTSESSIONRESPONSE']._serialized_end=593
+  _globals['_CREATEPORTALSESSIONREQUEST']._serialized_start=595
+  _globals['_CREATEPORTALSESSIONREQUEST']._serialized_end=668
+  _globals['_CREATEPORTALSESSIONRESPONSE']._serialized_start=670
+  _globals['_CREATEPORTALSESSIONRESPONSE']._serialized_end=712
+  _globals['_CHANGEPLANREQUEST']._serialized_start=714
+  _globals['_CHANGEPLANREQUEST']._serialized_end=758
+  _globals['_CHANGEPLANRESPONSE']._serialized_start=760
+  _globals['_CHANGEPLANRESPONSE']._serialized_end=827
+  _globals['_LISTINVOICESREQUEST']._serialized_start=829
+  _globals['_LISTINVOICESREQUEST']._serialized_end=910
+  _globals['_LISTINVOICESRESPONSE']._serialized_start=912
+  _globals['_LISTINVOICESRESPONSE']._serialized_end=997
+  _globals['_STRIPEWEBHOOKREQUEST']._serialized_start=1000
+  _globals['_STRIPEWEBHOOKREQUEST']._serialized_end=1136
+  _globals['_STRIPEWEBHOOKRESPONSE']._serialized_start=1138
+  _globals['_STRIPEWEBHOOKRESPONSE']._serialized_end=1161
+  _globals['_VERIFYINVOICEREQUEST']._serialized_start=1164
+  _globals['_VERIFYINVOICEREQUEST']._serialized_end=1322
+  _globals['_VERIFYINVOICERESPONSE']._serialized_start=1325
+  _globals['_VERIFYINVOICERESPONSE']._serialized_end=1628
+  _globals['_BILLINGSERVICE']._serialized_start=1631
+  _globals['_BILLINGSERVICE']._serialized_end=2714
 # @@protoc_insertion_point(module_scope)

@@ -116,9 +116,11 @@ class CreateCheckoutSessionRequest(_message.Message):
     plan: _builtins.str
     """The plan to subscribe to: "pro" or "team"."""
     success_url: _builtins.str
-    """Where the page leads when it is done: at most 2,048 characters."""
+    """Where the page leads when it is done: an http or https address of an origin that the server's operator allows, at
+    most 2,048 characters.
+    """
     cancel_url: _builtins.str
-    """Where the page leads when it is left: at most 2,048 characters."""
+    """Where the page leads when it is left: as above."""
     def __init__(
         self,
         *,
@@ -164,7 +166,9 @@ class CreatePortalSessionRequest(_message.Message):
 
     RETURN_URL_FIELD_NUMBER: _builtins.int
     return_url: _builtins.str
-    """Where the page leads back to: at most 2,048 characters."""
+    """Where the page leads back to: an http or https address of an origin that the server's operator allows, at most 2,048
+    characters.
+    """
     def __init__(
         self,
         *,

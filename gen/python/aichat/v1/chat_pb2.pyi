@@ -107,12 +107,16 @@ class ChatOptions(_message.Message):
     model takes none.
     """
     system_prompt: _builtins.str
-    """What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty: nothing."""
+    """What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty, or white
+    space alone: nothing.
+    """
     reasoning_effort: Global___ReasoningEffort.ValueType
     """How much the model should reason. OPTION_UNSUPPORTED where the model does not reason."""
     @_builtins.property
     def stop(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none."""
+        """Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none. OPTION_UNSUPPORTED
+        where the model takes none, or, as Claude's do, none of white space alone.
+        """
 
     def __init__(
         self,
@@ -158,8 +162,9 @@ class StreamChatRequest(_message.Message):
     conversation_id: _builtins.str
     """The conversation to go on with, a UUID. Empty: a new one begins."""
     parent_message_id: _builtins.str
-    """The message that this one follows, a UUID; an earlier one than the last begins a branch. Empty: the last message
-    of the conversation's newest branch.
+    """The message that this one follows, a UUID; an earlier one than the last begins a branch. Empty: the conversation's
+    head, which is the answer to the newest question. Of an answer that is still being written, or was stopped, the
+    model is shown what there is.
     """
     model: _builtins.str
     """The model to ask, an id from ListModels."""

@@ -38,6 +38,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAUTHENTICATED. The API key was good and has been revoked: mint a new one."""
     ERROR_REASON_ORIGIN_NOT_ALLOWED: _ErrorReason.ValueType  # 5
     """PERMISSION_DENIED. A session cookie came from a web page whose origin is not allowed. Metadata: `origin`."""
+    ERROR_REASON_ANONYMOUS_NOT_ALLOWED: _ErrorReason.ValueType  # 6
+    """PERMISSION_DENIED. The session token is of a user who has not signed in with anything (Supabase's anonymous users),
+    and this server takes none of those: sign in with an account, which may be linked to the same user.
+    """
     ERROR_REASON_REQUEST_INVALID: _ErrorReason.ValueType  # 20
     """INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one."""
     ERROR_REASON_REQUEST_MALFORMED: _ErrorReason.ValueType  # 21
@@ -86,7 +90,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROVIDER_NOT_CONFIGURED: _ErrorReason.ValueType  # 60
     """FAILED_PRECONDITION. The model's vendor has no credentials on this server. Metadata: `provider`."""
     ERROR_REASON_PROVIDER_CREDENTIALS_REJECTED: _ErrorReason.ValueType  # 61
-    """FAILED_PRECONDITION. The vendor refused this server's credentials. Metadata: `provider`."""
+    """FAILED_PRECONDITION. The vendor refused this server's credentials. Not told any more: that the account of this
+    server's operator is refused is PROVIDER_UNAVAILABLE to callers. Metadata: `provider`.
+    """
     ERROR_REASON_PROVIDER_MODEL_MISSING: _ErrorReason.ValueType  # 62
     """FAILED_PRECONDITION. The vendor does not know, or does not offer, the model. Metadata: `provider`, `model`."""
     ERROR_REASON_PROVIDER_REQUEST_REJECTED: _ErrorReason.ValueType  # 63
@@ -103,9 +109,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     `limit`, `remaining` and `reset_time`, when there may be room again (RFC 3339).
     """
     ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 66
-    """UNAVAILABLE. The vendor cannot be reached, or failed on its side; or it did so again and again and is left alone
-    until the time in `google.rpc.RetryInfo`. Metadata: `provider`; where it is left alone also `name`
-    ("failures_in_a_row"), `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
+    """UNAVAILABLE. The vendor cannot be reached, failed on its side, or does not serve this server's operator at the
+    moment; or the model failed again and again and is left alone until the time in `google.rpc.RetryInfo`. Another
+    model may answer. Metadata: `provider`; where the model is left alone also `model`, `name` ("failures_in_a_row"),
+    `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
     """
     ERROR_REASON_PROVIDER_TIMEOUT: _ErrorReason.ValueType  # 67
     """UNAVAILABLE. The vendor did not answer, or fell silent, for longer than the server waits. Metadata: `provider`."""
@@ -123,11 +130,19 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED. The answer could bring spending above a quota of the organisation, the member or the API key;
     nothing was begun, and the `request_id` may be used again. Metadata: `scope` (organization, member or key),
     `period` (month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. What
-    running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is.
+    running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is. Also `cap`,
+    "overage", where it is the limit of what the organisation may owe beyond the usage that its plan includes: `limit`
+    is the usage of the month, what is included among it, and invoices for usage that were not paid make it less.
     """
     ERROR_REASON_QUOTA_CHECK_FAILED: _ErrorReason.ValueType  # 121
     """UNAVAILABLE. The quotas could not be checked, and this server is set to refuse calls then. Nothing was begun: send
     the call again after the delay in `google.rpc.RetryInfo`.
+    """
+    ERROR_REASON_FREE_PLAN_EXHAUSTED: _ErrorReason.ValueType  # 122
+    """RESOURCE_EXHAUSTED. What all organisations on the plan Free may use together this month, on this platform, is used
+    up, whatever this one has left: subscribe, or wait. Nothing was begun, and the `request_id` may be used again.
+    Metadata: `cap` ("free_plan"), `period` (month, in UTC), `limit`, `used` and `remaining` in US dollars, and
+    `reset_time` in RFC 3339.
     """
     ERROR_REASON_BILLING_UNAVAILABLE: _ErrorReason.ValueType  # 140
     """UNAVAILABLE. The payment provider cannot be reached, or failed on its side: send the call again after the delay in
@@ -201,6 +216,10 @@ ERROR_REASON_CREDENTIALS_REVOKED: ErrorReason.ValueType  # 4
 """UNAUTHENTICATED. The API key was good and has been revoked: mint a new one."""
 ERROR_REASON_ORIGIN_NOT_ALLOWED: ErrorReason.ValueType  # 5
 """PERMISSION_DENIED. A session cookie came from a web page whose origin is not allowed. Metadata: `origin`."""
+ERROR_REASON_ANONYMOUS_NOT_ALLOWED: ErrorReason.ValueType  # 6
+"""PERMISSION_DENIED. The session token is of a user who has not signed in with anything (Supabase's anonymous users),
+and this server takes none of those: sign in with an account, which may be linked to the same user.
+"""
 ERROR_REASON_REQUEST_INVALID: ErrorReason.ValueType  # 20
 """INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one."""
 ERROR_REASON_REQUEST_MALFORMED: ErrorReason.ValueType  # 21
@@ -249,7 +268,9 @@ ERROR_REASON_MODEL_NOT_IN_PLAN: ErrorReason.ValueType  # 48
 ERROR_REASON_PROVIDER_NOT_CONFIGURED: ErrorReason.ValueType  # 60
 """FAILED_PRECONDITION. The model's vendor has no credentials on this server. Metadata: `provider`."""
 ERROR_REASON_PROVIDER_CREDENTIALS_REJECTED: ErrorReason.ValueType  # 61
-"""FAILED_PRECONDITION. The vendor refused this server's credentials. Metadata: `provider`."""
+"""FAILED_PRECONDITION. The vendor refused this server's credentials. Not told any more: that the account of this
+server's operator is refused is PROVIDER_UNAVAILABLE to callers. Metadata: `provider`.
+"""
 ERROR_REASON_PROVIDER_MODEL_MISSING: ErrorReason.ValueType  # 62
 """FAILED_PRECONDITION. The vendor does not know, or does not offer, the model. Metadata: `provider`, `model`."""
 ERROR_REASON_PROVIDER_REQUEST_REJECTED: ErrorReason.ValueType  # 63
@@ -266,9 +287,10 @@ ERROR_REASON_PROVIDER_OVERLOADED: ErrorReason.ValueType  # 65
 `limit`, `remaining` and `reset_time`, when there may be room again (RFC 3339).
 """
 ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 66
-"""UNAVAILABLE. The vendor cannot be reached, or failed on its side; or it did so again and again and is left alone
-until the time in `google.rpc.RetryInfo`. Metadata: `provider`; where it is left alone also `name`
-("failures_in_a_row"), `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
+"""UNAVAILABLE. The vendor cannot be reached, failed on its side, or does not serve this server's operator at the
+moment; or the model failed again and again and is left alone until the time in `google.rpc.RetryInfo`. Another
+model may answer. Metadata: `provider`; where the model is left alone also `model`, `name` ("failures_in_a_row"),
+`limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
 """
 ERROR_REASON_PROVIDER_TIMEOUT: ErrorReason.ValueType  # 67
 """UNAVAILABLE. The vendor did not answer, or fell silent, for longer than the server waits. Metadata: `provider`."""
@@ -286,11 +308,19 @@ ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 120
 """RESOURCE_EXHAUSTED. The answer could bring spending above a quota of the organisation, the member or the API key;
 nothing was begun, and the `request_id` may be used again. Metadata: `scope` (organization, member or key),
 `period` (month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. What
-running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is.
+running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is. Also `cap`,
+"overage", where it is the limit of what the organisation may owe beyond the usage that its plan includes: `limit`
+is the usage of the month, what is included among it, and invoices for usage that were not paid make it less.
 """
 ERROR_REASON_QUOTA_CHECK_FAILED: ErrorReason.ValueType  # 121
 """UNAVAILABLE. The quotas could not be checked, and this server is set to refuse calls then. Nothing was begun: send
 the call again after the delay in `google.rpc.RetryInfo`.
+"""
+ERROR_REASON_FREE_PLAN_EXHAUSTED: ErrorReason.ValueType  # 122
+"""RESOURCE_EXHAUSTED. What all organisations on the plan Free may use together this month, on this platform, is used
+up, whatever this one has left: subscribe, or wait. Nothing was begun, and the `request_id` may be used again.
+Metadata: `cap` ("free_plan"), `period` (month, in UTC), `limit`, `used` and `remaining` in US dollars, and
+`reset_time` in RFC 3339.
 """
 ERROR_REASON_BILLING_UNAVAILABLE: ErrorReason.ValueType  # 140
 """UNAVAILABLE. The payment provider cannot be reached, or failed on its side: send the call again after the delay in

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61ichat/v1/messages.proto\x12\taichat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\":\n\x04Part\x12#\n\x04text\x18\x01 \x01(\x0b\x32\x13.aichat.v1.TextPartH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"\xbb\x01\n\x08TextPart\x12\xae\x01\n\x04text\x18\x01 \x01(\tB\x9f\x01\xbaH\x9b\x01r\x04(\x80\x80@\xba\x01I\n\x0etext.not_blank\x12\x1fmust hold more than white space\x1a\x16this.matches(\'[^\\\\s]\')\xba\x01\x46\n\x0btext.no_nul\x12\x1dmust not hold a NUL character\x1a\x18!this.contains(\'\\u0000\')\"\xcd\x01\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x19\n\x11\x63\x61\x63he_read_tokens\x18\x02 \x01(\x03\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x03 \x01(\x03\x12\x15\n\routput_tokens\x18\x04 \x01(\x03\x12\x18\n\x10reasoning_tokens\x18\x05 \x01(\x03\x12\x11\n\testimated\x18\x06 \x01(\x08\x12\x1d\n\x15\x63\x61\x63he_write_1h_tokens\x18\x07 \x01(\x03\x12\x14\n\x0cweb_searches\x18\x08 \x01(\x03\"\xaa\x03\n\x07Message\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x19\n\x11parent_message_id\x18\x03 \x01(\t\x12\x17\n\x0forganization_id\x18\x04 \x01(\t\x12\x11\n\tmember_id\x18\x05 \x01(\t\x12\x1d\n\x04role\x18\x06 \x01(\x0e\x32\x0f.aichat.v1.Role\x12\x1e\n\x05parts\x18\x07 \x03(\x0b\x32\x0f.aichat.v1.Part\x12&\n\x05state\x18\x08 \x01(\x0e\x32\x17.aichat.v1.MessageState\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rgeneration_id\x18\n \x01(\t\x12\r\n\x05model\x18\x0b \x01(\t\x12*\n\x0bstop_reason\x18\x0c \x01(\x0e\x32\x15.aichat.v1.StopReason\x12\x1f\n\x05usage\x18\r \x01(\x0b\x32\x10.aichat.v1.Usage\x12 \n\x04\x63ost\x18\x0e \x01(\x0b\x32\x12.google.type.Money*?\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_USER\x10\x01\x12\x12\n\x0eROLE_ASSISTANT\x10\x02*\x9f\x01\n\x0cMessageState\x12\x1d\n\x19MESSAGE_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16MESSAGE_STATE_COMPLETE\x10\x01\x12\x18\n\x14MESSAGE_STATE_FAILED\x10\x02\x12\x1d\n\x19MESSAGE_STATE_INTERRUPTED\x10\x03\x12\x1b\n\x17MESSAGE_STATE_CANCELLED\x10\x04*~\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14STOP_REASON_END_TURN\x10\x01\x12\x1a\n\x16STOP_REASON_MAX_TOKENS\x10\x02\x12\x1d\n\x19STOP_REASON_STOP_SEQUENCE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61ichat/v1/messages.proto\x12\taichat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\":\n\x04Part\x12#\n\x04text\x18\x01 \x01(\x0b\x32\x13.aichat.v1.TextPartH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"\xd6\x01\n\x08TextPart\x12\xc9\x01\n\x04text\x18\x01 \x01(\tB\xba\x01\xbaH\xb6\x01r\x04(\x80\x80@\xba\x01\x64\n\x0etext.not_blank\x12\x1fmust hold more than white space\x1a\x31this.matches(\'[^\\\\s\\\\x0b\\\\x1c-\\\\x1f\\\\x85\\\\p{Z}]\')\xba\x01\x46\n\x0btext.no_nul\x12\x1dmust not hold a NUL character\x1a\x18!this.contains(\'\\u0000\')\"\xcd\x01\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x19\n\x11\x63\x61\x63he_read_tokens\x18\x02 \x01(\x03\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x03 \x01(\x03\x12\x15\n\routput_tokens\x18\x04 \x01(\x03\x12\x18\n\x10reasoning_tokens\x18\x05 \x01(\x03\x12\x11\n\testimated\x18\x06 \x01(\x08\x12\x1d\n\x15\x63\x61\x63he_write_1h_tokens\x18\x07 \x01(\x03\x12\x14\n\x0cweb_searches\x18\x08 \x01(\x03\"\xaa\x03\n\x07Message\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x19\n\x11parent_message_id\x18\x03 \x01(\t\x12\x17\n\x0forganization_id\x18\x04 \x01(\t\x12\x11\n\tmember_id\x18\x05 \x01(\t\x12\x1d\n\x04role\x18\x06 \x01(\x0e\x32\x0f.aichat.v1.Role\x12\x1e\n\x05parts\x18\x07 \x03(\x0b\x32\x0f.aichat.v1.Part\x12&\n\x05state\x18\x08 \x01(\x0e\x32\x17.aichat.v1.MessageState\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rgeneration_id\x18\n \x01(\t\x12\r\n\x05model\x18\x0b \x01(\t\x12*\n\x0bstop_reason\x18\x0c \x01(\x0e\x32\x15.aichat.v1.StopReason\x12\x1f\n\x05usage\x18\r \x01(\x0b\x32\x10.aichat.v1.Usage\x12 \n\x04\x63ost\x18\x0e \x01(\x0b\x32\x12.google.type.Money*?\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_USER\x10\x01\x12\x12\n\x0eROLE_ASSISTANT\x10\x02*\x9f\x01\n\x0cMessageState\x12\x1d\n\x19MESSAGE_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16MESSAGE_STATE_COMPLETE\x10\x01\x12\x18\n\x14MESSAGE_STATE_FAILED\x10\x02\x12\x1d\n\x19MESSAGE_STATE_INTERRUPTED\x10\x03\x12\x1b\n\x17MESSAGE_STATE_CANCELLED\x10\x04*\x95\x01\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14STOP_REASON_END_TURN\x10\x01\x12\x1a\n\x16STOP_REASON_MAX_TOKENS\x10\x02\x12\x1d\n\x19STOP_REASON_STOP_SEQUENCE\x10\x03\x12\x15\n\x11STOP_REASON_OTHER\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,19 +37,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PART'].oneofs_by_name['kind']._loaded_options = None
   _globals['_PART'].oneofs_by_name['kind']._serialized_options = b'\272H\002\010\001'
   _globals['_TEXTPART'].fields_by_name['text']._loaded_options = None
-  _globals['_TEXTPART'].fields_by_name['text']._serialized_options = b'\272H\233\001r\004(\200\200@\272\001I\n\016text.not_blank\022\037must hold more than white space\032\026this.matches(\'[^\\\\s]\')\272\001F\n\013text.no_nul\022\035must not hold a NUL character\032\030!this.contains(\'\\u0000\')'
-  _globals['_ROLE']._serialized_start=1013
-  _globals['_ROLE']._serialized_end=1076
-  _globals['_MESSAGESTATE']._serialized_start=1079
-  _globals['_MESSAGESTATE']._serialized_end=1238
-  _globals['_STOPREASON']._serialized_start=1240
-  _globals['_STOPREASON']._serialized_end=1366
+  _globals['_TEXTPART'].fields_by_name['text']._serialized_options = b'\272H\266\001r\004(\200\200@\272\001d\n\016text.not_blank\022\037must hold more than white space\0321this.matches(\'[^\\\\s\\\\x0b\\\\x1c-\\\\x1f\\\\x85\\\\p{Z}]\')\272\001F\n\013text.no_nul\022\035must not hold a NUL character\032\030!this.contains(\'\\u0000\')'
+  _globals['_ROLE']._serialized_start=1040
+  _globals['_ROLE']._serialized_end=1103
+  _globals['_MESSAGESTATE']._serialized_start=1106
+  _globals['_MESSAGESTATE']._serialized_end=1265
+  _globals['_STOPREASON']._serialized_start=1268
+  _globals['_STOPREASON']._serialized_end=1417
   _globals['_PART']._serialized_start=126
   _globals['_PART']._serialized_end=184
   _globals['_TEXTPART']._serialized_start=187
-  _globals['_TEXTPART']._serialized_end=374
-  _globals['_USAGE']._serialized_start=377
-  _globals['_USAGE']._serialized_end=582
-  _globals['_MESSAGE']._serialized_start=585
-  _globals['_MESSAGE']._serialized_end=1011
+  _globals['_TEXTPART']._serialized_end=401
+  _globals['_USAGE']._serialized_start=404
+  _globals['_USAGE']._serialized_end=609
+  _globals['_MESSAGE']._serialized_start=612
+  _globals['_MESSAGE']._serialized_end=1038
 # @@protoc_insertion_point(module_scope)

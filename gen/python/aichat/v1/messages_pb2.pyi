@@ -91,6 +91,10 @@ class _StopReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StopReason
     """The answer reached `max_output_tokens`, or the most that the model can write."""
     STOP_REASON_STOP_SEQUENCE: _StopReason.ValueType  # 3
     """The answer reached one of the request's `stop` sequences."""
+    STOP_REASON_OTHER: _StopReason.ValueType  # 4
+    """The model stopped for another reason: it paused, wanted a tool, or its vendor gave a reason that is not known. The
+    answer may not be whole.
+    """
 
 class StopReason(_StopReason, metaclass=_StopReasonEnumTypeWrapper):
     """Why a model ended its answer."""
@@ -103,6 +107,10 @@ STOP_REASON_MAX_TOKENS: StopReason.ValueType  # 2
 """The answer reached `max_output_tokens`, or the most that the model can write."""
 STOP_REASON_STOP_SEQUENCE: StopReason.ValueType  # 3
 """The answer reached one of the request's `stop` sequences."""
+STOP_REASON_OTHER: StopReason.ValueType  # 4
+"""The model stopped for another reason: it paused, wanted a tool, or its vendor gave a reason that is not known. The
+answer may not be whole.
+"""
 Global___StopReason: _TypeAlias = StopReason  # noqa: Y015
 
 @_typing.final
@@ -139,7 +147,7 @@ class TextPart(_message.Message):
 
     TEXT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """The text: not blank, at most 1 MiB of UTF-8, without NUL characters."""
+    """The text: more than white space, Unicode's included, at most 1 MiB of UTF-8, without NUL characters."""
     def __init__(
         self,
         *,
@@ -251,11 +259,11 @@ class Message(_message.Message):
     """Why the model ended it; unspecified on a user's message."""
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
-        """Its content, in order."""
+        """Its content, in order; empty for an answer that ended before its first word."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was stored."""
+        """When it was stored; of an answer that a question followed before its end, when it began."""
 
     @_builtins.property
     def usage(self) -> Global___Usage:

@@ -107,14 +107,15 @@ export type CreateCheckoutSessionRequest = Message<"aichat.v1.CreateCheckoutSess
   plan: string;
 
   /**
-   * Where the page leads when it is done: at most 2,048 characters.
+   * Where the page leads when it is done: an http or https address of an origin that the server's operator allows, at
+   * most 2,048 characters.
    *
    * @generated from field: string success_url = 2;
    */
   successUrl: string;
 
   /**
-   * Where the page leads when it is left: at most 2,048 characters.
+   * Where the page leads when it is left: as above.
    *
    * @generated from field: string cancel_url = 3;
    */
@@ -156,7 +157,8 @@ export const CreateCheckoutSessionResponseSchema: GenMessage<CreateCheckoutSessi
  */
 export type CreatePortalSessionRequest = Message<"aichat.v1.CreatePortalSessionRequest"> & {
   /**
-   * Where the page leads back to: at most 2,048 characters.
+   * Where the page leads back to: an http or https address of an origin that the server's operator allows, at most 2,048
+   * characters.
    *
    * @generated from field: string return_url = 1;
    */

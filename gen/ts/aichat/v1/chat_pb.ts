@@ -44,14 +44,16 @@ export type ChatOptions = Message<"aichat.v1.ChatOptions"> & {
   temperature?: number | undefined;
 
   /**
-   * Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none.
+   * Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none. OPTION_UNSUPPORTED
+   * where the model takes none, or, as Claude's do, none of white space alone.
    *
    * @generated from field: repeated string stop = 3;
    */
   stop: string[];
 
   /**
-   * What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty: nothing.
+   * What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty, or white
+   * space alone: nothing.
    *
    * @generated from field: string system_prompt = 4;
    */
@@ -94,8 +96,9 @@ export type StreamChatRequest = Message<"aichat.v1.StreamChatRequest"> & {
   conversationId: string;
 
   /**
-   * The message that this one follows, a UUID; an earlier one than the last begins a branch. Empty: the last message
-   * of the conversation's newest branch.
+   * The message that this one follows, a UUID; an earlier one than the last begins a branch. Empty: the conversation's
+   * head, which is the answer to the newest question. Of an answer that is still being written, or was stopped, the
+   * model is shown what there is.
    *
    * @generated from field: string parent_message_id = 3;
    */
@@ -585,7 +588,7 @@ export const ChatService: GenService<{
   /**
    * Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
    * the state MESSAGE_STATE_CANCELLED, and the answer's streams end with GENERATION_CANCELLED. An answer of which
-   * nothing had arrived leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
+   * nothing had arrived, and that costs nothing, leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
    * it is.
    *
    * Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.

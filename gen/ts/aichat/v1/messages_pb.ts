@@ -14,7 +14,7 @@ import type { Message as Message$1, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aichat/v1/messages.proto.
  */
 export const file_aichat_v1_messages: GenFile = /*@__PURE__*/
-  fileDesc("ChhhaWNoYXQvdjEvbWVzc2FnZXMucHJvdG8SCWFpY2hhdC52MSIzCgRQYXJ0EiMKBHRleHQYASABKAsyEy5haWNoYXQudjEuVGV4dFBhcnRIAEIGCgRraW5kIhgKCFRleHRQYXJ0EgwKBHRleHQYASABKAkizQEKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoAxIZChFjYWNoZV9yZWFkX3Rva2VucxgCIAEoAxIaChJjYWNoZV93cml0ZV90b2tlbnMYAyABKAMSFQoNb3V0cHV0X3Rva2VucxgEIAEoAxIYChByZWFzb25pbmdfdG9rZW5zGAUgASgDEhEKCWVzdGltYXRlZBgGIAEoCBIdChVjYWNoZV93cml0ZV8xaF90b2tlbnMYByABKAMSFAoMd2ViX3NlYXJjaGVzGAggASgDIqoDCgdNZXNzYWdlEhIKCm1lc3NhZ2VfaWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhkKEXBhcmVudF9tZXNzYWdlX2lkGAMgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgEIAEoCRIRCgltZW1iZXJfaWQYBSABKAkSHQoEcm9sZRgGIAEoDjIPLmFpY2hhdC52MS5Sb2xlEh4KBXBhcnRzGAcgAygLMg8uYWljaGF0LnYxLlBhcnQSJgoFc3RhdGUYCCABKA4yFy5haWNoYXQudjEuTWVzc2FnZVN0YXRlEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1nZW5lcmF0aW9uX2lkGAogASgJEg0KBW1vZGVsGAsgASgJEioKC3N0b3BfcmVhc29uGAwgASgOMhUuYWljaGF0LnYxLlN0b3BSZWFzb24SHwoFdXNhZ2UYDSABKAsyEC5haWNoYXQudjEuVXNhZ2USIAoEY29zdBgOIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5Kj8KBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg0KCVJPTEVfVVNFUhABEhIKDlJPTEVfQVNTSVNUQU5UEAIqnwEKDE1lc3NhZ2VTdGF0ZRIdChlNRVNTQUdFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWTUVTU0FHRV9TVEFURV9DT01QTEVURRABEhgKFE1FU1NBR0VfU1RBVEVfRkFJTEVEEAISHQoZTUVTU0FHRV9TVEFURV9JTlRFUlJVUFRFRBADEhsKF01FU1NBR0VfU1RBVEVfQ0FOQ0VMTEVEEAQqfgoKU3RvcFJlYXNvbhIbChdTVE9QX1JFQVNPTl9VTlNQRUNJRklFRBAAEhgKFFNUT1BfUkVBU09OX0VORF9UVVJOEAESGgoWU1RPUF9SRUFTT05fTUFYX1RPS0VOUxACEh0KGVNUT1BfUkVBU09OX1NUT1BfU0VRVUVOQ0UQA2IGcHJvdG8z", [file_google_protobuf_timestamp, file_google_type_money]);
+  fileDesc("ChhhaWNoYXQvdjEvbWVzc2FnZXMucHJvdG8SCWFpY2hhdC52MSIzCgRQYXJ0EiMKBHRleHQYASABKAsyEy5haWNoYXQudjEuVGV4dFBhcnRIAEIGCgRraW5kIhgKCFRleHRQYXJ0EgwKBHRleHQYASABKAkizQEKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoAxIZChFjYWNoZV9yZWFkX3Rva2VucxgCIAEoAxIaChJjYWNoZV93cml0ZV90b2tlbnMYAyABKAMSFQoNb3V0cHV0X3Rva2VucxgEIAEoAxIYChByZWFzb25pbmdfdG9rZW5zGAUgASgDEhEKCWVzdGltYXRlZBgGIAEoCBIdChVjYWNoZV93cml0ZV8xaF90b2tlbnMYByABKAMSFAoMd2ViX3NlYXJjaGVzGAggASgDIqoDCgdNZXNzYWdlEhIKCm1lc3NhZ2VfaWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhkKEXBhcmVudF9tZXNzYWdlX2lkGAMgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgEIAEoCRIRCgltZW1iZXJfaWQYBSABKAkSHQoEcm9sZRgGIAEoDjIPLmFpY2hhdC52MS5Sb2xlEh4KBXBhcnRzGAcgAygLMg8uYWljaGF0LnYxLlBhcnQSJgoFc3RhdGUYCCABKA4yFy5haWNoYXQudjEuTWVzc2FnZVN0YXRlEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1nZW5lcmF0aW9uX2lkGAogASgJEg0KBW1vZGVsGAsgASgJEioKC3N0b3BfcmVhc29uGAwgASgOMhUuYWljaGF0LnYxLlN0b3BSZWFzb24SHwoFdXNhZ2UYDSABKAsyEC5haWNoYXQudjEuVXNhZ2USIAoEY29zdBgOIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5Kj8KBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg0KCVJPTEVfVVNFUhABEhIKDlJPTEVfQVNTSVNUQU5UEAIqnwEKDE1lc3NhZ2VTdGF0ZRIdChlNRVNTQUdFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWTUVTU0FHRV9TVEFURV9DT01QTEVURRABEhgKFE1FU1NBR0VfU1RBVEVfRkFJTEVEEAISHQoZTUVTU0FHRV9TVEFURV9JTlRFUlJVUFRFRBADEhsKF01FU1NBR0VfU1RBVEVfQ0FOQ0VMTEVEEAQqlQEKClN0b3BSZWFzb24SGwoXU1RPUF9SRUFTT05fVU5TUEVDSUZJRUQQABIYChRTVE9QX1JFQVNPTl9FTkRfVFVSThABEhoKFlNUT1BfUkVBU09OX01BWF9UT0tFTlMQAhIdChlTVE9QX1JFQVNPTl9TVE9QX1NFUVVFTkNFEAMSFQoRU1RPUF9SRUFTT05fT1RIRVIQBGIGcHJvdG8z", [file_google_protobuf_timestamp, file_google_type_money]);
 
 /**
  * One piece of a message's content. Exactly one kind is set; kinds to come take the numbers from 2 on.
@@ -52,7 +52,7 @@ export const PartSchema: GenMessage<Part> = /*@__PURE__*/
  */
 export type TextPart = Message$1<"aichat.v1.TextPart"> & {
   /**
-   * The text: not blank, at most 1 MiB of UTF-8, without NUL characters.
+   * The text: more than white space, Unicode's included, at most 1 MiB of UTF-8, without NUL characters.
    *
    * @generated from field: string text = 1;
    */
@@ -188,7 +188,7 @@ export type Message = Message$1<"aichat.v1.Message"> & {
   role: Role;
 
   /**
-   * Its content, in order.
+   * Its content, in order; empty for an answer that ended before its first word.
    *
    * @generated from field: repeated aichat.v1.Part parts = 7;
    */
@@ -202,7 +202,7 @@ export type Message = Message$1<"aichat.v1.Message"> & {
   state: MessageState;
 
   /**
-   * When it was stored.
+   * When it was stored; of an answer that a question followed before its end, when it began.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 9;
    */
@@ -380,6 +380,14 @@ export const StopReason = {
    * @generated from enum value: STOP_REASON_STOP_SEQUENCE = 3;
    */
   STOP_SEQUENCE: 3,
+
+  /**
+   * The model stopped for another reason: it paused, wanted a tool, or its vendor gave a reason that is not known. The
+   * answer may not be whole.
+   *
+   * @generated from enum value: STOP_REASON_OTHER = 4;
+   */
+  OTHER: 4,
 } as const;
 
 /**

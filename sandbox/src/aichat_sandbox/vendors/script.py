@@ -43,6 +43,8 @@ class Script:
     """Fail with this HTTP status before any stream."""
     retry_after: float | None = None
     """Seconds, with `status`."""
+    message: str | None = None
+    """What is said beside `status`."""
     fail_times: int | None = None
     """So many requests with this text fail as told, whichever vendor gets them; the next ones are answered. None:
     all fail."""

@@ -101,7 +101,9 @@ def _handler(
                 await _forever()
             if script.status is not None:
                 entry.finished = True
-                return vendor.failure(script.status, f"Scripted failure {script.status}.", script.retry_after)
+                return vendor.failure(
+                    script.status, script.message or f"Scripted failure {script.status}.", script.retry_after
+                )
             return await _play(request, vendor.frames(Reply.to(asked, script)), script, entry)
         except (asyncio.CancelledError, ConnectionError):
             entry.client_closed, entry.closed_at = True, time.monotonic()

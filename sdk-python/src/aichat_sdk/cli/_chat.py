@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 
 from aichat_sdk.cli._advice import advice
 from aichat_sdk.cli._context import INTERRUPTED, Context
+from aichat_sdk.cli._default_model import default_model
 from aichat_sdk.cli._terminal import dollars
+from aichat_sdk.cli._typed import HELP, Typed, read
 from aichat_sdk.errors import AIChatError, NotFoundError
 from aichat_sdk.types import ChatParams, Effort, Message, StopReason, Usage, cost_usd
 
@@ -25,25 +26,24 @@ def chat(
     max_output_tokens: int | None,
     effort: Effort | None,
 ) -> int:
-    """Asks once if there is a text, in the arguments or on a standard input that is no terminal; else converses."""
+    """Asks once if there is a text, in the arguments or on a standard input that is no terminal; else converses.
+
+    A text in the arguments stands above what is piped in, as in `aichat chat "Sum this up:" < report.txt`.
+    """
     params = ChatParams(
-        model=model or context.runner.run(_first_model(context)),
+        model=model or context.runner.run(default_model(context.client)),
         conversation_id=conversation,
         system_prompt=system,
         max_output_tokens=max_output_tokens,
         reasoning_effort=effort,
     )
     session = _Session(context, params)
-    if text is None and context.terminal.converses:
+    if text is None and context.terminal.converses and not context.json:
         return session.converse()
-    return session.ask(sys.stdin.read() if text is None else text)
-
-
-async def _first_model(context: Context) -> str:
-    models = await context.client.models.list()
-    if not models:
-        raise NotFoundError("the platform offers no models: give the server a vendor's API key")
-    return models[0].model
+    if text is None:
+        return session.ask(context.terminal.read())
+    piped = "" if context.terminal.has_person else context.terminal.read()
+    return session.ask(f"{text}\n\n{piped}" if piped.strip() else text)
 
 
 class _Session:
@@ -52,51 +52,91 @@ class _Session:
     def __init__(self, context: Context, params: ChatParams) -> None:
         self._context = context
         self._params = params
-        self._begun = False
+        self._generation: str | None = None
+        """What writes the answer that is being shown; None until it has begun."""
+        self._shown = False
 
     def converse(self) -> int:
         """Asks what is typed, until Ctrl-D or Ctrl-C at the prompt."""
-        self._context.terminal.note(f"{self._params['model']} · Ctrl-C stops an answer, Ctrl-D ends")
+        terminal = self._context.terminal
+        terminal.note(f"{self._params['model']} · Ctrl-C stops an answer, Ctrl-D ends, /help says more")
         while True:
             try:
                 text = input("> ")
             except (EOFError, KeyboardInterrupt):
-                self._context.terminal.line("")
+                terminal.line("")
                 return 0
-            if not text.strip():
-                continue
-            try:
-                self.ask(text)
-            except AIChatError as error:
-                self._context.terminal.complain(advice(error))
+            match read(text):
+                case Typed.END:
+                    return 0
+                case Typed.HELP:
+                    terminal.note(HELP)
+                case Typed.UNKNOWN:
+                    terminal.complain(f"there is no command {text.strip()}; /help lists them")
+                case Typed.MODEL:
+                    self._try_to_ask(text)
+
+    def _try_to_ask(self, text: str) -> None:
+        try:
+            self.ask(text)
+        except AIChatError as error:
+            self._context.terminal.complain(advice(error))
 
     def ask(self, text: str) -> int:
-        """Sends the text and shows the answer; Ctrl-C stops showing it, and no more."""
+        """Sends the text and shows the answer; Ctrl-C stops it."""
+        before = self._params.get("conversation_id")
         try:
             self._context.runner.run(self._ask(text))
         except KeyboardInterrupt:
-            self._context.terminal.note(self._farewell())
+            self._context.terminal.note(self._stop())
+            self._find_conversation(before)
             return INTERRUPTED
+        except AIChatError:
+            self._find_conversation(before)
+            raise
         return 0
 
-    def _farewell(self) -> str:
-        if not self._begun:
+    def _stop(self) -> str:
+        """Stops the answer; tells what became of it."""
+        if self._generation is None:
             return "Stopped waiting. If an answer begins all the same, it is stored: aichat conversations"
         conversation = self._params["conversation_id"]
-        return f"Stopped showing. The answer goes on being stored: aichat conversations show {conversation}"
+        try:
+            self._context.runner.run(self._context.client.chat.cancel(self._generation))
+        except (AIChatError, KeyboardInterrupt):
+            return f"Stopped showing. The answer goes on being stored: aichat conversations show {conversation}"
+        if not self._shown:
+            return "Stopped, before a word of an answer."
+        return f"Stopped. What had come is stored: aichat conversations show {conversation}"
+
+    def _find_conversation(self, before: str | None) -> None:
+        """Goes back to `before` where the conversation went with its only question, since no answer came of that."""
+        conversation = self._params.get("conversation_id")
+        if self._shown or conversation is None or conversation == before:
+            return
+        try:
+            self._context.runner.run(self._context.client.conversations.get(conversation))
+        except NotFoundError:
+            self._params["conversation_id"] = before
+        except (AIChatError, KeyboardInterrupt):
+            """The next question will tell."""
 
     async def _ask(self, text: str) -> None:
         terminal = self._context.terminal
         params: ChatParams = {**self._params, "text": text}
-        self._begun = False
+        self._generation, self._shown = None, False
         with terminal.answer() as answer:
             async with self._context.client.chat.stream(**params) as stream:
-                self._begun = True
+                self._generation = stream.started.generation_id
                 self._params["conversation_id"] = stream.started.conversation_id
                 async for piece in stream.text_stream:
+                    self._shown = True
                     answer.add(piece)
                 message = await stream.get_final_message()
-        terminal.note(_summary(message))
+        if self._context.json:
+            self._context.document(message=message)
+        else:
+            terminal.note(_summary(message))
 
 
 def _summary(message: Message) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from aichat_sdk.cli._context import Context
 from aichat_sdk.cli._terminal import dollars
-from aichat_sdk.types import Money, Plan, Subscription, money_usd
+from aichat_sdk.types import Plan, Subscription, money_usd
 
 
 def plans(context: Context) -> int:
     """Shows each plan on a line, a mark at the one whose limits hold, and how the subscription stands."""
     offered, subscription = context.runner.run(_fetch(context))
+    if context.json:
+        return context.document(plans=offered, subscription=subscription)
     for plan in offered:
         mark = ("→ ", "green") if plan.plan == subscription.plan else ("  ", "")
         context.terminal.bar("", [mark, (_told(plan), "")])
@@ -25,15 +25,11 @@ async def _fetch(context: Context) -> tuple[list[Plan], Subscription]:
 
 
 def _told(plan: Plan) -> str:
-    seat, included = (_amount(money) for money in (plan.seat_price, plan.included_usage))
+    seat, included = (money_usd(money) for money in (plan.seat_price, plan.included_usage))
     price = f"{dollars(seat)} a seat" if seat else "free"
     above = "refused" if plan.hard_limit else f"its price and {plan.overage_basis_points / 100:g} %"
     kept = f"{plan.retention_days} days" if plan.retention_days else "until deleted"
     return f"{plan.plan:<6} {price:<14} {dollars(included)} of usage a month, above: {above}; chats kept {kept}"
-
-
-def _amount(money: Money | None) -> Decimal:
-    return money_usd(money) if money else Decimal(0)
 
 
 def _standing(subscription: Subscription) -> str:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from aichat_sdk.cli._context import Context
 from aichat_sdk.cli._terminal import Terminal, dollars
-from aichat_sdk.types import Money, QuotaState, UsageReport, UsageRow, UsageTotals, money_usd
+from aichat_sdk.types import QuotaState, UsageReport, UsageRow, UsageTotals, money_usd
 from aichat_sdk.usage import Dimension
 
 _COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red", "bright_black")
@@ -21,6 +21,8 @@ _FINEST = Decimal("0.0001")
 def usage(context: Context, *, days: int, by: Dimension, time_zone: str) -> int:
     """Shows the last days, today included."""
     report, quotas = context.runner.run(_fetch(context, days, by, time_zone))
+    if context.json:
+        return context.document(usage=report, quotas=quotas)
     if not report.rows:
         context.terminal.note("nothing was used in this time")
     else:
@@ -74,7 +76,7 @@ def _quota(quota: QuotaState) -> str:
     limits = [("hard", quota.hard_limit), ("soft", quota.soft_limit)]
     told = " and ".join(f"{kind} {dollars(money_usd(limit))}" for kind, limit in limits if limit is not None)
     whose = f"{quota.scope.name} {quota.scope_id}".lower() if quota.scope.name else quota.scope_id
-    used, forecast = _amount(quota.used), _rounded(_amount(quota.forecast))
+    used, forecast = money_usd(quota.used), _rounded(money_usd(quota.forecast))
     return f"quota of {whose} per {str(quota.period.name).lower()}: {dollars(used)} of {told}, at this pace {forecast}"
 
 
@@ -90,11 +92,7 @@ def _name(row: UsageRow, by: Dimension) -> str:
 
 
 def _cost(totals: UsageTotals | None) -> Decimal:
-    return _amount(totals.cost if totals else None)
-
-
-def _amount(money: Money | None) -> Decimal:
-    return Decimal(0) if money is None else money_usd(money)
+    return money_usd(totals.cost if totals else None)
 
 
 def _rounded(amount: Decimal) -> str:

@@ -39,12 +39,19 @@ def provider_configs(settings: Settings) -> Iterator[ProviderConfig]:
         ("openai", settings.openai_api_key, settings.openai_base_url),
         ("gemini", settings.gemini_api_key, settings.gemini_base_url),
     )
-    stall = settings.provider_stall_seconds
+    stall, reasoning_stall = settings.longest_silence
     for name, key, base_url in vendors:
         if key is not None:
-            yield ProviderConfig(name, key.get_secret_value(), base_url, stall_seconds=stall)
+            yield ProviderConfig(
+                name, key.get_secret_value(), base_url, stall_seconds=stall, reasoning_stall_seconds=reasoning_stall
+            )
     for endpoint in settings.openai_compatible:
         key = endpoint.api_key
         yield ProviderConfig(
-            endpoint.name, key.get_secret_value(), endpoint.base_url, stall_seconds=stall, openai_compatible=True
+            endpoint.name,
+            key.get_secret_value(),
+            endpoint.base_url,
+            stall_seconds=stall,
+            reasoning_stall_seconds=reasoning_stall,
+            openai_compatible=True,
         )

@@ -9,17 +9,26 @@ import sys
 from datetime import timedelta
 
 from aichat_server.app.database import connect_database
-from aichat_server.services.organizations import MintedKey, Organizations
+from aichat_server.services.organizations import MintedKey, NameTakenError, Organizations
 from aichat_server.settings import Settings
 
 
 def mint(settings: Settings, options: argparse.Namespace) -> int:
     """Makes an API key and prints it, this once."""
-    minted = asyncio.run(_mint(settings, options))
+    try:
+        minted = asyncio.run(_mint(settings, options))
+    except NameTakenError as error:
+        message = f"there is an organisation of this name; for another key of it: --organization-id {error.org_id}"
+        sys.stderr.write(f"{message}\n")
+        return 1
+    if minted is None:
+        sys.stderr.write("there is no such organisation\n")
+        return 1
     shown = {
         "organization_id": str(minted.org_id),
         "member_id": str(minted.member_id),
         "key_id": str(minted.key_id),
+        "role": "owner" if options.owner else "member",
         "api_key": minted.api_key,
     }
     lines = [json.dumps(shown)] if options.json else [f"{name}: {value}" for name, value in shown.items()]
@@ -35,11 +44,18 @@ def revoke(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-async def _mint(settings: Settings, options: argparse.Namespace) -> MintedKey:
+async def _mint(settings: Settings, options: argparse.Namespace) -> MintedKey | None:
     days = options.expires_in_days
     lifetime = None if days is None else timedelta(days=days)
     async with connect_database(settings) as database:
-        return await Organizations(database).mint_key(options.organization, expires_in=lifetime, plan=options.plan)
+        organizations = Organizations(database)
+        if options.organization_id is None:
+            return await organizations.mint_key(
+                options.organization, expires_in=lifetime, plan=options.plan, is_owners=options.owner
+            )
+        return await organizations.mint_another_key(
+            options.organization_id, expires_in=lifetime, plan=options.plan, is_owners=options.owner
+        )
 
 
 async def _revoke(settings: Settings, options: argparse.Namespace) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 from aichat_server.domain.conversations import Part, Role, text_of
 
@@ -34,6 +35,8 @@ class PathMessage:
 
     role: Role
     parts: tuple[Part, ...]
+    generation_id: UUID | None = None
+    """What is still writing it, and has not stored its parts yet; None if nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class ProviderRequest:
     stop: tuple[str, ...] = ()
     system_prompt: str = ""
     reasoning_effort: ReasoningEffort | None = None
+    reasons: bool = False
+    """Whether the model reasons before it answers, and so may be silent for minutes."""
 
     @property
     def texts(self) -> tuple[str, ...]:

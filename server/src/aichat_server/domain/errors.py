@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
+from aichat_server.domain.texts import storable
+
 
 class Reason(StrEnum):
     """Why a call failed; the names of `aichat.v1.ErrorReason` without their prefix, documented there."""
@@ -19,6 +21,7 @@ class Reason(StrEnum):
     CREDENTIALS_EXPIRED = auto()
     CREDENTIALS_REVOKED = auto()
     ORIGIN_NOT_ALLOWED = auto()
+    ANONYMOUS_NOT_ALLOWED = auto()
 
     REQUEST_INVALID = auto()
     REQUEST_MALFORMED = auto()
@@ -40,6 +43,7 @@ class Reason(StrEnum):
 
     QUOTA_EXCEEDED = auto()
     QUOTA_CHECK_FAILED = auto()
+    FREE_PLAN_EXHAUSTED = auto()
 
     UNSUBSCRIBE_TOKEN_INVALID = auto()
 
@@ -105,10 +109,12 @@ class AichatError(Exception):
 
         `quota_subject` names whose quota it is that is used up, where one is.
         """
+        # Others' words, a vendor's for example, may be in it.
+        message = storable(message)
         super().__init__(message)
         self.reason = reason
         self.message = message
-        self.metadata = dict(metadata or {})
+        self.metadata = {name: storable(value) for name, value in (metadata or {}).items()}
         self.retry_after = retry_after
         self.violations = tuple(violations)
         self.quota_subject = quota_subject

@@ -15,6 +15,8 @@ class StopReason(StrEnum):
     END_TURN = "end_turn"
     MAX_TOKENS = "max_tokens"
     STOP_SEQUENCE = "stop_sequence"
+    OTHER = "other"
+    """It paused, wanted a tool, or gave a reason that is not known: the answer may not be whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ class Principal:
     """The API key that was used; None for a session token."""
     plan: Plan = Plan.FREE
     """The organisation's."""
+    acts_as_member: bool = False
+    """Whether it has no owner's rights though it may be an owner: by an API key that is for a member's work alone."""
 
 
 def personal_org_id(user_id: UUID) -> UUID:

@@ -16,6 +16,8 @@ class ModelAbilities:
     """Reasons before it answers, and takes a reasoning effort."""
     temperature: bool = True
     stop: bool = True
+    blank_stop: bool = True
+    """Takes a stop sequence of white space alone, too."""
 
 
 @dataclass(frozen=True, slots=True)

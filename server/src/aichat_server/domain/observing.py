@@ -61,6 +61,16 @@ class AfterFailure(StrEnum):
     FAILED = "failed"
 
 
+class KeyRefusal(StrEnum):
+    """Why an API key was refused."""
+
+    MALFORMED = "malformed"
+    """It was never minted anywhere, as it tells by itself."""
+    UNKNOWN = "unknown"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
 @dataclass(frozen=True, slots=True)
 class GenerationEnded:
     """An answer that is not being written any more."""
@@ -109,11 +119,17 @@ class Observer:
     def watch_generations(self, running: Callable[[], int]) -> None:
         """`running` tells at any time how many generations this process runs; it may be called from other threads."""
 
+    def key_refused(self, why: KeyRefusal) -> None:
+        """A call came with an API key that is no good."""
+
     def quota_unchecked(self) -> None:
         """A turn went on whose quotas could not be checked."""
 
     def vendor_failed(self, provider: str, reason: Reason, then: AfterFailure) -> None:
         """A vendor failed before its answer began."""
+
+    def task_failed(self, name: str) -> None:
+        """Work in the background ended, which never should, and is started again."""
 
     def generation_ended(self, ended: GenerationEnded) -> None:
         """An answer ended, in the context of the call that began it."""
@@ -166,6 +182,11 @@ class Observers(Observer):
         for observer in self._observers:
             observer.watch_generations(running)
 
+    def key_refused(self, why: KeyRefusal) -> None:
+        """Tells each."""
+        for observer in self._observers:
+            observer.key_refused(why)
+
     def quota_unchecked(self) -> None:
         """Tells each."""
         for observer in self._observers:
@@ -175,6 +196,11 @@ class Observers(Observer):
         """Tells each."""
         for observer in self._observers:
             observer.vendor_failed(provider, reason, then)
+
+    def task_failed(self, name: str) -> None:
+        """Tells each."""
+        for observer in self._observers:
+            observer.task_failed(name)
 
     def generation_ended(self, ended: GenerationEnded) -> None:
         """Tells each."""

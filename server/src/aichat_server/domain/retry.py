@@ -9,18 +9,23 @@ from aichat_server.domain.errors import AichatError, Reason
 RETRIED = frozenset({Reason.PROVIDER_RATE_LIMITED, Reason.PROVIDER_OVERLOADED, Reason.PROVIDER_UNAVAILABLE})
 """Failures that a moment may mend. A vendor that was silent for long has had its moment."""
 
-OUTAGES = frozenset(
-    {
-        Reason.PROVIDER_OVERLOADED,
-        Reason.PROVIDER_UNAVAILABLE,
-        Reason.PROVIDER_TIMEOUT,
-        Reason.PROVIDER_STREAM_BROKEN,
-    }
-)
-"""Failures of the vendor's making: neither the request's fault nor, as a rate limit is, this server's."""
+OUTAGES = frozenset({Reason.PROVIDER_OVERLOADED, Reason.PROVIDER_UNAVAILABLE})
+"""Failures that no request brings on: the vendor cannot be reached, or says by itself that it cannot. A silence, a
+stream that breaks off or an answer that makes no sense may be due to what was asked."""
 
-REPLACED = OUTAGES | RETRIED
+REPLACED = (
+    OUTAGES | RETRIED | {Reason.PROVIDER_TIMEOUT, Reason.PROVIDER_STREAM_BROKEN, Reason.PROVIDER_CREDENTIALS_REJECTED}
+)
 """Failures that another model is asked after."""
+
+
+class UnexplainedError(AichatError):
+    """A vendor failed in words that nobody knows: a moment may mend it, but it may be due to what was asked."""
+
+
+def is_outage(error: AichatError) -> bool:
+    """Whether the vendor would have failed whatever it had been asked."""
+    return error.reason in OUTAGES and not isinstance(error, UnexplainedError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,9 +47,10 @@ class Family:
 
 
 _CLASSIC = ModelAbilities()
-# Claude's API takes no sampling parameters since its version 2026-10-21. Before 4.6, thinking was a budget of tokens.
-_CLAUDE = ModelAbilities(temperature=False)
-_THINKING_CLAUDE = ModelAbilities(reasoning=True, temperature=False)
+# Claude's API takes no sampling parameters since its version 2026-10-21, and no stop sequence of white space alone.
+# Before 4.6, thinking was a budget of tokens.
+_CLAUDE = ModelAbilities(temperature=False, blank_stop=False)
+_THINKING_CLAUDE = ModelAbilities(reasoning=True, temperature=False, blank_stop=False)
 # OpenAI's reasoning models refuse both in Chat Completions.
 _REASONING_GPT = ModelAbilities(reasoning=True, temperature=False, stop=False)
 # Gemini 4 ignores sampling parameters. Before Gemini 3, thinking was a budget of tokens.

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
@@ -24,6 +24,9 @@ _NOT_LET_IN = (
     aiosmtplib.SMTPSenderRefused,
 )
 _DEFAULT_PORTS = {"smtp": 587, "smtps": 465}
+_PLAIN = ("list-unsubscribe", "list-unsubscribe-post")
+_LONGEST_LINE = 998
+"""Characters (RFC 5322)."""
 
 
 class MailError(Exception):
@@ -52,8 +55,19 @@ class Mail:
     subject: str
     text: str
     html: str
-    unsubscribe_url: str
-    """Takes the POST of RFC 8058."""
+    unsubscribe_url: str | None
+    """Takes the POST of RFC 8058; None: nobody is asked whether they want it."""
+
+
+class _PlainHeader(UnstructuredHeader, BaseHeader):
+    """What programs read, and RFC 2047 therefore lets nobody encode, however long it is."""
+
+    def fold(self, *, policy: Policy) -> str:
+        """The header in one line; ValueError if it does not fit into one as it is."""
+        line = f"{self.name}: {self}"
+        if not line.isascii() or not line.isprintable() or len(line) > _LONGEST_LINE:
+            raise ValueError(f"{self.name} does not fit into a line")
+        return line + policy.linesep
 
 
 class Mailer:
@@ -90,15 +104,19 @@ class Mailer:
 
 
 def _message(mail: Mail, sender: str) -> EmailMessage:
-    message = EmailMessage(policy=SMTP)
+    headers = HeaderRegistry()
+    for name in _PLAIN:
+        headers.map_to_type(name, _PlainHeader)
+    message = EmailMessage(policy=SMTP.clone(header_factory=headers))
     message["From"] = sender
     message["To"] = _address(mail.to)
     message["Subject"] = mail.subject
     message["Message-ID"] = f"<{mail.id}@{message['From'].addresses[0].domain}>"
     message["Date"] = datetime.now(UTC)
     message["Auto-Submitted"] = "auto-generated"
-    message["List-Unsubscribe"] = f"<{mail.unsubscribe_url}>"
-    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    if mail.unsubscribe_url is not None:
+        message["List-Unsubscribe"] = f"<{mail.unsubscribe_url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
     return message

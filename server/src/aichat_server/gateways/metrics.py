@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from aichat_server.domain.errors import Reason
 from aichat_server.domain.jobs import JobsSeen
-from aichat_server.domain.observing import AfterFailure, GenerationEnded, Observer, SeenCall
+from aichat_server.domain.observing import AfterFailure, GenerationEnded, KeyRefusal, Observer, SeenCall
 from aichat_server.gateways.jobs_metrics import JobsMetrics
 
 _CALL_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
@@ -51,6 +51,10 @@ class Metrics(Observer):
         self._unchecked = Counter(
             "aichat_quota_unchecked", "Turns that went on though their quotas could not be checked", registry=registry
         )
+        self._task_failures = Counter(
+            "aichat_task_failures", "Background tasks that ended", ("task",), registry=registry
+        )
+        self._keys_refused = Counter("aichat_keys_refused", "Calls with a bad API key", ("why",), registry=registry)
         self._jobs = Counter("aichat_job_runs", "Runs of jobs", ("job", "outcome"), registry=registry)
         self._job_seconds = Histogram(
             "aichat_job_seconds", "How long runs of jobs took", ("job",), registry=registry, buckets=_JOB_SECONDS
@@ -93,6 +97,10 @@ class Metrics(Observer):
         """Asks when it is asked."""
         self._running.set_function(running)
 
+    def key_refused(self, why: KeyRefusal) -> None:
+        """Counts the call."""
+        self._keys_refused.labels(why).inc()
+
     def quota_unchecked(self) -> None:
         """Counts the turn."""
         self._unchecked.inc()
@@ -100,6 +108,10 @@ class Metrics(Observer):
     def vendor_failed(self, provider: str, reason: Reason, then: AfterFailure) -> None:
         """Counts the failure."""
         self._vendor_failures.labels(provider, reason, then).inc()
+
+    def task_failed(self, name: str) -> None:
+        """Counts the end."""
+        self._task_failures.labels(name).inc()
 
     def generation_ended(self, ended: GenerationEnded) -> None:
         """Counts the answer and what it used."""

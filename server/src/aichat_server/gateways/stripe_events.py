@@ -10,10 +10,12 @@ import stripe
 
 from aichat_server.domain.billing import BillingEvent
 from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.webhooks import HANDLED
 from aichat_server.gateways.stripe_calls import StripeCalls
 from aichat_server.gateways.stripe_values import moment
 
 _TOLERANCE_SECONDS = 300
+_MOST_NAME_BYTES = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +33,8 @@ class StripeWebhooks:
         try:
             stripe.WebhookSignature.verify_header(body, signature, self.secret, _TOLERANCE_SECONDS)
             return _event(json.loads(body))
-        # What is not UTF-8 is a ValueError, and a signature that is not ASCII a TypeError.
-        except (stripe.SignatureVerificationError, ValueError, TypeError, KeyError) as error:
+        except Exception as error:
+            # Whatever fails here is the webhook's fault: a signature says nothing of how what it signs is made up.
             message = (
                 "the webhook's signature, or the event in it, is not valid: send it as Stripe signed it, and at once"
             )
@@ -52,8 +54,19 @@ class StripeEvents:
 
 
 def _event(told: Any) -> BillingEvent:
-    """KeyError, TypeError or ValueError if it is no event."""
-    key, kind, object_id, created = told["id"], told["type"], told["data"]["object"]["id"], told["created"]
-    if told["object"] != "event" or not all(isinstance(one, str) for one in (key, kind, object_id)):
+    """Fails in any way if it is no event."""
+    key, kind, created = told["id"], told["type"], told["created"]
+    # Some objects, such as a balance, have no id; nothing comes of their events.
+    object_id = told["data"]["object"].get("id", "")
+    if told["object"] != "event" or not all(map(_is_name, (key, kind, object_id or key))):
         raise ValueError("no event")
+    if kind in HANDLED and not object_id:
+        raise ValueError("an event of nothing")
     return BillingEvent(id=key, type=kind, object_id=object_id, created_at=moment(created))
+
+
+def _is_name(value: object) -> bool:
+    """Whether it can be stored, as half a character or a NUL cannot, and be looked up."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    return 0 < len(value.encode()) <= _MOST_NAME_BYTES

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,8 @@ from aichat_server.gateways.jwks import SigningKeys
 
 # Two machines' clocks are never quite the same.
 _LEEWAY_SECONDS = 5
+# The longest address that there is (RFC 5321).
+_MOST_EMAIL_CHARACTERS = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Session:
     email: str | None
     expires_at: float
     """Unix time, in seconds."""
+    is_anonymous: bool
+    """Whether nobody signed in: Supabase gives whoever asks such a token, and a new user with each."""
 
 
 class TokenVerifier:
@@ -37,9 +42,14 @@ class TokenVerifier:
         self._secret = secret
 
     async def verify(self, token: str) -> Session:
-        """What the token says; CREDENTIALS_EXPIRED if it was good, CREDENTIALS_INVALID if it never was."""
-        try:
-            key, algorithm = await self._key(jwt.get_unverified_header(token))
+        """What the token says; CREDENTIALS_EXPIRED if it was good, CREDENTIALS_INVALID if it never was.
+
+        STORAGE_UNAVAILABLE if that cannot be told, as no keys can be had.
+        """
+        with _reading():
+            header = jwt.get_unverified_header(token)
+        key, algorithm = await self._key(header)
+        with _reading():
             claims = jwt.decode(
                 token,
                 key,
@@ -50,10 +60,6 @@ class TokenVerifier:
                 options={"require": ["exp", "sub", "aud", "iss"]},
             )
             return _session(claims)
-        except jwt.ExpiredSignatureError as cause:
-            raise AichatError(Reason.CREDENTIALS_EXPIRED, "the session token has expired; sign in again") from cause
-        except (jwt.PyJWTError, ValueError) as cause:
-            raise _invalid() from cause
 
     async def _key(self, header: Mapping[str, Any]) -> tuple[jwt.PyJWK | str, str]:
         """The key to verify with, and the algorithm that belongs to the key, whatever the token claims."""
@@ -68,13 +74,37 @@ class TokenVerifier:
         return found.key, found.algorithm
 
 
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Whatever fails here is the token's fault: a signature says who wrote it, and nothing of how it is made up."""
+    try:
+        yield
+    except jwt.ExpiredSignatureError as cause:
+        raise AichatError(Reason.CREDENTIALS_EXPIRED, "the session token has expired; sign in again") from cause
+    except Exception as cause:
+        raise _invalid() from cause
+
+
 def _session(claims: Mapping[str, Any]) -> Session:
-    email = claims.get("email")
+    """ValueError, TypeError or OverflowError for claims that make no session."""
+    user_id = UUID(claims["sub"])
+    if str(user_id) != claims["sub"].lower():
+        raise ValueError("the user's id is written in another way")
     return Session(
-        user_id=UUID(claims["sub"]),
-        email=email if isinstance(email, str) and email else None,
+        user_id=user_id,
+        email=_email(claims.get("email")),
         expires_at=float(claims["exp"]),
+        # What is neither absent nor false is one, whatever it is.
+        is_anonymous=claims.get("is_anonymous") not in (None, False),
     )
+
+
+def _email(claim: object) -> str | None:
+    if not isinstance(claim, str | None):
+        raise TypeError("the address is no text")
+    if claim and (len(claim) > _MOST_EMAIL_CHARACTERS or not claim.isprintable()):
+        raise ValueError("the address is none")
+    return claim or None
 
 
 def _invalid() -> AichatError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, TypeVar
 
 import msgspec
 
@@ -14,17 +14,22 @@ from aichat_server.domain.chat import ProviderRequest
 from aichat_server.domain.conversations import text_of
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.events import ProviderEvent, ReasoningDelta, Stop, StopReason, TextDelta, UsageReport
+from aichat_server.domain.texts import is_blank, storable
 from aichat_server.domain.usage import BYTES_PER_TOKEN, Usage, estimate_tokens
 from aichat_server.providers import failures
+from aichat_server.providers.figures import Figures, Path
 from aichat_server.providers.sse import BrokenStreamError, SseDecoder
 
 T = TypeVar("T")
 
 
 class AnswerReader(ABC):
-    """One answer, being read. A vendor's own reader sets `ended`, `stop`, `refused`, `raw` and
-    `counted` as it learns them.
-    """
+    """One answer, being read. A vendor's own reader sets `ended`, `stop` and `fault` as it learns them."""
+
+    FIGURES: ClassVar[Mapping[str, Path]]
+    """Where the vendor's usage object has which figure."""
+    WRITTEN: ClassVar[frozenset[str]]
+    """Those of them that count what was written, the reasoning or the answer."""
 
     def __init__(self, provider: str, request: ProviderRequest) -> None:
         self.provider = provider
@@ -34,15 +39,16 @@ class AnswerReader(ABC):
         self.ended = False
         """The vendor said that nothing more comes."""
         self.stop: StopReason | None = None
-        """Why the model ended; None until its last event."""
-        self.refused = False
-        self.raw: dict[str, Any] = {}
-        """The vendor's own usage, merged."""
-        self.counted = False
-        """`raw` is final."""
-        self._sse = SseDecoder()
+        """Why the model ended; None until the vendor has said so."""
+        self.fault: AichatError | None = None
+        """Why the answer is not whole, where the vendor said that in place of why it ended."""
         self._answered = False
+        """There was a word of the answer itself."""
+        self.figures = Figures(self.FIGURES)
+        self._sse = SseDecoder()
+        self._over = False
         self._output_bytes = 0
+        self._counted_bytes: int | None = None
 
     @abstractmethod
     def event(self, data: bytes) -> tuple[ProviderEvent, ...]:
@@ -50,12 +56,12 @@ class AnswerReader(ABC):
 
     @abstractmethod
     def usage(self) -> Usage:
-        """`raw` in the normal form."""
+        """`figures` in the normal form; `estimated` where they had to be interpreted."""
 
     @property
     def used(self) -> bool:
         """The vendor has counted something, or said something: it did not merely fail."""
-        return bool(self.raw or self._output_bytes)
+        return bool(self.figures or self._output_bytes)
 
     def read(self, chunk: bytes) -> Iterator[ProviderEvent]:
         """The events that `chunk` completes."""
@@ -64,25 +70,51 @@ class AnswerReader(ABC):
 
     def finish(self) -> Iterator[ProviderEvent]:
         """The last events, once the vendor's bytes have ended; raises what the end shows to be wrong."""
-        for data in self._sse.finish():
+        self._over = True
+        for data in () if self.ended else self._sse.finish():
             yield from self.event(data)
-        if self.refused:
-            raise self.failure(Reason.ANSWER_REFUSED)
+        if self.fault is not None:
+            raise self.fault
         if self.stop is None:
             raise BrokenStreamError("the stream ended before the answer did")
-        if not self._answered and self.stop is not StopReason.MAX_TOKENS:
+        cut_short = (StopReason.MAX_TOKENS, StopReason.STOP_SEQUENCE)
+        # Only Anthropic tells a stop sequence from an end.
+        if not self._answered and self.stop not in cut_short and not self.request.stop:
             raise self.failure(Reason.PROVIDER_EMPTY_ANSWER)
         yield self.report()
         yield Stop(self.stop)
 
+    def has_input(self, usage: Usage) -> bool:
+        """Whether the input was counted: there is no prompt without tokens."""
+        return usage.total_input > 0
+
+    def count(self, told: object, *, final: bool = True, whole: bool = False) -> None:
+        """Takes the vendor's usage object, after the text that came with it.
+
+        `final`: the output in it is no first guess. `whole`: see Figures.take.
+        """
+        counted = self.figures.take(told, whole=whole)
+        if final and counted and (counted & self.WRITTEN or not self._output_bytes):
+            self._counted_bytes = self._output_bytes
+
     def report(self) -> UsageReport:
         """The usage as the vendor counted it, or an estimate at four bytes a token where it did not."""
         usage = self.usage()
-        if not self.counted:
+        if not self._is_exact(usage):
             output = max(usage.output, -(-self._output_bytes // BYTES_PER_TOKEN))
-            asked = usage if usage.total_input else Usage(input=self._estimated_input())
-            usage = dataclasses.replace(asked, output=output, reasoning=usage.reasoning, estimated=True)
-        return UsageReport(usage, dict(self.raw))
+            asked = usage.input if usage.total_input else self._estimated_input()
+            usage = dataclasses.replace(usage, input=asked, output=output, estimated=True)
+        return UsageReport(usage, dict(self.figures.raw))
+
+    def _is_exact(self, usage: Usage) -> bool:
+        """The answer is over, and was counted after its last word: some endpoints count in every chunk."""
+        over = self._over or self.stop is not None or self.fault is not None
+        counted = over and self._counted_bytes == self._output_bytes
+        return counted and self.has_input(usage) and not usage.estimated and not self.figures.doubted
+
+    def broken_off(self, error: object) -> None:
+        """Takes the vendor's error event: nothing follows, and what was counted by now is what it counts."""
+        self.fault, self.ended = failures.from_event(error, self.provider, self.request.model), True
 
     def failure(self, reason: Reason) -> AichatError:
         """The error for `reason`."""
@@ -93,7 +125,7 @@ class AnswerReader(ABC):
         text = self._cleaned(text)
         if not text:
             return ()
-        self._answered = True
+        self._answered = self._answered or not is_blank(text)
         return (TextDelta(text),)
 
     def reasoning(self, text: str) -> tuple[ProviderEvent, ...]:
@@ -102,17 +134,8 @@ class AnswerReader(ABC):
         return (ReasoningDelta(text),) if text else ()
 
     def _cleaned(self, text: str) -> str:
-        if "\0" in text:
-            text = text.replace("\0", "")
-        if text.isascii():
-            self._output_bytes += len(text)
-            return text
-        try:
-            self._output_bytes += len(text.encode())
-        except UnicodeEncodeError:
-            # Pairs that arrived as two halves are joined; a half that stands alone becomes U+FFFD.
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            self._output_bytes += len(text.encode())
+        text = storable(text)
+        self._output_bytes += len(text) if text.isascii() else len(text.encode())
         return text
 
     def _estimated_input(self) -> int:

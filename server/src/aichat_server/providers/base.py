@@ -23,6 +23,8 @@ class ProviderConfig:
     """Longest wait for a connection."""
     stall_seconds: float = 60.0
     """Longest silence, before the first byte of an answer and between any two later ones."""
+    reasoning_stall_seconds: float = 600.0
+    """The same of a model that reasons, which may do so without a word."""
     openai_compatible: bool = False
     """An endpoint of any name that speaks OpenAI's Chat Completions; it needs a `base_url`."""
 

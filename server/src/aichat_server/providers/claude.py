@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 import anthropic
@@ -13,12 +13,14 @@ from anthropic.types import MessageParam, OutputConfigParam, ThinkingConfigParam
 from anthropic.types.message_create_params import MessageCreateParamsStreaming
 
 from aichat_server.domain.chat import ProviderRequest, ReasoningEffort
-from aichat_server.domain.conversations import Role, text_of
+from aichat_server.domain.conversations import Role
+from aichat_server.domain.errors import Reason
 from aichat_server.domain.events import ProviderEvent, StopReason
 from aichat_server.domain.usage import Usage
-from aichat_server.providers import failures
+from aichat_server.providers import prompt
 from aichat_server.providers.answer import AnswerReader, decoded
 from aichat_server.providers.base import ProviderConfig
+from aichat_server.providers.figures import Path
 from aichat_server.providers.raw import RawStreamProvider
 from aichat_server.providers.transport import body_of
 
@@ -29,6 +31,7 @@ THINKS_BETWEEN_TOOLS = ("claude-sonnet-5-5",)
 THINKS_BY_DEFAULT = ("claude-opus-5", "claude-sonnet-5", "claude-haiku-5", *ALWAYS_THINKS)
 
 STOPS = {
+    "end_turn": StopReason.END_TURN,
     "max_tokens": StopReason.MAX_TOKENS,
     "model_context_window_exceeded": StopReason.MAX_TOKENS,
     "stop_sequence": StopReason.STOP_SEQUENCE,
@@ -56,25 +59,37 @@ class ClaudeProvider(RawStreamProvider):
 class ClaudeReader(AnswerReader):
     """Reads the events of a message."""
 
+    FIGURES: ClassVar[Mapping[str, Path]] = {
+        "input": ("input_tokens",),
+        "cache_read": ("cache_read_input_tokens",),
+        "cache_write": ("cache_creation_input_tokens",),
+        "cache_write_5m": ("cache_creation", "ephemeral_5m_input_tokens"),
+        "cache_write_1h": ("cache_creation", "ephemeral_1h_input_tokens"),
+        "output": ("output_tokens",),
+        "reasoning": ("output_tokens_details", "thinking_tokens"),
+        "searches": ("server_tool_use", "web_search_requests"),
+    }
+
+    WRITTEN: ClassVar[frozenset[str]] = frozenset({"output"})
+
     def event(self, data: bytes) -> tuple[ProviderEvent, ...]:
         """See AnswerReader.event."""
         event = decoded(_EVENTS, data)
         delta = event.delta
         if event.type == "content_block_delta" and delta is not None:
             if delta.type == "text_delta":
-                return self.text(delta.text)
-            return self.reasoning(delta.thinking) if delta.type == "thinking_delta" else ()
+                return self.text(delta.text or "")
+            return self.reasoning(delta.thinking or "") if delta.type == "thinking_delta" else ()
         if event.type == "message_start" and event.message is not None:
-            self._count(event.message.usage)
+            self.count(event.message.usage, final=False)
             return (self.report(),)
         if event.type == "message_delta" and delta is not None:
-            self._count(event.usage)
-            self.counted = event.usage is not None
+            self.count(event.usage)
             self._end(delta.stop_reason)
         elif event.type == "message_stop":
             self.ended = True
         elif event.type == "error":
-            raise failures.from_event(event.error, self.provider, self.request.model)
+            self.broken_off(event.error)
         return ()
 
     def usage(self) -> Usage:
@@ -83,46 +98,43 @@ class ClaudeReader(AnswerReader):
         Only the beginning tells for how long the cache was written to; what is written later is of the shorter kind,
         which is what is written unasked.
         """
-        details = self.raw.get("output_tokens_details") or {}
-        written, lasting = self.raw.get("cache_creation_input_tokens", 0), self.raw.get("cache_creation") or {}
-        written_1h = min(lasting.get("ephemeral_1h_input_tokens") or 0, written)
-        tools = self.raw.get("server_tool_use") or {}
+        told = self.figures
+        written = told["cache_write"] or told["cache_write_5m"] + told["cache_write_1h"]
+        written_1h = min(told["cache_write_1h"], written)
         return Usage(
-            input=self.raw.get("input_tokens", 0),
-            cache_read=self.raw.get("cache_read_input_tokens", 0),
+            input=told["input"],
+            cache_read=told["cache_read"],
             cache_write=written - written_1h,
             cache_write_1h=written_1h,
-            output=self.raw.get("output_tokens", 0),
-            reasoning=details.get("thinking_tokens") or 0,
-            web_searches=tools.get("web_search_requests") or 0,
+            output=told["output"],
+            reasoning=told["reasoning"],
+            web_searches=told["searches"],
         )
 
-    def _count(self, usage: dict[str, Any] | None) -> None:
-        # Figures of a later event replace the earlier ones, they are never added.
-        self.raw.update({name: value for name, value in (usage or {}).items() if value is not None})
-
     def _end(self, stop_reason: str | None) -> None:
-        self.refused = stop_reason == "refusal"
-        # Every other reason is about tools, which are not offered.
-        self.stop = STOPS.get(stop_reason or "", StopReason.END_TURN)
+        if stop_reason == "refusal":
+            self.fault = self.failure(Reason.ANSWER_REFUSED)
+        elif stop_reason:
+            # All others are about a turn that would go on: with tools, which are not offered, or in another request.
+            self.stop = STOPS.get(stop_reason, StopReason.OTHER)
 
 
 class _Delta(msgspec.Struct):
     type: str = ""
-    text: str = ""
-    thinking: str = ""
+    text: str | None = None
+    thinking: str | None = None
     stop_reason: str | None = None
 
 
 class _Message(msgspec.Struct):
-    usage: dict[str, Any] | None = None
+    usage: Any = None
 
 
 class _Event(msgspec.Struct):
     type: str
     delta: _Delta | None = None
     message: _Message | None = None
-    usage: dict[str, Any] | None = None
+    usage: Any = None
     error: Any = None
 
 
@@ -136,8 +148,8 @@ def _params(request: ProviderRequest) -> MessageCreateParamsStreaming:
         "messages": _messages(request),
         "stream": True,
     }
-    if request.system_prompt:
-        params["system"] = request.system_prompt
+    if system := prompt.system_prompt(request):
+        params["system"] = system
     if request.stop:
         params["stop_sequences"] = list(request.stop)
     if thinking := _thinking(request):
@@ -149,12 +161,11 @@ def _params(request: ProviderRequest) -> MessageCreateParamsStreaming:
 
 def _messages(request: ProviderRequest) -> list[MessageParam]:
     messages: list[MessageParam] = []
-    for message in request.messages:
-        if text := text_of(message.parts):
-            if message.role is Role.USER:
-                messages.append({"role": "user", "content": text})
-            else:
-                messages.append({"role": "assistant", "content": text})
+    for message in prompt.said(request):
+        if message.role is Role.USER:
+            messages.append({"role": "user", "content": message.text})
+        else:
+            messages.append({"role": "assistant", "content": message.text})
     return messages
 
 

@@ -13,6 +13,8 @@ import openai
 from google.genai import errors as genai
 
 from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.retry import UnexplainedError
+from aichat_server.providers.accounts import is_about_account
 from aichat_server.providers.sse import BrokenStreamError
 
 LONGEST_DETAIL = 500
@@ -46,9 +48,6 @@ STATUSES = {
 
 # The names that errors go by inside a stream: Anthropic's types, OpenAI's types and codes, Gemini's statuses.
 NAMES = {
-    "authentication_error": Reason.PROVIDER_CREDENTIALS_REJECTED,
-    "billing_error": Reason.PROVIDER_CREDENTIALS_REJECTED,
-    "permission_error": Reason.PROVIDER_CREDENTIALS_REJECTED,
     "not_found_error": Reason.PROVIDER_MODEL_MISSING,
     "invalid_request_error": Reason.PROVIDER_REQUEST_REJECTED,
     "request_too_large": Reason.PROVIDER_REQUEST_REJECTED,
@@ -56,14 +55,14 @@ NAMES = {
     "overloaded_error": Reason.PROVIDER_OVERLOADED,
     "timeout_error": Reason.PROVIDER_TIMEOUT,
     "rate_limit_exceeded": Reason.PROVIDER_RATE_LIMITED,
-    "insufficient_quota": Reason.PROVIDER_RATE_LIMITED,
+    "api_error": Reason.PROVIDER_UNAVAILABLE,
+    "server_error": Reason.PROVIDER_UNAVAILABLE,
     "service_unavailable_error": Reason.PROVIDER_OVERLOADED,
     "content_filter": Reason.ANSWER_REFUSED,
-    "UNAUTHENTICATED": Reason.PROVIDER_CREDENTIALS_REJECTED,
-    "PERMISSION_DENIED": Reason.PROVIDER_CREDENTIALS_REJECTED,
     "NOT_FOUND": Reason.PROVIDER_MODEL_MISSING,
     "INVALID_ARGUMENT": Reason.PROVIDER_REQUEST_REJECTED,
     "RESOURCE_EXHAUSTED": Reason.PROVIDER_RATE_LIMITED,
+    "INTERNAL": Reason.PROVIDER_UNAVAILABLE,
     "UNAVAILABLE": Reason.PROVIDER_OVERLOADED,
     "DEADLINE_EXCEEDED": Reason.PROVIDER_TIMEOUT,
 }
@@ -74,7 +73,19 @@ SDK_ERRORS = (anthropic.AnthropicError, openai.OpenAIError, genai.APIError)
 VENDOR_ERRORS = (*SDK_ERRORS, aiohttp.ClientError, OSError, BrokenStreamError)
 """All that a vendor, or the way to it, can fail with."""
 
+_SAID_BETTER = frozenset({Reason.PROVIDER_CREDENTIALS_REJECTED, Reason.ANSWER_REFUSED})
+"""What a body may say of a refusal that its status does not: Anthropic and Google refuse accounts by 400."""
+
 _NUMBER = re.compile(r"\d{1,9}(\.\d+)?")
+
+# What vendors weave into their messages that is between them and the operator.
+_PRIVATE = re.compile(
+    r"\b(?:https?://|www\.)\S+"
+    r"|\b(?:sk|pk|rk|ak|org|proj|user|key|req|acct|gsk|xai|pplx)[-_](?=[\w*.-]*[0-9*])[\w*.-]{6,}"
+    r"|\b(?:AIza|ya29|eyJ)[\w*.-]{8,}"
+    r"|(?<=\bBearer )\S+"
+    r"|\b[\w.+-]+@[\w-]+\.[\w.]+"
+)
 
 
 def failure(
@@ -83,7 +94,7 @@ def failure(
     """The error for `reason`; `detail` is the vendor's own message, shown where it helps to mend the request."""
     message = MESSAGES[reason].format(provider=provider, model=model)
     if detail and reason is Reason.PROVIDER_REQUEST_REJECTED:
-        message += ": " + detail.replace("\0", "")[:LONGEST_DETAIL]
+        message += ": " + shown(detail)
     metadata = {"provider": provider}
     if reason is Reason.PROVIDER_MODEL_MISSING:
         metadata["model"] = model
@@ -93,12 +104,14 @@ def failure(
 def from_event(error: object, provider: str, model: str) -> AichatError:
     """The error that a vendor sent as an event inside its stream."""
     told = error if isinstance(error, Mapping) else {}
-    names = [told.get(key) for key in ("code", "type", "status")]
-    reason = next((NAMES[name] for name in names if isinstance(name, str) and name in NAMES), None)
+    reason = _named(told)
     if reason is None:
-        status = told.get("code")
-        reason = from_status(status) if isinstance(status, int) else Reason.PROVIDER_UNAVAILABLE
-    return failure(reason, provider, model, detail=_message(told), retry_after=_retry_info(told))
+        status = _number(told.get("code"))
+        reason = from_status(status) if status is not None else None
+    failed = failure(
+        reason or Reason.PROVIDER_UNAVAILABLE, provider, model, detail=_message(told), retry_after=_retry_info(told)
+    )
+    return failed if reason is not None else UnexplainedError(failed.reason, failed.message, metadata=failed.metadata)
 
 
 def from_status(status: int) -> Reason:
@@ -119,18 +132,45 @@ def from_exception(error: Exception, provider: str, model: str, *, begun: bool) 
     return failure(Reason.PROVIDER_STREAM_BROKEN if begun else Reason.PROVIDER_UNAVAILABLE, provider, model)
 
 
+def shown(detail: str) -> str:
+    """A vendor's words as a caller may read them: no addresses, nothing that looks like a key or an account's name,
+    and no character that cannot be stored.
+    """
+    clean = detail[: 2 * LONGEST_DETAIL].replace("\0", "").encode(errors="replace").decode()
+    return _PRIVATE.sub("[…]", clean)[:LONGEST_DETAIL]
+
+
 def _from_response(status: int, body: object, headers: Mapping[str, str], provider: str, model: str) -> AichatError:
     told = body if isinstance(body, Mapping) else {}
     inner = told.get("error")
     error: Mapping[str, object] = inner if isinstance(inner, Mapping) else told
     reason = from_status(status)
-    if any(detail.get("reason") == "API_KEY_INVALID" for detail in _details(error)):
-        # Gemini's way to say 401.
-        reason = Reason.PROVIDER_CREDENTIALS_REJECTED
+    if status < 500 and _named(error) in _SAID_BETTER:
+        reason = _named(error) or reason
     wait = _retry_after(headers)
     return failure(
         reason, provider, model, detail=_message(error), retry_after=_retry_info(error) if wait is None else wait
     )
+
+
+def _named(error: Mapping[str, object]) -> Reason | None:
+    """The reason that an error's names and words tell; None if they tell none that is known."""
+    names = [error.get(key) for key in ("code", "type", "status")]
+    reasons = [detail.get("reason") for detail in _details(error)]
+    # Google's rate limits have the words of an empty account, and a wait.
+    if is_about_account([*names, *reasons], "" if _retry_info(error) is not None else _message(error)):
+        return Reason.PROVIDER_CREDENTIALS_REJECTED
+    if isinstance(metadata := error.get("metadata"), Mapping) and "flagged_input" in metadata:
+        # OpenRouter's way to say that the message was moderated, by 403.
+        return Reason.ANSWER_REFUSED
+    return next((NAMES[name] for name in names if isinstance(name, str) and name in NAMES), None)
+
+
+def _number(code: object) -> int | None:
+    """An HTTP status that stands for a name, which some write as text."""
+    if isinstance(code, str) and re.fullmatch("[1-5][0-9][0-9]", code):
+        return int(code)
+    return code if isinstance(code, int) and not isinstance(code, bool) else None
 
 
 def _message(error: Mapping[str, object]) -> str:
@@ -159,5 +199,5 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         date = email.utils.parsedate_to_datetime(headers.get("retry-after", ""))
         return max((date - datetime.now(UTC)).total_seconds(), 0.0)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None

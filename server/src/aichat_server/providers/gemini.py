@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from itertools import groupby
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 import msgspec
@@ -13,12 +12,14 @@ from google import genai
 from google.genai import types
 
 from aichat_server.domain.chat import ProviderRequest, ReasoningEffort
-from aichat_server.domain.conversations import Role, text_of
+from aichat_server.domain.conversations import Role
+from aichat_server.domain.errors import Reason
 from aichat_server.domain.events import ProviderEvent, StopReason
 from aichat_server.domain.usage import Usage
-from aichat_server.providers import failures
+from aichat_server.providers import prompt
 from aichat_server.providers.answer import AnswerReader, decoded
 from aichat_server.providers.base import ProviderConfig
+from aichat_server.providers.figures import Path
 from aichat_server.providers.raw import RawStreamProvider
 from aichat_server.providers.transport import claimed_body
 
@@ -43,6 +44,9 @@ REFUSALS = {
     "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "ESCALATION", "IMAGE_SAFETY",
     "MODEL_ARMOR",
 }  # fmt: skip
+# The answer broke off in the middle, or at a call of tools that are not offered.
+FAULTS = ("MALFORMED_", "UNEXPECTED_", "TOO_MANY_")
+UNSAID = "FINISH_REASON_UNSPECIFIED"
 
 
 class GeminiProvider(RawStreamProvider):
@@ -72,46 +76,72 @@ class GeminiProvider(RawStreamProvider):
 class GeminiReader(AnswerReader):
     """Reads the chunks of a response."""
 
+    FIGURES: ClassVar[Mapping[str, Path]] = {
+        "prompt": ("promptTokenCount",),
+        "tools": ("toolUsePromptTokenCount",),
+        "cached": ("cachedContentTokenCount",),
+        "output": ("candidatesTokenCount",),
+        "thoughts": ("thoughtsTokenCount",),
+        "total": ("totalTokenCount",),
+    }
+
+    WRITTEN: ClassVar[frozenset[str]] = frozenset({"output", "thoughts"})
+
     def event(self, data: bytes) -> tuple[ProviderEvent, ...]:
         """See AnswerReader.event."""
         chunk = decoded(_CHUNKS, data)
-        if chunk.error is not None:
-            raise failures.from_event(chunk.error, self.provider, self.request.model)
-        events: tuple[ProviderEvent, ...] = ()
-        if chunk.usage:
-            # Each chunk repeats the whole usage; the first is worth a report, the last one counts.
-            first, self.raw = not self.raw, chunk.usage
-            events = (self.report(),) if first else ()
+        events = self._candidate(chunk.candidates[0]) if chunk.candidates else ()
         if chunk.feedback and chunk.feedback.block_reason:
             # Nothing follows what was blocked.
-            self.refused, self.counted = True, bool(self.raw)
-        return events + self._candidate(chunk.candidates[0]) if chunk.candidates else events
+            self.fault = self.failure(Reason.ANSWER_REFUSED)
+        # Each chunk repeats the whole usage; the first is worth a report, the last one counts.
+        known = bool(self.figures)
+        self.count(chunk.usage, whole=True)
+        if self.figures and not known:
+            events = (self.report(), *events)
+        if chunk.error is not None:
+            self.broken_off(chunk.error)
+        return events
 
     def usage(self) -> Usage:
         """Cached tokens are a part of Gemini's prompt; thoughts and tools' results stand beside their kind."""
-        cached, thoughts = self.raw.get("cachedContentTokenCount", 0), self.raw.get("thoughtsTokenCount", 0)
-        asked = self.raw.get("promptTokenCount", 0) + self.raw.get("toolUsePromptTokenCount", 0)
+        told = self.figures
+        asked, answer, thoughts = told["prompt"] + told["tools"], told["output"], told["thoughts"]
+        cached = min(told["cached"], asked)
+        # Where the answer itself was not counted, the whole may have been.
+        uncounted = 0 if answer else max(told["total"] - asked - thoughts, 0)
         return Usage(
-            input=max(asked - cached, 0),
+            input=asked - cached,
             cache_read=cached,
-            output=self.raw.get("candidatesTokenCount", 0) + thoughts,
+            output=answer + uncounted + thoughts,
             reasoning=thoughts,
+            estimated=cached < told["cached"] or uncounted > 0,
         )
+
+    def has_input(self, usage: Usage) -> bool:
+        """Google leaves out what is 0; some of its prompts are said to be, files alone."""
+        return usage.total_input > 0 or "prompt" not in self.figures
 
     def _candidate(self, candidate: _Candidate) -> tuple[ProviderEvent, ...]:
         events: tuple[ProviderEvent, ...] = ()
         for part in (candidate.content.parts if candidate.content else None) or ():
-            events += self.reasoning(part.text) if part.thought else self.text(part.text)
-        if candidate.finish is not None:
-            self.refused = self.refused or candidate.finish in REFUSALS
-            self.stop = STOPS.get(candidate.finish, StopReason.END_TURN)
-            self.counted = bool(self.raw)
+            events += self.reasoning(part.text or "") if part.thought else self.text(part.text or "")
+        if candidate.finish and candidate.finish != UNSAID:
+            self._end(candidate.finish)
         return events
+
+    def _end(self, reason: str) -> None:
+        if reason in REFUSALS:
+            self.fault = self.failure(Reason.ANSWER_REFUSED)
+        elif reason.startswith(FAULTS):
+            self.fault = self.failure(Reason.PROVIDER_STREAM_BROKEN)
+        else:
+            self.stop = STOPS.get(reason, StopReason.OTHER)
 
 
 class _Part(msgspec.Struct):
-    text: str = ""
-    thought: bool = False
+    text: str | None = None
+    thought: bool | None = None
 
 
 class _Content(msgspec.Struct):
@@ -129,7 +159,7 @@ class _Feedback(msgspec.Struct):
 
 class _Chunk(msgspec.Struct):
     candidates: list[_Candidate] | None = None
-    usage: dict[str, Any] | None = msgspec.field(default=None, name="usageMetadata")
+    usage: Any = msgspec.field(default=None, name="usageMetadata")
     feedback: _Feedback | None = msgspec.field(default=None, name="promptFeedback")
     error: Any = None
 
@@ -138,12 +168,10 @@ _CHUNKS = msgspec.json.Decoder(_Chunk)
 
 
 def _contents(request: ProviderRequest) -> list[types.Content]:
-    contents = []
-    for role, messages in groupby(request.messages, lambda message: message.role):
-        texts = [text for message in messages if (text := text_of(message.parts))]
-        if texts:
-            contents.append(types.Content(role=ROLES[role], parts=[types.Part(text=text) for text in texts]))
-    return contents
+    return [
+        types.Content(role=ROLES[message.role], parts=[types.Part(text=message.text)])
+        for message in prompt.said(request)
+    ]
 
 
 def _config(request: ProviderRequest) -> types.GenerateContentConfig:
@@ -151,7 +179,7 @@ def _config(request: ProviderRequest) -> types.GenerateContentConfig:
         max_output_tokens=request.max_output_tokens,
         temperature=request.temperature,
         stop_sequences=list(request.stop) or None,
-        system_instruction=request.system_prompt or None,
+        system_instruction=prompt.system_prompt(request),
         thinking_config=_thinking(request),
         automatic_continuation=False,
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 import msgspec
@@ -13,19 +13,37 @@ from openai.types.chat import ChatCompletionMessageParam
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 
 from aichat_server.domain.chat import ProviderRequest, ReasoningEffort
-from aichat_server.domain.conversations import Role, text_of
+from aichat_server.domain.conversations import Role
+from aichat_server.domain.errors import Reason
 from aichat_server.domain.events import ProviderEvent, StopReason
 from aichat_server.domain.usage import Usage
-from aichat_server.providers import failures
+from aichat_server.providers import prompt
 from aichat_server.providers.answer import AnswerReader, decoded
 from aichat_server.providers.base import ProviderConfig
+from aichat_server.providers.figures import Path
 from aichat_server.providers.raw import RawStreamProvider
 from aichat_server.providers.transport import body_of
 
 # The models that can leave reasoning out altogether; the least that the others take is "low".
 MAY_NOT_REASON = ("gpt-5.", "gpt-6-luna", "gpt-6-sol", "gpt-6.1-terra")
 
-STOPS = {"length": StopReason.MAX_TOKENS}
+STOPS = {
+    "stop": StopReason.END_TURN,
+    # Hugging Face's servers, and Together's.
+    "eos_token": StopReason.END_TURN,
+    "eos": StopReason.END_TURN,
+    "stop_sequence": StopReason.STOP_SEQUENCE,
+    "length": StopReason.MAX_TOKENS,
+    # Mistral's, where the model's own limit was reached.
+    "model_length": StopReason.MAX_TOKENS,
+}
+FAULTS = {
+    "content_filter": Reason.ANSWER_REFUSED,
+    # Mistral's and OpenRouter's, vLLM's, and DeepSeek's for want of room.
+    "error": Reason.PROVIDER_STREAM_BROKEN,
+    "abort": Reason.PROVIDER_STREAM_BROKEN,
+    "insufficient_system_resource": Reason.PROVIDER_OVERLOADED,
+}
 
 
 class OpenAIProvider(RawStreamProvider):
@@ -53,53 +71,113 @@ class OpenAIProvider(RawStreamProvider):
 class OpenAIReader(AnswerReader):
     """Reads the chunks of a completion."""
 
+    FIGURES: ClassVar[Mapping[str, Path]] = {
+        "prompt": ("prompt_tokens",),
+        "cached": ("prompt_tokens_details", "cached_tokens"),
+        # DeepSeek's name for it, and Moonshot's.
+        "cache_hits": ("prompt_cache_hit_tokens",),
+        "cached_beside": ("cached_tokens",),
+        "cache_write": ("prompt_tokens_details", "cache_write_tokens"),
+        "output": ("completion_tokens",),
+        "reasoning": ("completion_tokens_details", "reasoning_tokens"),
+        # Perplexity's.
+        "reasoning_beside": ("reasoning_tokens",),
+        "total": ("total_tokens",),
+    }
+    WRITTEN: ClassVar[frozenset[str]] = frozenset({"output", "reasoning", "reasoning_beside"})
+
     def event(self, data: bytes) -> tuple[ProviderEvent, ...]:
         """See AnswerReader.event."""
-        if data == b"[DONE]":
+        if self.ended:
+            return ()
+        if data.strip() == b"[DONE]":
             self.ended = True
+            if self.stop is None and self._answered:
+                # Snowflake, and others, say so by this alone.
+                self.stop = StopReason.END_TURN
             return ()
         chunk = decoded(_CHUNKS, data)
-        if chunk.error is not None:
-            raise failures.from_event(chunk.error, self.provider, self.request.model)
-        if chunk.usage is not None:
-            self.raw = chunk.usage
         events = self._choice(chunk.choices[0]) if chunk.choices else ()
-        # Some endpoints count on in every chunk: what they say before the end is not the whole.
-        self.counted = self.counted or (chunk.usage is not None and self.stop is not None)
+        self.count(chunk.usage)
+        if chunk.error:
+            self.broken_off(chunk.error)
         return events
 
     def usage(self) -> Usage:
         """Cached tokens are a part of OpenAI's input, and reasoning is a part of its output."""
-        asked = self.raw.get("prompt_tokens_details") or {}
-        answered = self.raw.get("completion_tokens_details") or {}
-        read, written = asked.get("cached_tokens") or 0, asked.get("cache_write_tokens") or 0
+        told = self.figures
+        prompt, reasoning = told["prompt"], told["reasoning"] or told["reasoning_beside"]
+        hits = told["cached"] or told["cache_hits"] or told["cached_beside"]
+        read = min(hits, prompt)
+        written = min(told["cache_write"], prompt - read)
+        output, is_told = self._output()
         return Usage(
-            input=max((self.raw.get("prompt_tokens") or 0) - read - written, 0),
+            input=prompt - read - written,
             cache_read=read,
             cache_write=written,
-            output=self.raw.get("completion_tokens") or 0,
-            reasoning=answered.get("reasoning_tokens") or 0,
+            output=output,
+            reasoning=reasoning,
+            estimated=not is_told or read + written < hits + told["cache_write"],
         )
 
     def _choice(self, choice: _Choice) -> tuple[ProviderEvent, ...]:
-        if choice.finish_reason is not None:
-            self.refused = self.refused or choice.finish_reason == "content_filter"
-            self.stop = STOPS.get(choice.finish_reason, StopReason.END_TURN)
-        return self._delta(choice.delta) if choice.delta is not None else ()
+        events = self._delta(choice.delta) if choice.delta is not None else ()
+        if reason := choice.finish_reason:
+            if reason in FAULTS:
+                self.fault = self.failure(FAULTS[reason])
+            else:
+                # What is not known is not taken for whole; a call of tools, which are not offered, is not either.
+                self.stop = STOPS.get(reason, StopReason.OTHER)
+        return events
 
     def _delta(self, delta: _Delta) -> tuple[ProviderEvent, ...]:
         if delta.refusal:
-            self.refused = True
-        reasoning = delta.reasoning_content or delta.reasoning
-        thought = self.reasoning(reasoning) if isinstance(reasoning, str) else ()
-        return thought + self.text(delta.content) if delta.content else thought
+            self.fault = self.failure(Reason.ANSWER_REFUSED)
+        thought = delta.reasoning_content or delta.reasoning
+        events = self.reasoning(thought) if isinstance(thought, str) else ()
+        if isinstance(delta.content, str):
+            return events + self.text(delta.content)
+        for block in delta.content if isinstance(delta.content, list) else ():
+            events += self._block(block)
+        return events
+
+    def _block(self, block: object) -> tuple[ProviderEvent, ...]:
+        """One of the blocks that Mistral's content is made of: text, thinking, or what there is no word of."""
+        told = block if isinstance(block, Mapping) else {}
+        return self.reasoning(_text(told.get("thinking"))) + self.text(_text(told.get("text")))
+
+    def _output(self) -> tuple[int, bool]:
+        """All output tokens, and whether the vendor told them.
+
+        Reasoning is a part of the completion; at xAI it stands beside, and the total says so. Gemini's endpoint of this
+        kind counts its thoughts in the total alone, which is believed as far as the answer may be that long.
+        """
+        told = self.figures
+        completion, reasoning = told["output"], told["reasoning"] or told["reasoning_beside"]
+        rest = told["total"] - told["prompt"] if told["prompt"] else 0
+        if rest > completion and rest == completion + reasoning:
+            return rest, bool(completion) or not self._answered
+        if rest <= 0 and reasoning > completion:
+            return completion + reasoning, False
+        if completion < rest <= completion + self.request.max_output_tokens:
+            return rest, False
+        return completion, True
+
+
+def _text(content: object) -> str:
+    """The text of a block: a string, or text blocks again."""
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list) else ()
+    texts = (block.get("text") for block in blocks if isinstance(block, Mapping))
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 class _Delta(msgspec.Struct):
-    content: str | None = None
+    content: Any = None
     refusal: str | None = None
     # Compatible endpoints show reasoning under one of these names.
-    reasoning_content: str | None = None
+    reasoning_content: Any = None
     reasoning: Any = None
 
 
@@ -110,7 +188,7 @@ class _Choice(msgspec.Struct):
 
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
-    usage: dict[str, Any] | None = None
+    usage: Any = None
     error: Any = None
 
 
@@ -137,14 +215,13 @@ def _params(request: ProviderRequest, *, compatible: bool) -> CompletionCreatePa
 
 def _messages(request: ProviderRequest) -> list[ChatCompletionMessageParam]:
     messages: list[ChatCompletionMessageParam] = []
-    if request.system_prompt:
-        messages.append({"role": "system", "content": request.system_prompt})
-    for message in request.messages:
-        if text := text_of(message.parts):
-            if message.role is Role.USER:
-                messages.append({"role": "user", "content": text})
-            else:
-                messages.append({"role": "assistant", "content": text})
+    if system := prompt.system_prompt(request):
+        messages.append({"role": "system", "content": system})
+    for message in prompt.said(request):
+        if message.role is Role.USER:
+            messages.append({"role": "user", "content": message.text})
+        else:
+            messages.append({"role": "assistant", "content": message.text})
     return messages
 
 

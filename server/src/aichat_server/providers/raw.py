@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import aiohttp
 import httpx2
@@ -16,10 +16,12 @@ from aichat_server.domain.events import ProviderEvent
 from aichat_server.providers import failures
 from aichat_server.providers.answer import AnswerReader
 from aichat_server.providers.base import BaseAIProvider, ProviderConfig
-from aichat_server.providers.transport import AiohttpTransport
+from aichat_server.providers.transport import AiohttpTransport, silent_for
 
-# How long the end of a body may lag behind the end of its answer for the connection to be kept.
+# How long the end of a body may lag behind the end of its answer for the connection to be kept; and how long there may
+# be more before that, since some bring a second message along.
 _LAG_SECONDS = 0.25
+_MORE_SECONDS = 5.0
 
 
 class RawStreamProvider(BaseAIProvider):
@@ -28,6 +30,8 @@ class RawStreamProvider(BaseAIProvider):
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config)
         transport = AiohttpTransport(connect_seconds=config.connect_seconds, stall_seconds=config.stall_seconds)
+        self._stall_seconds = config.stall_seconds
+        self._reasoning_stall_seconds = config.reasoning_stall_seconds
         self._http = httpx2.AsyncClient(transport=transport, trust_env=False)
 
     @abstractmethod
@@ -42,16 +46,16 @@ class RawStreamProvider(BaseAIProvider):
         """See BaseAIProvider.stream."""
         reader = self._reader(request)
         try:
-            async with self._open(request) as body:
+            async with AsyncExitStack() as stack:
+                with silent_for(self._reasoning_stall_seconds if request.reasons else self._stall_seconds):
+                    body = await stack.enter_async_context(self._open(request))
                 reader.begun = True
-                while chunk := await body.readany():
+                pieces = _Pieces(body, reader)
+                while chunk := await pieces.next():
                     for event in reader.read(chunk):
                         yield event
-                    if reader.ended:
-                        break
                 for event in reader.finish():
                     yield event
-                await _drain(body)
         except (AichatError, *failures.VENDOR_ERRORS) as error:
             if reader.used:
                 yield reader.report()
@@ -64,8 +68,22 @@ class RawStreamProvider(BaseAIProvider):
         await self._http.aclose()
 
 
-async def _drain(body: aiohttp.StreamReader) -> None:
-    with suppress(TimeoutError, aiohttp.ClientError):
-        async with asyncio.timeout(_LAG_SECONDS):
-            while not body.at_eof():
-                await body.readany()
+class _Pieces:
+    """The body of an answer, piece by piece; behind the answer's end only what comes at once."""
+
+    def __init__(self, body: aiohttp.StreamReader, reader: AnswerReader) -> None:
+        self._body = body
+        self._reader = reader
+        self._last: float | None = None
+
+    async def next(self) -> bytes:
+        """The next piece; empty at the end."""
+        if not self._reader.ended:
+            return await self._body.readany()
+        now = asyncio.get_running_loop().time()
+        self._last = self._last or now + _MORE_SECONDS
+        try:
+            async with asyncio.timeout(min(_LAG_SECONDS, self._last - now)):
+                return await self._body.readany()
+        except (TimeoutError, aiohttp.ClientError):
+            return b""

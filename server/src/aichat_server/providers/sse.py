@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 MAX_EVENT_BYTES = 1 << 20
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class BrokenStreamError(Exception):
@@ -12,23 +13,29 @@ class BrokenStreamError(Exception):
 class SseDecoder:
     """Gives the data of each event that is whole, however the bytes were cut; a stream's own, not for sharing.
 
-    Takes LF and CRLF, joins several `data` lines by LF, and drops comments and every other field: all vendors repeat
-    the event's name inside its data.
+    Takes LF, CRLF and CR, joins several `data` lines by LF, and drops one byte order mark in front, comments and every
+    other field: all vendors repeat the event's name inside its data.
     """
 
-    __slots__ = ("_rest",)
+    __slots__ = ("_begun", "_rest")
 
     def __init__(self) -> None:
         self._rest = b""
+        self._begun = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The events that `chunk` completes; BrokenStreamError if one is larger than MAX_EVENT_BYTES."""
         buffer = self._rest + chunk if self._rest else chunk
+        if not self._begun:
+            if len(buffer) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(buffer):
+                self._rest = buffer
+                return []
+            self._begun, buffer = True, buffer.removeprefix(_BYTE_ORDER_MARK)
         held = b""
         if b"\r" in buffer:
             if buffer.endswith(b"\r"):
                 buffer, held = buffer[:-1], b"\r"
-            buffer = buffer.replace(b"\r\n", b"\n")
+            buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *blocks, rest = buffer.split(b"\n\n")
         if len(buffer) > MAX_EVENT_BYTES and max(map(len, (*blocks, rest))) > MAX_EVENT_BYTES:
             raise BrokenStreamError(f"an event of more than {MAX_EVENT_BYTES} bytes")

@@ -6,26 +6,40 @@ from aiohttp itself, past the layers between: at dozens of deltas a second they 
 
 from __future__ import annotations
 
+import json
+import socket
 import ssl
 import urllib.request
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
 import aiohttp
 import httpx2
 
+from aichat_server.providers.error_bodies import read_error_body
+
 _BODY = "aichat.body"
+# How the body of an error came does not hold for what is passed on of it.
+_OF_THE_BODY = frozenset({b"content-encoding", b"content-length", b"content-type", b"transfer-encoding"})
+# Ways that forget connections do so after minutes of silence, which models may need; and a vendor that has vanished
+# within such a silence is noticed.
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 4}
 
 _claim: ContextVar[list[aiohttp.ClientResponse] | None] = ContextVar("claim", default=None)
+_silence: ContextVar[float | None] = ContextVar("silence", default=None)
 
 
 class AiohttpTransport(httpx2.AsyncBaseTransport):
     """Sends httpx's requests over aiohttp, with as many connections as there are streams, and never twice."""
 
     def __init__(self, *, connect_seconds: float, stall_seconds: float) -> None:
-        """A connection takes `connect_seconds` at most, and no answer is silent for longer than `stall_seconds`."""
-        self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds, sock_read=stall_seconds)
+        """A connection takes `connect_seconds` at most, and no answer is silent for longer than `stall_seconds`.
+
+        `silent_for` allows a single request more.
+        """
+        self._connect_seconds = connect_seconds
+        self._stall_seconds = stall_seconds
         self._ssl: ssl.SSLContext = httpx2.create_ssl_context()
         self._session: aiohttp.ClientSession | None = None
 
@@ -39,12 +53,16 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             headers=request.headers,
             data=request.content,
             allow_redirects=False,
-            timeout=self._timeout,
+            timeout=aiohttp.ClientTimeout(
+                connect=self._connect_seconds, sock_read=_silence.get() or self._stall_seconds
+            ),
         )
+        if not httpx2.codes.is_success(response.status):
+            return await _failed(response)
         claimed = _claim.get()
-        if claimed is not None and response.status == httpx2.codes.OK:
+        if claimed is not None:
             claimed.append(response)
-            return httpx2.Response(response.status)
+            return httpx2.Response(httpx2.codes.OK)
         extensions = {_BODY: response.content}
         return httpx2.Response(
             response.status, headers=response.raw_headers, stream=_Stream(response), extensions=extensions
@@ -58,11 +76,21 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     def _open_session(self) -> aiohttp.ClientSession:
         # Made at the first request, since it belongs to the event loop that is running then.
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, ssl=self._ssl)
+            connector = aiohttp.TCPConnector(limit=0, ssl=self._ssl, socket_factory=_kept_alive)
             # Where a proxy might be, aiohttp looks for it in a thread of its own, at each request.
             proxied = bool(urllib.request.getproxies())
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=proxied)
         return self._session
+
+
+@contextmanager
+def silent_for(seconds: float) -> Iterator[None]:
+    """Requests that are sent within may be answered by a silence of so many seconds, whatever the transport's own."""
+    token = _silence.set(seconds)
+    try:
+        yield
+    finally:
+        _silence.reset(token)
 
 
 def body_of(response: httpx2.Response) -> aiohttp.StreamReader:
@@ -75,7 +103,7 @@ def body_of(response: httpx2.Response) -> aiohttp.StreamReader:
 async def claimed_body(send: Callable[[], Awaitable[AsyncIterator[object]]]) -> AsyncGenerator[aiohttp.StreamReader]:
     """The bytes of what `send` asks for, where its SDK has no raw responses: the SDK itself is shown an empty answer.
 
-    An answer that is no success goes to the SDK whole, which raises what it makes of it.
+    An answer that is no success goes to the SDK, which raises what it makes of it.
     """
     claimed: list[aiohttp.ClientResponse] = []
     try:
@@ -89,6 +117,27 @@ async def claimed_body(send: Callable[[], Awaitable[AsyncIterator[object]]]) -> 
     finally:
         for response in claimed:
             response.close()
+
+
+async def _failed(response: aiohttp.ClientResponse) -> httpx2.Response:
+    try:
+        told = await read_error_body(response)
+    finally:
+        response.close()
+    headers = [(name, value) for name, value in response.raw_headers if name.lower() not in _OF_THE_BODY]
+    return httpx2.Response(response.status, headers=headers, content=json.dumps(told).encode())
+
+
+def _kept_alive(address: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setblocking(False)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        # Not every system has them.
+        if (option := getattr(socket, name, None)) is not None:
+            made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made
 
 
 class _Stream(httpx2.AsyncByteStream):

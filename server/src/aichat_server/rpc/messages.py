@@ -32,6 +32,7 @@ STOP_REASONS: Mapping[StopReason, messages_pb2.StopReason.ValueType] = MappingPr
         StopReason.END_TURN: messages_pb2.STOP_REASON_END_TURN,
         StopReason.MAX_TOKENS: messages_pb2.STOP_REASON_MAX_TOKENS,
         StopReason.STOP_SEQUENCE: messages_pb2.STOP_REASON_STOP_SEQUENCE,
+        StopReason.OTHER: messages_pb2.STOP_REASON_OTHER,
     }
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -10,11 +10,14 @@ from aichat_server.domain.billing import InvoicePage, PaymentMethodState
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.ids import new_id
-from aichat_server.domain.money import NANO_PER_USD
+from aichat_server.domain.invoices import UnpaidInvoice
+from aichat_server.domain.money import NANO_PER_USD, NanoUsd
+from aichat_server.domain.origins import ReturnPages
 from aichat_server.domain.plans import Plan, PlanTerms
-from aichat_server.domain.subscriptions import BillingAccount, Subscription
+from aichat_server.domain.subscriptions import BillingAccount, Subscription, grace_ends
 from aichat_server.gateways.stripe_customers import Offer, StripeCustomers
 from aichat_server.gateways.stripe_invoices import StripeInvoices
+from aichat_server.services.cards import OrganizationCards
 from aichat_server.services.plans import PlanBook
 from aichat_server.services.subscriptions import Subscriptions
 from aichat_server.storage.database import Database, Tenant
@@ -30,6 +33,7 @@ class Payments:
     customers: StripeCustomers
     invoices: StripeInvoices
     subscriptions: Subscriptions
+    cards: OrganizationCards
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,10 @@ class Standing:
     subscription: Subscription | None
     """None if there has been none."""
     grace_ends_at: datetime | None
+    """Until when the plan lasts although it, or its usage, is not paid for."""
     payment_method: PaymentMethodState | None
+    unpaid: tuple[UnpaidInvoice, ...]
+    """For usage, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +75,19 @@ class Billing:
     payments: Payments | None
     """None where no key to a payment provider is known."""
     grace: timedelta
+    pages: ReturnPages | None = None
+    """Where the payment provider's pages may lead back to; None: anywhere."""
+    overage_cap: NanoUsd | None = None
+    """Where a plan does not say; None: none."""
 
     def list_plans(self) -> list[PlanTerms]:
         """The plans at the terms in force, the smallest first."""
-        return [self.plans.current(plan) for plan in Plan]
+        return [self._with_cap(self.plans.current(plan)) for plan in Plan]
+
+    def _with_cap(self, terms: PlanTerms) -> PlanTerms:
+        if terms.hard or terms.overage_cap is not None:
+            return terms
+        return replace(terms, overage_cap=self.overage_cap)
 
     async def get_standing(self, principal: Principal) -> Standing:
         """The organisation's plan and subscription."""
@@ -79,18 +95,20 @@ class Billing:
             plan = await tenant.organizations.plan()
             members = await tenant.organizations.count_members()
             subscription = await tenant.billing.subscription()
-            customer_id = await tenant.billing.customer_id()
-        method = None
-        if customer_id is not None and self.payments is not None:
-            method = await self.payments.customers.payment_method(customer_id)
-        grace_end = subscription.grace_ends_at(self.grace) if subscription else None
-        return Standing(plan, members, subscription, grace_end, method)
+            unpaid = await tenant.unpaid.list()
+        method = await self.payments.cards.find(principal.org_id) if self.payments is not None else None
+        unpaid_since = min((invoice.since for invoice in unpaid), default=None)
+        ends = grace_ends(subscription, unpaid_since, self.grace)
+        return Standing(plan, members, subscription, next(iter(ends), None), method, unpaid)
 
     async def open_checkout(self, principal: Principal, plan_id: str, *, success_url: str, cancel_url: str) -> str:
         """The address of a page on which the organisation subscribes to the plan, with a seat for each member.
 
-        OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_EXISTS or SEATS_EXCEEDED.
+        REQUEST_INVALID for pages that it must not lead to, OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_EXISTS or
+        SEATS_EXCEEDED.
         """
+        if self.pages is not None:
+            self.pages.check(success_url=success_url, cancel_url=cancel_url)
         terms = self._sold(plan_id)
         payments = self._payments()
         organization = await self._organization(principal)
@@ -115,8 +133,10 @@ class Billing:
     async def open_portal(self, principal: Principal, *, return_url: str) -> str:
         """The address of a page on which the organisation looks after cards, subscription and invoices.
 
-        OWNER_REQUIRED or SUBSCRIPTION_MISSING.
+        REQUEST_INVALID for a page that it must not lead to, OWNER_REQUIRED or SUBSCRIPTION_MISSING.
         """
+        if self.pages is not None:
+            self.pages.check(return_url=return_url)
         payments = self._payments()
         organization = await self._organization(principal)
         if organization.account.customer_id is None:
@@ -193,8 +213,8 @@ class Billing:
 
 async def check_owner(tenant: Tenant, principal: Principal) -> None:
     """OWNER_REQUIRED if the caller is not one of the organisation's owners."""
-    if not await tenant.organizations.is_owner(principal.member_id):
-        message = "billing is for the organisation's owners; ask one of them"
+    if principal.acts_as_member or not await tenant.organizations.is_owner(principal.member_id):
+        message = "billing is for the organisation's owners; ask one of them, or use an owner's API key"
         raise AichatError(Reason.OWNER_REQUIRED, message)
 
 

@@ -97,10 +97,11 @@ class Generation:
         announce = asyncio.get_running_loop().call_later(self._announce_seconds, self._announce, plan)
         try:
             failure = await self._generate(plan)
+            await self._settle_somehow(plan, failure)
         finally:
             announce.cancel()
-        self._coalescer.close()
-        await self._settle(plan, failure)
+            # Whatever was raised: who reads must not wait for ever. Only the first close counts.
+            self.journal.close(_failed())
 
     def cancel(self) -> None:
         """Stops reading from the vendor: the answer ends as cancelled. One that has been read to its end does not."""
@@ -136,7 +137,7 @@ class Generation:
             return broken_off
         except Exception:  # noqa: BLE001 — whatever it was, what has arrived must still be stored, and its readers told
             _log.exception("generation failed", generation_id=str(plan.turn.generation_id))
-            return AichatError(Reason.INTERNAL, "the server failed while it wrote the answer; send the message again")
+            return _failed()
         finally:
             self._reading = None
         return None
@@ -176,6 +177,16 @@ class Generation:
             ids = (turn.generation_id, turn.conversation_id, turn.user_message_id, turn.message_id)
             self.journal.append(Started(*ids, plan.model.id, plan.model.provider, plan.upstream.requested.id))
 
+    async def _settle_somehow(self, plan: GenerationPlan, failure: AichatError | None) -> None:
+        try:
+            self._coalescer.close()
+            await self._settle(plan, failure)
+        except Exception:  # noqa: BLE001 — whatever it was, it must not cost the answer
+            _log.exception("generation not ended", generation_id=str(plan.turn.generation_id))
+            # What the vendor counted is the one thing here that we have not made ourselves.
+            self._meter.distrust()
+            await self._settle(plan, failure)
+
     async def _settle(self, plan: GenerationPlan, failure: AichatError | None) -> None:
         end = self._end(plan, failure)
         self._record(end)
@@ -209,7 +220,10 @@ class Generation:
             deltas=self._deltas,
             usage=end.usage,
         )
-        self._observer.generation_ended(ended)
+        try:
+            self._observer.generation_ended(ended)
+        except Exception:  # noqa: BLE001 — figures must not cost an answer
+            _log.exception("generation not counted", generation_id=str(end.generation_id))
         _log.info(
             "generation ended",
             org_id=str(end.org_id),
@@ -265,6 +279,10 @@ class Generation:
                 if error.reason is not Reason.STORAGE_UNAVAILABLE or loop.time() > deadline:
                     raise
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
+
+
+def _failed() -> AichatError:
+    return AichatError(Reason.INTERNAL, "the server failed while it wrote the answer; send the message again")
 
 
 def _interrupted(_plan: GenerationPlan) -> AichatError:

@@ -33,6 +33,10 @@ class Meter:
         self.raw, self._reported = report.raw, report.usage
         return self._estimate(report.usage) if report.usage.estimated else report.usage
 
+    def distrust(self) -> None:
+        """Takes nothing that the vendor said for true: what was used is estimated from what was written."""
+        self.raw, self._reported, self._most = {}, None, Usage()
+
     def count(self, delta: Delta) -> bool:
         """Takes what was written; True if it is time to tell what that comes to."""
         size = len(delta.text) if delta.text.isascii() else len(delta.text.encode())

@@ -10,6 +10,7 @@ import structlog
 from aichat_server.domain.chat import ChatOptions
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.models import Model
+from aichat_server.domain.texts import is_blank
 from aichat_server.providers.base import BaseAIProvider
 from aichat_server.providers.factory import AIProviderFactory
 from aichat_server.services.prices import PriceBook
@@ -65,6 +66,8 @@ def check_options(model: Model, options: ChatOptions) -> None:
         raise _unsupported(model, "temperature", "takes no temperature: leave it out")
     if options.stop and not abilities.stop:
         raise _unsupported(model, "stop", "takes no stop sequences: leave them out")
+    if not abilities.blank_stop and any(map(is_blank, options.stop)):
+        raise _unsupported(model, "stop", "takes no stop sequence of white space alone: leave it out")
     if options.reasoning_effort is not None and not abilities.reasoning:
         raise _unsupported(model, "reasoning_effort", "does not reason: leave reasoning_effort out")
     if (options.max_output_tokens or 0) > model.max_output_tokens:

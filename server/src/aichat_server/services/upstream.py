@@ -13,12 +13,12 @@ import structlog
 
 from aichat_server.domain.breaker import Breaker
 from aichat_server.domain.chat import ChatOptions, PathMessage, ProviderRequest
-from aichat_server.domain.errors import AichatError
+from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.events import ProviderEvent
 from aichat_server.domain.models import Model
 from aichat_server.domain.observing import AfterFailure, Observer
 from aichat_server.domain.retry import REPLACED, RetryPolicy
-from aichat_server.services.gate import Gate, GateClosedError
+from aichat_server.services.gate import Gate, GateClosedError, Line
 from aichat_server.services.models import Models, check_options, output_limit
 
 _log = structlog.get_logger()
@@ -32,7 +32,7 @@ class UpstreamPolicy:
     fallbacks: Mapping[str, str]
     """By a model's id, that of the one which answers when it cannot."""
     circuit_failures: int
-    """After so many failures in a row a vendor is left alone."""
+    """After so many failures in a row a model is left alone."""
     circuit_seconds: float
     """Within so many seconds, and for so many."""
     connections: int
@@ -46,6 +46,7 @@ class Upstream:
         self.models = models
         self.policy = policy
         self.observer = observer
+        self._lines: dict[str, Line] = {}
         self._gates: dict[str, Gate] = {}
 
     def candidates(self, model: Model, options: ChatOptions) -> tuple[Model, ...]:
@@ -72,13 +73,13 @@ class Upstream:
         """The answer of the first of the `candidates` that gives one; nobody is asked before its events are read."""
         return UpstreamAnswer(self, candidates, path, options)
 
-    def gate(self, provider: str) -> Gate:
-        """The way to that vendor, shared by all turns."""
-        gate = self._gates.get(provider)
+    def gate(self, model: Model) -> Gate:
+        """The way to that model, shared by all turns."""
+        gate = self._gates.get(model.id)
         if gate is None:
+            line = self._lines.setdefault(model.provider, Line(model.provider, self.policy.connections))
             breaker = Breaker(self.policy.circuit_failures, self.policy.circuit_seconds)
-            gate = Gate(provider, breaker, connections=self.policy.connections, clock=time.monotonic)
-            self._gates[provider] = gate
+            gate = self._gates[model.id] = Gate(model.id, line, breaker, time.monotonic)
         return gate
 
 
@@ -116,7 +117,7 @@ class UpstreamAnswer:
         while True:
             provider = self._upstream.models.provider(self.model)
             try:
-                with self._upstream.gate(self.model.provider).call() as answer_begins:
+                with self._upstream.gate(self.model).call() as answer_begins:
                     async with aclosing(provider.stream(self.request)) as events:
                         async for event in events:
                             if not answering:
@@ -124,11 +125,13 @@ class UpstreamAnswer:
                                 answer_begins()
                             yield event
             except AichatError as error:
-                if answering:
-                    raise
-                await self._recover(error)
+                failure = error
             else:
                 return
+            self._alert(failure)
+            if answering:
+                raise _public(failure)
+            await self._recover(failure)
 
     async def _recover(self, error: AichatError) -> None:
         """Waits for another attempt, or turns to a fallback; raises what the caller is to know if neither is left."""
@@ -148,12 +151,18 @@ class UpstreamAnswer:
             _log.warning("fallback is asked", **told, fallback=self.model.id)
         elif self._first_failure is None or self._kept:
             self._tell(error, AfterFailure.FAILED)
-            raise error
+            raise _public(error)
         else:
             self._tell(error, AfterFailure.FAILED)
             # Nobody was told of the fallback, whose failure may be one that the model asked for would not have had.
             self._ask(self.requested)
-            raise self._first_failure
+            raise _public(self._first_failure)
+
+    def _alert(self, error: AichatError) -> None:
+        """What only the operator can mend is told to nobody else."""
+        if error.reason is Reason.PROVIDER_CREDENTIALS_REJECTED:
+            told = {"provider": self.model.provider, "model": self.model.id}
+            _log.error("vendor refuses this server's account", **told, cause=repr(error.__cause__))
 
     def _tell(self, error: AichatError, then: AfterFailure) -> None:
         self._upstream.observer.vendor_failed(self.model.provider, error.reason, then)
@@ -168,5 +177,17 @@ class UpstreamAnswer:
             stop=self._options.stop,
             system_prompt=self._options.system_prompt,
             reasoning_effort=self._options.reasoning_effort,
+            reasons=model.abilities.reasoning,
         )
         self._attempts, self._since = 1, time.monotonic()
+
+
+def _public(error: AichatError) -> AichatError:
+    """The failure as callers are told it: that the operator's account is refused is between operator and vendor."""
+    if error.reason is not Reason.PROVIDER_CREDENTIALS_REJECTED:
+        return error
+    provider = error.metadata["provider"]
+    message = f"{provider} is unavailable; ask another model, or try again later"
+    public = AichatError(Reason.PROVIDER_UNAVAILABLE, message, metadata={"provider": provider})
+    public.__cause__ = error
+    return public

@@ -13,6 +13,8 @@ from aichat_server.domain.plans import Plan
 from aichat_server.storage.tables import api_keys as table
 from aichat_server.storage.tables import organizations
 
+_OWNER, _MEMBER = "owner", "member"
+
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
@@ -24,6 +26,8 @@ class StoredKey:
     key_hash: bytes = field(repr=False)
     expires_at: datetime | None
     revoked_at: datetime | None
+    is_owners: bool
+    """Whether it may do what only owners may, if its member is one."""
     plan: Plan
     """The organisation's."""
 
@@ -35,10 +39,13 @@ class ApiKeyRepository:
         self._connection = connection
         self._org_id = org_id
 
-    async def add(self, key_id: UUID, member_id: UUID, key_hash: bytes, expires_at: datetime | None) -> None:
+    async def add(
+        self, key_id: UUID, member_id: UUID, key_hash: bytes, expires_at: datetime | None, *, is_owners: bool = False
+    ) -> None:
         """Stores a new key of one of the organisation's members."""
         values = {"key_id": key_id, "member_id": member_id, "key_hash": key_hash, "expires_at": expires_at}
-        await self._connection.execute(insert(table).values(org_id=self._org_id, **values))
+        role = _OWNER if is_owners else _MEMBER
+        await self._connection.execute(insert(table).values(org_id=self._org_id, role=role, **values))
 
     async def find(self, key_id: UUID) -> StoredKey | None:
         """The key, revoked and expired ones too, or None."""
@@ -47,11 +54,24 @@ class ApiKeyRepository:
         row = (await self._connection.execute(query)).one_or_none()
         if row is None:
             return None
-        plan = Plan(row.plan)
-        return StoredKey(row.org_id, row.key_id, row.member_id, row.key_hash, row.expires_at, row.revoked_at, plan)
+        return StoredKey(
+            row.org_id,
+            row.key_id,
+            row.member_id,
+            row.key_hash,
+            row.expires_at,
+            row.revoked_at,
+            is_owners=row.role == _OWNER,
+            plan=Plan(row.plan),
+        )
 
     async def revoke(self, key_id: UUID) -> bool:
         """Ends the key's life, once; False if there is none."""
         change = update(table).where(table.c.org_id == self._org_id, table.c.key_id == key_id)
         change = change.values(revoked_at=func.coalesce(table.c.revoked_at, func.now()))
         return (await self._connection.execute(change)).rowcount > 0
+
+    async def revoke_all(self, member_id: UUID) -> None:
+        """Ends the lives of all of a member's keys."""
+        change = update(table).where(table.c.org_id == self._org_id, table.c.member_id == member_id)
+        await self._connection.execute(change.values(revoked_at=func.coalesce(table.c.revoked_at, func.now())))

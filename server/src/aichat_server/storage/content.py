@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from aichat_server.domain.conversations import Part, TextPart
+from aichat_server.domain.texts import storable
+
+# What the encoder takes for a number.
+_LEAST, _MOST = -(2**63), 2**64 - 1
 
 
 class StoredText(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
@@ -17,12 +21,24 @@ class StoredText(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
 
 def encode_parts(parts: Iterable[Part]) -> str:
     """`parts` as the JSON that is stored."""
-    return encode_json([StoredText(part.text) for part in parts])
+    return msgspec.json.encode([StoredText(storable(part.text)) for part in parts]).decode()
 
 
 def encode_json(value: object) -> str:
-    """`value` as JSON text."""
-    return msgspec.json.encode(value).decode()
+    """What JSON can say, as JSON text that Postgres takes, whoever said it."""
+    return msgspec.json.encode(_storable(value)).decode()
+
+
+def _storable(value: object) -> object:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, Mapping):
+        return {storable(str(name)): _storable(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(inner) for inner in value]
+    if isinstance(value, int) and not _LEAST <= value <= _MOST:
+        return str(value)
+    return value
 
 
 def to_parts(stored: Iterable[StoredText]) -> tuple[Part, ...]:

@@ -22,9 +22,15 @@ class OrganizationRepository:
         self._connection = connection
         self._org_id = org_id
 
-    async def ensure(self, name: str, owner_id: UUID) -> None:
-        """Makes the organisation, with one member who owns it, unless it is there."""
-        await self._connection.execute(self._insert(name, owner_id))
+    async def ensure(self, name: str, owner_id: UUID) -> bool:
+        """Makes the organisation, with one member who owns it; False if both are there."""
+        return (await self._connection.execute(self._insert(name, owner_id))).rowcount > 0
+
+    async def first_owner(self) -> UUID | None:
+        """Who has owned it the longest; None if there is no such organisation."""
+        query = select(members.c.member_id).where(members.c.org_id == self._org_id, members.c.role == _OWNER)
+        query = query.order_by(members.c.created_at, members.c.member_id).limit(1)
+        return (await self._connection.execute(query)).scalar_one_or_none()
 
     async def set_plan(self, plan: Plan, at: datetime | None = None) -> None:
         """Puts the organisation on a plan from `at` on, or from now on; what is past stays as it was."""

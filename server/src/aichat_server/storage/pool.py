@@ -10,11 +10,11 @@ from typing import Any
 import asyncpg
 import msgspec
 from sqlalchemy import event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from aichat_server.storage.errors import storage_errors
+from aichat_server.storage.errors import READ_ONLY, sqlstate, storage_errors
 
 CONNECT_SECONDS = 5.0
 COMMAND_SECONDS = 30.0
@@ -56,8 +56,13 @@ class Pool:
     async def fetchrow(self, query: str, *arguments: object) -> asyncpg.Record:
         """The one row that `query` gives."""
         with storage_errors():
-            async with self._pool.acquire(timeout=WAIT_SECONDS) as connection:
-                row = await connection.fetchrow(query, *arguments)
+            try:
+                async with self._pool.acquire(timeout=WAIT_SECONDS) as connection:
+                    row = await connection.fetchrow(query, *arguments)
+            except asyncpg.ReadOnlySQLTransactionError:
+                # Another one may have become the primary: new connections find it.
+                await self._pool.expire_connections()
+                raise
         if row is None:
             raise LookupError(f"no row: {query}")
         return row
@@ -80,7 +85,14 @@ def create_engine(connector: Connector, size: int) -> AsyncEngine:
         json_deserializer=msgspec.json.decode,
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "handle_error", _leave_read_only)
     return engine
+
+
+def _leave_read_only(context: ExceptionContext) -> None:
+    """Makes the pool connect anew where it finds a replica: another one may have become the primary."""
+    if sqlstate(context.sqlalchemy_exception) == READ_ONLY:
+        context.is_disconnect = True
 
 
 def _refuse_closed(connection: DBAPIConnection, *_: object) -> None:

@@ -18,6 +18,7 @@ _CHECK = text(
             WHERE refclassid = 'pg_authid'::regclass AND deptype = 'o' AND pg_has_role(current_user, refobjid, 'MEMBER')
               AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
         ) AS owns,
+        coalesce(has_schema_privilege(to_regnamespace('aichat'), 'CREATE'), false) AS creates,
         EXISTS (
             SELECT FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
             WHERE nspname = 'aichat' AND proname = 'begin_turn' AND has_function_privilege(pg_proc.oid, 'EXECUTE')
@@ -38,5 +39,7 @@ async def check_role(connection: AsyncConnection) -> None:
         raise UnsafeRoleError(f"the database role {row.role!r} can bypass row-level security; {advice}")
     if row.owns:
         raise UnsafeRoleError(f"the database role {row.role!r} owns objects in the database; {advice}")
+    if row.creates:
+        raise UnsafeRoleError(f"the database role {row.role!r} may create objects among the tables; {advice}")
     if not row.migrated:
         raise UnsafeRoleError(f"the database role {row.role!r} finds no tables; run the migrations, and {advice}")

@@ -48,6 +48,13 @@ organizations = Table(
     Column("time_zone", Text, nullable=False),
 )
 
+listed_organizations = Table(
+    "listed_organizations",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("created_at", _Time, nullable=False),
+)
+
 users = Table(
     "users",
     metadata,
@@ -75,6 +82,7 @@ api_keys = Table(
     Column("created_at", _Time, nullable=False),
     Column("expires_at", _Time),
     Column("revoked_at", _Time),
+    Column("role", Text, nullable=False),
 )
 
 conversations = Table(
@@ -100,6 +108,7 @@ messages = Table(
     Column("role", Text, nullable=False),
     Column("parts", JSONB, nullable=False),
     Column("state", Text, nullable=False),
+    Column("running", Boolean, nullable=False),
     Column("generation_id", Uuid),
     Column("created_at", _Time, nullable=False),
 )

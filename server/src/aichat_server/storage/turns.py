@@ -20,6 +20,7 @@ from aichat_server.domain.events import StopReason
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.pricing import Hold
 from aichat_server.domain.stream import GenerationKey, GenerationState
+from aichat_server.domain.texts import is_blank
 from aichat_server.domain.usage import Usage
 from aichat_server.storage.content import encode_json, encode_parts
 from aichat_server.storage.errors import conversation_not_found, message_not_found, over_quota, quota_check_failed
@@ -220,6 +221,13 @@ def _begin_arguments(turn: TurnBegin) -> tuple[object, ...]:
     )
 
 
+def _stored_parts(turn: TurnEnd) -> str | None:
+    """The answer's parts; None where nothing came of it. White space is no word, and a whole answer may have none."""
+    if turn.state is not GenerationState.COMPLETE and is_blank(turn.text):
+        return None
+    return encode_parts((TextPart(turn.text),) if turn.text else ())
+
+
 def _end_arguments(turn: TurnEnd) -> tuple[object, ...]:
     usage = turn.usage
     return (
@@ -230,7 +238,7 @@ def _end_arguments(turn: TurnEnd) -> tuple[object, ...]:
         turn.user_message_id,
         turn.message_id,
         turn.state.value,
-        encode_parts((TextPart(turn.text),)) if turn.text else None,
+        _stored_parts(turn),
         turn.stop_reason.value if turn.stop_reason else None,
         usage.input,
         usage.cache_read,

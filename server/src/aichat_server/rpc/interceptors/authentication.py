@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from urllib.parse import unquote
 
 from structlog.contextvars import bind_contextvars
 
@@ -11,6 +10,7 @@ from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
 from aichat_server.rpc.caller import set_principal
 from aichat_server.rpc.interceptors.call import Call
+from aichat_server.rpc.interceptors.session_cookie import session_token
 from aichat_server.services.identity import Authenticator
 
 _SHOWN_ORIGIN_CHARACTERS = 200
@@ -19,10 +19,13 @@ _SHOWN_ORIGIN_CHARACTERS = 200
 class Authentication:
     """The step that authenticates calls, by the `authorization` header or else by the session cookie."""
 
-    def __init__(self, authenticator: Authenticator, *, cookie: str, origins: Collection[str]) -> None:
-        """`cookie` names the session cookie; pages of `origins` alone may use it."""
+    def __init__(
+        self, authenticator: Authenticator, *, cookie: str, origins: Collection[str], project: str | None = None
+    ) -> None:
+        """`cookie` names the session cookie, `project` that of Supabase; pages of `origins` alone may use them."""
         self._authenticator = authenticator
         self._cookie = cookie
+        self._project = project
         self._origins = frozenset(origins)
 
     async def authenticate(self, call: Call) -> None:
@@ -41,20 +44,12 @@ class Authentication:
         headers = call.values("authorization")
         if headers:
             return await self._authenticator.authenticate(_bearer(headers))
-        session = self._session(call)
+        session = session_token(call.values("cookie"), self._cookie, self._project)
         if session is None:
             message = "the call has no credentials; send `authorization: Bearer <API key or session token>`"
             raise AichatError(Reason.CREDENTIALS_MISSING, message)
         self._check_origin(call)
         return await self._authenticator.authenticate_session(session)
-
-    def _session(self, call: Call) -> str | None:
-        # HTTP/2 may carry one cookie per header line (RFC 9113, section 8.2.3).
-        for crumb in ";".join(call.values("cookie")).split(";"):
-            name, _, value = crumb.strip().partition("=")
-            if name == self._cookie and value:
-                return unquote(value.strip('"'))
-        return None
 
     def _check_origin(self, call: Call) -> None:
         """A browser sends the cookie for any page, so the page must be one of ours to change something with it."""

@@ -82,6 +82,7 @@ __all__ = (
     "SubscriptionStatus",
     "TextDelta",
     "TextPart",
+    "UnpaidInvoice",
     "UnsubscribeRequest",
     "UnsubscribeResponse",
     "UpdateConversationRequest",
@@ -147,6 +148,12 @@ class ErrorReason(betterproto2.Enum):
     ORIGIN_NOT_ALLOWED = 5
     """
     PERMISSION_DENIED. A session cookie came from a web page whose origin is not allowed. Metadata: `origin`.
+    """
+
+    ANONYMOUS_NOT_ALLOWED = 6
+    """
+    PERMISSION_DENIED. The session token is of a user who has not signed in with anything (Supabase's anonymous users),
+    and this server takes none of those: sign in with an account, which may be linked to the same user.
     """
 
     REQUEST_INVALID = 20
@@ -244,7 +251,8 @@ class ErrorReason(betterproto2.Enum):
 
     PROVIDER_CREDENTIALS_REJECTED = 61
     """
-    FAILED_PRECONDITION. The vendor refused this server's credentials. Metadata: `provider`.
+    FAILED_PRECONDITION. The vendor refused this server's credentials. Not told any more: that the account of this
+    server's operator is refused is PROVIDER_UNAVAILABLE to callers. Metadata: `provider`.
     """
 
     PROVIDER_MODEL_MISSING = 62
@@ -273,9 +281,10 @@ class ErrorReason(betterproto2.Enum):
 
     PROVIDER_UNAVAILABLE = 66
     """
-    UNAVAILABLE. The vendor cannot be reached, or failed on its side; or it did so again and again and is left alone
-    until the time in `google.rpc.RetryInfo`. Metadata: `provider`; where it is left alone also `name`
-    ("failures_in_a_row"), `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
+    UNAVAILABLE. The vendor cannot be reached, failed on its side, or does not serve this server's operator at the
+    moment; or the model failed again and again and is left alone until the time in `google.rpc.RetryInfo`. Another
+    model may answer. Metadata: `provider`; where the model is left alone also `model`, `name` ("failures_in_a_row"),
+    `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
     """
 
     PROVIDER_TIMEOUT = 67
@@ -305,13 +314,23 @@ class ErrorReason(betterproto2.Enum):
     RESOURCE_EXHAUSTED. The answer could bring spending above a quota of the organisation, the member or the API key;
     nothing was begun, and the `request_id` may be used again. Metadata: `scope` (organization, member or key),
     `period` (month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. What
-    running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is.
+    running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is. Also `cap`,
+    "overage", where it is the limit of what the organisation may owe beyond the usage that its plan includes: `limit`
+    is the usage of the month, what is included among it, and invoices for usage that were not paid make it less.
     """
 
     QUOTA_CHECK_FAILED = 121
     """
     UNAVAILABLE. The quotas could not be checked, and this server is set to refuse calls then. Nothing was begun: send
     the call again after the delay in `google.rpc.RetryInfo`.
+    """
+
+    FREE_PLAN_EXHAUSTED = 122
+    """
+    RESOURCE_EXHAUSTED. What all organisations on the plan Free may use together this month, on this platform, is used
+    up, whatever this one has left: subscribe, or wait. Nothing was begun, and the `request_id` may be used again.
+    Metadata: `cap` ("free_plan"), `period` (month, in UTC), `limit`, `used` and `remaining` in US dollars, and
+    `reset_time` in RFC 3339.
     """
 
     BILLING_UNAVAILABLE = 140
@@ -424,6 +443,7 @@ class ErrorReason(betterproto2.Enum):
             3: "ERROR_REASON_CREDENTIALS_EXPIRED",
             4: "ERROR_REASON_CREDENTIALS_REVOKED",
             5: "ERROR_REASON_ORIGIN_NOT_ALLOWED",
+            6: "ERROR_REASON_ANONYMOUS_NOT_ALLOWED",
             20: "ERROR_REASON_REQUEST_INVALID",
             21: "ERROR_REASON_REQUEST_MALFORMED",
             22: "ERROR_REASON_METADATA_TOO_LARGE",
@@ -453,6 +473,7 @@ class ErrorReason(betterproto2.Enum):
             70: "ERROR_REASON_ANSWER_REFUSED",
             120: "ERROR_REASON_QUOTA_EXCEEDED",
             121: "ERROR_REASON_QUOTA_CHECK_FAILED",
+            122: "ERROR_REASON_FREE_PLAN_EXHAUSTED",
             140: "ERROR_REASON_BILLING_UNAVAILABLE",
             141: "ERROR_REASON_BILLING_NOT_CONFIGURED",
             142: "ERROR_REASON_BILLING_OBJECT_MISSING",
@@ -483,6 +504,7 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_CREDENTIALS_EXPIRED": 3,
             "ERROR_REASON_CREDENTIALS_REVOKED": 4,
             "ERROR_REASON_ORIGIN_NOT_ALLOWED": 5,
+            "ERROR_REASON_ANONYMOUS_NOT_ALLOWED": 6,
             "ERROR_REASON_REQUEST_INVALID": 20,
             "ERROR_REASON_REQUEST_MALFORMED": 21,
             "ERROR_REASON_METADATA_TOO_LARGE": 22,
@@ -512,6 +534,7 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_ANSWER_REFUSED": 70,
             "ERROR_REASON_QUOTA_EXCEEDED": 120,
             "ERROR_REASON_QUOTA_CHECK_FAILED": 121,
+            "ERROR_REASON_FREE_PLAN_EXHAUSTED": 122,
             "ERROR_REASON_BILLING_UNAVAILABLE": 140,
             "ERROR_REASON_BILLING_NOT_CONFIGURED": 141,
             "ERROR_REASON_BILLING_OBJECT_MISSING": 142,
@@ -1025,6 +1048,12 @@ class StopReason(betterproto2.Enum):
     The answer reached one of the request's `stop` sequences.
     """
 
+    OTHER = 4
+    """
+    The model stopped for another reason: it paused, wanted a tool, or its vendor gave a reason that is not known. The
+    answer may not be whole.
+    """
+
     @classmethod
     def betterproto_value_to_renamed_proto_names(cls) -> dict[int, str]:
         return {
@@ -1032,6 +1061,7 @@ class StopReason(betterproto2.Enum):
             1: "STOP_REASON_END_TURN",
             2: "STOP_REASON_MAX_TOKENS",
             3: "STOP_REASON_STOP_SEQUENCE",
+            4: "STOP_REASON_OTHER",
         }
 
     @classmethod
@@ -1041,6 +1071,7 @@ class StopReason(betterproto2.Enum):
             "STOP_REASON_END_TURN": 1,
             "STOP_REASON_MAX_TOKENS": 2,
             "STOP_REASON_STOP_SEQUENCE": 3,
+            "STOP_REASON_OTHER": 4,
         }
 
 
@@ -1306,12 +1337,14 @@ class ChatOptions(betterproto2.Message):
 
     stop: "list[str]" = betterproto2.field(3, betterproto2.TYPE_STRING, repeated=True)
     """
-    Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none.
+    Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none. OPTION_UNSUPPORTED
+    where the model takes none, or, as Claude's do, none of white space alone.
     """
 
     system_prompt: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty: nothing.
+    What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty, or white
+    space alone: nothing.
     """
 
     reasoning_effort: "ReasoningEffort" = betterproto2.field(
@@ -1432,12 +1465,13 @@ class Conversation(betterproto2.Message):
         6, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    When it last got a message or another title.
+    When it last got a question, an answer or another title.
     """
 
     head_message_id: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
     """
-    The last message of its newest branch, which StreamChat goes on from; empty before the first answer.
+    The answer to its newest question, which StreamChat goes on from: also while it is being written, and is not listed
+    yet. Empty before the first question.
     """
 
 
@@ -1457,12 +1491,13 @@ class CreateCheckoutSessionRequest(betterproto2.Message):
 
     success_url: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Where the page leads when it is done: at most 2,048 characters.
+    Where the page leads when it is done: an http or https address of an origin that the server's operator allows, at
+    most 2,048 characters.
     """
 
     cancel_url: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    Where the page leads when it is left: at most 2,048 characters.
+    Where the page leads when it is left: as above.
     """
 
 
@@ -1522,7 +1557,8 @@ class CreatePortalSessionRequest(betterproto2.Message):
 
     return_url: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    Where the page leads back to: at most 2,048 characters.
+    Where the page leads back to: an http or https address of an origin that the server's operator allows, at most 2,048
+    characters.
     """
 
 
@@ -2087,7 +2123,7 @@ class Message(betterproto2.Message):
 
     parts: "list[Part]" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    Its content, in order.
+    Its content, in order; empty for an answer that ended before its first word.
     """
 
     state: "MessageState" = betterproto2.field(8, betterproto2.TYPE_ENUM, default_factory=lambda: MessageState(0))
@@ -2099,7 +2135,7 @@ class Message(betterproto2.Message):
         9, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    When it was stored.
+    When it was stored; of an answer that a question followed before its end, when it began.
     """
 
     generation_id: "str" = betterproto2.field(10, betterproto2.TYPE_STRING)
@@ -2378,6 +2414,12 @@ class Plan(betterproto2.Message):
     trial_days: "int" = betterproto2.field(12, betterproto2.TYPE_INT32)
     """
     With how many days of trial the first subscription begins; 0: none.
+    """
+
+    overage_cap: "__google__type__.Money | None" = betterproto2.field(13, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    The most that may be owed for usage above what is included, invoices that were not paid among it: messages that could
+    bring it above that are refused with QUOTA_EXCEEDED. Absent where the limit is hard, and where there is no cap.
     """
 
 
@@ -2699,8 +2741,9 @@ class StreamChatRequest(betterproto2.Message):
 
     parent_message_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    The message that this one follows, a UUID; an earlier one than the last begins a branch. Empty: the last message
-    of the conversation's newest branch.
+    The message that this one follows, a UUID; an earlier one than the last begins a branch. Empty: the conversation's
+    head, which is the answer to the newest question. Of an answer that is still being written, or was stopped, the
+    model is shown what there is.
     """
 
     parts: "list[Part]" = betterproto2.field(4, betterproto2.TYPE_MESSAGE, repeated=True)
@@ -2882,12 +2925,19 @@ class Subscription(betterproto2.Message):
         10, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    Until when the plan lasts although it is not paid for; absent while it is.
+    Until when the plan lasts although it, or an invoice for usage, is not paid for; absent while nothing is due.
     """
 
     payment_method: "PaymentMethod | None" = betterproto2.field(11, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What invoices are paid with; absent if there is nothing.
+    What invoices are paid with, those for the subscription and those for usage: the card that was chosen last, on the
+    page to subscribe on or in the portal. Absent if there is nothing.
+    """
+
+    unpaid_invoices: "list[UnpaidInvoice]" = betterproto2.field(12, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    The invoices for usage that could not be collected, the oldest first. The plan lasts until `grace_end_time`, and they
+    count against the plan's `overage_cap`. Another card in the portal has them collected from that one.
     """
 
 
@@ -2917,11 +2967,43 @@ class TextPart(betterproto2.Message):
 
     text: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    The text: not blank, at most 1 MiB of UTF-8, without NUL characters.
+    The text: more than white space, Unicode's included, at most 1 MiB of UTF-8, without NUL characters.
     """
 
 
 default_message_pool.register_message("aichat.v1", "TextPart", TextPart)
+
+
+@dataclass(eq=False, repr=False)
+class UnpaidInvoice(betterproto2.Message):
+    """
+    An invoice for usage that could not be collected.
+    """
+
+    month: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The month whose usage it is for, such as "2026-10", in UTC.
+    """
+
+    total: "__google__type__.Money | None" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    What it asks for, in whole cents.
+    """
+
+    unpaid_since_time: "datetime.datetime | None" = betterproto2.field(
+        3, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
+    )
+    """
+    When it was first heard that it was not paid.
+    """
+
+    invoice_id: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    Its id, as ListInvoices tells it, with the page on which it can be paid.
+    """
+
+
+default_message_pool.register_message("aichat.v1", "UnpaidInvoice", UnpaidInvoice)
 
 
 @dataclass(eq=False, repr=False)

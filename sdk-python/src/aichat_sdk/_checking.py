@@ -1,0 +1,127 @@
+"""Holds requests against the contract's types, so that a wrong value is told by its field before anything is sent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+import betterproto2
+
+from aichat_sdk.errors import FieldViolation, InvalidRequestError
+
+_INTEGERS = {
+    **dict.fromkeys((betterproto2.TYPE_INT32, betterproto2.TYPE_SINT32, betterproto2.TYPE_SFIXED32), (-(2**31), 2**31)),
+    **dict.fromkeys((betterproto2.TYPE_INT64, betterproto2.TYPE_SINT64, betterproto2.TYPE_SFIXED64), (-(2**63), 2**63)),
+    **dict.fromkeys((betterproto2.TYPE_UINT32, betterproto2.TYPE_FIXED32), (0, 2**32)),
+    **dict.fromkeys((betterproto2.TYPE_UINT64, betterproto2.TYPE_FIXED64), (0, 2**64)),
+}
+
+# A list of a million wrong items is told of by its first ones.
+_MOST_VIOLATIONS = 16
+
+EnumT = TypeVar("EnumT", bound=betterproto2.Enum)
+
+
+def check(message: betterproto2.Message) -> None:
+    """InvalidRequestError, which names every field that cannot be sent as it is."""
+    violations = list(islice(_violations(message, ""), _MOST_VIOLATIONS))
+    if violations:
+        text = "; ".join(f"{violation.field} {violation.description}" for violation in violations)
+        raise InvalidRequestError(text, violations=violations)
+
+
+def member(kind: type[EnumT], name: object, field: str) -> EnumT:
+    """The enum's member of that name, in either case; InvalidRequestError, which names the field, if it is none."""
+    members = {str(one.name).lower(): one for one in kind if one.value}
+    found = members.get(name.lower()) if isinstance(name, str) else None
+    if found is None:
+        raise refusal(field, f"must be one of {', '.join(map(repr, members))}, not {name!r}")
+    return found
+
+
+def refusal(field: str, description: str) -> InvalidRequestError:
+    """The error that says what one field must be."""
+    return InvalidRequestError(f"{field} {description}", violations=[FieldViolation(field, description)])
+
+
+def seconds(value: float | None, field: str) -> float | None:
+    """A time in seconds, None for none; InvalidRequestError, which names the field, if it is no such thing."""
+    if value is not None and (wrong := wrong_number(value)):
+        raise refusal(field, f"{wrong}, in seconds")
+    return value
+
+
+def wrong_number(value: object) -> str:
+    """What is wrong with what should be a number; empty if it is one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return _must_be("a number", value)
+    try:
+        return "" if math.isfinite(value) else f"must be a finite number, not {value}"
+    except OverflowError:
+        return "must be a smaller number"
+
+
+def _violations(message: Any, prefix: str) -> Iterator[FieldViolation]:
+    described = message._betterproto
+    for field, meta in described.meta_by_field_name.items():
+        kind, value, name = described.cls_by_field[field], getattr(message, field), prefix + field
+        if not meta.repeated:
+            may_be_absent = meta.optional or meta.group or meta.proto_type == betterproto2.TYPE_MESSAGE
+            if value is not None or not may_be_absent:
+                yield from _of_value(meta, kind, value, name)
+        elif isinstance(value, list | tuple):
+            for number, item in enumerate(value):
+                yield from _of_value(meta, kind, item, f"{name}[{number}]")
+        else:
+            yield FieldViolation(name, _must_be("a list", value))
+
+
+def _of_value(meta: betterproto2.FieldMetadata, kind: type, value: object, name: str) -> Iterator[FieldViolation]:
+    if isinstance(value, betterproto2.Message) and isinstance(value, kind):
+        yield from _violations(value, f"{name}.")
+    elif wrong := _wrong(meta.proto_type, kind, value):
+        yield FieldViolation(name, wrong)
+
+
+def _wrong(proto_type: str, kind: type, value: object) -> str:
+    """What is wrong with one value; empty if it can be sent."""
+    if proto_type in _INTEGERS:
+        return _wrong_integer(value, *_INTEGERS[proto_type])
+    by_type: dict[str, Callable[[Any], str]] = {
+        betterproto2.TYPE_DOUBLE: wrong_number,
+        betterproto2.TYPE_FLOAT: wrong_number,
+        betterproto2.TYPE_STRING: _wrong_text,
+    }
+    if proto_type in by_type:
+        return by_type[proto_type](value)
+    if not isinstance(value, kind):
+        return _must_be(kind.__name__, value)
+    if isinstance(value, datetime) and value.utcoffset() is None:
+        return "must have a time zone, such as datetime.now(UTC) has"
+    return ""
+
+
+def _wrong_integer(value: object, least: int, above: int) -> str:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return _must_be("int", value)
+    return "" if least <= value < above else f"must be from {least} to {above - 1}"
+
+
+def _wrong_text(value: object) -> str:
+    if not isinstance(value, str):
+        return _must_be("str", value)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        return (
+            f"holds a lone surrogate, which is no character, at position {error.start}; take it out, or read the text "
+            "with the right encoding"
+        )
+    return ""
+
+
+def _must_be(what: str, value: object) -> str:
+    return f"must be {what}, not {'None' if value is None else type(value).__name__}"

@@ -1,0 +1,94 @@
+"""What a vendor counts of an answer: it comes in pieces, some of them twice, and some of them wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Path = tuple[str, ...]
+
+MOST_TOKENS = 100_000_000
+"""More than any vendor counts for one answer: ten times the longest context that is offered."""
+MOST_SEARCHES = 10_000
+SEARCHES = "searches"
+"""The name under which every vendor's searches are kept."""
+_ABSENT = object()
+
+
+class Figures:
+    """All that was told so far of one answer's usage.
+
+    A later figure replaces an earlier one; none is added up, and none is undone by nothing: not by null, 0, or what
+    is no count.
+    """
+
+    def __init__(self, paths: Mapping[str, Path]) -> None:
+        """`paths`: by our name for a figure, the way to it in the vendor's usage object."""
+        self.raw: dict[str, Any] = {}
+        """The vendor's own words, merged."""
+        self._paths = paths
+        self._counts: dict[str, int] = {}
+        self._doubted: set[str] = set()
+        self._named: set[str] = set()
+
+    def __getitem__(self, name: str) -> int:
+        """The figure of that name; 0 where none was told that can be one."""
+        return self._counts.get(name, 0)
+
+    def __contains__(self, name: str) -> bool:
+        """True if something was ever told as that figure, be it null."""
+        return name in self._named
+
+    def __bool__(self) -> bool:
+        """True if anything was counted."""
+        return any(self._counts.values())
+
+    @property
+    def doubted(self) -> bool:
+        """The last that was told of a figure is no count: negative, absurd, a fraction, or no number at all."""
+        return bool(self._doubted)
+
+    def take(self, told: object, *, whole: bool) -> frozenset[str]:
+        """Takes a usage object, or whatever stands in its place; returns the names of the figures above 0.
+
+        `whole`: it repeats all figures, so that those which it leaves out are 0, unless all are.
+        """
+        if not isinstance(told, Mapping):
+            return frozenset()
+        self.raw.update({name: value for name, value in told.items() if value or name not in self.raw})
+        found = {name: _at(told, path) for name, path in self._paths.items()}
+        named = {name: value for name, value in found.items() if value is not _ABSENT}
+        counted = frozenset(name for name, value in named.items() if self._take(name, value))
+        if whole and counted:
+            self._counts = {name: count for name, count in self._counts.items() if name in named}
+        self._named.update(named)
+        return counted
+
+    def _take(self, name: str, value: object) -> int:
+        if value is None:
+            return 0
+        count = to_count(value, MOST_SEARCHES if name == SEARCHES else MOST_TOKENS)
+        if count is None:
+            self._doubted.add(name)
+            return 0
+        if count:
+            self._doubted.discard(name)
+            self._counts[name] = count
+        return count
+
+
+def to_count(value: object, most: int) -> int | None:
+    """`value` as a count of `most` at most; None if it is none. Some vendors write whole numbers as 12.0 or "12"."""
+    if isinstance(value, str):
+        value = int(value) if value.isascii() and value.isdecimal() and len(value) <= len(str(most)) else None
+    elif isinstance(value, float):
+        value = int(value) if value.is_integer() else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= most else None
+
+
+def _at(told: object, path: Path) -> object:
+    for name in path:
+        told = told.get(name, _ABSENT) if isinstance(told, Mapping) else _ABSENT
+    return told

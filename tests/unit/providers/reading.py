@@ -1,0 +1,68 @@
+"""Streams of payloads, as the vendors' readers take them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from aichat_server.domain.chat import PathMessage, ProviderRequest
+from aichat_server.domain.conversations import Role, TextPart
+from aichat_server.domain.errors import AichatError
+from aichat_server.domain.events import ProviderEvent, UsageReport
+from aichat_server.domain.usage import Usage
+from aichat_server.providers.answer import AnswerReader
+from aichat_server.providers.claude import ClaudeReader
+
+REQUEST = ProviderRequest("a-model", (PathMessage(Role.USER, (TextPart("twelve bytes"),)),), 1000)
+Make = Callable[[str, ProviderRequest], AnswerReader]
+
+
+def framed(*payloads: object) -> bytes:
+    """The payloads as a stream; bytes go as they are."""
+    data = (payload if isinstance(payload, bytes) else json.dumps(payload).encode() for payload in payloads)
+    return b"".join(b"data: " + block + b"\n\n" for block in data)
+
+
+def read(make: Make, *payloads: object) -> list[ProviderEvent]:
+    """All events of a stream of these payloads."""
+    reader = make("a-vendor", REQUEST)
+    return [*reader.read(framed(*payloads)), *reader.finish()]
+
+
+def failure(make: Make, *payloads: object) -> tuple[AichatError | None, Usage]:
+    """What such a stream fails with, and what it used."""
+    reader = make("a-vendor", REQUEST)
+    try:
+        list(reader.read(framed(*payloads)))
+        list(reader.finish())
+    except AichatError as error:
+        return error, reader.report().usage
+    return None, reader.report().usage
+
+
+def final_usage(events: list[ProviderEvent]) -> Usage:
+    """The last report's."""
+    report = events[-2]
+    assert isinstance(report, UsageReport)
+    return report.usage
+
+
+def claude(start: object, *deltas: object, text: str = "Hi", stop_reason: str = "end_turn") -> list[ProviderEvent]:
+    """A message whose usage is told at the start and then by each delta."""
+    said = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
+    told = [{"type": "message_delta", "delta": {"stop_reason": stop_reason}, "usage": usage} for usage in deltas]
+    message = {"type": "message_start", "message": {"id": "msg_1", "content": [], "usage": start}}
+    return read(ClaudeReader, message, {"type": "ping"}, said, *told, {"type": "message_stop"})
+
+
+def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
+    """A chunk of a completion."""
+    choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
+    return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": choices, **more}
+
+
+def candidate(*parts: dict[str, Any], finish: str | None = None, **more: Any) -> dict[str, Any]:
+    """A chunk of a response."""
+    told = {"finishReason": finish} if finish else {}
+    return {"candidates": [{"content": {"parts": [*parts], "role": "model"}, "index": 0, **told}], **more}

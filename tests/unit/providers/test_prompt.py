@@ -1,0 +1,51 @@
+"""What a model is shown: a conversation that the strictest of the vendors takes, whoever wrote what in it."""
+
+from __future__ import annotations
+
+import pytest
+from aichat_server.domain.chat import PathMessage, ProviderRequest
+from aichat_server.domain.conversations import Role, TextPart
+from aichat_server.providers.prompt import NO_ANSWER, Said, said, system_prompt
+from hypothesis import given
+from hypothesis import strategies as st
+
+USER, MODEL = Role.USER, Role.ASSISTANT
+WHITE = [chr(code) for code in range(0x3001) if chr(code).isspace()]
+ROLES = st.sampled_from(Role)
+TEXTS = st.one_of(st.text(max_size=5), st.text(st.sampled_from(WHITE), max_size=3))
+MESSAGES = st.lists(st.builds(PathMessage, ROLES, st.lists(st.builds(TextPart, TEXTS), max_size=3).map(tuple)))
+
+
+def request(*messages: PathMessage, system: str = "") -> ProviderRequest:
+    return ProviderRequest("a-model", messages, 100, system_prompt=system)
+
+
+def message(role: Role, *texts: str) -> PathMessage:
+    return PathMessage(role, tuple(map(TextPart, texts)))
+
+
+@given(MESSAGES)
+def test_the_user_begins_the_roles_take_turns_and_nothing_is_blank(messages: list[PathMessage]) -> None:
+    shown = said(request(*messages))
+    assert [turn.role for turn in shown] == [(USER, MODEL)[n % 2] for n in range(len(shown))]
+    assert all(turn.text.strip() for turn in shown)
+
+
+def test_messages_of_one_role_become_one() -> None:
+    asked = [message(USER, "a"), message(USER, "b"), message(MODEL, "c"), message(MODEL, "d"), message(USER, "e", "f")]
+    assert said(request(*asked)) == [Said(USER, "a\n\nb"), Said(MODEL, "c\n\nd"), Said(USER, "e\n\nf")]
+
+
+@pytest.mark.parametrize("blank", [(), ("",), (" \n",), ("\u00a0", "\u3000\u2028")])
+def test_a_blank_question_is_left_out_and_a_blank_answer_said_to_be_none(blank: tuple[str, ...]) -> None:
+    asked = [message(USER, *blank), message(MODEL, "a"), message(USER, "b"), message(MODEL, *blank), message(USER, "c")]
+    assert said(request(*asked)) == [Said(USER, "b"), Said(MODEL, NO_ANSWER), Said(USER, "c")]
+
+
+def test_text_is_shown_as_it_is() -> None:
+    assert said(request(message(USER, " a \n"))) == [Said(USER, " a \n")]
+
+
+@pytest.mark.parametrize(("given_", "shown"), [("", None), (" \n\u2003", None), (" Be brief. ", " Be brief. ")])
+def test_a_blank_system_prompt_is_none(given_: str, shown: str | None) -> None:
+    assert system_prompt(request(message(USER, "a"), system=given_)) == shown

@@ -62,7 +62,7 @@ class Contract:
         self._pool = DescriptorPool()
         files = FileDescriptorSet.FromString(descriptors.read_bytes()).file
         for file in files:
-            self._pool.Add(file)  # type: ignore[no-untyped-call]
+            self._pool.Add(file)
         names = [f"{file.package}.{service.name}" for file in files for service in file.service]
         self.rpcs = [rpc for name in names for rpc in self._rpcs(name)]
 

@@ -10,6 +10,7 @@ from functools import partial
 from aichat_server.app.billing import open_desk, open_payments
 from aichat_server.app.database import connect_database
 from aichat_server.app.plans import open_plan_book
+from aichat_server.app.redis import redis_named
 from aichat_server.domain.observing import Observer
 from aichat_server.domain.outbox import MessageKind
 from aichat_server.gateways.journal import JournalStreams
@@ -60,7 +61,8 @@ async def build_jobs(settings: Settings, observer: Observer) -> AsyncGenerator[J
         retention = settings.journal_retention_seconds
         streams = depth = None
         if settings.redis_url is not None:
-            redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
+            with redis_named():
+                redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
             streams = JournalStreams(redis, retention_seconds=retention)
             depth = partial(queue_depth, redis)
         plans = await stack.enter_async_context(open_plan_book(database, settings.price_refresh_seconds, observer))

@@ -25,6 +25,7 @@ from aichat_server.settings_values import (
     Addresses,
     BaseUrl,
     CommaSeparated,
+    Dollars,
     Json,
     Key,
     Origins,
@@ -32,6 +33,9 @@ from aichat_server.settings_values import (
     SentryDsn,
     SmtpUrl,
 )
+
+RESCUE_RUN_SECONDS = 120.0
+"""Two runs of the job that ends lost answers: the first may be in the middle of its work when a lease is over."""
 
 DEFAULT_MODELS = (
     "claude-opus-5-5",
@@ -106,6 +110,7 @@ class Settings(BaseSettings):
 
     redis_url: Annotated[RedisDsn | None, Field(alias="REDIS_URL", repr=False)] = None
     journal_retention_seconds: Annotated[float, Field(alias="AICHAT_JOURNAL_RETENTION_SECONDS", gt=0)] = 600.0
+    rescue_seconds: Annotated[float, Field(alias="AICHAT_RESCUE_SECONDS", gt=0)] = 3600.0
 
     anthropic_api_key: Annotated[Key | None, Field(alias="ANTHROPIC_API_KEY")] = None
     anthropic_base_url: Annotated[BaseUrl | None, Field(alias="ANTHROPIC_BASE_URL")] = None
@@ -133,6 +138,8 @@ class Settings(BaseSettings):
     stripe_webhook_secret: Annotated[Key | None, Field(alias="STRIPE_WEBHOOK_SECRET")] = None
     stripe_base_url: Annotated[BaseUrl | None, Field(alias="AICHAT_STRIPE_BASE_URL")] = None
     return_origins: Annotated[CommaSeparated, Field(alias="AICHAT_RETURN_ORIGINS")] = ()
+    overage_cap_usd: Annotated[Dollars, Field(alias="AICHAT_OVERAGE_CAP_USD")] = Decimal(500)
+    free_cap_usd: Annotated[Dollars, Field(alias="AICHAT_FREE_CAP_USD")] = Decimal(1000)
     billing_grace_days: Annotated[int, Field(alias="AICHAT_BILLING_GRACE_DAYS", ge=0, le=365)] = 7
 
     supabase_url: Annotated[BaseUrl | None, Field(alias="SUPABASE_URL")] = None
@@ -206,6 +213,9 @@ def _faults_between(settings: Settings) -> Iterator[Fault]:
     if settings.metrics_listen and len(settings.metrics_listen) != len(settings.listen):
         words = "AICHAT_METRICS_LISTEN needs an address for each one of AICHAT_LISTEN"
         yield Fault(("AICHAT_METRICS_LISTEN", "AICHAT_LISTEN"), words)
+    if settings.rescue_seconds < settings.lease_seconds + RESCUE_RUN_SECONDS:
+        words = f"AICHAT_RESCUE_SECONDS must be at least {RESCUE_RUN_SECONDS:g} more than AICHAT_LEASE_SECONDS"
+        yield Fault(("AICHAT_RESCUE_SECONDS", "AICHAT_LEASE_SECONDS"), words)
     if settings.supabase_jwt_secret is not None and settings.supabase_url is None:
         words = "SUPABASE_JWT_SECRET needs SUPABASE_URL, which names the issuer of the tokens"
         yield Fault(("SUPABASE_JWT_SECRET", "SUPABASE_URL"), words)

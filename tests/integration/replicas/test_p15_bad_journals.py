@@ -53,7 +53,7 @@ class Copying:
 @asynccontextmanager
 async def copying(redis: RedisUnderTest) -> AsyncGenerator[Copying, None]:
     async with open_redis(redis.url) as client:
-        streams = JournalStreams(client, retention_seconds=60)
+        streams = JournalStreams(client, retention_seconds=60, rescue_seconds=60)
         publisher = JournalPublisher(streams)
         async with running(Observer(), publisher=publisher.run):
             yield Copying(publisher, streams, redis)

@@ -83,7 +83,7 @@ async def test_an_answer_is_cancelled_from_another_replica(
 async def test_streams_are_written_to_all_nodes_and_read_together(cluster: Cluster) -> None:
     async with open_redis(cluster.url) as redis:
         assert isinstance(redis, RedisCluster)
-        streams = JournalStreams(redis, retention_seconds=60)
+        streams = JournalStreams(redis, retention_seconds=60, rescue_seconds=60)
         keys = [GenerationKey(uuid4(), uuid4()) for _ in range(30)]
         keys += [GenerationKey(key.org_id, uuid4()) for key in keys]
         one = Position(1, ended=False)

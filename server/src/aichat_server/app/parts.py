@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import httpx2
 
 from aichat_server.app.background import running
+from aichat_server.app.journals import build_streams
 from aichat_server.app.redis import redis_named
 from aichat_server.domain.observing import Observer
 from aichat_server.gateways.cancels import Cancels
-from aichat_server.gateways.journal import JournalStreams
 from aichat_server.gateways.jwks import SigningKeys
 from aichat_server.gateways.limits import open_shared_limits
 from aichat_server.gateways.redis import open_redis
@@ -43,7 +43,7 @@ async def open_replicas(
     async with AsyncExitStack() as stack:
         with redis_named():
             redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
-        streams = JournalStreams(redis, retention_seconds=settings.journal_retention_seconds)
+        streams = build_streams(settings, redis)
         publisher = JournalPublisher(streams)
         mirrors = Mirrors(streams, turns, heartbeat_seconds=settings.heartbeat_seconds)
         async with running(observer, publisher=publisher.run, mirrors=mirrors.run):

@@ -17,16 +17,17 @@ from typing import Any
 import msgspec
 from redis.asyncio import RedisCluster
 
+from aichat_server.domain.errors import Reason
 from aichat_server.domain.stream import GenerationKey, Portion, Position
 from aichat_server.gateways.portions import decode_portion, encode_portion
 from aichat_server.gateways.redis import AnyRedis, redis_errors
 from aichat_server.gateways.scripts import Script
 
-# For each stream: where it must stand, and the entry's id and bytes; no bytes if there is nothing new. A stream that
-# stands elsewhere, because Redis has lost it or an earlier write was not acknowledged, is left as it is; and one that
-# Redis refuses to read or to write keeps no other from being written.
+# For each stream: where it must stand, the entry's id and bytes, and the milliseconds to keep it for; no bytes if there
+# is nothing new. A stream that stands elsewhere, because Redis has lost it or an earlier write was not acknowledged, is
+# left as it is; and one that Redis refuses to read or to write keeps no other from being written.
 _APPEND = """
-local function append(key, after, id, entry)
+local function append(key, after, id, entry, keep)
   local last = redis.pcall('XREVRANGE', key, '+', '-', 'COUNT', 1)
   if last.err then
     return after
@@ -39,17 +40,19 @@ local function append(key, after, id, entry)
     end
     held = id
   end
-  redis.pcall('PEXPIRE', key, ARGV[1])
+  redis.pcall('PEXPIRE', key, keep)
   return held
 end
 local held = {}
 for i, key in ipairs(KEYS) do
-  held[i] = append(key, ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1])
+  held[i] = append(key, unpack(ARGV, 4 * i - 3, 4 * i))
 end
 return held
 """
 _MOST_ENTRIES = 1000
 _LOOK_SECONDS = 0.04
+# Streams that end so may have ended without their answer being stored.
+_UNSTORED = (Reason.STORAGE_UNAVAILABLE, Reason.INTERNAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,16 @@ class Append:
 class JournalStreams:
     """Writes and reads the streams. RedisUnavailableError if that does not work."""
 
-    def __init__(self, redis: AnyRedis, *, retention_seconds: float) -> None:
-        """`retention_seconds`: how long a stream is kept after it was last written to, or kept from expiring."""
+    def __init__(self, redis: AnyRedis, *, retention_seconds: float, rescue_seconds: float) -> None:
+        """How long a stream is kept after it was last written to, or kept from expiring.
+
+        `retention_seconds`: where the answer has ended. `rescue_seconds`: where its end is not stored yet, so that the
+        stream alone knows it, should its process be lost.
+        """
         self._redis = redis
         self._append = Script(redis, _APPEND)
-        self._retention_ms = max(1, round(retention_seconds * 1000))
+        self._retention_seconds = retention_seconds
+        self._rescue_seconds = rescue_seconds
 
     async def append(self, batch: Sequence[Append]) -> list[Position]:
         """Appends to all the streams in one round trip; returns where each of them stands now.
@@ -107,10 +115,15 @@ class JournalStreams:
         return [*by_organization.values()]
 
     def _call(self, items: Sequence[Append]) -> tuple[list[str], list[str | bytes | int]]:
-        arguments: list[str | bytes | int] = [self._retention_ms]
+        arguments: list[str | bytes | int] = []
         for item in items:
-            arguments += (_entry_id(item.after), _entry_id(item.portion.position), item.entry)
+            ends = _entry_id(item.after), _entry_id(item.portion.position)
+            arguments += (*ends, item.entry, self._keep_ms(item.portion))
         return [_name(item.key) for item in items], arguments
+
+    def _keep_ms(self, portion: Portion) -> int:
+        stored = portion.position.ended and (portion.failure is None or portion.failure.reason not in _UNSTORED)
+        return max(1, round(1000 * (self._retention_seconds if stored else self._rescue_seconds)))
 
     async def read(
         self, positions: Mapping[GenerationKey, Position], wait_seconds: float

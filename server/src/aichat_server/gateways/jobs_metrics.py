@@ -37,6 +37,7 @@ class JobsMetrics:
         self._waiting.labels("parked_webhooks").set(backlog.parked_webhooks)
         self._waiting.labels("graces").set(backlog.ended_graces)
         self._waiting.labels("blocked_invoices").set(backlog.blocked_invoices)
+        self._waiting.labels("orphans").set(backlog.orphans)
         self._waiting.labels("messages").set(backlog.due_messages)
         for waits, messages in asdict(seen.queue).items() if seen.queue else ():
             self._queue.labels(waits).set(messages)

@@ -37,6 +37,7 @@ OWNED_BY = {
     "alembic_version": None,
     "plans": None,
     "prices": None,
+    "schema_versions": None,
     "stripe_events": None,
     "job_runs": None,
 }
@@ -147,13 +148,14 @@ async def test_every_table_has_row_level_security_forced_on_its_owner_too(tenant
     )
     forced = {tuple(row) for row in flags if row["relname"] in tenants.tables}
     assert forced == {(name, "p" if name == "usage_events" else "r", True, True) for name in tenants.tables}
-    # Alembic's table is the owner's alone; plans and prices are everyone's to read, and the owner's to write; the
-    # payment provider's events and the jobs' record are the work list's.
+    # Plans, prices and the schema's versions are everyone's to read, and the owner's to write; the payment provider's
+    # events and the jobs' record are the work list's.
     assert [tuple(row) for row in flags if row["relname"] not in tenants.tables] == [
         ("alembic_version", "r", True, False),
         ("job_runs", "r", True, True),
         ("plans", "r", True, False),
         ("prices", "r", True, False),
+        ("schema_versions", "r", True, False),
         ("stripe_events", "r", True, True),
     ]
 

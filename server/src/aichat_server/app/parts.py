@@ -43,7 +43,7 @@ async def open_replicas(
         publisher = JournalPublisher(streams)
         mirrors = Mirrors(streams, turns, heartbeat_seconds=settings.heartbeat_seconds)
         async with running(publisher.run(), mirrors.run()):
-            yield publisher, Replicas(mirrors, Cancels(redis))
+            yield publisher, Replicas(mirrors, Cancels(redis), streams)
         await publisher.finish()
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from urllib.parse import urlsplit
 
 import httpx2
 
 from aichat_server.app.background import running
+from aichat_server.app.journals import build_streams
 from aichat_server.domain.observing import Observer
 from aichat_server.gateways.cancels import Cancels
-from aichat_server.gateways.journal import JournalStreams
 from aichat_server.gateways.jwks import SigningKeys
 from aichat_server.gateways.limits import open_shared_limits
 from aichat_server.gateways.redis import open_redis
@@ -32,38 +33,40 @@ from aichat_server.storage.turns import TurnStore
 
 @asynccontextmanager
 async def open_replicas(
-    settings: Settings, turns: TurnStore
+    settings: Settings, turns: TurnStore, observer: Observer
 ) -> AsyncGenerator[tuple[JournalPublisher, Replicas] | tuple[None, None], None]:
     """What joins this process to the others; nothing where no REDIS_URL names a place to meet."""
     if settings.redis_url is None:
         yield None, None
         return
     async with open_redis(str(settings.redis_url)) as redis:
-        streams = JournalStreams(redis, retention_seconds=settings.journal_retention_seconds)
+        streams = build_streams(settings, redis)
         publisher = JournalPublisher(streams)
         mirrors = Mirrors(streams, turns, heartbeat_seconds=settings.heartbeat_seconds)
-        async with running(publisher.run(), mirrors.run()):
+        async with running(observer, publisher=publisher.run, mirrors=mirrors.run):
             yield publisher, Replicas(mirrors, Cancels(redis), streams)
         await publisher.finish()
 
 
 @asynccontextmanager
-async def open_rate_limits(settings: Settings, plans: PlanBook) -> AsyncGenerator[RateLimits, None]:
+async def open_rate_limits(settings: Settings, plans: PlanBook, observer: Observer) -> AsyncGenerator[RateLimits, None]:
     """Shared where REDIS_URL names a Redis, which need not be there yet."""
     async with AsyncExitStack() as stack:
         url = settings.redis_url
         shared = await stack.enter_async_context(open_shared_limits(str(url))) if url else None
         limits = RateLimits(shared, plans.rates)
-        await stack.enter_async_context(limits.kept())
+        await stack.enter_async_context(running(observer, limits=limits.keep))
         yield limits
 
 
 @asynccontextmanager
-async def open_price_book(database: Database, refresh_seconds: float) -> AsyncGenerator[PriceBook, None]:
+async def open_price_book(
+    database: Database, refresh_seconds: float, observer: Observer
+) -> AsyncGenerator[PriceBook, None]:
     """The prices, read again and again."""
     book = PriceBook(database)
     await book.refresh()
-    async with running(book.keep_fresh(refresh_seconds)):
+    async with running(observer, prices=partial(book.keep_fresh, refresh_seconds)):
         yield book
 
 

@@ -56,14 +56,14 @@ class Reaped:
 class Orphans:
     """Ends generations whose lease is over. Several processes may do so at once, and any of them may be killed."""
 
-    def __init__(self, database: Database, streams: JournalStreams | None, *, journal_retention_seconds: float) -> None:
+    def __init__(self, database: Database, streams: JournalStreams | None, *, rescue_seconds: float) -> None:
         """`streams`: None where there is no Redis, and so no journal of any answer.
 
-        `journal_retention_seconds`: for so long a journal that cannot be read now is worth waiting for.
+        `rescue_seconds`: for so long a journal that cannot be read now is worth waiting for.
         """
         self._database = database
         self._streams = streams
-        self._retention = timedelta(seconds=journal_retention_seconds)
+        self._rescue = timedelta(seconds=rescue_seconds)
 
     async def reap(self, now: datetime) -> Reaped:
         """Ends every generation whose lease was over at `now`."""
@@ -91,7 +91,7 @@ class Orphans:
         try:
             return await self._end_from(self._streams, orphaned.key, prices)
         except RedisUnavailableError:
-            if now - orphaned.expired_at < self._retention:
+            if now - orphaned.expired_at < self._rescue:
                 raise
             return await self._end_from(None, orphaned.key, prices)
 

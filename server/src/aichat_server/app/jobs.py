@@ -62,7 +62,7 @@ async def build_jobs(settings: Settings, observer: Observer) -> AsyncGenerator[J
             redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
             streams = build_streams(settings, redis)
             depth = partial(queue_depth, redis)
-        plans = await stack.enter_async_context(open_plan_book(database, settings.price_refresh_seconds))
+        plans = await stack.enter_async_context(open_plan_book(database, settings.price_refresh_seconds, observer))
         payments = await stack.enter_async_context(open_payments(settings, database, plans))
         desk = await stack.enter_async_context(open_desk(settings, database))
         warnings = build_quota_warnings(settings, database)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from aichat_server.app.background import running
 from aichat_server.app.billing import build_billing, build_inbox, build_proofs, open_payments
@@ -75,14 +76,14 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
         opened = await stack.enter_async_context(connect_database(settings))
         providers = AIProviderFactory(provider_configs(settings))
         stack.push_async_callback(providers.aclose)
-        prices = await stack.enter_async_context(open_price_book(opened, settings.price_refresh_seconds))
+        prices = await stack.enter_async_context(open_price_book(opened, settings.price_refresh_seconds, observer))
         catalogue = build_catalogue(settings)
         models = Models(catalogue, providers, prices)
         upstream = Upstream(models, build_upstream_policy(settings, catalogue), observer)
-        plans = await stack.enter_async_context(open_plan_book(opened, settings.price_refresh_seconds))
+        plans = await stack.enter_async_context(open_plan_book(opened, settings.price_refresh_seconds, observer))
         payments = await stack.enter_async_context(open_payments(settings, opened, plans))
-        limits = await stack.enter_async_context(open_rate_limits(settings, plans))
-        publisher, replicas = await stack.enter_async_context(open_replicas(settings, opened.turns))
+        limits = await stack.enter_async_context(open_rate_limits(settings, plans, observer))
+        publisher, replicas = await stack.enter_async_context(open_replicas(settings, opened.turns, observer))
         generations = Generations(
             opened.turns,
             publisher,
@@ -91,9 +92,10 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
             heartbeat_seconds=settings.heartbeat_seconds,
         )
         leases = Leases(opened.turns, generations, interval_seconds=settings.lease_seconds / RENEWALS_PER_LEASE)
-        await stack.enter_async_context(running(leases.run()))
+        await stack.enter_async_context(running(observer, leases=leases.run))
         if replicas is not None:
-            await stack.enter_async_context(running(replicas.cancels.listen(generations.cancel)))
+            listen = partial(replicas.cancels.listen, generations.cancel)
+            await stack.enter_async_context(running(observer, cancels=listen))
         answers = Answers(opened.turns, generations, replicas)
         authenticator = await stack.enter_async_context(open_authenticator(settings, opened, observer))
         server = build_server(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from aichat_server.domain.money import from_decimal
 from aichat_server.settings import Settings, SettingsError
 from aichat_server.storage.database import Database, open_database
+from aichat_server.storage.platform import PlatformLimit
 from aichat_server.storage.role import UnsafeRoleError
 
 
@@ -25,4 +27,16 @@ async def connect_database(settings: Settings) -> AsyncGenerator[Database, None]
             await database.check_role()
         except UnsafeRoleError as error:
             raise SettingsError(f"DATABASE_URL: {error}") from None
+        yield database
+
+
+@asynccontextmanager
+async def connect_serving(settings: Settings) -> AsyncGenerator[Database, None]:
+    """The same for a server, which has the platform's limits be those of its settings."""
+    limits = {
+        PlatformLimit.OVERAGE: from_decimal(settings.overage_cap_usd),
+        PlatformLimit.FREE_PLAN: from_decimal(settings.free_cap_usd),
+    }
+    async with connect_database(settings) as database:
+        await database.set_platform_limits(limits)
         yield database

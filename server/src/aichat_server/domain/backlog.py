@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aichat_server.domain.money import NanoUsd
+
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
@@ -26,3 +28,9 @@ class Backlog:
     """Those that wait for an operator."""
     ledger_lag_seconds: float
     """Since the end of the oldest hour that is over and not summed up; 0 if there is none."""
+    unpaid_invoices: int
+    """Those for usage that were asked for in vain."""
+    free_plan_used: NanoUsd
+    """What all organisations on Free were charged this month."""
+    free_plan_limit: NanoUsd | None
+    """What they may be; None until a server has said so."""

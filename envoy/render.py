@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 ERROR_DOMAIN = "aichat.v1"
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_HEADER_KIB = 60
+LOOPBACK_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 
 
 class EdgeSettingsError(Exception):
@@ -159,11 +160,17 @@ def _collector(text: str) -> dict[str, object] | None:
     return {"uri": f"{scheme}://{authority}/v1/traces", "address": address, "tls": scheme == "https", "host": host}
 
 
-def _origins(text: str) -> list[str]:
+def _origins(text: str) -> list[dict[str, str]]:
+    """What Envoy holds an origin against."""
     for origin in _items(text):
         if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", origin):
             raise ValueError(f"{origin!r} is no origin such as https://app.example.com")
-    return _items(text)
+    return [{"exact": origin} for origin in _items(text)]
+
+
+def _development_origins(environment: str) -> list[dict[str, object]]:
+    """Pages of this machine, on whatever port, where the platform is developed against."""
+    return [{"safe_regex": {"regex": LOOPBACK_ORIGIN}}] if environment == "development" else []
 
 
 def _descriptors(text: str) -> str:
@@ -182,6 +189,7 @@ VARIABLES: Mapping[str, Variable] = {
     "AICHAT_EDGE_TRUSTED_PROXIES": Variable("trusted_proxies", "0", int),
     "OTEL_EXPORTER_OTLP_ENDPOINT": Variable("collector", "", _collector),
     "CORS_ORIGINS": Variable("cors_origins", "", _origins),
+    "AICHAT_ENVIRONMENT": Variable("development_origins", "production", _development_origins),
 }
 """Every variable that the edge reads; `.env.example` says what each one means."""
 

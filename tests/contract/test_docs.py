@@ -28,6 +28,7 @@ NAMING_CONSTANTS = (
     "envoy/render.py",
     "protos/aichat/v1/*.proto",
     "sdk-python/src/aichat_sdk/_settings.py",
+    "sandbox/src/aichat_sandbox/env.py",
 )
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)

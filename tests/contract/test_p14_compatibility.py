@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +10,8 @@ import pytest
 from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.contract.checks import ROOT, load_check
+
 LANDED = (ROOT / "gen/descriptors.binpb").read_bytes()
 Change = Callable[[FileDescriptorSet], None]
 
@@ -84,12 +84,7 @@ def move_path(contract: FileDescriptorSet) -> None:
 @pytest.fixture(scope="module")
 def check() -> ModuleType:
     """The contract's part of `make check`."""
-    spec = importlib.util.spec_from_file_location("contract_check", ROOT / ".ci/contract.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_check("contract")
 
 
 def changed(change: Change) -> bytes:

@@ -7,93 +7,22 @@ import json
 import os
 import signal
 import stat
-import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import asyncpg
 import httpx
 import pytest
-from aichat_sandbox.supervisor import until
+from aichat_sandbox.ports import free_ports
 
-ROOT = Path(__file__).resolve().parents[2]
-MAKE = ("make", "--assume-old", ".venv/.ready", "run")
-DIRECT = (sys.executable, "-m", "aichat_sandbox", "run")
-VENDORS_KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY")
-KEYS = (*VENDORS_KEYS, "STRIPE_SECRET_KEY")
-SECONDS = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run that is ready."""
-
-    process: asyncio.subprocess.Process
-    shown: str
-    """What it had shown by then."""
-    endpoints: dict[str, Any]
-
-    @property
-    def pids(self) -> list[int]:
-        return list(self.endpoints["pids"].values())
-
-    async def end(self) -> tuple[int, str]:
-        """Waits for its end; returns its exit code and the last it showed."""
-        assert self.process.stdout
-        async with asyncio.timeout(SECONDS):
-            rest = await self.process.stdout.read()
-            return await self.process.wait(), rest.decode()
-
-
-async def begin(home: Path, command: tuple[str, ...]) -> asyncio.subprocess.Process:
-    for name in ("Makefile", ".venv"):
-        if not (home / name).exists():
-            (home / name).symlink_to(ROOT / name)
-    environment = {name: value for name, value in os.environ.items() if name not in KEYS}
-    return await asyncio.create_subprocess_exec(
-        *command, cwd=home, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-
-
-@asynccontextmanager
-async def running(home: Path, command: tuple[str, ...] = DIRECT) -> AsyncGenerator[Run, None]:
-    process = await begin(home, command)
-    assert process.stdout
-    try:
-        async with asyncio.timeout(SECONDS):
-            shown = (await process.stdout.readuntil(b"Ctrl-C stops everything")).decode()
-        yield Run(process, shown, json.loads((home / ".sandbox/endpoints.json").read_text()))
-    except asyncio.IncompleteReadError as error:
-        pytest.fail(error.partial.decode())
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.communicate()
-
-
-async def is_gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
-
-
-async def all_gone(pids: list[int]) -> None:
-    async def gone() -> bool:
-        return all([await is_gone(pid) for pid in pids])
-
-    async with asyncio.timeout(20):
-        await until(gone)
+from tests.e2e.runs import DIRECT, KEYS, MAKE, Run, all_gone, begin, is_gone, running
 
 
 @pytest.fixture(scope="module")
 async def run() -> AsyncGenerator[Run, None]:
     with TemporaryDirectory(prefix="aichat-run-") as home:
-        async with running(Path(home), MAKE) as run:
+        async with running(Path(home), (*MAKE, "run")) as run:
             yield run
 
 
@@ -121,7 +50,8 @@ async def test_it_shows_endpoints_key_and_three_commands(run: Run, home: Path) -
 async def test_what_it_writes_for_scripts_is_true_and_private(run: Run, home: Path) -> None:
     files = [home / ".sandbox" / name for name in ("endpoints.json", "key.json")]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-    assert set(run.endpoints) == {"grpc", "http", "api_key", "database_url", "redis_url", "pids"}
+    played = {"auth_url", "auth_is_played"}
+    assert set(run.endpoints) == {"grpc", "http", "api_key", "database_url", "redis_url", "pids", *played}
     assert run.endpoints["http"] == f"http://{run.endpoints['grpc']}"
     parts = {"postgres", "redis", "vendors", "auth", "stripe", "smtp", "envoy", "server", "workers"}
     assert set(run.endpoints["pids"]) == parts
@@ -133,6 +63,30 @@ async def test_what_it_writes_for_scripts_is_true_and_private(run: Run, home: Pa
     database = await asyncpg.connect(run.endpoints["database_url"])
     assert await database.fetchval("SELECT count(*) FROM aichat.conversations") == 3
     await database.close()
+
+
+async def test_the_edge_listens_on_8080_or_says_where_else(run: Run) -> None:
+    port = int(run.endpoints["grpc"].rpartition(":")[2])
+    assert port in range(8080, 8180)
+    assert ("port 8080 is taken" in run.shown) == (port != 8080)
+
+
+async def test_an_address_that_is_taken_is_told(run: Run, tmp_path: Path) -> None:
+    taken = await begin(tmp_path, DIRECT, AICHAT_EDGE_LISTEN=run.endpoints["grpc"])
+    shown, _ = await taken.communicate()
+    assert (taken.returncode, shown.decode().count("\n")) == (1, 2)
+    assert f"AICHAT_EDGE_LISTEN={run.endpoints['grpc']}: Address already in use" in shown.decode()
+
+
+async def test_pages_of_this_machine_may_call_and_others_not(run: Run) -> None:
+    asked = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    async with httpx.AsyncClient(base_url=run.endpoints["http"]) as client:
+        for origin in ("http://localhost:5173", "https://127.0.0.1", "http://[::1]:3000", "http://localhost"):
+            answer = await client.options("/v1/models", headers=asked | {"origin": origin})
+            assert answer.headers["access-control-allow-origin"] == origin
+        for origin in ("http://localhost.example", "http://localhost:5173.example", "http://10.0.0.1:5173", "null"):
+            answer = await client.options("/v1/models", headers=asked | {"origin": origin})
+            assert "access-control-allow-origin" not in answer.headers
 
 
 async def test_the_command_finds_it_and_the_first_chats(run: Run, home: Path) -> None:
@@ -153,26 +107,29 @@ async def test_a_second_run_beside_it_says_so_and_breaks_nothing(run: Run, home:
         assert (await client.get("/healthz")).status_code == 200
 
 
-async def test_sigterm_to_make_stops_everything() -> None:
+async def test_it_starts_where_only_errors_are_logged_and_sigterm_to_make_stops_everything() -> None:
     with TemporaryDirectory(prefix="aichat-run-") as name:
-        async with running(Path(name), MAKE) as run:
+        async with running(Path(name), (*MAKE, "run"), AICHAT_LOG_LEVEL="error") as run:
             run.process.terminate()
             await run.end()
             await all_gone(run.pids)
             assert not Path(name, ".sandbox/endpoints.json").exists()
 
 
-async def test_the_next_run_has_key_and_data_and_tells_a_crash() -> None:
+async def test_the_next_run_has_key_and_data_asks_no_vendor_and_tells_a_crash() -> None:
     with TemporaryDirectory(prefix="aichat-run-") as name:
         async with running(Path(name)) as first:
             first.process.send_signal(signal.SIGINT)
             code, rest = await first.end()
             assert (code, rest.endswith("Stopped.\n")) == (0, True)
             await all_gone(first.pids)
-        async with running(Path(name)) as second:
+        (port,) = free_ports(1)
+        async with running(Path(name), AICHAT_EDGE_LISTEN=f"0.0.0.0:{port}") as second:
+            assert second.endpoints["grpc"] == f"127.0.0.1:{port}"
+            assert "USD" not in second.shown
             assert second.endpoints["api_key"] == first.endpoints["api_key"]
             database = await asyncpg.connect(second.endpoints["database_url"])
-            assert await database.fetchval("SELECT count(*) FROM aichat.conversations") == 6
+            assert await database.fetchval("SELECT count(*) FROM aichat.conversations") == 3
             await database.close()
 
             os.kill(second.endpoints["pids"]["redis"], signal.SIGKILL)

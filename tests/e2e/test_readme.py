@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,12 @@ SHOWN = {
         r"\d+ tokens\n",
         r"NOT_FOUND MODEL_UNKNOWN {'model': 'no-such-model'}\n$",
     ),
+    "From another language, over native gRPC": (
+        r"chat_pb2\.py\n",
+        r"claude-haiku-5-5",
+        r"\d+ tokens\n",
+        r"NOT_FOUND .*no-such-model.*\n$",
+    ),
     "From a browser, over gRPC-Web": (
         r"gpt-6-luna",
         r"\d+ tokens\n",
@@ -56,15 +63,13 @@ def test_every_example_is_run() -> None:
 
 @pytest.mark.parametrize("curl", CURLS)
 async def test_over_http(platform: Platform, tmp_path: Path, curl: str) -> None:
-    program = f"{sys.executable} {ROOT}/tests/e2e/curl.py" if curl == "stand-in" else curl
-    wrapper = tmp_path / "curl"
-    wrapper.write_text(f'#!/bin/sh\nexec {program} "$@"\n')
-    wrapper.chmod(0o755)
+    _command_file(tmp_path / "curl", *((sys.executable, f"{ROOT}/tests/e2e/curl.py") if curl == "stand-in" else [curl]))
     await _run_examples("Over HTTP", platform, tmp_path)
 
 
 @pytest.mark.parametrize("heading", [heading for heading in SHOWN if heading != "Over HTTP"])
 async def test_example(platform: Platform, tmp_path: Path, heading: str) -> None:
+    _command_file(tmp_path / "protoc", sys.executable, "-m", "grpc_tools.protoc")
     await _run_examples(heading, platform, tmp_path)
 
 
@@ -99,6 +104,11 @@ def _examples() -> dict[str, list[tuple[str, str]]]:
     return {heading: BLOCK.findall(text) for heading, text in EXAMPLES.findall(section[1])}
 
 
+def _command_file(path: Path, *command: str) -> None:
+    path.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+    path.chmod(0o755)
+
+
 async def _run_examples(heading: str, platform: Platform, home: Path) -> None:
     environment = {
         "PATH": f"{home}:{os.environ['PATH']}",
@@ -119,8 +129,8 @@ async def _run(language: str, code: str, environment: dict[str, str]) -> str:
         return await _command("sh", "-eu", "-c", code, environment=environment)
     if language == "python":
         return await _command(sys.executable, "-W", "error", "-c", code, environment=environment)
-    assert language == "ts"
-    return await _command(*NODE, "--input-type=module-typescript", "--eval", code, environment=environment)
+    kind = {"js": "module", "ts": "module-typescript"}[language]
+    return await _command(*NODE, f"--input-type={kind}", "--eval", code, environment=environment)
 
 
 async def _command(*command: str, environment: dict[str, str] | None = None) -> str:

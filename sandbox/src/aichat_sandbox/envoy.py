@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[3]
 RENDER = ROOT / "envoy" / "render.py"
 # Servers come up and go away all the time here, and tests wait for it to be noticed.
 HEALTH_CHECK_SECONDS = "0.2"
+# Where a listener on all of a machine's addresses is reached from the machine itself.
+_ANY_HOST = {"0.0.0.0": HOST, "[::]": "[::1]"}  # noqa: S104
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,9 @@ class Upstream:
 class Envoy:
     """An Envoy that runs."""
 
-    def __init__(self, port: int, admin_port: int) -> None:
-        self.address = f"{HOST}:{port}"
+    def __init__(self, listen: str, admin_port: int) -> None:
+        host, _, port = listen.rpartition(":")
+        self.address = f"{_ANY_HOST.get(host, host)}:{port}"
         """Where clients call: gRPC, gRPC-Web and JSON alike."""
         self._admin = f"http://{HOST}:{admin_port}"
 
@@ -65,14 +68,17 @@ def _upstream(host: dict[str, Any]) -> Upstream:
 async def start_envoy(
     supervisor: Supervisor, folder: Path, environment: Mapping[str, str], upstreams: Sequence[str]
 ) -> Envoy:
-    """Starts Envoy on a free port, in front of `upstreams`, its configuration in `folder`."""
+    """Starts Envoy in front of `upstreams`, its configuration in `folder`, on a free port unless the environment says
+    where.
+    """
     port, admin_port = free_ports(2)
-    envoy = Envoy(port, admin_port)
+    listen = environment.get("AICHAT_EDGE_LISTEN") or f"{HOST}:{port}"
+    envoy = Envoy(listen, admin_port)
     config = folder / "envoy.yaml"
     settings = {
         **environment,
         "AICHAT_UPSTREAMS": ",".join(upstreams),
-        "AICHAT_EDGE_LISTEN": envoy.address,
+        "AICHAT_EDGE_LISTEN": listen,
         "AICHAT_EDGE_ADMIN": f"{HOST}:{admin_port}",
         "AICHAT_EDGE_HEALTH_CHECK_SECONDS": HEALTH_CHECK_SECONDS,
     }
@@ -80,7 +86,8 @@ async def start_envoy(
 
     async def listens() -> bool:
         try:
-            _, writer = await asyncio.open_connection(HOST, port)
+            host, _, number = envoy.address.rpartition(":")
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(number))
         except OSError:
             return False
         writer.close()

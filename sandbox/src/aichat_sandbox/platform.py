@@ -26,6 +26,8 @@ ORGANIZATION = "development"
 # What processes need of the world around them. Settings come by `Options` alone.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
 
+_DEVELOPMENT = {"AICHAT_ENVIRONMENT": "development"}
+
 Progress = Callable[[str], None]
 """Is told of each part as it is ready."""
 
@@ -48,6 +50,8 @@ class Platform:
 
     key: MintedKey = field(repr=False)
     """The development organisation's."""
+    is_new: bool
+    """Whether its data begin with this run."""
     envoy: Envoy
     upstreams: tuple[str, ...]
     """Where the server's processes listen."""
@@ -57,7 +61,7 @@ class Platform:
     vendors_url: str
     """The vendors' stand-in."""
     auth_url: str
-    """The stand-in for Supabase Auth."""
+    """The stand-in for Supabase Auth, which the server believes unless its settings name another."""
     stripe_url: str
     """The stand-in for Stripe."""
     mail_folder: Path | None
@@ -125,9 +129,7 @@ class _Boot:
             mail = group.create_task(self._mail())
             stripe = group.create_task(self._stripe())
             envoy = group.create_task(self._envoy(upstreams))
-            loaded = group.create_task(
-                load_server(self.supervisor, folder, self.inherited, self.options.server_processes)
-            )
+            loaded = group.create_task(self._load())
             workers = group.create_task(load_workers(self.supervisor, folder, self.inherited))
         outside = self._outside(vendors.result(), auth.result(), stripe.result())
         outside |= self._mail_settings(mail.result(), envoy.result())
@@ -142,6 +144,7 @@ class _Boot:
         await send_webhooks(stripe.result(), f"http://{envoy.result().address}/v1/stripe/webhook")
         return Platform(
             key=key.result(),
+            is_new=is_new,
             envoy=envoy.result(),
             upstreams=upstreams,
             database_url=postgres.result().superuser_url,
@@ -183,10 +186,13 @@ class _Boot:
         return url
 
     async def _envoy(self, upstreams: tuple[str, ...]) -> Envoy:
-        environment = {**self.inherited, **self.options.environment}
+        environment = {**self.inherited, **_DEVELOPMENT, **self.options.environment}
         envoy = await start_envoy(self.supervisor, self.options.folder / "envoy", environment, upstreams)
         self.progress("Envoy")
         return envoy
+
+    async def _load(self) -> Child:
+        return await load_server(self.supervisor, self.options.folder, self.inherited, self.options.server_processes)
 
     async def _serve(self, server: Server, loaded: Child, envoy: Envoy) -> None:
         await server.serve(loaded, envoy, self.options.server_processes)
@@ -227,7 +233,7 @@ class _Boot:
     ) -> dict[str, str]:
         return {
             **self.inherited,
-            "AICHAT_ENVIRONMENT": "development",
+            **_DEVELOPMENT,
             "AICHAT_DRAIN_SECONDS": "5",
             **self.options.environment,
             **outside,

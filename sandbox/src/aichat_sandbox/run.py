@@ -11,6 +11,7 @@ from dotenv import dotenv_values
 from rich.console import Console
 
 from .platform import Options, run_platform
+from .ports import EDGE_PORT, PortTakenError, edge_address
 from .postgres import PostgresFailedError
 from .standins import played
 from .state import AlreadyRunningError, announced, exclusive
@@ -24,7 +25,7 @@ def run(folder: Path) -> int:
     try:
         with exclusive(folder):
             asyncio.run(_until_stopped(folder, console))
-    except (AlreadyRunningError, ChildFailedError, PostgresFailedError) as error:
+    except (AlreadyRunningError, ChildFailedError, PortTakenError, PostgresFailedError) as error:
         errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         return 1
     console.print("Stopped.")
@@ -50,11 +51,17 @@ async def _run(folder: Path, console: Console) -> None:
     given = {name: value for name, value in dotenv_values(".env").items() if value} | os.environ
     welcome = Welcome(console, played(given))
     welcome.line("Starting the platform", style="bold")
-    options = Options(folder, environment=given)
-    async with run_platform(options, welcome.part) as platform:
-        with announced(folder, platform):
-            async with together() as group:
-                group.create_task(platform.watch())
-                welcome.stand_ins()
-                await welcome.first_chats(platform)
-                welcome.endpoints(platform)
+    chosen = given.get("AICHAT_EDGE_LISTEN") or None
+    with edge_address(chosen) as listen:
+        if not chosen and not listen.endswith(f":{EDGE_PORT}"):
+            welcome.line(
+                f"  port {EDGE_PORT} is taken: the edge listens on {listen}; AICHAT_EDGE_LISTEN says otherwise"
+            )
+        options = Options(folder, environment=given | {"AICHAT_EDGE_LISTEN": listen})
+        async with run_platform(options, welcome.part) as platform:
+            with announced(folder, platform, given.get("SUPABASE_URL")):
+                async with together() as group:
+                    group.create_task(platform.watch())
+                    welcome.stand_ins()
+                    await welcome.meet(platform)
+                    welcome.endpoints(platform)

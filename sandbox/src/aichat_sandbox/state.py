@@ -34,8 +34,11 @@ def exclusive(folder: Path) -> Generator[None, None, None]:
 
 
 @contextmanager
-def announced(folder: Path, platform: Platform) -> Generator[None, None, None]:
-    """Writes `endpoints.json`, whole or not at all and for this user alone; removes it at the end."""
+def announced(folder: Path, platform: Platform, auth_url: str | None) -> Generator[None, None, None]:
+    """Writes `endpoints.json`, whole or not at all and for this user alone; removes it at the end.
+
+    `auth_url`: where users really sign in; None where the stand-in plays that.
+    """
     file = folder / ENDPOINTS
     fresh = folder / "endpoints.json.new"
     fresh.unlink(missing_ok=True)
@@ -45,6 +48,8 @@ def announced(folder: Path, platform: Platform) -> Generator[None, None, None]:
                 "grpc": platform.grpc,
                 "http": platform.http,
                 "api_key": platform.key["api_key"],
+                "auth_url": auth_url or platform.auth_url,
+                "auth_is_played": not auth_url,
                 "database_url": platform.database_url,
                 "redis_url": platform.redis_url,
                 "pids": platform.supervisor.pids,

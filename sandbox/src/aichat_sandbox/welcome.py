@@ -41,15 +41,19 @@ class Welcome:
             else:
                 self.line(f"  {service.name}: the real one, by {service.key}", style="green")
 
-    async def first_chats(self, platform: Platform) -> None:
-        """Asks each vendor's cheapest model something, and shows the answers as they stream in."""
+    async def meet(self, platform: Platform) -> None:
+        """Finds a model to try; the first time it asks each vendor's cheapest something, and shows the answers as they
+        stream in. Real ones cost money, so they are asked once.
+        """
         async with AsyncAIChat(endpoint=platform.grpc, api_key=platform.key["api_key"]) as client:
             models = await client.models.list()
             for provider in dict.fromkeys(model.provider for model in models):
-                await self._chat(client, _cheapest(model for model in models if model.provider == provider))
+                cheapest = _cheapest(model for model in models if model.provider == provider)
+                self._model = cheapest.model
+                if platform.is_new:
+                    await self._chat(client, cheapest)
 
     async def _chat(self, client: AsyncAIChat, model: Model) -> None:
-        self._model = model.model
         played = any(vendor in self._played for vendor in VENDORS if vendor.provider == model.provider)
         self.line(f"\n{model.provider} · {model.model}{' (stand-in)' if played else ''}", style="bold")
         try:
@@ -65,7 +69,7 @@ class Welcome:
         self.line(f"\n{tokens}{cost_usd(message) or 0:f} USD", style="dim")
 
     def endpoints(self, platform: Platform) -> None:
-        """Tells where everything is, and three commands to try."""
+        """Tells where everything is, and what to try."""
         body = json.dumps({"model": self._model, "parts": [{"text": {"text": "Hello"}}]})
         self.line(f"\nReady after {time.monotonic() - self._began:.1f} s", style="bold green")
         self.line(f"  gRPC            {platform.grpc}")
@@ -77,6 +81,9 @@ class Welcome:
         self.line("\nTry, from another terminal:", style="bold")
         self.line('  make chat TEXT="What can you do?"')
         self.line("  .venv/bin/aichat conversations")
+        self.line(
+            '  eval "$(make -s env)"    # endpoint, API key, and a signed-in user\'s token, for programs of yours'
+        )
         self.line(
             f"  curl -N {platform.http}/v1/chat:stream -H 'authorization: Bearer {platform.key['api_key']}' "
             f"-H 'content-type: application/json' -d '{body}'"

@@ -8,10 +8,14 @@ from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from pathlib import Path
 
+import aiohttp
+
+from .ports import HOST, free_ports
 from .supervisor import Child, Supervisor
 
-# What they log once they look for work.
-_READY = '"event":"working"'
+_METRICS = "AICHAT_WORKER_METRICS_LISTEN"
+# What they tell once they look for work. Their log may hold nothing but errors.
+_READY = "aichat_queue_depth{"
 
 
 async def load_workers(supervisor: Supervisor, folder: Path, environment: Mapping[str, str]) -> Child:
@@ -22,9 +26,14 @@ async def load_workers(supervisor: Supervisor, folder: Path, environment: Mappin
 
 async def start_workers(supervisor: Supervisor, loaded: Child, settings: Mapping[str, str]) -> None:
     """Has loaded workers work; returns once they do."""
+    address = settings.get(_METRICS) or f"{HOST}:{free_ports(1)[0]}"
 
     async def working() -> bool:
-        return _READY in loaded.log.read_text(errors="replace")
+        try:
+            async with aiohttp.ClientSession() as session, session.get(f"http://{address}/metrics") as response:
+                return _READY in await response.text()
+        except aiohttp.ClientError:
+            return False
 
-    await loaded.tell(json.dumps(dict(settings)))
+    await loaded.tell(json.dumps({**settings, _METRICS: address}))
     await supervisor.until_ready(loaded, working)

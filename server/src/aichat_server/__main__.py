@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from email.errors import HeaderParseError
 from email.headerregistry import Address
@@ -16,7 +16,7 @@ from aichat_server.domain.money import NanoUsd, from_decimal
 from aichat_server.domain.periods import parse_month
 from aichat_server.domain.plans import Plan, Rates
 from aichat_server.domain.quotas import QuotaPeriod
-from aichat_server.settings import Settings, SettingsError, load_settings
+from aichat_server.settings import Fault, Settings, SettingsError, load_settings
 
 MAX_KEY_DAYS = 36_500
 MOST_USD = 1_000_000_000
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code: 0, 1 for a failure, 2 for settings that will not do."""
     options = _parser().parse_args(arguments)
     try:
-        settings = load_settings()
+        settings = load_settings(_check(options))
         return _command(settings, options)(settings, options)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
@@ -40,6 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AichatError as error:
         sys.stderr.write(f"{error.message}\n")
         return 1
+
+
+def _check(options: argparse.Namespace) -> Callable[[Settings], Iterable[Fault]]:
+    """What finds faults between the settings; only servers need models and vendors, and load the lists of them."""
+    if options.command[0] not in ("serve", "check_config"):
+        return lambda _: ()
+    check: Callable[[Settings], Iterable[Fault]] = import_module("aichat_server.app.configuration").find_faults
+    return check
 
 
 def _command(settings: Settings, options: argparse.Namespace) -> Run:

@@ -54,6 +54,14 @@ def test_envoy_takes_it(config: Path) -> None:
     assert "eprecated" not in done.stderr
 
 
+@pytest.mark.parametrize(("environment", "count"), [("production", 0), ("development", 1)])
+def test_pages_of_this_machine_may_call_in_development_alone(tmp_path: Path, environment: str, count: int) -> None:
+    assert render(tmp_path / "envoy.yaml", {"AICHAT_ENVIRONMENT": environment}).returncode == 0
+    [host] = manager(tmp_path / "envoy.yaml")["route_config"]["virtual_hosts"]
+    allowed = host["typed_per_filter_config"]["envoy.filters.http.cors"]["allow_origin_string_match"]
+    assert [set(origin) for origin in allowed] == [{"safe_regex"}] * count
+
+
 def test_a_quiet_stream_is_not_cut(config: Path) -> None:
     served = manager(config)
     [host] = served["route_config"]["virtual_hosts"]

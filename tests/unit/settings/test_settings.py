@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from aichat_server.app.configuration import find_faults
 from aichat_server.settings import SettingsError, load_settings
 
 URL = "postgresql://aichat_app:hunter2@localhost:5432/postgres"
@@ -20,6 +21,70 @@ def test_every_missing_or_malformed_setting_is_named_at_once(monkeypatch: pytest
         load_settings()
     message = str(raised.value)
     assert all(name in message for name in ("DATABASE_URL", "AICHAT_DATABASE_POOL_SIZE", "AICHAT_LOG_LEVEL"))
+
+
+def test_faults_between_settings_are_named_with_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {
+        "AICHAT_DATABASE_POOL_SIZE": "many",
+        "AICHAT_OPENAI_COMPATIBLE": '[{"name": "hunter2"',
+        "AICHAT_LISTEN": "127.0.0.1:99999",
+        "AICHAT_METRICS_LISTEN": "127.0.0.1:1,127.0.0.1:2",
+        "SENTRY_DSN": "zzz",
+        "SUPABASE_JWT_SECRET": "s" * 32,
+        "SMTP_URL": "smtp://mail.example.com",
+        "AICHAT_MAIL_FROM": "nobody",
+        "AICHAT_FALLBACKS": "gpt-6-luna=nobody",
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as raised:
+        load_settings(find_faults)
+    told = str(raised.value).splitlines()[1:]
+    names = ("DATABASE_URL", "AICHAT_DATABASE_POOL_SIZE", "AICHAT_OPENAI_COMPATIBLE", "AICHAT_LISTEN", "SENTRY_DSN")
+    for name in (*names, "AICHAT_MAIL_FROM", "SUPABASE_JWT_SECRET needs SUPABASE_URL"):
+        assert sum(line.startswith(f"  {name}") for line in told) == 1, name
+    # What a malformed setting would have to be there for is not known before it is well.
+    assert not any("needs AICHAT_MAIL_FROM" in line or "AICHAT_METRICS_LISTEN" in line for line in told)
+    assert "hunter2" not in str(raised.value)
+
+    monkeypatch.setenv("DATABASE_URL", URL)
+    for name in ("AICHAT_DATABASE_POOL_SIZE", "AICHAT_OPENAI_COMPATIBLE", "AICHAT_LISTEN"):
+        monkeypatch.delenv(name)
+    with pytest.raises(SettingsError) as raised:
+        load_settings(find_faults)
+    told = str(raised.value).splitlines()[1:]
+    assert any(line.startswith("  AICHAT_FALLBACKS: there is no model nobody") for line in told)
+    assert any("AICHAT_METRICS_LISTEN needs an address for each one of AICHAT_LISTEN" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("AICHAT_LISTEN", address) for address in ("nonsense", "127.0.0.1:99999", "a b:1", ":1", "host:\u0661", ",")),
+        *(("SENTRY_DSN", dsn) for dsn in ("zzz", "https://sentry.example/1", "https://key@sentry.example/project")),
+        *(
+            ("OPENAI_BASE_URL", url)
+            for url in ("zzz", "http://", "http://[bad", "http://host:99999", "https://h/v1?a=b")
+        ),
+        *(("CORS_ORIGINS", origin) for origin in ("zzz", "https://a.example/", "*")),
+        *(("ANTHROPIC_API_KEY", key) for key in ("sk ant", "sk-\u00fc", "sk-ant\nx")),
+        *(("AICHAT_OPENAI_COMPATIBLE", text) for text in ("{", "[1]", "7", '[{"name": "x"}]')),
+        ("AICHAT_LEASE_SECONDS", "inf"),
+        ("AICHAT_DRAIN_SECONDS", "nan"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a b"),
+    ],
+)
+def test_what_would_fail_later_is_refused_at_once(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name):
+        load_settings(find_faults)
+
+
+def test_an_env_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"DATABASE_URL=\xff")
+    with pytest.raises(SettingsError, match=r"\.env"):
+        load_settings()
 
 
 def test_a_refused_value_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

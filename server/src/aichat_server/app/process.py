@@ -9,10 +9,10 @@ import sys
 
 import structlog
 
-from aichat_server.app.server import build
+from aichat_server.app.server import App, build
 from aichat_server.app.telemetry import open_telemetry
 from aichat_server.domain.observing import Observer
-from aichat_server.settings import Settings
+from aichat_server.settings import Settings, SettingsError
 
 _log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ async def _serve(settings: Settings, observer: Observer, *, until_stdin_ends: bo
     if until_stdin_ends:
         await loop.connect_read_pipe(lambda: _Lifeline(stopping), sys.stdin)
     async with build(settings, observer) as app:
-        port = await app.server.start(settings.listen[0])
+        port = await _listen(app, settings.listen[0])
         # What was made at start-up stays; collections need not go through it again and again.
         gc.collect()
         gc.freeze()
@@ -41,6 +41,14 @@ async def _serve(settings: Settings, observer: Observer, *, until_stdin_ends: bo
         _log.info("draining", seconds=settings.drain_seconds)
         await app.stop()
     return 0
+
+
+async def _listen(app: App, address: str) -> int:
+    try:
+        return await app.server.start(address)
+    except RuntimeError:
+        message = f"AICHAT_LISTEN: {address} is taken, or is no address of this machine"
+        raise SettingsError(message) from None
 
 
 class _Lifeline(asyncio.Protocol):

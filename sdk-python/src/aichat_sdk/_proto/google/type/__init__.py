@@ -17,11 +17,30 @@ betterproto2.check_compiler_version(_COMPILER_VERSION)
 
 @dataclass(eq=False, repr=False)
 class Money(betterproto2.Message):
+    """
+    Represents an amount of money with its currency type.
+    """
+
     currency_code: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The three-letter currency code defined in ISO 4217.
+    """
 
     units: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
+    """
+    The whole units of the amount.
+    For example if `currencyCode` is `"USD"`, then 1 unit is one US dollar.
+    """
 
     nanos: "int" = betterproto2.field(3, betterproto2.TYPE_INT32)
+    """
+    Number of nano (10^-9) units of the amount.
+    The value must be between -999,999,999 and +999,999,999 inclusive.
+    If `units` is positive, `nanos` must be positive or zero.
+    If `units` is zero, `nanos` can be positive, zero, or negative.
+    If `units` is negative, `nanos` must be negative or zero.
+    For example $-1.75 is represented as `units`=-1 and `nanos`=-750,000,000.
+    """
 
 
 default_message_pool.register_message("google.type", "Money", Money)

@@ -1,0 +1,22 @@
+"""What is wrong between the settings of a server, as only those see who know its models and vendors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aichat_server.app.catalogue import build_catalogue
+from aichat_server.app.vendors import build_upstream_policy
+from aichat_server.settings import Fault, Settings, SettingsError
+
+
+def find_faults(settings: Settings) -> Iterator[Fault]:
+    """For `load_settings`: all that `serve` would refuse of them, without connecting to anything."""
+    try:
+        catalogue = build_catalogue(settings)
+    except SettingsError as error:
+        yield Fault(("AICHAT_MODELS", "AICHAT_OPENAI_COMPATIBLE"), str(error))
+        return
+    try:
+        build_upstream_policy(settings, catalogue)
+    except SettingsError as error:
+        yield Fault(("AICHAT_FALLBACKS", "AICHAT_MODELS", "AICHAT_OPENAI_COMPATIBLE"), str(error))

@@ -76,6 +76,7 @@ class ClaudeReader(AnswerReader):
     WRITTEN: ClassVar[frozenset[str]] = frozenset({"output"})
 
     _refused = False
+    _guessed = False
 
     def event(self, data: bytes) -> tuple[ProviderEvent, ...]:
         """See AnswerReader.event."""
@@ -87,8 +88,10 @@ class ClaudeReader(AnswerReader):
             return self.reasoning(delta.thinking or "") if delta.type == "thinking_delta" else ()
         if event.type == "message_start" and event.message is not None:
             self.count(event.message.usage, final=False)
+            self._guessed = True
             return (self.report(),)
         if event.type == "message_delta" and delta is not None:
+            self._unguess(event.usage)
             self.count(event.usage)
             self._end(delta.stop_reason)
         elif event.type == "message_stop":
@@ -119,6 +122,12 @@ class ClaudeReader(AnswerReader):
             # What it refuses before a word of output it does not charge for.
             percent=0 if self._refused and not told["output"] and not self._output_bytes else percent,
         )
+
+    def _unguess(self, usage: object) -> None:
+        """The first that is told of the output takes the place of what the beginning said, which was no count."""
+        if self._guessed and isinstance(usage, Mapping) and usage.get("output_tokens") is not None:
+            self._guessed = False
+            self.figures.drop("output")
 
     def _end(self, stop_reason: str | None) -> None:
         if stop_reason == "refusal":

@@ -208,8 +208,8 @@ async def run_rig() -> AsyncGenerator[Rig, None]:
         await add_prices(first.owner_url, load_prices(DEFAULT_MODELS))
         database = await stack.enter_async_context(open_database(first.app_url))
         client = await stack.enter_async_context(open_redis(redis.url))
-        streams = JournalStreams(client, retention_seconds=RETENTION_SECONDS)
-        orphans = Orphans(database, streams, journal_retention_seconds=RETENTION_SECONDS)
+        streams = JournalStreams(client, retention_seconds=RETENTION_SECONDS, rescue_seconds=RETENTION_SECONDS)
+        orphans = Orphans(database, streams, rescue_seconds=RETENTION_SECONDS)
         settings = {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             **settings_for(VENDORS, vendors.url),

@@ -1,4 +1,4 @@
--- The stored answer of a turn, as one value; null if there is none.
+-- The stored answer of a turn, as one value; null if there is none, or none yet.
 CREATE OR REPLACE FUNCTION aichat.answer(p_org_id uuid, p_message_id uuid) RETURNS json
 LANGUAGE sql STABLE AS $$
     SELECT json_build_object(
@@ -24,5 +24,5 @@ LANGUAGE sql STABLE AS $$
     )
     FROM aichat.messages AS m
     JOIN aichat.generations AS g ON g.org_id = m.org_id AND g.generation_id = m.generation_id
-    WHERE m.org_id = p_org_id AND m.message_id = p_message_id
+    WHERE m.org_id = p_org_id AND m.message_id = p_message_id AND NOT m.running
 $$;

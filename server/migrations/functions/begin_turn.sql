@@ -1,5 +1,6 @@
--- Begins a turn: claims the request_id, stores the user's message and the generation, and returns the history that
--- the message follows. A known request_id stores nothing and returns what it began before. SQLSTATE AI001: no such
+-- Begins a turn: claims the request_id, stores the user's message, the place of the answer and the generation, and
+-- returns the history that the message follows. The answer becomes the conversation's head at once, so that the next
+-- question follows it, whether it has ended by then or not. A known request_id stores nothing and returns what it began before. SQLSTATE AI001: no such
 -- conversation; AI002: no such message in it; AI003: over a quota (aichat.check_quotas); AI004: the quotas could not be
 -- checked, and p_fail_closed. Without p_fail_closed the turn then goes on, marked, and unchecked says why.
 --
@@ -16,6 +17,7 @@ CREATE OR REPLACE FUNCTION aichat.begin_turn(
 LANGUAGE plpgsql AS $$
 DECLARE
     v_head uuid;
+    v_updated timestamptz;
     v_parent uuid := p_parent_message_id;
     v_now timestamptz;
     v_hold bigint;
@@ -43,12 +45,13 @@ BEGIN
 
     IF p_new_conversation THEN
         v_now := clock_timestamp();
-        INSERT INTO aichat.conversations (org_id, conversation_id, member_id, title, created_at, updated_at)
-        VALUES (p_org_id, p_conversation_id, p_member_id, p_title, v_now, v_now);
+        INSERT INTO aichat.conversations (
+            org_id, conversation_id, member_id, title, created_at, updated_at, head_message_id
+        ) VALUES (p_org_id, p_conversation_id, p_member_id, p_title, v_now, v_now, p_message_id);
     ELSE
         -- The lock puts a conversation's turns, and a deletion, one after another; the time is read behind it, so
         -- that messages are stored in the order of their times.
-        SELECT c.head_message_id INTO v_head FROM aichat.conversations AS c
+        SELECT c.head_message_id, c.updated_at INTO v_head, v_updated FROM aichat.conversations AS c
         WHERE c.org_id = p_org_id AND c.conversation_id = p_conversation_id FOR NO KEY UPDATE;
         IF NOT FOUND THEN
             RAISE EXCEPTION USING ERRCODE = 'AI001', MESSAGE = 'no such conversation';
@@ -62,12 +65,21 @@ BEGIN
         ) THEN
             RAISE EXCEPTION USING ERRCODE = 'AI002', MESSAGE = 'no such message in the conversation';
         END IF;
+        UPDATE aichat.conversations AS c SET head_message_id = p_message_id, updated_at = v_now
+        WHERE c.org_id = p_org_id AND c.conversation_id = p_conversation_id;
+        UPDATE aichat.generations AS g SET head_before = v_head, updated_before = v_updated
+        WHERE g.org_id = p_org_id AND g.generation_id = p_generation_id;
     END IF;
 
     INSERT INTO aichat.messages (
-        org_id, message_id, conversation_id, parent_message_id, member_id, role, parts, state, created_at
+        org_id, message_id, conversation_id, parent_message_id, member_id, role, parts, state, running, generation_id,
+        created_at
     ) VALUES (
-        p_org_id, p_user_message_id, p_conversation_id, v_parent, p_member_id, 'user', p_parts, 'complete', v_now
+        p_org_id, p_user_message_id, p_conversation_id, v_parent, p_member_id, 'user', p_parts, 'complete', false, NULL,
+        v_now
+    ), (
+        p_org_id, p_message_id, p_conversation_id, p_user_message_id, p_member_id, 'assistant', '[]', 'interrupted',
+        true, p_generation_id, v_now + interval '1 microsecond'
     );
     IF v_parent IS NOT NULL THEN
         path := aichat.message_path(p_org_id, v_parent);
@@ -75,9 +87,16 @@ BEGIN
 
     -- Last, since turns at once wait for each other from here on, where there are quotas. The path is stored and shown
     -- as JSON, which is longer than its text by more than vendors add to each message.
-    v_hold := least(
-        p_hold_known + ceil(coalesce(octet_length(path::text), 0) * p_hold_history::numeric / 1000000), p_hold_most
-    );
+    v_hold := p_hold_known + ceil(coalesce(octet_length(path::text), 0) * p_hold_history::numeric / 1000000);
+    IF strpos(path::text, '"generation_id"') > 0 THEN
+        -- What answers that are being written may come to cost is more than it costs to show them.
+        v_hold := v_hold + (
+            SELECT coalesce(sum(h.amount_nano_usd), 0) FROM aichat.holds AS h
+            JOIN aichat.generations AS g ON g.org_id = h.org_id AND g.generation_id = h.generation_id
+            WHERE h.org_id = p_org_id AND g.conversation_id = p_conversation_id
+        );
+    END IF;
+    v_hold := least(v_hold, p_hold_most);
     BEGIN
         PERFORM aichat.check_quotas(p_org_id, p_member_id, p_key_id, v_hold);
     EXCEPTION

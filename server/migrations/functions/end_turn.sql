@@ -1,5 +1,6 @@
 -- Ends a turn: settles the generation and stores the answer, if p_parts holds any; returns the stored answer, or null.
--- A turn that failed without a word leaves only its generation, without its request_id, so that it can be sent again.
+-- A whole answer may be without a word. A turn that failed without one leaves only its generation, without its
+-- request_id, so that it can be sent again; so does one that was stopped before anything came of it.
 -- Ending a turn again changes nothing. The generation becomes the model's that answered, which may be a fallback, and by
 -- which it is priced.
 --
@@ -19,8 +20,14 @@ CREATE OR REPLACE FUNCTION aichat.end_turn(
 ) RETURNS json
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_without_trace boolean := p_parts IS NULL AND p_state <> 'complete';
-    g record;
+    v_used boolean := greatest(
+        p_web_searches, p_input_tokens, p_cache_read_tokens, p_cache_write_tokens, p_cache_write_1h_tokens,
+        p_output_tokens
+    ) > 0;
+    v_without_trace boolean := p_parts IS NULL AND (p_state IN ('failed', 'interrupted') OR NOT v_used)
+        AND p_state <> 'complete';
+    g aichat.generations;
+    v_placed boolean;
     v_there boolean;
     v_hold record;
     v_cost bigint := p_cost_nano_usd;
@@ -76,14 +83,14 @@ BEGIN
         error_reason = p_error_reason,
         error_message = p_error_message,
         pending_title = NULL,
+        head_before = NULL,
+        updated_before = NULL,
         options = r.options - 'system_prompt',
         request_id = CASE WHEN v_without_trace THEN NULL ELSE r.request_id END,
         ended_at = v_now
     WHERE r.org_id = p_org_id AND r.generation_id = p_generation_id;
 
-    IF p_state = 'complete' OR p_web_searches + p_input_tokens + p_cache_read_tokens + p_cache_write_tokens
-        + p_cache_write_1h_tokens + p_output_tokens > 0
-    THEN
+    IF p_state = 'complete' OR v_used THEN
         PERFORM aichat.book(p_org_id, p_generation_id, p_price_version, p_first_delta_ms, v_now);
     ELSE
         PERFORM aichat.count_failure(p_org_id, p_generation_id, v_now);
@@ -93,35 +100,35 @@ BEGIN
     END IF;
 
     IF v_without_trace THEN
-        -- A message that another turn has branched from meanwhile stays, and so does a conversation in use.
-        DELETE FROM aichat.messages AS m
-        WHERE m.org_id = p_org_id AND m.message_id = p_user_message_id
-          AND NOT EXISTS (
-              SELECT FROM aichat.messages AS child
-              WHERE child.org_id = p_org_id AND child.parent_message_id = p_user_message_id
-          );
-        IF g.new_conversation THEN
-            DELETE FROM aichat.conversations AS c
-            WHERE c.org_id = p_org_id AND c.conversation_id = p_conversation_id
-              AND NOT EXISTS (
-                  SELECT FROM aichat.messages AS m
-                  WHERE m.org_id = p_org_id AND m.conversation_id = p_conversation_id
-              );
-        END IF;
-        RETURN NULL;
+        PERFORM aichat.take_back(g);
     END IF;
-    IF p_parts IS NULL THEN
+    UPDATE aichat.messages AS m SET
+        parts = coalesce(p_parts, '[]'), state = p_state, running = false,
+        -- Listed by their times, messages stand behind what they follow.
+        created_at = CASE
+            WHEN EXISTS (
+                SELECT FROM aichat.messages AS child
+                WHERE child.org_id = p_org_id AND child.parent_message_id = p_message_id
+            ) THEN m.created_at ELSE v_now
+        END
+    WHERE m.org_id = p_org_id AND m.message_id = p_message_id;
+    v_placed := FOUND;
+    IF v_without_trace THEN
         RETURN NULL;
     END IF;
 
-    INSERT INTO aichat.messages (
-        org_id, message_id, conversation_id, parent_message_id, member_id, role, parts, state, generation_id, created_at
-    ) VALUES (
-        p_org_id, p_message_id, p_conversation_id, p_user_message_id, p_member_id, 'assistant', p_parts, p_state,
-        p_generation_id, v_now
-    );
+    IF NOT v_placed THEN
+        -- A server of a version that gave answers their place at their end has begun it.
+        INSERT INTO aichat.messages (
+            org_id, message_id, conversation_id, parent_message_id, member_id, role, parts, state, generation_id,
+            created_at
+        ) VALUES (
+            p_org_id, p_message_id, p_conversation_id, p_user_message_id, p_member_id, 'assistant',
+            coalesce(p_parts, '[]'), p_state, p_generation_id, v_now
+        );
+    END IF;
     UPDATE aichat.conversations AS c SET
-        head_message_id = p_message_id,
+        head_message_id = CASE WHEN v_placed THEN c.head_message_id ELSE p_message_id END,
         updated_at = v_now,
         title = CASE WHEN c.title = '' THEN coalesce(g.pending_title, '') ELSE c.title END
     WHERE c.org_id = p_org_id AND c.conversation_id = p_conversation_id;

@@ -140,6 +140,10 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
     command.add_argument("key_id", type=UUID)
     command.add_argument("--organization-id", type=UUID, required=True)
     command.set_defaults(command=("keys", "revoke"))
+    command = commands.add_parser("erase", help="revoke an API key, and leave nothing of it but its id in the books")
+    command.add_argument("key_id", type=UUID)
+    command.add_argument("--organization-id", type=UUID, required=True)
+    command.set_defaults(command=("erase", "key"))
 
 
 def _add_organizations(parser: argparse.ArgumentParser) -> None:
@@ -152,6 +156,10 @@ def _add_organizations(parser: argparse.ArgumentParser) -> None:
     command.add_argument("--organization-id", type=UUID, required=True)
     command.add_argument("--zone", required=True, help="an IANA name, such as Europe/Berlin")
     command.set_defaults(command=("organizations", "set_time_zone"))
+    command = commands.add_parser("erase-member", help="leave nothing of a member but its id in the books")
+    command.add_argument("--organization-id", type=UUID, required=True)
+    command.add_argument("--member-id", type=UUID, required=True)
+    command.set_defaults(command=("erase", "member"))
 
 
 def _add_quotas(parser: argparse.ArgumentParser) -> None:

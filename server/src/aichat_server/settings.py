@@ -33,6 +33,9 @@ from aichat_server.settings_values import (
     SmtpUrl,
 )
 
+RESCUE_RUN_SECONDS = 120.0
+"""Two runs of the job that ends lost answers: the first may be in the middle of its work when a lease is over."""
+
 DEFAULT_MODELS = (
     "claude-opus-5-5",
     "claude-sonnet-5-5",
@@ -110,6 +113,7 @@ class Settings(BaseSettings):
 
     redis_url: Annotated[RedisDsn | None, Field(alias="REDIS_URL", repr=False)] = None
     journal_retention_seconds: Annotated[float, Field(alias="AICHAT_JOURNAL_RETENTION_SECONDS", gt=0)] = 600.0
+    rescue_seconds: Annotated[float, Field(alias="AICHAT_RESCUE_SECONDS", gt=0)] = 3600.0
 
     anthropic_api_key: Annotated[Key | None, Field(alias="ANTHROPIC_API_KEY")] = None
     anthropic_base_url: Annotated[BaseUrl | None, Field(alias="ANTHROPIC_BASE_URL")] = None
@@ -210,6 +214,9 @@ def _faults_between(settings: Settings) -> Iterator[Fault]:
     if settings.metrics_listen and len(settings.metrics_listen) != len(settings.listen):
         words = "AICHAT_METRICS_LISTEN needs an address for each one of AICHAT_LISTEN"
         yield Fault(("AICHAT_METRICS_LISTEN", "AICHAT_LISTEN"), words)
+    if settings.rescue_seconds < settings.lease_seconds + RESCUE_RUN_SECONDS:
+        words = f"AICHAT_RESCUE_SECONDS must be at least {RESCUE_RUN_SECONDS:g} more than AICHAT_LEASE_SECONDS"
+        yield Fault(("AICHAT_RESCUE_SECONDS", "AICHAT_LEASE_SECONDS"), words)
     if settings.supabase_jwt_secret is not None and settings.supabase_url is None:
         words = "SUPABASE_JWT_SECRET needs SUPABASE_URL, which names the issuer of the tokens"
         yield Fault(("SUPABASE_JWT_SECRET", "SUPABASE_URL"), words)

@@ -128,7 +128,7 @@ async def test_an_answer_whose_last_events_are_lost_comes_from_what_is_stored(
 
 
 async def end_as_unstored(redis: RedisUnderTest, key: GenerationKey) -> None:
-    streams = JournalStreams(redis.client, retention_seconds=600)
+    streams = JournalStreams(redis.client, retention_seconds=600, rescue_seconds=600)
     *_, last = (await streams.read({key: BEGINNING}, 0.001))[key]
     failure = AichatError(Reason.STORAGE_UNAVAILABLE, "the database cannot be reached")
     end = Position(last.position.sequence, ended=True)

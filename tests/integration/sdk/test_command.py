@@ -12,7 +12,19 @@ import pytest
 from aichat.v1 import chat_pb2, conversations_pb2, messages_pb2, models_pb2
 
 from tests.integration.sdk.aichat import Aichat
-from tests.unit.sdk.scripted import API_KEY, ScriptedServer, answer, completed, fail, hang, reply, started, text_delta
+from tests.unit.sdk.scripted import (
+    API_KEY,
+    CANCELLED,
+    Behaviour,
+    ScriptedServer,
+    answer,
+    completed,
+    fail,
+    hang,
+    reply,
+    started,
+    text_delta,
+)
 
 MODELS = reply(
     chat_pb2.ListModelsResponse(
@@ -104,10 +116,19 @@ async def test_text_that_no_encoding_knows_is_refused(server: ScriptedServer, ai
     assert server.calls == []
 
 
-async def test_interrupt_stops_showing_and_says_that_the_answer_is_stored(
-    server: ScriptedServer, aichat: Aichat
+@pytest.mark.parametrize(
+    ("then", "told"),
+    [
+        (reply(CANCELLED), "Stopped. What had come is stored"),
+        (fail(grpc.StatusCode.ABORTED, "GENERATION_IN_PROGRESS"), "Stopped showing. The answer goes on being stored"),
+    ],
+    ids=["it can be stopped", "it cannot"],
+)
+async def test_interrupt_stops_the_answer_and_says_where_it_is_stored(
+    server: ScriptedServer, aichat: Aichat, then: Behaviour, told: str
 ) -> None:
     server.on("StreamChat", hang(started(), text_delta("Well")))
+    server.on("CancelGeneration", then)
     process = await aichat.start("chat", "Hi", "--model", "m")
     assert process.stdout is not None
     async with asyncio.timeout(30):
@@ -115,9 +136,7 @@ async def test_interrupt_stops_showing_and_says_that_the_answer_is_stored(
         process.send_signal(signal.SIGINT)
         out, err = await process.communicate()
     assert (process.returncode, out) == (130, b"\n")
-    assert err.decode() == (
-        "Stopped showing. The answer goes on being stored: aichat conversations show conversation-1\n"
-    )
+    assert err.decode() == f"{told}: aichat conversations show conversation-1\n"
 
 
 async def test_reader_that_goes_away_is_no_crash(server: ScriptedServer, aichat: Aichat) -> None:

@@ -8,7 +8,17 @@ import signal
 import grpc
 
 from tests.integration.sdk.aichat import Aichat, on_a_terminal
-from tests.unit.sdk.scripted import ScriptedServer, answer, fail, hang, started, text_delta
+from tests.unit.sdk.scripted import (
+    CANCELLED,
+    GENERATION,
+    ScriptedServer,
+    answer,
+    fail,
+    hang,
+    reply,
+    started,
+    text_delta,
+)
 
 
 async def test_answer_is_rendered_as_markdown_without_control_characters(
@@ -71,12 +81,13 @@ async def test_interrupt_in_a_conversation_stops_the_answer_and_not_the_conversa
     server: ScriptedServer, aichat: Aichat
 ) -> None:
     server.on("StreamChat", hang(started(), text_delta("Once upon")), answer("The end"))
+    server.on("CancelGeneration", reply(CANCELLED))
     async with on_a_terminal(aichat, "chat", "--model", "m") as (screen, process):
         await screen.until("> ", 1)
         screen.type("tell me a story\n")
         await screen.until("Once upon")
         process.send_signal(signal.SIGINT)
-        await screen.until("goes on being stored")
+        await screen.until("Stopped. What had come is stored")
         async with asyncio.timeout(10):
             assert await server.cancelled.get() == "StreamChat"
         await screen.until("> ", 2)
@@ -86,4 +97,24 @@ async def test_interrupt_in_a_conversation_stops_the_answer_and_not_the_conversa
         screen.type("\x04")
         async with asyncio.timeout(30):
             assert await process.wait() == 0
-    assert server.calls[1].request.conversation_id == "conversation-1"
+    assert [call.request.generation_id for call in server.calls if call.method == "CancelGeneration"] == [GENERATION]
+    assert server.calls[-1].request.conversation_id == "conversation-1"
+
+
+async def test_a_conversation_that_went_with_its_only_question_is_not_gone_on_with(
+    server: ScriptedServer, aichat: Aichat
+) -> None:
+    overloaded = fail(grpc.StatusCode.UNAVAILABLE, "PROVIDER_OVERLOADED", started(), text="the vendor is overloaded")
+    server.on("StreamChat", overloaded, answer("The end"))
+    server.on("GetConversation", fail(grpc.StatusCode.NOT_FOUND, "CONVERSATION_NOT_FOUND"))
+    async with on_a_terminal(aichat, "chat", "--model", "m") as (screen, process):
+        await screen.until("> ", 1)
+        screen.type("tell me a story\n")
+        await screen.until("the vendor is overloaded")
+        await screen.until("> ", 2)
+        screen.type("and then?\n")
+        await screen.until("The end")
+        screen.type("\x04")
+        async with asyncio.timeout(30):
+            assert await process.wait() == 0
+    assert server.calls[-1].request.conversation_id == ""

@@ -9,11 +9,11 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres, run_postgres
+from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.periods import month_of
 from aichat_server.storage.database import Database, open_database
 from aichat_server.storage.migrate import migrate
-from sqlalchemy.exc import DBAPIError
 
 from tests.fixtures.postgres import postgres_folder
 from tests.integration.storage.rows import connection
@@ -98,8 +98,10 @@ async def test_it_waits_for_nobody_for_long_and_is_tried_again(
     await owner.execute("ALTER FUNCTION aichat.extend_books SET lock_timeout = '100ms'")
     async with connection(postgres.owner_url) as reader, reader.transaction():
         await reader.execute("SELECT count(*) FROM aichat.usage_events")
-        with pytest.raises(DBAPIError, match="lock timeout"):
+        with pytest.raises(AichatError) as caught:
             await database.extend_books()
+        assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+        assert "lock timeout" in str(caught.value.__cause__)
     assert await database.extend_books() == 1
 
 

@@ -63,7 +63,7 @@ async def test_of_twenty_at_once_one_begins(postgres: Postgres, database: Databa
     rows = await owner_rows(postgres, principal.org_id)
     assert {table: len(found) for table, found in rows.items()} == {
         "conversations": 1,
-        "messages": 1,
+        "messages": 2,
         "generations": 1,
     }
 

@@ -86,8 +86,8 @@ Reap = Callable[[], Awaitable[Reaped]]
 @pytest.fixture
 def reap(database: Database, redis: RedisUnderTest) -> Reap:
     """Does the job once."""
-    streams = JournalStreams(redis.client, retention_seconds=600)
-    orphans = Orphans(database, streams, journal_retention_seconds=600)
+    streams = JournalStreams(redis.client, retention_seconds=600, rescue_seconds=600)
+    orphans = Orphans(database, streams, rescue_seconds=600)
     return lambda: orphans.reap(datetime.now(UTC))
 
 

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.events import ReasoningDelta, TextDelta
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.money import NanoUsd
@@ -41,7 +43,7 @@ MUCH = 10**12
 
 @pytest.fixture
 def streams(redis: RedisUnderTest) -> JournalStreams:
-    return JournalStreams(redis.client, retention_seconds=600)
+    return JournalStreams(redis.client, retention_seconds=600, rescue_seconds=600)
 
 
 async def begin(database: Database, principal: Principal, text: str = "Hello", held: int = MUCH) -> TurnBegun:
@@ -147,7 +149,7 @@ async def test_a_journal_that_cannot_be_read_is_waited_for_as_long_as_it_may_be_
     now = datetime.now(UTC)
     # Nobody listens there.
     async with open_redis("redis://127.0.0.1:1/0") as away:
-        orphans = Orphans(database, JournalStreams(away, retention_seconds=600), journal_retention_seconds=600)
+        orphans = Orphans(database, JournalStreams(away, retention_seconds=600, rescue_seconds=600), rescue_seconds=600)
         assert (await orphans.reap(now)).left
         assert (await stored(postgres, principal))["state"] == "running"
         assert [row["generation_id"] for row in await leases(postgres, principal)] == [begun.generation_id] * 2
@@ -160,7 +162,7 @@ async def test_a_worker_whose_clock_is_ahead_ends_nothing_too_early(
     postgres: Postgres, database: Database, principal: Principal, streams: JournalStreams
 ) -> None:
     await begin(database, principal)
-    orphans = Orphans(database, streams, journal_retention_seconds=600)
+    orphans = Orphans(database, streams, rescue_seconds=600)
     await orphans.reap(datetime.now(UTC) + timedelta(days=1))
     assert (await stored(postgres, principal))["state"] == "running"
 
@@ -175,3 +177,19 @@ async def test_one_that_cannot_be_ended_keeps_no_other(
     await expire(postgres, principal.org_id)
     assert (await reap()).left
     assert [event["generation_id"] for event in await books(postgres, principal.org_id)] == [known.generation_id]
+
+
+@pytest.mark.parametrize("failure", [None, Reason.PROVIDER_TIMEOUT, Reason.STORAGE_UNAVAILABLE, Reason.INTERNAL])
+async def test_a_journal_is_kept_for_its_rescue_until_the_answers_end_is_stored(
+    redis: RedisUnderTest, principal: Principal, failure: Reason | None
+) -> None:
+    streams = JournalStreams(redis.client, retention_seconds=50, rescue_seconds=500)
+    key = GenerationKey(principal.org_id, uuid4())
+    name = f"aichat:journal:{key.org_id}:{key.generation_id}"
+    position = Position(1, ended=False)
+    await streams.append([Append(key, BEGINNING, Portion(position, (TextDelta("a"),)))])
+    assert 400 < await redis.client.ttl(name) <= 500
+    error = AichatError(failure, "told by the test") if failure else None
+    await streams.append([Append(key, position, Portion(Position(1, ended=True), (), error))])
+    stored = failure not in {Reason.STORAGE_UNAVAILABLE, Reason.INTERNAL}
+    assert (await redis.client.ttl(name) <= 50) is stored

@@ -17,7 +17,7 @@ from aichat_server.services.retention import RUNS_KEPT, WEBHOOKS_KEPT, Retention
 from aichat_server.storage.database import Database
 
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import exchange
+from tests.integration.storage.turns import completed, exchange, turn
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -113,3 +113,24 @@ async def test_records_of_jobs_are_forgotten_once_they_came_to_a_good_end(
     assert (await retention.purge(NOW + RUNS_KEPT + DAY)).runs >= 1
     async with database.work_list() as work:
         assert await work.job_runs.periods(job) == {"2026-01-02": False}
+
+
+async def test_a_conversation_is_kept_while_an_answer_is_written_to_it(
+    retention: Retention, postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    begun = await database.turns.begin(turn(principal))
+    await grow_old(postgres, begun.conversation_id, KEPT + DAY)
+    assert await retention.stale(NOW) == 0
+    assert (await retention.purge(NOW)).conversations == 0
+    assert await database.turns.end(completed(principal, begun)) is not None
+
+
+async def test_a_question_makes_a_conversation_young_again(
+    retention: Retention, postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    old = (await exchange(database, principal)).conversation_id
+    await grow_old(postgres, old, KEPT + DAY)
+    begun = await database.turns.begin(turn(principal, conversation_id=old))
+    assert (await Conversations(database).get(principal, old)).updated_at > NOW - DAY
+    await database.turns.end(completed(principal, begun))
+    assert (await retention.purge(NOW)).conversations == 0

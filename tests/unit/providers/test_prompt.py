@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aichat_server.domain.chat import PathMessage, ProviderRequest
 from aichat_server.domain.conversations import Role, TextPart
-from aichat_server.providers.prompt import Said, said, system_prompt
+from aichat_server.providers.prompt import NO_ANSWER, Said, said, system_prompt
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,9 +37,9 @@ def test_messages_of_one_role_become_one() -> None:
 
 
 @pytest.mark.parametrize("blank", [(), ("",), (" \n",), ("\u00a0", "\u3000\u2028")])
-def test_a_blank_message_is_left_out(blank: tuple[str, ...]) -> None:
-    asked = [message(USER, "a"), message(MODEL, *blank), message(USER, "b")]
-    assert said(request(*asked)) == [Said(USER, "a\n\nb")]
+def test_a_blank_question_is_left_out_and_a_blank_answer_said_to_be_none(blank: tuple[str, ...]) -> None:
+    asked = [message(USER, *blank), message(MODEL, "a"), message(USER, "b"), message(MODEL, *blank), message(USER, "c")]
+    assert said(request(*asked)) == [Said(USER, "b"), Said(MODEL, NO_ANSWER), Said(USER, "c")]
 
 
 def test_text_is_shown_as_it_is() -> None:

@@ -19,6 +19,7 @@ from google.rpc.status_pb2 import Status
 
 API_KEY = "ak_test0123456789"
 GENERATION = "generation-3"
+CANCELLED = chat_pb2.CancelGenerationResponse(state=chat_pb2.GENERATION_STATE_CANCELLED)
 SERVICES = (
     chat_pb2.DESCRIPTOR.services_by_name["ChatService"],
     conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],

@@ -201,3 +201,12 @@ def test_models_that_reason_may_be_silent_for_minutes_unless_told_otherwise(
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     assert load_settings().longest_silence == silence
+
+
+def test_lost_answers_are_kept_until_a_worker_can_have_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("AICHAT_JOURNAL_RETENTION_SECONDS", "6")
+    assert load_settings().rescue_seconds == 3600
+    monkeypatch.setenv("AICHAT_RESCUE_SECONDS", "149")
+    with pytest.raises(SettingsError, match="AICHAT_RESCUE_SECONDS must be at least 120 more"):
+        load_settings()

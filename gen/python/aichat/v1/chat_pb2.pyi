@@ -161,8 +161,9 @@ class StreamChatRequest(_message.Message):
     conversation_id: _builtins.str
     """The conversation to go on with, a UUID. Empty: a new one begins."""
     parent_message_id: _builtins.str
-    """The message that this one follows, a UUID; an earlier one than the last begins a branch. Empty: the last message
-    of the conversation's newest branch.
+    """The message that this one follows, a UUID; an earlier one than the last begins a branch. Empty: the conversation's
+    head, which is the answer to the newest question. Of an answer that is still being written, or was stopped, the
+    model is shown what there is.
     """
     model: _builtins.str
     """The model to ask, an id from ListModels."""

@@ -95,7 +95,7 @@ class ChatServiceServicer:
     def CancelGeneration(self, request, context):
         """Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
         the state MESSAGE_STATE_CANCELLED, and the answer's streams end with GENERATION_CANCELLED. An answer of which
-        nothing had arrived leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
+        nothing had arrived, and that costs nothing, leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
         it is.
 
         Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.

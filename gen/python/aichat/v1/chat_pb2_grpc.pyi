@@ -59,7 +59,7 @@ class ChatServiceStub:
     CancelGeneration: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CancelGenerationRequest, _chat_pb2.CancelGenerationResponse]
     """Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
     the state MESSAGE_STATE_CANCELLED, and the answer's streams end with GENERATION_CANCELLED. An answer of which
-    nothing had arrived leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
+    nothing had arrived, and that costs nothing, leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
     it is.
 
     Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
@@ -98,7 +98,7 @@ class ChatServiceAsyncStub(ChatServiceStub):
     CancelGeneration: _aio.UnaryUnaryMultiCallable[_chat_pb2.CancelGenerationRequest, _chat_pb2.CancelGenerationResponse]  # type: ignore[assignment]
     """Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
     the state MESSAGE_STATE_CANCELLED, and the answer's streams end with GENERATION_CANCELLED. An answer of which
-    nothing had arrived leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
+    nothing had arrived, and that costs nothing, leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
     it is.
 
     Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
@@ -152,7 +152,7 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_chat_pb2.CancelGenerationResponse, _abc.Awaitable[_chat_pb2.CancelGenerationResponse]]:
         """Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
         the state MESSAGE_STATE_CANCELLED, and the answer's streams end with GENERATION_CANCELLED. An answer of which
-        nothing had arrived leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
+        nothing had arrived, and that costs nothing, leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
         it is.
 
         Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.

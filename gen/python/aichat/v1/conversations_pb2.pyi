@@ -42,14 +42,16 @@ class Conversation(_message.Message):
     title: _builtins.str
     """Its title: given, or the beginning of its first message; may be empty."""
     head_message_id: _builtins.str
-    """The last message of its newest branch, which StreamChat goes on from; empty before the first answer."""
+    """The answer to its newest question, which StreamChat goes on from: also while it is being written, and is not listed
+    yet. Empty before the first question.
+    """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it began."""
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last got a message or another title."""
+        """When it last got a question, an answer or another title."""
 
     def __init__(
         self,

@@ -110,7 +110,7 @@ class ConversationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListMessages(self, request, context):
-        """Lists a conversation's messages, all branches, the oldest first. Errors: CONVERSATION_NOT_FOUND,
+        """Lists a conversation's messages, all branches, the oldest first; an answer once it has ended. Errors: CONVERSATION_NOT_FOUND,
         PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

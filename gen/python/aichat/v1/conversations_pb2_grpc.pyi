@@ -48,7 +48,7 @@ class ConversationServiceStub:
     answers cost stays on the books. Errors: CONVERSATION_NOT_FOUND.
     """
     ListMessages: _grpc.UnaryUnaryMultiCallable[_conversations_pb2.ListMessagesRequest, _conversations_pb2.ListMessagesResponse]
-    """Lists a conversation's messages, all branches, the oldest first. Errors: CONVERSATION_NOT_FOUND,
+    """Lists a conversation's messages, all branches, the oldest first; an answer once it has ended. Errors: CONVERSATION_NOT_FOUND,
     PAGE_TOKEN_INVALID.
     """
 
@@ -72,7 +72,7 @@ class ConversationServiceAsyncStub(ConversationServiceStub):
     answers cost stays on the books. Errors: CONVERSATION_NOT_FOUND.
     """
     ListMessages: _aio.UnaryUnaryMultiCallable[_conversations_pb2.ListMessagesRequest, _conversations_pb2.ListMessagesResponse]  # type: ignore[assignment]
-    """Lists a conversation's messages, all branches, the oldest first. Errors: CONVERSATION_NOT_FOUND,
+    """Lists a conversation's messages, all branches, the oldest first; an answer once it has ended. Errors: CONVERSATION_NOT_FOUND,
     PAGE_TOKEN_INVALID.
     """
 
@@ -129,7 +129,7 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _conversations_pb2.ListMessagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_conversations_pb2.ListMessagesResponse, _abc.Awaitable[_conversations_pb2.ListMessagesResponse]]:
-        """Lists a conversation's messages, all branches, the oldest first. Errors: CONVERSATION_NOT_FOUND,
+        """Lists a conversation's messages, all branches, the oldest first; an answer once it has ended. Errors: CONVERSATION_NOT_FOUND,
         PAGE_TOKEN_INVALID.
         """
 

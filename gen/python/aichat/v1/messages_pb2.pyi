@@ -263,7 +263,7 @@ class Message(_message.Message):
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was stored."""
+        """When it was stored; of an answer that a question followed before its end, when it began."""
 
     @_builtins.property
     def usage(self) -> Global___Usage:

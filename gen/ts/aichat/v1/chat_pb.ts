@@ -93,8 +93,9 @@ export type StreamChatRequest = Message<"aichat.v1.StreamChatRequest"> & {
   conversationId: string;
 
   /**
-   * The message that this one follows, a UUID; an earlier one than the last begins a branch. Empty: the last message
-   * of the conversation's newest branch.
+   * The message that this one follows, a UUID; an earlier one than the last begins a branch. Empty: the conversation's
+   * head, which is the answer to the newest question. Of an answer that is still being written, or was stopped, the
+   * model is shown what there is.
    *
    * @generated from field: string parent_message_id = 3;
    */
@@ -567,7 +568,7 @@ export const ChatService: GenService<{
   /**
    * Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
    * the state MESSAGE_STATE_CANCELLED, and the answer's streams end with GENERATION_CANCELLED. An answer of which
-   * nothing had arrived leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
+   * nothing had arrived, and that costs nothing, leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
    * it is.
    *
    * Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.

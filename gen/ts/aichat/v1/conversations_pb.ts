@@ -58,14 +58,15 @@ export type Conversation = Message<"aichat.v1.Conversation"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * When it last got a message or another title.
+   * When it last got a question, an answer or another title.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 6;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * The last message of its newest branch, which StreamChat goes on from; empty before the first answer.
+   * The answer to its newest question, which StreamChat goes on from: also while it is being written, and is not listed
+   * yet. Empty before the first question.
    *
    * @generated from field: string head_message_id = 7;
    */
@@ -426,7 +427,7 @@ export const ConversationService: GenService<{
     output: typeof DeleteConversationResponseSchema;
   },
   /**
-   * Lists a conversation's messages, all branches, the oldest first. Errors: CONVERSATION_NOT_FOUND,
+   * Lists a conversation's messages, all branches, the oldest first; an answer once it has ended. Errors: CONVERSATION_NOT_FOUND,
    * PAGE_TOKEN_INVALID.
    *
    * @generated from rpc aichat.v1.ConversationService.ListMessages

@@ -202,7 +202,7 @@ export type Message = Message$1<"aichat.v1.Message"> & {
   state: MessageState;
 
   /**
-   * When it was stored.
+   * When it was stored; of an answer that a question followed before its end, when it began.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 9;
    */

@@ -52,7 +52,9 @@ class _Session:
     def __init__(self, context: Context, params: ChatParams) -> None:
         self._context = context
         self._params = params
-        self._begun = False
+        self._generation: str | None = None
+        """What writes the answer that is being shown; None until it has begun."""
+        self._shown = False
 
     def converse(self) -> int:
         """Asks what is typed, until Ctrl-D or Ctrl-C at the prompt."""
@@ -71,29 +73,54 @@ class _Session:
                 self._context.terminal.complain(advice(error))
 
     def ask(self, text: str) -> int:
-        """Sends the text and shows the answer; Ctrl-C stops showing it, and no more."""
+        """Sends the text and shows the answer; Ctrl-C stops it."""
+        before = self._params.get("conversation_id")
         try:
             self._context.runner.run(self._ask(text))
         except KeyboardInterrupt:
-            self._context.terminal.note(self._farewell())
+            self._context.terminal.note(self._stop())
+            self._find_conversation(before)
             return INTERRUPTED
+        except AIChatError:
+            self._find_conversation(before)
+            raise
         return 0
 
-    def _farewell(self) -> str:
-        if not self._begun:
+    def _stop(self) -> str:
+        """Stops the answer; tells what became of it."""
+        if self._generation is None:
             return "Stopped waiting. If an answer begins all the same, it is stored: aichat conversations"
         conversation = self._params["conversation_id"]
-        return f"Stopped showing. The answer goes on being stored: aichat conversations show {conversation}"
+        try:
+            self._context.runner.run(self._context.client.chat.cancel(self._generation))
+        except (AIChatError, KeyboardInterrupt):
+            return f"Stopped showing. The answer goes on being stored: aichat conversations show {conversation}"
+        if not self._shown:
+            return "Stopped, before a word of an answer."
+        return f"Stopped. What had come is stored: aichat conversations show {conversation}"
+
+    def _find_conversation(self, before: str | None) -> None:
+        """Goes back to `before` where the conversation went with its only question, since no answer came of that."""
+        conversation = self._params.get("conversation_id")
+        if self._shown or conversation is None or conversation == before:
+            return
+        try:
+            self._context.runner.run(self._context.client.conversations.get(conversation))
+        except NotFoundError:
+            self._params["conversation_id"] = before
+        except (AIChatError, KeyboardInterrupt):
+            """The next question will tell."""
 
     async def _ask(self, text: str) -> None:
         terminal = self._context.terminal
         params: ChatParams = {**self._params, "text": text}
-        self._begun = False
+        self._generation, self._shown = None, False
         with terminal.answer() as answer:
             async with self._context.client.chat.stream(**params) as stream:
-                self._begun = True
+                self._generation = stream.started.generation_id
                 self._params["conversation_id"] = stream.started.conversation_id
                 async for piece in stream.text_stream:
+                    self._shown = True
                     answer.add(piece)
                 message = await stream.get_final_message()
         terminal.note(_summary(message))

@@ -9,10 +9,10 @@ from functools import partial
 
 from aichat_server.app.billing import open_desk, open_payments
 from aichat_server.app.database import connect_database
+from aichat_server.app.journals import build_streams
 from aichat_server.app.plans import open_plan_book
 from aichat_server.domain.observing import Observer
 from aichat_server.domain.outbox import MessageKind
-from aichat_server.gateways.journal import JournalStreams
 from aichat_server.gateways.mail import Mailer
 from aichat_server.gateways.mail_templates import MailTemplates
 from aichat_server.gateways.queues import queue_depth
@@ -57,18 +57,17 @@ async def build_jobs(settings: Settings, observer: Observer) -> AsyncGenerator[J
     """Puts the use cases together, whose runs `observer` is told of; closes everything at the end."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connect_database(settings))
-        retention = settings.journal_retention_seconds
         streams = depth = None
         if settings.redis_url is not None:
             redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
-            streams = JournalStreams(redis, retention_seconds=retention)
+            streams = build_streams(settings, redis)
             depth = partial(queue_depth, redis)
         plans = await stack.enter_async_context(open_plan_book(database, settings.price_refresh_seconds))
         payments = await stack.enter_async_context(open_payments(settings, database, plans))
         desk = await stack.enter_async_context(open_desk(settings, database))
         warnings = build_quota_warnings(settings, database)
         yield Jobs(
-            orphans=Orphans(database, streams, journal_retention_seconds=retention),
+            orphans=Orphans(database, streams, rescue_seconds=settings.rescue_seconds),
             warnings=warnings,
             rollups=Rollups(database),
             invoices=desk.invoices,

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import httpx2
 
 from aichat_server.app.background import running
+from aichat_server.app.journals import build_streams
 from aichat_server.domain.observing import Observer
 from aichat_server.gateways.cancels import Cancels
-from aichat_server.gateways.journal import JournalStreams
 from aichat_server.gateways.jwks import SigningKeys
 from aichat_server.gateways.limits import open_shared_limits
 from aichat_server.gateways.redis import open_redis
@@ -39,11 +39,11 @@ async def open_replicas(
         yield None, None
         return
     async with open_redis(str(settings.redis_url)) as redis:
-        streams = JournalStreams(redis, retention_seconds=settings.journal_retention_seconds)
+        streams = build_streams(settings, redis)
         publisher = JournalPublisher(streams)
         mirrors = Mirrors(streams, turns, heartbeat_seconds=settings.heartbeat_seconds)
         async with running(publisher.run(), mirrors.run()):
-            yield publisher, Replicas(mirrors, Cancels(redis))
+            yield publisher, Replicas(mirrors, Cancels(redis), streams)
         await publisher.finish()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 from aichat_server.domain.conversations import Part, Role, text_of
 
@@ -34,6 +35,8 @@ class PathMessage:
 
     role: Role
     parts: tuple[Part, ...]
+    generation_id: UUID | None = None
+    """What is still writing it, and has not stored its parts yet; None if nothing is."""
 
 
 @dataclass(frozen=True, slots=True)

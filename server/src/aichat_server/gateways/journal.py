@@ -13,27 +13,31 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
+from aichat_server.domain.errors import Reason
 from aichat_server.domain.stream import GenerationKey, Portion, Position
 from aichat_server.gateways.portions import decode_portion, encode_portion
 from aichat_server.gateways.redis import redis_errors
 
-# For each stream: where it must stand, and the entry's id and bytes; no bytes if there is nothing new. A stream that
-# stands elsewhere, because Redis has lost it or an earlier write was not acknowledged, is left as it is.
+# For each stream: where it must stand, the entry's id and bytes, and the milliseconds to keep it for; no bytes if there
+# is nothing new. A stream that stands elsewhere, because Redis has lost it or an earlier write was not acknowledged, is
+# left as it is.
 _APPEND = """
 local held = {}
 for i, key in ipairs(KEYS) do
-  local after, id, entry = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
+  local after, id, entry, keep = unpack(ARGV, 4 * i - 3, 4 * i)
   local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
   held[i] = last and last[1] or '0-0'
   if held[i] == after and entry ~= '' then
     redis.call('XADD', key, id, 'e', entry)
     held[i] = id
   end
-  redis.call('PEXPIRE', key, ARGV[1])
+  redis.call('PEXPIRE', key, keep)
 end
 return held
 """
 _MOST_ENTRIES = 1000
+# Streams that end so may have ended without their answer being stored.
+_UNSTORED = (Reason.STORAGE_UNAVAILABLE, Reason.INTERNAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +54,32 @@ class Append:
 class JournalStreams:
     """Writes and reads the streams. RedisUnavailableError if that does not work."""
 
-    def __init__(self, redis: Redis, *, retention_seconds: float) -> None:
-        """`retention_seconds`: how long a stream is kept after it was last written to, or kept from expiring."""
+    def __init__(self, redis: Redis, *, retention_seconds: float, rescue_seconds: float) -> None:
+        """How long a stream is kept after it was last written to, or kept from expiring.
+
+        `retention_seconds`: where the answer has ended. `rescue_seconds`: where its end is not stored yet, so that the
+        stream alone knows it, should its process be lost.
+        """
         self._redis = redis
         self._append = redis.register_script(_APPEND)
-        self._retention_ms = max(1, round(retention_seconds * 1000))
+        self._retention_seconds = retention_seconds
+        self._rescue_seconds = rescue_seconds
 
     async def append(self, batch: Sequence[Append]) -> list[Position]:
         """Appends to all the streams in one round trip; returns where each of them stands now."""
         keys = [_name(item.key) for item in batch]
-        arguments: list[str | bytes | int] = [self._retention_ms]
+        arguments: list[str | bytes | int] = []
         for item in batch:
             position = item.portion.position
             entry = encode_portion(item.portion) if position != item.after else b""
-            arguments += (_entry_id(item.after), _entry_id(position), entry)
+            arguments += (_entry_id(item.after), _entry_id(position), entry, self._keep_ms(item.portion))
         with redis_errors():
             held = await self._append(keys, arguments)
         return [_position(entry_id) for entry_id in held]
+
+    def _keep_ms(self, portion: Portion) -> int:
+        stored = portion.position.ended and (portion.failure is None or portion.failure.reason not in _UNSTORED)
+        return max(1, round(1000 * (self._retention_seconds if stored else self._rescue_seconds)))
 
     async def read(
         self, positions: Mapping[GenerationKey, Position], wait_seconds: float

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import dropwhile, groupby
 from typing import NamedTuple
 
-from aichat_server.domain.chat import ProviderRequest
+from aichat_server.domain.chat import PathMessage, ProviderRequest
 from aichat_server.domain.conversations import Role, text_of
 from aichat_server.domain.texts import is_blank
+
+NO_ANSWER = "(no answer)"
+"""What stands for an answer without a visible word: vendors refuse an empty one, and a question without any would run
+into the next one."""
 
 
 class Said(NamedTuple):
@@ -20,14 +25,21 @@ class Said(NamedTuple):
 def said(request: ProviderRequest) -> list[Said]:
     """The conversation as the strictest of the vendors wants it: the user begins, and the roles take turns.
 
-    Messages of white space alone are left out, since Anthropic refuses a conversation that holds one. Those that then
-    follow each other in one role become one, since the templates of many open models refuse two.
+    None is of white space alone, since Anthropic refuses a conversation that holds one. Those that follow each other in
+    one role become one, since the templates of many open models refuse two.
     """
-    messages = (Said(message.role, text_of(message.parts)) for message in request.messages)
-    seen = (message for message in messages if not is_blank(message.text))
-    begun = dropwhile(lambda message: message.role is not Role.USER, seen)
+    begun = dropwhile(lambda message: message.role is not Role.USER, _visible(request.messages))
     runs = groupby(begun, lambda message: message.role)
     return [Said(role, "\n\n".join(message.text for message in run)) for role, run in runs]
+
+
+def _visible(messages: Iterable[PathMessage]) -> Iterator[Said]:
+    for message in messages:
+        text = text_of(message.parts)
+        if not is_blank(text):
+            yield Said(message.role, text)
+        elif message.role is Role.ASSISTANT:
+            yield Said(message.role, NO_ANSWER)
 
 
 def system_prompt(request: ProviderRequest) -> str | None:

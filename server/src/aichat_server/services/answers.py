@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
 from structlog.contextvars import bind_contextvars
 
-from aichat_server.domain.conversations import text_of
+from aichat_server.domain.chat import PathMessage
+from aichat_server.domain.conversations import Part, TextPart, text_of
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.events import TextDelta
 from aichat_server.domain.identity import Principal
-from aichat_server.domain.stream import Completed, GenerationKey, GenerationState, Started
+from aichat_server.domain.stream import BEGINNING, Completed, GenerationKey, GenerationState, Started, StreamEvent
 from aichat_server.gateways.cancels import Cancels
+from aichat_server.gateways.journal import JournalStreams
 from aichat_server.gateways.redis import RedisUnavailableError
 from aichat_server.services.generations import Generations
 from aichat_server.services.journal import Events, Journal, JournalLostError
+from aichat_server.services.journal_copies import read_copy
 from aichat_server.services.mirrors import Mirrors
 from aichat_server.storage.turns import EarlierTurn, TurnStore
+
+_log = structlog.get_logger()
 
 _CANCEL_SECONDS = 10.0
 _FIRST_LOOK_SECONDS = 0.02
@@ -32,6 +39,7 @@ class Replicas:
 
     mirrors: Mirrors
     cancels: Cancels
+    streams: JournalStreams
 
 
 class Answers:
@@ -77,6 +85,32 @@ class Answers:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_LOOK_SECONDS)
 
+    async def shown(self, org_id: UUID, path: Sequence[PathMessage]) -> tuple[PathMessage, ...]:
+        """`path`, with what can be seen by now of answers in it that are still being written."""
+        return tuple(
+            [
+                message
+                if message.generation_id is None
+                else PathMessage(message.role, await self._so_far(GenerationKey(org_id, message.generation_id)))
+                for message in path
+            ]
+        )
+
+    async def _so_far(self, key: GenerationKey) -> tuple[Part, ...]:
+        try:
+            running = self._generations.find(key)
+            if running is not None:
+                return _text(running.journal.since(BEGINNING).events)
+            turn = await self._turns.find(key)
+            if turn is not None and turn.message is not None:
+                return turn.message.parts
+            portions = await read_copy(self._replicas.streams if self._replicas else None, key)
+        except (AichatError, RedisUnavailableError) as error:
+            # The question is worth more than what it may refer to.
+            _log.warning("an answer is followed unseen", generation_id=str(key.generation_id), cause=repr(error))
+            return ()
+        return _text(event for portion in portions for event in portion.events)
+
     async def _ask_replicas(self, key: GenerationKey) -> None:
         if self._replicas is None:
             raise _in_progress(key.generation_id)
@@ -113,6 +147,10 @@ class Answers:
         async with aclosing(_stored(turn, reached)) as events:
             async for event in events:
                 yield event
+
+
+def _text(events: Iterable[StreamEvent]) -> tuple[Part, ...]:
+    return (TextPart("".join(event.text for event in events if isinstance(event, TextDelta))),)
 
 
 def _stored(turn: EarlierTurn, after: int) -> Events:

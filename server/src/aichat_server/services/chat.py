@@ -26,11 +26,11 @@ from aichat_server.services.answers import Answers
 from aichat_server.services.generation import GenerationPlan
 from aichat_server.services.generations import Generations
 from aichat_server.services.journal import Events
-from aichat_server.services.limits import RateLimits
+from aichat_server.services.limits import Admission, RateLimits
 from aichat_server.services.models import Models, output_limit
 from aichat_server.services.plans import PlanBook
 from aichat_server.services.upstream import Upstream
-from aichat_server.storage.turns import EarlierTurn, TurnBegin, TurnStore
+from aichat_server.storage.turns import EarlierTurn, TurnBegin, TurnBegun, TurnStore
 
 TITLE_CHARACTERS = 80
 
@@ -107,7 +107,10 @@ class Chat:
         generation = self._generations.open(key)
         try:
             begun = await self._turns.begin(turn)
+            if begun.earlier is None:
+                plan = await self._plan(principal, message, candidates, begun, admission)
         except BaseException:
+            # What has begun all the same is nobody's, and ends as lost.
             admission.end(tokens=0)
             self._generations.discard(key)
             raise
@@ -115,15 +118,25 @@ class Chat:
             admission.end(tokens=0)
             self._generations.discard(key)
             return begun.generation_id, self._reattach(turn, begun.earlier)
+        self._generations.start(generation, plan)
+        return begun.generation_id, generation.journal.read()
+
+    async def _plan(
+        self,
+        principal: Principal,
+        message: ChatMessage,
+        candidates: Sequence[Model],
+        begun: TurnBegun,
+        admission: Admission,
+    ) -> GenerationPlan:
         # What is logged of the generation carries it.
-        bind_contextvars(generation_id=str(turn.generation_id))
+        bind_contextvars(generation_id=str(begun.generation_id))
         if begun.quota_failure is not None:
             self._observer.quota_unchecked()
             _log.error("quota unchecked", cause=begun.quota_failure)
-        answer = self._upstream.answer(candidates, begun.path, message.options)
-        plan = GenerationPlan(principal, answer, begun, admission, message.cancel_on_disconnect)
-        self._generations.start(generation, plan)
-        return begun.generation_id, generation.journal.read()
+        path = await self._answers.shown(principal.org_id, begun.path)
+        answer = self._upstream.answer(candidates, path, message.options)
+        return GenerationPlan(principal, answer, begun, admission, message.cancel_on_disconnect)
 
     def _candidates(self, principal: Principal, model: Model, options: ChatOptions) -> list[Model]:
         """The models that may answer, of those that the caller's plan offers."""

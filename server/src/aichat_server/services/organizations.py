@@ -81,6 +81,11 @@ class Organizations:
         async with self._database.tenant(org_id) as tenant:
             return await tenant.organizations.set_time_zone(name)
 
+    async def revoke_keys_of(self, org_id: UUID, member_id: UUID) -> None:
+        """Ends the lives of all of a member's API keys."""
+        async with self._database.tenant(org_id) as tenant:
+            await tenant.api_keys.revoke_all(member_id)
+
     async def revoke_key(self, org_id: UUID, key_id: UUID) -> bool:
         """Ends an API key's life; False if the organisation has no such key."""
         async with self._database.tenant(org_id) as tenant:

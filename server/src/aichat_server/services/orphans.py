@@ -25,6 +25,7 @@ from aichat_server.domain.stream import (
 )
 from aichat_server.gateways.journal import Append, JournalStreams
 from aichat_server.gateways.redis import RedisUnavailableError
+from aichat_server.services.journal_copies import read_copy
 from aichat_server.services.meter import Meter
 from aichat_server.storage.database import Database
 from aichat_server.storage.orphans import Orphan
@@ -33,8 +34,6 @@ from aichat_server.storage.turns import TurnEnd
 _log = structlog.get_logger()
 
 _BATCH = 100
-# A journal is there as a whole or not at all: nobody writes it any more.
-_READ_SECONDS = 0.001
 # How often a journal is looked at again that somebody writes after all.
 _ATTEMPTS = 3
 
@@ -57,14 +56,14 @@ class Reaped:
 class Orphans:
     """Ends generations whose lease is over. Several processes may do so at once, and any of them may be killed."""
 
-    def __init__(self, database: Database, streams: JournalStreams | None, *, journal_retention_seconds: float) -> None:
+    def __init__(self, database: Database, streams: JournalStreams | None, *, rescue_seconds: float) -> None:
         """`streams`: None where there is no Redis, and so no journal of any answer.
 
-        `journal_retention_seconds`: for so long a journal that cannot be read now is worth waiting for.
+        `rescue_seconds`: for so long a journal that cannot be read now is worth waiting for.
         """
         self._database = database
         self._streams = streams
-        self._retention = timedelta(seconds=journal_retention_seconds)
+        self._rescue = timedelta(seconds=rescue_seconds)
 
     async def reap(self, now: datetime) -> Reaped:
         """Ends every generation whose lease was over at `now`."""
@@ -92,7 +91,7 @@ class Orphans:
         try:
             return await self._end_from(self._streams, orphaned.key, prices)
         except RedisUnavailableError:
-            if now - orphaned.expired_at < self._retention:
+            if now - orphaned.expired_at < self._rescue:
                 raise
             return await self._end_from(None, orphaned.key, prices)
 
@@ -100,7 +99,7 @@ class Orphans:
         async with self._database.tenant(key.org_id) as tenant:
             orphan = await tenant.orphans.find(key.generation_id)
         if orphan is not None:
-            came = _Came([event for portion in await _read(streams, key) for event in portion.events])
+            came = _Came([event for portion in await read_copy(streams, key) for event in portion.events])
             await self._database.turns.end(_turn_end(key, orphan, came, prices), orphan=True)
         turn = await self._database.turns.find(key)
         if turn is None or turn.state is GenerationState.RUNNING:
@@ -113,25 +112,10 @@ class Orphans:
         return orphan is not None
 
 
-async def _read(streams: JournalStreams | None, key: GenerationKey) -> list[Portion]:
-    """What the journal holds from its beginning, as far as it has no gap."""
-    portions, reached = list[Portion](), BEGINNING
-    while streams is not None:
-        news = (await streams.read({key: reached}, _READ_SECONDS)).get(key, [])
-        for portion in news:
-            if portion.position.sequence - len(portion.events) != reached.sequence:
-                return portions
-            portions.append(portion)
-            reached = portion.position
-        if not news:
-            break
-    return portions
-
-
 async def _tell(streams: JournalStreams | None, key: GenerationKey) -> None:
     """Ends the journal, so that its readers know at once."""
     for _ in range(_ATTEMPTS):
-        portions = await _read(streams, key)
+        portions = await read_copy(streams, key)
         reached = portions[-1].position if portions else BEGINNING
         if streams is None or reached.ended:
             return

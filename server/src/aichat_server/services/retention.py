@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from aichat_server.services.forgetting import Forgotten, forget
 from aichat_server.services.plans import PlanBook
 from aichat_server.storage.database import Database
 
@@ -31,10 +32,11 @@ class Purged:
     """Records of jobs."""
     months: int
     """For which the ledger got a partition."""
+    forgotten: Forgotten
 
     def __str__(self) -> str:
-        gone = f"{self.conversations} conversations, {self.webhooks} webhooks and {self.runs} records of jobs deleted"
-        return f"{gone}, {self.months} months of the ledger begun"
+        gone = f"{self.conversations} conversations, {self.forgotten}, {self.webhooks} webhooks"
+        return f"{gone} and {self.runs} records of jobs deleted, {self.months} months of the ledger begun"
 
 
 class Retention:
@@ -50,12 +52,15 @@ class Retention:
         Sees to it that the ledger has partitions for the months to come.
         """
         conversations = sum([await self._purge(org_id, before) async for org_id, before in self._limits(now)])
+        forgotten = Forgotten()
+        for org_id in await self._organizations():
+            forgotten += await forget(self._database, org_id, now)
         async with self._database.work_list() as work:
             webhooks = await work.stripe_events.purge(now - WEBHOOKS_KEPT)
             runs = await work.job_runs.purge(now - RUNS_KEPT)
         # Last: it may be refused, should others read the whole ledger for long just then, and has months of time.
         months = await self._database.extend_books()
-        return Purged(conversations, webhooks, runs, months)
+        return Purged(conversations, webhooks, runs, months, forgotten)
 
     async def stale(self, now: datetime) -> int:
         """How many conversations it would delete; changes nothing."""
@@ -63,13 +68,15 @@ class Retention:
 
     async def _limits(self, now: datetime) -> AsyncGenerator[tuple[UUID, datetime], None]:
         """The organisations whose plan keeps conversations for a time only, and how far that goes back."""
-        async with self._database.work_list() as work:
-            org_ids = await work.organizations()
-        for org_id in org_ids:
+        for org_id in await self._organizations():
             async with self._database.tenant(org_id) as tenant:
                 days = self._plans.current(await tenant.organizations.plan()).retention_days
             if days is not None:
                 yield org_id, now - timedelta(days=days)
+
+    async def _organizations(self) -> tuple[UUID, ...]:
+        async with self._database.work_list() as work:
+            return await work.organizations()
 
     async def _purge(self, org_id: UUID, before: datetime) -> int:
         deleted = 0

@@ -70,3 +70,8 @@ class ApiKeyRepository:
         change = update(table).where(table.c.org_id == self._org_id, table.c.key_id == key_id)
         change = change.values(revoked_at=func.coalesce(table.c.revoked_at, func.now()))
         return (await self._connection.execute(change)).rowcount > 0
+
+    async def revoke_all(self, member_id: UUID) -> None:
+        """Ends the lives of all of a member's keys."""
+        change = update(table).where(table.c.org_id == self._org_id, table.c.member_id == member_id)
+        await self._connection.execute(change.values(revoked_at=func.coalesce(table.c.revoked_at, func.now())))

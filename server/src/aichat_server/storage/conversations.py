@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, case, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, case, exists, func, literal, select, tuple_
 from sqlalchemy import delete as delete_from
 from sqlalchemy import insert as insert_into
 from sqlalchemy import update as update_of
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from aichat_server.domain.conversations import Conversation
 from aichat_server.domain.pages import Page, PageKey
 from aichat_server.storage.tables import conversations as table
+from aichat_server.storage.tables import messages
 
 
 class ConversationRepository:
@@ -60,18 +61,22 @@ class ConversationRepository:
         return result.rowcount > 0
 
     async def purge(self, before: datetime, limit: int) -> int:
-        """Deletes at most `limit` conversations that did not change since then; returns how many."""
+        """Deletes at most `limit` conversations that are not in use and did not change since then; returns how many."""
         stale = self._stale(before).order_by(table.c.updated_at).limit(limit)
-        gone = (table.c.org_id == self._org_id) & table.c.conversation_id.in_(stale)
-        return (await self._connection.execute(delete_from(table).where(gone))).rowcount
+        # Said twice: of one that gets a question meanwhile, this is looked at again.
+        gone = (table.c.org_id == self._org_id, table.c.updated_at < before, table.c.conversation_id.in_(stale))
+        return (await self._connection.execute(delete_from(table).where(*gone))).rowcount
 
     async def count_stale(self, before: datetime) -> int:
-        """How many did not change since then."""
+        """How many are not in use and did not change since then."""
         query = select(func.count()).select_from(self._stale(before).subquery())
         return int((await self._connection.execute(query)).scalar_one())
 
     def _stale(self, before: datetime) -> Select[tuple[UUID]]:
-        return select(table.c.conversation_id).where(table.c.org_id == self._org_id, table.c.updated_at < before)
+        here = (messages.c.org_id == table.c.org_id) & (messages.c.conversation_id == table.c.conversation_id)
+        written = exists().where(here, messages.c.running)
+        stale = (table.c.org_id == self._org_id, table.c.updated_at < before, ~written)
+        return select(table.c.conversation_id).where(*stale)
 
     def _is(self, conversation_id: UUID) -> tuple[ColumnElement[bool], ...]:
         return table.c.org_id == self._org_id, table.c.conversation_id == conversation_id

@@ -19,6 +19,7 @@ from aichat_server.storage.api_keys import ApiKeyRepository
 from aichat_server.storage.billing import BillingRepository
 from aichat_server.storage.conversations import ConversationRepository
 from aichat_server.storage.errors import storage_errors
+from aichat_server.storage.forgetting import ForgettingRepository
 from aichat_server.storage.invoices import InvoiceRepository
 from aichat_server.storage.ledger import LedgerRepository
 from aichat_server.storage.locks import try_lock
@@ -64,6 +65,7 @@ class Tenant:
     warnings: WarningRepository
     usage: UsageRepository
     rollups: RollupRepository
+    forgetting: ForgettingRepository
 
 
 class Database:
@@ -179,4 +181,5 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         WarningRepository(connection, org_id),
         UsageRepository(connection, org_id),
         RollupRepository(connection, org_id),
+        ForgettingRepository(connection, org_id),
     )

@@ -51,7 +51,7 @@ def list_messages(org_id: UUID, conversation_id: UUID, limit: int, after: PageKe
     query = (
         select(*others, parts, *answer)
         .join_from(messages, generations, wrote, isouter=True)
-        .where(messages.c.org_id == org_id, messages.c.conversation_id == conversation_id)
+        .where(messages.c.org_id == org_id, messages.c.conversation_id == conversation_id, ~messages.c.running)
     )
     if after is not None:
         query = query.where(tuple_(*place) > tuple_(literal(after.time), literal(after.id)))

@@ -100,6 +100,7 @@ messages = Table(
     Column("role", Text, nullable=False),
     Column("parts", JSONB, nullable=False),
     Column("state", Text, nullable=False),
+    Column("running", Boolean, nullable=False),
     Column("generation_id", Uuid),
     Column("created_at", _Time, nullable=False),
 )

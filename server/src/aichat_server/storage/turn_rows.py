@@ -48,6 +48,7 @@ _Told = dict[str, Any]
 class _PathRow(msgspec.Struct):
     role: Role
     parts: list[StoredText]
+    generation_id: UUID | None = None
 
 
 class _AnswerRow(msgspec.Struct):
@@ -83,7 +84,7 @@ class _EarlierRow(msgspec.Struct):
 def read_path(stored: str | None) -> tuple[PathMessage, ...]:
     """The history that aichat.begin_turn returned."""
     rows = msgspec.json.decode(stored, type=list[_PathRow]) if stored else ()
-    return tuple(PathMessage(row.role, to_parts(row.parts)) for row in rows)
+    return tuple(PathMessage(row.role, to_parts(row.parts), row.generation_id) for row in rows)
 
 
 def read_answer(org_id: UUID, stored: str) -> Message:

@@ -1452,12 +1452,13 @@ class Conversation(betterproto2.Message):
         6, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    When it last got a message or another title.
+    When it last got a question, an answer or another title.
     """
 
     head_message_id: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
     """
-    The last message of its newest branch, which StreamChat goes on from; empty before the first answer.
+    The answer to its newest question, which StreamChat goes on from: also while it is being written, and is not listed
+    yet. Empty before the first question.
     """
 
 
@@ -2121,7 +2122,7 @@ class Message(betterproto2.Message):
         9, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    When it was stored.
+    When it was stored; of an answer that a question followed before its end, when it began.
     """
 
     generation_id: "str" = betterproto2.field(10, betterproto2.TYPE_STRING)
@@ -2712,8 +2713,9 @@ class StreamChatRequest(betterproto2.Message):
 
     parent_message_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    The message that this one follows, a UUID; an earlier one than the last begins a branch. Empty: the last message
-    of the conversation's newest branch.
+    The message that this one follows, a UUID; an earlier one than the last begins a branch. Empty: the conversation's
+    head, which is the answer to the newest question. Of an answer that is still being written, or was stopped, the
+    model is shown what there is.
     """
 
     parts: "list[Part]" = betterproto2.field(4, betterproto2.TYPE_MESSAGE, repeated=True)

@@ -1,0 +1,141 @@
+"""Of a member or a key that is erased nothing is left but ids in the books, and nobody else loses anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain import api_keys
+from aichat_server.domain.identity import Principal, personal_org_id
+from aichat_server.domain.ids import new_id
+from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.services.conversations import Conversations
+from aichat_server.services.quotas import Quotas
+from aichat_server.storage.database import Database
+
+from tests.integration.chat.test_commands import run
+from tests.integration.storage.rows import connection
+from tests.integration.storage.turns import completed, exchange, turn
+
+KEPT = {"usage_events", "usage_hourly", "failures"}
+
+
+@pytest.fixture
+def settings(server_settings: dict[str, str]) -> dict[str, str]:
+    return {**server_settings, "AICHAT_AUTH_CACHE_SECONDS": "0"}
+
+
+async def mentions(postgres: Postgres, text: str) -> set[str]:
+    """The tables in which a row holds this text."""
+    async with connection(postgres.owner_url) as owner:
+        tables = await owner.fetch(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'aichat'::regnamespace AND relkind IN ('r', 'p') "
+            "AND NOT relispartition"
+        )
+        found = set()
+        for (table,) in tables:
+            query = f"SELECT EXISTS (SELECT FROM aichat.{table} AS t WHERE to_jsonb(t)::text LIKE '%' || $1 || '%')"  # noqa: S608
+            if await owner.fetchval(query, text):
+                found.add(table)
+    return found
+
+
+async def joined(database: Database, org_id: UUID, member_id: UUID, postgres: Postgres) -> Principal:
+    """A member of the organisation, with a key."""
+    async with connection(postgres.owner_url) as owner:
+        await owner.execute("INSERT INTO aichat.members VALUES ($1, $2, 'member')", org_id, member_id)
+    key_id, text = api_keys.new_key(org_id)
+    async with database.tenant(org_id) as tenant:
+        await tenant.api_keys.add(key_id, member_id, api_keys.digest(text), None)
+    return Principal(org_id, member_id, key_id)
+
+
+async def limit(database: Database, principal: Principal, scope: QuotaScope, scope_id: UUID) -> None:
+    name = QuotaName(scope, scope_id, QuotaPeriod.MONTH)
+    assert await Quotas(database).set(principal.org_id, name, NanoUsd(10**12), None)
+
+
+async def test_a_members_words_and_traces_go_and_others_stay(
+    settings: dict[str, str], tmp_path: Path, postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    member = await joined(database, principal.org_id, uuid4(), postgres)
+    await limit(database, member, QuotaScope.MEMBER, member.member_id)
+    assert member.key_id is not None
+    await limit(database, member, QuotaScope.KEY, member.key_id)
+    secret = f"secret {uuid4()}"
+    begun = await database.turns.begin(turn(member, secret))
+    await database.turns.end(completed(member, begun, secret))
+    theirs = (await exchange(database, principal)).conversation_id
+    begun = await database.turns.begin(turn(member, secret, conversation_id=theirs))
+    await database.turns.end(completed(member, begun, secret))
+    async with database.tenant(principal.org_id, member.member_id) as tenant:
+        await tenant.notifications.set_quota_warnings(member.member_id, wanted=False)
+
+    command = ("organizations", "erase-member", "--organization-id", str(principal.org_id), "--member-id")
+    assert await run(settings, tmp_path, *command, str(member.member_id)) == (0, "")
+    assert await mentions(postgres, secret) == set()
+    assert await mentions(postgres, str(member.key_id)) <= KEPT
+    # Whose the blanked messages were is said by the id alone, as in the books.
+    assert await mentions(postgres, str(member.member_id)) <= KEPT | {"messages"}
+    assert (await Conversations(database).get(principal, theirs)).member_id == principal.member_id
+    async with connection(postgres.owner_url) as owner:
+        count = "SELECT count(*) FROM aichat.messages WHERE conversation_id = $1"
+        assert await owner.fetchval(count, theirs) == 4
+        assert (
+            await owner.fetchval("SELECT count(*) FROM aichat.usage_events WHERE member_id = $1", member.member_id) == 2
+        )
+    assert (await run(settings, tmp_path, *command, str(member.member_id)))[0] == 1
+    # The conversation can go on.
+    begun = await database.turns.begin(turn(principal, "On", conversation_id=theirs))
+    await database.turns.end(completed(principal, begun))
+
+
+async def test_a_user_goes_with_the_address_and_the_name_of_the_users_own_organisation(
+    settings: dict[str, str], tmp_path: Path, postgres: Postgres, database: Database
+) -> None:
+    user_id = uuid4()
+    org_id, email = personal_org_id(user_id), f"{user_id}@example.com"
+    async with database.tenant(org_id, user_id) as tenant:
+        await tenant.organizations.ensure_personal(user_id, email)
+        await tenant.organizations.set_contact(email)
+    await exchange(database, Principal(org_id, user_id))
+    assert {"users", "organizations"} <= await mentions(postgres, email)
+    command = ("organizations", "erase-member", "--organization-id", str(org_id), "--member-id", str(user_id))
+    assert await run(settings, tmp_path, *command) == (0, "")
+    assert await mentions(postgres, email) == set()
+    assert await mentions(postgres, str(user_id)) <= KEPT
+
+
+async def test_a_key_goes_and_its_member_stays(
+    settings: dict[str, str], tmp_path: Path, postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    member = await joined(database, principal.org_id, uuid4(), postgres)
+    assert member.key_id is not None
+    await limit(database, member, QuotaScope.KEY, member.key_id)
+    conversation_id = (await exchange(database, member)).conversation_id
+    command = ("keys", "erase", str(member.key_id), "--organization-id", str(principal.org_id))
+    assert await run(settings, tmp_path, *command) == (0, "")
+    assert await mentions(postgres, str(member.key_id)) <= KEPT
+    assert (await Conversations(database).get(member, conversation_id)).member_id == member.member_id
+    assert (await run(settings, tmp_path, *command))[0] == 1
+
+
+async def test_what_is_being_answered_and_the_only_owner_are_not_erased(
+    settings: dict[str, str], tmp_path: Path, postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    member = await joined(database, principal.org_id, uuid4(), postgres)
+    begun = await database.turns.begin(turn(member))
+    organization = ("--organization-id", str(principal.org_id))
+    erase_key = ("keys", "erase", str(member.key_id), *organization)
+    erase_member = ("organizations", "erase-member", *organization, "--member-id")
+    for command in (erase_key, (*erase_member, str(member.member_id))):
+        code, said = await run(settings, tmp_path, *command)
+        assert (code, "being written" in said) == (1, True)
+    await database.turns.end(completed(member, begun))
+    code, said = await run(settings, tmp_path, *erase_member, str(principal.member_id))
+    assert (code, said) == (1, "nobody else owns the organisation\n")
+    assert await run(settings, tmp_path, *erase_member, str(member.member_id)) == (0, "")
+    assert (await run(settings, tmp_path, *erase_member, str(new_id())))[0] == 1

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
+from aichat_server.app.background import running
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
+from aichat_server.domain.observing import Observer
 from aichat_server.gateways.limits import open_shared_limits
 from aichat_server.services.limits import Admission, RateLimits
 from structlog.testing import capture_logs
@@ -31,7 +33,7 @@ async def process(redis: RedisUnderTest) -> AsyncGenerator[RateLimits, None]:
     """The limits as one server process keeps them."""
     async with open_shared_limits(redis.url) as shared:
         limits = RateLimits(shared, rates_of)
-        async with limits.kept():
+        async with running(Observer(), limits=limits.keep):
             yield limits
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from functools import partial
 
 import structlog
 from aichat_server.app.background import running
+from aichat_server.app.deadline import LAST_SECONDS, exit_by_force
 from aichat_server.app.jobs import build_jobs
 from aichat_server.app.telemetry import open_telemetry
 from aichat_server.settings import Settings, SettingsError
@@ -44,10 +46,11 @@ async def serve(settings: Settings) -> int:
         worker = Worker(broker, worker_threads=_THREADS)
         worker.start()
         # Without metrics nobody would see what is watched.
-        watch = [keep_watch(jobs)] if told_at is not None else []
-        async with running(keep_schedule(broker, observer), *watch):
+        works = {"watch": partial(keep_watch, jobs)} if told_at is not None else {}
+        async with running(observer, schedule=partial(keep_schedule, broker, observer), **works):
             _log.info("working", jobs=sorted(broker.actors))
             await stopping.wait()
+            exit_by_force(settings.drain_seconds + LAST_SECONDS)
         _log.info("stopping", seconds=settings.drain_seconds)
         await asyncio.to_thread(worker.stop, timeout=round(settings.drain_seconds * 1000))
         broker.close()

@@ -1,20 +1,77 @@
-"""Work that goes on beside all else."""
+"""Work that goes on beside all else for as long as a process runs, whatever happens to it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import NoReturn
 
+import structlog
+
+from aichat_server.domain.observing import Observer
+
+_log = structlog.get_logger()
+
+Work = Callable[[], Coroutine[None, None, NoReturn]]
+
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
+# What has worked for so long has overcome what ended it before.
+_STEADY_SECONDS = 60.0
+# A cancellation may get lost in a library that is just closing a connection: it is sent again.
+_CANCEL_AGAIN_SECONDS = 0.2
+_STOP_SECONDS = 5.0
+
 
 @asynccontextmanager
-async def running(*works: Coroutine[None, None, NoReturn]) -> AsyncGenerator[None, None]:
-    """Lets work run beside all else, and cancels it at the end."""
-    tasks = [asyncio.create_task(work) for work in works]
+async def running(observer: Observer, **works: Work) -> AsyncGenerator[None, None]:
+    """Keeps each of the works running, and ends them at the end, whether they like it or not.
+
+    One that ends is logged under its name, counted, and started again.
+    """
+    tasks = {asyncio.create_task(_keep_running(name, work, observer), name=name) for name, work in works.items()}
     try:
         yield
     finally:
-        for task in tasks:
+        await _stop(tasks)
+
+
+async def _keep_running(name: str, work: Work, observer: Observer) -> NoReturn:
+    loop = asyncio.get_running_loop()
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        began = loop.time()
+        cause: BaseException | None = None
+        try:
+            await work()
+        except asyncio.CancelledError as error:
+            if _is_being_cancelled():
+                raise
+            cause = error
+        except Exception as error:  # noqa: BLE001 — whatever it is, the work must go on
+            cause = error
+        if loop.time() - began > _STEADY_SECONDS:
+            pause = _FIRST_PAUSE_SECONDS
+        _log.error("background task ended, and is started again", task=name, seconds=pause, exc_info=cause)
+        observer.task_failed(name)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+async def _stop(tasks: set[asyncio.Task[NoReturn]]) -> None:
+    """Cancels the tasks until they are gone, for a while; one that is still there ends with the process."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _STOP_SECONDS
+    left = tasks
+    while left and loop.time() < deadline:
+        for task in left:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_SECONDS)
+    if left:
+        _log.error("background tasks do not end", tasks=sorted(task.get_name() for task in left))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from urllib.parse import urlsplit
 
 import httpx2
@@ -32,7 +33,7 @@ from aichat_server.storage.turns import TurnStore
 
 @asynccontextmanager
 async def open_replicas(
-    settings: Settings, turns: TurnStore
+    settings: Settings, turns: TurnStore, observer: Observer
 ) -> AsyncGenerator[tuple[JournalPublisher, Replicas] | tuple[None, None], None]:
     """What joins this process to the others; nothing where no REDIS_URL names a place to meet."""
     if settings.redis_url is None:
@@ -42,28 +43,30 @@ async def open_replicas(
         streams = build_streams(settings, redis)
         publisher = JournalPublisher(streams)
         mirrors = Mirrors(streams, turns, heartbeat_seconds=settings.heartbeat_seconds)
-        async with running(publisher.run(), mirrors.run()):
+        async with running(observer, publisher=publisher.run, mirrors=mirrors.run):
             yield publisher, Replicas(mirrors, Cancels(redis), streams)
         await publisher.finish()
 
 
 @asynccontextmanager
-async def open_rate_limits(settings: Settings, plans: PlanBook) -> AsyncGenerator[RateLimits, None]:
+async def open_rate_limits(settings: Settings, plans: PlanBook, observer: Observer) -> AsyncGenerator[RateLimits, None]:
     """Shared where REDIS_URL names a Redis, which need not be there yet."""
     async with AsyncExitStack() as stack:
         url = settings.redis_url
         shared = await stack.enter_async_context(open_shared_limits(str(url))) if url else None
         limits = RateLimits(shared, plans.rates)
-        await stack.enter_async_context(limits.kept())
+        await stack.enter_async_context(running(observer, limits=limits.keep))
         yield limits
 
 
 @asynccontextmanager
-async def open_price_book(database: Database, refresh_seconds: float) -> AsyncGenerator[PriceBook, None]:
+async def open_price_book(
+    database: Database, refresh_seconds: float, observer: Observer
+) -> AsyncGenerator[PriceBook, None]:
     """The prices, read again and again."""
     book = PriceBook(database)
     await book.refresh()
-    async with running(book.keep_fresh(refresh_seconds)):
+    async with running(observer, prices=partial(book.keep_fresh, refresh_seconds)):
         yield book
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from aichat_server.app.background import running
+from aichat_server.domain.observing import Observer
 from aichat_server.services.plans import PlanBook
 from aichat_server.storage.database import Database
 
 
 @asynccontextmanager
-async def open_plan_book(database: Database, refresh_seconds: float) -> AsyncGenerator[PlanBook, None]:
+async def open_plan_book(
+    database: Database, refresh_seconds: float, observer: Observer
+) -> AsyncGenerator[PlanBook, None]:
     """The plans, read again and again."""
     book = PlanBook(database)
     await book.refresh()
-    async with running(book.keep_fresh(refresh_seconds)):
+    async with running(observer, plans=partial(book.keep_fresh, refresh_seconds)):
         yield book

@@ -9,6 +9,7 @@ import sys
 
 import structlog
 
+from aichat_server.app.deadline import LAST_SECONDS, exit_by_force
 from aichat_server.app.server import App, build
 from aichat_server.app.telemetry import open_telemetry
 from aichat_server.domain.observing import Observer
@@ -38,6 +39,7 @@ async def _serve(settings: Settings, observer: Observer, *, until_stdin_ends: bo
         gc.freeze()
         _log.info("serving", address=settings.listen[0], port=port)
         await stopping.wait()
+        exit_by_force(settings.drain_seconds + LAST_SECONDS)
         _log.info("draining", seconds=settings.drain_seconds)
         await app.stop()
     return 0

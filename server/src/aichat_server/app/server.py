@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from aichat_server.app.background import running
 from aichat_server.app.billing import build_billing, build_inbox, build_proofs, open_payments
 from aichat_server.app.catalogue import build_catalogue
-from aichat_server.app.database import connect_database
+from aichat_server.app.database import connect_serving
 from aichat_server.app.parts import (
     build_authentication,
     build_notifications,
@@ -72,17 +73,17 @@ class App:
 async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, None]:
     """Puts the server together, with `observer` told of its work; closes everything at the end."""
     async with AsyncExitStack() as stack:
-        opened = await stack.enter_async_context(connect_database(settings))
+        opened = await stack.enter_async_context(connect_serving(settings))
         providers = AIProviderFactory(provider_configs(settings))
         stack.push_async_callback(providers.aclose)
-        prices = await stack.enter_async_context(open_price_book(opened, settings.price_refresh_seconds))
+        prices = await stack.enter_async_context(open_price_book(opened, settings.price_refresh_seconds, observer))
         catalogue = build_catalogue(settings)
         models = Models(catalogue, providers, prices)
         upstream = Upstream(models, build_upstream_policy(settings, catalogue), observer)
-        plans = await stack.enter_async_context(open_plan_book(opened, settings.price_refresh_seconds))
+        plans = await stack.enter_async_context(open_plan_book(opened, settings.price_refresh_seconds, observer))
         payments = await stack.enter_async_context(open_payments(settings, opened, plans))
-        limits = await stack.enter_async_context(open_rate_limits(settings, plans))
-        publisher, replicas = await stack.enter_async_context(open_replicas(settings, opened.turns))
+        limits = await stack.enter_async_context(open_rate_limits(settings, plans, observer))
+        publisher, replicas = await stack.enter_async_context(open_replicas(settings, opened.turns, observer))
         generations = Generations(
             opened.turns,
             publisher,
@@ -91,9 +92,10 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
             heartbeat_seconds=settings.heartbeat_seconds,
         )
         leases = Leases(opened.turns, generations, interval_seconds=settings.lease_seconds / RENEWALS_PER_LEASE)
-        await stack.enter_async_context(running(leases.run()))
+        await stack.enter_async_context(running(observer, leases=leases.run))
         if replicas is not None:
-            await stack.enter_async_context(running(replicas.cancels.listen(generations.cancel)))
+            listen = partial(replicas.cancels.listen, generations.cancel)
+            await stack.enter_async_context(running(observer, cancels=listen))
         answers = Answers(opened.turns, generations, replicas)
         authenticator = await stack.enter_async_context(open_authenticator(settings, opened, observer))
         server = build_server(

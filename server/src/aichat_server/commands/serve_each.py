@@ -11,23 +11,29 @@ from collections.abc import Sequence
 
 import structlog
 
+from aichat_server.app.deadline import LAST_SECONDS
 from aichat_server.gateways.logs import configure_logs
 from aichat_server.settings import Settings
 
 _log = structlog.get_logger()
+
+# A process that ends itself by force has done so by then.
+_EXIT_SECONDS = 2.0
 
 
 def run(settings: Settings, _options: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT, then lets each process drain."""
     configure_logs(settings.log_level)
     metrics = settings.metrics_listen or ("",) * len(settings.listen)
-    return asyncio.run(_serve_each(list(zip(settings.listen, metrics, strict=True))))
+    addresses = list(zip(settings.listen, metrics, strict=True))
+    return asyncio.run(_serve_each(addresses, settings.drain_seconds + LAST_SECONDS + _EXIT_SECONDS))
 
 
-async def _serve_each(addresses: Sequence[tuple[str, str]]) -> int:
+async def _serve_each(addresses: Sequence[tuple[str, str]], stop_seconds: float) -> int:
     """Runs a server process for each address until SIGTERM or SIGINT; returns the exit code.
 
-    Beside each address stands the one for the process's metrics, or nothing.
+    Beside each address stands the one for the process's metrics, or nothing. A process that is told to stop and is
+    still there after `stop_seconds` is killed.
 
     A process that is killed is started again. One that gives up by itself would do no better the next time, and stops
     them all.
@@ -36,7 +42,7 @@ async def _serve_each(addresses: Sequence[tuple[str, str]]) -> int:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    watchers = [asyncio.create_task(_keep_running(*each, stopping)) for each in addresses]
+    watchers = [asyncio.create_task(_keep_running(*each, stopping, stop_seconds)) for each in addresses]
     try:
         codes = await asyncio.gather(*watchers)
     finally:
@@ -44,7 +50,7 @@ async def _serve_each(addresses: Sequence[tuple[str, str]]) -> int:
     return max(codes)
 
 
-async def _keep_running(address: str, metrics: str, stopping: asyncio.Event) -> int:
+async def _keep_running(address: str, metrics: str, stopping: asyncio.Event, stop_seconds: float) -> int:
     while True:
         process = await _spawn(address, metrics)
         stopped = asyncio.create_task(stopping.wait())
@@ -53,6 +59,9 @@ async def _keep_running(address: str, metrics: str, stopping: asyncio.Event) -> 
         if stopping.is_set():
             if process.returncode is None:
                 process.terminate()
+            if not (await asyncio.wait({ended}, timeout=stop_seconds))[0]:
+                _log.error("server process does not end, and is killed", address=address, pid=process.pid)
+                process.kill()
             return await ended
         stopped.cancel()
         code = ended.result()

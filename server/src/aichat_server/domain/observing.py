@@ -128,6 +128,9 @@ class Observer:
     def vendor_failed(self, provider: str, reason: Reason, then: AfterFailure) -> None:
         """A vendor failed before its answer began."""
 
+    def task_failed(self, name: str) -> None:
+        """Work in the background ended, which never should, and is started again."""
+
     def generation_ended(self, ended: GenerationEnded) -> None:
         """An answer ended, in the context of the call that began it."""
 
@@ -193,6 +196,11 @@ class Observers(Observer):
         """Tells each."""
         for observer in self._observers:
             observer.vendor_failed(provider, reason, then)
+
+    def task_failed(self, name: str) -> None:
+        """Tells each."""
+        for observer in self._observers:
+            observer.task_failed(name)
 
     def generation_ended(self, ended: GenerationEnded) -> None:
         """Tells each."""

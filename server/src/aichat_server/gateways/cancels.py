@@ -54,4 +54,7 @@ async def _hear(subscription: PubSub, cancel: Callable[[GenerationKey], object])
             await subscription.ping()
         elif message["type"] == "message":
             data: bytes = message["data"]
-            cancel(GenerationKey(UUID(bytes=data[:_UUID_BYTES]), UUID(bytes=data[_UUID_BYTES:])))
+            if len(data) == 2 * _UUID_BYTES:
+                cancel(GenerationKey(UUID(bytes=data[:_UUID_BYTES]), UUID(bytes=data[_UUID_BYTES:])))
+            else:
+                _log.warning("what was to be cancelled cannot be read", size=len(data))

@@ -7,7 +7,7 @@ An entry holds what a generation produced in one interval, and its id is `<numbe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -20,18 +20,27 @@ from aichat_server.gateways.redis import redis_errors
 
 # For each stream: where it must stand, the entry's id and bytes, and the milliseconds to keep it for; no bytes if there
 # is nothing new. A stream that stands elsewhere, because Redis has lost it or an earlier write was not acknowledged, is
-# left as it is.
+# left as it is; and one that Redis refuses to read or to write keeps no other from being written.
 _APPEND = """
+local function append(key, after, id, entry, keep)
+  local last = redis.pcall('XREVRANGE', key, '+', '-', 'COUNT', 1)
+  if last.err then
+    return after
+  end
+  local held = last[1] and last[1][1] or '0-0'
+  if held == after and entry ~= '' then
+    local added = redis.pcall('XADD', key, id, 'e', entry)
+    if type(added) == 'table' and added.err then
+      return after
+    end
+    held = id
+  end
+  redis.pcall('PEXPIRE', key, keep)
+  return held
+end
 local held = {}
 for i, key in ipairs(KEYS) do
-  local after, id, entry, keep = unpack(ARGV, 4 * i - 3, 4 * i)
-  local last = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)[1]
-  held[i] = last and last[1] or '0-0'
-  if held[i] == after and entry ~= '' then
-    redis.call('XADD', key, id, 'e', entry)
-    held[i] = id
-  end
-  redis.call('PEXPIRE', key, keep)
+  held[i] = append(key, unpack(ARGV, 4 * i - 3, 4 * i))
 end
 return held
 """
@@ -49,6 +58,13 @@ class Append:
     """Where the stream is taken to stand."""
     portion: Portion
     """The events behind `after`; if it ends there too, the stream is only kept from expiring."""
+    entry: bytes = field(init=False, repr=False)
+    """The portion as it is stored; made at once, so that one which cannot be stored spoils no batch."""
+
+    def __post_init__(self) -> None:
+        """Fails if the portion cannot be stored."""
+        entry = encode_portion(self.portion) if self.portion.position != self.after else b""
+        object.__setattr__(self, "entry", entry)
 
 
 class JournalStreams:
@@ -66,13 +82,15 @@ class JournalStreams:
         self._rescue_seconds = rescue_seconds
 
     async def append(self, batch: Sequence[Append]) -> list[Position]:
-        """Appends to all the streams in one round trip; returns where each of them stands now."""
+        """Appends to all the streams in one round trip; returns where each of them stands now.
+
+        That is no further than before for a stream that Redis does not take.
+        """
         keys = [_name(item.key) for item in batch]
         arguments: list[str | bytes | int] = []
         for item in batch:
-            position = item.portion.position
-            entry = encode_portion(item.portion) if position != item.after else b""
-            arguments += (_entry_id(item.after), _entry_id(position), entry, self._keep_ms(item.portion))
+            ends = _entry_id(item.after), _entry_id(item.portion.position)
+            arguments += (*ends, item.entry, self._keep_ms(item.portion))
         with redis_errors():
             held = await self._append(keys, arguments)
         return [_position(entry_id) for entry_id in held]
@@ -99,8 +117,8 @@ def _portions(entries: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> Iterato
         position = _position(entry_id)
         try:
             yield decode_portion(position, fields[b"e"])
-        except msgspec.DecodeError:
-            # Written by another version of this server: a gap in the stream.
+        except (msgspec.DecodeError, ValueError, KeyError):
+            # Written by another version of this server, or by somebody else: a gap in the stream.
             yield Portion(position, ())
 
 

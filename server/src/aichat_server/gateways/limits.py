@@ -11,9 +11,10 @@ from pathlib import Path
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError
 
 from aichat_server.domain.limits import Claim, Exceeded, Granted
+from aichat_server.gateways.redis import REDIS_ERRORS
 
 STREAM_SECONDS = 20
 """How long an open stream counts after it was last renewed: what a process that died leaves behind."""
@@ -87,15 +88,22 @@ class SharedLimits:
             try:
                 async with asyncio.timeout(_ANSWER_SECONDS):
                     answers = await self._evaluate(batch)
-            except (RedisError, OSError, TimeoutError) as cause:
-                # What waits behind it would fare no better.
-                error = LimitsAwayError(repr(cause))
-                error.__cause__ = cause
-                answers = [error] * (len(batch) + len(self._waiting))
-                batch, self._waiting = batch + self._waiting, []
-            for (_, _, future), answer in zip(batch, answers, strict=True):
-                _resolve(future, answer)
+                for (_, _, future), answer in zip(batch, answers, strict=True):
+                    _resolve(future, answer)
+            except (Exception, asyncio.CancelledError) as cause:
+                self._give_up(batch, cause)
+                if isinstance(cause, asyncio.CancelledError):
+                    self._sender = None
+                    raise
         self._sender = None
+
+    def _give_up(self, batch: Sequence[_Waiting], cause: BaseException) -> None:
+        """Tells those who wait, also those behind them, who would fare no better."""
+        error = LimitsAwayError(repr(cause))
+        error.__cause__ = cause
+        behind, self._waiting = self._waiting, []
+        for _, _, future in (*batch, *behind):
+            _resolve(future, error)
 
     async def _evaluate(self, batch: Sequence[_Waiting]) -> list[list[int] | Exception]:
         answers = await self._pipeline(batch)
@@ -122,10 +130,15 @@ class SharedLimits:
 async def open_shared_limits(url: str) -> AsyncGenerator[SharedLimits, None]:
     """The limits in the Redis at `url`, which need not be there yet."""
     # Nothing is sent twice: a step that Redis took before the connection broke would be taken again.
-    async with Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None) as client:
-        limits = SharedLimits(client)
+    client = Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None)
+    limits = SharedLimits(client)
+    try:
         yield limits
         await limits.sent()
+    finally:
+        # A connection that does not close properly ends with the process.
+        with suppress(*REDIS_ERRORS):
+            await client.aclose()
 
 
 def _resolve(future: asyncio.Future[list[int]], answer: list[int] | Exception) -> None:

@@ -52,9 +52,10 @@ class Metrics(Observer):
         self._unchecked = Counter(
             "aichat_quota_unchecked", "Turns that went on though their quotas could not be checked", registry=registry
         )
-        self._keys_refused = Counter(
-            "aichat_keys_refused", "Calls with an API key that is no good", ("why",), registry=registry
+        self._task_failures = Counter(
+            "aichat_task_failures", "Background tasks that ended", ("task",), registry=registry
         )
+        self._keys_refused = Counter("aichat_keys_refused", "Calls with a bad API key", ("why",), registry=registry)
         self._jobs = Counter("aichat_job_runs", "Runs of jobs", ("job", "outcome"), registry=registry)
         self._job_seconds = Histogram(
             "aichat_job_seconds", "How long runs of jobs took", ("job",), registry=registry, buckets=_JOB_SECONDS
@@ -108,6 +109,10 @@ class Metrics(Observer):
     def vendor_failed(self, provider: str, reason: Reason, then: AfterFailure) -> None:
         """Counts the failure."""
         self._vendor_failures.labels(provider, reason, then).inc()
+
+    def task_failed(self, name: str) -> None:
+        """Counts the end."""
+        self._task_failures.labels(name).inc()
 
     def generation_ended(self, ended: GenerationEnded) -> None:
         """Counts the answer and what it used."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -18,12 +18,16 @@ class RedisUnavailableError(Exception):
     """Redis is away, too slow, or does not do what it is asked for. Nothing that matters is lost with it."""
 
 
+REDIS_ERRORS = (RedisError, OSError, RuntimeError)
+"""All that Redis, or the way to it, fails with: an event loop says RuntimeError of connections that are just closed."""
+
+
 @contextmanager
 def redis_errors() -> Iterator[None]:
     """Turns whatever Redis or the way to it fails with into RedisUnavailableError."""
     try:
         yield
-    except (RedisError, OSError) as error:
+    except REDIS_ERRORS as error:
         raise RedisUnavailableError(str(error)) from error
 
 
@@ -40,4 +44,6 @@ async def open_redis(url: str) -> AsyncGenerator[Redis, None]:
     try:
         yield client
     finally:
-        await client.aclose()
+        # A connection that does not close properly ends with the process.
+        with suppress(*REDIS_ERRORS):
+            await client.aclose()

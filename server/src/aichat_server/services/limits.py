@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 import structlog
 
@@ -89,17 +89,6 @@ class RateLimits:
 
         return Admission(end)
 
-    @asynccontextmanager
-    async def kept(self) -> AsyncGenerator[None, None]:
-        """Within the context, open streams stay counted, and Redis is taken into use again when it is back."""
-        task = asyncio.create_task(self._keep())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
     async def _take(self, claim: Claim) -> tuple[Granted, SharedLimits | None]:
         """What was granted, and where; None for here."""
         shared = None if self._away else self._shared
@@ -116,7 +105,8 @@ class RateLimits:
             raise _refusal(answer, self._clock())
         return answer, shared
 
-    async def _keep(self) -> None:
+    async def keep(self) -> NoReturn:
+        """While it runs, open streams stay counted, and Redis is taken into use again when it is back."""
         while True:
             await asyncio.sleep(_BEAT_SECONDS)
             self._local.forget(self._clock())

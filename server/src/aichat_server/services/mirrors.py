@@ -80,15 +80,22 @@ class Mirrors:
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
             for key, mirror in reading.items():
-                mirror.take(news.get(key, []))
-                if mirror.journal.position.ended:
-                    self._drop(key, mirror)
+                self._feed(key, mirror, news.get(key, []))
 
     def close(self) -> None:
         """Sends the readers to another replica."""
         for key, mirror in list(self._mirrors.items()):
             text = "the server is shutting down; go on with the stream on another replica"
             mirror.journal.close(AichatError(Reason.SERVER_DRAINING, text, retry_after=1.0))
+            self._drop(key, mirror)
+
+    def _feed(self, key: GenerationKey, mirror: _Mirror, news: list[Portion]) -> None:
+        try:
+            mirror.take(news)
+        except Exception:  # noqa: BLE001 — whatever is in one journal, the others are read
+            _log.exception("events of an answer cannot be read", generation_id=str(key.generation_id))
+            mirror.journal.close(JournalLostError())
+        if mirror.journal.position.ended:
             self._drop(key, mirror)
 
     def _give_up_unread(self, mirrors: dict[GenerationKey, _Mirror]) -> None:
@@ -105,7 +112,17 @@ class Mirrors:
             mirror.watcher.cancel()
 
     async def _watch(self, key: GenerationKey, mirror: _Mirror, *, ended: bool) -> None:
-        """Closes a mirror that will get no further, though its answer has ended."""
+        """Closes a mirror that will get no further, though its answer has ended, and in any case when it ends."""
+        try:
+            await self._until_useless(key, mirror, ended=ended)
+        except Exception:  # noqa: BLE001 — whatever it is, the readers are sent elsewhere
+            _log.exception("an answer of another replica is not looked after", generation_id=str(key.generation_id))
+        finally:
+            mirror.journal.close(JournalLostError())
+            if self._mirrors.get(key) is mirror:
+                del self._mirrors[key]
+
+    async def _until_useless(self, key: GenerationKey, mirror: _Mirror, *, ended: bool) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(_FIRST_READ_SECONDS):
                 await mirror.was_read.wait()
@@ -117,9 +134,6 @@ class Mirrors:
                     ended = turn is None or turn.state is not GenerationState.RUNNING
             if mirror.journal.position != BEGINNING:
                 await mirror.silence(_LAST_WORDS_SECONDS)
-        mirror.journal.close(JournalLostError())
-        if self._mirrors.get(key) is mirror:
-            del self._mirrors[key]
 
 
 class _Mirror:

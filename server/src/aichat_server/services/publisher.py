@@ -7,6 +7,7 @@ missing there is copied again from the journals once it can be.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -59,6 +60,8 @@ class JournalPublisher:
         """Copies what has changed, once an interval."""
         loop = asyncio.get_running_loop()
         review_at = loop.time() + _REVIEW_SECONDS
+        # What was left when an earlier run ended.
+        self._news.set()
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(review_at):
@@ -72,10 +75,14 @@ class JournalPublisher:
 
     async def finish(self) -> None:
         """Copies what is left, if that goes quickly."""
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_LAST_FLUSH_SECONDS):
                 while self._changed and await self._flush():
                     pass
+        except TimeoutError:
+            _log.warning("the last events of answers are not copied to Redis", answers=len(self._changed))
+        except Exception:  # noqa: BLE001 — whatever it is, the process must end in order
+            _log.exception("the last events of answers are not copied to Redis")
 
     def _note(self, copy: _Copy) -> None:
         self._changed.add(copy)
@@ -84,30 +91,47 @@ class JournalPublisher:
     async def _flush(self) -> bool:
         """One round trip; False if it failed."""
         self._news.clear()
-        batch = list(self._changed)
+        batch = dict(self._prepared())
         if not batch:
             return True
         try:
-            held = await self._streams.append(
-                [Append(copy.key, copy.position, copy.journal.since(copy.position)) for copy in batch]
-            )
+            held = await self._streams.append(list(batch.values()))
         except RedisUnavailableError as error:
             self._tell(error)
             self._give_up(batch)
         else:
             self._tell(None)
-            for copy, position in zip(batch, held, strict=True):
-                copy.position = position
-                if position.ended:
-                    # Told to its end: by us, or, if this process was taken for lost, by whoever ended the answer.
-                    self._forget(copy)
-                elif position == copy.journal.position:
-                    self._changed.discard(copy)
+            for (copy, sent), position in zip(batch.items(), held, strict=True):
+                self._settle(copy, sent, position)
         if self._changed:
             self._news.set()
         return not self._failing
 
-    def _give_up(self, batch: list[_Copy]) -> None:
+    def _prepared(self) -> Iterator[tuple[_Copy, Append]]:
+        """What there is to send. One that cannot be sent is given up, and holds up no other."""
+        for copy in list(self._changed):
+            try:
+                append = Append(copy.key, copy.position, copy.journal.since(copy.position))
+            except Exception:  # noqa: BLE001 — whatever is in one journal, the others are copied
+                _log.exception("events of an answer cannot be copied", generation_id=str(copy.key.generation_id))
+                self._forget(copy)
+            else:
+                yield copy, append
+
+    def _settle(self, copy: _Copy, sent: Append, position: Position) -> None:
+        copy.position = position
+        if position.ended:
+            # Told to its end: by us, or, if this process was taken for lost, by whoever ended the answer.
+            self._forget(copy)
+        elif position == sent.after != sent.portion.position:
+            # Redis does not take it, which it is asked again at the next review.
+            _log.warning("events of an answer are not taken by Redis", generation_id=str(copy.key.generation_id))
+            self._changed.discard(copy)
+            self._give_up([copy])
+        elif position == copy.journal.position:
+            self._changed.discard(copy)
+
+    def _give_up(self, batch: Iterable[_Copy]) -> None:
         now = asyncio.get_running_loop().time()
         for copy in batch:
             if copy.give_up_at is None and copy.journal.position.ended:

@@ -201,6 +201,7 @@ def _hold(message: ChatMessage, model: Model) -> Hold:
         has_history=message.conversation_id is not None,
         max_output_tokens=output_limit(model, message.options),
         context_window=model.context_window,
+        most_percent=model.most_percent,
     )
 
 

@@ -10,6 +10,7 @@ OWNED_BY = {
     "prices": None,
     "stripe_events": None,
     "job_runs": None,
+    "schema_versions": None,
     "platform_limits": None,
     "free_usage": None,
 }

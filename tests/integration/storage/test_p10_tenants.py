@@ -120,18 +120,13 @@ async def test_every_table_has_row_level_security_forced_on_its_owner_too(tenant
     )
     forced = {tuple(row) for row in flags if row["relname"] in tenants.tables}
     assert forced == {(name, "p" if name == "usage_events" else "r", True, True) for name in tenants.tables}
-    # Alembic's table is the owner's alone; plans and prices are everyone's to read, and the owner's to write; the
-    # payment provider's events and the jobs' record are the work list's, and the limits and sums of the platform as a
-    # whole are every turn's.
-    assert [tuple(row) for row in flags if row["relname"] not in tenants.tables] == [
-        ("alembic_version", "r", True, False),
-        ("free_usage", "r", True, True),
-        ("job_runs", "r", True, True),
-        ("plans", "r", True, False),
-        ("platform_limits", "r", True, True),
-        ("prices", "r", True, False),
-        ("stripe_events", "r", True, True),
-    ]
+    # Plans, prices and the schema's versions are everyone's to read, and the owner's to write; the payment provider's
+    # events and the jobs' record are the work list's, and the limits and sums of the platform as a whole every turn's.
+    others = {row["relname"]: row["relforcerowsecurity"] for row in flags if row["relname"] not in tenants.tables}
+    forced_too = {"job_runs", "stripe_events", "free_usage", "platform_limits"}
+    assert {name for name, is_forced in others.items() if is_forced} == forced_too
+    assert others.keys() == {name for name, column in OWNED_BY.items() if column is None}
+    assert all(row["relrowsecurity"] for row in flags)
 
 
 async def test_a_query_without_a_filter_sees_the_tenants_rows_and_no_others(tenants: Tenants) -> None:

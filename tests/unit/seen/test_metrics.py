@@ -33,7 +33,7 @@ def test_runs_of_jobs_are_counted_by_their_outcome() -> None:
 def test_the_jobs_are_shown_as_they_were_last_seen() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    before = Backlog(5, 2, 3, 4, 1, 1, 7, 2, 7200.0, 6, NanoUsd(1_500_000_000), NanoUsd(2_000_000_000))
+    before = Backlog(5, 2, 3, 4, 1, 1, 7, 2, 6, 7200.0, 6, NanoUsd(1_500_000_000), NanoUsd(2_000_000_000))
     metrics.jobs_seen(JobsSeen(before, QueueDepth(3, 2, 1), {"rollups": JobState(3, 1, None, True)}, {"rollups": 60.0}))
     now = replace(before, open_holds=4, expired_holds=0, due_messages=0, ledger_lag_seconds=0.0)
     ended = datetime(2026, 10, 31, tzinfo=UTC)
@@ -43,6 +43,7 @@ def test_the_jobs_are_shown_as_they_were_last_seen() -> None:
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(f"aichat_{name}", labels)
 
+    assert value("work_waiting", kind="orphans") == 6
     assert (value("holds", state="open"), value("holds", state="expired")) == (4, 0)
     assert value("ledger_lag_seconds") == 0
     assert (value("work_waiting", kind="messages"), value("work_waiting", kind="parked_webhooks")) == (0, 1)

@@ -39,6 +39,7 @@ class JobsMetrics:
         self._waiting.labels("parked_webhooks").set(backlog.parked_webhooks)
         self._waiting.labels("graces").set(backlog.ended_graces)
         self._waiting.labels("blocked_invoices").set(backlog.blocked_invoices)
+        self._waiting.labels("orphans").set(backlog.orphans)
         self._waiting.labels("unpaid_invoices").set(backlog.unpaid_invoices)
         self._free.labels("used").set(float(to_decimal(backlog.free_plan_used)))
         if backlog.free_plan_limit is not None:

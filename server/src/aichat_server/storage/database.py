@@ -36,6 +36,7 @@ from aichat_server.storage.prices import read_prices
 from aichat_server.storage.quotas import QuotaRepository
 from aichat_server.storage.role import check_role
 from aichat_server.storage.rollups import Place, RollupRepository, roll_up
+from aichat_server.storage.schema import code_version, read_versions
 from aichat_server.storage.turns import TurnStore
 from aichat_server.storage.unpaid import UnpaidRepository
 from aichat_server.storage.usage import UsageRepository
@@ -142,6 +143,16 @@ class Database:
         with storage_errors():
             async with self._engine.begin() as connection:
                 await check_role(connection)
+
+    async def check_schema(self) -> bool:
+        """Whether a newer version has migrated the database: see aichat_server.storage.schema.
+
+        SchemaMismatchError if this version does not run on its schema.
+        """
+        with storage_errors():
+            async with self._engine.begin() as connection:
+                at, history = await connection.run_sync(read_versions)
+        return code_version().check(at, history)
 
 
 @asynccontextmanager

@@ -23,8 +23,7 @@ from aichat_server.storage.unpaid import unpaid_invoices
 _BACKLOG = text(
     """
     SELECT
-        (SELECT count(*) FROM aichat.leases WHERE expires_at > now()) AS open_holds,
-        (SELECT count(*) FROM aichat.leases WHERE expires_at <= now()) AS expired_holds,
+        (SELECT count(*) FROM aichat.leases WHERE expires_at <= now()) AS orphans,
         (SELECT count(*) FROM aichat.open_hours WHERE hour + interval '1 hour' <= :now) AS closed_hours,
         (SELECT count(*) FROM aichat.stripe_events WHERE due_at <= :now) AS due_webhooks,
         (SELECT count(*) FROM aichat.stripe_events WHERE parked_at IS NOT NULL) AS parked_webhooks,
@@ -39,6 +38,7 @@ _BACKLOG = text(
             AS behind_since
     """
 ).bindparams(bindparam("now", type_=DateTime(timezone=True)))
+_HOLDS = text("SELECT open_holds, expired_holds FROM aichat.count_holds()")
 
 
 class WorkList:
@@ -75,6 +75,7 @@ class WorkList:
     async def backlog(self, now: datetime) -> Backlog:
         """How much there is to do at `now`."""
         values = (await self._connection.execute(_BACKLOG, {"now": now})).one()._asdict()
+        values |= (await self._connection.execute(_HOLDS)).one()._asdict()
         since = values.pop("behind_since")
         return Backlog(**values, ledger_lag_seconds=(now - since).total_seconds() if since else 0.0)
 

@@ -80,9 +80,7 @@ async def test_others_calls_are_as_good_as_before(
 ) -> None:
     for name, value in UNREADABLE:
         await stranger.get("/v1/models", headers=sent(name, value))
-        await stranger.post(
-            LIST_MODELS, content=EMPTY_FRAME, headers={**WEB, name: value} if value.isascii() else WEB
-        )
+        await stranger.post(LIST_MODELS, content=EMPTY_FRAME, headers={**WEB, name: value} if value.isascii() else WEB)
     good = await asyncio.gather(*(listed(platform, metadata, 30 + seconds) for seconds in range(24)))
     assert all(good)
 

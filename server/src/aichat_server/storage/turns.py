@@ -31,7 +31,7 @@ __all__ = ["EarlierTurn", "GenerationState", "TurnBegin", "TurnBegun", "TurnEnd"
 
 _BEGIN = (
     "SELECT path, earlier, unchecked FROM aichat.begin_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-    "$14, $15, $16, $17, $18, $19, $20, $21, $22)"
+    "$14, $15, $16, $17, $18, $19, $20, $21, $22, $23)"
 )
 # The arguments of aichat.end_turn, each named as there but for its p_, with a count for each kind of usage.
 _ENDED = (
@@ -75,6 +75,8 @@ class TurnBegin:
     parts: tuple[Part, ...]
     options: Mapping[str, object]
     hold: Hold
+    path_bytes: int | None = None
+    """About how much of the history is wanted, the newest of it; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class TurnBegun:
     user_message_id: UUID
     message_id: UUID
     path: tuple[PathMessage, ...]
-    """The conversation from its first message to the user's new one; empty if `earlier` is there."""
+    """The conversation up to the user's new message, as far back as was wanted; empty if `earlier` is there."""
     earlier: EarlierTurn | None = None
     """What the `request_id` began before. If it is there, nothing was begun."""
     quota_failure: str | None = None
@@ -150,6 +152,7 @@ class TurnStore:
                 self._lease_seconds,
                 self._hold_seconds,
                 self._quota_fail_closed,
+                turn.path_bytes,
             )
         except asyncpg.PostgresError as error:
             refusal = _refusal(turn, error)

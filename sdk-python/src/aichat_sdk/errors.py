@@ -115,11 +115,11 @@ class PermissionDeniedError(AIChatError):
 
 
 class NotFoundError(AIChatError):
-    """There is no such thing for the caller's organisation; `reason` says what: a model, a conversation, an invoice, …"""
+    """There is none in the caller's organisation; `reason` says of what: a model, a conversation, an invoice."""
 
 
 class ConflictError(AIChatError):
-    """It does not go with what there is: the `request_id` was used with other parameters, or there is a subscription."""
+    """It is there already: the `request_id`, used before with other parameters, or a subscription."""
 
 
 class QuotaExceededError(AIChatError):

@@ -23,13 +23,18 @@ def versions(path: str, root: Path = ROOT) -> Iterator[tuple[str, bytes]]:
     if git(root, "rev-parse", "--is-shallow-repository").strip() == b"true":
         raise NoHistoryError("the clone is shallow, and what landed is compared with: git fetch --unshallow")
     unlanded = (root / UNLANDED).read_text().split() if (root / UNLANDED).is_file() else []
-    seen = set()
+    # What these brought may have gone through merges of their branch, too.
+    seen = {_blob(root, commit, path) for commit in unlanded} | {""}
     # Without --full-history git leaves out what a merge did not keep.
     for commit in git(root, "log", "--full-history", "--format=%H", "--", path).decode().split():
-        blob = git(root, "rev-parse", "--verify", "--quiet", f"{commit}:{path}").decode().strip()
-        if blob and blob not in seen and commit not in unlanded:
+        blob = _blob(root, commit, path)
+        if blob not in seen:
             seen.add(blob)
             yield commit, git(root, "cat-file", "blob", blob)
+
+
+def _blob(root: Path, commit: str, path: str) -> str:
+    return git(root, "rev-parse", "--verify", "--quiet", f"{commit}:{path}").decode().strip()
 
 
 def git(root: Path, *arguments: str) -> bytes:

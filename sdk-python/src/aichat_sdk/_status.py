@@ -36,6 +36,7 @@ BY_REASON: dict[str, type[errors.AIChatError]] = {
     "GENERATION_CANCELLED": errors.AnswerCancelledError,
     "MODEL_NOT_IN_PLAN": errors.PermissionDeniedError,
     "QUOTA_EXCEEDED": errors.QuotaExceededError,
+    "FREE_PLAN_EXHAUSTED": errors.QuotaExceededError,
     "QUOTA_CHECK_FAILED": errors.UnavailableError,
     "UNSUBSCRIBE_TOKEN_INVALID": errors.InvalidRequestError,
     "PROVIDER_NOT_CONFIGURED": errors.ProviderError,

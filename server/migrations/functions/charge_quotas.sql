@@ -1,5 +1,5 @@
--- Charges what a generation cost to the quotas that it is held to; to be called before the books have it, so that
--- counters that are summed up now are without it. Where this fails, the books will still be right: the generation is
+-- Charges what a generation cost to the quotas that it is held to, and to Free as a whole if that is its plan; to be
+-- called before the books have it, so that counters that are summed up now are without it. Where this fails, the books will still be right: the generation is
 -- marked, and the next change of the quota has it summed up anew.
 CREATE OR REPLACE FUNCTION aichat.charge_quotas(
     p_org_id uuid, p_member_id uuid, p_key_id uuid, p_generation_id uuid, p_cost bigint, p_at timestamptz
@@ -12,6 +12,7 @@ BEGIN
         WHERE u.org_id = p_org_id AND u.scope = q.scope AND u.scope_id = q.scope_id
           AND u.period = q.period AND u.period_start = q.period_start;
     END IF;
+    PERFORM aichat.count_free_usage(p_org_id, p_generation_id, p_cost, p_at);
 EXCEPTION WHEN OTHERS THEN
     UPDATE aichat.generations AS g SET quota_unchecked = true
     WHERE g.org_id = p_org_id AND g.generation_id = p_generation_id;

@@ -6,6 +6,7 @@ DECLARE
     v_at timestamptz := clock_timestamp();
     v_refusal json;
 BEGIN
+    PERFORM aichat.check_free_plan(p_org_id, p_amount, v_at);
     IF NOT aichat.lock_quotas(p_org_id, p_member_id, p_key_id, v_at) THEN
         RETURN;
     END IF;
@@ -13,7 +14,14 @@ BEGIN
     -- quotas, the one that resets last is what the caller has to wait for.
     SELECT json_build_object(
         'scope', q.scope, 'scope_id', q.scope_id, 'period', q.period, 'limit', q.hard_nano_usd,
-        'used', u.charged_nano_usd + h.held, 'needed', p_amount, 'resets_at', q.period_end
+        'used', u.charged_nano_usd + h.held, 'needed', p_amount, 'resets_at', q.period_end,
+        'cap', CASE
+            WHEN q.scope = 'organization' AND q.hard_nano_usd = aichat.overage_limit(p_org_id) AND NOT EXISTS (
+                SELECT FROM aichat.quotas AS own
+                WHERE own.org_id = p_org_id AND own.scope = q.scope AND own.period = q.period
+                  AND own.hard_nano_usd IS NOT NULL
+            ) THEN 'overage'
+        END
     ) INTO v_refusal
     FROM aichat.quotas_of(p_org_id, p_member_id, p_key_id, v_at) AS q
     JOIN aichat.quota_usage AS u ON u.org_id = p_org_id AND u.scope = q.scope AND u.scope_id = q.scope_id

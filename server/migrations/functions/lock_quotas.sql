@@ -7,9 +7,6 @@ DECLARE
     v_any boolean := false;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(aichat.quota_lock(p_org_id));
-    IF NOT EXISTS (SELECT FROM aichat.quotas_in_force(p_org_id)) THEN
-        RETURN false;
-    END IF;
     FOR v_quota IN
         SELECT * FROM aichat.quotas_of(p_org_id, p_member_id, p_key_id, p_at) AS q ORDER BY q.scope, q.period
     LOOP

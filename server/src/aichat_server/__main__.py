@@ -5,25 +5,27 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal, InvalidOperation
-from email.errors import HeaderParseError
-from email.headerregistry import Address
 from importlib import import_module
 from uuid import UUID, uuid4
 
+from aichat_server.commands.arguments import (
+    count,
+    count_or_any,
+    days,
+    email,
+    models_or_any,
+    price,
+    rates,
+    signed_usd,
+    trial_days,
+    usd,
+    usd_or_any,
+)
 from aichat_server.domain.errors import AichatError
-from aichat_server.domain.money import NanoUsd, from_decimal
 from aichat_server.domain.periods import parse_month
-from aichat_server.domain.plans import Plan, Rates
+from aichat_server.domain.plans import Plan
 from aichat_server.domain.quotas import QuotaPeriod
 from aichat_server.settings import Fault, Settings, SettingsError, load_settings
-
-MAX_KEY_DAYS = 36_500
-MOST_USD = 1_000_000_000
-MAX_TRIAL_DAYS = 730
-
-_NANO_PER_CENT = 10_000_000
-_MOST = 2**31 - 1
 
 Run = Callable[[Settings, argparse.Namespace], int]
 
@@ -92,7 +94,7 @@ def _add_invoices(parser: argparse.ArgumentParser) -> None:
     voiding = commands.add_parser("void", help="take one back that is not paid")
     voiding.set_defaults(command=("invoices", "void"))
     adjusting = commands.add_parser("adjust", help="put an amount on the next invoice; below 0 it is a credit")
-    adjusting.add_argument("--usd", type=_signed_usd, required=True, help="such as -5.00")
+    adjusting.add_argument("--usd", type=signed_usd, required=True, help="such as -5.00")
     adjusting.set_defaults(command=("invoices", "adjust"))
     refunding = commands.add_parser("refund", help="give back some of what was paid")
     refunding.add_argument("--cents", type=int, required=True, help="how many")
@@ -130,7 +132,7 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
     whose.add_argument("--organization", metavar="NAME", help="make an organisation of this name, which must be free")
     whose.add_argument("--organization-id", type=UUID, metavar="ID", help="for an organisation that is there")
     command.add_argument("--owner", action="store_true", help="let it do what only owners may, such as pay")
-    command.add_argument("--expires-in-days", type=_days, metavar="N", help="for how long it is good; absent: for ever")
+    command.add_argument("--expires-in-days", type=days, metavar="N", help="for how long it is good; absent: for ever")
     command.add_argument(
         "--plan", type=Plan, choices=list(Plan), help="put the organisation on it; at first it is free"
     )
@@ -150,7 +152,7 @@ def _add_organizations(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("set-contact", help="where e-mails for members without an address go")
     command.add_argument("--organization-id", type=UUID, required=True)
-    command.add_argument("--email", type=_email, help="absent: nowhere")
+    command.add_argument("--email", type=email, help="absent: nowhere")
     command.set_defaults(command=("organizations", "set_contact"))
     command = commands.add_parser("set-time-zone", help="whose days usage is shown by; at first it is UTC")
     command.add_argument("--organization-id", type=UUID, required=True)
@@ -173,8 +175,8 @@ def _add_quotas(parser: argparse.ArgumentParser) -> None:
         owner.add_argument("--member-id", type=UUID, help="for one member; absent: for the whole organisation")
         owner.add_argument("--key-id", type=UUID, help="for one API key")
         command.add_argument("--period", type=QuotaPeriod, choices=list(QuotaPeriod), default=QuotaPeriod.MONTH)
-    setting.add_argument("--hard", type=_usd, metavar="USD", help="what would go beyond this is refused")
-    setting.add_argument("--soft", type=_usd, metavar="USD", help="what goes beyond this is shown, and not refused")
+    setting.add_argument("--hard", type=usd, metavar="USD", help="what would go beyond this is refused")
+    setting.add_argument("--soft", type=usd, metavar="USD", help="what goes beyond this is shown, and not refused")
     showing = commands.add_parser("show", help="print quotas and what is used of them")
     showing.set_defaults(command=("quotas", "show"))
     for command in (setting, removing, showing):
@@ -187,17 +189,18 @@ def _add_plans(parser: argparse.ArgumentParser) -> None:
     command.set_defaults(command=("plans", "show"))
     command = commands.add_parser("set", help="change a plan's terms from now on; what is left out stays as it is")
     command.add_argument("plan", type=Plan, choices=list(Plan))
-    command.add_argument("--seat-usd", type=_price, metavar="USD", help="what a seat costs a month")
-    command.add_argument("--included-usd", type=_usd, metavar="USD", help="usage that a month includes")
-    command.add_argument("--overage-basis-points", type=_count, metavar="N", help="what usage above that costs on top")
-    for whose in ("caller", "organization"):
-        command.add_argument(f"--{whose}-rates", type=_rates, metavar="R,T,S", help="requests, tokens, open streams")
-    command.add_argument("--most-seats", type=_count_or_any, metavar="N|any")
-    command.add_argument("--models", type=_models_or_any, metavar="ID,...|any", help="the models that may be asked")
+    command.add_argument("--seat-usd", type=price, metavar="USD", help="what a seat costs a month")
+    command.add_argument("--included-usd", type=usd, metavar="USD", help="usage that a month includes")
+    command.add_argument("--overage-basis-points", type=count, metavar="N", help="what usage above that costs on top")
     command.add_argument(
-        "--retention-days", type=_count_or_any, metavar="N|any", help="how long conversations are kept"
+        "--overage-cap-usd", type=usd_or_any, metavar="USD|any", help="the most that may be owed for it; any: as set"
     )
-    command.add_argument("--trial-days", type=_trial_days, metavar="N", help="with which the first subscription begins")
+    for whose in ("caller", "organization"):
+        command.add_argument(f"--{whose}-rates", type=rates, metavar="R,T,S", help="requests, tokens, open streams")
+    command.add_argument("--most-seats", type=count_or_any, metavar="N|any")
+    command.add_argument("--models", type=models_or_any, metavar="ID,...|any", help="the models that may be asked")
+    command.add_argument("--retention-days", type=count_or_any, metavar="N|any", help="how long conversations are kept")
+    command.add_argument("--trial-days", type=trial_days, metavar="N", help="with which the first subscription begins")
     command.set_defaults(command=("plans", "set_terms"))
 
 
@@ -208,88 +211,6 @@ def _add_webhooks(parser: argparse.ArgumentParser) -> None:
     command = commands.add_parser("retry", help="have one of them tried again")
     command.add_argument("event_id")
     command.set_defaults(command=("webhooks", "retry"))
-
-
-def _price(text: str) -> NanoUsd:
-    price = _usd(text)
-    if price == 0 or price % _NANO_PER_CENT:
-        raise argparse.ArgumentTypeError("more than 0, in whole cents")
-    return price
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 0 <= int(text) <= _MOST:
-        raise argparse.ArgumentTypeError(f"a whole number from 0 to {_MOST}")
-    return int(text)
-
-
-def _trial_days(text: str) -> int:
-    days = _count(text)
-    if days > MAX_TRIAL_DAYS:
-        raise argparse.ArgumentTypeError(f"from 0 to {MAX_TRIAL_DAYS} days")
-    return days
-
-
-def _some(text: str) -> int:
-    count = _count(text)
-    if count == 0:
-        raise argparse.ArgumentTypeError("from 1 on")
-    return count
-
-
-def _count_or_any(text: str) -> int | str:
-    return text if text == "any" else _some(text)
-
-
-def _models_or_any(text: str) -> frozenset[str] | str:
-    if text == "any":
-        return text
-    models = frozenset(word.strip() for word in text.split(",") if word.strip())
-    if not models:
-        raise argparse.ArgumentTypeError("ids of models, with commas between them, or any")
-    return models
-
-
-def _rates(text: str) -> Rates:
-    words = text.split(",")
-    if len(words) != 3:
-        raise argparse.ArgumentTypeError("three numbers: requests and tokens a minute, and open streams")
-    requests, tokens, streams = (_some(word) for word in words)
-    return Rates(requests, tokens, streams)
-
-
-def _usd(text: str) -> NanoUsd:
-    try:
-        dollars = Decimal(text)
-        if 0 <= dollars <= MOST_USD:
-            return from_decimal(dollars)
-    except (InvalidOperation, ValueError):
-        pass
-    raise argparse.ArgumentTypeError(f"US dollars, from 0 to {MOST_USD}, nano-dollars at the finest")
-
-
-def _email(text: str) -> str:
-    try:
-        address = Address(addr_spec=text)
-        if address.domain:
-            return address.addr_spec
-    except (HeaderParseError, ValueError, IndexError):
-        pass
-    raise argparse.ArgumentTypeError("an address such as someone@example.com")
-
-
-def _signed_usd(text: str) -> NanoUsd:
-    amount = _usd(text.removeprefix("-"))
-    if not amount:
-        raise argparse.ArgumentTypeError("not 0")
-    return NanoUsd(-amount) if text.startswith("-") else amount
-
-
-def _days(text: str) -> int:
-    days = int(text)
-    if not 1 <= days <= MAX_KEY_DAYS:
-        raise argparse.ArgumentTypeError(f"from 1 to {MAX_KEY_DAYS} days")
-    return days
 
 
 if __name__ == "__main__":

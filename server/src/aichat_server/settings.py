@@ -25,6 +25,7 @@ from aichat_server.settings_values import (
     Addresses,
     BaseUrl,
     CommaSeparated,
+    Dollars,
     Json,
     Key,
     Origins,
@@ -137,6 +138,8 @@ class Settings(BaseSettings):
     stripe_webhook_secret: Annotated[Key | None, Field(alias="STRIPE_WEBHOOK_SECRET")] = None
     stripe_base_url: Annotated[BaseUrl | None, Field(alias="AICHAT_STRIPE_BASE_URL")] = None
     return_origins: Annotated[CommaSeparated, Field(alias="AICHAT_RETURN_ORIGINS")] = ()
+    overage_cap_usd: Annotated[Dollars, Field(alias="AICHAT_OVERAGE_CAP_USD")] = Decimal(500)
+    free_cap_usd: Annotated[Dollars, Field(alias="AICHAT_FREE_CAP_USD")] = Decimal(1000)
     billing_grace_days: Annotated[int, Field(alias="AICHAT_BILLING_GRACE_DAYS", ge=0, le=365)] = 7
 
     supabase_url: Annotated[BaseUrl | None, Field(alias="SUPABASE_URL")] = None

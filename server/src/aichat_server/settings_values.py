@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from email.policy import SMTP
 from typing import Annotated
 
-from pydantic import AfterValidator, AnyUrl, BeforeValidator, HttpUrl, SecretStr, UrlConstraints, ValidationError
+from pydantic import AfterValidator, AnyUrl, BeforeValidator, Field, HttpUrl, SecretStr, UrlConstraints, ValidationError
 
 MAX_PORT = 65535
 
@@ -82,6 +83,7 @@ Address = Annotated[str, AfterValidator(_check_address)]
 Addresses = Annotated[tuple[Address, ...], BeforeValidator(_split)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_check_origin)], ...], BeforeValidator(_split)]
 BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
+Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=9)]
 SmtpUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["smtp", "smtps"], host_required=True)]
 Sender = Annotated[str, AfterValidator(_check_sender)]
 Key = Annotated[SecretStr, AfterValidator(_check_key)]

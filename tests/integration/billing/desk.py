@@ -14,11 +14,13 @@ import stripe as sdk
 from aichat_sandbox.postgres import Postgres
 from aichat_sandbox.stripe.webhooks import SECRET, signature
 from aichat_server.app.billing import build_payments
+from aichat_server.app.jobs import build_webhooks
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.plans import Plan
 from aichat_server.gateways.stripe_calls import StripeCalls
 from aichat_server.gateways.stripe_events import StripeWebhooks
 from aichat_server.services.billing import Billing, Payments
+from aichat_server.services.invoices import Invoices
 from aichat_server.services.plans import PlanBook
 from aichat_server.services.webhooks import WebhookInbox, Webhooks
 from aichat_server.storage.database import Database
@@ -35,13 +37,15 @@ Event = dict[str, Any]
 
 
 @dataclass
-class Invoices:
-    """Keeps in mind which invoices were to be looked at."""
+class Looked:
+    """Keeps in mind which invoices were to be looked at, and has it done."""
 
+    invoices: Invoices
     refreshed: list[str] = field(default_factory=list)
 
     async def refresh(self, stripe_invoice_id: str) -> None:
         self.refreshed.append(stripe_invoice_id)
+        await self.invoices.refresh(stripe_invoice_id)
 
 
 @dataclass
@@ -57,7 +61,7 @@ class Desk:
     payments: Payments
     inbox: WebhookInbox
     webhooks: Webhooks
-    invoices: Invoices
+    invoices: Looked
     delivered: set[str] = field(default_factory=set)
 
     async def subscribe(self, plan: str = "pro", card: str = "pm_card_visa") -> str:
@@ -145,7 +149,7 @@ async def open_desk(
     async with database.tenant(org_id, member_id) as tenant:
         await tenant.organizations.ensure_personal(member_id, "ada@example.com")
     payments = build_payments(stripe_calls, database, plans, GRACE)
-    invoices = Invoices()
+    invoices = Looked(Invoices(database, payments.invoices))
     return Desk(
         owner=Principal(org_id, member_id),
         database=database,
@@ -155,6 +159,6 @@ async def open_desk(
         billing=Billing(database, plans, payments, GRACE),
         payments=payments,
         inbox=WebhookInbox(database, StripeWebhooks(SECRET)),
-        webhooks=Webhooks(database, payments.customers, payments.invoices, payments.subscriptions, invoices),
+        webhooks=build_webhooks(database, payments, invoices),
         invoices=invoices,
     )

@@ -48,6 +48,7 @@ async def test_p12_an_event_is_stored_once_and_done_once_however_often_it_comes(
     assert {one["type"] for one in stored} == {
         "checkout.session.completed",
         "customer.subscription.created",
+        "customer.updated",
         "invoice.finalized",
         "invoice.paid",
     }

@@ -11,6 +11,8 @@ from aichat_server.domain import api_keys
 from aichat_server.domain.identity import Principal, personal_org_id
 from aichat_server.domain.ids import new_id
 from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.outbox import MessageKind
+from aichat_server.domain.periods import month
 from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
 from aichat_server.services.conversations import Conversations
 from aichat_server.services.quotas import Quotas
@@ -73,6 +75,9 @@ async def test_a_members_words_and_traces_go_and_others_stay(
     await database.turns.end(completed(member, begun, secret))
     async with database.tenant(principal.org_id, member.member_id) as tenant:
         await tenant.notifications.set_quota_warnings(member.member_id, wanted=False)
+        await tenant.invoices.close(month(2024, 3))
+        for notice_id in await tenant.unpaid.tell(month(2024, 3), [member.member_id]):
+            await tenant.outbox.add(MessageKind.UNPAID_INVOICE, notice_id)
 
     command = ("organizations", "erase-member", "--organization-id", str(principal.org_id), "--member-id")
     assert await run(settings, tmp_path, *command, str(member.member_id)) == (0, "")

@@ -9,10 +9,13 @@ from aichat_server.gateways.stripe_calls import StripeCalls
 from aichat_server.gateways.stripe_invoices import StripeInvoices
 from aichat_server.storage.database import Database
 
+from tests.fixtures.stripe import Stripe
 from tests.integration.invoices.months import Shop, open_shop
 
 
 @pytest.fixture
-async def shop(postgres: Postgres, database: Database, stripe_calls: StripeCalls, stripe_sdk: sdk.StripeClient) -> Shop:
-    """An organisation on the plan Pro, whose card is good: 20 USD included, the rest with 20 % on top."""
-    return await open_shop(postgres, database, StripeInvoices(stripe_calls), stripe_sdk)
+async def shop(
+    postgres: Postgres, database: Database, stripe: Stripe, stripe_calls: StripeCalls, stripe_sdk: sdk.StripeClient
+) -> Shop:
+    """An organisation that subscribed to Pro with a good card: 20 USD included, the rest with 20 % on top."""
+    return await open_shop(postgres, database, StripeInvoices(stripe_calls), stripe_sdk, stripe)

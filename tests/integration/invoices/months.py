@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
 import stripe as sdk
 from aichat_sandbox.postgres import Postgres
+from aichat_server.app.billing import build_payments
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.invoices import Invoice, Line
 from aichat_server.domain.periods import Month, month
 from aichat_server.domain.plans import Plan
 from aichat_server.gateways.stripe_invoices import StripeInvoices
+from aichat_server.services.billing import Billing
 from aichat_server.services.invoice_desk import InvoiceDesk
 from aichat_server.services.invoices import Invoices, Outcome
+from aichat_server.services.plans import PlanBook
 from aichat_server.services.rollups import Rollups
 from aichat_server.storage.database import Database
 
+from tests.fixtures.stripe import Stripe
 from tests.integration.storage.rows import connection
-from tests.integration.stripe.asking import give_card
 from tests.integration.usage.books import Entry, add
 
 MARCH = month(2024, 3)
 NOW = datetime(2035, 1, 1, tzinfo=UTC)
 USD = 1_000_000_000
+GRACE = timedelta(days=7)
+ELSEWHERE = "https://app.example/billing"
 EVENTS = "SELECT * FROM aichat.usage_events WHERE org_id = $1 ORDER BY occurred_at, generation_id"
 
 
@@ -37,6 +42,7 @@ class Shop:
     database: Database
     stripe: StripeInvoices | None
     client: sdk.StripeClient
+    pages: Stripe
     principal: Principal
     customer: str | None = None
     invoices: Invoices = field(init=False)
@@ -69,10 +75,14 @@ class Shop:
         return await self.desk.show(self.org_id, of)
 
     async def at_stripe(self) -> list[sdk.Invoice]:
-        """All invoices of the customer, whoever made them, the oldest first."""
+        """All invoices of the customer but the subscription's, whoever made them, the oldest first."""
         assert self.customer
         page = await self.client.v1.invoices.list_async({"customer": self.customer, "limit": 100})
-        return page.data[::-1]
+        return [invoice for invoice in page.data[::-1] if invoice.billing_reason == "manual"]
+
+    async def another(self, card: str | None = "pm_card_visa") -> Shop:
+        """Another organisation; `card`: see `open_shop`."""
+        return await open_shop(self.postgres, self.database, self.stripe, self.client, self.pages, card=card)
 
     async def rows(self, query: str = EVENTS) -> list[asyncpg.Record]:
         """What the owner finds."""
@@ -85,20 +95,27 @@ async def open_shop(
     database: Database,
     stripe: StripeInvoices | None,
     client: sdk.StripeClient,
+    pages: Stripe,
     *,
-    plan: Plan = Plan.PRO,
     card: str | None = "pm_card_visa",
 ) -> Shop:
-    """A new organisation that has been on a plan for ever. `card`: what its customer pays with; None: no customer."""
-    org_id, member_id = uuid4(), uuid4()
+    """A new organisation that has been on the plan Pro for ever.
+
+    `card`: what it has subscribed with, on Stripe's page; None: it has not, and is no customer.
+    """
+    principal = Principal(uuid4(), uuid4())
+    async with database.tenant(principal.org_id, principal.member_id) as tenant:
+        await tenant.organizations.ensure("Test", principal.member_id)
+        await tenant.organizations.set_plan(Plan.PRO, datetime(2020, 1, 1, tzinfo=UTC))
     customer = None
-    if card is not None:
-        customer = (await client.v1.customers.create_async()).id
-        await give_card(client, customer, card)
-    async with database.tenant(org_id, member_id) as tenant:
-        await tenant.organizations.ensure("Test", member_id)
-        await tenant.organizations.set_plan(plan, datetime(2020, 1, 1, tzinfo=UTC))
-        if customer is not None:
-            await tenant.billing.ensure_account()
-            await tenant.billing.settle_customer(customer)
-    return Shop(postgres, database, stripe, client, Principal(org_id, member_id), customer)
+    if card is not None and stripe is not None:
+        plans = PlanBook(database)
+        await plans.refresh()
+        payments = build_payments(stripe.calls, database, plans, GRACE)
+        billing = Billing(database, plans, payments, GRACE)
+        url = await billing.open_checkout(principal, Plan.PRO, success_url=ELSEWHERE, cancel_url=ELSEWHERE)
+        await pages.complete(url.rpartition("/")[2], card)
+        await payments.subscriptions.refresh(principal.org_id, datetime.now(UTC))
+        async with database.tenant(principal.org_id) as tenant:
+            customer = await tenant.billing.customer_id()
+    return Shop(postgres, database, stripe, client, pages, principal, customer)

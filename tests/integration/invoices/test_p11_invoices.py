@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from uuid import UUID, uuid4
@@ -16,7 +17,7 @@ from aichat_server.services.invoice_proofs import InvoiceProofs
 from aichat_server.storage.database import Database
 
 from tests.fixtures.stripe import Stripe
-from tests.integration.invoices.months import MARCH, USD, Shop, open_shop
+from tests.integration.invoices.months import MARCH, USD, Shop
 from tests.integration.storage.rows import connection
 from tests.integration.usage.books import Entry
 
@@ -98,7 +99,7 @@ async def test_more_lines_than_a_page_come_back_and_are_compared(shop: Shop) -> 
 
 
 async def test_a_sum_that_does_not_agree_stops_that_invoice_alone(shop: Shop, database: Database) -> None:
-    other = await open_shop(shop.postgres, database, shop.stripe, shop.client)
+    other = await shop.another()
     for one in (shop, other):
         await one.use(Entry(TENTH, 30 * USD))
         await one.close()
@@ -177,7 +178,7 @@ async def test_nothing_is_sent_where_nothing_is_due(shop: Shop, database: Databa
     assert (await shop.bring_on()).stage is InvoiceStage.SETTLED
     assert (await shop.bring_on(month(2024, 4))).stage is InvoiceStage.SETTLED
     assert await shop.at_stripe() == []
-    nobody = await open_shop(shop.postgres, database, shop.stripe, shop.client, card=None)
+    nobody = await shop.another(card=None)
     await nobody.use(Entry(TENTH, 30 * USD))
     outcome = await nobody.bring_on()
     assert (outcome.stage, outcome.total) == (InvoiceStage.SETTLED, 1200)
@@ -185,7 +186,7 @@ async def test_nothing_is_sent_where_nothing_is_due(shop: Shop, database: Databa
 
 
 async def test_without_a_payment_provider_invoices_wait_as_drafts(shop: Shop, database: Database) -> None:
-    poor = Shop(shop.postgres, database, None, shop.client, shop.principal, shop.customer)
+    poor = replace(shop, stripe=None)
     await poor.use(Entry(TENTH, 30 * USD))
     assert (await poor.bring_on()).stage is InvoiceStage.DRAFTED
     assert (await shop.bring_on()).stage is InvoiceStage.PAID

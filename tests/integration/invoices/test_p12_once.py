@@ -23,7 +23,7 @@ from aichat_server.services.outbox import Outbox, Relayed
 from aichat_server.storage.database import Database
 
 from tests.fixtures.stripe import Stripe
-from tests.integration.invoices.months import MARCH, USD, Shop, open_shop
+from tests.integration.invoices.months import MARCH, USD, Shop
 from tests.integration.storage.rows import connection
 from tests.integration.usage.books import Entry
 
@@ -37,6 +37,8 @@ REQUESTS = (
     ("GET", "/v1/invoices/in_[^/]+/lines", "hang"),
     ("POST", "/v1/invoiceitems", "mute"),
     ("GET", "/v1/invoices/in_[^/]+", "hang"),
+    ("GET", "/v1/customers/[^/]+/payment_methods", "hang"),
+    ("POST", "/v1/invoices/in_[^/]+", "mute"),
     ("POST", "/v1/invoices/in_[^/]+/finalize", "mute"),
 )
 
@@ -116,7 +118,7 @@ async def test_runs_again_and_at_once_make_one_invoice(shop: Shop) -> None:
 
 
 async def test_stripe_away_makes_an_invoice_wait_and_no_other(shop: Shop, stripe: Stripe, database: Database) -> None:
-    other = await open_shop(shop.postgres, database, shop.stripe, shop.client)
+    other = await shop.another()
     for one in sorted((shop, other), key=lambda one: one.org_id):
         await one.use(Entry(MARCH.start, 30 * USD))
     await stripe.fail("/v1/invoiceitems", how="status", status=503, times=4)
@@ -180,7 +182,7 @@ async def test_begun_anew_an_invoice_takes_up_its_credits_once(shop: Shop) -> No
 
 
 async def test_a_void_invoice_gives_its_credits_back_once(shop: Shop, database: Database) -> None:
-    late = await open_shop(shop.postgres, database, shop.stripe, shop.client, card="pm_card_chargeCustomerFail")
+    late = await shop.another("pm_card_chargeCustomerFail")
     await late.desk.adjust(late.org_id, NanoUsd(-2 * USD), adjustment_id=uuid4(), reason="Sorry", actor="ops")
     await late.use(Entry(MARCH.start, 30 * USD))
     outcome = await late.bring_on()
@@ -196,7 +198,7 @@ async def test_a_void_invoice_gives_its_credits_back_once(shop: Shop, database: 
 
 
 async def test_a_payment_that_comes_later_is_seen(shop: Shop, database: Database) -> None:
-    late = await open_shop(shop.postgres, database, shop.stripe, shop.client, card="pm_card_chargeCustomerFail")
+    late = await shop.another("pm_card_chargeCustomerFail")
     await late.use(Entry(MARCH.start, 30 * USD))
     assert (await late.bring_on()).stage is InvoiceStage.FINALIZED
     [sent] = await late.at_stripe()

@@ -36,14 +36,14 @@ class Aichat:
             "AICHAT_API_KEY": API_KEY,
         }
 
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+    async def start(self, *arguments: str, stdin: int = asyncio.subprocess.DEVNULL) -> asyncio.subprocess.Process:
         pipe = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(
-            COMMAND, *arguments, cwd=self.directory, env=self.environment, stdin=pipe, stdout=pipe, stderr=pipe
+            COMMAND, *arguments, cwd=self.directory, env=self.environment, stdin=stdin, stdout=pipe, stderr=pipe
         )
 
     async def __call__(self, *arguments: str, stdin: str = "") -> Finished:
-        process = await self.start(*arguments)
+        process = await self.start(*arguments, stdin=asyncio.subprocess.PIPE)
         async with asyncio.timeout(30):
             out, err = await process.communicate(stdin.encode())
         return Finished(process.returncode or 0, out.decode(), err.decode())

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 from aichat.v1 import chat_pb2, conversations_pb2, messages_pb2, models_pb2
+from google.type.money_pb2 import Money
 
 from tests.integration.sdk.aichat import Aichat
 from tests.unit.sdk.scripted import (
@@ -29,6 +30,7 @@ from tests.unit.sdk.scripted import (
 MODELS = reply(
     chat_pb2.ListModelsResponse(
         models=[
+            models_pb2.Model(model="model-0", provider="anthropic", prices=[{"output": Money(units=9)}]),  # type: ignore[list-item]
             models_pb2.Model(model="model-1", provider="anthropic", prices=[models_pb2.ModelPrice()]),
             models_pb2.Model(model="model-2", provider="openai"),
         ]
@@ -43,7 +45,7 @@ async def test_answer_goes_to_stdout_as_it_is_and_the_rest_to_stderr(server: Scr
     assert (done.code, done.out) == (0, "**Hello** <b>wörld</b>\n")
     assert done.err == "model-1 · 12 + 34 tokens · $0.00123 · conversation conversation-1\n"
     request = server.calls[-1].request
-    assert request.model == "model-1", "the first model is the default"
+    assert request.model == "model-1", "the cheapest model is the default"
     assert [part.text.text for part in request.parts] == ["Hi"]
 
 
@@ -62,6 +64,27 @@ async def test_message_may_come_through_a_pipe(server: ScriptedServer, aichat: A
     server.on("StreamChat", answer("Yes"))
     assert (await aichat("chat", "--model", "m", stdin="from a pipe")).out == "Yes\n"
     assert server.calls[0].request.parts[0].text.text == "from a pipe"
+
+
+@pytest.mark.parametrize(
+    ("piped", "said"), [("a\nreport\n", "Sum up:\n\na\nreport\n"), ("", "Sum up:"), (" \n", "Sum up:")]
+)
+async def test_what_is_piped_in_stands_below_the_text(
+    server: ScriptedServer, aichat: Aichat, piped: str, said: str
+) -> None:
+    server.on("StreamChat", answer("Yes"))
+    assert (await aichat("chat", "--model", "m", "Sum up:", stdin=piped)).out == "Yes\n"
+    assert server.calls[0].request.parts[0].text.text == said
+
+
+async def test_a_pipe_that_stays_open_is_told(server: ScriptedServer, aichat: Aichat) -> None:
+    server.on("StreamChat", answer("Yes"))
+    process = await aichat.start("chat", "--model", "m", "Hi", stdin=asyncio.subprocess.PIPE)
+    assert process.stderr is not None
+    async with asyncio.timeout(30):
+        assert (await process.stderr.readline()).startswith(b"Waiting for the end of what is piped in")
+        assert (await process.communicate(b"there"))[0] == b"Yes\n"
+    assert server.calls[0].request.parts[0].text.text == "Hi\n\nthere"
 
 
 async def test_failure_is_one_line_on_stderr_that_says_what_to_do(server: ScriptedServer, aichat: Aichat) -> None:
@@ -190,8 +213,10 @@ async def test_history(server: ScriptedServer, aichat: Aichat) -> None:
 async def test_models(server: ScriptedServer, aichat: Aichat) -> None:
     server.on("ListModels", MODELS)
     done = await aichat("models")
-    assert [line.split()[:2] for line in done.out.splitlines()] == [["model-1", "anthropic"], ["model-2", "openai"]]
-    assert "$0.00 in, $0.00 out per million tokens" in done.out
+    assert [line.split()[:2] for line in done.out.splitlines()] == [
+        ["model-0", "anthropic"], ["model-1", "anthropic"], ["model-2", "openai"]
+    ]  # fmt: skip
+    assert "$0.00 in, $9.00 out per million tokens" in done.out
 
 
 async def test_platform_that_make_run_started_is_found_from_below(server: ScriptedServer, aichat: Aichat) -> None:

@@ -77,6 +77,22 @@ async def test_conversation_goes_on_until_the_end_of_input(server: ScriptedServe
     assert [request.conversation_id for request in requests] == ["", "conversation-1", "conversation-1"]
 
 
+async def test_what_is_meant_for_the_command_is_not_sent(server: ScriptedServer, aichat: Aichat) -> None:
+    server.on("StreamChat", answer("Yes"))
+    async with on_a_terminal(aichat, "chat", "--model", "m") as (screen, process):
+        await screen.until("> ")
+        screen.type("/help\n")
+        await screen.until("ends the conversation")
+        screen.type(" /clear \n")
+        await screen.until("there is no command /clear; /help lists them")
+        screen.type("/etc/hosts is what?\n")
+        await screen.until("conversation conversation-1")
+        screen.type("Exit\n")
+        async with asyncio.timeout(30):
+            assert await process.wait() == 0
+    assert [call.request.parts[0].text.text for call in server.calls] == ["/etc/hosts is what?"]
+
+
 async def test_interrupt_in_a_conversation_stops_the_answer_and_not_the_conversation(
     server: ScriptedServer, aichat: Aichat
 ) -> None:

@@ -180,3 +180,15 @@ async def test_a_database_that_is_away_is_said_so(fresh: Fresh) -> None:
         await migrate("postgresql://nobody:secret@127.0.0.1:1/postgres", fresh.url("aichat_app", "app"))
     assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
     assert "secret" not in caught.value.message
+
+
+async def test_a_lock_that_others_hold_is_waited_for_in_bounded_time(fresh: Fresh) -> None:
+    owner_url, app_url = fresh.url("supabase", "owner"), fresh.url("aichat_app", "app")
+    await migrate(owner_url, app_url)
+    async with connection(owner_url) as busy:
+        await busy.execute("BEGIN; LOCK TABLE aichat.organizations IN ROW EXCLUSIVE MODE")
+        with pytest.raises(AichatError, match="nothing was changed; run it again") as caught:
+            await migrate(owner_url, app_url, lock_seconds=0.05)
+        assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+        await busy.execute("ROLLBACK")
+    await migrate(owner_url, app_url)

@@ -173,3 +173,23 @@ async def test_a_charge_that_fails_is_on_the_books_and_marked(
     await limit(database, principal, 100)
     assert await refused(database, holding(turn(principal), 51))
     assert await refused(database, holding(turn(principal), 50)) is None
+
+
+async def test_the_count_of_holds_is_of_holds_whatever_their_leases_say(
+    database: Database, principal: Principal, postgres: Postgres
+) -> None:
+    async def look() -> tuple[int, int, int]:
+        async with database.work_list() as work:
+            backlog = await work.backlog(datetime.now(UTC))
+            # The work list is still one, and not the last tenant's.
+            assert principal.org_id in await work.organizations()
+        return backlog.open_holds, backlog.expired_holds, backlog.orphans
+
+    before = await look()
+    turns = [await begin(database, principal, 5) for _ in range(3)]
+    ids = [begun.generation_id for begun in turns]
+    async with connection(postgres.owner_url) as owner:
+        await owner.execute("UPDATE aichat.holds SET expires_at = now() WHERE generation_id = $1", ids[0])
+        await owner.execute("UPDATE aichat.leases SET expires_at = now() WHERE generation_id = $1", ids[1])
+    after = await look()
+    assert [now - then for now, then in zip(after, before, strict=True)] == [2, 1, 1]

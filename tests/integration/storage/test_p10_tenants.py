@@ -28,39 +28,10 @@ from aichat_server.services.rollups import Rollups
 from aichat_server.storage.database import Database
 
 from tests.integration.storage.rows import connection
+from tests.integration.storage.tables import OWNED_BY, TIMES
 from tests.integration.storage.turns import exchange, failed, turn
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-# Whose a row is, where that is not its org_id; what no tenant may touch at all has None.
-OWNED_BY = {
-    "users": "user_id",
-    "alembic_version": None,
-    "plans": None,
-    "prices": None,
-    "stripe_events": None,
-    "job_runs": None,
-}
-# The time that a row has, where that is not created_at.
-TIMES = {
-    "generations": "started_at",
-    "usage_events": "occurred_at",
-    "failures": "occurred_at",
-    "open_hours": "hour",
-    "usage_hourly": "hour",
-    "quotas": "updated_at",
-    "quota_usage": "period_start",
-    "holds": "expires_at",
-    "leases": "expires_at",
-    "quota_warnings": "noted_at",
-    "notification_settings": "updated_at",
-    "closed_books": "closed_until",
-    "invoices": "updated_at",
-    "invoice_lines": "first_at",
-    "plan_periods": "starts_at",
-    "subscriptions": "updated_at",
-    "outbox": "noted_at",
-    "blocked_invoices": "blocked_at",
-}
 JANUARY, FEBRUARY = month(2024, 1), month(2024, 2)
 TABLES = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'aichat'::regnamespace AND relkind IN ('r', 'p', 'm', 'v', 'f') "
@@ -130,6 +101,8 @@ async def _tenant(database: Database) -> Principal:
         await tenant.invoices.close(FEBRUARY)
         closed = {InvoiceStage.CLOSED}
         assert await tenant.invoices.move(FEBRUARY, closed, InvoiceStage.BLOCKED, blocked_because="Test")
+        assert await tenant.unpaid.note(JANUARY)
+        assert await tenant.unpaid.tell(JANUARY, [user_id])
         await tenant.adjustments.mark_refunded(credit.adjustment_id, str(uuid4()))
         account = await tenant.billing.ensure_account()
         await tenant.billing.settle_customer(f"cus_{org_id}")
@@ -147,15 +120,13 @@ async def test_every_table_has_row_level_security_forced_on_its_owner_too(tenant
     )
     forced = {tuple(row) for row in flags if row["relname"] in tenants.tables}
     assert forced == {(name, "p" if name == "usage_events" else "r", True, True) for name in tenants.tables}
-    # Alembic's table is the owner's alone; plans and prices are everyone's to read, and the owner's to write; the
-    # payment provider's events and the jobs' record are the work list's.
-    assert [tuple(row) for row in flags if row["relname"] not in tenants.tables] == [
-        ("alembic_version", "r", True, False),
-        ("job_runs", "r", True, True),
-        ("plans", "r", True, False),
-        ("prices", "r", True, False),
-        ("stripe_events", "r", True, True),
-    ]
+    # Plans, prices and the schema's versions are everyone's to read, and the owner's to write; the payment provider's
+    # events and the jobs' record are the work list's, and the limits and sums of the platform as a whole every turn's.
+    others = {row["relname"]: row["relforcerowsecurity"] for row in flags if row["relname"] not in tenants.tables}
+    forced_too = {"job_runs", "stripe_events", "free_usage", "platform_limits"}
+    assert {name for name, is_forced in others.items() if is_forced} == forced_too
+    assert others.keys() == {name for name, column in OWNED_BY.items() if column is None}
+    assert all(row["relrowsecurity"] for row in flags)
 
 
 async def test_a_query_without_a_filter_sees_the_tenants_rows_and_no_others(tenants: Tenants) -> None:
@@ -192,7 +163,15 @@ async def test_the_work_lists_tell_ids_and_times_to_jobs_alone_and_are_read_only
     both = {tenants.ours.org_id, tenants.theirs.org_id}
     async with connection(postgres.app_url) as app, app.transaction():
         await app.execute("SELECT set_config('aichat.work_list', 'on', true)")
-        lists = ("listed_organizations", "leases", "open_hours", "outbox", "blocked_invoices", "billing_accounts")
+        lists = (
+            "listed_organizations",
+            "leases",
+            "open_hours",
+            "outbox",
+            "blocked_invoices",
+            "unpaid_invoices",
+            "billing_accounts",
+        )
         for table in lists:
             listed = await app.fetch(f"SELECT org_id FROM aichat.{table}")  # noqa: S608
             assert both <= {row["org_id"] for row in listed}, table

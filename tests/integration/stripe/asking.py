@@ -34,11 +34,9 @@ async def open_shop(client: sdk.StripeClient) -> Shop:
     return Shop(customer.id, prices[0].id, prices[1].id)
 
 
-async def give_card(client: sdk.StripeClient, customer: str, card: str = "pm_card_visa") -> str:
-    """Makes a test card the customer's default."""
-    method = await client.v1.payment_methods.attach_async(card, {"customer": customer})
-    await client.v1.customers.update_async(customer, {"invoice_settings": {"default_payment_method": method.id}})
-    return method.id
+async def keep_card(client: sdk.StripeClient, customer: str, card: str = "pm_card_visa") -> str:
+    """Lets the customer have a test card, which is nobody's default; its id."""
+    return (await client.v1.payment_methods.attach_async(card, {"customer": customer})).id
 
 
 async def subscribe(
@@ -67,8 +65,9 @@ async def subscribe(
 
 
 async def paid_invoice(client: sdk.StripeClient, customer: str, amount: int = 1000) -> sdk.Invoice:
-    """An invoice over one item, which the customer's card has paid."""
-    draft = await client.v1.invoices.create_async({"customer": customer})
+    """An invoice over one item, which a card of the customer's has paid."""
+    card = await keep_card(client, customer)
+    draft = await client.v1.invoices.create_async({"customer": customer, "default_payment_method": card})
     await client.v1.invoice_items.create_async(
         {"customer": customer, "invoice": draft.id, "amount": amount, "currency": "usd", "description": "Tokens"}
     )

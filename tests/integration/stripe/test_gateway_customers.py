@@ -8,11 +8,12 @@ from uuid import uuid4
 import pytest
 import stripe as sdk
 from aichat_server.domain.billing import SubscriptionState, SubscriptionStatus
+from aichat_server.domain.cards import Cards
 from aichat_server.gateways.stripe_calls import StripeCalls
 from aichat_server.gateways.stripe_customers import Offer, StripeCustomers
 
 from tests.fixtures.stripe import Stripe
-from tests.integration.stripe.asking import give_card, open_shop
+from tests.integration.stripe.asking import keep_card, open_shop
 
 SUCCESS, CANCEL = "https://example.com/done", "https://example.com/back"
 
@@ -62,7 +63,7 @@ async def test_a_deleted_customer_is_known_to_be(customers: StripeCustomers, str
     assert not await customers.is_deleted(customer)
     await stripe_sdk.v1.customers.delete_async(customer)
     assert await customers.is_deleted(customer)
-    assert await customers.payment_method(customer) is None
+    assert await customers.cards(customer, None) == Cards((), None, None)
 
 
 async def test_a_subscription_through_the_checkout(
@@ -104,20 +105,35 @@ async def test_ending_a_subscription_is_right_however_often_it_is_asked_for(
         assert ended.status is SubscriptionStatus.CANCELED
 
 
-async def test_the_payment_method_is_the_default_or_the_newest(
+async def test_a_checkouts_card_is_the_subscriptions_and_the_portals_the_customers(
     customers: StripeCustomers, stripe: Stripe, stripe_sdk: sdk.StripeClient
 ) -> None:
     shop = await open_shop(stripe_sdk)
-    assert await customers.payment_method(shop.customer) is None
-    await subscribed(customers, stripe, shop.customer, shop.small)
-    newest = await customers.payment_method(shop.customer)
-    assert newest
-    assert (newest.kind, newest.brand, newest.last_digits, newest.expires_year) == ("card", "visa", "4242", 2030)
-    default = await give_card(stripe_sdk, shop.customer, "pm_card_mastercard")
-    await stripe_sdk.v1.payment_methods.attach_async("pm_card_visa", {"customer": shop.customer})
-    chosen = await customers.payment_method(shop.customer)
-    assert chosen
-    assert (chosen.id, chosen.brand) == (default, "mastercard")
+    assert (await customers.cards(shop.customer, None)).chosen(None) is None
+    bought = await subscribed(customers, stripe, shop.customer, shop.small)
+    first = await customers.cards(shop.customer, bought.id)
+    card = first.chosen(None)
+    assert card
+    assert (card.kind, card.brand, card.last_digits, card.expires_year) == ("card", "visa", "4242", 2030)
+    assert (first.subscription_default, first.customer_default) == (card.id, None)
+
+    other = await keep_card(stripe_sdk, shop.customer, "pm_card_mastercard")
+    both = await customers.cards(shop.customer, bought.id)
+    assert [method.id for method in both.attached] == [other, card.id]
+    assert both.chosen(None) == card
+
+    await stripe.change_card(await customers.create_portal(shop.customer, return_url=CANCEL), "pm_card_mastercard")
+    changed = await customers.cards(shop.customer, bought.id)
+    newest = changed.attached[0]
+    assert (changed.subscription_default, changed.customer_default) == (card.id, newest.id)
+    # It was chosen last, unless that was seen before, and something else has become the subscription's since.
+    assert (changed.chosen(None), changed.chosen(newest.id)) == (newest, card)
+    await customers.set_subscription_card(bought.id, other)
+    moved = (await customers.cards(shop.customer, bought.id)).chosen(newest.id)
+    assert moved
+    assert moved.id == other
+    await stripe_sdk.v1.payment_methods.detach_async(other)
+    assert (await customers.cards(shop.customer, bought.id)).chosen(newest.id) == newest
 
 
 async def test_the_portal_has_an_address(customers: StripeCustomers, stripe: Stripe) -> None:

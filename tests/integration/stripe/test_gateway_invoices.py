@@ -15,7 +15,7 @@ from aichat_server.gateways.stripe_invoices import StripeInvoices
 from stripe._api_version import _ApiVersion
 
 from tests.fixtures.stripe import SECRET_KEY, Stripe
-from tests.integration.stripe.asking import give_card
+from tests.integration.stripe.asking import keep_card
 
 OCTOBER, NOVEMBER = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -27,10 +27,16 @@ def invoices(stripe_calls: StripeCalls) -> StripeInvoices:
 
 @pytest.fixture
 async def customer(stripe_sdk: sdk.StripeClient) -> str:
-    """A customer whose card is good."""
+    """A customer with a good card, which is nobody's default."""
     made = await stripe_sdk.v1.customers.create_async()
-    await give_card(stripe_sdk, made.id)
+    await keep_card(stripe_sdk, made.id)
     return made.id
+
+
+@pytest.fixture
+async def card(stripe_sdk: sdk.StripeClient, customer: str) -> str:
+    """The customer's card."""
+    return (await stripe_sdk.v1.customers.payment_methods.list_async(customer)).data[0].id
 
 
 def item(amount: int = 100, name: str = "tokens") -> InvoiceItem:
@@ -38,11 +44,11 @@ def item(amount: int = 100, name: str = "tokens") -> InvoiceItem:
 
 
 async def draft_for(invoices: StripeInvoices, customer: str, key: str | None = None, **more: Any) -> InvoiceState:
-    told: dict[str, Any] = {"description": "October", "metadata": {"period": "2026-10"}, "payment_method_id": None}
+    told: dict[str, Any] = {"description": "October", "metadata": {"period": "2026-10"}}
     return await invoices.create_draft(customer, "usd", key=key or str(uuid4()), **(told | more))
 
 
-async def test_an_invoice_is_drafted_compared_and_collected(invoices: StripeInvoices, customer: str) -> None:
+async def test_an_invoice_is_drafted_compared_and_collected(invoices: StripeInvoices, customer: str, card: str) -> None:
     draft = await draft_for(invoices, customer)
     amounts = [*range(1, 121), -20]
     added = [
@@ -54,6 +60,7 @@ async def test_an_invoice_is_drafted_compared_and_collected(invoices: StripeInvo
     assert [line.item_id for line in lines] == added
     assert lines[0].metadata == {"line": "1"}
     assert (lines[0].description, lines[0].currency) == ("October, 1", "usd")
+    await invoices.set_card(draft.id, card)
     fixed = await invoices.finalize(draft.id)
     assert (fixed.status, fixed.total, fixed.amount_paid) == (InvoiceStatus.PAID, sum(amounts), sum(amounts))
     assert fixed.number
@@ -68,21 +75,51 @@ async def test_what_waits_for_the_customer_stays_off_the_draft(invoices: StripeI
 
 
 async def test_an_open_invoice_is_voided_once_and_a_paid_one_never(
-    invoices: StripeInvoices, stripe_sdk: sdk.StripeClient, customer: str
+    invoices: StripeInvoices, stripe_sdk: sdk.StripeClient, customer: str, card: str
 ) -> None:
-    bad = (await stripe_sdk.v1.payment_methods.attach_async("pm_card_chargeCustomerFail", {"customer": customer})).id
-    draft = await draft_for(invoices, customer, payment_method_id=bad)
+    draft = await draft_for(invoices, customer)
     await invoices.add_item(customer, item(), invoice_id=draft.id, key=str(uuid4()))
+    await invoices.set_card(draft.id, await keep_card(stripe_sdk, customer, "pm_card_chargeCustomerFail"))
     assert (await invoices.finalize(draft.id)).status is InvoiceStatus.OPEN
     assert [(await invoices.void(draft.id)).status for _ in range(2)] == [InvoiceStatus.VOID] * 2
-    paid = await paid_invoice(invoices, customer)
+    paid = await paid_invoice(invoices, customer, card)
     with pytest.raises(AichatError) as refused:
         await invoices.void(paid)
     assert refused.value.reason is Reason.BILLING_REQUEST_REJECTED
 
 
-async def paid_invoice(invoices: StripeInvoices, customer: str) -> str:
+async def test_an_invoice_that_names_no_card_is_not_collected_until_it_does(
+    invoices: StripeInvoices, stripe_sdk: sdk.StripeClient, customer: str, card: str
+) -> None:
     draft = await draft_for(invoices, customer)
+    await invoices.add_item(customer, item(), invoice_id=draft.id, key=str(uuid4()))
+    await invoices.finalize(draft.id)
+    left = await invoices.fetch(draft.id)
+    assert (left.status, left.is_attempted, left.card_id) == (InvoiceStatus.OPEN, True, None)
+    [failed] = (await stripe_sdk.v1.events.list_async({"type": "invoice.payment_failed", "limit": 1})).data
+    assert failed.data.object["id"] == draft.id
+    bad = await keep_card(stripe_sdk, customer, "pm_card_chargeCustomerFail")
+    for _ in range(2):
+        declined = await invoices.pay(draft.id, bad)
+        assert (declined.status, declined.card_id) == (InvoiceStatus.OPEN, bad)
+    paid = await invoices.pay(draft.id, card)
+    assert (paid.status, paid.card_id) == (InvoiceStatus.PAID, card)
+    charges = (await stripe_sdk.v1.charges.list_async({"customer": customer})).data
+    assert [charge.payment_method for charge in charges] == [card, bad]
+
+
+async def test_a_card_that_is_not_the_customers_is_refused(
+    invoices: StripeInvoices, stripe_sdk: sdk.StripeClient, customer: str
+) -> None:
+    draft, other = await draft_for(invoices, customer), await stripe_sdk.v1.customers.create_async()
+    with pytest.raises(AichatError) as refused:
+        await invoices.set_card(draft.id, await keep_card(stripe_sdk, other.id))
+    assert refused.value.reason is Reason.BILLING_OBJECT_MISSING
+
+
+async def paid_invoice(invoices: StripeInvoices, customer: str, card: str) -> str:
+    draft = await draft_for(invoices, customer)
+    await invoices.set_card(draft.id, card)
     await invoices.add_item(customer, item(), invoice_id=draft.id, key=str(uuid4()))
     assert (await invoices.finalize(draft.id)).status is InvoiceStatus.PAID
     return draft.id
@@ -110,9 +147,9 @@ async def test_invoices_come_in_pages(invoices: StripeInvoices, customer: str) -
 
 
 async def test_a_refund_is_given_once_and_finds_its_invoice_again(
-    stripe: Stripe, invoices: StripeInvoices, stripe_sdk: sdk.StripeClient, customer: str
+    stripe: Stripe, invoices: StripeInvoices, stripe_sdk: sdk.StripeClient, customer: str, card: str
 ) -> None:
-    invoice, name = await paid_invoice(invoices, customer), str(uuid4())
+    invoice, name = await paid_invoice(invoices, customer, card), str(uuid4())
     given = await invoices.refund(invoice, 30, name=name)
     assert given.amount == 30
     assert await invoices.refund(invoice, 30, name=name) == given
@@ -130,12 +167,13 @@ async def test_a_refund_is_given_once_and_finds_its_invoice_again(
 
 
 async def test_a_change_whose_answer_is_lost_is_made_once(
-    stripe: Stripe, invoices: StripeInvoices, stripe_sdk: sdk.StripeClient, customer: str
+    stripe: Stripe, invoices: StripeInvoices, stripe_sdk: sdk.StripeClient, customer: str, card: str
 ) -> None:
-    for path in ("invoices", "invoiceitems", "invoices/in_[^/]+/finalize", "refunds"):
+    for path in ("invoices", "invoiceitems", "invoices/in_[^/]+", "invoices/in_[^/]+/finalize", "refunds"):
         await stripe.fail(f"/v1/{path}", how="cut", times=2)
     draft = await draft_for(invoices, customer)
     await invoices.add_item(customer, item(), invoice_id=draft.id, key=str(uuid4()))
+    await invoices.set_card(draft.id, card)
     assert (await invoices.finalize(draft.id)).status is InvoiceStatus.PAID
     await invoices.refund(draft.id, 10, name=str(uuid4()))
     assert [one.id for one in (await stripe_sdk.v1.invoices.list_async({"customer": customer})).data] == [draft.id]
@@ -143,7 +181,7 @@ async def test_a_change_whose_answer_is_lost_is_made_once(
     [charge] = (await stripe_sdk.v1.charges.list_async({"customer": customer})).data
     assert charge.amount_refunded == 10
     cut = [entry for entry in await stripe.log() if entry["status"] is None]
-    assert [entry["replayed"] for entry in cut] == [False, True] * 4
+    assert [entry["replayed"] for entry in cut] == [False, True] * 5
 
 
 @pytest.mark.parametrize("status", [429, 500])

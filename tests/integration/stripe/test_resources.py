@@ -7,7 +7,7 @@ import pytest
 import stripe as sdk
 
 from tests.fixtures.stripe import SECRET_KEY, Stripe
-from tests.integration.stripe.asking import give_card, open_shop, paid_invoice, subscribe
+from tests.integration.stripe.asking import open_shop, paid_invoice, subscribe
 
 DAY = 24 * 3600
 
@@ -195,7 +195,6 @@ async def test_the_items_of_a_deleted_draft_wait_for_another_one(stripe_sdk: sdk
 
 async def test_what_was_paid_is_given_back_once(stripe_sdk: sdk.StripeClient) -> None:
     shop = await open_shop(stripe_sdk)
-    await give_card(stripe_sdk, shop.customer)
     invoice = await paid_invoice(stripe_sdk, shop.customer)
     assert invoice.status == "paid"
     [charge] = (await stripe_sdk.v1.charges.list_async({"customer": shop.customer})).data

@@ -12,7 +12,7 @@ from aichat_sandbox.stripe.world import load_samples
 from stripe import billing_portal, checkout
 
 from tests.fixtures.stripe import Stripe, open_sdk
-from tests.integration.stripe.asking import give_card, open_shop, paid_invoice, subscribe
+from tests.integration.stripe.asking import open_shop, paid_invoice, subscribe
 
 KINDS: Mapping[str, type[sdk.StripeObject]] = {
     "customer": sdk.Customer,
@@ -41,7 +41,6 @@ NEWER = {"redirect_on_completion", "transfer", "failure_balance_transaction", "p
 async def a_life(client: sdk.StripeClient, stripe: Stripe) -> list[str]:
     """Where all that happened to a new customer can be read."""
     shop = await open_shop(client)
-    await give_card(client, shop.customer)
     await subscribe(client, stripe, shop, seats=2, trial_days=14)
     invoice = await paid_invoice(client, shop.customer)
     [payment] = (await client.v1.invoice_payments.list_async({"invoice": invoice.id})).data

@@ -12,6 +12,7 @@ import pytest
 from aichat_sandbox.ports import free_ports
 from aichat_server.domain.backlog import Backlog
 from aichat_server.domain.jobs import JobsSeen, JobState, QueueDepth
+from aichat_server.domain.money import NanoUsd
 from aichat_server.gateways.metrics import Metrics, open_metrics
 from aichat_server.settings import SettingsError, load_settings
 from prometheus_client import CollectorRegistry
@@ -32,7 +33,7 @@ def test_runs_of_jobs_are_counted_by_their_outcome() -> None:
 def test_the_jobs_are_shown_as_they_were_last_seen() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    before = Backlog(5, 2, 3, 4, 1, 1, 7, 2, 7200.0)
+    before = Backlog(5, 2, 3, 4, 1, 1, 7, 2, 6, 7200.0, 6, NanoUsd(1_500_000_000), NanoUsd(2_000_000_000))
     metrics.jobs_seen(JobsSeen(before, QueueDepth(3, 2, 1), {"rollups": JobState(3, 1, None, True)}, {"rollups": 60.0}))
     now = replace(before, open_holds=4, expired_holds=0, due_messages=0, ledger_lag_seconds=0.0)
     ended = datetime(2026, 10, 31, tzinfo=UTC)
@@ -42,9 +43,12 @@ def test_the_jobs_are_shown_as_they_were_last_seen() -> None:
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(f"aichat_{name}", labels)
 
+    assert value("work_waiting", kind="orphans") == 6
     assert (value("holds", state="open"), value("holds", state="expired")) == (4, 0)
     assert value("ledger_lag_seconds") == 0
     assert (value("work_waiting", kind="messages"), value("work_waiting", kind="parked_webhooks")) == (0, 1)
+    assert value("work_waiting", kind="unpaid_invoices") == 6
+    assert (value("free_plan_usd", what="used"), value("free_plan_usd", what="limit")) == (1.5, 2.0)
     assert [value("queue_depth", state=state) for state in ("waiting", "delayed", "dead")] == [0, 2, 1]
     assert value("job_last_success_timestamp_seconds", job="rollups") == ended.timestamp()
     assert (value("job_lag_seconds", job="rollups"), value("job_failing", job="rollups")) == (0, 0)

@@ -80,7 +80,7 @@ _ALL = (
         "* * * * *",
         300.0,
         lambda jobs, now: jobs.orphans.reap(now),
-        preview_backlog(lambda backlog: backlog.expired_holds, "answers to end"),
+        preview_backlog(lambda backlog: backlog.orphans, "answers to end"),
     ),
     Job(
         "webhooks",

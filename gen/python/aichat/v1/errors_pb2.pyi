@@ -130,11 +130,19 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED. The answer could bring spending above a quota of the organisation, the member or the API key;
     nothing was begun, and the `request_id` may be used again. Metadata: `scope` (organization, member or key),
     `period` (month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. What
-    running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is.
+    running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is. Also `cap`,
+    "overage", where it is the limit of what the organisation may owe beyond the usage that its plan includes: `limit`
+    is the usage of the month, what is included among it, and invoices for usage that were not paid make it less.
     """
     ERROR_REASON_QUOTA_CHECK_FAILED: _ErrorReason.ValueType  # 121
     """UNAVAILABLE. The quotas could not be checked, and this server is set to refuse calls then. Nothing was begun: send
     the call again after the delay in `google.rpc.RetryInfo`.
+    """
+    ERROR_REASON_FREE_PLAN_EXHAUSTED: _ErrorReason.ValueType  # 122
+    """RESOURCE_EXHAUSTED. What all organisations on the plan Free may use together this month, on this platform, is used
+    up, whatever this one has left: subscribe, or wait. Nothing was begun, and the `request_id` may be used again.
+    Metadata: `cap` ("free_plan"), `period` (month, in UTC), `limit`, `used` and `remaining` in US dollars, and
+    `reset_time` in RFC 3339.
     """
     ERROR_REASON_BILLING_UNAVAILABLE: _ErrorReason.ValueType  # 140
     """UNAVAILABLE. The payment provider cannot be reached, or failed on its side: send the call again after the delay in
@@ -300,11 +308,19 @@ ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 120
 """RESOURCE_EXHAUSTED. The answer could bring spending above a quota of the organisation, the member or the API key;
 nothing was begun, and the `request_id` may be used again. Metadata: `scope` (organization, member or key),
 `period` (month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. What
-running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is.
+running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is. Also `cap`,
+"overage", where it is the limit of what the organisation may owe beyond the usage that its plan includes: `limit`
+is the usage of the month, what is included among it, and invoices for usage that were not paid make it less.
 """
 ERROR_REASON_QUOTA_CHECK_FAILED: ErrorReason.ValueType  # 121
 """UNAVAILABLE. The quotas could not be checked, and this server is set to refuse calls then. Nothing was begun: send
 the call again after the delay in `google.rpc.RetryInfo`.
+"""
+ERROR_REASON_FREE_PLAN_EXHAUSTED: ErrorReason.ValueType  # 122
+"""RESOURCE_EXHAUSTED. What all organisations on the plan Free may use together this month, on this platform, is used
+up, whatever this one has left: subscribe, or wait. Nothing was begun, and the `request_id` may be used again.
+Metadata: `cap` ("free_plan"), `period` (month, in UTC), `limit`, `used` and `remaining` in US dollars, and
+`reset_time` in RFC 3339.
 """
 ERROR_REASON_BILLING_UNAVAILABLE: ErrorReason.ValueType  # 140
 """UNAVAILABLE. The payment provider cannot be reached, or failed on its side: send the call again after the delay in

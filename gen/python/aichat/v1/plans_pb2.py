@@ -26,21 +26,23 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61ichat/v1/plans.proto\x12\taichat.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xde\x02\n\x04Plan\x12\x0c\n\x04plan\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12&\n\nseat_price\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\x12\n\nmost_seats\x18\x04 \x01(\x05\x12*\n\x0eincluded_usage\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\x12\n\nhard_limit\x18\x06 \x01(\x08\x12\x1c\n\x14overage_basis_points\x18\x07 \x01(\x05\x12*\n\x0c\x63\x61ller_rates\x18\x08 \x01(\x0b\x32\x14.aichat.v1.PlanRates\x12\x30\n\x12organization_rates\x18\t \x01(\x0b\x32\x14.aichat.v1.PlanRates\x12\x0e\n\x06models\x18\n \x03(\t\x12\x16\n\x0eretention_days\x18\x0b \x01(\x05\x12\x12\n\ntrial_days\x18\x0c \x01(\x05\"Y\n\tPlanRates\x12\x1b\n\x13requests_per_minute\x18\x01 \x01(\x05\x12\x19\n\x11tokens_per_minute\x18\x02 \x01(\x05\x12\x14\n\x0copen_streams\x18\x03 \x01(\x05\"\xa8\x03\n\x0cSubscription\x12\x0c\n\x04plan\x18\x01 \x01(\t\x12\x17\n\x0fsubscribed_plan\x18\x02 \x01(\t\x12-\n\x06status\x18\x03 \x01(\x0e\x32\x1d.aichat.v1.SubscriptionStatus\x12\r\n\x05seats\x18\x04 \x01(\x05\x12\x0f\n\x07members\x18\x05 \x01(\x05\x12\x35\n\x11period_start_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fperiod_end_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14\x63\x61ncel_at_period_end\x18\x08 \x01(\x08\x12\x32\n\x0etrial_end_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0egrace_end_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0epayment_method\x18\x0b \x01(\x0b\x32\x18.aichat.v1.PaymentMethod\"n\n\rPaymentMethod\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05\x62rand\x18\x02 \x01(\t\x12\x13\n\x0blast_digits\x18\x03 \x01(\t\x12\x14\n\x0c\x65xpires_year\x18\x04 \x01(\x05\x12\x15\n\rexpires_month\x18\x05 \x01(\x05*\x83\x02\n\x12SubscriptionStatus\x12#\n\x1fSUBSCRIPTION_STATUS_UNSPECIFIED\x10\x00\x12\"\n\x1eSUBSCRIPTION_STATUS_INCOMPLETE\x10\x01\x12 \n\x1cSUBSCRIPTION_STATUS_TRIALING\x10\x02\x12\x1e\n\x1aSUBSCRIPTION_STATUS_ACTIVE\x10\x03\x12 \n\x1cSUBSCRIPTION_STATUS_PAST_DUE\x10\x04\x12 \n\x1cSUBSCRIPTION_STATUS_CANCELED\x10\x05\x12\x1e\n\x1aSUBSCRIPTION_STATUS_PAUSED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15\x61ichat/v1/plans.proto\x12\taichat.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\x87\x03\n\x04Plan\x12\x0c\n\x04plan\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12&\n\nseat_price\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\x12\n\nmost_seats\x18\x04 \x01(\x05\x12*\n\x0eincluded_usage\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\x12\n\nhard_limit\x18\x06 \x01(\x08\x12\x1c\n\x14overage_basis_points\x18\x07 \x01(\x05\x12*\n\x0c\x63\x61ller_rates\x18\x08 \x01(\x0b\x32\x14.aichat.v1.PlanRates\x12\x30\n\x12organization_rates\x18\t \x01(\x0b\x32\x14.aichat.v1.PlanRates\x12\x0e\n\x06models\x18\n \x03(\t\x12\x16\n\x0eretention_days\x18\x0b \x01(\x05\x12\x12\n\ntrial_days\x18\x0c \x01(\x05\x12\'\n\x0boverage_cap\x18\r \x01(\x0b\x32\x12.google.type.Money\"Y\n\tPlanRates\x12\x1b\n\x13requests_per_minute\x18\x01 \x01(\x05\x12\x19\n\x11tokens_per_minute\x18\x02 \x01(\x05\x12\x14\n\x0copen_streams\x18\x03 \x01(\x05\"\xdb\x03\n\x0cSubscription\x12\x0c\n\x04plan\x18\x01 \x01(\t\x12\x17\n\x0fsubscribed_plan\x18\x02 \x01(\t\x12-\n\x06status\x18\x03 \x01(\x0e\x32\x1d.aichat.v1.SubscriptionStatus\x12\r\n\x05seats\x18\x04 \x01(\x05\x12\x0f\n\x07members\x18\x05 \x01(\x05\x12\x35\n\x11period_start_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fperiod_end_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x14\x63\x61ncel_at_period_end\x18\x08 \x01(\x08\x12\x32\n\x0etrial_end_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0egrace_end_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0epayment_method\x18\x0b \x01(\x0b\x32\x18.aichat.v1.PaymentMethod\x12\x31\n\x0funpaid_invoices\x18\x0c \x03(\x0b\x32\x18.aichat.v1.UnpaidInvoice\"\x8c\x01\n\rUnpaidInvoice\x12\r\n\x05month\x18\x01 \x01(\t\x12!\n\x05total\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12\x35\n\x11unpaid_since_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ninvoice_id\x18\x04 \x01(\t\"n\n\rPaymentMethod\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05\x62rand\x18\x02 \x01(\t\x12\x13\n\x0blast_digits\x18\x03 \x01(\t\x12\x14\n\x0c\x65xpires_year\x18\x04 \x01(\x05\x12\x15\n\rexpires_month\x18\x05 \x01(\x05*\x83\x02\n\x12SubscriptionStatus\x12#\n\x1fSUBSCRIPTION_STATUS_UNSPECIFIED\x10\x00\x12\"\n\x1eSUBSCRIPTION_STATUS_INCOMPLETE\x10\x01\x12 \n\x1cSUBSCRIPTION_STATUS_TRIALING\x10\x02\x12\x1e\n\x1aSUBSCRIPTION_STATUS_ACTIVE\x10\x03\x12 \n\x1cSUBSCRIPTION_STATUS_PAST_DUE\x10\x04\x12 \n\x1cSUBSCRIPTION_STATUS_CANCELED\x10\x05\x12\x1e\n\x1aSUBSCRIPTION_STATUS_PAUSED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'aichat.v1.plans_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SUBSCRIPTIONSTATUS']._serialized_start=1078
-  _globals['_SUBSCRIPTIONSTATUS']._serialized_end=1337
+  _globals['_SUBSCRIPTIONSTATUS']._serialized_start=1313
+  _globals['_SUBSCRIPTIONSTATUS']._serialized_end=1572
   _globals['_PLAN']._serialized_start=95
-  _globals['_PLAN']._serialized_end=445
-  _globals['_PLANRATES']._serialized_start=447
-  _globals['_PLANRATES']._serialized_end=536
-  _globals['_SUBSCRIPTION']._serialized_start=539
-  _globals['_SUBSCRIPTION']._serialized_end=963
-  _globals['_PAYMENTMETHOD']._serialized_start=965
-  _globals['_PAYMENTMETHOD']._serialized_end=1075
+  _globals['_PLAN']._serialized_end=486
+  _globals['_PLANRATES']._serialized_start=488
+  _globals['_PLANRATES']._serialized_end=577
+  _globals['_SUBSCRIPTION']._serialized_start=580
+  _globals['_SUBSCRIPTION']._serialized_end=1055
+  _globals['_UNPAIDINVOICE']._serialized_start=1058
+  _globals['_UNPAIDINVOICE']._serialized_end=1198
+  _globals['_PAYMENTMETHOD']._serialized_start=1200
+  _globals['_PAYMENTMETHOD']._serialized_end=1310
 # @@protoc_insertion_point(module_scope)

@@ -79,6 +79,7 @@ class Plan(_message.Message):
     MODELS_FIELD_NUMBER: _builtins.int
     RETENTION_DAYS_FIELD_NUMBER: _builtins.int
     TRIAL_DAYS_FIELD_NUMBER: _builtins.int
+    OVERAGE_CAP_FIELD_NUMBER: _builtins.int
     plan: _builtins.str
     """Its id: "free", "pro" or "team"."""
     display_name: _builtins.str
@@ -113,6 +114,12 @@ class Plan(_message.Message):
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The models that may be asked; empty: all."""
 
+    @_builtins.property
+    def overage_cap(self) -> _money_pb2.Money:
+        """The most that may be owed for usage above what is included, invoices that were not paid among it: messages that could
+        bring it above that are refused with QUOTA_EXCEEDED. Absent where the limit is hard, and where there is no cap.
+        """
+
     def __init__(
         self,
         *,
@@ -128,10 +135,11 @@ class Plan(_message.Message):
         models: _abc.Iterable[_builtins.str] | None = ...,
         retention_days: _builtins.int = ...,
         trial_days: _builtins.int = ...,
+        overage_cap: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["caller_rates", b"caller_rates", "included_usage", b"included_usage", "organization_rates", b"organization_rates", "seat_price", b"seat_price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caller_rates", b"caller_rates", "included_usage", b"included_usage", "organization_rates", b"organization_rates", "overage_cap", b"overage_cap", "seat_price", b"seat_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_rates", b"caller_rates", "display_name", b"display_name", "hard_limit", b"hard_limit", "included_usage", b"included_usage", "models", b"models", "most_seats", b"most_seats", "organization_rates", b"organization_rates", "overage_basis_points", b"overage_basis_points", "plan", b"plan", "retention_days", b"retention_days", "seat_price", b"seat_price", "trial_days", b"trial_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller_rates", b"caller_rates", "display_name", b"display_name", "hard_limit", b"hard_limit", "included_usage", b"included_usage", "models", b"models", "most_seats", b"most_seats", "organization_rates", b"organization_rates", "overage_basis_points", b"overage_basis_points", "overage_cap", b"overage_cap", "plan", b"plan", "retention_days", b"retention_days", "seat_price", b"seat_price", "trial_days", b"trial_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -184,6 +192,7 @@ class Subscription(_message.Message):
     TRIAL_END_TIME_FIELD_NUMBER: _builtins.int
     GRACE_END_TIME_FIELD_NUMBER: _builtins.int
     PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
+    UNPAID_INVOICES_FIELD_NUMBER: _builtins.int
     plan: _builtins.str
     """The plan whose limits hold now: "free" without a subscription, after its end, and when the grace is over."""
     subscribed_plan: _builtins.str
@@ -210,11 +219,19 @@ class Subscription(_message.Message):
 
     @_builtins.property
     def grace_end_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when the plan lasts although it is not paid for; absent while it is."""
+        """Until when the plan lasts although it, or an invoice for usage, is not paid for; absent while nothing is due."""
 
     @_builtins.property
     def payment_method(self) -> Global___PaymentMethod:
-        """What invoices are paid with; absent if there is nothing."""
+        """What invoices are paid with, those for the subscription and those for usage: the card that was chosen last, on the
+        page to subscribe on or in the portal. Absent if there is nothing.
+        """
+
+    @_builtins.property
+    def unpaid_invoices(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnpaidInvoice]:
+        """The invoices for usage that could not be collected, the oldest first. The plan lasts until `grace_end_time`, and they
+        count against the plan's `overage_cap`. Another card in the portal has them collected from that one.
+        """
 
     def __init__(
         self,
@@ -230,14 +247,53 @@ class Subscription(_message.Message):
         trial_end_time: _timestamp_pb2.Timestamp | None = ...,
         grace_end_time: _timestamp_pb2.Timestamp | None = ...,
         payment_method: Global___PaymentMethod | None = ...,
+        unpaid_invoices: _abc.Iterable[Global___UnpaidInvoice] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["grace_end_time", b"grace_end_time", "payment_method", b"payment_method", "period_end_time", b"period_end_time", "period_start_time", b"period_start_time", "trial_end_time", b"trial_end_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_at_period_end", b"cancel_at_period_end", "grace_end_time", b"grace_end_time", "members", b"members", "payment_method", b"payment_method", "period_end_time", b"period_end_time", "period_start_time", b"period_start_time", "plan", b"plan", "seats", b"seats", "status", b"status", "subscribed_plan", b"subscribed_plan", "trial_end_time", b"trial_end_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_at_period_end", b"cancel_at_period_end", "grace_end_time", b"grace_end_time", "members", b"members", "payment_method", b"payment_method", "period_end_time", b"period_end_time", "period_start_time", b"period_start_time", "plan", b"plan", "seats", b"seats", "status", b"status", "subscribed_plan", b"subscribed_plan", "trial_end_time", b"trial_end_time", "unpaid_invoices", b"unpaid_invoices"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Subscription: _TypeAlias = Subscription  # noqa: Y015
+
+@_typing.final
+class UnpaidInvoice(_message.Message):
+    """An invoice for usage that could not be collected."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MONTH_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    UNPAID_SINCE_TIME_FIELD_NUMBER: _builtins.int
+    INVOICE_ID_FIELD_NUMBER: _builtins.int
+    month: _builtins.str
+    """The month whose usage it is for, such as "2026-10", in UTC."""
+    invoice_id: _builtins.str
+    """Its id, as ListInvoices tells it, with the page on which it can be paid."""
+    @_builtins.property
+    def total(self) -> _money_pb2.Money:
+        """What it asks for, in whole cents."""
+
+    @_builtins.property
+    def unpaid_since_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was first heard that it was not paid."""
+
+    def __init__(
+        self,
+        *,
+        month: _builtins.str = ...,
+        total: _money_pb2.Money | None = ...,
+        unpaid_since_time: _timestamp_pb2.Timestamp | None = ...,
+        invoice_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["total", b"total", "unpaid_since_time", b"unpaid_since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["invoice_id", b"invoice_id", "month", b"month", "total", b"total", "unpaid_since_time", b"unpaid_since_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnpaidInvoice: _TypeAlias = UnpaidInvoice  # noqa: Y015
 
 @_typing.final
 class PaymentMethod(_message.Message):

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aichat/v1/plans.proto.
  */
 export const file_aichat_v1_plans: GenFile = /*@__PURE__*/
-  fileDesc("ChVhaWNoYXQvdjEvcGxhbnMucHJvdG8SCWFpY2hhdC52MSLeAgoEUGxhbhIMCgRwbGFuGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRImCgpzZWF0X3ByaWNlGAMgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSEgoKbW9zdF9zZWF0cxgEIAEoBRIqCg5pbmNsdWRlZF91c2FnZRgFIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EhIKCmhhcmRfbGltaXQYBiABKAgSHAoUb3ZlcmFnZV9iYXNpc19wb2ludHMYByABKAUSKgoMY2FsbGVyX3JhdGVzGAggASgLMhQuYWljaGF0LnYxLlBsYW5SYXRlcxIwChJvcmdhbml6YXRpb25fcmF0ZXMYCSABKAsyFC5haWNoYXQudjEuUGxhblJhdGVzEg4KBm1vZGVscxgKIAMoCRIWCg5yZXRlbnRpb25fZGF5cxgLIAEoBRISCgp0cmlhbF9kYXlzGAwgASgFIlkKCVBsYW5SYXRlcxIbChNyZXF1ZXN0c19wZXJfbWludXRlGAEgASgFEhkKEXRva2Vuc19wZXJfbWludXRlGAIgASgFEhQKDG9wZW5fc3RyZWFtcxgDIAEoBSKoAwoMU3Vic2NyaXB0aW9uEgwKBHBsYW4YASABKAkSFwoPc3Vic2NyaWJlZF9wbGFuGAIgASgJEi0KBnN0YXR1cxgDIAEoDjIdLmFpY2hhdC52MS5TdWJzY3JpcHRpb25TdGF0dXMSDQoFc2VhdHMYBCABKAUSDwoHbWVtYmVycxgFIAEoBRI1ChFwZXJpb2Rfc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMwoPcGVyaW9kX2VuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIcChRjYW5jZWxfYXRfcGVyaW9kX2VuZBgIIAEoCBIyCg50cmlhbF9lbmRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOZ3JhY2VfZW5kX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDnBheW1lbnRfbWV0aG9kGAsgASgLMhguYWljaGF0LnYxLlBheW1lbnRNZXRob2QibgoNUGF5bWVudE1ldGhvZBIMCgRraW5kGAEgASgJEg0KBWJyYW5kGAIgASgJEhMKC2xhc3RfZGlnaXRzGAMgASgJEhQKDGV4cGlyZXNfeWVhchgEIAEoBRIVCg1leHBpcmVzX21vbnRoGAUgASgFKoMCChJTdWJzY3JpcHRpb25TdGF0dXMSIwofU1VCU0NSSVBUSU9OX1NUQVRVU19VTlNQRUNJRklFRBAAEiIKHlNVQlNDUklQVElPTl9TVEFUVVNfSU5DT01QTEVURRABEiAKHFNVQlNDUklQVElPTl9TVEFUVVNfVFJJQUxJTkcQAhIeChpTVUJTQ1JJUFRJT05fU1RBVFVTX0FDVElWRRADEiAKHFNVQlNDUklQVElPTl9TVEFUVVNfUEFTVF9EVUUQBBIgChxTVUJTQ1JJUFRJT05fU1RBVFVTX0NBTkNFTEVEEAUSHgoaU1VCU0NSSVBUSU9OX1NUQVRVU19QQVVTRUQQBmIGcHJvdG8z", [file_google_protobuf_timestamp, file_google_type_money]);
+  fileDesc("ChVhaWNoYXQvdjEvcGxhbnMucHJvdG8SCWFpY2hhdC52MSKHAwoEUGxhbhIMCgRwbGFuGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRImCgpzZWF0X3ByaWNlGAMgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSEgoKbW9zdF9zZWF0cxgEIAEoBRIqCg5pbmNsdWRlZF91c2FnZRgFIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EhIKCmhhcmRfbGltaXQYBiABKAgSHAoUb3ZlcmFnZV9iYXNpc19wb2ludHMYByABKAUSKgoMY2FsbGVyX3JhdGVzGAggASgLMhQuYWljaGF0LnYxLlBsYW5SYXRlcxIwChJvcmdhbml6YXRpb25fcmF0ZXMYCSABKAsyFC5haWNoYXQudjEuUGxhblJhdGVzEg4KBm1vZGVscxgKIAMoCRIWCg5yZXRlbnRpb25fZGF5cxgLIAEoBRISCgp0cmlhbF9kYXlzGAwgASgFEicKC292ZXJhZ2VfY2FwGA0gASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkiWQoJUGxhblJhdGVzEhsKE3JlcXVlc3RzX3Blcl9taW51dGUYASABKAUSGQoRdG9rZW5zX3Blcl9taW51dGUYAiABKAUSFAoMb3Blbl9zdHJlYW1zGAMgASgFItsDCgxTdWJzY3JpcHRpb24SDAoEcGxhbhgBIAEoCRIXCg9zdWJzY3JpYmVkX3BsYW4YAiABKAkSLQoGc3RhdHVzGAMgASgOMh0uYWljaGF0LnYxLlN1YnNjcmlwdGlvblN0YXR1cxINCgVzZWF0cxgEIAEoBRIPCgdtZW1iZXJzGAUgASgFEjUKEXBlcmlvZF9zdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9wZXJpb2RfZW5kX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKFGNhbmNlbF9hdF9wZXJpb2RfZW5kGAggASgIEjIKDnRyaWFsX2VuZF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5ncmFjZV9lbmRfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoOcGF5bWVudF9tZXRob2QYCyABKAsyGC5haWNoYXQudjEuUGF5bWVudE1ldGhvZBIxCg91bnBhaWRfaW52b2ljZXMYDCADKAsyGC5haWNoYXQudjEuVW5wYWlkSW52b2ljZSKMAQoNVW5wYWlkSW52b2ljZRINCgVtb250aBgBIAEoCRIhCgV0b3RhbBgCIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EjUKEXVucGFpZF9zaW5jZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgppbnZvaWNlX2lkGAQgASgJIm4KDVBheW1lbnRNZXRob2QSDAoEa2luZBgBIAEoCRINCgVicmFuZBgCIAEoCRITCgtsYXN0X2RpZ2l0cxgDIAEoCRIUCgxleHBpcmVzX3llYXIYBCABKAUSFQoNZXhwaXJlc19tb250aBgFIAEoBSqDAgoSU3Vic2NyaXB0aW9uU3RhdHVzEiMKH1NVQlNDUklQVElPTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIiCh5TVUJTQ1JJUFRJT05fU1RBVFVTX0lOQ09NUExFVEUQARIgChxTVUJTQ1JJUFRJT05fU1RBVFVTX1RSSUFMSU5HEAISHgoaU1VCU0NSSVBUSU9OX1NUQVRVU19BQ1RJVkUQAxIgChxTVUJTQ1JJUFRJT05fU1RBVFVTX1BBU1RfRFVFEAQSIAocU1VCU0NSSVBUSU9OX1NUQVRVU19DQU5DRUxFRBAFEh4KGlNVQlNDUklQVElPTl9TVEFUVVNfUEFVU0VEEAZiBnByb3RvMw", [file_google_protobuf_timestamp, file_google_type_money]);
 
 /**
  * What may be subscribed to.
@@ -105,6 +105,14 @@ export type Plan = Message<"aichat.v1.Plan"> & {
    * @generated from field: int32 trial_days = 12;
    */
   trialDays: number;
+
+  /**
+   * The most that may be owed for usage above what is included, invoices that were not paid among it: messages that could
+   * bring it above that are refused with QUOTA_EXCEEDED. Absent where the limit is hard, and where there is no cap.
+   *
+   * @generated from field: google.type.Money overage_cap = 13;
+   */
+  overageCap?: Money | undefined;
 };
 
 /**
@@ -219,18 +227,27 @@ export type Subscription = Message<"aichat.v1.Subscription"> & {
   trialEndTime?: Timestamp | undefined;
 
   /**
-   * Until when the plan lasts although it is not paid for; absent while it is.
+   * Until when the plan lasts although it, or an invoice for usage, is not paid for; absent while nothing is due.
    *
    * @generated from field: google.protobuf.Timestamp grace_end_time = 10;
    */
   graceEndTime?: Timestamp | undefined;
 
   /**
-   * What invoices are paid with; absent if there is nothing.
+   * What invoices are paid with, those for the subscription and those for usage: the card that was chosen last, on the
+   * page to subscribe on or in the portal. Absent if there is nothing.
    *
    * @generated from field: aichat.v1.PaymentMethod payment_method = 11;
    */
   paymentMethod?: PaymentMethod | undefined;
+
+  /**
+   * The invoices for usage that could not be collected, the oldest first. The plan lasts until `grace_end_time`, and they
+   * count against the plan's `overage_cap`. Another card in the portal has them collected from that one.
+   *
+   * @generated from field: repeated aichat.v1.UnpaidInvoice unpaid_invoices = 12;
+   */
+  unpaidInvoices: UnpaidInvoice[];
 };
 
 /**
@@ -239,6 +256,48 @@ export type Subscription = Message<"aichat.v1.Subscription"> & {
  */
 export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
   messageDesc(file_aichat_v1_plans, 2);
+
+/**
+ * An invoice for usage that could not be collected.
+ *
+ * @generated from message aichat.v1.UnpaidInvoice
+ */
+export type UnpaidInvoice = Message<"aichat.v1.UnpaidInvoice"> & {
+  /**
+   * The month whose usage it is for, such as "2026-10", in UTC.
+   *
+   * @generated from field: string month = 1;
+   */
+  month: string;
+
+  /**
+   * What it asks for, in whole cents.
+   *
+   * @generated from field: google.type.Money total = 2;
+   */
+  total?: Money | undefined;
+
+  /**
+   * When it was first heard that it was not paid.
+   *
+   * @generated from field: google.protobuf.Timestamp unpaid_since_time = 3;
+   */
+  unpaidSinceTime?: Timestamp | undefined;
+
+  /**
+   * Its id, as ListInvoices tells it, with the page on which it can be paid.
+   *
+   * @generated from field: string invoice_id = 4;
+   */
+  invoiceId: string;
+};
+
+/**
+ * Describes the message aichat.v1.UnpaidInvoice.
+ * Use `create(UnpaidInvoiceSchema)` to create a new message.
+ */
+export const UnpaidInvoiceSchema: GenMessage<UnpaidInvoice> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_plans, 3);
 
 /**
  * What invoices are paid with.
@@ -287,7 +346,7 @@ export type PaymentMethod = Message<"aichat.v1.PaymentMethod"> & {
  * Use `create(PaymentMethodSchema)` to create a new message.
  */
 export const PaymentMethodSchema: GenMessage<PaymentMethod> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_plans, 3);
+  messageDesc(file_aichat_v1_plans, 4);
 
 /**
  * Where a subscription stands.

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from .api import Api
 from .failures import CallFailedError
-from .resources import checkout
+from .resources import checkout, portal
 from .resources.renewals import catch_up
 from .world import Object
 
@@ -25,6 +25,7 @@ def add_routes(app: web.Application, api: Api) -> None:
             web.post("/_control/deliver", control.deliver),
             web.post("/_control/events", control.make_event),
             web.post("/_control/checkout/{id}", control.complete),
+            web.post("/_control/portal/{id}", control.change_card),
             web.post("/_control/faults", control.add_fault),
             web.delete("/_control/faults", control.clear_faults),
             web.post("/_control/clock", control.advance),
@@ -79,6 +80,17 @@ class _Control:
 
         def change() -> Object:
             return checkout.complete(self._account.world, request.match_info["id"], told.get("card", "pm_card_visa"))
+
+        return self._changed(change)
+
+    async def change_card(self, request: web.Request) -> web.Response:
+        """`{"card"?}`: the customer adds one of Stripe's test cards on the page of a portal session."""
+        told = await request.json()
+
+        def change() -> Object:
+            return portal.change_card(
+                self._account.world, request.match_info["id"], told.get("card", "pm_card_mastercard")
+            )
 
         return self._changed(change)
 

@@ -7,7 +7,7 @@ from html import escape
 from aiohttp import web
 
 from .failures import CallFailedError
-from .resources import checkout
+from .resources import cards, checkout, portal
 from .state import Account
 from .world import Object
 
@@ -22,6 +22,7 @@ def add_routes(app: web.Application, account: Account) -> None:
             web.get("/_pages/checkout/{id}", pages.checkout),
             web.post("/_pages/checkout/{id}", pages.pay),
             web.get("/_pages/portal/{id}", pages.portal),
+            web.post("/_pages/portal/{id}", pages.change_card),
             web.get("/_pages/invoices/{id}.pdf", pages.pdf),
             web.get("/_pages/invoices/{id}", pages.invoice),
         ]
@@ -59,10 +60,22 @@ class _Pages:
         raise web.HTTPSeeOther(session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"]))
 
     async def portal(self, request: web.Request) -> web.Response:
-        """Says what would be there."""
+        """A form that adds a card, which is the default from then on."""
         session = self._find(request, "billing_portal.session")
         back = f'<a href="{escape(session["return_url"])}">Back</a>' if session["return_url"] else ""
-        return _page("Billing portal", f"<p>Cards and subscription of {session['customer']}.</p>{back}")
+        added = "".join(f'<button name="card" value="{card}">Add {card}</button> ' for card in cards.TEST_CARDS)
+        words = f"<p>Cards of {session['customer']}.</p>"
+        return _page("Billing portal", f'{words}<form method="post">{added}</form>{back}')
+
+    async def change_card(self, request: web.Request) -> web.Response:
+        """Adds it, and shows the page again."""
+        session = self._find(request, "billing_portal.session")
+        card = str((await request.post()).get("card"))
+        if card not in cards.TEST_CARDS:
+            raise web.HTTPBadRequest
+        portal.change_card(self._account.world, session["id"], card)
+        self._account.save()
+        raise web.HTTPSeeOther(request.path)
 
     async def invoice(self, request: web.Request) -> web.Response:
         """The lines and what they come to."""

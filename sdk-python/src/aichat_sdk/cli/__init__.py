@@ -22,13 +22,13 @@ def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    terminal = Terminal()
     command = parse(arguments)
+    terminal = Terminal(silent=command.json)
     try:
         with Runner() as runner:
             client = connect(command.endpoint, command.api_key)
             try:
-                return command.run(Context(client, runner, terminal))
+                return command.run(Context(client, runner, terminal, command.json))
             finally:
                 runner.run(client.close())
     except AIChatError as error:

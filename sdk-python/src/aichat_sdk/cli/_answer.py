@@ -28,6 +28,21 @@ class Answer(ABC):
     ) -> None: ...
 
 
+class SilentAnswer(Answer):
+    """For programs, which read the whole answer when it is there."""
+
+    def add(self, text: str) -> None:
+        """Shows nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Shows nothing."""
+
+
 class PlainAnswer(Answer):
     """For files, pipes and simple terminals: the text as it comes."""
 

@@ -26,19 +26,22 @@ class Command:
     run: Callable[[Context], int]
     endpoint: str | None
     api_key: str | None
+    json: bool
 
 
 def parse(arguments: list[str] | None) -> Command:
     """What the arguments ask for, `sys.argv` if None; exits with code 2 if they make no sense."""
     options = vars(_parser().parse_args(arguments))
     endpoint, api_key = options.pop("endpoint", None), options.pop("api_key", None)
-    return Command(partial(options.pop("run"), **options), endpoint, api_key)
+    json = options.pop("json", False)
+    return Command(partial(options.pop("run"), **options), endpoint, api_key, json)
 
 
 def _parser() -> argparse.ArgumentParser:
     target = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     target.add_argument("--endpoint", metavar="HOST:PORT", help="where the platform is (or AICHAT_ENDPOINT)")
     target.add_argument("--api-key", metavar="KEY", help="an API key (or AICHAT_API_KEY)")
+    target.add_argument("--json", action="store_true", help="print one JSON object, as the platform has it over HTTP")
     parser = argparse.ArgumentParser(
         prog="aichat",
         parents=[target],
@@ -85,8 +88,10 @@ def _add_usage(parser: argparse.ArgumentParser) -> None:
 
 def _add_chat(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=chat)
-    parser.add_argument("text", nargs="?", help="the message; without it, a conversation on a terminal, else stdin")
-    parser.add_argument("--model", metavar="ID", help="the model to ask (default: the first of `aichat models`)")
+    parser.add_argument(
+        "text", nargs="?", help="the message, and what is piped in below it; without both, a conversation"
+    )
+    parser.add_argument("--model", metavar="ID", help="the model to ask (default: the cheapest of `aichat models`)")
     parser.add_argument("--conversation", metavar="ID", help="the conversation to go on with (default: a new one)")
     parser.add_argument("--system", metavar="TEXT", help="what the model should know ahead of the conversation")
     parser.add_argument("--max-output-tokens", metavar="N", type=int, help="the most tokens that an answer may have")

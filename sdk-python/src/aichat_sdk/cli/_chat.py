@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 
 from aichat_sdk.cli._advice import advice
 from aichat_sdk.cli._context import INTERRUPTED, Context
+from aichat_sdk.cli._default_model import default_model
 from aichat_sdk.cli._terminal import dollars
+from aichat_sdk.cli._typed import HELP, Typed, read
 from aichat_sdk.errors import AIChatError, NotFoundError
 from aichat_sdk.types import ChatParams, Effort, Message, StopReason, Usage, cost_usd
 
@@ -25,25 +26,24 @@ def chat(
     max_output_tokens: int | None,
     effort: Effort | None,
 ) -> int:
-    """Asks once if there is a text, in the arguments or on a standard input that is no terminal; else converses."""
+    """Asks once if there is a text, in the arguments or on a standard input that is no terminal; else converses.
+
+    A text in the arguments stands above what is piped in, as in `aichat chat "Sum this up:" < report.txt`.
+    """
     params = ChatParams(
-        model=model or context.runner.run(_first_model(context)),
+        model=model or context.runner.run(default_model(context.client)),
         conversation_id=conversation,
         system_prompt=system,
         max_output_tokens=max_output_tokens,
         reasoning_effort=effort,
     )
     session = _Session(context, params)
-    if text is None and context.terminal.converses:
+    if text is None and context.terminal.converses and not context.json:
         return session.converse()
-    return session.ask(sys.stdin.read() if text is None else text)
-
-
-async def _first_model(context: Context) -> str:
-    models = await context.client.models.list()
-    if not models:
-        raise NotFoundError("the platform offers no models: give the server a vendor's API key")
-    return models[0].model
+    if text is None:
+        return session.ask(context.terminal.read())
+    piped = "" if context.terminal.has_person else context.terminal.read()
+    return session.ask(f"{text}\n\n{piped}" if piped.strip() else text)
 
 
 class _Session:
@@ -58,19 +58,29 @@ class _Session:
 
     def converse(self) -> int:
         """Asks what is typed, until Ctrl-D or Ctrl-C at the prompt."""
-        self._context.terminal.note(f"{self._params['model']} · Ctrl-C stops an answer, Ctrl-D ends")
+        terminal = self._context.terminal
+        terminal.note(f"{self._params['model']} · Ctrl-C stops an answer, Ctrl-D ends, /help says more")
         while True:
             try:
                 text = input("> ")
             except (EOFError, KeyboardInterrupt):
-                self._context.terminal.line("")
+                terminal.line("")
                 return 0
-            if not text.strip():
-                continue
-            try:
-                self.ask(text)
-            except AIChatError as error:
-                self._context.terminal.complain(advice(error))
+            match read(text):
+                case Typed.END:
+                    return 0
+                case Typed.HELP:
+                    terminal.note(HELP)
+                case Typed.UNKNOWN:
+                    terminal.complain(f"there is no command {text.strip()}; /help lists them")
+                case Typed.MODEL:
+                    self._try_to_ask(text)
+
+    def _try_to_ask(self, text: str) -> None:
+        try:
+            self.ask(text)
+        except AIChatError as error:
+            self._context.terminal.complain(advice(error))
 
     def ask(self, text: str) -> int:
         """Sends the text and shows the answer; Ctrl-C stops it."""
@@ -123,7 +133,10 @@ class _Session:
                     self._shown = True
                     answer.add(piece)
                 message = await stream.get_final_message()
-        terminal.note(_summary(message))
+        if self._context.json:
+            self._context.document(message=message)
+        else:
+            terminal.note(_summary(message))
 
 
 def _summary(message: Message) -> str:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from asyncio import Runner
+from collections.abc import AsyncIterable
 from dataclasses import dataclass
+from typing import TypeVar
 
+from aichat_sdk.cli._json import Part, document
 from aichat_sdk.cli._terminal import Terminal
 from aichat_sdk.client import AsyncAIChat
+
+ItemT = TypeVar("ItemT")
 
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C ended."""
@@ -20,3 +25,18 @@ class Context:
     runner: Runner
     """Runs one coroutine after the other in one event loop; Ctrl-C cancels the running one."""
     terminal: Terminal
+    json: bool
+    """Whether a program reads what is shown."""
+
+    def document(self, **parts: Part) -> int:
+        """Prints one JSON object and returns the exit code for success."""
+        self.terminal.line(document(parts))
+        return 0
+
+    def all(self, items: AsyncIterable[ItemT]) -> list[ItemT]:
+        """A whole list."""
+
+        async def collect() -> list[ItemT]:
+            return [item async for item in items]
+
+        return self.runner.run(collect())

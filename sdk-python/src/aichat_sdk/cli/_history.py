@@ -12,6 +12,8 @@ from aichat_sdk.types import Message, MessageState, Model, Role, message_text, m
 
 def list_conversations(context: Context) -> int:
     """Prints one line for each conversation: id, time of the last change, title."""
+    if context.json:
+        return context.document(conversations=context.all(context.client.conversations.list()))
     context.runner.run(_list_conversations(context.client, context.terminal))
     return 0
 
@@ -28,6 +30,8 @@ async def _list_conversations(client: AsyncAIChat, terminal: Terminal) -> None:
 
 def show_conversation(context: Context, *, conversation_id: str) -> int:
     """Prints the messages of a conversation, the oldest first."""
+    if context.json:
+        return context.document(messages=context.all(context.client.conversations.list_messages(conversation_id)))
     context.runner.run(_show_conversation(context.client, context.terminal, conversation_id))
     return 0
 
@@ -44,6 +48,8 @@ async def _show_conversation(client: AsyncAIChat, terminal: Terminal, conversati
 def rename_conversation(context: Context, *, conversation_id: str, title: str) -> int:
     """Gives a conversation another title."""
     conversation = context.runner.run(context.client.conversations.update(conversation_id, title=title))
+    if context.json:
+        return context.document(conversation=conversation)
     context.terminal.note(f"renamed to {conversation.title!r}")
     return 0
 
@@ -51,6 +57,8 @@ def rename_conversation(context: Context, *, conversation_id: str, title: str) -
 def delete_conversation(context: Context, *, conversation_id: str) -> int:
     """Deletes a conversation for good."""
     context.runner.run(context.client.conversations.delete(conversation_id))
+    if context.json:
+        return context.document()
     context.terminal.note("deleted")
     return 0
 
@@ -58,6 +66,8 @@ def delete_conversation(context: Context, *, conversation_id: str) -> int:
 def list_models(context: Context) -> int:
     """Prints one line for each model: id, vendor, prices."""
     models = context.runner.run(context.client.models.list())
+    if context.json:
+        return context.document(models=models)
     width = max((len(model.model) for model in models), default=0)
     vendors = max((len(model.provider) for model in models), default=0)
     for model in models:

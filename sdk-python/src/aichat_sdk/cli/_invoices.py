@@ -9,6 +9,8 @@ from aichat_sdk.types import InvoiceProof, Money, VerifiedLine, money_usd
 
 def list_invoices(context: Context) -> int:
     """Shows each invoice on a line, the newest first, and where it is as a PDF."""
+    if context.json:
+        return context.document(invoices=context.all(context.client.billing.list_invoices()))
     context.runner.run(_list(context))
     return 0
 
@@ -24,6 +26,9 @@ async def _list(context: Context) -> None:
 def verify(context: Context, *, month: str) -> int:
     """Shows each line with what the books and the payment provider say; 1 if anything is not the same."""
     proof = context.runner.run(context.client.billing.verify_invoice(month))
+    if context.json:
+        context.document(proof=proof)
+        return 0 if proof.proven else 1
     for line in proof.lines:
         _show(context.terminal, line)
     _sum_up(context.terminal, proof)

@@ -10,6 +10,8 @@ from aichat_sdk.types import Plan, Subscription, money_usd
 def plans(context: Context) -> int:
     """Shows each plan on a line, a mark at the one whose limits hold, and how the subscription stands."""
     offered, subscription = context.runner.run(_fetch(context))
+    if context.json:
+        return context.document(plans=offered, subscription=subscription)
     for plan in offered:
         mark = ("→ ", "green") if plan.plan == subscription.plan else ("  ", "")
         context.terminal.bar("", [mark, (_told(plan), "")])

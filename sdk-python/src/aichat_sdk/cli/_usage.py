@@ -21,6 +21,8 @@ _FINEST = Decimal("0.0001")
 def usage(context: Context, *, days: int, by: Dimension, time_zone: str) -> int:
     """Shows the last days, today included."""
     report, quotas = context.runner.run(_fetch(context, days, by, time_zone))
+    if context.json:
+        return context.document(usage=report, quotas=quotas)
     if not report.rows:
         context.terminal.note("nothing was used in this time")
     else:

@@ -8,12 +8,14 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
+from aichat_server.domain.money import from_decimal
 from aichat_server.domain.origins import ReturnPages, origins_of
 from aichat_server.gateways.stripe_calls import StripeCalls, StripeConfig, open_stripe
 from aichat_server.gateways.stripe_customers import StripeCustomers
 from aichat_server.gateways.stripe_events import StripeWebhooks
 from aichat_server.gateways.stripe_invoices import StripeInvoices
 from aichat_server.services.billing import Billing, Payments
+from aichat_server.services.cards import OrganizationCards
 from aichat_server.services.invoice_desk import InvoiceDesk
 from aichat_server.services.invoice_proofs import InvoiceProofs
 from aichat_server.services.plans import PlanBook
@@ -38,14 +40,16 @@ async def open_payments(
 def build_payments(calls: StripeCalls, database: Database, plans: PlanBook, grace: timedelta) -> Payments:
     """The payment provider that `calls` go to."""
     customers = StripeCustomers(calls)
-    return Payments(customers, StripeInvoices(calls), Subscriptions(database, customers, plans, grace))
+    cards = OrganizationCards(database, customers)
+    return Payments(customers, StripeInvoices(calls), Subscriptions(database, customers, plans, grace), cards)
 
 
 def build_billing(settings: Settings, database: Database, plans: PlanBook, payments: Payments | None) -> Billing:
     """Billing as members see it."""
     allowed = origins_of(settings.return_origins or settings.cors_origins)
     pages = ReturnPages(allowed, loopback=settings.environment == "development")
-    return Billing(database, plans, payments, build_grace(settings), pages)
+    cap = from_decimal(settings.overage_cap_usd)
+    return Billing(database, plans, payments, build_grace(settings), pages, cap)
 
 
 def build_inbox(settings: Settings, database: Database) -> WebhookInbox:

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import structlog
+
+from aichat_server.domain.money import from_decimal
 from aichat_server.settings import Settings, SettingsError
 from aichat_server.storage.database import Database, open_database
+from aichat_server.storage.platform import PlatformLimit
 from aichat_server.storage.role import UnsafeRoleError
+from aichat_server.storage.schema import SchemaMismatchError
+
+_log = structlog.get_logger()
 
 
 @asynccontextmanager
 async def connect_database(settings: Settings) -> AsyncGenerator[Database, None]:
-    """The database, as a role that row-level security holds; SettingsError if it does not."""
+    """The database, as a role that row-level security holds, with a schema that this version is for.
+
+    SettingsError if it is not so.
+    """
     async with open_database(
         str(settings.database_url),
         pool_size=settings.database_pool_size,
@@ -23,6 +33,21 @@ async def connect_database(settings: Settings) -> AsyncGenerator[Database, None]
     ) as database:
         try:
             await database.check_role()
-        except UnsafeRoleError as error:
+            is_ahead = await database.check_schema()
+        except (UnsafeRoleError, SchemaMismatchError) as error:
             raise SettingsError(f"DATABASE_URL: {error}") from None
+        if is_ahead:
+            _log.warning("the database is ahead of this version, which still runs on it: replace it soon")
+        yield database
+
+
+@asynccontextmanager
+async def connect_serving(settings: Settings) -> AsyncGenerator[Database, None]:
+    """The same for a server, which has the platform's limits be those of its settings."""
+    limits = {
+        PlatformLimit.OVERAGE: from_decimal(settings.overage_cap_usd),
+        PlatformLimit.FREE_PLAN: from_decimal(settings.free_cap_usd),
+    }
+    async with connect_database(settings) as database:
+        await database.set_platform_limits(limits)
         yield database

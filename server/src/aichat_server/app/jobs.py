@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from aichat_server.app.billing import open_desk, open_payments
+from aichat_server.app.billing import build_grace, open_desk, open_payments
 from aichat_server.app.database import connect_database
 from aichat_server.app.journals import build_streams
 from aichat_server.app.plans import open_plan_book
@@ -18,6 +18,7 @@ from aichat_server.gateways.mail_templates import MailTemplates
 from aichat_server.gateways.queues import queue_depth
 from aichat_server.gateways.redis import open_redis
 from aichat_server.services.billing import Payments
+from aichat_server.services.invoice_collection import Collection
 from aichat_server.services.invoice_desk import InvoiceDesk
 from aichat_server.services.invoices import Invoices
 from aichat_server.services.job_runs import JobRuns
@@ -27,6 +28,7 @@ from aichat_server.services.outbox import Deliver, Outbox
 from aichat_server.services.retention import Retention
 from aichat_server.services.rollups import Rollups
 from aichat_server.services.subscriptions import Subscriptions
+from aichat_server.services.unpaid_notices import UnpaidNotices
 from aichat_server.services.warning_mails import WarningMails
 from aichat_server.services.warnings import QuotaWarnings
 from aichat_server.services.webhooks import InvoiceSync, Webhooks
@@ -73,18 +75,22 @@ async def build_jobs(settings: Settings, observer: Observer) -> AsyncGenerator[J
             invoices=desk.invoices,
             webhooks=build_webhooks(database, payments, desk.invoices) if payments is not None else None,
             subscriptions=payments.subscriptions if payments is not None else None,
-            outbox=_build_outbox(database, warnings, desk),
+            outbox=_build_outbox(database, warnings, desk, _build_unpaid_notices(settings, database, payments)),
             retention=Retention(database, plans),
             runs=JobRuns(database, observer),
             watch=JobsWatch(database, depth, observer),
         )
 
 
-def _build_outbox(database: Database, warnings: QuotaWarnings | None, desk: InvoiceDesk) -> Outbox:
+def _build_outbox(
+    database: Database, warnings: QuotaWarnings | None, desk: InvoiceDesk, unpaid: UnpaidNotices | None
+) -> Outbox:
     """What cannot be handed over here, without a mail server, waits for workers that can."""
     deliveries: dict[MessageKind, Deliver] = {MessageKind.REFUND: desk.carry_out_refund}
     if warnings is not None:
         deliveries[MessageKind.QUOTA_WARNING] = warnings.send
+    if unpaid is not None:
+        deliveries[MessageKind.UNPAID_INVOICE] = unpaid.send
     return Outbox(database, deliveries)
 
 
@@ -97,6 +103,16 @@ def build_quota_warnings(settings: Settings, database: Database) -> QuotaWarning
     return QuotaWarnings(database, Mailer(str(url), sender), mails)
 
 
+def _build_unpaid_notices(settings: Settings, database: Database, payments: Payments | None) -> UnpaidNotices | None:
+    """None without a mail server, or without invoices."""
+    url, sender = settings.smtp_url, settings.mail_from
+    if url is None or sender is None or payments is None:
+        return None
+    mailer = Mailer(str(url), sender)
+    return UnpaidNotices(database, payments.invoices, mailer, MailTemplates(), build_grace(settings))
+
+
 def build_webhooks(database: Database, payments: Payments, invoices: InvoiceSync) -> Webhooks:
     """What acts on Stripe's events."""
-    return Webhooks(database, payments.customers, payments.invoices, payments.subscriptions, invoices)
+    cards = Collection(database, payments.invoices)
+    return Webhooks(database, payments.customers, payments.invoices, payments.subscriptions, invoices, cards)

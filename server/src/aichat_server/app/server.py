@@ -11,7 +11,7 @@ from functools import partial
 from aichat_server.app.background import running
 from aichat_server.app.billing import build_billing, build_inbox, build_proofs, open_payments
 from aichat_server.app.catalogue import build_catalogue
-from aichat_server.app.database import connect_database
+from aichat_server.app.database import connect_serving
 from aichat_server.app.parts import (
     build_authentication,
     build_notifications,
@@ -76,7 +76,7 @@ class App:
 async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, None]:
     """Puts the server together, with `observer` told of its work; closes everything at the end."""
     async with AsyncExitStack() as stack:
-        opened = await stack.enter_async_context(connect_database(settings))
+        opened = await stack.enter_async_context(connect_serving(settings))
         providers = AIProviderFactory(provider_configs(settings))
         stack.push_async_callback(providers.aclose)
         prices = await stack.enter_async_context(open_price_book(opened, settings.price_refresh_seconds, observer))

@@ -7,14 +7,18 @@ import asyncio
 
 from aichat_server.app.catalogue import build_prices
 from aichat_server.commands.owner import owner_url
-from aichat_server.settings import Settings
+from aichat_server.settings import Settings, SettingsError
 from aichat_server.storage.migrate import migrate
 from aichat_server.storage.prices import add_prices
+from aichat_server.storage.schema import SchemaMismatchError
 
 
 def run(settings: Settings, _options: argparse.Namespace) -> int:
     """Migrates as the schema's owner, and lets the server's role in."""
-    asyncio.run(_migrate(owner_url(settings), settings))
+    try:
+        asyncio.run(_migrate(owner_url(settings), settings))
+    except SchemaMismatchError as error:
+        raise SettingsError(f"AICHAT_MIGRATION_DATABASE_URL: {error}") from None
     return 0
 
 

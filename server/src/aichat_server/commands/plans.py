@@ -53,6 +53,7 @@ def _changed(terms: PlanTerms, options: argparse.Namespace) -> PlanTerms:
         terms,
         included=given.get("included_usd", terms.included),
         overage_basis_points=given.get("overage_basis_points", terms.overage_basis_points),
+        overage_cap=_limit(given, "overage_cap_usd", terms.overage_cap),
         rates=rates,
         most_seats=_limit(given, "most_seats", terms.most_seats),
         models=_limit(given, "models", terms.models),
@@ -71,7 +72,7 @@ def _lookup_key(plan: Plan, seat_price: NanoUsd) -> str:
 
 
 def _line(terms: PlanTerms) -> str:
-    limit = "hard" if terms.hard else f"then + {terms.overage_basis_points / 100:g} %"
+    limit = "hard" if terms.hard else f"then + {terms.overage_basis_points / 100:g} %, {_cap(terms)}"
     told = [
         f"{to_decimal(terms.seat_price):f} USD a seat, at most {terms.most_seats or ANY}",
         f"{to_decimal(terms.included):f} USD included, {limit}",
@@ -81,6 +82,10 @@ def _line(terms: PlanTerms) -> str:
         f"trial {terms.trial_days} days",
     ]
     return f"{terms.plan} since {terms.valid_from.isoformat(timespec='seconds')}: {'; '.join(told)}"
+
+
+def _cap(terms: PlanTerms) -> str:
+    return "up to the platform's cap" if terms.overage_cap is None else f"up to {to_decimal(terms.overage_cap):f} USD"
 
 
 def _rates(rates: Rates) -> str:

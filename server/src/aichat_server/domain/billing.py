@@ -120,6 +120,10 @@ class InvoiceState:
     page_url: str | None
     pdf_url: str | None
     metadata: Mapping[str, str]
+    is_attempted: bool
+    """Whether it was tried to be collected."""
+    card_id: str | None
+    """What it is collected from; None: the customer's default."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class Reason(StrEnum):
 
     QUOTA_EXCEEDED = auto()
     QUOTA_CHECK_FAILED = auto()
+    FREE_PLAN_EXHAUSTED = auto()
 
     UNSUBSCRIBE_TOKEN_INVALID = auto()
 

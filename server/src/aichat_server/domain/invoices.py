@@ -195,6 +195,30 @@ class Invoice:
         return f"invoice:{self.org_id}:{self.month.name}:{self.attempt}:{(self.digest or '')[:16]}"
 
 
+@dataclass(frozen=True, slots=True)
+class UnpaidInvoice:
+    """An invoice that was asked for in vain."""
+
+    month: Month
+    since: datetime
+    """When that was heard of first."""
+    total: int
+    """In cents."""
+    stripe_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnpaidNotice:
+    """That one of an organisation's owners is to be told of one."""
+
+    id: UUID
+    invoice: UnpaidInvoice
+    organization: str
+    """The organisation's name."""
+    address: str | None
+    """The owner's, or else the organisation's contact; None: there is neither."""
+
+
 def whole_cents(nano: int, overage: int = 0) -> int:
     """Nano-dollars with a margin of `overage` basis points in cents: exact up to the one rounding, half to even."""
     divisor = NANO_PER_CENT * WHOLE

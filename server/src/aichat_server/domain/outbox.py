@@ -20,6 +20,8 @@ class MessageKind(StrEnum):
     """An e-mail."""
     REFUND = "refund"
     """Money that the payment provider is to give back."""
+    UNPAID_INVOICE = "unpaid_invoice"
+    """An e-mail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,8 @@ class PlanTerms:
     """How long conversations are kept; None: until they are deleted."""
     trial_days: int
     """Days without payment when an organisation subscribes for the first time."""
+    overage_cap: NanoUsd | None = None
+    """The most that an organisation may owe for usage above what is included; None: the platform's."""
 
     def offers(self, model: str) -> bool:
         """Whether the model may be asked."""

@@ -27,6 +27,15 @@ class QuotaPeriod(StrEnum):
     DAY = "day"
 
 
+class QuotaCap(StrEnum):
+    """What bounds spending that nobody has set a quota for."""
+
+    OVERAGE = "overage"
+    """On what an organisation may owe beyond the usage that its plan includes."""
+    FREE_PLAN = "free_plan"
+    """On what all organisations on Free may use together."""
+
+
 @dataclass(frozen=True, slots=True)
 class QuotaName:
     """Which of an organisation's quotas; each of these has at most one."""
@@ -73,7 +82,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class QuotaRefusal:
-    """Why a turn was not begun."""
+    """Why a turn was not begun: a quota that an operator or the plan has set, or a cap."""
 
     scope: QuotaScope
     scope_id: UUID
@@ -84,3 +93,4 @@ class QuotaRefusal:
     needed: NanoUsd
     """What the turn could have come to cost."""
     resets_at: datetime
+    cap: QuotaCap | None = None

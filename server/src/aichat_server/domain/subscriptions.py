@@ -25,6 +25,8 @@ class BillingAccount:
     seen_version: int
     """Grows with each state of its subscription that is taken over."""
     first_subscribed_at: datetime | None
+    seen_card_id: str | None
+    """The customer's default card when it was last looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,13 @@ class Subscription:
         """Until when it counts although it is past due; None if it is not."""
         return self.past_due_since + grace if self.past_due_since is not None else None
 
-    def plan_at(self, now: datetime, grace: timedelta) -> Plan:
-        """The plan that it gives: its own while it is paid for, on trial or in its grace, and Free otherwise."""
+    def plan_at(self, now: datetime, grace: timedelta, unpaid_since: datetime | None = None) -> Plan:
+        """The plan that it gives: its own while it is paid for, on trial or in its grace, and Free otherwise.
+
+        `unpaid_since`: since when an invoice for usage was not paid, which has the same grace.
+        """
+        if unpaid_since is not None and unpaid_since + grace <= now:
+            return Plan.FREE
         if self.status in _IN_FORCE:
             return self.plan
         grace_end = self.grace_ends_at(grace)
@@ -82,6 +89,12 @@ def subscription_of(state: SubscriptionState, plan: Plan, before: Subscription |
         trial_end=state.trial_end,
         past_due_since=since,
     )
+
+
+def grace_ends(subscription: Subscription | None, unpaid_since: datetime | None, grace: timedelta) -> list[datetime]:
+    """Until when a plan lasts that is past due, and one whose usage was not paid: in order, those that there are."""
+    ends = [subscription.grace_ends_at(grace) if subscription else None, unpaid_since + grace if unpaid_since else None]
+    return sorted(end for end in ends if end is not None)
 
 
 def foremost(states: list[tuple[SubscriptionState, Plan]]) -> tuple[SubscriptionState, Plan] | None:

@@ -18,11 +18,16 @@ HANDLED = frozenset(
         "invoice.paid",
         "invoice.payment_failed",
         "invoice.voided",
+        "invoice.marked_uncollectible",
         "charge.refunded",
+        "customer.updated",
         "customer.deleted",
     }
 )
 """The types that are acted on; others are taken, and nothing comes of them."""
+
+MAY_CHANGE_CARDS = frozenset({"checkout.session.completed", "customer.subscription.updated", "customer.updated"})
+"""The types that say nothing of cards, and may be about them."""
 
 MOST_ATTEMPTS = 12
 """How often an event is tried before it is given up."""

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from prometheus_client import CollectorRegistry, Gauge
 
 from aichat_server.domain.jobs import JobsSeen
+from aichat_server.domain.money import to_decimal
 
 
 class JobsMetrics:
@@ -21,6 +22,7 @@ class JobsMetrics:
         self._holds = gauge("holds", "Holds in the database", "state")
         self._lag = gauge("ledger_lag_seconds", "Age of the oldest closed hour that is not summed up")
         self._waiting = gauge("work_waiting", "What the jobs have yet to do", "kind")
+        self._free = gauge("free_plan_usd", "What all of Free has used and may use this month, in US dollars", "what")
         self._queue = gauge("queue_depth", "Jobs in the queue", "state")
         self._succeeded_at = gauge("job_last_success_timestamp_seconds", "When a job last succeeded", "job")
         self._job_lag = gauge("job_lag_seconds", "For how long a run that should have succeeded has been due", "job")
@@ -37,6 +39,11 @@ class JobsMetrics:
         self._waiting.labels("parked_webhooks").set(backlog.parked_webhooks)
         self._waiting.labels("graces").set(backlog.ended_graces)
         self._waiting.labels("blocked_invoices").set(backlog.blocked_invoices)
+        self._waiting.labels("orphans").set(backlog.orphans)
+        self._waiting.labels("unpaid_invoices").set(backlog.unpaid_invoices)
+        self._free.labels("used").set(float(to_decimal(backlog.free_plan_used)))
+        if backlog.free_plan_limit is not None:
+            self._free.labels("limit").set(float(to_decimal(backlog.free_plan_limit)))
         self._waiting.labels("messages").set(backlog.due_messages)
         for waits, messages in asdict(seen.queue).items() if seen.queue else ():
             self._queue.labels(waits).set(messages)

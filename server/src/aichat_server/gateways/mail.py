@@ -55,8 +55,8 @@ class Mail:
     subject: str
     text: str
     html: str
-    unsubscribe_url: str
-    """Takes the POST of RFC 8058."""
+    unsubscribe_url: str | None
+    """Takes the POST of RFC 8058; None: nobody is asked whether they want it."""
 
 
 class _PlainHeader(UnstructuredHeader, BaseHeader):
@@ -114,8 +114,9 @@ def _message(mail: Mail, sender: str) -> EmailMessage:
     message["Message-ID"] = f"<{mail.id}@{message['From'].addresses[0].domain}>"
     message["Date"] = datetime.now(UTC)
     message["Auto-Submitted"] = "auto-generated"
-    message["List-Unsubscribe"] = f"<{mail.unsubscribe_url}>"
-    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    if mail.unsubscribe_url is not None:
+        message["List-Unsubscribe"] = f"<{mail.unsubscribe_url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
     return message

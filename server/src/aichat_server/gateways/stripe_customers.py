@@ -9,10 +9,13 @@ import stripe
 from stripe.params import SubscriptionUpdateParams
 from stripe.params.checkout import SessionCreateParams
 
-from aichat_server.domain.billing import CheckoutState, PaymentMethodState, SubscriptionState
+from aichat_server.domain.billing import CheckoutState, SubscriptionState
+from aichat_server.domain.cards import Cards
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.gateways.stripe_calls import StripeCalls, new_key
 from aichat_server.gateways.stripe_values import checkout_state, id_of, payment_method_state, subscription_state
+
+_MOST_CARDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +58,37 @@ class StripeCustomers:
         """Whether Stripe's customer was deleted there."""
         return _is_deleted(await self.calls.send(lambda: self.calls.client.v1.customers.retrieve_async(customer_id)))
 
-    async def payment_method(self, customer_id: str) -> PaymentMethodState | None:
-        """What the customer's invoices are paid with: the default, or the newest.
-
-        None if there is none, or the customer was deleted.
-        """
-        customers = self.calls.client.v1.customers
-        customer = await self.calls.send(lambda: customers.retrieve_async(customer_id))
+    async def cards(self, customer_id: str, subscription_id: str | None) -> Cards:
+        """What the customer could pay with; nothing if the customer was deleted."""
+        client = self.calls.client.v1
+        customer = await self.calls.send(lambda: client.customers.retrieve_async(customer_id))
         if _is_deleted(customer):
-            return None
+            return Cards((), None, None)
+        methods = await self.calls.send(
+            lambda: client.customers.payment_methods.list_async(customer_id, {"limit": _MOST_CARDS})
+        )
         settings = customer.invoice_settings
-        default = id_of(settings.default_payment_method) if settings else None
-        if default is not None:
-            methods = self.calls.client.v1.payment_methods
-            return payment_method_state(await self.calls.send(lambda: methods.retrieve_async(default)))
-        newest = await self.calls.send(lambda: customers.payment_methods.list_async(customer_id, {"limit": 1}))
-        return payment_method_state(newest.data[0]) if newest.data else None
+        return Cards(
+            attached=tuple(payment_method_state(method) for method in methods.data),
+            customer_default=id_of(settings.default_payment_method) if settings else None,
+            subscription_default=await self._subscription_card(subscription_id) if subscription_id else None,
+        )
+
+    async def set_subscription_card(self, subscription_id: str, card_id: str) -> None:
+        """Has the subscription paid with this card from now on."""
+        subscriptions, key = self.calls.client.v1.subscriptions, new_key()
+        params: SubscriptionUpdateParams = {"default_payment_method": card_id}
+        await self.calls.send(lambda: subscriptions.update_async(subscription_id, params, {"idempotency_key": key}))
+
+    async def _subscription_card(self, subscription_id: str) -> str | None:
+        subscriptions = self.calls.client.v1.subscriptions
+        try:
+            found = await self.calls.send(lambda: subscriptions.retrieve_async(subscription_id))
+        except AichatError as error:
+            if error.reason is not Reason.BILLING_OBJECT_MISSING:
+                raise
+            return None
+        return id_of(found.default_payment_method)
 
     async def create_checkout(
         self, customer_id: str, offer: Offer, *, success_url: str, cancel_url: str, org_id: UUID, key: str

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from stripe.params import InvoiceCreateParams, InvoiceItemCreateParams, InvoiceLineItemListParams, InvoiceListParams
+from stripe.params import (
+    InvoiceCreateParams,
+    InvoiceItemCreateParams,
+    InvoiceLineItemListParams,
+    InvoiceListParams,
+    InvoiceUpdateParams,
+)
 
 from aichat_server.domain.billing import (
     ChargeState,
@@ -40,11 +46,10 @@ class StripeInvoices:
         *,
         description: str,
         metadata: Mapping[str, str],
-        payment_method_id: str | None,
         key: str,
     ) -> InvoiceState:
         """A draft without lines: what waits for the customer's next invoice stays where it is. It is collected by
-        itself once it is finalised, by this payment method or the customer's default.
+        itself once it is finalised: see `set_card`.
         """
         params: InvoiceCreateParams = {
             "customer": customer_id,
@@ -55,8 +60,6 @@ class StripeInvoices:
             "metadata": dict(metadata),
             "pending_invoice_items_behavior": "exclude",
         }
-        if payment_method_id is not None:
-            params["default_payment_method"] = payment_method_id
         invoices = self.calls.client.v1.invoices
         return invoice_state(await self.calls.send(lambda: invoices.create_async(params, {"idempotency_key": key})))
 
@@ -104,6 +107,25 @@ class StripeInvoices:
         page = await self.calls.send(lambda: self.calls.client.v1.invoices.list_async(params))
         invoices = tuple(invoice_state(invoice) for invoice in page.data)
         return InvoicePage(invoices, invoices[-1].id if page.has_more else None)
+
+    async def set_card(self, invoice_id: str, card_id: str) -> None:
+        """Has it collected from this card, and no more from the customer's default. It may be a draft or open."""
+        invoices, key = self.calls.client.v1.invoices, new_key()
+        params: InvoiceUpdateParams = {"default_payment_method": card_id}
+        await self.calls.send(lambda: invoices.update_async(invoice_id, params, {"idempotency_key": key}))
+
+    async def pay(self, invoice_id: str, card_id: str) -> InvoiceState:
+        """Collects an open one from this card now, once in a day for each card; as it is then, paid or not."""
+        await self.set_card(invoice_id, card_id)
+        invoices, key = self.calls.client.v1.invoices, f"pay:{invoice_id}:{card_id}"
+        try:
+            return invoice_state(
+                await self.calls.send(lambda: invoices.pay_async(invoice_id, {}, {"idempotency_key": key}))
+            )
+        except AichatError as error:
+            if error.reason not in {Reason.PAYMENT_DECLINED, Reason.BILLING_REQUEST_REJECTED}:
+                raise
+            return await self.fetch(invoice_id)
 
     async def finalize(self, invoice_id: str) -> InvoiceState:
         """Fixes the draft and lets Stripe collect it; one that is fixed already stays as it is."""

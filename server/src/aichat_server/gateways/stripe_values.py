@@ -91,6 +91,8 @@ def invoice_state(invoice: stripe.Invoice) -> InvoiceState:
         page_url=invoice.hosted_invoice_url,
         pdf_url=invoice.invoice_pdf,
         metadata=invoice.metadata.to_dict() if invoice.metadata else {},
+        is_attempted=invoice.attempted,
+        card_id=id_of(invoice.default_payment_method),
     )
 
 

@@ -9,10 +9,11 @@ from aichat.v1 import invoices_pb2, plans_pb2
 from google.type.money_pb2 import Money
 
 from aichat_server.domain.billing import InvoiceState, InvoiceStatus, PaymentMethodState, SubscriptionStatus
+from aichat_server.domain.invoices import UnpaidInvoice
 from aichat_server.domain.money import NANO_PER_USD
 from aichat_server.domain.plans import PlanTerms, Rates
 from aichat_server.rpc.messages import money_to_proto
-from aichat_server.services.billing import Standing
+from aichat_server.services.billing import CURRENCY, Standing
 
 _SUBSCRIPTION: Mapping[SubscriptionStatus, plans_pb2.SubscriptionStatus.ValueType] = MappingProxyType(
     {
@@ -40,7 +41,7 @@ _NANO_PER_CENT = NANO_PER_USD // 100
 
 def plan_to_proto(terms: PlanTerms) -> plans_pb2.Plan:
     """A plan at its terms."""
-    return plans_pb2.Plan(
+    proto = plans_pb2.Plan(
         plan=terms.plan.value,
         display_name=terms.name,
         seat_price=money_to_proto(terms.seat_price),
@@ -54,6 +55,9 @@ def plan_to_proto(terms: PlanTerms) -> plans_pb2.Plan:
         retention_days=terms.retention_days or 0,
         trial_days=terms.trial_days,
     )
+    if terms.overage_cap is not None and not terms.hard:
+        proto.overage_cap.CopyFrom(money_to_proto(terms.overage_cap))
+    return proto
 
 
 def standing_to_proto(standing: Standing) -> plans_pb2.Subscription:
@@ -73,6 +77,7 @@ def standing_to_proto(standing: Standing) -> plans_pb2.Subscription:
         proto.grace_end_time.FromDatetime(standing.grace_ends_at)
     if standing.payment_method is not None:
         proto.payment_method.CopyFrom(_payment_method(standing.payment_method))
+    proto.unpaid_invoices.extend(_unpaid(invoice) for invoice in standing.unpaid)
     return proto
 
 
@@ -89,6 +94,14 @@ def invoice_to_proto(invoice: InvoiceState) -> invoices_pb2.Invoice:
         pdf_url=invoice.pdf_url or "",
     )
     proto.create_time.FromDatetime(invoice.created_at)
+    return proto
+
+
+def _unpaid(invoice: UnpaidInvoice) -> plans_pb2.UnpaidInvoice:
+    proto = plans_pb2.UnpaidInvoice(
+        month=invoice.month.name, total=_cents(invoice.total, CURRENCY), invoice_id=invoice.stripe_id
+    )
+    proto.unpaid_since_time.FromDatetime(invoice.since)
     return proto
 
 

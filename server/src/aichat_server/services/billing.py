@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -10,12 +10,14 @@ from aichat_server.domain.billing import InvoicePage, PaymentMethodState
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.ids import new_id
-from aichat_server.domain.money import NANO_PER_USD
+from aichat_server.domain.invoices import UnpaidInvoice
+from aichat_server.domain.money import NANO_PER_USD, NanoUsd
 from aichat_server.domain.origins import ReturnPages
 from aichat_server.domain.plans import Plan, PlanTerms
-from aichat_server.domain.subscriptions import BillingAccount, Subscription
+from aichat_server.domain.subscriptions import BillingAccount, Subscription, grace_ends
 from aichat_server.gateways.stripe_customers import Offer, StripeCustomers
 from aichat_server.gateways.stripe_invoices import StripeInvoices
+from aichat_server.services.cards import OrganizationCards
 from aichat_server.services.plans import PlanBook
 from aichat_server.services.subscriptions import Subscriptions
 from aichat_server.storage.database import Database, Tenant
@@ -31,6 +33,7 @@ class Payments:
     customers: StripeCustomers
     invoices: StripeInvoices
     subscriptions: Subscriptions
+    cards: OrganizationCards
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,10 @@ class Standing:
     subscription: Subscription | None
     """None if there has been none."""
     grace_ends_at: datetime | None
+    """Until when the plan lasts although it, or its usage, is not paid for."""
     payment_method: PaymentMethodState | None
+    unpaid: tuple[UnpaidInvoice, ...]
+    """For usage, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +77,17 @@ class Billing:
     grace: timedelta
     pages: ReturnPages | None = None
     """Where the payment provider's pages may lead back to; None: anywhere."""
+    overage_cap: NanoUsd | None = None
+    """Where a plan does not say; None: none."""
 
     def list_plans(self) -> list[PlanTerms]:
         """The plans at the terms in force, the smallest first."""
-        return [self.plans.current(plan) for plan in Plan]
+        return [self._with_cap(self.plans.current(plan)) for plan in Plan]
+
+    def _with_cap(self, terms: PlanTerms) -> PlanTerms:
+        if terms.hard or terms.overage_cap is not None:
+            return terms
+        return replace(terms, overage_cap=self.overage_cap)
 
     async def get_standing(self, principal: Principal) -> Standing:
         """The organisation's plan and subscription."""
@@ -82,12 +95,11 @@ class Billing:
             plan = await tenant.organizations.plan()
             members = await tenant.organizations.count_members()
             subscription = await tenant.billing.subscription()
-            customer_id = await tenant.billing.customer_id()
-        method = None
-        if customer_id is not None and self.payments is not None:
-            method = await self.payments.customers.payment_method(customer_id)
-        grace_end = subscription.grace_ends_at(self.grace) if subscription else None
-        return Standing(plan, members, subscription, grace_end, method)
+            unpaid = await tenant.unpaid.list()
+        method = await self.payments.cards.find(principal.org_id) if self.payments is not None else None
+        unpaid_since = min((invoice.since for invoice in unpaid), default=None)
+        ends = grace_ends(subscription, unpaid_since, self.grace)
+        return Standing(plan, members, subscription, next(iter(ends), None), method, unpaid)
 
     async def open_checkout(self, principal: Principal, plan_id: str, *, success_url: str, cancel_url: str) -> str:
         """The address of a page on which the organisation subscribes to the plan, with a seat for each member.

@@ -12,6 +12,8 @@ from aichat_server.domain.billing import InvoiceState, InvoiceStatus
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.invoices import ASKED_FOR, AdjustmentKind, Invoice, InvoiceStage, LineKind
 from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.outbox import MessageKind
+from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
 from aichat_server.gateways.stripe_invoices import StripeInvoices
 from aichat_server.storage.database import Database, Tenant
 
@@ -23,7 +25,16 @@ STAGES: Mapping[InvoiceStatus, InvoiceStage] = MappingProxyType(
         InvoiceStatus.UNCOLLECTIBLE: InvoiceStage.UNCOLLECTIBLE,
     }
 )
-_BEFORE = ASKED_FOR | {InvoiceStage.COMPARED}
+_BEFORE: Mapping[InvoiceStage, frozenset[InvoiceStage]] = MappingProxyType(
+    {
+        InvoiceStage.COMPARED: ASKED_FOR,
+        InvoiceStage.FINALIZED: ASKED_FOR,
+        InvoiceStage.UNCOLLECTIBLE: frozenset({InvoiceStage.PAID, InvoiceStage.VOID, InvoiceStage.UNCOLLECTIBLE}),
+        InvoiceStage.PAID: frozenset(),
+        InvoiceStage.VOID: frozenset(),
+    }
+)
+"""What can become of an invoice: what was read before and is stored after takes nothing back."""
 _log = structlog.get_logger()
 
 _ACTOR = "aichat"
@@ -31,20 +42,36 @@ _PAGE = 100
 
 
 async def take_over(database: Database, invoice: Invoice, state: InvoiceState) -> bool:
-    """Stores how the invoice stands at the payment provider; False if that is not news.
+    """Stores how the invoice stands at the payment provider; whether it has come to another stage by that.
 
-    What credits and adjustments a void one had taken up waits for the next invoice again, once.
+    One that was not paid is noted, and its organisation's owners are to be told, once. What credits and adjustments a
+    void one had taken up waits for the next invoice again, once.
     """
     stage = STAGES.get(state.status)
-    if stage is None or stage is invoice.stage:
-        return False
     async with database.tenant(invoice.org_id) as tenant:
         found = await tenant.invoices.find(invoice.month, lock=True)
-        if found is None or found.stage not in _BEFORE or found.stage in {stage, InvoiceStage.VOID}:
+        if found is None or stage is None or stage not in _BEFORE.get(found.stage, ()):
+            return False
+        await _keep_unpaid(tenant, invoice, state)
+        if stage is found.stage:
             return False
         if stage is InvoiceStage.VOID:
             await _give_back(tenant, invoice, {LineKind.ADJUSTMENT, LineKind.CARRIED}, "the invoice is void")
         return await tenant.invoices.move(invoice.month, {found.stage}, stage, number=state.number)
+
+
+async def _keep_unpaid(tenant: Tenant, invoice: Invoice, state: InvoiceState) -> None:
+    if state.status is InvoiceStatus.UNCOLLECTIBLE or (state.status is InvoiceStatus.OPEN and state.is_attempted):
+        if not await tenant.unpaid.note(invoice.month):
+            return
+        owners = await tenant.warnings.recipients(QuotaName(QuotaScope.ORGANIZATION, invoice.org_id, QuotaPeriod.MONTH))
+        for notice_id in await tenant.unpaid.tell(invoice.month, owners):
+            await tenant.outbox.add(MessageKind.UNPAID_INVOICE, notice_id)
+        _log.warning("invoice not paid", organization=str(invoice.org_id), month=invoice.month.name)
+    elif state.status is InvoiceStatus.OPEN or not await tenant.unpaid.settle(invoice.month):
+        return
+    # The plan that the organisation is on depends on it.
+    await tenant.billing.look_again()
 
 
 async def begin_anew(database: Database, stripe: StripeInvoices | None, invoice: Invoice) -> None:

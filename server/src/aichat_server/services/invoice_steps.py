@@ -1,4 +1,4 @@
-"""The steps of an invoice that is to be asked for: drafted, filled, compared and finalised at the payment provider."""
+"""The steps of an invoice that is to be asked for: drafted, filled and compared at the payment provider."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aichat_server.services.invoice_checks import (
     sent_difference,
     usage_lines,
 )
-from aichat_server.services.invoice_stages import block, find_draft, take_over
+from aichat_server.services.invoice_stages import block, find_draft
 from aichat_server.storage.database import Database
 
 
@@ -39,7 +39,6 @@ class AtStripe:
                 CURRENCY,
                 description=f"Usage in {month}",
                 metadata=metadata,
-                payment_method_id=None,
                 key=invoice.name,
             )
             draft = made.id
@@ -75,14 +74,6 @@ class AtStripe:
                 return True
             await tenant.invoices.move(invoice.month, {invoice.stage}, InvoiceStage.COMPARED)
         return True
-
-    async def finalize(self, invoice: Invoice) -> bool:
-        """Asks for it."""
-        return await take_over(self.database, invoice, await self.stripe.finalize(invoice.stripe_id or ""))
-
-    async def refresh(self, invoice: Invoice) -> bool:
-        """Looks whether it was paid."""
-        return await take_over(self.database, invoice, await self.stripe.fetch(invoice.stripe_id or ""))
 
     async def _lines(self, invoice: Invoice) -> tuple[Line, ...]:
         async with self.database.tenant(invoice.org_id) as tenant:

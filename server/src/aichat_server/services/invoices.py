@@ -21,7 +21,8 @@ from aichat_server.domain.periods import Month, month_of, parse_month
 from aichat_server.domain.statements import MOST_ADJUSTMENTS, statement
 from aichat_server.gateways.stripe_invoices import StripeInvoices
 from aichat_server.services.invoice_checks import hourly_difference, usage_lines
-from aichat_server.services.invoice_stages import block, take_over
+from aichat_server.services.invoice_collection import Collection
+from aichat_server.services.invoice_stages import block
 from aichat_server.services.invoice_steps import AtStripe
 from aichat_server.services.rollups import Rollups
 from aichat_server.storage.database import Database, Tenant
@@ -52,6 +53,7 @@ class Invoices:
         """`stripe`: None leaves invoices where they are drafted, until there is one."""
         self._database = database
         self._stripe = stripe
+        self._collection = Collection(database, stripe) if stripe is not None else None
         self._rollups = Rollups(database)
 
     async def run(self, month: Month, now: datetime, *, dry_run: bool = False) -> tuple[Outcome, ...]:
@@ -74,8 +76,12 @@ class Invoices:
         return tuple(one for one in outcomes if one.total or one.trouble)
 
     async def run_last(self, now: datetime) -> dict[str, int]:
-        """Does so for the month before the one that `now` is in; returns how many stand where."""
+        """Does so for the month before the one that `now` is in, and looks again at those of any month that were not
+        paid; returns how many stand where.
+        """
         outcomes = await self.run(_month_before(now), now)
+        if self._collection is not None:
+            await self._collection.look_at_all()
         return dict(Counter(str(one.stage or "waiting") for one in outcomes))
 
     async def preview_last(self, now: datetime) -> tuple[Outcome, ...]:
@@ -108,7 +114,7 @@ class Invoices:
         """Reads an invoice anew at the payment provider, and takes over what became of it; one that is not of our
         making, or not asked for yet, is left alone.
         """
-        if self._stripe is None:
+        if self._stripe is None or self._collection is None:
             return
         state = await self._stripe.fetch(stripe_invoice_id)
         try:
@@ -117,19 +123,19 @@ class Invoices:
             return
         invoice = await self._find(org_id, month)
         if invoice is not None and invoice.stripe_id == stripe_invoice_id:
-            await take_over(self._database, invoice, state)
+            await self._collection.take(invoice, state)
 
     def _steps(self) -> Mapping[InvoiceStage, Callable[[Invoice], Awaitable[bool]]]:
         """What is done at each stage; it says whether the invoice is worth looking at again."""
         steps = {InvoiceStage.CLOSED: self._draft}
-        if self._stripe is not None:
+        if self._stripe is not None and self._collection is not None:
             at_stripe = AtStripe(self._database, self._stripe)
             steps |= {
                 InvoiceStage.DRAFTED: at_stripe.create,
                 InvoiceStage.CREATED: at_stripe.push,
                 InvoiceStage.PUSHED: at_stripe.compare,
-                InvoiceStage.COMPARED: at_stripe.finalize,
-                InvoiceStage.FINALIZED: at_stripe.refresh,
+                InvoiceStage.COMPARED: self._collection.ask,
+                InvoiceStage.FINALIZED: self._collection.look,
             }
         return MappingProxyType(steps)
 

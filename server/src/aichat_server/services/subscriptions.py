@@ -10,7 +10,7 @@ import structlog
 
 from aichat_server.domain.billing import SubscriptionState, SubscriptionStatus
 from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.subscriptions import Subscription, foremost, subscription_of
+from aichat_server.domain.subscriptions import Subscription, foremost, grace_ends, subscription_of
 from aichat_server.gateways.stripe_customers import StripeCustomers
 from aichat_server.services.plans import PlanBook
 from aichat_server.storage.database import Database
@@ -44,16 +44,17 @@ class Subscriptions:
                 return None
             # Read behind the account's version: whoever has read earlier finds another one when it stores.
             seen = self._seen(await self._sold(account.customer_id), before, now)
-            grace_end = seen.grace_ends_at(self.grace) if seen else None
             async with self.database.tenant(org_id) as tenant:
+                unpaid_since = await tenant.unpaid.since()
+                ends = grace_ends(seen, unpaid_since, self.grace)
                 taken = await tenant.billing.take_over(
                     seen,
                     now,
                     seen_version=account.seen_version,
-                    grace_ends_at=grace_end if grace_end is not None and grace_end > now else None,
+                    grace_ends_at=next((end for end in ends if end > now), None),
                 )
                 if taken and seen is not None:
-                    await tenant.organizations.set_plan(seen.plan_at(now, self.grace), now)
+                    await tenant.organizations.set_plan(seen.plan_at(now, self.grace, unpaid_since), now)
             if taken:
                 return seen
         message = "the subscription is being changed by others; try again"

@@ -29,7 +29,7 @@ class WarningMails:
     def write(self, claimed: ClaimedWarning, address: str) -> Mail:
         """The warning as an e-mail to `address`."""
         warning, use = claimed.warning, claimed.warning.use
-        organization, period = _one_line(claimed.organization), _period(use)
+        organization, period = one_line(claimed.organization), _period(use)
         subject = f"{organization}: {use.percent} % of {_whose(use.name)} for {period} is used"
         token = unsubscribe.sign(self._secret, warning.org_id, warning.member_id)
         url = f"{self._public_url}{_UNSUBSCRIBE_PATH}?{urlencode({'token': token})}"
@@ -51,7 +51,7 @@ class WarningMails:
         return Mail(warning.id, address, subject, text, html, url)
 
 
-def _one_line(name: str) -> str:
+def one_line(name: str) -> str:
     """A name that can forge neither a header nor a line of text, since people choose their organisation's."""
     shown = "".join(character if character.isprintable() else " " for character in name)
     return " ".join(shown.split())[:_SHOWN_NAME_CHARACTERS] or "Your organisation"

@@ -17,6 +17,7 @@ from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.webhooks import (
     CLAIM,
     HANDLED,
+    MAY_CHANGE_CARDS,
     MOST_ATTEMPTS,
     NOT_ITS_FAULT,
     ClaimedEvent,
@@ -40,6 +41,14 @@ class InvoiceSync(Protocol):
 
     async def refresh(self, stripe_invoice_id: str) -> None:
         """Reads the invoice anew, and takes over what became of it. One that is not of our making is left alone."""
+        ...
+
+
+class CardWatch(Protocol):
+    """Who has what is due collected from the card that its organisation chose last."""
+
+    async def look_at_cards(self, org_id: UUID) -> None:
+        """The organisation's cards may have changed."""
         ...
 
 
@@ -91,6 +100,7 @@ class Webhooks:
     stripe_invoices: StripeInvoices
     subscriptions: Subscriptions
     invoices: InvoiceSync
+    cards: CardWatch
 
     async def process_pending(self, now: datetime) -> int:
         """Acts on every event that is due at `now`; returns on how many it did.
@@ -149,6 +159,8 @@ class Webhooks:
             await self._forget(org_id, event.object_id)
         if invoice_id is not None:
             await self.invoices.refresh(invoice_id)
+        if event.type in MAY_CHANGE_CARDS:
+            await self.cards.look_at_cards(org_id)
         await self.subscriptions.refresh(org_id, now)
 
     async def _subject(self, event: ClaimedEvent) -> tuple[str | None, str | None]:

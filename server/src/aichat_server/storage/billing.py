@@ -36,6 +36,7 @@ class BillingRepository:
             accounts.c.customer_version,
             accounts.c.seen_version,
             accounts.c.first_subscribed_at,
+            accounts.c.seen_card_id,
         )
         found = await self._connection.execute(select(*columns).where(accounts.c.org_id == self._org_id))
         row = found.one_or_none()
@@ -59,6 +60,17 @@ class BillingRepository:
         """Forgets a customer who was deleted at the payment provider; another one, who is there now, stays."""
         change = update(accounts).where(accounts.c.org_id == self._org_id, accounts.c.customer_id == customer_id)
         values = {"customer_id": None, "customer_version": accounts.c.customer_version + 1}
+        await self._connection.execute(change.values(values))
+
+    async def see_card(self, card_id: str | None) -> None:
+        """Keeps which card is the customer's default."""
+        change = update(accounts).where(accounts.c.org_id == self._org_id)
+        await self._connection.execute(change.values(seen_card_id=card_id))
+
+    async def look_again(self) -> None:
+        """Has it looked at which plan the organisation is on: what is being found out about that now may be old."""
+        change = update(accounts).where(accounts.c.org_id == self._org_id)
+        values = {"seen_version": accounts.c.seen_version + 1, "grace_ends_at": func.now()}
         await self._connection.execute(change.values(values))
 
     async def subscription(self) -> Subscription | None:

@@ -31,6 +31,7 @@ plans = Table(
     Column("retention_days", Integer),
     Column("trial_days", Integer, nullable=False),
     Column("created_at", _Time, nullable=False),
+    Column("overage_cap_nano_usd", BigInteger),
 )
 
 billing_accounts = Table(
@@ -43,6 +44,7 @@ billing_accounts = Table(
     Column("grace_ends_at", _Time),
     Column("first_subscribed_at", _Time),
     Column("created_at", _Time, nullable=False),
+    Column("seen_card_id", Text),
 )
 
 subscriptions = Table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.plans import PlanLists
 from aichat_server.domain.pricing import Price
 from aichat_server.storage.adjustments import AdjustmentRepository
@@ -29,12 +30,15 @@ from aichat_server.storage.organizations import OrganizationRepository
 from aichat_server.storage.orphans import OrphanRepository
 from aichat_server.storage.outbox import OutboxRepository
 from aichat_server.storage.plans import read_plans
+from aichat_server.storage.platform import PlatformLimit, set_limits
 from aichat_server.storage.pool import CLOSE_SECONDS, Connector, create_engine, open_pool
 from aichat_server.storage.prices import read_prices
 from aichat_server.storage.quotas import QuotaRepository
 from aichat_server.storage.role import check_role
 from aichat_server.storage.rollups import Place, RollupRepository, roll_up
+from aichat_server.storage.schema import code_version, read_versions
 from aichat_server.storage.turns import TurnStore
+from aichat_server.storage.unpaid import UnpaidRepository
 from aichat_server.storage.usage import UsageRepository
 from aichat_server.storage.warnings import WarningRepository
 from aichat_server.storage.work import WorkList
@@ -65,6 +69,7 @@ class Tenant:
     warnings: WarningRepository
     usage: UsageRepository
     rollups: RollupRepository
+    unpaid: UnpaidRepository
     forgetting: ForgettingRepository
 
 
@@ -127,11 +132,27 @@ class Database:
             async with self._engine.begin() as connection:
                 return await read_plans(connection)
 
+    async def set_platform_limits(self, limits: Mapping[PlatformLimit, NanoUsd]) -> None:
+        """Makes these the platform's limits from the next turn on, for all its servers."""
+        with storage_errors():
+            async with self._engine.begin() as connection:
+                await set_limits(connection, limits)
+
     async def check_role(self) -> None:
         """UnsafeRoleError if the role that we are could get around row-level security, or finds no tables."""
         with storage_errors():
             async with self._engine.begin() as connection:
                 await check_role(connection)
+
+    async def check_schema(self) -> bool:
+        """Whether a newer version has migrated the database: see aichat_server.storage.schema.
+
+        SchemaMismatchError if this version does not run on its schema.
+        """
+        with storage_errors():
+            async with self._engine.begin() as connection:
+                at, history = await connection.run_sync(read_versions)
+        return code_version().check(at, history)
 
 
 @asynccontextmanager
@@ -181,5 +202,6 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         WarningRepository(connection, org_id),
         UsageRepository(connection, org_id),
         RollupRepository(connection, org_id),
+        UnpaidRepository(connection, org_id),
         ForgettingRepository(connection, org_id),
     )

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.money import NanoUsd, to_decimal
-from aichat_server.domain.quotas import QuotaRefusal
+from aichat_server.domain.quotas import QuotaCap, QuotaRefusal
 
 _UNAVAILABLE = (
     OSError,  # refused, reset, timed out, no such host
@@ -44,6 +44,16 @@ _TOLD: Mapping[str, str] = MappingProxyType(
         "42501": "the server's role lacks a right in the database; the operator must let aichat_app serve, and the "
         "schema's owner migrate",
         READ_ONLY: "the database takes no writes now; send the call again shortly",
+    }
+)
+
+
+_FEWER = "ask for fewer max_output_tokens, or wait for running answers to end"
+_ADVICE: Mapping[QuotaCap | None, str] = MappingProxyType(
+    {
+        None: _FEWER,
+        QuotaCap.OVERAGE: f"have an unpaid invoice paid, if there is one, or {_FEWER}",
+        QuotaCap.FREE_PLAN: "subscribe to a plan",
     }
 )
 
@@ -102,22 +112,28 @@ def message_not_found(message_id: UUID) -> AichatError:
 
 
 def over_quota(refusal: QuotaRefusal) -> AichatError:
-    """A turn that could bring its organisation, member or key above a hard quota."""
+    """A turn that could bring its organisation, member or key above a hard quota, or above a cap."""
     remaining = NanoUsd(max(0, refusal.limit - refusal.used))
     limit, used, left, needed = (_dollars(m) for m in (refusal.limit, refusal.used, remaining, refusal.needed))
     reset_time = refusal.resets_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    free = refusal.cap is QuotaCap.FREE_PLAN
+    whose = "all of Free" if free else f"this {refusal.scope}"
     message = (
-        f"of this {refusal.scope}'s {limit} USD for the {refusal.period} {left} USD are left, and the answer may cost "
-        f"{needed} USD: ask for fewer max_output_tokens, or wait for running answers to end, or until {reset_time}"
+        f"of {whose}'s {limit} USD for the {refusal.period} {left} USD are left, and the answer may cost {needed} USD: "
+        f"{_ADVICE[refusal.cap]}, or wait until {reset_time}"
     )
     metadata = {
-        "scope": refusal.scope.value,
         "period": refusal.period.value,
         "limit": limit,
         "used": used,
         "remaining": left,
         "reset_time": reset_time,
     }
+    if refusal.cap is not None:
+        metadata["cap"] = refusal.cap.value
+    if free:
+        return AichatError(Reason.FREE_PLAN_EXHAUSTED, message, metadata=metadata, quota_subject="plan:free")
+    metadata["scope"] = refusal.scope.value
     subject = f"{refusal.scope}:{refusal.scope_id}"
     return AichatError(Reason.QUOTA_EXCEEDED, message, metadata=metadata, quota_subject=subject)
 

@@ -7,35 +7,50 @@ import hashlib
 import hmac
 import os
 import unicodedata
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 
-from aichat_server.storage.errors import storage_errors
+from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.storage.errors import sqlstate, storage_errors
 from aichat_server.storage.pool import Connector, create_engine
+from aichat_server.storage.schema import code_version, migrations_folder, read_versions, record_version
 from aichat_server.storage.scripts import replace_functions
 
 APP_ROLE = "aichat_app"
+LOCK_SECONDS = 5.0
 
+# What another migration may take.
+_OTHERS_SECONDS = 60.0
+
+_LOCK_TIMEOUT = "55P03"
 _SCRAM_ITERATIONS = 4096
 
 
-async def migrate(url: str, app_database_url: str) -> None:
+async def migrate(url: str, app_database_url: str, *, lock_seconds: float = LOCK_SECONDS) -> None:
     """Applies every missing migration, and today's functions, as the owner that `url` names, in one transaction.
 
     There is no way back: the version before runs on this schema, too (docs/operations.md).
 
     If `app_database_url` is aichat_app's, that role gets the password it carries. STORAGE_UNAVAILABLE if the database
-    is away.
+    is away, or if others hold a lock for longer than `lock_seconds`: whoever comes behind us waits as long as we do.
+    SchemaMismatchError if a newer version has migrated it.
     """
+    code = code_version()
 
     def upgrade(connection: Connection) -> None:
+        _set_lock_timeout(connection, max(lock_seconds, _OTHERS_SECONDS))
+        # Two processes that start at once migrate one after the other; the lock ends with the transaction.
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('aichat.migrations'))")
+        code.check_not_newer(*read_versions(connection))
+        _set_lock_timeout(connection, lock_seconds)
         command.upgrade(_config(connection), "head")
-        replace_functions(connection, _migrations())
+        replace_functions(connection, migrations_folder())
+        record_version(connection, code)
         _set_password(connection, app_database_url)
 
     await _run(url, upgrade)
@@ -45,24 +60,35 @@ async def _run(url: str, step: Callable[[Connection], None]) -> None:
     # An index may take its time to build, and the way to the database may be a pooler.
     engine = create_engine(Connector(url, prepared_statements=False, command_seconds=None), size=1)
     try:
-        with storage_errors():
+        with storage_errors(), _lock_errors():
             async with engine.begin() as connection:
                 await connection.run_sync(step)
     finally:
         await engine.dispose()
 
 
+@contextmanager
+def _lock_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if sqlstate(error) != _LOCK_TIMEOUT:
+            raise
+        message = (
+            "the migration has waited too long for a lock that another one or a long transaction holds, such as a "
+            "dump's: nothing was changed; run it again"
+        )
+        raise AichatError(Reason.STORAGE_UNAVAILABLE, message) from error
+
+
 def _config(connection: Connection) -> Config:
     config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(_migrations()).replace("%", "%%"))
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     return config
 
 
-def _migrations() -> Path:
-    """The migrations: beside the package in an installed wheel, beside src/ in the source tree."""
-    package = Path(__file__).resolve().parent.parent
-    installed = package / "migrations"
-    return installed if installed.is_dir() else package.parent.parent / "migrations"
+def _set_lock_timeout(connection: Connection, seconds: float) -> None:
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(seconds * 1000)}")
 
 
 def _set_password(connection: Connection, app_database_url: str) -> None:

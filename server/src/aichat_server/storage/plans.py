@@ -54,6 +54,7 @@ def _terms(row: Row[Any]) -> PlanTerms:
         models=None if row.models is None else frozenset(row.models),
         retention_days=row.retention_days,
         trial_days=row.trial_days,
+        overage_cap=row.overage_cap_nano_usd,
     )
 
 
@@ -78,4 +79,5 @@ def _row(terms: PlanTerms) -> dict[str, object]:
         "models": None if terms.models is None else sorted(terms.models),
         "retention_days": terms.retention_days,
         "trial_days": terms.trial_days,
+        "overage_cap_nano_usd": terms.overage_cap,
     }

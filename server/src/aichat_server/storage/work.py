@@ -11,28 +11,34 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aichat_server.domain.backlog import Backlog
 from aichat_server.domain.outbox import MessageKind, OutboxMessage
+from aichat_server.domain.periods import Month
 from aichat_server.domain.stream import GenerationKey, OrphanedKey
 from aichat_server.storage.billing_tables import billing_accounts as accounts
 from aichat_server.storage.job_runs import JobRunStore
 from aichat_server.storage.outbox import due_messages
 from aichat_server.storage.stripe_events import StripeEventStore
 from aichat_server.storage.tables import leases, listed_organizations
+from aichat_server.storage.unpaid import unpaid_invoices
 
 _BACKLOG = text(
     """
     SELECT
-        (SELECT count(*) FROM aichat.leases WHERE expires_at > now()) AS open_holds,
-        (SELECT count(*) FROM aichat.leases WHERE expires_at <= now()) AS expired_holds,
+        (SELECT count(*) FROM aichat.leases WHERE expires_at <= now()) AS orphans,
         (SELECT count(*) FROM aichat.open_hours WHERE hour + interval '1 hour' <= :now) AS closed_hours,
         (SELECT count(*) FROM aichat.stripe_events WHERE due_at <= :now) AS due_webhooks,
         (SELECT count(*) FROM aichat.stripe_events WHERE parked_at IS NOT NULL) AS parked_webhooks,
         (SELECT count(*) FROM aichat.billing_accounts WHERE grace_ends_at <= :now) AS ended_graces,
         (SELECT count(*) FROM aichat.outbox WHERE due_at <= :now) AS due_messages,
         (SELECT count(*) FROM aichat.blocked_invoices) AS blocked_invoices,
+        (SELECT count(*) FROM aichat.unpaid_invoices) AS unpaid_invoices,
+        (SELECT coalesce(sum(charged_nano_usd), 0)::bigint FROM aichat.free_usage
+            WHERE period_start = date_trunc('month', :now, 'UTC')) AS free_plan_used,
+        (SELECT nano_usd FROM aichat.platform_limits WHERE name = 'free_plan') AS free_plan_limit,
         (SELECT min(hour) + interval '1 hour' FROM aichat.open_hours WHERE hour + interval '1 hour' <= :now)
             AS behind_since
     """
 ).bindparams(bindparam("now", type_=DateTime(timezone=True)))
+_HOLDS = text("SELECT open_holds, expired_holds FROM aichat.count_holds()")
 
 
 class WorkList:
@@ -58,6 +64,10 @@ class WorkList:
         query = select(accounts.c.org_id).where(accounts.c.grace_ends_at <= now).order_by(accounts.c.grace_ends_at)
         return tuple((await self._connection.execute(query)).scalars())
 
+    async def unpaid_invoices(self) -> tuple[tuple[UUID, Month], ...]:
+        """The invoices that were not paid: whose, and for which month."""
+        return await unpaid_invoices(self._connection)
+
     async def due_messages(self, now: datetime, limit: int, kinds: Collection[MessageKind]) -> Sequence[OutboxMessage]:
         """At most `limit` messages of the outbox that are due, the longest due first."""
         return await due_messages(self._connection, now, limit, kinds)
@@ -65,6 +75,7 @@ class WorkList:
     async def backlog(self, now: datetime) -> Backlog:
         """How much there is to do at `now`."""
         values = (await self._connection.execute(_BACKLOG, {"now": now})).one()._asdict()
+        values |= (await self._connection.execute(_HOLDS)).one()._asdict()
         since = values.pop("behind_since")
         return Backlog(**values, ledger_lag_seconds=(now - since).total_seconds() if since else 0.0)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from aichat_sandbox.stripe.calls import PAGED, Call, Route
-from aichat_sandbox.stripe.failures import refused
+from aichat_sandbox.stripe.failures import CallFailedError, refused
+from aichat_sandbox.stripe.forms import Params
 from aichat_sandbox.stripe.world import Object, World
 
 # Stripe's names for its test cards, and their last digits; 0341 can be kept, and refuses every charge.
@@ -18,6 +19,23 @@ DECLINED_DIGITS = "0341"
 def find(world: World, key: str, param: str) -> Object:
     """The payment method that a parameter names; a test card becomes a new one."""
     return make(world, key) if key in TEST_CARDS else world.named("payment_method", key, param)
+
+
+def of_customer(call: Call, params: Params, name: str, customer: Object) -> Object | None:
+    """The payment method that a parameter names as a default, which has to be attached to this customer."""
+    key = params.text(name)
+    if key is None:
+        return None
+    found = call.world.objects.get("payment_method", {}).get(key)
+    if found is None or found["customer"] != customer["id"]:
+        raise CallFailedError(
+            400,
+            f"The customer does not have a payment method with the ID {key}. The payment method must be attached to the"
+            " customer.",
+            code="resource_missing",
+            param=params.name(name),
+        )
+    return found
 
 
 def make(world: World, test_card: str) -> Object:
@@ -59,7 +77,8 @@ def detach(call: Call) -> Object:
         raise refused("The payment method you provided is not attached to a customer so detachment is impossible.")
     for customer in call.world.every("customer", id=method["customer"]):
         if customer["invoice_settings"]["default_payment_method"] == method["id"]:
-            customer["invoice_settings"]["default_payment_method"] = None
+            settings = customer["invoice_settings"] | {"default_payment_method": None}
+            call.world.change(customer, "customer.updated", invoice_settings=settings)
     call.world.change(method, "payment_method.detached", customer=None)
     return method
 

@@ -7,6 +7,7 @@ import secrets
 from aichat_sandbox.stripe.calls import PAGED, Call, Route
 from aichat_sandbox.stripe.world import Object
 
+from . import cards
 from .invoices import delete_draft
 from .renewals import end
 
@@ -28,7 +29,7 @@ def make(call: Call, **fields: object) -> Object:
         balance=0,
         delinquent=False,
         invoice_prefix=secrets.token_hex(4).upper(),
-        invoice_settings=_invoice_settings(call, world.samples["customer"]["invoice_settings"]),
+        invoice_settings=world.samples["customer"]["invoice_settings"] | {"default_payment_method": None},
         next_invoice_sequence=1,
         tax_exempt="none",
         metadata=params.metadata(),
@@ -45,7 +46,7 @@ def update(call: Call) -> Object:
     changed: Object = {name: call.params.text(name) for name in _TEXTS if call.params.given(name)}
     if call.params.given("address"):
         changed["address"] = _address(call)
-    changed["invoice_settings"] = _invoice_settings(call, customer["invoice_settings"])
+    changed["invoice_settings"] = _invoice_settings(call, customer)
     changed["metadata"] = call.params.metadata(customer["metadata"])
     call.world.change(customer, "customer.updated", **changed)
     return customer
@@ -72,13 +73,12 @@ def _address(call: Call) -> Object | None:
     return {name: given.text(name) for name in names} if given.values else None
 
 
-def _invoice_settings(call: Call, before: Object) -> Object:
-    given = call.params.nested("invoice_settings")
+def _invoice_settings(call: Call, customer: Object) -> Object:
+    given, before = call.params.nested("invoice_settings"), customer["invoice_settings"]
     if not given.given("default_payment_method"):
         return dict(before)
-    key = given.text("default_payment_method")
-    method = call.world.named("payment_method", key, given.name("default_payment_method")) if key else None
-    return before | {"default_payment_method": method["id"] if method else None}
+    method = cards.of_customer(call, given, "default_payment_method", customer)
+    return {**before, "default_payment_method": method["id"] if method else None}
 
 
 def list_all(call: Call) -> Object:

@@ -6,8 +6,7 @@ from aichat_sandbox.stripe.calls import PAGED, Call, Route
 from aichat_sandbox.stripe.failures import missing_parameter, refused
 from aichat_sandbox.stripe.world import Object, World
 
-from . import invoicing
-from .cards import find as find_card
+from . import cards, invoicing
 
 _CREATE = (
     "customer currency auto_advance collection_method days_until_due description metadata footer "
@@ -21,7 +20,7 @@ def create(call: Call) -> Object:
     customer = call.named("customer", "customer")
     if customer is None:
         raise missing_parameter("customer")
-    method = call.named("payment_method", "default_payment_method")
+    method = cards.of_customer(call, params, "default_payment_method", customer)
     collection = params.choice("collection_method", "charge_automatically send_invoice", "charge_automatically")
     days = params.number("days_until_due")
     if collection == "send_invoice" and days is None:
@@ -47,13 +46,18 @@ def create(call: Call) -> Object:
 
 
 def update(call: Call) -> Object:
-    """Changes what is given; of an invoice that is fixed, its metadata alone."""
+    """Changes what is given; of an invoice that is open, its card and metadata alone, and then these."""
     invoice, params = call.subject("invoice"), call.params
-    if invoice["status"] != "draft" and set(params.values) - {"metadata", "expand"}:
+    editable = {"draft": set(params.values), "open": {"metadata", "default_payment_method"}}
+    if set(params.values) - editable.get(invoice["status"], {"metadata"}) - {"expand"}:
         raise refused("Finalized invoices can't be updated in this way", "invoice_not_editable")
     changed: Object = {name: params.text(name) for name in ("description", "footer") if params.given(name)}
     changed["auto_advance"] = params.flag("auto_advance", default=invoice["auto_advance"])
     changed["metadata"] = params.metadata(invoice["metadata"])
+    if params.given("default_payment_method"):
+        customer = call.world.find("customer", invoice["customer"])
+        method = cards.of_customer(call, params, "default_payment_method", customer)
+        changed["default_payment_method"] = method["id"] if method else None
     call.world.change(invoice, "invoice.updated", **changed)
     return invoice
 
@@ -75,7 +79,7 @@ def pay(call: Call) -> Object:
             raise refused(f"This invoice is {invoice['status']}: it cannot be paid.", "invoice_not_payable")
         invoicing.settle(call.world, invoice)
         return invoice
-    invoicing.pay(call.world, invoice, find_card(call.world, key, "payment_method") if key else None)
+    invoicing.pay(call.world, invoice, cards.find(call.world, key, "payment_method") if key else None)
     return invoice
 
 
@@ -86,6 +90,16 @@ def void(call: Call) -> Object:
         raise refused(f"You can only void open invoices; this one's status is {invoice['status']}.")
     times = invoice["status_transitions"] | {"voided_at": call.world.now()}
     call.world.change(invoice, "invoice.voided", status="void", status_transitions=times)
+    return invoice
+
+
+def mark_uncollectible(call: Call) -> Object:
+    """Gives an open invoice up; it can still be paid, or voided."""
+    invoice = call.subject("invoice")
+    if invoice["status"] != "open":
+        raise refused(f"You can only mark open invoices; this one's status is {invoice['status']}.")
+    times = invoice["status_transitions"] | {"marked_uncollectible_at": call.world.now()}
+    call.world.change(invoice, "invoice.marked_uncollectible", status="uncollectible", status_transitions=times)
     return invoice
 
 
@@ -128,10 +142,11 @@ ROUTES = (
     Route("POST", "/v1/invoices", create, _CREATE),
     Route("GET", "/v1/invoices", list_all, f"{PAGED} customer status collection_method subscription"),
     Route("GET", "/v1/invoices/{id}", lambda call: call.subject("invoice")),
-    Route("POST", "/v1/invoices/{id}", update, "auto_advance description footer metadata"),
+    Route("POST", "/v1/invoices/{id}", update, "auto_advance default_payment_method description footer metadata"),
     Route("DELETE", "/v1/invoices/{id}", delete),
     Route("GET", "/v1/invoices/{id}/lines", list_lines, PAGED),
     Route("POST", "/v1/invoices/{id}/finalize", finalize, "auto_advance"),
     Route("POST", "/v1/invoices/{id}/pay", pay, "payment_method paid_out_of_band off_session"),
     Route("POST", "/v1/invoices/{id}/void", void),
+    Route("POST", "/v1/invoices/{id}/mark_uncollectible", mark_uncollectible),
 )

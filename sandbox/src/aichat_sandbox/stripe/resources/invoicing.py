@@ -135,6 +135,7 @@ def settle(world: World, invoice: Object, **fields: Any) -> None:
 
 def _default_card(world: World, invoice: Object) -> Object:
     customer = world.find("customer", invoice["customer"])
+    # Only what is asked for by a subscription is paid with its card; nothing else has to do with it.
     subscriptions = list(world.every("subscription", latest_invoice=invoice["id"]))
     keys = [invoice["default_payment_method"], *(one["default_payment_method"] for one in subscriptions)]
     key = next((key for key in [*keys, customer["invoice_settings"]["default_payment_method"]] if key), None)
@@ -143,4 +144,7 @@ def _default_card(world: World, invoice: Object) -> Object:
             "There is no `default_payment_method` set on this Customer or Invoice. "
             "Please set a default payment method and try again."
         )
-    return world.find("payment_method", key)
+    method = world.find("payment_method", key)
+    if method["customer"] != customer["id"]:
+        raise refused("The provided PaymentMethod is not attached to the customer, and may not be used.")
+    return method

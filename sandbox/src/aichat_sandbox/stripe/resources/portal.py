@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from aichat_sandbox.stripe.calls import Call, Route
 from aichat_sandbox.stripe.failures import missing_parameter
-from aichat_sandbox.stripe.world import Object
+from aichat_sandbox.stripe.world import Object, World
+
+from . import cards
 
 
 def create(call: Call) -> Object:
@@ -20,6 +22,19 @@ def create(call: Call) -> Object:
     )
     session["url"] = f"{call.world.origin}/_pages/portal/{session['id']}"
     return call.world.add(session)
+
+
+def change_card(world: World, key: str, test_card: str) -> Object:
+    """What the customer does on the page: adds this test card, which becomes the customer's default, and no
+    subscription's; those that have one of their own go on being charged to it.
+    """
+    session = world.find("billing_portal.session", key)
+    customer = world.find("customer", session["customer"])
+    method = cards.make(world, test_card)
+    cards.join(world, method, customer)
+    settings = customer["invoice_settings"] | {"default_payment_method": method["id"]}
+    world.change(customer, "customer.updated", invoice_settings=settings)
+    return method
 
 
 ROUTES = (Route("POST", "/v1/billing_portal/sessions", create, "customer return_url configuration"),)

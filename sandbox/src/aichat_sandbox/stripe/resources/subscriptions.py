@@ -7,7 +7,7 @@ from aichat_sandbox.stripe.failures import CallFailedError, invalid, missing_par
 from aichat_sandbox.stripe.forms import Params
 from aichat_sandbox.stripe.world import Object, World, listed
 
-from . import invoice_items
+from . import cards, invoice_items
 from .lines import pricing_of
 from .periods import part_left
 from .renewals import begin_period, bill, end, entry_of, set_period
@@ -34,7 +34,7 @@ def begin(call: Call, customer: Object, params: Params, wanted: list[Params], me
     if not wanted:
         raise missing_parameter(params.name("items"))
     trial_end = _trial_end(params, now)
-    chosen = method or call.named("payment_method", "default_payment_method")
+    chosen = method or cards.of_customer(call, params, "default_payment_method", customer)
     subscription = world.mould(
         "subscription",
         "automatic_tax",
@@ -101,8 +101,10 @@ def update(call: Call) -> Object:
         when = subscription["items"]["data"][0]["current_period_end"]
         changed |= {"cancel_at_period_end": stops, "cancel_at": when if stops else None}
         changed["canceled_at"] = world.now() if stops else None
-    if method := call.named("payment_method", "default_payment_method"):
-        changed["default_payment_method"] = method["id"]
+    if params.given("default_payment_method"):
+        customer = world.find("customer", subscription["customer"])
+        method = cards.of_customer(call, params, "default_payment_method", customer)
+        changed["default_payment_method"] = method["id"] if method else None
     previous = {name: value for name, value in before.items() if subscription[name] != value}
     previous |= {name: subscription[name] for name, value in changed.items() if subscription[name] != value}
     world.change(subscription, None, **changed)

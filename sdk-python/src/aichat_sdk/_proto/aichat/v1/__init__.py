@@ -82,6 +82,7 @@ __all__ = (
     "SubscriptionStatus",
     "TextDelta",
     "TextPart",
+    "UnpaidInvoice",
     "UnsubscribeRequest",
     "UnsubscribeResponse",
     "UpdateConversationRequest",
@@ -313,13 +314,23 @@ class ErrorReason(betterproto2.Enum):
     RESOURCE_EXHAUSTED. The answer could bring spending above a quota of the organisation, the member or the API key;
     nothing was begun, and the `request_id` may be used again. Metadata: `scope` (organization, member or key),
     `period` (month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. What
-    running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is.
+    running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is. Also `cap`,
+    "overage", where it is the limit of what the organisation may owe beyond the usage that its plan includes: `limit`
+    is the usage of the month, what is included among it, and invoices for usage that were not paid make it less.
     """
 
     QUOTA_CHECK_FAILED = 121
     """
     UNAVAILABLE. The quotas could not be checked, and this server is set to refuse calls then. Nothing was begun: send
     the call again after the delay in `google.rpc.RetryInfo`.
+    """
+
+    FREE_PLAN_EXHAUSTED = 122
+    """
+    RESOURCE_EXHAUSTED. What all organisations on the plan Free may use together this month, on this platform, is used
+    up, whatever this one has left: subscribe, or wait. Nothing was begun, and the `request_id` may be used again.
+    Metadata: `cap` ("free_plan"), `period` (month, in UTC), `limit`, `used` and `remaining` in US dollars, and
+    `reset_time` in RFC 3339.
     """
 
     BILLING_UNAVAILABLE = 140
@@ -462,6 +473,7 @@ class ErrorReason(betterproto2.Enum):
             70: "ERROR_REASON_ANSWER_REFUSED",
             120: "ERROR_REASON_QUOTA_EXCEEDED",
             121: "ERROR_REASON_QUOTA_CHECK_FAILED",
+            122: "ERROR_REASON_FREE_PLAN_EXHAUSTED",
             140: "ERROR_REASON_BILLING_UNAVAILABLE",
             141: "ERROR_REASON_BILLING_NOT_CONFIGURED",
             142: "ERROR_REASON_BILLING_OBJECT_MISSING",
@@ -522,6 +534,7 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_ANSWER_REFUSED": 70,
             "ERROR_REASON_QUOTA_EXCEEDED": 120,
             "ERROR_REASON_QUOTA_CHECK_FAILED": 121,
+            "ERROR_REASON_FREE_PLAN_EXHAUSTED": 122,
             "ERROR_REASON_BILLING_UNAVAILABLE": 140,
             "ERROR_REASON_BILLING_NOT_CONFIGURED": 141,
             "ERROR_REASON_BILLING_OBJECT_MISSING": 142,
@@ -2403,6 +2416,12 @@ class Plan(betterproto2.Message):
     With how many days of trial the first subscription begins; 0: none.
     """
 
+    overage_cap: "__google__type__.Money | None" = betterproto2.field(13, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    The most that may be owed for usage above what is included, invoices that were not paid among it: messages that could
+    bring it above that are refused with QUOTA_EXCEEDED. Absent where the limit is hard, and where there is no cap.
+    """
+
 
 default_message_pool.register_message("aichat.v1", "Plan", Plan)
 
@@ -2889,12 +2908,19 @@ class Subscription(betterproto2.Message):
         10, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    Until when the plan lasts although it is not paid for; absent while it is.
+    Until when the plan lasts although it, or an invoice for usage, is not paid for; absent while nothing is due.
     """
 
     payment_method: "PaymentMethod | None" = betterproto2.field(11, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What invoices are paid with; absent if there is nothing.
+    What invoices are paid with, those for the subscription and those for usage: the card that was chosen last, on the
+    page to subscribe on or in the portal. Absent if there is nothing.
+    """
+
+    unpaid_invoices: "list[UnpaidInvoice]" = betterproto2.field(12, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    The invoices for usage that could not be collected, the oldest first. The plan lasts until `grace_end_time`, and they
+    count against the plan's `overage_cap`. Another card in the portal has them collected from that one.
     """
 
 
@@ -2929,6 +2955,38 @@ class TextPart(betterproto2.Message):
 
 
 default_message_pool.register_message("aichat.v1", "TextPart", TextPart)
+
+
+@dataclass(eq=False, repr=False)
+class UnpaidInvoice(betterproto2.Message):
+    """
+    An invoice for usage that could not be collected.
+    """
+
+    month: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The month whose usage it is for, such as "2026-10", in UTC.
+    """
+
+    total: "__google__type__.Money | None" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    What it asks for, in whole cents.
+    """
+
+    unpaid_since_time: "datetime.datetime | None" = betterproto2.field(
+        3, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
+    )
+    """
+    When it was first heard that it was not paid.
+    """
+
+    invoice_id: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    Its id, as ListInvoices tells it, with the page on which it can be paid.
+    """
+
+
+default_message_pool.register_message("aichat.v1", "UnpaidInvoice", UnpaidInvoice)
 
 
 @dataclass(eq=False, repr=False)

@@ -1,0 +1,47 @@
+"""A Postgres of these tests' own: what they set holds for the platform as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from aichat_sandbox.postgres import Postgres, run_postgres
+from aichat_server.domain.identity import Principal
+from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.plans import Plan
+from aichat_server.storage.database import Database, open_database
+from aichat_server.storage.migrate import migrate
+from aichat_server.storage.platform import PlatformLimit
+
+from tests.fixtures.postgres import postgres_folder
+
+USD = 1_000_000_000
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+NO_END = NanoUsd(10**18)
+
+
+@pytest.fixture(scope="session")
+async def postgres() -> AsyncGenerator[Postgres, None]:
+    with postgres_folder() as folder:
+        async with run_postgres(folder) as server:
+            await migrate(server.owner_url, server.app_url)
+            yield server
+
+
+@pytest.fixture
+async def database(postgres: Postgres) -> AsyncGenerator[Database, None]:
+    """A database whose platform has no cap that matters, until a test sets one."""
+    async with open_database(postgres.app_url, pool_size=20) as opened:
+        await opened.set_platform_limits(dict.fromkeys(PlatformLimit, NO_END))
+        yield opened
+
+
+async def organization(database: Database, plan: Plan) -> Principal:
+    """The owner of a new organisation that has been on the plan for ever."""
+    org_id, member_id = uuid4(), uuid4()
+    async with database.tenant(org_id, member_id) as tenant:
+        await tenant.organizations.ensure("Acme", member_id)
+        await tenant.organizations.set_plan(plan, LONG_AGO)
+    return Principal(org_id, member_id)

@@ -1,0 +1,110 @@
+"""Promise 18: what all organisations on Free can use together is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+
+import pytest
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.plans import Plan
+from aichat_server.storage.database import Database
+from aichat_server.storage.platform import PlatformLimit
+
+from tests.integration.caps.conftest import NO_END, USD, organization
+from tests.integration.storage.ledger import begin, costing, holding, spend
+from tests.integration.storage.rows import connection
+from tests.integration.storage.turns import completed, turn
+
+
+async def used(postgres: Postgres) -> int:
+    """What all of Free was charged this month."""
+    query = (
+        "SELECT coalesce(sum(charged_nano_usd), 0)::bigint FROM aichat.free_usage "
+        "WHERE period_start = date_trunc('month', now(), 'UTC')"
+    )
+    async with connection(postgres.owner_url) as owner:
+        return int(await owner.fetchval(query))
+
+
+@pytest.fixture(autouse=True)
+async def two_dollars_left(postgres: Postgres, database: Database) -> AsyncGenerator[int, None]:
+    """Free may use two dollars more than it has; the limit."""
+    most = await used(postgres) + 2 * USD
+    await database.set_platform_limits({PlatformLimit.FREE_PLAN: NanoUsd(most)})
+    yield most
+    await database.set_platform_limits({PlatformLimit.FREE_PLAN: NO_END})
+
+
+async def test_all_organisations_share_it_and_are_told_what_is_left(
+    postgres: Postgres, database: Database, two_dollars_left: int
+) -> None:
+    for _ in range(3):
+        await spend(database, await organization(database, Plan.FREE), USD // 2)
+    third = await organization(database, Plan.FREE)
+    with pytest.raises(AichatError) as raised:
+        await begin(database, third, USD // 2 + 1)
+    error, now = raised.value, datetime.now(UTC)
+    assert error.reason is Reason.FREE_PLAN_EXHAUSTED
+    dollars = {name: round(float(error.metadata[name]) * USD) for name in ("limit", "used", "remaining")}
+    assert dollars == {"limit": two_dollars_left, "used": two_dollars_left - USD // 2, "remaining": USD // 2}
+    assert error.metadata["reset_time"] == f"{now.year + now.month // 12}-{now.month % 12 + 1:02}-01T00:00:00Z"
+    assert (error.metadata["cap"], error.metadata["period"]) == ("free_plan", "month")
+    assert "subscribe" in error.message
+    await begin(database, third, USD // 2)
+    assert await used(postgres) == two_dollars_left - USD // 2
+
+
+async def test_what_others_pay_for_is_no_part_of_it(postgres: Postgres, database: Database) -> None:
+    before = await used(postgres)
+    await spend(database, await organization(database, Plan.PRO), 3 * USD)
+    assert await used(postgres) == before
+    upgraded = await organization(database, Plan.FREE)
+    await spend(database, upgraded, USD)
+    async with database.tenant(upgraded.org_id) as tenant:
+        await tenant.organizations.set_plan(Plan.PRO)
+    await spend(database, upgraded, 2 * USD)
+    assert await used(postgres) == before + USD
+
+
+async def test_turns_of_all_organisations_at_once_are_counted_to_the_nano_dollar(
+    postgres: Postgres, database: Database
+) -> None:
+    before = await used(postgres)
+    organizations = [await organization(database, Plan.FREE) for _ in range(10)]
+
+    async def several(number: int) -> None:
+        for cost in range(1, 6):
+            await spend(database, organizations[number], 1000 * number + cost)
+
+    await asyncio.gather(*(several(number) for number in range(10)))
+    assert await used(postgres) == before + sum(5 * 1000 * number + 15 for number in range(10))
+
+
+async def test_a_turn_that_is_ending_keeps_no_other_organisation_waiting(
+    postgres: Postgres, database: Database
+) -> None:
+    slow, quick = [await organization(database, Plan.FREE) for _ in range(2)]
+    begun = await begin(database, slow, 10)
+    async with connection(postgres.owner_url) as owner, owner.transaction():
+        # As long as this transaction lasts, the end of that turn is not decided.
+        await owner.execute("SELECT aichat.count_free_usage($1, $2, 10, now())", slow.org_id, begun.generation_id)
+        other = await begin(database, quick, 10)
+        async with asyncio.timeout(30):
+            ends = [other, *[await begin(database, quick, 10) for _ in range(3)]]
+            waiting = [asyncio.create_task(database.turns.end(costing(completed(quick, one), 10))) for one in ends]
+            # Of four, one at most has the row that the slow one is at.
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            assert done
+    await asyncio.gather(*waiting)
+
+
+async def test_a_refused_turn_is_known_by_its_request_id_to_nobody(database: Database) -> None:
+    free = await organization(database, Plan.FREE)
+    asked = holding(turn(free), 3 * USD)
+    with pytest.raises(AichatError):
+        await database.turns.begin(asked)
+    assert (await database.turns.begin(holding(asked, USD))).earlier is None

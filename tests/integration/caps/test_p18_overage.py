@@ -1,0 +1,147 @@
+"""Promise 18: what an organisation can owe beyond its included usage is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.errors import AichatError, Reason
+from aichat_server.domain.identity import Principal
+from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.plans import Plan
+from aichat_server.services.plans import PlanBook
+from aichat_server.services.quotas import Quotas
+from aichat_server.storage.database import Database
+from aichat_server.storage.plans import add_terms
+from aichat_server.storage.platform import PlatformLimit
+from aichat_server.storage.turns import TurnBegun
+
+from tests.integration.caps.conftest import USD, organization
+from tests.integration.storage.ledger import begin, books, counted, holding, limit, refused, spend
+from tests.integration.storage.rows import connection
+from tests.integration.storage.turns import turn
+
+
+async def cap(database: Database, dollars: int) -> None:
+    await database.set_platform_limits({PlatformLimit.OVERAGE: NanoUsd(dollars * USD)})
+
+
+async def owe(postgres: Postgres, principal: Principal, cents: int) -> None:
+    """An invoice of long ago was not paid."""
+    month, then = datetime(2024, 3, 1, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC)
+    async with connection(postgres.owner_url) as owner:
+        await owner.execute(
+            "INSERT INTO aichat.invoices (org_id, period_start, period_end, state, digest, cost_nano_usd, total_cents) "
+            "VALUES ($1, $2, $3, 'finalized', '', 0, $4)",
+            *(principal.org_id, month, then, cents),
+        )
+        await owner.execute("INSERT INTO aichat.unpaid_invoices VALUES ($1, $2, $3)", principal.org_id, month, then)
+
+
+async def test_usage_beyond_the_cap_is_refused_and_says_what_is_left_and_until_when(database: Database) -> None:
+    await cap(database, 12)
+    pro = await organization(database, Plan.PRO)
+    # 20 USD are included, and 10 with a fifth on top come to 12.
+    await spend(database, pro, 25 * USD)
+    error = await refused(database, holding(turn(pro), 5 * USD + 1))
+    assert error is not None
+    now = datetime.now(UTC)
+    assert error.metadata == {
+        "scope": "organization",
+        "period": "month",
+        "cap": "overage",
+        "limit": "30",
+        "used": "25",
+        "remaining": "5",
+        "reset_time": f"{now.year + now.month // 12}-{now.month % 12 + 1:02}-01T00:00:00Z",
+    }
+    assert error.quota_subject == f"organization:{pro.org_id}"
+    await spend(database, pro, 5 * USD)
+    assert await refused(database, holding(turn(pro), 1)) is not None
+
+
+async def test_of_many_at_once_as_many_begin_as_fit(postgres: Postgres, database: Database) -> None:
+    await cap(database, 12)
+    pro = await organization(database, Plan.PRO)
+    await spend(database, pro, 20 * USD)
+    turns = [holding(turn(pro), 3 * USD) for _ in range(20)]
+    results = await asyncio.gather(*(database.turns.begin(one) for one in turns), return_exceptions=True)
+    refusals = [one for one in results if isinstance(one, AichatError)]
+    assert (len(refusals), {one.reason for one in refusals}) == (17, {Reason.QUOTA_EXCEEDED})
+    assert len([one for one in results if isinstance(one, TurnBegun)]) == 3
+    charged = sum(event["cost_nano_usd"] for event in await books(postgres, pro.org_id))
+    assert await counted(postgres, pro.org_id) == {("organization", "month"): charged}
+
+
+async def test_a_plan_may_have_a_cap_of_its_own(postgres: Postgres, database: Database) -> None:
+    await cap(database, 12)
+    plans = PlanBook(database)
+    await plans.refresh()
+    before = plans.current(Plan.TEAM)
+    try:
+        await add_terms(postgres.owner_url, replace(before, overage_cap=NanoUsd(0)))
+        team = await organization(database, Plan.TEAM)
+        async with database.tenant(team.org_id) as tenant:
+            [quota] = await tenant.quotas.list()
+        # Of the month, what the plan includes since it has these terms.
+        assert quota.hard is not None
+        assert quota.hard < before.included
+        assert await refused(database, holding(turn(team), quota.hard + 1))
+    finally:
+        await add_terms(postgres.owner_url, before)
+
+
+async def test_what_was_not_paid_leaves_less_until_it_is(postgres: Postgres, database: Database) -> None:
+    await cap(database, 12)
+    pro = await organization(database, Plan.PRO)
+    await owe(postgres, pro, 600)
+    await spend(database, pro, 25 * USD)
+    assert await refused(database, holding(turn(pro), 1))
+    await owe(postgres, other := await organization(database, Plan.PRO), 999_999)
+    assert await refused(database, holding(turn(other), 20 * USD + 1))
+    assert await refused(database, holding(turn(other), 20 * USD)) is None
+    async with connection(postgres.owner_url) as owner:
+        await owner.execute("DELETE FROM aichat.unpaid_invoices WHERE org_id = $1", pro.org_id)
+    assert await refused(database, holding(turn(pro), 5 * USD)) is None
+
+
+async def test_an_operators_hard_quota_stands_for_the_cap_and_a_soft_one_beside_it(database: Database) -> None:
+    await cap(database, 12)
+    pro = await organization(database, Plan.PRO)
+    name = await limit(database, pro, None, soft=USD)
+    error = await refused(database, holding(turn(pro), 30 * USD + 1))
+    assert error is not None
+    assert error.metadata["cap"] == "overage"
+    await limit(database, pro, 100 * USD)
+    assert await refused(database, holding(turn(pro), 100 * USD)) is None
+    error = await refused(database, holding(turn(pro), 1))
+    assert error is not None
+    assert "cap" not in error.metadata
+    assert await Quotas(database).remove(pro.org_id, name)
+
+
+async def test_who_goes_over_to_a_plan_never_owes_more_than_the_cap(postgres: Postgres, database: Database) -> None:
+    await cap(database, 12)
+    late = await organization(database, Plan.FREE)
+    await spend(database, late, USD)
+    async with database.tenant(late.org_id) as tenant:
+        await tenant.organizations.set_plan(Plan.PRO)
+        [quota] = await tenant.quotas.list()
+    assert quota.hard is not None
+    now = datetime.now(UTC)
+    rest = (quota.resets_at - now) / (quota.resets_at - quota.starts_at)
+    # The plan includes as much of the month as is left, as the invoice has it.
+    assert abs(quota.hard - (20 * rest + 10) * USD) < USD // 100
+    assert (quota.charged, await counted(postgres, late.org_id)) == (USD, {})
+    assert await refused(database, holding(turn(late), quota.hard - USD + 1))
+
+
+async def test_what_holds_for_an_organisation_is_what_the_newest_server_was_told(database: Database) -> None:
+    pro = await organization(database, Plan.PRO)
+    await cap(database, 0)
+    assert await refused(database, holding(turn(pro, request_id=uuid4()), 20 * USD + 1))
+    await cap(database, 12)
+    await begin(database, pro, 30 * USD)

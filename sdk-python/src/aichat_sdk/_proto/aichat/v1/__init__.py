@@ -433,7 +433,8 @@ class ErrorReason(betterproto2.Enum):
 
     ROUTE_UNKNOWN = 83
     """
-    NOT_FOUND. The HTTP path does not exist, or does not take the method. Said by the edge alone.
+    NOT_FOUND. The HTTP path does not exist, or does not take the method; UNIMPLEMENTED for gRPC, where the contract has
+    no such service or method.
     """
 
     SERVER_UNAVAILABLE = 84

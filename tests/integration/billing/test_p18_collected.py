@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +15,8 @@ from aichat_server.domain.periods import Month, month
 from aichat_server.domain.plans import Plan
 from aichat_server.gateways.mail import Mailer
 from aichat_server.gateways.mail_templates import MailTemplates
+from aichat_server.rpc.billing_messages import standing_to_proto
+from aichat_server.services.invoice_stages import take_over
 from aichat_server.services.invoices import Outcome
 from aichat_server.services.outbox import Outbox
 from aichat_server.services.unpaid_notices import UnpaidNotices
@@ -120,6 +122,28 @@ async def test_usage_up_to_the_end_of_a_subscription_is_collected_after_it(desk:
     assert await customer.charged() == [(2500, "4242")]
 
 
+async def test_a_card_is_changed_while_the_end_of_the_subscription_is_not_heard_of(desk: Desk) -> None:
+    customer = await subscribed(desk)
+    await desk.sdk.v1.subscriptions.cancel_async(customer.subscription)
+    await customer.change_card("pm_card_mastercard")
+    assert (await customer.month()).stage is InvoiceStage.PAID
+    assert await customer.charged() == [(2500, "4444")]
+
+
+async def test_one_that_stripe_leaves_alone_is_not_paid_either(desk: Desk) -> None:
+    customer = await subscribed(desk, BAD)
+    await customer.month()
+    state = await desk.payments.invoices.fetch((await customer.at_stripe()).id)
+    async with desk.database.tenant(desk.owner.org_id) as tenant:
+        await tenant.unpaid.settle(MARCH)
+        invoice = await tenant.invoices.find(MARCH)
+    assert invoice is not None
+    now = datetime.now(UTC)
+    for age, unpaid in ((timedelta(hours=23), 0), (timedelta(hours=25), 1)):
+        await take_over(desk.database, invoice, replace(state, is_attempted=False, finalized_at=now - age))
+        assert len((await desk.billing.get_standing(desk.owner)).unpaid) == unpaid
+
+
 async def test_an_unpaid_one_has_the_grace_of_a_subscription_and_another_card_ends_it(desk: Desk) -> None:
     customer = await subscribed(desk, BAD)
     assert (await desk.billing.get_standing(desk.owner)).unpaid == ()
@@ -128,7 +152,9 @@ async def test_an_unpaid_one_has_the_grace_of_a_subscription_and_another_card_en
     standing = await desk.billing.get_standing(desk.owner)
     assert standing.plan is Plan.PRO
     assert [(one.month, one.total) for one in standing.unpaid] == [(MARCH, 2500)]
-    assert standing.unpaid[0].stripe_id == (await customer.at_stripe()).id
+    [shown] = standing_to_proto(standing).unpaid_invoices
+    assert (shown.month, shown.total.units, shown.total.currency_code) == ("2024-03", 25, "USD")
+    assert shown.invoice_id == (await customer.at_stripe()).id
     assert standing.grace_ends_at == standing.unpaid[0].since + GRACE
     end = standing.grace_ends_at
     await desk.payments.subscriptions.end_graces(end - timedelta(seconds=1))

@@ -36,11 +36,10 @@ end
 
 function envoy_on_response(handle)
   local headers = handle:headers()
-  if headers:get("content-type") == "text/event-stream" and headers:get("content-length") == "0" then
-    -- There is nothing more, and an EventSource that is told so does not ask again.
+  if headers:get("content-type") == "text/event-stream" and headers:get("grpc-status") == "0" then
+    -- It ends as it begins: there is nothing more, and an EventSource that is told so does not ask again.
     headers:replace(":status", "204")
     headers:remove("content-type")
-    headers:remove("content-length")
   end
   local noted = handle:streamInfo():dynamicMetadata():get("aichat")
   if noted and noted["head"] then

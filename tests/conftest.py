@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.fixtures.auth",
     "tests.fixtures.postgres",
     "tests.fixtures.redis",
+    "tests.fixtures.cluster",
     "tests.fixtures.mail",
     "tests.fixtures.stripe",
     "tests.fixtures.vendors",

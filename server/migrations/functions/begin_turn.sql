@@ -1,8 +1,11 @@
 -- Begins a turn: claims the request_id, stores the user's message, the place of the answer and the generation, and
 -- returns the history that the message follows. The answer becomes the conversation's head at once, so that the next
--- question follows it, whether it has ended by then or not. A known request_id stores nothing and returns what it began before. SQLSTATE AI001: no such
--- conversation; AI002: no such message in it; AI003: over a quota (aichat.check_quotas); AI004: the quotas could not be
--- checked, and p_fail_closed. Without p_fail_closed the turn then goes on, marked, and unchecked says why.
+-- question follows it, whether it has ended by then or not. A known request_id stores nothing and returns what it began
+-- before. SQLSTATE AI001: no such conversation; AI002: no such message in it; AI003: over a quota (aichat.check_quotas);
+-- AI004: the quotas could not be checked, and p_fail_closed. Without p_fail_closed the turn then goes on, marked, and
+-- unchecked says why.
+--
+-- The path is JSON, and goes back from the newest message until it has p_path_bytes, or to the first one.
 --
 -- What it may come to cost is held: p_hold_known, and p_hold_history for each million bytes of the path, but at most
 -- p_hold_most, if that is there. Its lease lasts p_lease_seconds, and the hold p_hold_seconds longer.
@@ -11,8 +14,8 @@ CREATE OR REPLACE FUNCTION aichat.begin_turn(
     p_new_conversation boolean, p_title text, p_parent_message_id uuid, p_user_message_id uuid, p_message_id uuid,
     p_generation_id uuid, p_model text, p_provider text, p_parts jsonb, p_options jsonb,
     p_hold_known bigint, p_hold_history bigint, p_hold_most bigint, p_lease_seconds double precision,
-    p_hold_seconds double precision, p_fail_closed boolean,
-    OUT path json, OUT earlier json, OUT unchecked text
+    p_hold_seconds double precision, p_fail_closed boolean, p_path_bytes bigint,
+    OUT path text, OUT earlier json, OUT unchecked text
 )
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -82,13 +85,13 @@ BEGIN
         true, p_generation_id, v_now + interval '1 microsecond'
     );
     IF v_parent IS NOT NULL THEN
-        path := aichat.message_path(p_org_id, v_parent);
+        path := aichat.path_to(p_org_id, v_parent, p_path_bytes);
     END IF;
 
     -- Last, since turns at once wait for each other from here on, where there are quotas. The path is stored and shown
     -- as JSON, which is longer than its text by more than vendors add to each message.
-    v_hold := p_hold_known + ceil(coalesce(octet_length(path::text), 0) * p_hold_history::numeric / 1000000);
-    IF strpos(path::text, '"generation_id"') > 0 THEN
+    v_hold := p_hold_known + ceil(coalesce(octet_length(path), 0) * p_hold_history::numeric / 1000000);
+    IF strpos(path, '"generation_id"') > 0 THEN
         -- What answers that are being written may come to cost is more than it costs to show them.
         v_hold := v_hold + (
             SELECT coalesce(sum(h.amount_nano_usd), 0) FROM aichat.holds AS h
@@ -118,4 +121,21 @@ BEGIN
     INSERT INTO aichat.leases (org_id, generation_id, expires_at)
     VALUES (p_org_id, p_generation_id, clock_timestamp() + make_interval(secs => p_lease_seconds));
 END
+$$;
+
+-- Begins a turn as servers of the version before do, which are shown the whole path.
+CREATE OR REPLACE FUNCTION aichat.begin_turn(
+    p_org_id uuid, p_member_id uuid, p_key_id uuid, p_request_id uuid, p_fingerprint bytea, p_conversation_id uuid,
+    p_new_conversation boolean, p_title text, p_parent_message_id uuid, p_user_message_id uuid, p_message_id uuid,
+    p_generation_id uuid, p_model text, p_provider text, p_parts jsonb, p_options jsonb,
+    p_hold_known bigint, p_hold_history bigint, p_hold_most bigint, p_lease_seconds double precision,
+    p_hold_seconds double precision, p_fail_closed boolean,
+    OUT path json, OUT earlier json, OUT unchecked text
+)
+LANGUAGE sql AS $$
+    SELECT b.path::json, b.earlier, b.unchecked FROM aichat.begin_turn(
+        p_org_id, p_member_id, p_key_id, p_request_id, p_fingerprint, p_conversation_id, p_new_conversation, p_title,
+        p_parent_message_id, p_user_message_id, p_message_id, p_generation_id, p_model, p_provider, p_parts, p_options,
+        p_hold_known, p_hold_history, p_hold_most, p_lease_seconds, p_hold_seconds, p_fail_closed, NULL
+    ) AS b
 $$;

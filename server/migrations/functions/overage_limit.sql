@@ -3,32 +3,37 @@
 -- what invoices that were not paid ask for, allows with the plan's margin. Null: its plan has a hard limit, or there is
 -- no cap. What was used in the month before a change of plan counts, too, so that nobody owes more than the cap.
 CREATE OR REPLACE FUNCTION aichat.overage_limit(p_org_id uuid) RETURNS bigint
-LANGUAGE sql STABLE AS $$
-    SELECT
-        floor(
-            t.included_nano_usd * extract(epoch FROM piece.ends_at - piece.starts_at)
-            / extract(epoch FROM m.ends_at - m.starts_at)
-        )::bigint
-        + floor(greatest(0, c.cap - owed.nano_usd)::numeric * 10000 / (10000 + t.overage_basis_points))::bigint
-    FROM (
-        SELECT date_trunc('month', now(), 'UTC') AS starts_at,
-            (date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month') AT TIME ZONE 'UTC' AS ends_at
-    ) AS m
-    CROSS JOIN LATERAL (
-        SELECT * FROM aichat.plan_terms(p_org_id, m.starts_at, m.ends_at) AS p
-        WHERE p.starts_at <= now() ORDER BY p.starts_at DESC LIMIT 1
-    ) AS piece
-    JOIN aichat.plans AS t ON t.plan = piece.plan AND t.valid_from = piece.valid_from
-    CROSS JOIN LATERAL (
-        SELECT coalesce(
-            t.overage_cap_nano_usd, (SELECT l.nano_usd FROM aichat.platform_limits AS l WHERE l.name = 'overage')
-        ) AS cap
-    ) AS c
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(i.total_cents), 0) * 10000000 AS nano_usd
-        FROM aichat.unpaid_invoices AS u
-        JOIN aichat.invoices AS i ON i.org_id = u.org_id AND i.period_start = u.period_start
-        WHERE u.org_id = p_org_id
-    ) AS owed
-    WHERE NOT t.hard AND c.cap IS NOT NULL
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_month timestamptz := date_trunc('month', now(), 'UTC');
+    v_end timestamptz := (date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month') AT TIME ZONE 'UTC';
+    v_period record;
+    v_terms record;
+    v_cap bigint;
+    v_owed numeric;
+BEGIN
+    SELECT p.plan, p.starts_at INTO v_period FROM aichat.plan_periods AS p
+    WHERE p.org_id = p_org_id AND p.ends_at IS NULL;
+    SELECT t.valid_from, t.included_nano_usd, t.hard, t.overage_basis_points, t.overage_cap_nano_usd INTO v_terms
+    FROM aichat.plans AS t
+    WHERE t.plan = v_period.plan AND t.valid_from <= now() ORDER BY t.valid_from DESC LIMIT 1;
+    IF v_terms.hard IS DISTINCT FROM false THEN
+        RETURN NULL;
+    END IF;
+    v_cap := coalesce(
+        v_terms.overage_cap_nano_usd, (SELECT l.nano_usd FROM aichat.platform_limits AS l WHERE l.name = 'overage')
+    );
+    IF v_cap IS NULL THEN
+        RETURN NULL;
+    END IF;
+    SELECT coalesce(sum(i.total_cents), 0) * 10000000 INTO v_owed
+    FROM aichat.unpaid_invoices AS u
+    JOIN aichat.invoices AS i ON i.org_id = u.org_id AND i.period_start = u.period_start
+    WHERE u.org_id = p_org_id;
+    RETURN floor(
+        v_terms.included_nano_usd
+        * extract(epoch FROM v_end - greatest(v_period.starts_at, v_terms.valid_from, v_month))
+        / extract(epoch FROM v_end - v_month)
+    ) + floor(greatest(0, v_cap - v_owed) * 10000 / (10000 + v_terms.overage_basis_points));
+END
 $$;

@@ -89,6 +89,8 @@ def _add_invoices(parser: argparse.ArgumentParser) -> None:
     running.set_defaults(command=("invoices", "run"))
     showing = commands.add_parser("show", help="print an invoice and its lines")
     showing.set_defaults(command=("invoices", "show"))
+    listing = commands.add_parser("unpaid", help="print those that could not be collected")
+    listing.set_defaults(command=("invoices", "unpaid"))
     retrying = commands.add_parser("retry", help="make one anew that was not asked for")
     retrying.set_defaults(command=("invoices", "retry"))
     voiding = commands.add_parser("void", help="take one back that is not paid")

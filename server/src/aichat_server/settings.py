@@ -73,6 +73,10 @@ class CompatibleModel(BaseModel):
     max_output_tokens: int = Field(default=8192, ge=1)
     input_usd_per_mtok: Decimal = Field(ge=0)
     output_usd_per_mtok: Decimal = Field(ge=0)
+    cached_input_usd_per_mtok: Decimal | None = Field(default=None, ge=0)
+    """None: as other input."""
+    search_usd: Decimal = Field(default=Decimal(0), ge=0)
+    """For one search that the endpoint makes; 0: those that it tells of are not charged for."""
     reasoning: bool = False
 
 

@@ -15,6 +15,7 @@ from aichat_server.domain.periods import Month, month
 from aichat_server.domain.plans import Plan
 from aichat_server.gateways.mail import Mailer
 from aichat_server.gateways.mail_templates import MailTemplates
+from aichat_server.rpc.billing_messages import standing_to_proto
 from aichat_server.services.invoices import Outcome
 from aichat_server.services.outbox import Outbox
 from aichat_server.services.unpaid_notices import UnpaidNotices
@@ -128,7 +129,9 @@ async def test_an_unpaid_one_has_the_grace_of_a_subscription_and_another_card_en
     standing = await desk.billing.get_standing(desk.owner)
     assert standing.plan is Plan.PRO
     assert [(one.month, one.total) for one in standing.unpaid] == [(MARCH, 2500)]
-    assert standing.unpaid[0].stripe_id == (await customer.at_stripe()).id
+    [shown] = standing_to_proto(standing).unpaid_invoices
+    assert (shown.month, shown.total.units, shown.total.currency_code) == ("2024-03", 25, "USD")
+    assert shown.invoice_id == (await customer.at_stripe()).id
     assert standing.grace_ends_at == standing.unpaid[0].since + GRACE
     end = standing.grace_ends_at
     await desk.payments.subscriptions.end_graces(end - timedelta(seconds=1))

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
-from uuid import uuid4
 
 from aichat_sandbox.postgres import Postgres
+from aichat_server.app.billing import build_billing
+from aichat_server.app.database import connect_serving
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.plans import Plan
+from aichat_server.rpc.billing_messages import plan_to_proto
 from aichat_server.services.plans import PlanBook
 from aichat_server.services.quotas import Quotas
+from aichat_server.settings import Settings
 from aichat_server.storage.database import Database
 from aichat_server.storage.plans import add_terms
 from aichat_server.storage.platform import PlatformLimit
@@ -139,9 +142,15 @@ async def test_who_goes_over_to_a_plan_never_owes_more_than_the_cap(postgres: Po
     assert await refused(database, holding(turn(late), quota.hard - USD + 1))
 
 
-async def test_what_holds_for_an_organisation_is_what_the_newest_server_was_told(database: Database) -> None:
+async def test_a_server_makes_its_settings_hold_and_shows_them(postgres: Postgres, database: Database) -> None:
     pro = await organization(database, Plan.PRO)
-    await cap(database, 0)
-    assert await refused(database, holding(turn(pro, request_id=uuid4()), 20 * USD + 1))
-    await cap(database, 12)
+    for dollars, most in (("0", 20), ("12", 30)):
+        settings = Settings.model_validate({"DATABASE_URL": postgres.app_url, "AICHAT_OVERAGE_CAP_USD": dollars})
+        async with connect_serving(settings) as served:
+            assert await refused(served, holding(turn(pro), most * USD + 1))
+            plans = PlanBook(served)
+            await plans.refresh()
+            shown = [plan_to_proto(terms) for terms in build_billing(settings, served, plans, None).list_plans()]
+        assert [plan.overage_cap.units for plan in shown] == [0, int(dollars), int(dollars)]
+        assert [plan.HasField("overage_cap") for plan in shown] == [False, True, True]
     await begin(database, pro, 30 * USD)

@@ -78,7 +78,8 @@ async def test_a_refusal_that_the_vendor_counted_is_on_the_books(
         "ANSWER_REFUSED"
     )
     (event,) = await books(postgres, api_key)
-    assert event["cost_nano_usd"] > 0
+    # Anthropic alone charges nothing for what it refuses before a word.
+    assert (event["input_tokens"] > 0, event["cost_nano_usd"] > 0) == (True, not model.startswith("claude-"))
     assert event["quality"] == "exact"
     assert await conversations(server, api_key) == []
 

@@ -34,3 +34,19 @@ async def test_a_month_is_closed_and_its_invoices_looked_after(
     for command in ("retry", "void"):
         code, printed = await run(settings, tmp_path, "invoices", command, *org, *month)
         assert (code, "the invoice is paid" in printed) == (1, True)
+
+
+async def test_what_could_not_be_collected_is_listed_until_it_is_void(
+    shop: Shop, stripe: Stripe, server_settings: dict[str, str], tmp_path: Path
+) -> None:
+    settings = server_settings | {"STRIPE_SECRET_KEY": SECRET_KEY, "AICHAT_STRIPE_BASE_URL": stripe.url}
+    late = await shop.another("pm_card_chargeCustomerFail")
+    await late.use(Entry(MARCH.start, 30 * USD))
+    await late.bring_on()
+    # What Stripe has tried is seen when it is looked at again.
+    await late.invoices.bring_on(late.org_id, MARCH)
+    line = f"{late.org_id} 2024-03 12.00 USD since "
+    assert line in (await run(settings, tmp_path, "invoices", "unpaid"))[1]
+    void = ("invoices", "void", "--organization-id", str(late.org_id), "--month", MARCH.name)
+    assert await run(settings, tmp_path, *void) == (0, "void\n")
+    assert line not in (await run(settings, tmp_path, "invoices", "unpaid"))[1]

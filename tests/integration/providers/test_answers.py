@@ -181,6 +181,7 @@ async def test_every_option_reaches_anthropic(factory: AIProviderFactory, vendor
         "thinking": {"type": "adaptive", "display": "summarized"},
         "output_config": {"effort": "high"},
         "stream": True,
+        "service_tier": "standard_only",
     }
 
 
@@ -196,6 +197,7 @@ async def test_every_option_reaches_openai(factory: AIProviderFactory, vendors: 
         "reasoning_effort": "high",
         "stream": True,
         "stream_options": {"include_usage": True},
+        "service_tier": "default",
     }
 
 
@@ -242,4 +244,4 @@ async def test_a_compatible_endpoint_is_asked_in_the_older_words(factory: AIProv
     assert (got.text, got.reasoning, got.error) == ("Hello", "Hm.", None)
     body = vendors.log()[0]["body"]
     assert body["max_tokens"] == 1000
-    assert "max_completion_tokens" not in body
+    assert not {"max_completion_tokens", "service_tier"} & set(body)

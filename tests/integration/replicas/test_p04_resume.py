@@ -105,7 +105,7 @@ async def test_an_answer_whose_last_events_are_lost_comes_from_what_is_stored(
     request_id, text = str(uuid4()), script(words=5, interval_ms=80)
     events = await ask(writer, api_key, text, request_id=request_id)
     generation = events[0].started.generation_id
-    name = f"aichat:journal:{api_key.organization_id}:{generation}"
+    name = f"aichat:journal:{{{api_key.organization_id}}}:{generation}"
     await everything(resume(reader, api_key, generation))
     # As when its process is killed once the answer is stored, and before it is told.
     entries: Any = await redis.client.xrange(name)
@@ -141,7 +141,7 @@ async def test_after_its_retention_an_answer_is_told_from_what_is_stored(
     async with run_server(REDIS_URL=redis.url, AICHAT_JOURNAL_RETENTION_SECONDS="3") as forgetful:
         events = await ask(forgetful, api_key, script(words=5, interval_ms=30))
         started, answer = events[0].started, events[-1].completed.message
-        name = f"aichat:journal:{api_key.organization_id}:{started.generation_id}"
+        name = f"aichat:journal:{{{api_key.organization_id}}}:{started.generation_id}"
         # Copied to its end, and gone.
         await eventually(lambda: redis.client.exists(name), bool)
         await eventually(lambda: redis.client.exists(name), lambda there: not there)

@@ -72,7 +72,7 @@ async def test_events_that_cannot_be_written_hold_up_no_other(redis: RedisUnderT
 async def test_a_stream_that_redis_does_not_take_holds_up_no_other(redis: RedisUnderTest) -> None:
     async with copying(redis) as on:
         bad = GenerationKey(uuid4(), uuid4())
-        await redis.client.set(f"aichat:journal:{bad.org_id}:{bad.generation_id}", "no stream")
+        await redis.client.set(f"aichat:journal:{{{bad.org_id}}}:{bad.generation_id}", "no stream")
         refused = Journal(heartbeat_seconds=60)
         on.publisher.publish(bad, refused)
         refused.append(TextDelta("x"))

@@ -93,7 +93,7 @@ async def test_a_server_starts_without_redis_and_finds_it_later(
             await redis.start()
             events = aiter(stream(server, api_key, SLOW))
             started = (await first_words(events))[0].started
-            name = f"aichat:journal:{api_key.organization_id}:{started.generation_id}"
+            name = f"aichat:journal:{{{api_key.organization_id}}}:{started.generation_id}"
             # Whatever the process still waits for after the outage, it copies this answer, too.
             await eventually(lambda: redis.client.exists(name), bool)
             seen = [event async for event in events]
@@ -107,7 +107,7 @@ async def test_what_nobody_reads_any_more_expires(
     writer: ServerUnderTest, redis: RedisUnderTest, api_key: ApiKey
 ) -> None:
     events = await ask(writer, api_key, script(deltas=["a"]))
-    name = f"aichat:journal:{api_key.organization_id}:{events[0].started.generation_id}"
+    name = f"aichat:journal:{{{api_key.organization_id}}}:{events[0].started.generation_id}"
 
     async def length() -> int:
         return await redis.client.xlen(name)

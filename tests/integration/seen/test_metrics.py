@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncpg
 import httpx
 import pytest
+from aichat_server.domain.usage import KINDS
 
 from tests.e2e.calls import CHAT, MODELS, chat_body, chat_events, script
 from tests.fixtures.seen import SeenPlatform, until
@@ -32,6 +33,30 @@ async def test_an_answer_is_counted_for_its_vendor(seen: SeenPlatform, http: htt
     assert seen.total("aichat_tokens_total", model=model, kind="output") == output + int(used)
     await until(lambda: seen.total("aichat_rpc_calls_total", method="StreamChat", code="OK") == calls + 1)
     assert seen.total("aichat_rpc_seconds_count", method="StreamChat") >= calls + 1
+
+
+async def test_every_kind_of_usage_is_counted(seen: SeenPlatform, http: httpx.AsyncClient) -> None:
+    model = PROVIDERS["anthropic"]
+    counts = {
+        "input": 10, "cache_read": 20, "cache_write": 18, "cache_write_1h": 12, "output": 40, "reasoning": 5,
+        "web_searches": 6,
+    }  # fmt: skip
+    usage = {
+        "input_tokens": 10,
+        "cache_read_input_tokens": 20,
+        "cache_creation_input_tokens": 30,
+        "cache_creation": {"ephemeral_5m_input_tokens": 18, "ephemeral_1h_input_tokens": 12},
+        "output_tokens": 40,
+        "output_tokens_details": {"thinking_tokens": 5},
+        "server_tool_use": {"web_search_requests": 6},
+    }
+
+    def totals() -> dict[str, float]:
+        return {kind.name: seen.total("aichat_tokens_total", model=model, kind=kind.name) for kind in KINDS}
+
+    before = totals()
+    await chat_events(http, script(usage=usage), model=model)
+    assert {name: total - before[name] for name, total in totals().items()} == counts
 
 
 async def test_open_streams_are_shown_while_they_are_open(seen: SeenPlatform, http: httpx.AsyncClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from aichat_sandbox.postgres import Postgres
 from aichat_server.domain.conversations import MessageState, text_of
 from aichat_server.domain.events import StopReason
 from aichat_server.domain.identity import Principal
+from aichat_server.domain.ids import new_id
 from aichat_server.domain.usage import Usage
 from aichat_server.services.conversations import Conversations
 from aichat_server.storage.database import Database
@@ -167,3 +169,32 @@ async def test_the_hold_counts_answers_that_are_followed_before_their_end(
         query = "SELECT generation_id, amount_nano_usd FROM aichat.holds WHERE org_id = $1"
         held = {row[0]: row[1] for row in await owner.fetch(query, principal.org_id)}
     assert held[second.generation_id] == 2 * held[first.generation_id]
+
+
+async def test_of_a_long_path_only_the_newest_part_is_read(database: Database, principal: Principal) -> None:
+    first = await exchange(database, principal, "x" * 1000)
+    for text in ("two", "three"):
+        await exchange(database, principal, text, conversation_id=first.conversation_id)
+    asked = turn(principal, "four", conversation_id=first.conversation_id)
+    begun = await database.turns.begin(replace(asked, path_bytes=600))
+    assert texts(begun) == ["X" * 1000, "two", "TWO", "three", "THREE", "four"]
+    asked = turn(principal, "five", conversation_id=first.conversation_id)
+    assert texts(await database.turns.begin(replace(asked, path_bytes=0))) == ["", "five"]
+    whole = await begin(database, principal, "six", first.conversation_id)
+    assert texts(whole)[:3] == ["x" * 1000, "X" * 1000, "two"]
+
+
+async def test_servers_of_the_version_before_begin_turns_as_they_did(
+    postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    first = await exchange(database, principal, "one")
+    nobody = (None, None, b"", first.conversation_id, False, "two", None)
+    ids = (new_id(), new_id(), new_id())
+    rest = ("model-1", "vendor", '[{"type": "text", "text": "two"}]', "{}", 1, 0, None, 30.0, 300.0, False)
+    async with connection(postgres.app_url) as app:
+        places = ", ".join(f"${n}" for n in range(1, 23))
+        query = f"SELECT path, earlier, unchecked FROM aichat.begin_turn({places})"  # noqa: S608
+        begun = await app.fetchrow(query, principal.org_id, principal.member_id, *nobody, *ids, *rest)
+    assert begun is not None
+    assert [step["parts"][0]["text"] for step in json.loads(begun["path"])] == ["one", "ONE"]
+    assert (await Conversations(database).get(principal, first.conversation_id)).head_message_id == ids[1]

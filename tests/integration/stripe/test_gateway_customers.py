@@ -140,6 +140,11 @@ async def test_the_portal_has_an_address(customers: StripeCustomers, stripe: Str
     customer = await customers.ensure_customer(uuid4(), 0, name="Ada", email=None)
     url = await customers.create_portal(customer, return_url="https://example.com/account")
     assert "https://example.com/account" in (await stripe.http.get(url)).text
+    added = await stripe.http.post(url, data={"card": "pm_card_mastercard"}, follow_redirects=True)
+    assert added.status_code == 200
+    cards = await customers.cards(customer, None)
+    assert [(card.id, card.last_digits) for card in cards.attached] == [(cards.customer_default, "4444")]
+    assert (await stripe.http.post(url, data={"card": "none"})).status_code == 400
 
 
 async def test_a_price_is_made_once(customers: StripeCustomers, stripe_sdk: sdk.StripeClient) -> None:

@@ -46,7 +46,7 @@ async def held(postgres: Postgres, key: ApiKey) -> list[int]:
 
 async def copied(redis: RedisUnderTest, key: ApiKey, generation: str) -> None:
     """Returns once some of the answer's words are in its journal."""
-    name = f"aichat:journal:{key.organization_id}:{generation}"
+    name = f"aichat:journal:{{{key.organization_id}}}:{generation}"
     await eventually(lambda: redis.client.xlen(name), lambda length: length > 2)
 
 
@@ -134,7 +134,7 @@ async def test_of_what_no_journal_tells_nothing_is_left_and_the_request_can_be_s
     lost: list[Asked], reader: ServerUnderTest, redis: RedisUnderTest, vendors: Vendors, postgres: Postgres, reap: Reap
 ) -> None:
     emptied, silent = lost[1], lost[3]
-    await redis.client.delete(f"aichat:journal:{emptied.org_id}:{emptied.started.generation_id}")
+    await redis.client.delete(f"aichat:journal:{{{emptied.org_id}}}:{emptied.started.generation_id}")
     for asked in (emptied, silent):
         joined = asyncio.create_task(asked.again(reader))
         await expire(postgres, asked.org_id)

@@ -185,7 +185,7 @@ async def test_a_journal_is_kept_for_its_rescue_until_the_answers_end_is_stored(
 ) -> None:
     streams = JournalStreams(redis.client, retention_seconds=50, rescue_seconds=500)
     key = GenerationKey(principal.org_id, uuid4())
-    name = f"aichat:journal:{key.org_id}:{key.generation_id}"
+    name = f"aichat:journal:{{{key.org_id}}}:{key.generation_id}"
     position = Position(1, ended=False)
     await streams.append([Append(key, BEGINNING, Portion(position, (TextDelta("a"),)))])
     assert 400 < await redis.client.ttl(name) <= 500

@@ -6,7 +6,6 @@ from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.pricing import (
     BEGINNING,
     FRAMING_TOKENS,
-    TOKENS_PER_PRICE,
     Hold,
     Price,
     PriceTier,
@@ -16,7 +15,7 @@ from aichat_server.domain.pricing import (
     price_at,
     tier_for,
 )
-from aichat_server.domain.usage import Usage
+from aichat_server.domain.usage import TOKENS_PER_PRICE, Usage
 from hypothesis import given
 from hypothesis import strategies as st
 

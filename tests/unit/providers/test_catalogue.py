@@ -93,6 +93,17 @@ def test_a_compatible_endpoints_model_is_named_after_it() -> None:
     assert model.abilities.reasoning
 
 
+def test_a_compatible_endpoint_may_have_prices_for_cached_input_and_searches() -> None:
+    more = {"cached_input_usd_per_mtok": Decimal("0.02"), "search_usd": Decimal("0.005")}
+    entry = CompatibleEntry("sonar", "m", 0, 8192, Decimal("0.15"), Decimal("0.75"), reasoning=False, **more)
+    assert load_catalogue([], [entry])["sonar/m"].prices == (tier(0, "0.15", "0.02", "0.15", "0.15", "0.75", "0.005"),)
+
+
+def test_what_only_anthropic_charges_more_for_is_held_for_its_models_alone() -> None:
+    found = {model.provider: model.most_percent for model in load_catalogue(DEFAULT_MODELS).values()}
+    assert found == {"anthropic": 110, "openai": 100, "gemini": 100}
+
+
 def test_announced_prices_are_known_ahead() -> None:
     entry = CompatibleEntry("groq", "m", 0, 8192, Decimal(1), Decimal(2), reasoning=False)
     prices = load_prices(["gemini-4-argon", "gpt-99"], [entry])

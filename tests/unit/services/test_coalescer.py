@@ -4,7 +4,15 @@ from aichat_server.domain.events import ReasoningDelta, TextDelta
 from aichat_server.domain.stream import Delta
 from aichat_server.services.coalescer import Coalescer
 
+WINDOW = 0.02
 LONG = 3600.0
+
+
+async def window_after() -> None:
+    """Returns once a window is over that has begun by now: timers fire in the order of their times."""
+    over = asyncio.Event()
+    asyncio.get_running_loop().call_later(WINDOW, over.set)
+    await over.wait()
 
 
 class Emitted:
@@ -45,13 +53,23 @@ async def test_later_deltas_of_one_window_are_merged() -> None:
 
 async def test_after_a_quiet_window_the_next_delta_goes_out_at_once() -> None:
     emitted = Emitted()
-    coalescer = Coalescer(0.001, emitted)
+    coalescer = Coalescer(WINDOW, emitted)
     coalescer.add(TextDelta("a"))
-    while len(emitted.deltas) < 3:
-        coalescer.add(TextDelta("b"))
-        await asyncio.sleep(0)
-    assert emitted.deltas[:2] == [TextDelta("a"), emitted.deltas[1]]
-    assert "".join(delta.text for delta in emitted.deltas).startswith("abb")
+    await window_after()
+    coalescer.add(TextDelta("b"))
+    assert emitted.deltas == [TextDelta("a"), TextDelta("b")]
+
+
+async def test_after_a_window_with_deltas_the_next_one_waits_again() -> None:
+    emitted = Emitted()
+    coalescer = Coalescer(WINDOW, emitted)
+    coalescer.add(TextDelta("a"))
+    coalescer.add(TextDelta("b"))
+    await window_after()
+    coalescer.add(TextDelta("c"))
+    assert emitted.deltas == [TextDelta("a"), TextDelta("b")]
+    await window_after()
+    assert emitted.deltas == [TextDelta("a"), TextDelta("b"), TextDelta("c")]
 
 
 async def test_closing_passes_on_what_is_left() -> None:

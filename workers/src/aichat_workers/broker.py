@@ -13,7 +13,8 @@ from dramatiq import actor
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Retries
 from periodiq import PeriodiqMiddleware, cron
-from redis import Redis
+from redis import Redis, RedisCluster
+from redis.exceptions import RedisError
 
 from aichat_workers.registry import JOBS, Job
 from aichat_workers.runs import run_due
@@ -25,11 +26,20 @@ _LATE_SECONDS = 30
 
 
 def open_broker(url: str) -> RedisBroker:
-    """The queue in the Redis at `url`; it connects when it is used."""
-    client = Redis.from_url(url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_ANSWER_SECONDS)
+    """The queue in the Redis at `url`; it connects again when it is used, unless it finds a cluster there now."""
+    kind = RedisCluster if _is_cluster(url) else Redis
+    client = kind.from_url(url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_ANSWER_SECONDS)
     # A run that fails is not repeated, for the same reason; it stays among the dead letters for a week.
     middleware = [PeriodiqMiddleware(skip_delay=_LATE_SECONDS), Retries(max_retries=0)]
     return RedisBroker(client=client, namespace=QUEUE_NAMESPACE, middleware=middleware)  # type: ignore[no-untyped-call]
+
+
+def _is_cluster(url: str) -> bool:
+    try:
+        with Redis.from_url(url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_CONNECT_SECONDS) as client:
+            return bool(client.info("cluster").get("cluster_enabled"))
+    except (RedisError, OSError):
+        return False
 
 
 def declare_actors(broker: RedisBroker, jobs: Jobs, observer: Observer, loop: asyncio.AbstractEventLoop) -> None:

@@ -35,7 +35,8 @@ class ChatServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ChatServiceAsyncStub: ...
     StreamChat: _grpc.UnaryStreamMultiCallable[_chat_pb2.StreamChatRequest, _chat_pb2.StreamChatResponse]
     """Sends a message and streams the answer. The message and the answer are stored; the answer goes on being
-    generated and stored when the caller goes away.
+    generated and stored when the caller goes away. The model is shown the conversation that the message follows; of one
+    that is far longer than its context window, the newest part.
 
     `started` is always the first event and `completed` always the last; a call that fails ends with a status, and
     an answer that had begun is stored as far as it got. A call repeated with the same `request_id` never generates
@@ -74,7 +75,8 @@ class ChatServiceAsyncStub(ChatServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     StreamChat: _aio.UnaryStreamMultiCallable[_chat_pb2.StreamChatRequest, _chat_pb2.StreamChatResponse]  # type: ignore[assignment]
     """Sends a message and streams the answer. The message and the answer are stored; the answer goes on being
-    generated and stored when the caller goes away.
+    generated and stored when the caller goes away. The model is shown the conversation that the message follows; of one
+    that is far longer than its context window, the newest part.
 
     `started` is always the first event and `completed` always the last; a call that fails ends with a status, and
     an answer that had begun is stored as far as it got. A call repeated with the same `request_id` never generates
@@ -116,7 +118,8 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_chat_pb2.StreamChatResponse], _abc.AsyncIterator[_chat_pb2.StreamChatResponse]]:
         """Sends a message and streams the answer. The message and the answer are stored; the answer goes on being
-        generated and stored when the caller goes away.
+        generated and stored when the caller goes away. The model is shown the conversation that the message follows; of one
+        that is far longer than its context window, the newest part.
 
         `started` is always the first event and `completed` always the last; a call that fails ends with a status, and
         an answer that had begun is stored as far as it got. A call repeated with the same `request_id` never generates

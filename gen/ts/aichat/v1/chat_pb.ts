@@ -530,7 +530,8 @@ export const GenerationStateSchema: GenEnum<GenerationState> = /*@__PURE__*/
 export const ChatService: GenService<{
   /**
    * Sends a message and streams the answer. The message and the answer are stored; the answer goes on being
-   * generated and stored when the caller goes away.
+   * generated and stored when the caller goes away. The model is shown the conversation that the message follows; of one
+   * that is far longer than its context window, the newest part.
    *
    * `started` is always the first event and `completed` always the last; a call that fails ends with a status, and
    * an answer that had begun is stored as far as it got. A call repeated with the same `request_id` never generates

@@ -31,6 +31,8 @@ def _compatible(settings: Settings) -> list[CompatibleEntry]:
             input_usd_per_mtok=model.input_usd_per_mtok,
             output_usd_per_mtok=model.output_usd_per_mtok,
             reasoning=model.reasoning,
+            cached_input_usd_per_mtok=model.cached_input_usd_per_mtok,
+            search_usd=model.search_usd,
         )
         for endpoint in settings.openai_compatible
         for model in endpoint.models

@@ -11,6 +11,7 @@ from aichat_server.app.billing import build_grace, open_desk, open_payments
 from aichat_server.app.database import connect_database
 from aichat_server.app.journals import build_streams
 from aichat_server.app.plans import open_plan_book
+from aichat_server.app.redis import redis_named
 from aichat_server.domain.observing import Observer
 from aichat_server.domain.outbox import MessageKind
 from aichat_server.gateways.mail import Mailer
@@ -61,7 +62,8 @@ async def build_jobs(settings: Settings, observer: Observer) -> AsyncGenerator[J
         database = await stack.enter_async_context(connect_database(settings))
         streams = depth = None
         if settings.redis_url is not None:
-            redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
+            with redis_named():
+                redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
             streams = build_streams(settings, redis)
             depth = partial(queue_depth, redis)
         plans = await stack.enter_async_context(open_plan_book(database, settings.price_refresh_seconds, observer))

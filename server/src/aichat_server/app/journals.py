@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from redis.asyncio import Redis
-
 from aichat_server.gateways.journal import JournalStreams
+from aichat_server.gateways.redis import AnyRedis
 from aichat_server.settings import Settings
 
 
-def build_streams(settings: Settings, redis: Redis) -> JournalStreams:
+def build_streams(settings: Settings, redis: AnyRedis) -> JournalStreams:
     """They are kept for as long as the settings say."""
     return JournalStreams(
         redis, retention_seconds=settings.journal_retention_seconds, rescue_seconds=settings.rescue_seconds

@@ -11,6 +11,7 @@ import httpx2
 
 from aichat_server.app.background import running
 from aichat_server.app.journals import build_streams
+from aichat_server.app.redis import redis_named
 from aichat_server.domain.observing import Observer
 from aichat_server.gateways.cancels import Cancels
 from aichat_server.gateways.jwks import SigningKeys
@@ -39,7 +40,9 @@ async def open_replicas(
     if settings.redis_url is None:
         yield None, None
         return
-    async with open_redis(str(settings.redis_url)) as redis:
+    async with AsyncExitStack() as stack:
+        with redis_named():
+            redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
         streams = build_streams(settings, redis)
         publisher = JournalPublisher(streams)
         mirrors = Mirrors(streams, turns, heartbeat_seconds=settings.heartbeat_seconds)
@@ -53,7 +56,8 @@ async def open_rate_limits(settings: Settings, plans: PlanBook, observer: Observ
     """Shared where REDIS_URL names a Redis, which need not be there yet."""
     async with AsyncExitStack() as stack:
         url = settings.redis_url
-        shared = await stack.enter_async_context(open_shared_limits(str(url))) if url else None
+        with redis_named():
+            shared = await stack.enter_async_context(open_shared_limits(str(url))) if url else None
         limits = RateLimits(shared, plans.rates)
         await stack.enter_async_context(running(observer, limits=limits.keep))
         yield limits

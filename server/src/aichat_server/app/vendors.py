@@ -54,4 +54,5 @@ def provider_configs(settings: Settings) -> Iterator[ProviderConfig]:
             stall_seconds=stall,
             reasoning_stall_seconds=reasoning_stall,
             openai_compatible=True,
+            searching_models=frozenset(model.id for model in endpoint.models if model.search_usd),
         )

@@ -52,6 +52,22 @@ def show(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def unpaid(settings: Settings, _options: argparse.Namespace) -> int:
+    """Prints the invoices that could not be collected, of every organisation."""
+
+    async def do() -> list[str]:
+        async with _desk(settings) as desk:
+            found = await desk.unpaid()
+        return [
+            f"{org_id} {one.month.name} {_usd(one.total)} USD since {one.since.isoformat(timespec='seconds')}"
+            for org_id, one in found
+        ]
+
+    for line in asyncio.run(do()):
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
 def retry(settings: Settings, options: argparse.Namespace) -> int:
     """Makes an invoice anew that was not asked for."""
 

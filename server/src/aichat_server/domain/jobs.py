@@ -9,8 +9,8 @@ from datetime import datetime
 from aichat_server.domain.backlog import Backlog
 
 QUEUE = "jobs"
-QUEUE_NAMESPACE = "aichat:jobs"
-"""What the queue's keys begin with."""
+QUEUE_NAMESPACE = "aichat:{jobs}"
+"""What the queue's keys begin with. A Redis cluster keeps together what is alike in braces."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,3 +40,5 @@ class Model:
     abilities: ModelAbilities
     price_version: datetime = BEGINNING
     """Which price that is: the moment from which it is in force."""
+    most_percent: int = 100
+    """The most that its vendor may charge of the tokens' prices, as Usage.percent has it."""

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.usage import Usage
-
-TOKENS_PER_PRICE = 1_000_000
+from aichat_server.domain.usage import INPUT_KINDS, KINDS, TOKENS_PER_PRICE, Usage
 
 BEGINNING = datetime.fromtimestamp(0, UTC)
 """When a model's first known price came into force, as far as the books go."""
@@ -67,20 +65,27 @@ def tier_for(tiers: Sequence[PriceTier], input_tokens: int) -> PriceTier:
 def cost(tiers: Sequence[PriceTier], usage: Usage) -> NanoUsd:
     """What `usage` costs, rounded up once to the whole nano-dollar."""
     tier = tier_for(tiers, usage.total_input)
-    return _rounded_up(
-        usage.input * tier.input
-        + usage.cache_read * tier.cache_read
-        + usage.cache_write * tier.cache_write
-        + usage.cache_write_1h * tier.cache_write_1h
-        + usage.output * tier.output
-        + usage.web_searches * tier.web_search * TOKENS_PER_PRICE
-    )
+    total = 0
+    for kind in KINDS:
+        if kind.price is not None:
+            percent = usage.percent if kind.per == TOKENS_PER_PRICE else 100
+            price: int = getattr(tier, kind.price) * (TOKENS_PER_PRICE // kind.per)
+            total += getattr(usage, kind.name) * price * percent
+    return NanoUsd(-(-total // (100 * TOKENS_PER_PRICE)))
 
 
 def hold_for(
-    tiers: Sequence[PriceTier], *, input_bytes: int, has_history: bool, max_output_tokens: int, context_window: int
+    tiers: Sequence[PriceTier],
+    *,
+    input_bytes: int,
+    has_history: bool,
+    max_output_tokens: int,
+    context_window: int,
+    most_percent: int = 100,
 ) -> Hold:
     """What to set aside for a turn whose new input is `input_bytes` of UTF-8; `context_window` of 0 is not known.
+
+    `most_percent`: see Model.
 
     A token is a byte at least, so bytes are never fewer than the tokens that the vendor will count. Each is priced as
     the dearest class of input in the dearest tier that the turn could reach, which is any with a history of unknown
@@ -88,8 +93,9 @@ def hold_for(
     """
     known_tokens = input_bytes + FRAMING_TOKENS
     reached = [tier for tier in tiers if has_history or tier.above == 0 or known_tokens > tier.above]
-    asked = max(max(tier.input, tier.cache_read, tier.cache_write, tier.cache_write_1h) for tier in reached)
-    answered = max_output_tokens * max(tier.output for tier in reached)
+    dearest = max(getattr(tier, kind.price) for tier in reached for kind in INPUT_KINDS if kind.price is not None)
+    asked = -(-dearest * most_percent // 100)
+    answered = -(-max_output_tokens * max(tier.output for tier in reached) * most_percent // 100)
     return Hold(
         known=_rounded_up(known_tokens * asked + answered),
         history=NanoUsd(asked),

@@ -29,13 +29,13 @@ from aichat_server.domain.invoices import (
 )
 from aichat_server.domain.money import NanoUsd, to_decimal
 from aichat_server.domain.periods import Month
-from aichat_server.domain.usage import Usage
+from aichat_server.domain.usage import KINDS, Usage
 
 MOST_USAGE_LINES = 140
 MOST_ADJUSTMENTS = 100
 """Together, and with what is carried, fewer than the 250 lines that an invoice at Stripe has at most."""
 
-COUNTS = ("input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning", "web_searches")
+COUNTS = tuple(kind.name for kind in KINDS)
 """What is counted of a usage, in the order in which it is hashed."""
 
 _SUBJECT = ("provider", "model", "price", "member")

@@ -4,6 +4,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+TOKENS_PER_PRICE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Something that usage is counted in."""
+
+    name: str
+    """The field of `Usage`, and what metrics call it."""
+    column: str
+    """What the database, the contract and CSV files call it."""
+    price: str | None
+    """The field of `PriceTier`; None for a part of another kind, which is charged for there."""
+    is_input: bool = False
+    """A part of the input, in tokens."""
+    per: int = TOKENS_PER_PRICE
+    """How many the price is for."""
+
+
+KINDS = (
+    Kind("input", "input_tokens", "input", is_input=True),
+    Kind("cache_read", "cache_read_tokens", "cache_read", is_input=True),
+    Kind("cache_write", "cache_write_tokens", "cache_write", is_input=True),
+    Kind("cache_write_1h", "cache_write_1h_tokens", "cache_write_1h", is_input=True),
+    Kind("output", "output_tokens", "output"),
+    Kind("reasoning", "reasoning_tokens", None),
+    Kind("web_searches", "web_searches", "web_search", per=1),
+)
+"""All kinds of usage, in the order in which invoices' proofs have them; a new one comes last.
+
+Whatever tells of usage goes through these; what cannot (the fields of `Usage` and `PriceTier`, the contract, tables and
+functions of the database) is held against them by tests/integration/usage/test_kinds.py.
+"""
+
+INPUT_KINDS = tuple(kind for kind in KINDS if kind.is_input)
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -26,11 +62,14 @@ class Usage:
     web_searches: int = 0
     """Searches that the vendor made for the answer: the tool unit that it charges for. Tokens that searches and other
     tools read are in the input."""
+    percent: int = 100
+    """What the vendor charges of its tokens' prices: more where a dearer region answered, 0 for what it lets off."""
 
     @property
     def total_input(self) -> int:
         """All input tokens, however they were served: what price tiers go by."""
-        return self.input + self.cache_read + self.cache_write + self.cache_write_1h
+        total: int = sum(getattr(self, kind.name) for kind in INPUT_KINDS)
+        return total
 
 
 BYTES_PER_TOKEN = 4

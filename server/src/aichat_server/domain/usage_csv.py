@@ -5,20 +5,21 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime
 
 from aichat_server.domain.money import to_decimal
-from aichat_server.domain.usage import Usage
+from aichat_server.domain.usage import KINDS, Usage
 from aichat_server.domain.usage_reports import UsageEvent
 
 # What makes a spreadsheet take a cell for a formula.
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-_COUNTS = tuple(name for name in asdict(Usage()) if name != "estimated")
+# As Usage has them, which is the order in which they came to be: columns are added, and stay where they are.
+_COUNTS = tuple(kind for field in fields(Usage) for kind in KINDS if kind.name == field.name)
 COLUMNS = (
     "occur_time", "generation_id", "conversation_id", "member_id", "key_id", "provider", "model",
-    *(name if name == "web_searches" else f"{name}_tokens" for name in _COUNTS), "estimated", "cost_usd",
-    "price_time", "error_reason", "first_delta_ms", "duration_ms",
+    *(kind.column for kind in _COUNTS), "estimated", "cost_usd", "price_time", "error_reason", "first_delta_ms",
+    "duration_ms",
 )  # fmt: skip
 
 
@@ -33,7 +34,6 @@ def lines(events: Iterable[UsageEvent]) -> str:
 
 
 def _cells(event: UsageEvent) -> tuple[str, ...]:
-    usage = asdict(event.usage)
     cells = (
         _time(event.occurred_at),
         str(event.generation_id),
@@ -42,7 +42,7 @@ def _cells(event: UsageEvent) -> tuple[str, ...]:
         str(event.key_id or ""),
         event.provider,
         event.model,
-        *(str(usage[name]) for name in _COUNTS),
+        *(str(getattr(event.usage, kind.name)) for kind in _COUNTS),
         "true" if event.usage.estimated else "false",
         f"{to_decimal(event.cost):f}",
         _time(event.price_version),

@@ -8,11 +8,10 @@ from typing import NoReturn
 from uuid import UUID
 
 import structlog
-from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from aichat_server.domain.stream import GenerationKey
-from aichat_server.gateways.redis import RedisUnavailableError, redis_errors
+from aichat_server.gateways.redis import AnyRedis, RedisUnavailableError, redis_errors
 
 _log = structlog.get_logger()
 
@@ -26,7 +25,7 @@ _UUID_BYTES = 16
 class Cancels:
     """Asks for cancellations, and hears of them."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: AnyRedis) -> None:
         self._redis = redis
 
     async def ask(self, key: GenerationKey) -> None:

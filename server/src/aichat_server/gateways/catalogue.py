@@ -14,11 +14,14 @@ from genai_prices.data import providers
 from genai_prices.types import ModelInfo, StartDateConstraint, TieredPrices
 
 from aichat_server.domain.models import Model, ModelAbilities
-from aichat_server.domain.money import NanoUsd, from_decimal
+from aichat_server.domain.money import from_decimal
 from aichat_server.domain.pricing import BEGINNING, Price, PriceTier
 
 # Our vendors by genai-prices' names. The order matters: Google resells Claude, under Anthropic's ids.
 VENDORS = {"anthropic": "anthropic", "openai": "openai", "google": "gemini"}
+
+MOST_PERCENT = {"anthropic": 110}
+"""The most that vendors charge of their models' prices by Usage.percent, where that is not 100."""
 
 Dollars = Decimal | TieredPrices | None
 
@@ -35,6 +38,10 @@ class CompatibleEntry:
     input_usd_per_mtok: Decimal
     output_usd_per_mtok: Decimal
     reasoning: bool
+    cached_input_usd_per_mtok: Decimal | None = None
+    """None: the price of other input."""
+    search_usd: Decimal = Decimal(0)
+    """For one search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +152,7 @@ def _model(model_id: str, at: datetime) -> Model | None:
         context_window=info.context_window or 0,
         max_output_tokens=family.max_output_tokens,
         prices=_tiers(info, at),
+        most_percent=MOST_PERCENT.get(vendor, 100),
         abilities=family.abilities,
     )
 
@@ -182,7 +190,9 @@ def _price(price: Decimal | TieredPrices, above: int) -> Decimal:
 
 def _compatible_model(entry: CompatibleEntry) -> Model:
     asked, answered = from_decimal(entry.input_usd_per_mtok), from_decimal(entry.output_usd_per_mtok)
-    price = PriceTier(0, asked, asked, asked, asked, answered, web_search=NanoUsd(0))
+    cached = entry.cached_input_usd_per_mtok
+    read = asked if cached is None else from_decimal(cached)
+    price = PriceTier(0, asked, read, asked, asked, answered, web_search=from_decimal(entry.search_usd))
     return Model(
         id=f"{entry.endpoint}/{entry.model}",
         provider=entry.endpoint,

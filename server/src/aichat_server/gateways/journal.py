@@ -2,21 +2,26 @@
 
 An entry holds what a generation produced in one interval, and its id is `<number of its last event>-0`, or
 `<number of the last event>-1` where it says how the answer ended. So a position in the journal is an id in the stream.
+
+Nothing waits inside Redis: some that speak its protocol cannot (Upstash), and of a cluster one node alone could.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
+from redis.asyncio import RedisCluster
 
 from aichat_server.domain.errors import Reason
 from aichat_server.domain.stream import GenerationKey, Portion, Position
 from aichat_server.gateways.portions import decode_portion, encode_portion
-from aichat_server.gateways.redis import redis_errors
+from aichat_server.gateways.redis import AnyRedis, redis_errors
+from aichat_server.gateways.scripts import Script
 
 # For each stream: where it must stand, the entry's id and bytes, and the milliseconds to keep it for; no bytes if there
 # is nothing new. A stream that stands elsewhere, because Redis has lost it or an earlier write was not acknowledged, is
@@ -45,6 +50,7 @@ end
 return held
 """
 _MOST_ENTRIES = 1000
+_LOOK_SECONDS = 0.04
 # Streams that end so may have ended without their answer being stored.
 _UNSTORED = (Reason.STORAGE_UNAVAILABLE, Reason.INTERNAL)
 
@@ -70,30 +76,50 @@ class Append:
 class JournalStreams:
     """Writes and reads the streams. RedisUnavailableError if that does not work."""
 
-    def __init__(self, redis: Redis, *, retention_seconds: float, rescue_seconds: float) -> None:
+    def __init__(self, redis: AnyRedis, *, retention_seconds: float, rescue_seconds: float) -> None:
         """How long a stream is kept after it was last written to, or kept from expiring.
 
         `retention_seconds`: where the answer has ended. `rescue_seconds`: where its end is not stored yet, so that the
         stream alone knows it, should its process be lost.
         """
         self._redis = redis
-        self._append = redis.register_script(_APPEND)
+        self._append = Script(redis, _APPEND)
         self._retention_seconds = retention_seconds
         self._rescue_seconds = rescue_seconds
 
     async def append(self, batch: Sequence[Append]) -> list[Position]:
         """Appends to all the streams in one round trip; returns where each of them stands now.
 
-        That is no further than before for a stream that Redis does not take.
+        That is no further than before for a stream that Redis, or its node of a cluster, does not take.
         """
-        keys = [_name(item.key) for item in batch]
-        arguments: list[str | bytes | int] = []
+        calls = self._together(batch)
+        held = {item.key: item.after for item in batch}
+        failures: list[Exception] = []
+        with redis_errors():
+            for items, answer in zip(calls, await self._append.run([*map(self._call, calls)]), strict=True):
+                if isinstance(answer, Exception):
+                    failures.append(answer)
+                else:
+                    held |= {item.key: _position(entry_id) for item, entry_id in zip(items, answer, strict=True)}
+            if failures and len(failures) == len(calls):
+                raise failures[0]
+        return [held[item.key] for item in batch]
+
+    def _together(self, batch: Sequence[Append]) -> Sequence[Sequence[Append]]:
+        """What one call may append: all, or, where Redis is a cluster, what is of one organisation and so one slot."""
+        if not isinstance(self._redis, RedisCluster):
+            return [batch]
+        by_organization = defaultdict[object, list[Append]](list)
         for item in batch:
+            by_organization[item.key.org_id].append(item)
+        return [*by_organization.values()]
+
+    def _call(self, items: Sequence[Append]) -> tuple[list[str], list[str | bytes | int]]:
+        arguments: list[str | bytes | int] = []
+        for item in items:
             ends = _entry_id(item.after), _entry_id(item.portion.position)
             arguments += (*ends, item.entry, self._keep_ms(item.portion))
-        with redis_errors():
-            held = await self._append(keys, arguments)
-        return [_position(entry_id) for entry_id in held]
+        return [_name(item.key) for item in items], arguments
 
     def _keep_ms(self, portion: Portion) -> int:
         stored = portion.position.ended and (portion.failure is None or portion.failure.reason not in _UNSTORED)
@@ -103,13 +129,27 @@ class JournalStreams:
         self, positions: Mapping[GenerationKey, Position], wait_seconds: float
     ) -> dict[GenerationKey, list[Portion]]:
         """What the streams hold behind these positions; if that is nothing, waits for it, `wait_seconds` at most."""
-        names = {_name(key).encode(): key for key in positions}
-        # The client's types do not say what it returns here.
-        streams: Any = dict(zip(names, map(_entry_id, positions.values()), strict=True))
-        block = max(1, round(wait_seconds * 1000))
-        with redis_errors():
-            found: Any = await self._redis.xread(streams, count=_MOST_ENTRIES, block=block)
-        return {names[name]: list(_portions(entries)) for name, entries in found}
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_seconds
+        while True:
+            with redis_errors():
+                found = await self._look(positions)
+            left = until - loop.time()
+            if found or left <= 0:
+                return {key: list(_portions(entries)) for key, entries in found.items()}
+            await asyncio.sleep(min(left, _LOOK_SECONDS))
+
+    async def _look(self, positions: Mapping[GenerationKey, Position]) -> dict[GenerationKey, Any]:
+        """The entries of those streams that have some, and can be read."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for key, position in positions.items():
+                pipeline.xrange(_name(key), min=_next_id(position), count=_MOST_ENTRIES)
+            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        failures = [answer for answer in answers if isinstance(answer, Exception)]
+        if failures and len(failures) == len(answers):
+            raise failures[0]
+        found = zip(positions, answers, strict=True)
+        return {key: entries for key, entries in found if entries and not isinstance(entries, Exception)}
 
 
 def _portions(entries: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> Iterator[Portion]:
@@ -123,11 +163,17 @@ def _portions(entries: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> Iterato
 
 
 def _name(key: GenerationKey) -> str:
-    return f"aichat:journal:{key.org_id}:{key.generation_id}"
+    # A Redis cluster keeps together what is alike in braces.
+    return f"aichat:journal:{{{key.org_id}}}:{key.generation_id}"
 
 
 def _entry_id(position: Position) -> str:
     return f"{position.sequence}-{int(position.ended)}"
+
+
+def _next_id(position: Position) -> str:
+    """The least id behind it."""
+    return f"{position.sequence}-{int(position.ended) + 1}"
 
 
 def _position(entry_id: bytes) -> Position:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
-
 from aichat_server.domain.limits import Claim, Exceeded, Granted
-from aichat_server.gateways.redis import REDIS_ERRORS
+from aichat_server.gateways.redis import AnyRedis, open_redis
+from aichat_server.gateways.scripts import Script, ScriptCall
 
 STREAM_SECONDS = 20
 """How long an open stream counts after it was last renewed: what a process that died leaves behind."""
@@ -22,8 +17,7 @@ STREAM_SECONDS = 20
 _ANSWER_SECONDS = 1.0
 _PREFIX = "aichat:limits:"
 
-_Arguments = Sequence[str | int]
-_Waiting = tuple[int, _Arguments, "asyncio.Future[list[int]]"]
+_Waiting = tuple[ScriptCall, "asyncio.Future[list[int]]"]
 
 
 class LimitsAwayError(Exception):
@@ -33,10 +27,8 @@ class LimitsAwayError(Exception):
 class SharedLimits:
     """The limits in Redis. Calls that come together travel together: one round trip is under way at a time."""
 
-    def __init__(self, client: Redis) -> None:
-        self._client = client
-        self._script = Path(__file__).with_name("limits.lua").read_text(encoding="utf-8")
-        self._digest = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
+    def __init__(self, client: AnyRedis) -> None:
+        self._script = Script(client, Path(__file__).with_name("limits.lua").read_text(encoding="utf-8"))
         self._waiting: list[_Waiting] = []
         self._sender: asyncio.Task[None] | None = None
 
@@ -77,7 +69,7 @@ class SharedLimits:
     def _call(self, keys: Sequence[str], *arguments: str | int) -> asyncio.Future[list[int]]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[list[int]] = loop.create_future()
-        self._waiting.append((len(keys), (*(_PREFIX + key for key in keys), *arguments), future))
+        self._waiting.append((([_PREFIX + key for key in keys], arguments), future))
         if self._sender is None:
             self._sender = loop.create_task(self._send())
         return future
@@ -88,7 +80,7 @@ class SharedLimits:
             try:
                 async with asyncio.timeout(_ANSWER_SECONDS):
                     answers = await self._evaluate(batch)
-                for (_, _, future), answer in zip(batch, answers, strict=True):
+                for (_, future), answer in zip(batch, answers, strict=True):
                     _resolve(future, answer)
             except (Exception, asyncio.CancelledError) as cause:
                 self._give_up(batch, cause)
@@ -102,43 +94,25 @@ class SharedLimits:
         error = LimitsAwayError(repr(cause))
         error.__cause__ = cause
         behind, self._waiting = self._waiting, []
-        for _, _, future in (*batch, *behind):
+        for _, future in (*batch, *behind):
             _resolve(future, error)
 
-    async def _evaluate(self, batch: Sequence[_Waiting]) -> list[list[int] | Exception]:
-        answers = await self._pipeline(batch)
-        unknown = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
-        if unknown:
-            # Not all need be, since another process may have brought the script meanwhile.
-            await self._client.script_load(self._script)
-            again = await self._pipeline([batch[place] for place in unknown])
-            for place, answer in zip(unknown, again, strict=True):
-                answers[place] = answer
+    async def _evaluate(self, batch: Sequence[_Waiting]) -> list[list[int]]:
+        answers = await self._script.run([call for call, _ in batch])
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
         return answers
 
-    async def _pipeline(self, batch: Sequence[_Waiting]) -> list[list[int] | Exception]:
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for keys, arguments, _ in batch:
-                pipeline.evalsha(self._digest, keys, *arguments)
-            return list(await pipeline.execute(raise_on_error=False))
-
 
 @asynccontextmanager
 async def open_shared_limits(url: str) -> AsyncGenerator[SharedLimits, None]:
-    """The limits in the Redis at `url`, which need not be there yet."""
+    """The limits in the Redis at `url`, which need not be there yet; RedisUrlError."""
     # Nothing is sent twice: a step that Redis took before the connection broke would be taken again.
-    client = Redis.from_url(url, retry=Retry(NoBackoff(), 0), socket_timeout=None)
-    limits = SharedLimits(client)
-    try:
+    async with open_redis(url, answer_seconds=None, retries=0) as client:
+        limits = SharedLimits(client)
         yield limits
         await limits.sent()
-    finally:
-        # A connection that does not close properly ends with the process.
-        with suppress(*REDIS_ERRORS):
-            await client.aclose()
 
 
 def _resolve(future: asyncio.Future[list[int]], answer: list[int] | Exception) -> None:

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from aichat_server.domain.errors import Reason
 from aichat_server.domain.jobs import JobsSeen
 from aichat_server.domain.observing import AfterFailure, GenerationEnded, KeyRefusal, Observer, SeenCall
+from aichat_server.domain.usage import KINDS
 from aichat_server.gateways.jobs_metrics import JobsMetrics
 
 _CALL_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
@@ -120,10 +121,8 @@ class Metrics(Observer):
         if ended.first_delta_seconds is not None:
             self._first_delta_seconds.labels(ended.provider).observe(ended.first_delta_seconds)
         self._deltas.labels(ended.provider).inc(ended.deltas)
-        usage = ended.usage
-        kinds = ("input", usage.input), ("cache_read", usage.cache_read), ("cache_write", usage.cache_write)
-        for kind, tokens in (*kinds, ("output", usage.output)):
-            self._tokens.labels(ended.provider, ended.model, kind).inc(tokens)
+        for kind in KINDS:
+            self._tokens.labels(ended.provider, ended.model, kind.name).inc(getattr(ended.usage, kind.name))
 
 
 @contextmanager

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from redis.asyncio import Redis
-
 from aichat_server.domain.jobs import QUEUE, QUEUE_NAMESPACE, QueueDepth
-from aichat_server.gateways.redis import redis_errors
+from aichat_server.gateways.redis import AnyRedis, redis_errors
 
 _KEY = f"{QUEUE_NAMESPACE}:{QUEUE}"
 
 
-async def queue_depth(redis: Redis) -> QueueDepth:
+async def queue_depth(redis: AnyRedis) -> QueueDepth:
     """In one round trip; RedisUnavailableError. A queue that nobody has used yet is empty."""
     with redis_errors():
         async with redis.pipeline(transaction=False) as pipeline:

@@ -93,8 +93,8 @@ class AnswerReader(ABC):
 
         `final`: the output in it is no first guess. `whole`: see Figures.take.
         """
-        counted = self.figures.take(told, whole=whole)
-        if final and counted and (counted & self.WRITTEN or not self._output_bytes):
+        counts = self.figures.take(told, whole=whole)
+        if final and counts and (any(map(counts.get, self.WRITTEN)) or not self._output_bytes):
             self._counted_bytes = self._output_bytes
 
     def report(self) -> UsageReport:

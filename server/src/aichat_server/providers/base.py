@@ -27,6 +27,8 @@ class ProviderConfig:
     """The same of a model that reasons, which may do so without a word."""
     openai_compatible: bool = False
     """An endpoint of any name that speaks OpenAI's Chat Completions; it needs a `base_url`."""
+    searching_models: frozenset[str] = frozenset()
+    """The models, by the vendor's ids, whose searches such an endpoint charges for."""
 
 
 class BaseAIProvider(ABC):

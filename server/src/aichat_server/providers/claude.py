@@ -30,6 +30,9 @@ THINKS_BETWEEN_TOOLS = ("claude-sonnet-5-5",)
 # These think unless they are told not to; others are asked to think only when the request says how much.
 THINKS_BY_DEFAULT = ("claude-opus-5", "claude-sonnet-5", "claude-haiku-5", *ALWAYS_THINKS)
 
+# Anthropic charges a tenth more for tokens where only American machines may answer, and says so of each answer.
+DEARER_REGIONS = {"us": 110}
+
 STOPS = {
     "end_turn": StopReason.END_TURN,
     "max_tokens": StopReason.MAX_TOKENS,
@@ -72,6 +75,9 @@ class ClaudeReader(AnswerReader):
 
     WRITTEN: ClassVar[frozenset[str]] = frozenset({"output"})
 
+    _refused = False
+    _guessed = False
+
     def event(self, data: bytes) -> tuple[ProviderEvent, ...]:
         """See AnswerReader.event."""
         event = decoded(_EVENTS, data)
@@ -82,8 +88,10 @@ class ClaudeReader(AnswerReader):
             return self.reasoning(delta.thinking or "") if delta.type == "thinking_delta" else ()
         if event.type == "message_start" and event.message is not None:
             self.count(event.message.usage, final=False)
+            self._guessed = True
             return (self.report(),)
         if event.type == "message_delta" and delta is not None:
+            self._unguess(event.usage)
             self.count(event.usage)
             self._end(delta.stop_reason)
         elif event.type == "message_stop":
@@ -101,6 +109,8 @@ class ClaudeReader(AnswerReader):
         told = self.figures
         written = told["cache_write"] or told["cache_write_5m"] + told["cache_write_1h"]
         written_1h = min(told["cache_write_1h"], written)
+        region = told.raw.get("inference_geo")
+        percent = DEARER_REGIONS.get(region, 100) if isinstance(region, str) else 100
         return Usage(
             input=told["input"],
             cache_read=told["cache_read"],
@@ -109,11 +119,19 @@ class ClaudeReader(AnswerReader):
             output=told["output"],
             reasoning=told["reasoning"],
             web_searches=told["searches"],
+            # What it refuses before a word of output it does not charge for.
+            percent=0 if self._refused and not told["output"] and not self._output_bytes else percent,
         )
+
+    def _unguess(self, usage: object) -> None:
+        """The first that is told of the output takes the place of what the beginning said, which was no count."""
+        if self._guessed and isinstance(usage, Mapping) and usage.get("output_tokens") is not None:
+            self._guessed = False
+            self.figures.drop("output")
 
     def _end(self, stop_reason: str | None) -> None:
         if stop_reason == "refusal":
-            self.fault = self.failure(Reason.ANSWER_REFUSED)
+            self._refused, self.fault = True, self.failure(Reason.ANSWER_REFUSED)
         elif stop_reason:
             # All others are about a turn that would go on: with tools, which are not offered, or in another request.
             self.stop = STOPS.get(stop_reason, StopReason.OTHER)
@@ -147,6 +165,8 @@ def _params(request: ProviderRequest) -> MessageCreateParamsStreaming:
         "max_tokens": request.max_output_tokens,
         "messages": _messages(request),
         "stream": True,
+        # What is bought ahead is priced otherwise, and asked for by nobody here.
+        "service_tier": "standard_only",
     }
     if system := prompt.system_prompt(request):
         params["system"] = system

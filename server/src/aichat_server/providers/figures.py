@@ -10,8 +10,8 @@ Path = tuple[str, ...]
 MOST_TOKENS = 100_000_000
 """More than any vendor counts for one answer: ten times the longest context that is offered."""
 MOST_SEARCHES = 10_000
-SEARCHES = "searches"
-"""The name under which every vendor's searches are kept."""
+_SEARCHES = frozenset({"searches", "sources", "web_searches", "web_searches_beside"})
+"""The names under which searches are kept, not tokens."""
 _ABSENT = object()
 
 
@@ -48,29 +48,33 @@ class Figures:
         """The last that was told of a figure is no count: negative, absurd, a fraction, or no number at all."""
         return bool(self._doubted)
 
-    def take(self, told: object, *, whole: bool) -> frozenset[str]:
-        """Takes a usage object, or whatever stands in its place; returns the names of the figures above 0.
+    def take(self, told: object, *, whole: bool) -> dict[str, int]:
+        """Takes a usage object, or whatever stands in its place; returns the figures that it tells.
 
         `whole`: it repeats all figures, so that those which it leaves out are 0, unless all are.
         """
         if not isinstance(told, Mapping):
-            return frozenset()
+            return {}
         self.raw.update({name: value for name, value in told.items() if value or name not in self.raw})
         found = {name: _at(told, path) for name, path in self._paths.items()}
         named = {name: value for name, value in found.items() if value is not _ABSENT}
-        counted = frozenset(name for name, value in named.items() if self._take(name, value))
-        if whole and counted:
+        counts = {name: self._take(name, value) for name, value in named.items()}
+        if whole and any(counts.values()):
             self._counts = {name: count for name, count in self._counts.items() if name in named}
         self._named.update(named)
-        return counted
+        return {name: count for name, count in counts.items() if count is not None}
 
-    def _take(self, name: str, value: object) -> int:
+    def drop(self, name: str) -> None:
+        """Forgets what was told of that figure."""
+        self._counts.pop(name, None)
+
+    def _take(self, name: str, value: object) -> int | None:
         if value is None:
-            return 0
-        count = to_count(value, MOST_SEARCHES if name == SEARCHES else MOST_TOKENS)
+            return None
+        count = to_count(value, MOST_SEARCHES if name in _SEARCHES else MOST_TOKENS)
         if count is None:
             self._doubted.add(name)
-            return 0
+            return None
         if count:
             self._doubted.discard(name)
             self._counts[name] = count

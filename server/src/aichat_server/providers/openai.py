@@ -52,6 +52,7 @@ class OpenAIProvider(RawStreamProvider):
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config)
         self._compatible = config.openai_compatible
+        self._searching = config.searching_models
         self._client = openai.AsyncOpenAI(
             api_key=config.api_key, base_url=config.base_url, max_retries=0, http_client=self._http
         )
@@ -65,11 +66,16 @@ class OpenAIProvider(RawStreamProvider):
             yield body_of(response.http_response)
 
     def _reader(self, request: ProviderRequest) -> AnswerReader:
-        return OpenAIReader(self.name, request)
+        return OpenAIReader(self.name, request, searches=request.model in self._searching)
 
 
 class OpenAIReader(AnswerReader):
     """Reads the chunks of a completion."""
+
+    def __init__(self, provider: str, request: ProviderRequest, *, searches: bool = False) -> None:
+        """`searches`: the endpoint charges for those that it makes."""
+        super().__init__(provider, request)
+        self._searches = searches
 
     FIGURES: ClassVar[Mapping[str, Path]] = {
         "prompt": ("prompt_tokens",),
@@ -83,7 +89,13 @@ class OpenAIReader(AnswerReader):
         # Perplexity's.
         "reasoning_beside": ("reasoning_tokens",),
         "total": ("total_tokens",),
+        # Perplexity's, xAI's, which counts sources, and two of OpenRouter's.
+        "searches": ("num_search_queries",),
+        "sources": ("num_sources_used",),
+        "web_searches": ("server_tool_use", "web_search_requests"),
+        "web_searches_beside": ("server_tool_use_details", "web_search_requests"),
     }
+    SEARCHES: ClassVar[tuple[str, ...]] = ("searches", "sources", "web_searches", "web_searches_beside")
     WRITTEN: ClassVar[frozenset[str]] = frozenset({"output", "reasoning", "reasoning_beside"})
 
     def event(self, data: bytes) -> tuple[ProviderEvent, ...]:
@@ -117,6 +129,7 @@ class OpenAIReader(AnswerReader):
             cache_write=written,
             output=output,
             reasoning=reasoning,
+            web_searches=max(told[name] for name in self.SEARCHES) if self._searches else 0,
             estimated=not is_told or read + written < hits + told["cache_write"],
         )
 
@@ -202,6 +215,9 @@ def _params(request: ProviderRequest, *, compatible: bool) -> CompletionCreatePa
         "stream": True,
         "stream_options": {"include_usage": True},
     }
+    if not compatible:
+        # The price list is this tier's; a project may have set a dearer one.
+        params["service_tier"] = "default"
     # OpenAI's reasoning models refuse the old name of the limit, compatible endpoints know no other.
     params["max_tokens" if compatible else "max_completion_tokens"] = request.max_output_tokens
     if request.temperature is not None:

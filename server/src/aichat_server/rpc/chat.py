@@ -11,11 +11,10 @@ import grpc
 from aichat.v1 import chat_pb2, chat_pb2_grpc, events_pb2
 
 from aichat_server.domain.chat import ChatOptions, ReasoningEffort
-from aichat_server.domain.conversations import TextPart
 from aichat_server.domain.events import ReasoningDelta, TextDelta
 from aichat_server.domain.stream import Completed, GenerationState, Heartbeat, Started, StreamEvent, UsageSoFar
 from aichat_server.rpc.caller import current_principal
-from aichat_server.rpc.messages import message_to_proto, money_to_proto, usage_to_proto
+from aichat_server.rpc.messages import message_to_proto, money_to_proto, parts_from_proto, usage_to_proto
 from aichat_server.rpc.models import model_to_proto
 from aichat_server.services.answers import Answers
 from aichat_server.services.chat import Chat, ChatMessage
@@ -79,7 +78,7 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
 def _message(request: chat_pb2.StreamChatRequest) -> ChatMessage:
     return ChatMessage(
         model=request.model,
-        parts=tuple(TextPart(part.text.text) for part in request.parts),
+        parts=parts_from_proto(request.parts),
         request_id=_uuid(request.request_id),
         conversation_id=_uuid(request.conversation_id),
         parent_message_id=_uuid(request.parent_message_id),

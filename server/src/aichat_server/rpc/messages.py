@@ -14,7 +14,7 @@ from google.type.money_pb2 import Money
 from aichat_server.domain.conversations import Conversation, Message, MessageState, Part, Role, TextPart
 from aichat_server.domain.events import StopReason
 from aichat_server.domain.money import NANO_PER_USD, NanoUsd
-from aichat_server.domain.usage import Usage
+from aichat_server.domain.usage import KINDS, Usage
 
 ROLES: Mapping[Role, messages_pb2.Role.ValueType] = MappingProxyType(
     {Role.USER: messages_pb2.ROLE_USER, Role.ASSISTANT: messages_pb2.ROLE_ASSISTANT}
@@ -46,16 +46,8 @@ def money_to_proto(nano: NanoUsd) -> Money:
 
 def usage_to_proto(usage: Usage) -> messages_pb2.Usage:
     """Token counts, as the contract names them."""
-    return messages_pb2.Usage(
-        input_tokens=usage.input,
-        cache_read_tokens=usage.cache_read,
-        cache_write_tokens=usage.cache_write,
-        output_tokens=usage.output,
-        reasoning_tokens=usage.reasoning,
-        estimated=usage.estimated,
-        cache_write_1h_tokens=usage.cache_write_1h,
-        web_searches=usage.web_searches,
-    )
+    counts = {kind.column: getattr(usage, kind.name) for kind in KINDS}
+    return messages_pb2.Usage(**counts, estimated=usage.estimated)
 
 
 def parts_from_proto(parts: Iterable[messages_pb2.Part]) -> tuple[Part, ...]:

@@ -6,6 +6,7 @@ from aichat.v1 import models_pb2
 
 from aichat_server.domain.models import Model
 from aichat_server.domain.pricing import PriceTier
+from aichat_server.domain.usage import KINDS
 from aichat_server.rpc.messages import money_to_proto
 
 
@@ -27,12 +28,5 @@ def model_to_proto(model: Model) -> models_pb2.Model:
 
 
 def _price(tier: PriceTier) -> models_pb2.ModelPrice:
-    return models_pb2.ModelPrice(
-        above_tokens=tier.above,
-        input=money_to_proto(tier.input),
-        cache_read=money_to_proto(tier.cache_read),
-        cache_write=money_to_proto(tier.cache_write),
-        output=money_to_proto(tier.output),
-        cache_write_1h=money_to_proto(tier.cache_write_1h),
-        web_search=money_to_proto(tier.web_search),
-    )
+    prices = {kind.price: money_to_proto(getattr(tier, kind.price)) for kind in KINDS if kind.price is not None}
+    return models_pb2.ModelPrice(above_tokens=tier.above, **prices)

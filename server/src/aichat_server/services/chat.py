@@ -33,6 +33,8 @@ from aichat_server.services.upstream import Upstream
 from aichat_server.storage.turns import EarlierTurn, TurnBegin, TurnBegun, TurnStore
 
 TITLE_CHARACTERS = 80
+MOST_BYTES_PER_TOKEN = 6
+"""More than a token comes to in any long text: English has four and a half, most other scripts fewer."""
 
 _log = structlog.get_logger()
 
@@ -181,7 +183,14 @@ def _turn(principal: Principal, message: ChatMessage, candidates: Sequence[Model
         parts=message.parts,
         options=options,
         hold=dearest_hold([_hold(message, candidate) for candidate in candidates]),
+        path_bytes=_path_bytes(candidates),
     )
+
+
+def _path_bytes(candidates: Sequence[Model]) -> int | None:
+    """More than any of the models takes of a conversation; None where nobody knows what one takes."""
+    windows = [candidate.context_window for candidate in candidates]
+    return max(windows) * MOST_BYTES_PER_TOKEN if all(windows) else None
 
 
 def _hold(message: ChatMessage, model: Model) -> Hold:
@@ -192,6 +201,7 @@ def _hold(message: ChatMessage, model: Model) -> Hold:
         has_history=message.conversation_id is not None,
         max_output_tokens=output_limit(model, message.options),
         context_window=model.context_window,
+        most_percent=model.most_percent,
     )
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from uuid import UUID
 
 from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.invoices import NANO_PER_CENT, Adjustment, AdjustmentKind, Invoice, InvoiceStage, Line
+from aichat_server.domain.invoices import (
+    NANO_PER_CENT,
+    Adjustment,
+    AdjustmentKind,
+    Invoice,
+    InvoiceStage,
+    Line,
+    UnpaidInvoice,
+)
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.outbox import MessageKind
 from aichat_server.domain.periods import Month
@@ -31,6 +39,16 @@ class InvoiceDesk:
         if invoice is None:
             raise AichatError(Reason.REQUEST_INVALID, f"there is no invoice for {month.name}")
         return invoice, lines
+
+    async def unpaid(self) -> list[tuple[UUID, UnpaidInvoice]]:
+        """Every organisation's invoices that could not be collected, the oldest first."""
+        async with self._database.work_list() as work:
+            org_ids = dict.fromkeys(org_id for org_id, _ in await work.unpaid_invoices())
+        found = []
+        for org_id in org_ids:
+            async with self._database.tenant(org_id) as tenant:
+                found += [(org_id, invoice) for invoice in await tenant.unpaid.list()]
+        return sorted(found, key=lambda one: one[1].since)
 
     async def retry(self, org_id: UUID, month: Month) -> Outcome:
         """Makes an invoice anew that was not asked for: takes back its draft and lines, and begins from the books."""

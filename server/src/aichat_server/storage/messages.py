@@ -14,7 +14,7 @@ from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.pages import Page, PageKey
 from aichat_server.domain.usage import Usage
 from aichat_server.storage.content import StoredText, to_parts
-from aichat_server.storage.tables import generations, messages
+from aichat_server.storage.tables import TOKEN_COLUMNS, generations, messages
 
 # A page of long messages ends early, before it outgrows what gRPC clients take, which is 4 MiB.
 MAX_PAGE_BYTES = 3 * 1024 * 1024
@@ -74,15 +74,7 @@ def _message(row: Row[tuple[object, ...]]) -> Message:
 
 
 def _answer(row: Row[tuple[object, ...]]) -> Answer:
-    usage = Usage(
-        row.input_tokens,
-        row.cache_read_tokens,
-        row.cache_write_tokens,
-        row.output_tokens,
-        row.reasoning_tokens,
-        row.usage_estimated,
-        row.cache_write_1h_tokens,
-        row.web_searches,
-    )
+    counts = {name: row._mapping[column] for name, column in TOKEN_COLUMNS.items()}
+    usage = Usage(**counts, estimated=row.usage_estimated)
     stop_reason = StopReason(row.stop_reason) if row.stop_reason else None
     return Answer(row.generation_id, row.model, stop_reason, usage, NanoUsd(row.cost_nano_usd))

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.pricing import BEGINNING, Price, PriceTier, price_at
+from aichat_server.domain.usage import KINDS
 from aichat_server.storage.errors import storage_errors
 from aichat_server.storage.pool import Connector, create_engine
 from aichat_server.storage.tables import prices as table
@@ -21,7 +22,7 @@ PriceLists = Mapping[tuple[str, str], Sequence[Price]]
 # Two that add prices at once do so one after the other.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('aichat.prices'))")
 # What a tier has prices for, by the same names here and there.
-_NANO = ("input", "cache_read", "cache_write", "cache_write_1h", "output", "web_search")
+_NANO = tuple(kind.price for kind in KINDS if kind.price is not None)
 _INSTANT = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
 
@@ -82,7 +83,8 @@ def missing_prices(known: Sequence[Price], wanted: Sequence[Price], now: datetim
 
 
 def _tier(row: object) -> PriceTier:
-    return PriceTier(row.above_tokens, *(NanoUsd(getattr(row, name)) for name in _NANO))  # type: ignore[attr-defined]
+    prices = {name: NanoUsd(getattr(row, name)) for name in _NANO}
+    return PriceTier(above=row.above_tokens, **prices)  # type: ignore[attr-defined]
 
 
 def _rows(provider: str, model: str, price: Price) -> Iterable[dict[str, object]]:

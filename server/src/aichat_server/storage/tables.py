@@ -20,21 +20,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from aichat_server.domain.usage import KINDS
+
 metadata = MetaData(schema="aichat")
 
 _Time = DateTime(timezone=True)
 
-TOKEN_COLUMNS: Mapping[str, str] = MappingProxyType(
-    {
-        "input": "input_tokens",
-        "cache_read": "cache_read_tokens",
-        "cache_write": "cache_write_tokens",
-        "cache_write_1h": "cache_write_1h_tokens",
-        "output": "output_tokens",
-        "reasoning": "reasoning_tokens",
-        "web_searches": "web_searches",
-    }
-)
+TOKEN_COLUMNS: Mapping[str, str] = MappingProxyType({kind.name: kind.column for kind in KINDS})
 """The columns of a usage, by its field."""
 
 organizations = Table(
@@ -120,14 +112,8 @@ generations = Table(
     Column("generation_id", Uuid, primary_key=True),
     Column("model", Text, nullable=False),
     Column("stop_reason", Text),
-    Column("input_tokens", BigInteger, nullable=False),
-    Column("cache_read_tokens", BigInteger, nullable=False),
-    Column("cache_write_tokens", BigInteger, nullable=False),
-    Column("output_tokens", BigInteger, nullable=False),
-    Column("reasoning_tokens", BigInteger, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in TOKEN_COLUMNS.values()),
     Column("usage_estimated", Boolean, nullable=False),
-    Column("cache_write_1h_tokens", BigInteger, nullable=False),
-    Column("web_searches", BigInteger, nullable=False),
     Column("cost_nano_usd", BigInteger, nullable=False),
 )
 """The columns that an answer shows; the database's turn functions write the rest."""
@@ -139,12 +125,7 @@ prices = Table(
     Column("model", Text, primary_key=True),
     Column("valid_from", _Time, primary_key=True),
     Column("above_tokens", BigInteger, primary_key=True),
-    Column("input", BigInteger, nullable=False),
-    Column("cache_read", BigInteger, nullable=False),
-    Column("cache_write", BigInteger, nullable=False),
-    Column("cache_write_1h", BigInteger, nullable=False),
-    Column("output", BigInteger, nullable=False),
-    Column("web_search", BigInteger, nullable=False),
+    *(Column(kind.price, BigInteger, nullable=False) for kind in KINDS if kind.price is not None),
 )
 
 quotas = Table(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -15,7 +16,7 @@ from aichat_server.domain.events import StopReason
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.quotas import QuotaRefusal
 from aichat_server.domain.stream import GenerationState
-from aichat_server.domain.usage import Usage
+from aichat_server.domain.usage import KINDS, Usage
 from aichat_server.storage.content import StoredText, to_parts
 
 
@@ -40,6 +41,10 @@ class EarlierTurn:
     """The answer as stored; None while it is being written, and after its conversation was deleted."""
 
 
+_Told = dict[str, Any]
+"""An answer's row, which has a count for each of the KINDS besides."""
+
+
 class _PathRow(msgspec.Struct):
     role: Role
     parts: list[StoredText]
@@ -57,14 +62,7 @@ class _AnswerRow(msgspec.Struct):
     generation_id: UUID
     model: str
     stop_reason: StopReason | None
-    input_tokens: int
-    cache_read_tokens: int
-    cache_write_tokens: int
-    output_tokens: int
-    reasoning_tokens: int
     usage_estimated: bool
-    cache_write_1h_tokens: int
-    web_searches: int
     cost_nano_usd: int
 
 
@@ -80,7 +78,7 @@ class _EarlierRow(msgspec.Struct):
     state: GenerationState
     error_reason: Reason | None
     error_message: str | None
-    answer: _AnswerRow | None
+    answer: _Told | None
 
 
 def read_path(stored: str | None) -> tuple[PathMessage, ...]:
@@ -91,7 +89,7 @@ def read_path(stored: str | None) -> tuple[PathMessage, ...]:
 
 def read_answer(org_id: UUID, stored: str) -> Message:
     """The stored answer that aichat.end_turn returned."""
-    return _to_message(org_id, msgspec.json.decode(stored, type=_AnswerRow))
+    return _to_message(org_id, msgspec.json.decode(stored))
 
 
 def read_refusal(detail: str | None) -> QuotaRefusal:
@@ -118,17 +116,10 @@ def read_earlier(org_id: UUID, stored: str) -> EarlierTurn:
     )
 
 
-def _to_message(org_id: UUID, row: _AnswerRow) -> Message:
-    usage = Usage(
-        row.input_tokens,
-        row.cache_read_tokens,
-        row.cache_write_tokens,
-        row.output_tokens,
-        row.reasoning_tokens,
-        row.usage_estimated,
-        row.cache_write_1h_tokens,
-        row.web_searches,
-    )
+def _to_message(org_id: UUID, told: _Told) -> Message:
+    row = msgspec.convert(told, _AnswerRow)
+    counts: dict[str, int] = {kind.name: told[kind.column] for kind in KINDS}
+    usage = Usage(**counts, estimated=row.usage_estimated)
     answer = Answer(row.generation_id, row.model, row.stop_reason, usage, NanoUsd(row.cost_nano_usd))
     return Message(
         message_id=row.message_id,

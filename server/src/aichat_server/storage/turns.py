@@ -21,7 +21,7 @@ from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.pricing import Hold
 from aichat_server.domain.stream import GenerationKey, GenerationState
 from aichat_server.domain.texts import is_blank
-from aichat_server.domain.usage import Usage
+from aichat_server.domain.usage import KINDS, Usage
 from aichat_server.storage.content import encode_json, encode_parts
 from aichat_server.storage.errors import conversation_not_found, message_not_found, over_quota, quota_check_failed
 from aichat_server.storage.pool import Pool
@@ -31,12 +31,15 @@ __all__ = ["EarlierTurn", "GenerationState", "TurnBegin", "TurnBegun", "TurnEnd"
 
 _BEGIN = (
     "SELECT path, earlier, unchecked FROM aichat.begin_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-    "$14, $15, $16, $17, $18, $19, $20, $21, $22)"
+    "$14, $15, $16, $17, $18, $19, $20, $21, $22, $23)"
 )
-_END = (
-    "SELECT aichat.end_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, "
-    "$21, $22, $23, $24, $25, $26)"
-)
+# The arguments of aichat.end_turn, each named as there but for its p_, with a count for each kind of usage.
+_ENDED = (
+    "org_id", "member_id", "generation_id", "conversation_id", "user_message_id", "message_id", "state", "parts",
+    "stop_reason", "usage_estimated", "raw_usage", "cost_nano_usd", "price_version", "error_reason", "error_message",
+    "model", "provider", "first_delta_ms", *(kind.column for kind in KINDS), "orphan",
+)  # fmt: skip
+_END = f"SELECT aichat.end_turn({', '.join(f'p_{name} => ${number}' for number, name in enumerate(_ENDED, 1))})"
 _FIND = "SELECT aichat.find_turn($1, $2)"
 _RENEW = "SELECT aichat.renew_leases($1, $2, $3, $4)"
 # What aichat.begin_turn says by SQLSTATE.
@@ -72,6 +75,8 @@ class TurnBegin:
     parts: tuple[Part, ...]
     options: Mapping[str, object]
     hold: Hold
+    path_bytes: int | None = None
+    """About how much of the history is wanted, the newest of it; None: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class TurnBegun:
     user_message_id: UUID
     message_id: UUID
     path: tuple[PathMessage, ...]
-    """The conversation from its first message to the user's new one; empty if `earlier` is there."""
+    """The conversation up to the user's new message, as far back as was wanted; empty if `earlier` is there."""
     earlier: EarlierTurn | None = None
     """What the `request_id` began before. If it is there, nothing was begun."""
     quota_failure: str | None = None
@@ -147,6 +152,7 @@ class TurnStore:
                 self._lease_seconds,
                 self._hold_seconds,
                 self._quota_fail_closed,
+                turn.path_bytes,
             )
         except asyncpg.PostgresError as error:
             refusal = _refusal(turn, error)
@@ -240,11 +246,6 @@ def _end_arguments(turn: TurnEnd) -> tuple[object, ...]:
         turn.state.value,
         _stored_parts(turn),
         turn.stop_reason.value if turn.stop_reason else None,
-        usage.input,
-        usage.cache_read,
-        usage.cache_write,
-        usage.output,
-        usage.reasoning,
         usage.estimated,
         encode_json(turn.raw_usage),
         turn.cost,
@@ -253,7 +254,6 @@ def _end_arguments(turn: TurnEnd) -> tuple[object, ...]:
         turn.error_message,
         turn.model,
         turn.provider,
-        usage.cache_write_1h,
-        usage.web_searches,
         turn.first_delta_ms,
+        *(getattr(usage, kind.name) for kind in KINDS),
     )

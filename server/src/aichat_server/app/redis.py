@@ -1,0 +1,18 @@
+"""What REDIS_URL names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aichat_server.gateways.redis import RedisUrlError
+from aichat_server.settings import SettingsError
+
+
+@contextmanager
+def redis_named() -> Iterator[None]:
+    """SettingsError for a REDIS_URL that cannot be used."""
+    try:
+        yield
+    except RedisUrlError as error:
+        raise SettingsError(f"REDIS_URL: {error}") from None

@@ -1,0 +1,115 @@
+"""Every kind of usage is told by all that tells of usage: one that is added to the table is missed nowhere."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from aichat.v1 import messages_pb2, models_pb2
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain import usage_csv
+from aichat_server.domain.identity import Principal
+from aichat_server.domain.money import NanoUsd
+from aichat_server.domain.periods import month_of
+from aichat_server.domain.pricing import PriceTier, cost
+from aichat_server.domain.statements import LedgerEvent, canonical
+from aichat_server.domain.usage import KINDS, Usage
+from aichat_server.domain.usage_reports import UsageQuery
+from aichat_server.rpc.messages import usage_to_proto
+from aichat_server.services.invoice_checks import usage_lines
+from aichat_server.services.rollups import Rollups
+from aichat_server.services.usage import UsageReports
+from aichat_server.storage.database import Database
+
+from tests.integration.storage.turns import completed, failed, turn
+
+COLUMNS = [kind.column for kind in KINDS]
+PRICES = [kind.price for kind in KINDS if kind.price is not None]
+NUMBERED: dict[str, Any] = {kind.name: number for number, kind in enumerate(KINDS, 11)}
+EACH = Usage(**NUMBERED)
+PRICED = [kind.name for kind in KINDS if kind.price is not None]
+
+
+def alone(name: str, count: int = 7) -> Usage:
+    """A usage of one kind alone."""
+    one: dict[str, Any] = {name: count}
+    return Usage(**one)
+
+
+def test_the_values_have_them() -> None:
+    assert {field.name for field in fields(Usage)} == {kind.name for kind in KINDS} | {"estimated", "percent"}
+    assert [field.name for field in fields(PriceTier)] == ["above", *PRICES]
+
+
+def test_the_contract_has_them() -> None:
+    assert {field.name for field in messages_pb2.Usage.DESCRIPTOR.fields} == {*COLUMNS, "estimated"}
+    assert {field.name for field in models_pb2.ModelPrice.DESCRIPTOR.fields} == {*PRICES, "above_tokens"}
+    told = usage_to_proto(EACH)
+    assert [getattr(told, column) for column in COLUMNS] == [getattr(EACH, kind.name) for kind in KINDS]
+
+
+@pytest.mark.parametrize("name", PRICED)
+def test_each_has_its_price(name: str) -> None:
+    tier = PriceTier(0, *(NanoUsd(1_000_000 * 10**number) for number in range(len(PRICES))))
+    costs = {cost([tier], alone(other, 1_000_000)) for other in PRICED}
+    assert len(costs) == len(PRICED)
+    assert cost([tier], alone(name, 0)) == 0
+
+
+async def test_tables_and_functions_have_them(postgres: Postgres) -> None:
+    owner = await asyncpg.connect(postgres.owner_url)
+    try:
+        for table in ("generations", "usage_events", "usage_hourly", "invoice_lines"):
+            query = (
+                "SELECT column_name FROM information_schema.columns WHERE table_schema = 'aichat' AND table_name = $1"
+            )
+            found = {row[0] for row in await owner.fetch(query, table)}
+            assert found >= set(COLUMNS), table
+        query = (
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = 'aichat' AND table_name = 'prices'"
+        )
+        assert {row[0] for row in await owner.fetch(query)} >= set(PRICES)
+    finally:
+        await owner.close()
+
+
+async def test_an_answer_shows_them_from_its_end_to_its_invoice(database: Database, principal: Principal) -> None:
+    begun = await database.turns.begin(turn(principal))
+    ended = await database.turns.end(replace(completed(principal, begun), usage=EACH))
+    now = datetime.now(UTC)
+    async with database.tenant(principal.org_id, principal.member_id) as tenant:
+        stored = (await tenant.messages.list(begun.conversation_id, 10, None)).items[-1]
+        (line,) = await usage_lines(tenant.ledger, month_of(now))
+    reports = UsageReports(database)
+    from_books = await reports.query(principal, UsageQuery(now - timedelta(hours=1), now + timedelta(hours=1)))
+    await Rollups(database).run(now + timedelta(hours=2))
+    from_sums = await reports.query(principal, UsageQuery(now - timedelta(hours=2), now + timedelta(hours=2)))
+    events = await reports.events(principal, now - timedelta(hours=1), now + timedelta(hours=1), 10)
+    assert ended
+    assert ended.answer
+    assert stored.answer
+    told = [ended.answer.usage, stored.answer.usage, line.usage, from_books.total.usage, from_sums.total.usage]
+    assert [*told, events.items[0].usage] == [EACH] * 6
+    header, row = usage_csv.header().strip().split(","), usage_csv.lines(events.items).strip().split(",")
+    cells = dict(zip(header, row, strict=True))
+    assert {column: int(cells[column]) for column in COLUMNS} == dict(zip(COLUMNS, range(11, 99), strict=False))
+
+
+@pytest.mark.parametrize("name", PRICED)
+async def test_each_alone_is_worth_a_place_on_the_books(database: Database, principal: Principal, name: str) -> None:
+    begun = await database.turns.begin(turn(principal))
+    await database.turns.end(replace(failed(principal, begun), usage=alone(name)))
+    now = datetime.now(UTC)
+    events = await UsageReports(database).events(principal, now - timedelta(hours=1), now + timedelta(hours=1), 10)
+    assert [event.usage for event in events.items] == [alone(name)]
+
+
+@pytest.mark.parametrize("name", [kind.name for kind in KINDS])
+def test_each_is_in_an_invoices_proof(name: str) -> None:
+    moment, one = datetime(2026, 11, 1, tzinfo=UTC), UUID(int=1)
+    without = LedgerEvent(moment, one, one, "a-vendor", "a-model", moment, Usage(), NanoUsd(0))
+    assert canonical(replace(without, usage=alone(name))) != canonical(without)

@@ -111,22 +111,29 @@ ERRORS = (
 )
 
 
+def read(environ: Mapping[str, str]) -> dict[str, object]:
+    """What the variables say, by the names that the template has; EdgeSettingsError names every malformed one."""
+    values: dict[str, object] = {}
+    problems = []
+    for name, variable in VARIABLES.items():
+        try:
+            values[variable.key] = variable.parse(environ.get(name) or variable.default)
+        except ValueError as error:
+            problems.append(f"  {name}: {error}")
+    if problems:
+        raise EdgeSettingsError("\n".join(["these settings are malformed:", *problems]))
+    return values
+
+
 def render(environ: Mapping[str, str]) -> str:
     """Envoy's configuration; EdgeSettingsError names every malformed variable."""
-    context: dict[str, object] = {
+    context = {
+        **read(environ),
         "errors": ERRORS,
         "frame_check": str(HERE / "frame_check.lua"),
         "max_body_bytes": MAX_BODY_BYTES,
         "max_header_kib": MAX_HEADER_KIB,
     }
-    problems = []
-    for name, variable in VARIABLES.items():
-        try:
-            context[variable.key] = variable.parse(environ.get(name) or variable.default)
-        except ValueError as error:
-            problems.append(f"  {name}: {error}")
-    if problems:
-        raise EdgeSettingsError("\n".join(["these settings are malformed:", *problems]))
     # The file is YAML, and every value goes in as JSON: nothing in it needs HTML's escapes.
     templates = Environment(loader=FileSystemLoader(HERE), undefined=StrictUndefined, autoescape=False)  # noqa: S701
     return templates.get_template("envoy.yaml.j2").render(context)
@@ -173,6 +180,12 @@ def _development_origins(environment: str) -> list[dict[str, object]]:
     return [{"safe_regex": {"regex": LOOPBACK_ORIGIN}}] if environment == "development" else []
 
 
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"\d{1,6}(\.\d+)?", text):
+        raise ValueError(f"{text!r} is no number of seconds")
+    return float(text)
+
+
 def _descriptors(text: str) -> str:
     if not Path(text).is_file():
         raise ValueError(f"there is no file {text!r}")
@@ -185,6 +198,8 @@ VARIABLES: Mapping[str, Variable] = {
     "AICHAT_EDGE_ADMIN": Variable("admin", "127.0.0.1:9901", _address),
     "AICHAT_EDGE_DESCRIPTORS": Variable("descriptors", str(HERE.parent / "gen/descriptors.binpb"), _descriptors),
     "AICHAT_EDGE_HEALTH_CHECK_SECONDS": Variable("health_check_seconds", "5", float),
+    "AICHAT_EDGE_ANNOUNCE_SECONDS": Variable("announce_seconds", "5", _seconds),
+    "AICHAT_EDGE_DRAIN_SECONDS": Variable("drain_seconds", "30", _seconds),
     "AICHAT_EDGE_MAX_CONNECTIONS": Variable("max_connections", "10000", int),
     "AICHAT_EDGE_TRUSTED_PROXIES": Variable("trusted_proxies", "0", int),
     "OTEL_EXPORTER_OTLP_ENDPOINT": Variable("collector", "", _collector),

@@ -57,6 +57,12 @@ async def test_answer_streams_in_and_is_found_in_history(client: AsyncAIChat, ve
     assert history[1] == message
 
 
+async def test_models_come_by_vendor_and_id(client: AsyncAIChat) -> None:
+    names = [(model.provider, model.model) for model in await client.models.list()]
+    assert names == sorted(names)
+    assert len({provider for provider, _ in names}) == 3
+
+
 async def test_conversation_goes_on_where_it_ended(client: AsyncAIChat) -> None:
     first = await client.chat.send(model=MODEL, text=script(deltas=["one"]))
     second = await client.chat.send(

@@ -40,6 +40,7 @@ SETTINGS = {
     "AICHAT_LOG_LEVEL": "info",
     "AICHAT_DATABASE_POOL_SIZE": "8",
     "AICHAT_HEARTBEAT_SECONDS": "0.3",
+    "AICHAT_ANNOUNCE_SECONDS": "0",
     "AICHAT_DRAIN_SECONDS": "3",
     # Short, so that servers that are only held up are now and then taken for lost, which must do no harm either.
     "AICHAT_LEASE_SECONDS": "4",

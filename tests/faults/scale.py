@@ -26,6 +26,13 @@ class Scale:
     """Beside it."""
     drained: int
     """Streams under a drain."""
+    rolled_servers: int
+    """Restarted in turn."""
+    rolled_edges: int
+    rolled_streams: int
+    """Held at once meanwhile."""
+    rolled_calls_per_second: int
+    """Beside them."""
     bad_requests: int
     """Made up, besides those that are written down."""
     examples: int
@@ -46,6 +53,10 @@ SHORT = Scale(
     slow_deltas=100,
     normal_turns=20,
     drained=20,
+    rolled_servers=1,
+    rolled_edges=1,
+    rolled_streams=8,
+    rolled_calls_per_second=10,
     bad_requests=100,
     examples=4,
     steps=12,
@@ -62,6 +73,10 @@ FULL = Scale(
     slow_deltas=480,
     normal_turns=200,
     drained=100,
+    rolled_servers=3,
+    rolled_edges=2,
+    rolled_streams=30,
+    rolled_calls_per_second=40,
     bad_requests=5_000,
     examples=40,
     steps=12,

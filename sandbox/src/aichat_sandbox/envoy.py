@@ -16,8 +16,11 @@ from .supervisor import Supervisor, until
 
 ROOT = Path(__file__).resolve().parents[3]
 RENDER = ROOT / "envoy" / "render.py"
+SERVE = ROOT / "envoy" / "serve.py"
 # Servers come up and go away all the time here, and tests wait for it to be noticed.
 HEALTH_CHECK_SECONDS = "0.2"
+# Nobody stands in front of it who would have to notice; and it is stopped after the server.
+_STOPPING = {"AICHAT_EDGE_ANNOUNCE_SECONDS": "0", "AICHAT_EDGE_DRAIN_SECONDS": "10"}
 # Where a listener on all of a machine's addresses is reached from the machine itself.
 _ANY_HOST = {"0.0.0.0": HOST, "[::]": "[::1]"}  # noqa: S104
 
@@ -68,21 +71,18 @@ def _upstream(host: dict[str, Any]) -> Upstream:
 async def start_envoy(
     supervisor: Supervisor, folder: Path, environment: Mapping[str, str], upstreams: Sequence[str]
 ) -> Envoy:
-    """Starts Envoy in front of `upstreams`, its configuration in `folder`, on a free port unless the environment says
-    where.
-    """
+    """Starts Envoy in front of `upstreams`, in `folder`, on a free port unless the environment says where."""
     port, admin_port = free_ports(2)
     listen = environment.get("AICHAT_EDGE_LISTEN") or f"{HOST}:{port}"
     envoy = Envoy(listen, admin_port)
-    config = folder / "envoy.yaml"
     settings = {
+        **_STOPPING,
         **environment,
         "AICHAT_UPSTREAMS": ",".join(upstreams),
         "AICHAT_EDGE_LISTEN": listen,
         "AICHAT_EDGE_ADMIN": f"{HOST}:{admin_port}",
         "AICHAT_EDGE_HEALTH_CHECK_SECONDS": HEALTH_CHECK_SECONDS,
     }
-    await supervisor.run("envoy-config", sys.executable, RENDER, config, environment=settings, cwd=folder)
 
     async def listens() -> bool:
         try:
@@ -93,7 +93,6 @@ async def start_envoy(
         writer.close()
         return True
 
-    binary = Path(sys.executable).with_name("envoy")
-    command = (binary, "--config-path", config, "--disable-hot-restart", "--concurrency", "2")
-    await supervisor.start("envoy", *command, environment=environment, cwd=folder, ready=listens)
+    command = (sys.executable, SERVE, "--concurrency", "2")
+    await supervisor.start("envoy", *command, environment=settings, cwd=folder, ready=listens)
     return envoy

@@ -234,6 +234,7 @@ class _Boot:
         return {
             **self.inherited,
             **_DEVELOPMENT,
+            "AICHAT_ANNOUNCE_SECONDS": "0.5",
             "AICHAT_DRAIN_SECONDS": "5",
             **self.options.environment,
             **outside,

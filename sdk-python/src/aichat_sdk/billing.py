@@ -15,7 +15,8 @@ __all__ = ["Billing"]
 class Billing:
     """`client.billing`. What changes something, and the invoices, are for owners: PermissionDeniedError otherwise.
 
-    BillingError if the platform has no account at a payment provider, or the organisation no subscription.
+    BillingError if the platform has no account at a payment provider, but for plans, subscription and proofs, or if the
+    organisation has no subscription.
     """
 
     def __init__(self, transport: Transport) -> None:

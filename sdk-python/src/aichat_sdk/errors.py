@@ -6,8 +6,8 @@ AIChatError                   anything below
 │   └── RequestTooLargeError  send less
 ├── AuthenticationError       use another API key
 ├── PermissionDeniedError     ask whoever runs the platform for access
-├── NotFoundError             name another model, conversation, message or generation
-├── ConflictError             use a new `request_id`
+├── NotFoundError             name another one of what `reason` says that there is none of
+├── ConflictError             use a new `request_id`; or change what there is already, as `reason` says
 ├── QuotaExceededError        ask for a shorter answer, wait until the quota resets, or have it raised
 ├── RateLimitError            wait for `retry_after` seconds, then call again; or ask for a larger plan
 ├── ProviderError             ask another model, or the same one later
@@ -115,11 +115,11 @@ class PermissionDeniedError(AIChatError):
 
 
 class NotFoundError(AIChatError):
-    """There is no such model, conversation, message or generation in the caller's organisation."""
+    """There is none in the caller's organisation; `reason` says of what: a model, a conversation, an invoice."""
 
 
 class ConflictError(AIChatError):
-    """The `request_id` was used before with other parameters."""
+    """It is there already: the `request_id`, used before with other parameters, or a subscription."""
 
 
 class QuotaExceededError(AIChatError):

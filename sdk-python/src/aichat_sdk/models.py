@@ -17,5 +17,5 @@ class Models:
         self._transport = transport
 
     async def list(self, *, timeout: float | None = None) -> list[Model]:
-        """Every model that the platform offers, by vendor and id."""
+        """Every model that the organisation can hold chats with, by vendor and id."""
         return (await self._transport.call(LIST_MODELS, ListModelsRequest(), timeout=timeout)).models

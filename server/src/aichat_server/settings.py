@@ -168,6 +168,7 @@ class Settings(BaseSettings):
     ] = None
     sentry_dsn: Annotated[SentryDsn | None, Field(alias="SENTRY_DSN")] = None
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(alias="AICHAT_LOG_LEVEL")] = "info"
+    announce_seconds: Annotated[float, Field(alias="AICHAT_ANNOUNCE_SECONDS", ge=0)] = 7.0
     drain_seconds: Annotated[float, Field(alias="AICHAT_DRAIN_SECONDS", ge=0)] = 30.0
     heartbeat_seconds: Annotated[float, Field(alias="AICHAT_HEARTBEAT_SECONDS", gt=0)] = 15.0
     lease_seconds: Annotated[float, Field(alias="AICHAT_LEASE_SECONDS", gt=0)] = 30.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,6 +16,7 @@ from aichat_server.domain.plans import Plan
 from aichat_server.gateways.mail import Mailer
 from aichat_server.gateways.mail_templates import MailTemplates
 from aichat_server.rpc.billing_messages import standing_to_proto
+from aichat_server.services.invoice_stages import take_over
 from aichat_server.services.invoices import Outcome
 from aichat_server.services.outbox import Outbox
 from aichat_server.services.unpaid_notices import UnpaidNotices
@@ -119,6 +120,28 @@ async def test_usage_up_to_the_end_of_a_subscription_is_collected_after_it(desk:
     assert await desk.plan() is Plan.FREE
     assert (await customer.month()).stage is InvoiceStage.PAID
     assert await customer.charged() == [(2500, "4242")]
+
+
+async def test_a_card_is_changed_while_the_end_of_the_subscription_is_not_heard_of(desk: Desk) -> None:
+    customer = await subscribed(desk)
+    await desk.sdk.v1.subscriptions.cancel_async(customer.subscription)
+    await customer.change_card("pm_card_mastercard")
+    assert (await customer.month()).stage is InvoiceStage.PAID
+    assert await customer.charged() == [(2500, "4444")]
+
+
+async def test_one_that_stripe_leaves_alone_is_not_paid_either(desk: Desk) -> None:
+    customer = await subscribed(desk, BAD)
+    await customer.month()
+    state = await desk.payments.invoices.fetch((await customer.at_stripe()).id)
+    async with desk.database.tenant(desk.owner.org_id) as tenant:
+        await tenant.unpaid.settle(MARCH)
+        invoice = await tenant.invoices.find(MARCH)
+    assert invoice is not None
+    now = datetime.now(UTC)
+    for age, unpaid in ((timedelta(hours=23), 0), (timedelta(hours=25), 1)):
+        await take_over(desk.database, invoice, replace(state, is_attempted=False, finalized_at=now - age))
+        assert len((await desk.billing.get_standing(desk.owner)).unpaid) == unpaid
 
 
 async def test_an_unpaid_one_has_the_grace_of_a_subscription_and_another_card_ends_it(desk: Desk) -> None:

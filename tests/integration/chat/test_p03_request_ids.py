@@ -61,6 +61,7 @@ async def test_a_broken_answer_breaks_again_with_what_is_stored(server: ServerUn
     first = await refusal(stream(server, api_key, text, request_id=request_id))
     again = await refusal(stream(server, api_key, text, request_id=request_id))
     assert (again.reason, text_of(again.seen)) == (first.reason, "a")
+    assert (again.message, again.metadata) == (first.message, first.metadata) == (first.message, {"provider": "openai"})
 
 
 async def test_a_turn_that_left_nothing_gives_its_request_id_back(server: ServerUnderTest, api_key: ApiKey) -> None:

@@ -1,6 +1,7 @@
 """Promise 16: on SIGTERM no new turns, running ones finish within the grace, the rest are interrupted and kept."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 from aichat.v1 import messages_pb2
@@ -38,8 +39,9 @@ async def refused_soon(draining: ServerUnderTest, key: ApiKey) -> Refusal:
 async def test_what_outlasts_the_grace_is_interrupted_and_kept(
     run_server: RunServer, server: ServerUnderTest, api_key: ApiKey, *, stays: bool
 ) -> None:
+    text, request_id = script(deltas=["a", "b", "c"], hang_after=2), str(uuid4())
     async with run_server(AICHAT_DRAIN_SECONDS="0.2") as draining:
-        running = stream(draining, api_key, script(deltas=["a", "b", "c"], hang_after=2))
+        running = stream(draining, api_key, text, request_id=request_id)
         events = []
         async for event in running:
             events.append(event)
@@ -49,13 +51,21 @@ async def test_what_outlasts_the_grace_is_interrupted_and_kept(
             running.cancel()
         draining.terminate()
         if stays:
-            assert (await refusal(running)).reason == "SERVER_DRAINING"
+            told = await refusal(running)
         assert await draining.process.wait() == 0
+    # The same call ends as it did, so that it is not what works.
+    again = await refusal(stream(server, api_key, text, request_id=request_id))
+    started = events[0].started
+    ids = {"generation_id": started.generation_id, "conversation_id": started.conversation_id}
+    assert (again.reason, again.metadata, text_of(again.seen)) == ("SERVER_DRAINING", ids, "ab")
+    assert "ask again with a new request_id" in again.message
+    if stays:
+        assert (told.reason, told.metadata, told.message) == (again.reason, again.metadata, again.message)
     _, partial = await history(server, api_key, events[0].started.conversation_id)
     assert partial.state == messages_pb2.MESSAGE_STATE_INTERRUPTED
     assert partial.parts[0].text.text == "ab"
-    again = await ask(server, api_key, script(deltas=["more"]), conversation_id=partial.conversation_id)
-    assert again[-1].HasField("completed")
+    more = await ask(server, api_key, script(deltas=["more"]), conversation_id=partial.conversation_id)
+    assert more[-1].HasField("completed")
 
 
 async def test_an_interrupted_turn_without_a_word_can_be_sent_again(
@@ -66,6 +76,7 @@ async def test_an_interrupted_turn_without_a_word_can_be_sent_again(
         running = stream(draining, api_key, script(hang=True), request_id=request_id)
         await anext(aiter(running))
         draining.terminate()
-        assert (await refusal(running)).reason == "SERVER_DRAINING"
+        told = await refusal(running)
+        assert (told.reason, told.message.endswith("; send it again")) == ("SERVER_DRAINING", True)
         assert await draining.process.wait() == 0
     assert text_of(await ask(server, api_key, script(deltas=["now"]), request_id=request_id)) == "now"

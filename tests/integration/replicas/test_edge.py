@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from aichat_sandbox.envoy import HEALTH_CHECK_SECONDS, RENDER
+from aichat_sandbox.envoy import HEALTH_CHECK_SECONDS, RENDER, SERVE
 from aichat_sandbox.ports import free_ports
 from aichat_sandbox.supervisor import until
 from aichat_sdk import AsyncAIChat, message_text
@@ -42,14 +42,19 @@ class Edge:
         binary = Path(sys.executable).with_name("envoy")
         arguments = ("--config-path", self.config, "--disable-hot-restart", "--concurrency", "1")
         self.process = await asyncio.create_subprocess_exec(binary, *arguments, stderr=DEVNULL, stdout=DEVNULL)
-        async with httpx.AsyncClient(base_url=f"http://{self.address}") as http, asyncio.timeout(30):
+        async with httpx.AsyncClient(base_url=f"http://{self.address}") as http:
+            await self.leads_somewhere(http)
 
-            async def leads_somewhere() -> bool:
-                try:
-                    return (await http.get("/healthz")).status_code == 200
-                except httpx.TransportError:
-                    return False
+    async def leads_somewhere(self, http: httpx.AsyncClient) -> None:
+        """Returns once it finds a server."""
 
+        async def leads_somewhere() -> bool:
+            try:
+                return (await http.get("/healthz")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        async with asyncio.timeout(30):
             await until(leads_somewhere)
 
     async def kill(self) -> None:
@@ -94,6 +99,38 @@ async def test_a_stream_outlives_envoy(edge: Edge, api_key: ApiKey, vendors: Ven
         message_text(answer) == "".join(event.text_delta.text for event in seen if event.text_delta) == "".join(WORDS)
     )
     assert times_asked(vendors, text) == 1
+
+
+async def test_an_edge_that_is_told_to_stop_breaks_no_stream(
+    writer: ServerUnderTest, api_key: ApiKey, tmp_path: Path
+) -> None:
+    port, admin = free_ports(2)
+    edge = Edge(port, tmp_path / "unused")
+    settings = {
+        "PATH": os.environ["PATH"],
+        "AICHAT_UPSTREAMS": ",".join(writer.addresses),
+        "AICHAT_EDGE_LISTEN": edge.address,
+        "AICHAT_EDGE_ADMIN": f"127.0.0.1:{admin}",
+        "AICHAT_EDGE_ANNOUNCE_SECONDS": "1",
+    }
+    command = (sys.executable, SERVE, "--concurrency", "1")
+    edge.process = await asyncio.create_subprocess_exec(*command, env=settings, stderr=DEVNULL, stdout=DEVNULL)
+    body = {"model": MODEL, "parts": [{"text": {"text": script(words=60, interval_ms=100)}}]}
+    async with httpx.AsyncClient(base_url=f"http://{edge.address}", headers=dict(api_key.metadata), timeout=20) as http:
+        await edge.leads_somewhere(http)
+        async with http.stream("POST", "/v1/chat:stream", json=body) as response:
+            lines = response.aiter_lines()
+            await anext(lines)
+            edge.process.terminate()
+
+            async def says_so() -> bool:
+                return (await http.get("/healthz")).status_code == 503
+
+            await until(says_so)
+            assert (await http.get("/v1/models")).status_code == 200
+            last = [line async for line in lines if line][-1]
+        assert "completed" in json.loads(last.removeprefix("data: "))
+    assert await edge.process.wait() == 0
 
 
 async def test_resuming_and_cancelling_over_http(edge: Edge, api_key: ApiKey) -> None:

@@ -124,6 +124,9 @@ async def test_what_a_killed_server_wrote_is_stored_charged_and_told(
     # Whoever asks again, in either way, gets that end, and no second answer.
     again = await asked.again(reader)
     assert (again.reason, text_of(again.seen)) == ("SERVER_LOST", text_of(seen))
+    ids = {"generation_id": started.generation_id, "conversation_id": started.conversation_id}
+    assert (again.message, again.metadata) == (ended.message, ended.metadata) == (again.message, ids)
+    assert "ask again with a new request_id" in again.message
     resumed = await refusal(resume(reader, asked.key, started.generation_id, 2))
     assert (resumed.reason, wire(resumed.seen)) == ("SERVER_LOST", wire(seen)[2:])
     # Whose lease is not over is left alone, whatever became of its server.
@@ -146,6 +149,7 @@ async def test_of_what_no_journal_tells_nothing_is_left_and_the_request_can_be_s
         if times_asked(vendors, asked.text) == 1:
             ended = await joined
             assert (ended.reason, text_of(ended.seen)) == ("SERVER_LOST", "")
+            assert ended.message.endswith("; send it again")
         joined.cancel()
         answer = await ask(reader, asked.key, script(deltas=["now"]), request_id=asked.request_id)
         assert text_of(answer) == "now"

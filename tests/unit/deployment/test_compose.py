@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aichat_server.app.deadline import LAST_SECONDS
 from aichat_server.settings import Settings
 from ruamel.yaml import YAML
 
@@ -143,6 +144,20 @@ def test_an_image_knows_whether_it_is_well_and_ours_run_without_rights(dockerfil
         [user] = re.findall(r"^USER (\S+)$", text[text.rindex("\nFROM ") :], re.MULTILINE)
         assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", user)
         assert "--require-hashes" in text
+
+
+def test_what_is_told_to_stop_may_end_in_order_before_it_is_killed() -> None:
+    services, defaults = compose()["services"], {str(f.alias): f.default for f in Settings.model_fields.values()}
+    edge = {name: float(edge_settings()[name].default) for name in edge_settings() if name.endswith("_SECONDS")}
+    needed = {
+        "server": defaults["AICHAT_ANNOUNCE_SECONDS"] + defaults["AICHAT_DRAIN_SECONDS"] + LAST_SECONDS,
+        "workers": defaults["AICHAT_DRAIN_SECONDS"] + LAST_SECONDS,
+        "envoy": edge["AICHAT_EDGE_ANNOUNCE_SECONDS"] + edge["AICHAT_EDGE_DRAIN_SECONDS"] + 5,
+    }
+    for service, seconds in needed.items():
+        assert float(services[service]["stop_grace_period"].rstrip("s")) > seconds
+    # By the time a server refuses calls, the edge has asked it for its health.
+    assert defaults["AICHAT_ANNOUNCE_SECONDS"] > edge["AICHAT_EDGE_HEALTH_CHECK_SECONDS"] + 1
 
 
 def test_services_that_stay_are_restarted() -> None:

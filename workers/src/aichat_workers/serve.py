@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from contextlib import AsyncExitStack
 from functools import partial
 
 import structlog
 from aichat_server.app.background import running
-from aichat_server.app.deadline import LAST_SECONDS, exit_by_force
+from aichat_server.app.deadline import stop_within
 from aichat_server.app.jobs import build_jobs
 from aichat_server.app.telemetry import open_telemetry
 from aichat_server.settings import Settings, SettingsError
@@ -31,10 +30,8 @@ async def serve(settings: Settings) -> int:
     """
     if settings.redis_url is None:
         raise SettingsError("REDIS_URL: missing; the jobs are queued there")
-    stopping = asyncio.Event()
+    stopping, _ = stop_within(settings.drain_seconds)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
     async with AsyncExitStack() as stack:
         told_at = settings.worker_metrics_listen
         telemetry = open_telemetry(settings, "aichat-workers", told_at, "AICHAT_WORKER_METRICS_LISTEN")
@@ -50,7 +47,6 @@ async def serve(settings: Settings) -> int:
         async with running(observer, schedule=partial(keep_schedule, broker, observer), **works):
             _log.info("working", jobs=sorted(broker.actors))
             await stopping.wait()
-            exit_by_force(settings.drain_seconds + LAST_SECONDS)
         _log.info("stopping", seconds=settings.drain_seconds)
         await asyncio.to_thread(worker.stop, timeout=round(settings.drain_seconds * 1000))
         broker.close()

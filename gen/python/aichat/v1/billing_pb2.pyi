@@ -89,7 +89,9 @@ class GetSubscriptionResponse(_message.Message):
     SUBSCRIPTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def subscription(self) -> _plans_pb2.Subscription:
-        """As the payment provider told last."""
+        """The plan and the members are this platform's; the rest is as the payment provider told last, and the card as it tells
+        now.
+        """
 
     def __init__(
         self,
@@ -390,7 +392,7 @@ class VerifyInvoiceResponse(_message.Message):
     number: _builtins.str
     """The number on the invoice; empty until it is asked for."""
     proven: _builtins.bool
-    """Whether books, hourly sums, lines and the payment provider's are the same."""
+    """Whether books, hourly sums and lines are the same, and the payment provider's, where it was asked."""
     difference: _builtins.str
     """What is not; empty if it is proven."""
     sha256: _builtins.str

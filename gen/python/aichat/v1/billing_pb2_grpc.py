@@ -28,8 +28,8 @@ if _version_not_supported:
 class BillingServiceStub:
     """What an organisation is subscribed to, and what it pays. Cards are looked after, and invoices paid, on pages of the
     payment provider. What changes something, and what shows invoices, is for the organisation's owners: OWNER_REQUIRED.
-    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans and
-    GetSubscription.
+    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans,
+    GetSubscription and VerifyInvoice, which need none.
     """
 
     def __init__(self, channel):
@@ -83,8 +83,8 @@ class BillingServiceStub:
 class BillingServiceServicer:
     """What an organisation is subscribed to, and what it pays. Cards are looked after, and invoices paid, on pages of the
     payment provider. What changes something, and what shows invoices, is for the organisation's owners: OWNER_REQUIRED.
-    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans and
-    GetSubscription.
+    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans,
+    GetSubscription and VerifyInvoice, which need none.
     """
 
     def ListPlans(self, request, context):
@@ -95,7 +95,8 @@ class BillingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetSubscription(self, request, context):
-        """Gets the plan that the organisation is on, and its subscription, if there is one. Errors: BILLING_UNAVAILABLE.
+        """Gets the plan that the organisation is on, its subscription, if there is one, and its card, which the payment provider
+        is asked for. Errors: BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,9 +112,10 @@ class BillingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreatePortalSession(self, request, context):
-        """Opens a page on which the organisation looks after its cards, its subscription and its invoices; for minutes.
-        Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
-        BILLING_REQUEST_REJECTED.
+        """Opens a page on which the organisation looks after its cards, its subscription and its invoices; for minutes. It opens
+        for whoever was on a page to subscribe once, also without a subscription; SUBSCRIPTION_MISSING means that the
+        organisation never was. Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
+        BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,9 +141,11 @@ class BillingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyInvoice(self, request, context):
-        """Proves the organisation's invoice for a month's usage line by line: makes each line of the books again, and holds it
-        against what was stored when the invoice was made and against what the payment provider asks for. Errors:
-        OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING.
+        """Proves the organisation's invoice for a month's usage line by line: makes each line of usage from the books again, and
+        holds it against what was stored when the invoice was made and, if the payment provider has the invoice and this
+        server an account there, against what it asks for. Lines that are not of usage are held against the payment
+        provider's alone. Errors: OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING,
+        BILLING_REQUEST_REJECTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -209,8 +213,8 @@ def add_BillingServiceServicer_to_server(servicer, server):
 class BillingService:
     """What an organisation is subscribed to, and what it pays. Cards are looked after, and invoices paid, on pages of the
     payment provider. What changes something, and what shows invoices, is for the organisation's owners: OWNER_REQUIRED.
-    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans and
-    GetSubscription.
+    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans,
+    GetSubscription and VerifyInvoice, which need none.
     """
 
     @staticmethod

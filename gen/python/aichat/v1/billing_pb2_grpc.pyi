@@ -29,8 +29,8 @@ GRPC_VERSION: str
 class BillingServiceStub:
     """What an organisation is subscribed to, and what it pays. Cards are looked after, and invoices paid, on pages of the
     payment provider. What changes something, and what shows invoices, is for the organisation's owners: OWNER_REQUIRED.
-    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans and
-    GetSubscription.
+    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans,
+    GetSubscription and VerifyInvoice, which need none.
     """
 
     @_typing.overload
@@ -40,16 +40,19 @@ class BillingServiceStub:
     ListPlans: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ListPlansRequest, _billing_pb2.ListPlansResponse]
     """Lists the plans at the terms in force now, the smallest first."""
     GetSubscription: _grpc.UnaryUnaryMultiCallable[_billing_pb2.GetSubscriptionRequest, _billing_pb2.GetSubscriptionResponse]
-    """Gets the plan that the organisation is on, and its subscription, if there is one. Errors: BILLING_UNAVAILABLE."""
+    """Gets the plan that the organisation is on, its subscription, if there is one, and its card, which the payment provider
+    is asked for. Errors: BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
+    """
     CreateCheckoutSession: _grpc.UnaryUnaryMultiCallable[_billing_pb2.CreateCheckoutSessionRequest, _billing_pb2.CreateCheckoutSessionResponse]
     """Opens a page on which the organisation subscribes to a plan, for each of its members; a day long, and as often as
     asked for. The first subscription begins with the plan's trial. Errors: OWNER_REQUIRED, PLAN_UNKNOWN,
     SUBSCRIPTION_EXISTS, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED.
     """
     CreatePortalSession: _grpc.UnaryUnaryMultiCallable[_billing_pb2.CreatePortalSessionRequest, _billing_pb2.CreatePortalSessionResponse]
-    """Opens a page on which the organisation looks after its cards, its subscription and its invoices; for minutes.
-    Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
-    BILLING_REQUEST_REJECTED.
+    """Opens a page on which the organisation looks after its cards, its subscription and its invoices; for minutes. It opens
+    for whoever was on a page to subscribe once, also without a subscription; SUBSCRIPTION_MISSING means that the
+    organisation never was. Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
+    BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
     """
     ChangePlan: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ChangePlanRequest, _billing_pb2.ChangePlanResponse]
     """Goes over to another plan. Between plans that are paid for it does so at once, for each member there is now: the
@@ -63,9 +66,11 @@ class BillingServiceStub:
     BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE.
     """
     VerifyInvoice: _grpc.UnaryUnaryMultiCallable[_billing_pb2.VerifyInvoiceRequest, _billing_pb2.VerifyInvoiceResponse]
-    """Proves the organisation's invoice for a month's usage line by line: makes each line of the books again, and holds it
-    against what was stored when the invoice was made and against what the payment provider asks for. Errors:
-    OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING.
+    """Proves the organisation's invoice for a month's usage line by line: makes each line of usage from the books again, and
+    holds it against what was stored when the invoice was made and, if the payment provider has the invoice and this
+    server an account there, against what it asks for. Lines that are not of usage are held against the payment
+    provider's alone. Errors: OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING,
+    BILLING_REQUEST_REJECTED.
     """
     StripeWebhook: _grpc.UnaryUnaryMultiCallable[_billing_pb2.StripeWebhookRequest, _billing_pb2.StripeWebhookResponse]
     """Takes an event of Stripe's. It must carry the header `stripe-signature` and come as it was signed, to the byte. Once
@@ -76,24 +81,27 @@ class BillingServiceStub:
 class BillingServiceAsyncStub(BillingServiceStub):
     """What an organisation is subscribed to, and what it pays. Cards are looked after, and invoices paid, on pages of the
     payment provider. What changes something, and what shows invoices, is for the organisation's owners: OWNER_REQUIRED.
-    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans and
-    GetSubscription.
+    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans,
+    GetSubscription and VerifyInvoice, which need none.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListPlans: _aio.UnaryUnaryMultiCallable[_billing_pb2.ListPlansRequest, _billing_pb2.ListPlansResponse]  # type: ignore[assignment]
     """Lists the plans at the terms in force now, the smallest first."""
     GetSubscription: _aio.UnaryUnaryMultiCallable[_billing_pb2.GetSubscriptionRequest, _billing_pb2.GetSubscriptionResponse]  # type: ignore[assignment]
-    """Gets the plan that the organisation is on, and its subscription, if there is one. Errors: BILLING_UNAVAILABLE."""
+    """Gets the plan that the organisation is on, its subscription, if there is one, and its card, which the payment provider
+    is asked for. Errors: BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
+    """
     CreateCheckoutSession: _aio.UnaryUnaryMultiCallable[_billing_pb2.CreateCheckoutSessionRequest, _billing_pb2.CreateCheckoutSessionResponse]  # type: ignore[assignment]
     """Opens a page on which the organisation subscribes to a plan, for each of its members; a day long, and as often as
     asked for. The first subscription begins with the plan's trial. Errors: OWNER_REQUIRED, PLAN_UNKNOWN,
     SUBSCRIPTION_EXISTS, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED.
     """
     CreatePortalSession: _aio.UnaryUnaryMultiCallable[_billing_pb2.CreatePortalSessionRequest, _billing_pb2.CreatePortalSessionResponse]  # type: ignore[assignment]
-    """Opens a page on which the organisation looks after its cards, its subscription and its invoices; for minutes.
-    Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
-    BILLING_REQUEST_REJECTED.
+    """Opens a page on which the organisation looks after its cards, its subscription and its invoices; for minutes. It opens
+    for whoever was on a page to subscribe once, also without a subscription; SUBSCRIPTION_MISSING means that the
+    organisation never was. Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
+    BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
     """
     ChangePlan: _aio.UnaryUnaryMultiCallable[_billing_pb2.ChangePlanRequest, _billing_pb2.ChangePlanResponse]  # type: ignore[assignment]
     """Goes over to another plan. Between plans that are paid for it does so at once, for each member there is now: the
@@ -107,9 +115,11 @@ class BillingServiceAsyncStub(BillingServiceStub):
     BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE.
     """
     VerifyInvoice: _aio.UnaryUnaryMultiCallable[_billing_pb2.VerifyInvoiceRequest, _billing_pb2.VerifyInvoiceResponse]  # type: ignore[assignment]
-    """Proves the organisation's invoice for a month's usage line by line: makes each line of the books again, and holds it
-    against what was stored when the invoice was made and against what the payment provider asks for. Errors:
-    OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING.
+    """Proves the organisation's invoice for a month's usage line by line: makes each line of usage from the books again, and
+    holds it against what was stored when the invoice was made and, if the payment provider has the invoice and this
+    server an account there, against what it asks for. Lines that are not of usage are held against the payment
+    provider's alone. Errors: OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING,
+    BILLING_REQUEST_REJECTED.
     """
     StripeWebhook: _aio.UnaryUnaryMultiCallable[_billing_pb2.StripeWebhookRequest, _billing_pb2.StripeWebhookResponse]  # type: ignore[assignment]
     """Takes an event of Stripe's. It must carry the header `stripe-signature` and come as it was signed, to the byte. Once
@@ -119,8 +129,8 @@ class BillingServiceAsyncStub(BillingServiceStub):
 class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
     """What an organisation is subscribed to, and what it pays. Cards are looked after, and invoices paid, on pages of the
     payment provider. What changes something, and what shows invoices, is for the organisation's owners: OWNER_REQUIRED.
-    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans and
-    GetSubscription.
+    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans,
+    GetSubscription and VerifyInvoice, which need none.
     """
 
     @_abc_1.abstractmethod
@@ -137,7 +147,9 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.GetSubscriptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.GetSubscriptionResponse, _abc.Awaitable[_billing_pb2.GetSubscriptionResponse]]:
-        """Gets the plan that the organisation is on, and its subscription, if there is one. Errors: BILLING_UNAVAILABLE."""
+        """Gets the plan that the organisation is on, its subscription, if there is one, and its card, which the payment provider
+        is asked for. Errors: BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
+        """
 
     @_abc_1.abstractmethod
     def CreateCheckoutSession(
@@ -156,9 +168,10 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.CreatePortalSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.CreatePortalSessionResponse, _abc.Awaitable[_billing_pb2.CreatePortalSessionResponse]]:
-        """Opens a page on which the organisation looks after its cards, its subscription and its invoices; for minutes.
-        Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
-        BILLING_REQUEST_REJECTED.
+        """Opens a page on which the organisation looks after its cards, its subscription and its invoices; for minutes. It opens
+        for whoever was on a page to subscribe once, also without a subscription; SUBSCRIPTION_MISSING means that the
+        organisation never was. Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
+        BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
         """
 
     @_abc_1.abstractmethod
@@ -190,9 +203,11 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.VerifyInvoiceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.VerifyInvoiceResponse, _abc.Awaitable[_billing_pb2.VerifyInvoiceResponse]]:
-        """Proves the organisation's invoice for a month's usage line by line: makes each line of the books again, and holds it
-        against what was stored when the invoice was made and against what the payment provider asks for. Errors:
-        OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING.
+        """Proves the organisation's invoice for a month's usage line by line: makes each line of usage from the books again, and
+        holds it against what was stored when the invoice was made and, if the payment provider has the invoice and this
+        server an account there, against what it asks for. Lines that are not of usage are held against the payment
+        provider's alone. Errors: OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING,
+        BILLING_REQUEST_REJECTED.
         """
 
     @_abc_1.abstractmethod

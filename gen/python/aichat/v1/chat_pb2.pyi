@@ -426,7 +426,7 @@ class ListModelsResponse(_message.Message):
     MODELS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[_models_pb2.Model]:
-        """Every model that this server offers."""
+        """Every model that this server has a vendor and a price for and that the organisation's plan offers."""
 
     def __init__(
         self,

@@ -82,9 +82,9 @@ class ChatServiceServicer:
         """Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
         exactly the events that follow `after_sequence`, in order. It never starts a second answer.
 
-        The events are kept for some minutes after the answer's end. After that the answer comes once more from its
-        beginning, in one piece, if `after_sequence` is 0; otherwise the call is GENERATION_NOT_RESUMABLE. The stream ends
-        as StreamChat's does.
+        The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the answer comes
+        from its beginning as it is stored, its text in one delta and without reasoning; otherwise the call is
+        GENERATION_NOT_RESUMABLE. The stream ends as StreamChat's does.
 
         Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
         CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
@@ -106,7 +106,7 @@ class ChatServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """Lists the models that chats can be held with, by vendor and id. The list is short and comes whole.
+        """Lists the models that the organisation can hold chats with, by vendor and id. The list is short and comes whole.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

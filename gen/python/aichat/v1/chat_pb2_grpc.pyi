@@ -50,9 +50,9 @@ class ChatServiceStub:
     """Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
     exactly the events that follow `after_sequence`, in order. It never starts a second answer.
 
-    The events are kept for some minutes after the answer's end. After that the answer comes once more from its
-    beginning, in one piece, if `after_sequence` is 0; otherwise the call is GENERATION_NOT_RESUMABLE. The stream ends
-    as StreamChat's does.
+    The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the answer comes
+    from its beginning as it is stored, its text in one delta and without reasoning; otherwise the call is
+    GENERATION_NOT_RESUMABLE. The stream ends as StreamChat's does.
 
     Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
     CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
@@ -66,7 +66,7 @@ class ChatServiceStub:
     Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
     """
     ListModels: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListModelsRequest, _chat_pb2.ListModelsResponse]
-    """Lists the models that chats can be held with, by vendor and id. The list is short and comes whole."""
+    """Lists the models that the organisation can hold chats with, by vendor and id. The list is short and comes whole."""
 
 @_typing.type_check_only
 class ChatServiceAsyncStub(ChatServiceStub):
@@ -90,9 +90,9 @@ class ChatServiceAsyncStub(ChatServiceStub):
     """Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
     exactly the events that follow `after_sequence`, in order. It never starts a second answer.
 
-    The events are kept for some minutes after the answer's end. After that the answer comes once more from its
-    beginning, in one piece, if `after_sequence` is 0; otherwise the call is GENERATION_NOT_RESUMABLE. The stream ends
-    as StreamChat's does.
+    The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the answer comes
+    from its beginning as it is stored, its text in one delta and without reasoning; otherwise the call is
+    GENERATION_NOT_RESUMABLE. The stream ends as StreamChat's does.
 
     Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
     CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
@@ -106,7 +106,7 @@ class ChatServiceAsyncStub(ChatServiceStub):
     Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListModelsRequest, _chat_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """Lists the models that chats can be held with, by vendor and id. The list is short and comes whole."""
+    """Lists the models that the organisation can hold chats with, by vendor and id. The list is short and comes whole."""
 
 class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
     """Talks to every vendor's models through one interface."""
@@ -139,9 +139,9 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         """Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
         exactly the events that follow `after_sequence`, in order. It never starts a second answer.
 
-        The events are kept for some minutes after the answer's end. After that the answer comes once more from its
-        beginning, in one piece, if `after_sequence` is 0; otherwise the call is GENERATION_NOT_RESUMABLE. The stream ends
-        as StreamChat's does.
+        The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the answer comes
+        from its beginning as it is stored, its text in one delta and without reasoning; otherwise the call is
+        GENERATION_NOT_RESUMABLE. The stream ends as StreamChat's does.
 
         Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
         CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
@@ -167,6 +167,6 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListModelsResponse, _abc.Awaitable[_chat_pb2.ListModelsResponse]]:
-        """Lists the models that chats can be held with, by vendor and id. The list is short and comes whole."""
+        """Lists the models that the organisation can hold chats with, by vendor and id. The list is short and comes whole."""
 
 def add_ChatServiceServicer_to_server(servicer: ChatServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

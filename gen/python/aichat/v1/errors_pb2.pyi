@@ -43,7 +43,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     and this server takes none of those: sign in with an account, which may be linked to the same user.
     """
     ERROR_REASON_REQUEST_INVALID: _ErrorReason.ValueType  # 20
-    """INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one."""
+    """INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one, of more than 16 the
+    first.
+    """
     ERROR_REASON_REQUEST_MALFORMED: _ErrorReason.ValueType  # 21
     """INVALID_ARGUMENT. The bytes are no valid request message, for example text that is not UTF-8."""
     ERROR_REASON_METADATA_TOO_LARGE: _ErrorReason.ValueType  # 22
@@ -179,12 +181,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     the newest e-mail, or use UpdateNotificationSettings.
     """
     ERROR_REASON_SERVER_DRAINING: _ErrorReason.ValueType  # 80
-    """UNAVAILABLE. The server is shutting down and stopped before the answer's end, or takes no new calls: send the
-    call again, another replica takes it.
+    """UNAVAILABLE. The server is shutting down. With `google.rpc.RetryInfo` it takes no new calls, or shows no stream any
+    more: send the same call again, or go on with the stream by ResumeChat, and another replica takes it. Without, it
+    stopped before the end of the answer that it wrote. What had come is stored, with the state
+    MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If nothing had
+    come, nothing is left of the turn, and the same call begins anew. Metadata, then: `generation_id`,
+    `conversation_id`.
     """
     ERROR_REASON_SERVER_LOST: _ErrorReason.ValueType  # 85
     """UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had come is stored, with
-    the state MESSAGE_STATE_INTERRUPTED; if nothing had, nothing is left of the turn. Ask again with a new `request_id`.
+    the state MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If
+    nothing had come, nothing is left of the turn, and the same call begins anew. Metadata: `generation_id`,
+    `conversation_id`.
     """
     ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 81
     """UNAVAILABLE. The database cannot be reached. Nothing was begun."""
@@ -221,7 +229,9 @@ ERROR_REASON_ANONYMOUS_NOT_ALLOWED: ErrorReason.ValueType  # 6
 and this server takes none of those: sign in with an account, which may be linked to the same user.
 """
 ERROR_REASON_REQUEST_INVALID: ErrorReason.ValueType  # 20
-"""INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one."""
+"""INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one, of more than 16 the
+first.
+"""
 ERROR_REASON_REQUEST_MALFORMED: ErrorReason.ValueType  # 21
 """INVALID_ARGUMENT. The bytes are no valid request message, for example text that is not UTF-8."""
 ERROR_REASON_METADATA_TOO_LARGE: ErrorReason.ValueType  # 22
@@ -357,12 +367,18 @@ ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID: ErrorReason.ValueType  # 160
 the newest e-mail, or use UpdateNotificationSettings.
 """
 ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 80
-"""UNAVAILABLE. The server is shutting down and stopped before the answer's end, or takes no new calls: send the
-call again, another replica takes it.
+"""UNAVAILABLE. The server is shutting down. With `google.rpc.RetryInfo` it takes no new calls, or shows no stream any
+more: send the same call again, or go on with the stream by ResumeChat, and another replica takes it. Without, it
+stopped before the end of the answer that it wrote. What had come is stored, with the state
+MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If nothing had
+come, nothing is left of the turn, and the same call begins anew. Metadata, then: `generation_id`,
+`conversation_id`.
 """
 ERROR_REASON_SERVER_LOST: ErrorReason.ValueType  # 85
 """UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had come is stored, with
-the state MESSAGE_STATE_INTERRUPTED; if nothing had, nothing is left of the turn. Ask again with a new `request_id`.
+the state MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If
+nothing had come, nothing is left of the turn, and the same call begins anew. Metadata: `generation_id`,
+`conversation_id`.
 """
 ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 81
 """UNAVAILABLE. The database cannot be reached. Nothing was begun."""

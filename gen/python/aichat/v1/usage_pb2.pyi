@@ -245,7 +245,9 @@ class UsageTotals(_message.Message):
     FIRST_DELTA_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
     turns: _builtins.int
-    """How many turns ended, however they did."""
+    """How many turns ended, however they did; those that are being answered are not in it, nor calls that were refused
+    before a turn began.
+    """
     errors: _builtins.int
     """How many of them did not complete."""
     estimated_turns: _builtins.int

@@ -78,7 +78,8 @@ export const GetSubscriptionRequestSchema: GenMessage<GetSubscriptionRequest> = 
  */
 export type GetSubscriptionResponse = Message<"aichat.v1.GetSubscriptionResponse"> & {
   /**
-   * As the payment provider told last.
+   * The plan and the members are this platform's; the rest is as the payment provider told last, and the card as it tells
+   * now.
    *
    * @generated from field: aichat.v1.Subscription subscription = 1;
    */
@@ -375,7 +376,7 @@ export type VerifyInvoiceResponse = Message<"aichat.v1.VerifyInvoiceResponse"> &
   number: string;
 
   /**
-   * Whether books, hourly sums, lines and the payment provider's are the same.
+   * Whether books, hourly sums and lines are the same, and the payment provider's, where it was asked.
    *
    * @generated from field: bool proven = 4;
    */
@@ -434,8 +435,8 @@ export const VerifyInvoiceResponseSchema: GenMessage<VerifyInvoiceResponse> = /*
 /**
  * What an organisation is subscribed to, and what it pays. Cards are looked after, and invoices paid, on pages of the
  * payment provider. What changes something, and what shows invoices, is for the organisation's owners: OWNER_REQUIRED.
- * A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans and
- * GetSubscription.
+ * A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans,
+ * GetSubscription and VerifyInvoice, which need none.
  *
  * @generated from service aichat.v1.BillingService
  */
@@ -451,7 +452,8 @@ export const BillingService: GenService<{
     output: typeof ListPlansResponseSchema;
   },
   /**
-   * Gets the plan that the organisation is on, and its subscription, if there is one. Errors: BILLING_UNAVAILABLE.
+   * Gets the plan that the organisation is on, its subscription, if there is one, and its card, which the payment provider
+   * is asked for. Errors: BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
    *
    * @generated from rpc aichat.v1.BillingService.GetSubscription
    */
@@ -473,9 +475,10 @@ export const BillingService: GenService<{
     output: typeof CreateCheckoutSessionResponseSchema;
   },
   /**
-   * Opens a page on which the organisation looks after its cards, its subscription and its invoices; for minutes.
-   * Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
-   * BILLING_REQUEST_REJECTED.
+   * Opens a page on which the organisation looks after its cards, its subscription and its invoices; for minutes. It opens
+   * for whoever was on a page to subscribe once, also without a subscription; SUBSCRIPTION_MISSING means that the
+   * organisation never was. Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
+   * BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
    *
    * @generated from rpc aichat.v1.BillingService.CreatePortalSession
    */
@@ -510,9 +513,11 @@ export const BillingService: GenService<{
     output: typeof ListInvoicesResponseSchema;
   },
   /**
-   * Proves the organisation's invoice for a month's usage line by line: makes each line of the books again, and holds it
-   * against what was stored when the invoice was made and against what the payment provider asks for. Errors:
-   * OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING.
+   * Proves the organisation's invoice for a month's usage line by line: makes each line of usage from the books again, and
+   * holds it against what was stored when the invoice was made and, if the payment provider has the invoice and this
+   * server an account there, against what it asks for. Lines that are not of usage are held against the payment
+   * provider's alone. Errors: OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING,
+   * BILLING_REQUEST_REJECTED.
    *
    * @generated from rpc aichat.v1.BillingService.VerifyInvoice
    */

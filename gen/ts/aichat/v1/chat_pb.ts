@@ -398,7 +398,7 @@ export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE_
  */
 export type ListModelsResponse = Message<"aichat.v1.ListModelsResponse"> & {
   /**
-   * Every model that this server offers.
+   * Every model that this server has a vendor and a price for and that the organisation's plan offers.
    *
    * @generated from field: repeated aichat.v1.Model models = 1;
    */
@@ -552,9 +552,9 @@ export const ChatService: GenService<{
    * Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
    * exactly the events that follow `after_sequence`, in order. It never starts a second answer.
    *
-   * The events are kept for some minutes after the answer's end. After that the answer comes once more from its
-   * beginning, in one piece, if `after_sequence` is 0; otherwise the call is GENERATION_NOT_RESUMABLE. The stream ends
-   * as StreamChat's does.
+   * The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the answer comes
+   * from its beginning as it is stored, its text in one delta and without reasoning; otherwise the call is
+   * GENERATION_NOT_RESUMABLE. The stream ends as StreamChat's does.
    *
    * Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
    * CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
@@ -582,7 +582,7 @@ export const ChatService: GenService<{
     output: typeof CancelGenerationResponseSchema;
   },
   /**
-   * Lists the models that chats can be held with, by vendor and id. The list is short and comes whole.
+   * Lists the models that the organisation can hold chats with, by vendor and id. The list is short and comes whole.
    *
    * @generated from rpc aichat.v1.ChatService.ListModels
    */

@@ -72,7 +72,8 @@ export const ErrorReason = {
   ANONYMOUS_NOT_ALLOWED: 6,
 
   /**
-   * INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one.
+   * INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one, of more than 16 the
+   * first.
    *
    * @generated from enum value: ERROR_REASON_REQUEST_INVALID = 20;
    */
@@ -404,8 +405,12 @@ export const ErrorReason = {
   UNSUBSCRIBE_TOKEN_INVALID: 160,
 
   /**
-   * UNAVAILABLE. The server is shutting down and stopped before the answer's end, or takes no new calls: send the
-   * call again, another replica takes it.
+   * UNAVAILABLE. The server is shutting down. With `google.rpc.RetryInfo` it takes no new calls, or shows no stream any
+   * more: send the same call again, or go on with the stream by ResumeChat, and another replica takes it. Without, it
+   * stopped before the end of the answer that it wrote. What had come is stored, with the state
+   * MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If nothing had
+   * come, nothing is left of the turn, and the same call begins anew. Metadata, then: `generation_id`,
+   * `conversation_id`.
    *
    * @generated from enum value: ERROR_REASON_SERVER_DRAINING = 80;
    */
@@ -413,7 +418,9 @@ export const ErrorReason = {
 
   /**
    * UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had come is stored, with
-   * the state MESSAGE_STATE_INTERRUPTED; if nothing had, nothing is left of the turn. Ask again with a new `request_id`.
+   * the state MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If
+   * nothing had come, nothing is left of the turn, and the same call begins anew. Metadata: `generation_id`,
+   * `conversation_id`.
    *
    * @generated from enum value: ERROR_REASON_SERVER_LOST = 85;
    */

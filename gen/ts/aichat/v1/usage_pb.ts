@@ -192,7 +192,8 @@ export const UsageRowSchema: GenMessage<UsageRow> = /*@__PURE__*/
  */
 export type UsageTotals = Message<"aichat.v1.UsageTotals"> & {
   /**
-   * How many turns ended, however they did.
+   * How many turns ended, however they did; those that are being answered are not in it, nor calls that were refused
+   * before a turn began.
    *
    * @generated from field: int64 turns = 1;
    */

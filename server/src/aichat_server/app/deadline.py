@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import threading
+from collections.abc import Callable
 
 import structlog
 
@@ -11,6 +14,23 @@ _log = structlog.get_logger()
 
 LAST_SECONDS = 12.0
 """After its drain a process has so long to store, to tell and to close; whoever kills it from outside waits longer."""
+
+
+def stop_within(seconds: float) -> tuple[asyncio.Event, Callable[[], None]]:
+    """An event that SIGTERM and SIGINT set, and a function that does what they do.
+
+    From then on the process has so many `seconds`, and LAST_SECONDS more.
+    """
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        if not stopping.is_set():
+            stopping.set()
+            exit_by_force(seconds + LAST_SECONDS)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    return stopping, stop
 
 
 def exit_by_force(after_seconds: float) -> None:

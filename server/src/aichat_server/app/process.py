@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 import sys
+from collections.abc import Callable
 
 import structlog
 
-from aichat_server.app.deadline import LAST_SECONDS, exit_by_force
+from aichat_server.app.deadline import stop_within
 from aichat_server.app.server import App, build
 from aichat_server.app.telemetry import open_telemetry
 from aichat_server.domain.observing import Observer
@@ -26,12 +26,9 @@ async def serve(settings: Settings, *, until_stdin_ends: bool = False) -> int:
 
 
 async def _serve(settings: Settings, observer: Observer, *, until_stdin_ends: bool) -> int:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stopping, stop = stop_within(settings.announce_seconds + settings.drain_seconds)
     if until_stdin_ends:
-        await loop.connect_read_pipe(lambda: _Lifeline(stopping), sys.stdin)
+        await asyncio.get_running_loop().connect_read_pipe(lambda: _Lifeline(stop), sys.stdin)
     async with build(settings, observer) as app:
         port = await _listen(app, settings.listen[0])
         # What was made at start-up stays; collections need not go through it again and again.
@@ -39,8 +36,7 @@ async def _serve(settings: Settings, observer: Observer, *, until_stdin_ends: bo
         gc.freeze()
         _log.info("serving", address=settings.listen[0], port=port)
         await stopping.wait()
-        exit_by_force(settings.drain_seconds + LAST_SECONDS)
-        _log.info("draining", seconds=settings.drain_seconds)
+        _log.info("draining", announce_seconds=settings.announce_seconds, seconds=settings.drain_seconds)
         await app.stop()
     return 0
 
@@ -56,8 +52,8 @@ async def _listen(app: App, address: str) -> int:
 class _Lifeline(asyncio.Protocol):
     """Standard input, held open by the process that spawned this one: its end means that this one must end too."""
 
-    def __init__(self, ended: asyncio.Event) -> None:
-        self._ended = ended
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 — however it was lost
-        self._ended.set()
+        self._stop()

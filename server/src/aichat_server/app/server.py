@@ -52,21 +52,24 @@ class App:
     server: RpcServer
     generations: Generations
     replicas: Replicas | None
+    announce_seconds: float
     drain_seconds: float
 
     async def stop(self) -> None:
-        """Takes no new turns, lets running ones finish within the grace, and stores the rest as interrupted."""
+        """Says that it takes no new turns, and then does not; lets running ones finish within the grace, and stores the
+        rest as interrupted.
+        """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.drain_seconds
-        if self.replicas is not None:
-            # What is only read here goes on elsewhere.
-            self.replicas.mirrors.close()
+        deadline = loop.time() + self.announce_seconds + self.drain_seconds
 
         async def end_rest() -> None:
+            if self.replicas is not None:
+                # What is only read here goes on elsewhere.
+                self.replicas.mirrors.close()
             # Answers whose callers went away are still being written, and have the same grace.
             await self.generations.drain(max(0.0, deadline - loop.time()))
 
-        await self.server.stop(self.drain_seconds, end_rest)
+        await self.server.stop(self.drain_seconds, end_rest, announce=self.announce_seconds)
 
 
 @asynccontextmanager
@@ -109,7 +112,7 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
             observer,
             reflect=settings.environment == "development",
         )
-        yield App(server, generations, replicas, settings.drain_seconds)
+        yield App(server, generations, replicas, settings.announce_seconds, settings.drain_seconds)
 
 
 def _billing_servicer(

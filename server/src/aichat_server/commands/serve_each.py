@@ -26,7 +26,8 @@ def run(settings: Settings, _options: argparse.Namespace) -> int:
     configure_logs(settings.log_level)
     metrics = settings.metrics_listen or ("",) * len(settings.listen)
     addresses = list(zip(settings.listen, metrics, strict=True))
-    return asyncio.run(_serve_each(addresses, settings.drain_seconds + LAST_SECONDS + _EXIT_SECONDS))
+    stop_seconds = settings.announce_seconds + settings.drain_seconds + LAST_SECONDS + _EXIT_SECONDS
+    return asyncio.run(_serve_each(addresses, stop_seconds))
 
 
 async def _serve_each(addresses: Sequence[tuple[str, str]], stop_seconds: float) -> int:

@@ -120,6 +120,8 @@ class InvoiceState:
     page_url: str | None
     pdf_url: str | None
     metadata: Mapping[str, str]
+    finalized_at: datetime | None
+    """None while it is a draft."""
     is_attempted: bool
     """Whether it was tried to be collected."""
     card_id: str | None

@@ -77,6 +77,7 @@ def payment_method_state(method: stripe.PaymentMethod) -> PaymentMethodState:
 def invoice_state(invoice: stripe.Invoice) -> InvoiceState:
     """The invoice's."""
     parent = invoice.parent.subscription_details if invoice.parent else None
+    finalized = invoice.status_transitions.finalized_at
     return InvoiceState(
         id=invoice.id,
         customer_id=id_of(invoice.customer) or "",
@@ -91,6 +92,7 @@ def invoice_state(invoice: stripe.Invoice) -> InvoiceState:
         page_url=invoice.hosted_invoice_url,
         pdf_url=invoice.invoice_pdf,
         metadata=invoice.metadata.to_dict() if invoice.metadata else {},
+        finalized_at=None if finalized is None else moment(finalized),
         is_attempted=invoice.attempted,
         card_id=id_of(invoice.default_payment_method),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import grpc.aio
@@ -51,14 +52,16 @@ class RpcServer:
         await self._server.start()
         return port
 
-    async def stop(self, grace: float, end_rest: Callable[[], Awaitable[None]]) -> None:
-        """Drains and stops.
+    async def stop(self, grace: float, end_rest: Callable[[], Awaitable[None]], *, announce: float = 0.0) -> None:
+        """Announces it, drains and stops.
 
-        The health service says NOT_SERVING, and new calls are refused with SERVER_DRAINING; those that run have
-        `grace` seconds to finish. Then `end_rest` is awaited, which ends what they wait for.
+        The health service says NOT_SERVING. Calls are taken for `announce` seconds more, so that whoever balances them
+        has asked it by then; later ones are refused with SERVER_DRAINING, and those that run have `grace` seconds to
+        finish. Then `end_rest` is awaited, which ends what they wait for.
         """
-        self._drain.begin()
         await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(announce)
+        self._drain.begin()
         finished = await self._drain.idle(grace)
         await end_rest()
         if not finished:

@@ -20,6 +20,7 @@ from aichat_server.domain.stream import BEGINNING, Completed, GenerationKey, Gen
 from aichat_server.gateways.cancels import Cancels
 from aichat_server.gateways.journal import JournalStreams
 from aichat_server.gateways.redis import RedisUnavailableError
+from aichat_server.services.failures import stored_failure
 from aichat_server.services.generations import Generations
 from aichat_server.services.journal import Events, Journal, JournalLostError
 from aichat_server.services.journal_copies import read_copy
@@ -176,10 +177,8 @@ def _replay(turn: EarlierTurn) -> Journal:
     if turn.state is GenerationState.COMPLETE and turn.message is not None:
         journal.append(Completed(turn.message))
         journal.close()
-    elif turn.error_reason is not None:
-        metadata = {"generation_id": str(turn.generation_id)}
-        own = metadata if turn.error_reason is Reason.GENERATION_CANCELLED else {}
-        journal.close(AichatError(turn.error_reason, turn.error_message or "the answer broke off", metadata=own))
+    elif (failure := stored_failure(turn)) is not None:
+        journal.close(failure)
     else:
         metadata = {"conversation_id": str(turn.conversation_id)}
         journal.close(AichatError(Reason.CONVERSATION_NOT_FOUND, "the conversation was deleted", metadata=metadata))

@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
+
 from aichat_server.domain.billing import PaymentMethodState
+from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.gateways.stripe_customers import StripeCustomers
 from aichat_server.storage.database import Database
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,17 @@ class OrganizationCards:
         chosen = cards.chosen(account.seen_card_id)
         pays = subscription is not None and not subscription.has_ended
         if cards.has_changed(account.seen_card_id) and chosen and pays and chosen.id != cards.subscription_default:
-            await self.customers.set_subscription_card(subscription_id or "", chosen.id)
+            await self._repoint(subscription_id or "", chosen.id)
         if cards.customer_default != account.seen_card_id:
             async with self.database.tenant(org_id) as tenant:
                 await tenant.billing.see_card(cards.customer_default)
         return chosen
+
+    async def _repoint(self, subscription_id: str, card_id: str) -> None:
+        try:
+            await self.customers.set_subscription_card(subscription_id, card_id)
+        except AichatError as error:
+            if error.reason not in {Reason.BILLING_REQUEST_REJECTED, Reason.BILLING_OBJECT_MISSING}:
+                raise
+            # It has ended, or the card is gone, and that was not heard yet.
+            _log.warning("subscription keeps its card", subscription_id=subscription_id, reason=error.reason)

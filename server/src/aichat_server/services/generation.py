@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
+from typing import Protocol
 
 import structlog
 
@@ -23,7 +24,9 @@ from aichat_server.domain.identity import Principal
 from aichat_server.domain.models import Model
 from aichat_server.domain.observing import GenerationEnded, Observer
 from aichat_server.domain.stream import Completed, Delta, GenerationKey, Started, UsageSoFar
+from aichat_server.domain.texts import is_blank
 from aichat_server.domain.usage import Usage
+from aichat_server.services import failures
 from aichat_server.services.coalescer import Coalescer
 from aichat_server.services.journal import Journal
 from aichat_server.services.limits import Admission
@@ -42,6 +45,10 @@ _STATES: Mapping[Reason, GenerationState] = MappingProxyType(
         Reason.GENERATION_CANCELLED: GenerationState.CANCELLED,
     }
 )
+
+
+class _Why(Protocol):
+    def __call__(self, turn: TurnBegun, *, words: bool) -> AichatError: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ class Generation:
         self._coalesce_seconds = coalesce_seconds
         self._coalescer: Coalescer
         self._started = False
-        self._broken_off: Callable[[GenerationPlan], AichatError] | None = None
+        self._broken_off: _Why | None = None
         self._reading: asyncio.Task[object] | None = None
         self._text: list[str] = []
         self._meter = Meter()
@@ -101,24 +108,29 @@ class Generation:
         finally:
             announce.cancel()
             # Whatever was raised: who reads must not wait for ever. Only the first close counts.
-            self.journal.close(_failed())
+            self.journal.close(failures.failed(words=self._has_words))
 
     def cancel(self) -> None:
         """Stops reading from the vendor: the answer ends as cancelled. One that has been read to its end does not."""
-        self._break_off(_cancelled)
+        self._break_off(failures.cancelled)
 
     def interrupt(self) -> None:
         """Stops reading from the vendor: the answer ends as interrupted. One that has been read to its end does not."""
-        self._break_off(_interrupted)
+        self._break_off(failures.interrupted)
 
-    def _break_off(self, why: Callable[[GenerationPlan], AichatError]) -> None:
+    def _break_off(self, why: _Why) -> None:
         if self._broken_off is None:
             self._broken_off = why
             if self._reading is not None:
                 self._reading.cancel()
 
     def _why_broken_off(self, plan: GenerationPlan) -> AichatError | None:
-        return self._broken_off(plan) if self._broken_off is not None else None
+        return self._broken_off(plan.turn, words=self._has_words) if self._broken_off is not None else None
+
+    @property
+    def _has_words(self) -> bool:
+        """Whether anything of the answer has come that is stored."""
+        return not is_blank("".join(self._text))
 
     async def _generate(self, plan: GenerationPlan) -> AichatError | None:
         if (broken_off := self._why_broken_off(plan)) is not None:
@@ -137,7 +149,7 @@ class Generation:
             return broken_off
         except Exception:  # noqa: BLE001 — whatever it was, what has arrived must still be stored, and its readers told
             _log.exception("generation failed", generation_id=str(plan.turn.generation_id))
-            return _failed()
+            return failures.failed(words=self._has_words)
         finally:
             self._reading = None
         return None
@@ -261,9 +273,9 @@ class Generation:
     async def _other_end(self, plan: GenerationPlan) -> AichatError:
         """Why the answer that is complete here is not what is stored."""
         turn = await self._turns.find(GenerationKey(plan.principal.org_id, plan.turn.generation_id))
-        if turn is not None and turn.error_reason is not None:
+        if turn is not None and (failure := failures.stored_failure(turn)) is not None:
             # It was taken for lost, and ended, while this process was held up.
-            return AichatError(turn.error_reason, turn.error_message or "the answer broke off")
+            return failure
         metadata = {"conversation_id": str(plan.turn.conversation_id)}
         text = "the conversation was deleted while the answer was written"
         return AichatError(Reason.CONVERSATION_NOT_FOUND, text, metadata=metadata)
@@ -279,19 +291,6 @@ class Generation:
                 if error.reason is not Reason.STORAGE_UNAVAILABLE or loop.time() > deadline:
                     raise
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
-
-
-def _failed() -> AichatError:
-    return AichatError(Reason.INTERNAL, "the server failed while it wrote the answer; send the message again")
-
-
-def _interrupted(_plan: GenerationPlan) -> AichatError:
-    return AichatError(Reason.SERVER_DRAINING, "the server shut down before the answer's end; send it again")
-
-
-def _cancelled(plan: GenerationPlan) -> AichatError:
-    metadata = {"generation_id": str(plan.turn.generation_id)}
-    return AichatError(Reason.GENERATION_CANCELLED, "the answer was cancelled", metadata=metadata)
 
 
 def _state(failure: AichatError | None) -> GenerationState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from uuid import uuid4
 
@@ -37,6 +38,8 @@ _BEFORE: Mapping[InvoiceStage, frozenset[InvoiceStage]] = MappingProxyType(
 """What can become of an invoice: what was read before and is stored after takes nothing back."""
 _log = structlog.get_logger()
 
+_COLLECTED_WITHIN = timedelta(days=1)
+"""How long the payment provider may take to try, which is an hour: what it leaves alone is not paid either."""
 _ACTOR = "aichat"
 _PAGE = 100
 
@@ -60,8 +63,15 @@ async def take_over(database: Database, invoice: Invoice, state: InvoiceState) -
         return await tenant.invoices.move(invoice.month, {found.stage}, stage, number=state.number)
 
 
+def _is_unpaid(state: InvoiceState) -> bool:
+    if state.status is InvoiceStatus.OPEN:
+        is_late = state.finalized_at is not None and state.finalized_at + _COLLECTED_WITHIN < datetime.now(UTC)
+        return state.is_attempted or is_late
+    return state.status is InvoiceStatus.UNCOLLECTIBLE
+
+
 async def _keep_unpaid(tenant: Tenant, invoice: Invoice, state: InvoiceState) -> None:
-    if state.status is InvoiceStatus.UNCOLLECTIBLE or (state.status is InvoiceStatus.OPEN and state.is_attempted):
+    if _is_unpaid(state):
         if not await tenant.unpaid.note(invoice.month):
             return
         owners = await tenant.warnings.recipients(QuotaName(QuotaScope.ORGANIZATION, invoice.org_id, QuotaPeriod.MONTH))

@@ -32,9 +32,10 @@ class Models:
                 _log.warning("a model has no price, and is not offered; run `prices sync`", model=model.id)
 
     def list(self) -> list[Model]:
-        """The models whose vendors this server has credentials for, in the catalogue's order."""
+        """The models whose vendors this server has credentials for, by vendor and id."""
         priced = (self._priced(model) for model in self._catalogue.values() if model.provider in self._providers)
-        return [model for model in priced if model is not None]
+        offered = [model for model in priced if model is not None]
+        return sorted(offered, key=lambda model: (model.provider, model.id))
 
     def get(self, model_id: str) -> Model:
         """The model; MODEL_UNKNOWN if there is none, or if nobody knows what it costs."""

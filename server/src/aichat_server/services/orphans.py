@@ -23,8 +23,10 @@ from aichat_server.domain.stream import (
     StreamEvent,
     UsageSoFar,
 )
+from aichat_server.domain.texts import is_blank
 from aichat_server.gateways.journal import Append, JournalStreams
 from aichat_server.gateways.redis import RedisUnavailableError
+from aichat_server.services.failures import lost, stored_failure
 from aichat_server.services.journal_copies import read_copy
 from aichat_server.services.meter import Meter
 from aichat_server.storage.database import Database
@@ -104,22 +106,23 @@ class Orphans:
         turn = await self._database.turns.find(key)
         if turn is None or turn.state is GenerationState.RUNNING:
             return False
-        if turn.error_reason is Reason.SERVER_LOST:
-            await _tell(streams, key)
+        failure = stored_failure(turn)
+        if failure is not None and failure.reason is Reason.SERVER_LOST:
+            await _tell(streams, key, failure)
         # Last: until then another run makes up for one that is killed.
         async with self._database.tenant(key.org_id) as tenant:
             await tenant.orphans.forget(key.generation_id)
         return orphan is not None
 
 
-async def _tell(streams: JournalStreams | None, key: GenerationKey) -> None:
+async def _tell(streams: JournalStreams | None, key: GenerationKey, failure: AichatError) -> None:
     """Ends the journal, so that its readers know at once."""
     for _ in range(_ATTEMPTS):
         portions = await read_copy(streams, key)
         reached = portions[-1].position if portions else BEGINNING
         if streams is None or reached.ended:
             return
-        end = Portion(Position(reached.sequence, ended=True), (), _lost())
+        end = Portion(Position(reached.sequence, ended=True), (), failure)
         [held] = await streams.append([Append(key, reached, end)])
         if held == end.position:
             return
@@ -145,7 +148,7 @@ def _turn_end(key: GenerationKey, orphan: Orphan, came: _Came, prices: Prices) -
     usage = came.meter.usage((orphan.system_prompt, *(text_of(message.parts) for message in orphan.path)))
     if price is None:
         raise LookupError(f"{provider} {model} had no price at {orphan.started_at}")
-    lost = _lost()
+    failure = lost(words=not is_blank(came.text))
     return TurnEnd(
         org_id=key.org_id,
         member_id=orphan.member_id,
@@ -162,10 +165,6 @@ def _turn_end(key: GenerationKey, orphan: Orphan, came: _Came, prices: Prices) -
         raw_usage={},
         cost=cost(price.tiers, usage),
         price_version=price.version,
-        error_reason=lost.reason,
-        error_message=lost.message,
+        error_reason=failure.reason,
+        error_message=failure.message,
     )
-
-
-def _lost() -> AichatError:
-    return AichatError(Reason.SERVER_LOST, "the server that wrote the answer was lost before its end; send it again")

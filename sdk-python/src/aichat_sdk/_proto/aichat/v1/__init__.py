@@ -158,7 +158,8 @@ class ErrorReason(betterproto2.Enum):
 
     REQUEST_INVALID = 20
     """
-    INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one.
+    INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one, of more than 16 the
+    first.
     """
 
     REQUEST_MALFORMED = 21
@@ -404,14 +405,20 @@ class ErrorReason(betterproto2.Enum):
 
     SERVER_DRAINING = 80
     """
-    UNAVAILABLE. The server is shutting down and stopped before the answer's end, or takes no new calls: send the
-    call again, another replica takes it.
+    UNAVAILABLE. The server is shutting down. With `google.rpc.RetryInfo` it takes no new calls, or shows no stream any
+    more: send the same call again, or go on with the stream by ResumeChat, and another replica takes it. Without, it
+    stopped before the end of the answer that it wrote. What had come is stored, with the state
+    MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If nothing had
+    come, nothing is left of the turn, and the same call begins anew. Metadata, then: `generation_id`,
+    `conversation_id`.
     """
 
     SERVER_LOST = 85
     """
     UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had come is stored, with
-    the state MESSAGE_STATE_INTERRUPTED; if nothing had, nothing is left of the turn. Ask again with a new `request_id`.
+    the state MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If
+    nothing had come, nothing is left of the turn, and the same call begins anew. Metadata: `generation_id`,
+    `conversation_id`.
     """
 
     STORAGE_UNAVAILABLE = 81
@@ -1750,7 +1757,8 @@ class GetSubscriptionResponse(betterproto2.Message):
 
     subscription: "Subscription | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    As the payment provider told last.
+    The plan and the members are this platform's; the rest is as the payment provider told last, and the card as it tells
+    now.
     """
 
 
@@ -1996,7 +2004,7 @@ class ListModelsResponse(betterproto2.Message):
 
     models: "list[Model]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    Every model that this server offers.
+    Every model that this server has a vendor and a price for and that the organisation's plan offers.
     """
 
 
@@ -3306,7 +3314,8 @@ class UsageTotals(betterproto2.Message):
 
     turns: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
     """
-    How many turns ended, however they did.
+    How many turns ended, however they did; those that are being answered are not in it, nor calls that were refused
+    before a turn began.
     """
 
     errors: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
@@ -3523,7 +3532,7 @@ class VerifyInvoiceResponse(betterproto2.Message):
 
     proven: "bool" = betterproto2.field(4, betterproto2.TYPE_BOOL)
     """
-    Whether books, hourly sums, lines and the payment provider's are the same.
+    Whether books, hourly sums and lines are the same, and the payment provider's, where it was asked.
     """
 
     difference: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)

@@ -89,6 +89,15 @@ async def test_pages_of_this_machine_may_call_and_others_not(run: Run) -> None:
             assert "access-control-allow-origin" not in answer.headers
 
 
+async def test_a_page_of_this_machine_may_change_something_with_the_cookie(run: Run) -> None:
+    async with httpx.AsyncClient() as client:
+        minted = await client.post(f"{run.endpoints['auth_url']}/_mint", json={})
+        for origin, status in (("http://localhost:5173", 200), ("http://localhost.example", 403)):
+            headers = {"origin": origin, "cookie": f"sb-access-token={minted.json()['token']}"}
+            made = await client.post(f"{run.endpoints['http']}/v1/conversations", headers=headers, json={})
+            assert made.status_code == status
+
+
 async def test_the_command_finds_it_and_the_first_chats(run: Run, home: Path) -> None:
     command = (home / ".venv/bin/aichat", "conversations")
     process = await asyncio.create_subprocess_exec(*command, cwd=home, stdout=asyncio.subprocess.PIPE)

@@ -102,6 +102,7 @@ __all__ = [
     "UsageTotals",
     "VerifiedLine",
     "cost_usd",
+    "input_tokens",
     "message_text",
     "money_usd",
 ]
@@ -144,6 +145,14 @@ class ChatParams(TypedDict):
 def cost_usd(message: Message | ChatUsage) -> Decimal | None:
     """What it cost in US dollars, exact to the nano-dollar; None if it carries no cost, as a user's message does."""
     return None if message.cost is None else money_usd(message.cost)
+
+
+def input_tokens(usage: Usage | None) -> int:
+    """All input tokens, however they were served: the counts of the input's kinds are disjoint."""
+    if usage is None:
+        return 0
+    cached = usage.cache_read_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens
+    return usage.input_tokens + cached
 
 
 def money_usd(money: Money | None) -> Decimal:

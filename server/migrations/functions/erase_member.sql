@@ -47,6 +47,9 @@ BEGIN
     DELETE FROM aichat.outbox AS o USING aichat.unpaid_notices AS n
     WHERE o.org_id = p_org_id AND n.org_id = p_org_id AND n.notice_id = o.message_id AND n.member_id = p_member_id;
     DELETE FROM aichat.unpaid_notices AS n WHERE n.org_id = p_org_id AND n.member_id = p_member_id;
+    DELETE FROM aichat.outbox AS o USING aichat.unpaid_notices AS n
+    WHERE o.org_id = p_org_id AND n.org_id = p_org_id AND n.notice_id = o.message_id AND n.member_id = p_member_id;
+    DELETE FROM aichat.unpaid_notices AS n WHERE n.org_id = p_org_id AND n.member_id = p_member_id;
     DELETE FROM aichat.notification_settings AS s WHERE s.org_id = p_org_id AND s.member_id = p_member_id;
     DELETE FROM aichat.quota_usage AS u WHERE u.org_id = p_org_id AND u.scope = 'member' AND u.scope_id = p_member_id;
     DELETE FROM aichat.quotas AS q WHERE q.org_id = p_org_id AND q.scope = 'member' AND q.scope_id = p_member_id;

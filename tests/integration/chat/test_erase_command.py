@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -60,6 +61,20 @@ async def limit(database: Database, principal: Principal, scope: QuotaScope, sco
     assert await Quotas(database).set(principal.org_id, name, NanoUsd(10**12), None)
 
 
+async def dun(postgres: Postgres, member: Principal) -> None:
+    """Has the member told that an invoice is not paid."""
+    async with connection(postgres.owner_url) as owner:
+        january = datetime(2026, 1, 1, tzinfo=UTC)
+        february = datetime(2026, 2, 1, tzinfo=UTC)
+        invoice = "INSERT INTO aichat.invoices (org_id, period_start, period_end) VALUES ($1, $2, $3)"
+        await owner.execute(invoice, member.org_id, january, february)
+        notice = (
+            "INSERT INTO aichat.unpaid_notices (org_id, notice_id, period_start, member_id) "
+            "VALUES ($1, gen_random_uuid(), $2, $3)"
+        )
+        await owner.execute(notice, member.org_id, january, member.member_id)
+
+
 async def test_a_members_words_and_traces_go_and_others_stay(
     settings: dict[str, str], tmp_path: Path, postgres: Postgres, database: Database, principal: Principal
 ) -> None:
@@ -73,6 +88,7 @@ async def test_a_members_words_and_traces_go_and_others_stay(
     theirs = (await exchange(database, principal)).conversation_id
     begun = await database.turns.begin(turn(member, secret, conversation_id=theirs))
     await database.turns.end(completed(member, begun, secret))
+    await dun(postgres, member)
     async with database.tenant(principal.org_id, member.member_id) as tenant:
         await tenant.notifications.set_quota_warnings(member.member_id, wanted=False)
         await tenant.invoices.close(month(2024, 3))
@@ -96,6 +112,23 @@ async def test_a_members_words_and_traces_go_and_others_stay(
     # The conversation can go on.
     begun = await database.turns.begin(turn(principal, "On", conversation_id=theirs))
     await database.turns.end(completed(principal, begun))
+
+
+async def test_whatever_refers_to_a_member_or_a_key_is_known_to_their_erasure(postgres: Postgres) -> None:
+    """A table that newly does must be dealt with by aichat.erase_member or aichat.erase_key, and named here."""
+    async with connection(postgres.owner_url) as owner:
+        rows = await owner.fetch(
+            "SELECT DISTINCT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' "
+            "AND confrelid IN ('aichat.members'::regclass, 'aichat.api_keys'::regclass, 'aichat.users'::regclass)"
+        )
+    assert {row[0].removeprefix("aichat.") for row in rows} == {
+        "api_keys",
+        "conversations",
+        "generations",
+        "notification_settings",
+        "quota_warnings",
+        "unpaid_notices",
+    }
 
 
 async def test_a_user_goes_with_the_address_and_the_name_of_the_users_own_organisation(

@@ -193,6 +193,22 @@ async def test_the_work_lists_tell_ids_and_times_to_jobs_alone_and_are_read_only
             assert [row["org_id"] for row in seen] == [tenants.ours.org_id], table
 
 
+async def test_what_is_on_the_work_lists_is_ids_times_and_counts(tenants: Tenants) -> None:
+    columns = await tenants.owner.fetch(
+        "SELECT tablename || '.' || attname AS name, format_type(atttypid, NULL) AS type "
+        "FROM pg_policies JOIN pg_attribute ON attrelid = ('aichat.' || tablename)::regclass AND attnum > 0 "
+        "WHERE schemaname = 'aichat' AND policyname = 'work_list' AND NOT attisdropped"
+    )
+    # What is no tenant's tells of none: the payment provider's events, and the jobs' record.
+    told = {
+        row["name"]: row["type"] for row in columns if row["name"].split(".")[0] not in ("stripe_events", "job_runs")
+    }
+    assert {"organizations.name", "organizations.contact_email"}.isdisjoint(told)
+    plain = {"uuid", "timestamp with time zone", "integer", "bigint"}
+    other = {name for name, kind in told.items() if kind not in plain and not name.endswith("_id")}
+    assert other == {"outbox.kind"}
+
+
 async def test_another_tenants_rows_cannot_be_changed_or_deleted(tenants: Tenants) -> None:
     await tenants.enter(tenants.ours)
     for table, column in tenants.tables.items():

@@ -55,6 +55,22 @@ async def test_calls_fail_typed_when_it_has_gone(folder: Path) -> None:
     await _unavailable(_open(postgres.app_url))
 
 
+async def test_a_database_that_takes_no_writes_is_left_for_the_one_that_does(folder: Path) -> None:
+    principal = Principal(uuid4(), uuid4())
+    async with run_postgres(folder) as postgres, connection(postgres.owner_url) as owner:
+        await migrate(postgres.owner_url, postgres.app_url)
+        await owner.execute("ALTER ROLE aichat_app SET default_transaction_read_only = on")
+        async with open_database(postgres.app_url) as database:
+            conversations = Conversations(database)
+            await _unavailable(database.turns.begin(turn(principal)))
+            await _unavailable(conversations.create(principal, "Never"))
+            # As after a failover: connections that are there still lead to the one that takes none.
+            await owner.execute("ALTER ROLE aichat_app RESET default_transaction_read_only")
+            async with database.tenant(principal.org_id, principal.member_id) as tenant:
+                await tenant.organizations.ensure("Test", principal.member_id)
+            await exchange(database, principal)
+
+
 async def _drop_connections(postgres: Postgres) -> None:
     """Ends every connection of the server's role, and waits until they are gone."""
     async with connection(postgres.owner_url) as owner:

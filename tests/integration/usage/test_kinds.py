@@ -11,13 +11,15 @@ import asyncpg
 import pytest
 from aichat.v1 import messages_pb2, models_pb2
 from aichat_sandbox.postgres import Postgres
+from aichat_sdk import types
+from aichat_sdk.types import input_tokens
 from aichat_server.domain import usage_csv
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.periods import month_of
 from aichat_server.domain.pricing import PriceTier, cost
 from aichat_server.domain.statements import LedgerEvent, canonical
-from aichat_server.domain.usage import KINDS, Usage
+from aichat_server.domain.usage import KINDS, Kind, Usage
 from aichat_server.domain.usage_reports import UsageQuery
 from aichat_server.rpc.messages import usage_to_proto
 from aichat_server.services.invoice_checks import usage_lines
@@ -50,6 +52,12 @@ def test_the_contract_has_them() -> None:
     assert {field.name for field in models_pb2.ModelPrice.DESCRIPTOR.fields} == {*PRICES, "above_tokens"}
     told = usage_to_proto(EACH)
     assert [getattr(told, column) for column in COLUMNS] == [getattr(EACH, kind.name) for kind in KINDS]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_the_sdk_sums_up_those_of_the_input(kind: Kind) -> None:
+    told: dict[str, Any] = {kind.column: 7}
+    assert input_tokens(types.Usage(**told)) == alone(kind.name).total_input == (7 if kind.is_input else 0)
 
 
 @pytest.mark.parametrize("name", PRICED)

@@ -199,7 +199,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 82
     """INTERNAL. A fault of the server; the call's `x-request-id` finds it in the logs."""
     ERROR_REASON_ROUTE_UNKNOWN: _ErrorReason.ValueType  # 83
-    """NOT_FOUND. The HTTP path does not exist, or does not take the method. Said by the edge alone."""
+    """NOT_FOUND. The HTTP path does not exist, or does not take the method; UNIMPLEMENTED for gRPC, where the contract has
+    no such service or method.
+    """
     ERROR_REASON_SERVER_UNAVAILABLE: _ErrorReason.ValueType  # 84
     """UNAVAILABLE. No server can be reached now: send the call again. Said by the edge alone."""
 
@@ -385,7 +387,9 @@ ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 81
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 82
 """INTERNAL. A fault of the server; the call's `x-request-id` finds it in the logs."""
 ERROR_REASON_ROUTE_UNKNOWN: ErrorReason.ValueType  # 83
-"""NOT_FOUND. The HTTP path does not exist, or does not take the method. Said by the edge alone."""
+"""NOT_FOUND. The HTTP path does not exist, or does not take the method; UNIMPLEMENTED for gRPC, where the contract has
+no such service or method.
+"""
 ERROR_REASON_SERVER_UNAVAILABLE: ErrorReason.ValueType  # 84
 """UNAVAILABLE. No server can be reached now: send the call again. Said by the edge alone."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

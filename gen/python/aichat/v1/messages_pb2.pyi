@@ -188,7 +188,9 @@ class Usage(_message.Message):
     reasoning_tokens: _builtins.int
     """The part of `output_tokens` that the model spent on reasoning; 0 where the vendor does not say."""
     estimated: _builtins.bool
-    """True if the vendor never gave its final count, so that the counts are an estimate from what had arrived."""
+    """True if the vendor never gave its final count, or one that cannot be, so that the counts are an estimate from what
+    had arrived.
+    """
     cache_write_1h_tokens: _builtins.int
     """Input tokens written to the vendor's cache for an hour."""
     web_searches: _builtins.int

@@ -101,7 +101,9 @@ Global___ModelAbilities: _TypeAlias = ModelAbilities  # noqa: Y015
 
 @_typing.final
 class ModelPrice(_message.Message):
-    """A model's prices for requests with more input than a threshold."""
+    """A model's prices for requests with more input than a threshold. Tokens of an answer that Anthropic says it gave from
+    American machines alone, which the operator's workspace may ask for, cost a tenth more.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

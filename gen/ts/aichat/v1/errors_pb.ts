@@ -441,7 +441,8 @@ export const ErrorReason = {
   INTERNAL: 82,
 
   /**
-   * NOT_FOUND. The HTTP path does not exist, or does not take the method. Said by the edge alone.
+   * NOT_FOUND. The HTTP path does not exist, or does not take the method; UNIMPLEMENTED for gRPC, where the contract has
+   * no such service or method.
    *
    * @generated from enum value: ERROR_REASON_ROUTE_UNKNOWN = 83;
    */

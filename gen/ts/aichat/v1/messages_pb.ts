@@ -109,7 +109,8 @@ export type Usage = Message$1<"aichat.v1.Usage"> & {
   reasoningTokens: bigint;
 
   /**
-   * True if the vendor never gave its final count, so that the counts are an estimate from what had arrived.
+   * True if the vendor never gave its final count, or one that cannot be, so that the counts are an estimate from what
+   * had arrived.
    *
    * @generated from field: bool estimated = 6;
    */

@@ -113,7 +113,8 @@ export const ModelAbilitiesSchema: GenMessage<ModelAbilities> = /*@__PURE__*/
   messageDesc(file_aichat_v1_models, 1);
 
 /**
- * A model's prices for requests with more input than a threshold.
+ * A model's prices for requests with more input than a threshold. Tokens of an answer that Anthropic says it gave from
+ * American machines alone, which the operator's workspace may ask for, cost a tenth more.
  *
  * @generated from message aichat.v1.ModelPrice
  */

@@ -10,7 +10,7 @@ from aichat_sdk.cli._default_model import default_model
 from aichat_sdk.cli._terminal import dollars
 from aichat_sdk.cli._typed import HELP, Typed, read
 from aichat_sdk.errors import AIChatError, NotFoundError
-from aichat_sdk.types import ChatParams, Effort, Message, StopReason, Usage, cost_usd
+from aichat_sdk.types import ChatParams, Effort, Message, StopReason, Usage, cost_usd, input_tokens
 
 with contextlib.suppress(ImportError):
     import readline  # noqa: F401  gives input() line editing and a history, where there is one
@@ -141,10 +141,12 @@ class _Session:
 
 def _summary(message: Message) -> str:
     usage, cost = message.usage or Usage(), cost_usd(message)
-    read = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens
-    facts = [message.model, f"{'about ' if usage.estimated else ''}{read} + {usage.output_tokens} tokens"]
+    about = "about " if usage.estimated else ""
+    facts = [message.model, f"{about}{input_tokens(usage)} + {usage.output_tokens} tokens"]
     if cost is not None:
         facts.append(dollars(cost))
     if message.stop_reason is StopReason.MAX_TOKENS:
         facts.append("cut at the most tokens it may have")
+    elif message.stop_reason is StopReason.OTHER:
+        facts.append("perhaps not whole")
     return " · ".join([*facts, f"conversation {message.conversation_id}"])

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from aichat_sdk.cli._context import Context
 from aichat_sdk.cli._terminal import Terminal, dollars
-from aichat_sdk.types import QuotaState, UsageReport, UsageRow, UsageTotals, money_usd
+from aichat_sdk.types import QuotaState, UsageReport, UsageRow, UsageTotals, input_tokens, money_usd
 from aichat_sdk.usage import Dimension
 
 _COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "red", "bright_black")
@@ -64,11 +64,9 @@ def _show(terminal: Terminal, report: UsageReport, by: Dimension) -> None:
 
 def _summary(report: UsageReport) -> str:
     total = report.total or UsageTotals()
-    tokens = total.usage
-    read = tokens.input_tokens + tokens.cache_read_tokens if tokens else 0
-    read += tokens.cache_write_tokens + tokens.cache_write_1h_tokens if tokens else 0
-    written = tokens.output_tokens if tokens else 0
-    facts = [f"{total.turns} turns", f"{total.errors} failed", f"{read} + {written} tokens", dollars(_cost(total))]
+    written = total.usage.output_tokens if total.usage else 0
+    tokens = f"{input_tokens(total.usage)} + {written} tokens"
+    facts = [f"{total.turns} turns", f"{total.errors} failed", tokens, dollars(_cost(total))]
     return " · ".join([*facts, f"days of {report.time_zone}"])
 
 

@@ -93,7 +93,13 @@ def build_authentication(settings: Settings, authenticator: Authenticator) -> Au
     """The step that asks who calls. Supabase's clients name their cookie by the first word of the project's host."""
     host = urlsplit(settings.supabase_url or "").hostname
     project = host.partition(".")[0] if host else None
-    return Authentication(authenticator, cookie=settings.auth_cookie, origins=settings.cors_origins, project=project)
+    return Authentication(
+        authenticator,
+        cookie=settings.auth_cookie,
+        origins=settings.cors_origins,
+        loopback=settings.environment == "development",
+        project=project,
+    )
 
 
 @asynccontextmanager

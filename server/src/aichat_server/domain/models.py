@@ -14,6 +14,8 @@ class ModelAbilities:
 
     reasoning: bool = False
     """Reasons before it answers, and takes a reasoning effort."""
+    thinks: bool = False
+    """Reasons before it answers, though it takes no effort."""
     temperature: bool = True
     stop: bool = True
     blank_stop: bool = True

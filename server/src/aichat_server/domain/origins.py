@@ -48,7 +48,12 @@ class ReturnPages:
         origin = origin_of(address)
         if origin is None:
             return False
-        return origin in self.origins or (self.loopback and urlsplit(origin).hostname in _LOOPBACK)
+        return origin in self.origins or (self.loopback and is_loopback(origin))
+
+
+def is_loopback(origin: str) -> bool:
+    """Whether it is of the caller's own machine."""
+    return origin_of(origin) == origin and urlsplit(origin).hostname in _LOOPBACK
 
 
 def origins_of(addresses: Iterable[str]) -> frozenset[str]:

@@ -61,6 +61,7 @@ _THINKING_CLAUDE = ModelAbilities(reasoning=True, temperature=False, blank_stop=
 # OpenAI's reasoning models refuse both in Chat Completions.
 _REASONING_GPT = ModelAbilities(reasoning=True, temperature=False, stop=False)
 # Gemini 4 ignores sampling parameters. Before Gemini 3, thinking was a budget of tokens.
+_GEMINI_2_5 = ModelAbilities(thinks=True)
 _GEMINI_3 = ModelAbilities(reasoning=True)
 _GEMINI_4 = ModelAbilities(reasoning=True, temperature=False)
 
@@ -82,7 +83,7 @@ FAMILIES = (
     Family("gpt-4o", 16_384, _CLASSIC),
     Family("gemini-4", 65_536, _GEMINI_4),
     Family("gemini-3", 65_536, _GEMINI_3),
-    Family("gemini-2.5", 65_536, _CLASSIC),
+    Family("gemini-2.5", 65_536, _GEMINI_2_5),
 )
 _OTHERS = Family("", 4_096, _CLASSIC)
 

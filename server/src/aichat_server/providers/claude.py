@@ -77,6 +77,7 @@ class ClaudeReader(AnswerReader):
 
     _refused = False
     _guessed = False
+    _opened = False
 
     def event(self, data: bytes) -> tuple[ProviderEvent, ...]:
         """See AnswerReader.event."""
@@ -88,7 +89,7 @@ class ClaudeReader(AnswerReader):
             return self.reasoning(delta.thinking or "") if delta.type == "thinking_delta" else ()
         if event.type == "message_start" and event.message is not None:
             self.count(event.message.usage, final=False)
-            self._guessed = True
+            self._opened = self._guessed = True
             return (self.report(),)
         if event.type == "message_delta" and delta is not None:
             self._unguess(event.usage)
@@ -122,6 +123,10 @@ class ClaudeReader(AnswerReader):
             # What it refuses before a word of output it does not charge for.
             percent=0 if self._refused and not told["output"] and not self._output_bytes else percent,
         )
+
+    def has_input(self, usage: Usage) -> bool:
+        """The beginning counts the input; where none came, what the end counts is all that was."""
+        return usage.total_input > 0 or not self._opened
 
     def _unguess(self, usage: object) -> None:
         """The first that is told of the output takes the place of what the beginning said, which was no count."""

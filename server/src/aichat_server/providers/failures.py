@@ -108,10 +108,11 @@ def from_event(error: object, provider: str, model: str) -> AichatError:
     if reason is None:
         status = _number(told.get("code"))
         reason = from_status(status) if status is not None else None
-    failed = failure(
-        reason or Reason.PROVIDER_UNAVAILABLE, provider, model, detail=_message(told), retry_after=_retry_info(told)
-    )
-    return failed if reason is not None else UnexplainedError(failed.reason, failed.message, metadata=failed.metadata)
+    wait = _retry_info(told)
+    if reason is None:
+        failed = failure(Reason.PROVIDER_UNAVAILABLE, provider, model)
+        return UnexplainedError(failed.reason, failed.message, metadata=failed.metadata, retry_after=wait)
+    return failure(reason, provider, model, detail=_message(told), retry_after=wait)
 
 
 def from_status(status: int) -> Reason:

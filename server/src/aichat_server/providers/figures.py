@@ -7,8 +7,8 @@ from typing import Any
 
 Path = tuple[str, ...]
 
-MOST_TOKENS = 100_000_000
-"""More than any vendor counts for one answer: ten times the longest context that is offered."""
+MOST_TOKENS = 20_000_000
+"""More than any vendor counts for one answer: twice the longest context that is offered."""
 MOST_SEARCHES = 10_000
 _SEARCHES = frozenset({"searches", "sources", "web_searches", "web_searches_beside"})
 """The names under which searches are kept, not tokens."""

@@ -177,7 +177,7 @@ class UpstreamAnswer:
             stop=self._options.stop,
             system_prompt=self._options.system_prompt,
             reasoning_effort=self._options.reasoning_effort,
-            reasons=model.abilities.reasoning,
+            reasons=model.abilities.reasoning or model.abilities.thinks,
         )
         self._attempts, self._since = 1, time.monotonic()
 

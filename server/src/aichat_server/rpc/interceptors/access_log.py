@@ -21,6 +21,8 @@ def logged(call: Call) -> Iterator[None]:
     """Logs how the call went when it is over. Neither requests nor credentials are ever logged."""
     # gRPC serves each call by a task of its own, so what is bound here ends with the call.
     bind_contextvars(request_id=call.request_id)
+    if call.sent_request_id is not None:
+        bind_contextvars(sent_request_id=call.sent_request_id)
     started = time.perf_counter()
     try:
         yield

@@ -8,6 +8,7 @@ from structlog.contextvars import bind_contextvars
 
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
+from aichat_server.domain.origins import is_loopback
 from aichat_server.rpc.caller import set_principal
 from aichat_server.rpc.interceptors.call import Call
 from aichat_server.rpc.interceptors.session_cookie import session_token
@@ -20,13 +21,22 @@ class Authentication:
     """The step that authenticates calls, by the `authorization` header or else by the session cookie."""
 
     def __init__(
-        self, authenticator: Authenticator, *, cookie: str, origins: Collection[str], project: str | None = None
+        self,
+        authenticator: Authenticator,
+        *,
+        cookie: str,
+        origins: Collection[str],
+        loopback: bool = False,
+        project: str | None = None,
     ) -> None:
-        """`cookie` names the session cookie, `project` that of Supabase; pages of `origins` alone may use them."""
+        """`cookie` names the session cookie, `project` that of Supabase. Pages of `origins` alone may use them, and,
+        with `loopback`, those of the caller's own machine.
+        """
         self._authenticator = authenticator
         self._cookie = cookie
         self._project = project
         self._origins = frozenset(origins)
+        self._loopback = loopback
 
     async def authenticate(self, call: Call) -> None:
         """Names the caller for the call's handler and its log lines; AichatError if there is none to name.
@@ -56,7 +66,7 @@ class Authentication:
         origins = call.values("origin")
         if not origins and call.access.reads_only:
             return
-        if len(origins) == 1 and origins[0] in self._origins:
+        if len(origins) == 1 and (origins[0] in self._origins or (self._loopback and is_loopback(origins[0]))):
             return
         origin = ", ".join(origins)[:_SHOWN_ORIGIN_CHARACTERS]
         message = "this page's origin may not use the session cookie; send the token as `authorization: Bearer` instead"

@@ -17,6 +17,7 @@ from aichat_server.rpc.access import MethodAccess
 
 REQUEST_ID_KEY = "x-request-id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_MOST_SHOWN = 512
 
 Metadata = Sequence[tuple[str, str | bytes]]
 Context = ServicerContext[Any, Any]
@@ -31,6 +32,8 @@ class Call:
     metadata: Metadata
     request_id: str = field(init=False)
     """The caller's, or else a new one."""
+    sent_request_id: str | None = field(init=False, default=None)
+    """The caller's where a new one stands for it, since it is no name; so that it finds the call all the same."""
     org_id: UUID | None = None
     code: StatusCode = StatusCode.UNKNOWN
     """How the call ended."""
@@ -39,7 +42,11 @@ class Call:
 
     def __post_init__(self) -> None:
         given = next(iter(self.values(REQUEST_ID_KEY)), "")
-        self.request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
+        if _REQUEST_ID.fullmatch(given):
+            self.request_id = given
+        else:
+            self.request_id = str(new_id())
+            self.sent_request_id = given.encode("unicode_escape").decode()[:_MOST_SHOWN] or None
 
     @property
     def status(self) -> str:

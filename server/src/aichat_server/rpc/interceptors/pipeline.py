@@ -19,6 +19,7 @@ from aichat_server.rpc.errors import DETAILS_KEY, STATUS_CODES, internal_error, 
 from aichat_server.rpc.interceptors.access_log import logged
 from aichat_server.rpc.interceptors.call import REQUEST_ID_KEY, Call, Context, Metadata, Step
 from aichat_server.rpc.interceptors.shapes import Behaviour, Handler, behaviour_of, with_behaviour
+from aichat_server.rpc.interceptors.unknown import unknown_rpc
 
 _log = structlog.get_logger()
 
@@ -44,20 +45,23 @@ class CallInterceptor(ServerInterceptor):
         self._check_request = check_request
         self._observer = observer
         self._wrapped: dict[str, Handler] = {}
+        self._unknown = unknown_rpc()
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """The method's handler within the frame, where it is put once and kept; None if there is no such RPC."""
+        """The method's handler within the frame, where it is put once and kept; a refusal if there is no such RPC."""
         method = handler_call_details.method
         wrapped = self._wrapped.get(method)
         if wrapped is not None:
             return wrapped
         handler = await continuation(handler_call_details)
         access = self._access.get(method)
-        if handler is None or access is None:
+        if handler is None:
+            return self._unknown
+        if access is None:
             return handler
         wrapped = self._wrapped[method] = self._wrap(method, access, handler)
         return wrapped

@@ -433,7 +433,8 @@ class ErrorReason(betterproto2.Enum):
 
     ROUTE_UNKNOWN = 83
     """
-    NOT_FOUND. The HTTP path does not exist, or does not take the method. Said by the edge alone.
+    NOT_FOUND. The HTTP path does not exist, or does not take the method; UNIMPLEMENTED for gRPC, where the contract has
+    no such service or method.
     """
 
     SERVER_UNAVAILABLE = 84
@@ -2248,7 +2249,8 @@ default_message_pool.register_message("aichat.v1", "ModelAbilities", ModelAbilit
 @dataclass(eq=False, repr=False)
 class ModelPrice(betterproto2.Message):
     """
-    A model's prices for requests with more input than a threshold.
+    A model's prices for requests with more input than a threshold. Tokens of an answer that Anthropic says it gave from
+    American machines alone, which the operator's workspace may ask for, cost a tenth more.
     """
 
     above_tokens: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
@@ -3135,7 +3137,8 @@ class Usage(betterproto2.Message):
 
     estimated: "bool" = betterproto2.field(6, betterproto2.TYPE_BOOL)
     """
-    True if the vendor never gave its final count, so that the counts are an estimate from what had arrived.
+    True if the vendor never gave its final count, or one that cannot be, so that the counts are an estimate from what
+    had arrived.
     """
 
     cache_write_1h_tokens: "int" = betterproto2.field(7, betterproto2.TYPE_INT64)

@@ -5,22 +5,25 @@ The sandbox and the container both start from what this writes, so the edge is t
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from google.protobuf.any_pb2 import Any
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from edge_errors import MAX_HEADER_KIB, errors
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from routes import SMALL_BYTES, limits, routes
+from rpcs import Contract
 
 HERE = Path(__file__).resolve().parent
-ERROR_DOMAIN = "aichat.v1"
-MAX_BODY_BYTES = 4 * 1024 * 1024
-MAX_HEADER_KIB = 60
+# On every answer that does not say otherwise.
+SAFE_HEADERS = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "frame-ancestors 'none'",
+}
 LOOPBACK_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 
 
@@ -36,79 +39,6 @@ class Variable:
     """What the template calls it."""
     default: str
     parse: Callable[[str], object]
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeError:
-    """An error that Envoy answers by itself, in the terms of the contract."""
-
-    http: int
-    code: int
-    reason: str
-    """The name of an `aichat.v1.ErrorReason`."""
-    message: str
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    and_above: bool = False
-    """Stands for every higher HTTP status, too, that has no error of its own."""
-    explained: bool = False
-    """Envoy's own words follow in JSON: they say what is wrong with it, and where."""
-
-    @property
-    def op(self) -> str:
-        """How a status is compared with `http`."""
-        return "GE" if self.and_above else "EQ"
-
-    @property
-    def json_message(self) -> str:
-        """The message that a JSON client reads."""
-        return f"{self.message}: %LOCAL_REPLY_BODY%" if self.explained else self.message
-
-    @property
-    def info(self) -> dict[str, object]:
-        """The error's detail as JSON."""
-        kind = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": self.reason, "domain": ERROR_DOMAIN}
-        return {**kind, "metadata": dict(self.metadata)}
-
-    @property
-    def details_bin(self) -> str:
-        """The error as the header `grpc-status-details-bin` carries it."""
-        detail = Any()
-        detail.Pack(error_details_pb2.ErrorInfo(reason=self.reason, domain=ERROR_DOMAIN, metadata=self.metadata))
-        status = status_pb2.Status(code=self.code, message=self.message, details=[detail])
-        return base64.b64encode(status.SerializeToString()).decode().rstrip("=")
-
-
-# The first that fits a status holds.
-ERRORS = (
-    EdgeError(404, code_pb2.NOT_FOUND, "ROUTE_UNKNOWN", "there is no such path, or it does not take this method"),
-    EdgeError(408, code_pb2.DEADLINE_EXCEEDED, "REQUEST_MALFORMED", "the request did not arrive whole in time"),
-    EdgeError(
-        413,
-        code_pb2.RESOURCE_EXHAUSTED,
-        "REQUEST_TOO_LARGE",
-        f"the request's body is larger than {MAX_BODY_BYTES} bytes",
-        {"limit_bytes": str(MAX_BODY_BYTES)},
-    ),
-    EdgeError(415, code_pb2.INVALID_ARGUMENT, "REQUEST_MALFORMED", "send JSON, as content-type: application/json"),
-    EdgeError(
-        431,
-        code_pb2.INVALID_ARGUMENT,
-        "METADATA_TOO_LARGE",
-        f"the request's headers are larger than {MAX_HEADER_KIB} KiB",
-        {"limit_bytes": str(MAX_HEADER_KIB * 1024)},
-    ),
-    EdgeError(
-        502,
-        code_pb2.UNAVAILABLE,
-        "SERVER_UNAVAILABLE",
-        "no server can take the call, or the one that had it went away",
-        and_above=True,
-    ),
-    EdgeError(
-        500, code_pb2.INTERNAL, "INTERNAL", "the edge failed; its log has the call's x-request-id", and_above=True
-    ),
-    EdgeError(400, code_pb2.INVALID_ARGUMENT, "REQUEST_MALFORMED", "malformed request", and_above=True, explained=True),
-)
 
 
 def read(environ: Mapping[str, str]) -> dict[str, object]:
@@ -127,16 +57,26 @@ def read(environ: Mapping[str, str]) -> dict[str, object]:
 
 def render(environ: Mapping[str, str]) -> str:
     """Envoy's configuration; EdgeSettingsError names every malformed variable."""
-    context = {
-        **read(environ),
-        "errors": ERRORS,
-        "frame_check": str(HERE / "frame_check.lua"),
-        "max_body_bytes": MAX_BODY_BYTES,
-        "max_header_kib": MAX_HEADER_KIB,
-    }
+    context = read(environ)
+    context |= _from_contract(Contract(Path(str(context["descriptors"]))))
     # The file is YAML, and every value goes in as JSON: nothing in it needs HTML's escapes.
     templates = Environment(loader=FileSystemLoader(HERE), undefined=StrictUndefined, autoescape=False)  # noqa: S701
     return templates.get_template("envoy.yaml.j2").render(context)
+
+
+def _from_contract(contract: Contract) -> dict[str, object]:
+    return {
+        "errors": errors(limits(contract.rpcs), SMALL_BYTES),
+        "routes": routes(contract.rpcs),
+        "services": list(dict.fromkeys(rpc.service for rpc in contract.rpcs)),
+        "small_bytes": SMALL_BYTES,
+        "max_header_kib": MAX_HEADER_KIB,
+        "safe_headers": SAFE_HEADERS,
+        **{
+            check: str(HERE / f"{check}.lua")
+            for check in ("header_check", "refusal", "credentials_check", "frame_check", "json_check")
+        },
+    }
 
 
 def _items(text: str) -> list[str]:
@@ -201,6 +141,7 @@ VARIABLES: Mapping[str, Variable] = {
     "AICHAT_EDGE_ANNOUNCE_SECONDS": Variable("announce_seconds", "5", _seconds),
     "AICHAT_EDGE_DRAIN_SECONDS": Variable("drain_seconds", "30", _seconds),
     "AICHAT_EDGE_MAX_CONNECTIONS": Variable("max_connections", "10000", int),
+    "AICHAT_EDGE_MEMORY_MIB": Variable("memory_mib", "384", int),
     "AICHAT_EDGE_TRUSTED_PROXIES": Variable("trusted_proxies", "0", int),
     "OTEL_EXPORTER_OTLP_ENDPOINT": Variable("collector", "", _collector),
     "CORS_ORIGINS": Variable("cors_origins", "", _origins),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
-PROMISES = (*range(1, 17), 18, 20, 21)
+PROMISES = (*range(1, 17), 18, 19, 20, 21)
 
 
 @pytest.mark.parametrize("number", PROMISES)

@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from aichat.v1 import billing_pb2, chat_pb2, conversations_pb2, notifications_pb2, usage_pb2
+from aichat.v1 import annotations_pb2, chat_pb2
 from aichat_sdk import AsyncAIChat
+from aichat_server import rpc
 from aichat_server.rpc.access import access_by_method
-from aichat_server.rpc.billing import BillingServicer
-from aichat_server.rpc.chat import ChatServicer
-from aichat_server.rpc.conversations import ConversationServicer
-from aichat_server.rpc.notifications import NotificationServicer
+from aichat_server.rpc.counting import MessageShape, shape_of
+from aichat_server.rpc.limits import MAX_REQUEST_BYTES
 from aichat_server.rpc.server import SERVICES
-from aichat_server.rpc.usage import UsageServicer
 from google.api import annotations_pb2 as http_annotations
 from google.protobuf import descriptor_pb2, descriptor_pool
-from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
-from google.protobuf.descriptor_pb2 import MethodOptions
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodOptions
 
-FILES: tuple[FileDescriptor, ...] = tuple(
-    file.DESCRIPTOR for file in (billing_pb2, chat_pb2, conversations_pb2, notifications_pb2, usage_pb2)
-)
-METHODS: list[MethodDescriptor] = [
-    method for file in FILES for service in file.services_by_name.values() for method in service.methods
-]
-SERVICERS: dict[str, type] = {
-    "aichat.v1.ChatService": ChatServicer,
-    "aichat.v1.ConversationService": ConversationServicer,
-    "aichat.v1.NotificationService": NotificationServicer,
-    "aichat.v1.UsageService": UsageServicer,
-    "aichat.v1.BillingService": BillingServicer,
-}
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def services() -> Iterator[ServiceDescriptor]:
+    """Every service of the contract, by its descriptors: one that is new is found without being named here."""
+    for file in FileDescriptorSet.FromString((ROOT / "gen/descriptors.binpb").read_bytes()).file:
+        if file.package == "aichat.v1":
+            module = importlib.import_module(file.name.replace("/", ".").replace(".proto", "_pb2"))
+            yield from module.DESCRIPTOR.services_by_name.values()
+
+
+def servicer(service: ServiceDescriptor) -> type:
+    """The class of the server that serves it."""
+    base = f"{service.name}Servicer"
+    modules = [importlib.import_module(f"{rpc.__name__}.{found.name}") for found in pkgutil.iter_modules(rpc.__path__)]
+    [found] = {
+        value
+        for module in modules
+        for value in vars(module).values()
+        if inspect.isclass(value) and base in [parent.__name__ for parent in value.__bases__]
+    }
+    return found
+
+
+METHODS: list[MethodDescriptor] = [method for service in services() for method in service.methods]
 SDK = {
     "StreamChat": "chat.stream",
     "ResumeChat": "chat.resume",
@@ -67,7 +81,7 @@ def test_every_service_of_the_contract_is_served() -> None:
 
 @each_method
 def test_it_has_a_servicer_method_of_its_shape(method: MethodDescriptor) -> None:
-    implementation = vars(SERVICERS[method.containing_service.full_name]).get(method.name)
+    implementation = vars(servicer(method.containing_service)).get(method.name)
     assert implementation is not None
     assert inspect.isasyncgenfunction(implementation) == method.server_streaming
     assert inspect.iscoroutinefunction(implementation) != method.server_streaming
@@ -86,6 +100,29 @@ def test_it_has_an_http_mapping_under_v1(method: MethodDescriptor) -> None:
 @each_method
 def test_it_says_who_may_call_it(method: MethodDescriptor) -> None:
     assert f"/{method.containing_service.full_name}/{method.name}" in access_by_method(SERVICES)
+
+
+@each_method
+def test_it_says_how_large_its_request_may_be(method: MethodDescriptor) -> None:
+    most = method.GetOptions().Extensions[annotations_pb2.max_request_bytes]
+    assert 0 < most <= MAX_REQUEST_BYTES
+    # What can be sent without credentials, or be large, is named here, so that nothing comes to be so by chance.
+    assert most <= 65536 or method.name in ("StreamChat", "StripeWebhook")
+
+
+@each_method
+def test_lists_in_its_request_have_a_limit(method: MethodDescriptor) -> None:
+    def unlimited(shape: MessageShape, path: str) -> Iterator[str]:
+        for field in shape.values():
+            if field.most == 0:
+                yield f"{path}.{field.name}"
+            if field.message is not None:
+                yield from unlimited(field.message, f"{path}.{field.name}")
+
+    # Those of foreign messages are refused unless they are empty.
+    foreign = ("event.extensions", "form.extensions")
+    found = [path.removeprefix(".") for path in unlimited(shape_of(method.input_type), "")]
+    assert [path for path in found if path not in foreign and not path.startswith(foreign)] == []
 
 
 @each_method

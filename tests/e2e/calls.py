@@ -35,11 +35,22 @@ def chat_body(text: str, model: str = MODEL, **fields: Any) -> dict[str, Any]:
 
 
 async def sse_events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
-    """The events of a stream, as they arrive."""
+    """The data of a stream's events, as they arrive; of one named `error`, as `{"error": status}`."""
+    event: dict[str, str] = {}
     async for line in response.aiter_lines():
         if line:
-            assert line.startswith("data: ")
-            yield json.loads(line.removeprefix("data: "))
+            name, _, value = line.partition(": ")
+            event[name] = value
+            continue
+        data = json.loads(event["data"])
+        if "event" in event:
+            assert event.keys() == {"event", "data"}
+            yield {event["event"]: data}
+        else:
+            assert event.keys() == {"data", "id"}
+            assert event["id"] == data["sequence"]
+            yield data
+        event = {}
 
 
 async def chat_events(client: httpx.AsyncClient, text: str, **fields: Any) -> list[dict[str, Any]]:

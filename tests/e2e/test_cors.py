@@ -25,12 +25,31 @@ async def test_an_allowed_origin_may_ask_and_call(stranger: httpx.AsyncClient, p
     assert "POST" in response.headers["access-control-allow-methods"]
     allowed = response.headers["access-control-allow-headers"].split(", ")
     assert {"authorization", "content-type", "x-grpc-web", "x-user-agent", "grpc-timeout"} <= set(allowed)
+    # Pages that are traced send these, and an EventSource the last.
+    assert {"traceparent", "tracestate", "baggage", "sentry-trace", "last-event-id"} <= set(allowed)
 
 
 @pytest.mark.parametrize("origin", REFUSED)
 async def test_another_origin_may_not(stranger: httpx.AsyncClient, http: httpx.AsyncClient, origin: str) -> None:
     assert "access-control-allow-origin" not in (await preflight(stranger, origin)).headers
     assert "access-control-allow-origin" not in (await http.get("/v1/models", headers={"origin": origin})).headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind", "status"),
+    [
+        ("POST", "/v1/conversations", "text/plain", 415),
+        ("PUT", "/v1/conversations", "application/json", 405),
+        ("POST", CHAT, "application/json", 401),
+    ],
+)
+async def test_a_page_can_read_what_the_edge_refuses(
+    stranger: httpx.AsyncClient, method: str, path: str, kind: str, status: int
+) -> None:
+    headers = {"origin": ALLOWED_ORIGIN, "content-type": kind}
+    response = await stranger.request(method, path, content=b"{}", headers=headers)
+    assert response.status_code == status
+    assert response.headers["access-control-allow-origin"] == ALLOWED_ORIGIN
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/nothing"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -12,7 +13,7 @@ from aichat_sandbox.platform import Platform
 from tests.e2e.calls import CHAT, MODEL, chat_body, chat_events, error_of
 
 CONVERSATIONS = "/v1/conversations"
-LIMIT = 4 * 1024 * 1024
+LIMIT = 64 * 1024
 
 
 async def create(client: httpx.AsyncClient, title: str) -> dict[str, Any]:
@@ -153,7 +154,6 @@ async def test_what_a_web_page_may_send_unasked_is_no_json(http: httpx.AsyncClie
         ("GET", "/"),
         ("GET", "/v1/nothing"),
         ("POST", "/v1/nothing"),
-        ("PUT", CONVERSATIONS),
         ("POST", "/aichat.v1.ChatService/ListModels"),
     ],
 )
@@ -189,3 +189,108 @@ async def test_the_edge_does_not_tell_what_it_is(http: httpx.AsyncClient) -> Non
 
 async def test_health_needs_no_key(stranger: httpx.AsyncClient) -> None:
     assert (await stranger.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            {**chat_body("Hello"), "max_output_tokens": 5},
+            "max_output_tokens is no field of the request; it belongs into options",
+        ),
+        (
+            {**chat_body("Hello"), "maxOutputTokens": 5},
+            "maxOutputTokens is no field of the request; it belongs into options",
+        ),
+        ({**chat_body("Hello"), "text": "Hi"}, "it belongs into parts[]"),
+        ({"parts": [{"text": {"text": "a", "model": MODEL}}]}, "it belongs beside the request's first fields"),
+        (
+            {"parts": [{"text": {"text": "a"}}, {"text": {"txt": "a"}}]},
+            "txt is no field of parts[1].text, which takes text",
+        ),
+        (
+            {**chat_body("Hello"), "options": {"stop": ["a"], "temprature": 1}},
+            "temprature is no field of options, which takes",
+        ),
+        ({**chat_body("Hello"), 'a"b': 1}, "a name of other characters is no field"),
+    ],
+)
+async def test_an_unknown_field_is_refused_with_its_place(
+    http: httpx.AsyncClient, body: dict[str, Any], told: str
+) -> None:
+    before = (await http.get(CONVERSATIONS)).json()
+    response = await http.post(CHAT, json=body)
+    assert error_of(response)[:2] == (400, "REQUEST_MALFORMED")
+    assert told in response.json()["message"]
+    assert (await http.get(CONVERSATIONS)).json() == before
+
+
+@pytest.mark.parametrize(
+    "title", ['quotes " and \\ and \\\\" {"title": [', "\u20ac \U0001f600", "a:b,c}d]", "\t\n"], ids=repr
+)
+async def test_what_is_text_is_no_field(http: httpx.AsyncClient, title: str) -> None:
+    assert (await create(http, title))["title"] == title
+
+
+async def test_both_names_of_a_field_are_taken(http: httpx.AsyncClient) -> None:
+    parts = [{"text": {"text": "Hello"}}]
+    body = {"parts": parts, "model": MODEL, "options": {"maxOutputTokens": 50, "stop": ["x"]}, "requestId": None}
+    async with http.stream("POST", CHAT, json=body) as response:
+        assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"parts": [{}] * 65}, {"parts": [{}] * 50_000}, {"options": {"stop": ["a"] * 5}}, {"parts": [[[]] * 20_000]}],
+    ids=["65", "50000", "stop", "nested"],
+)
+async def test_a_list_that_is_too_long_is_refused_before_it_is_read(
+    http: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    assert error_of(await http.post(CHAT, json=body))[:2] == (400, "REQUEST_INVALID")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", CONVERSATIONS, "POST, GET, HEAD"),
+        ("DELETE", "/v1/models", "GET, HEAD"),
+        ("GET", CHAT, "POST"),
+        ("HEAD", CHAT, "POST"),
+        ("POST", f"/v1/generations/{uuid.UUID(int=1)}:resume", "GET"),
+    ],
+)
+async def test_another_method_is_told_which_there_are(
+    http: httpx.AsyncClient, method: str, path: str, allowed: str
+) -> None:
+    response = await http.request(method, path)
+    assert response.status_code == 405
+    assert sorted(response.headers["allow"].split(", ")) == sorted(allowed.split(", "))
+    if method != "HEAD":
+        assert error_of(response)[:2] == (405, "ROUTE_UNKNOWN")
+
+
+async def test_head_is_a_get_without_a_body(http: httpx.AsyncClient, stranger: httpx.AsyncClient) -> None:
+    answer = await http.head("/v1/models")
+    assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, "application/json", b"")
+    assert (await stranger.head("/v1/models")).status_code == 401
+    assert (await stranger.head("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "kind", ["Application/JSON", "application/json; charset=UTF-8", "APPLICATION/JSON;charset=utf-8"]
+)
+async def test_media_types_have_no_case(http: httpx.AsyncClient, kind: str) -> None:
+    response = await http.post(CONVERSATIONS, content=b'{"title": "x"}', headers={"content-type": kind})
+    assert response.status_code == 200
+
+
+async def test_http_1_0_is_spoken(platform: Platform) -> None:
+    host, port = platform.grpc.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"GET /v1/models HTTP/1.0\r\nauthorization: Bearer {platform.key['api_key']}\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.0 200 ")
+    assert answer.endswith(b"}")

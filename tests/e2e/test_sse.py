@@ -78,6 +78,43 @@ async def test_an_error_later_ends_the_stream_without_completed_and_says_why_in_
     assert "grpc-status-details-bin: " in trailers
 
 
+async def test_an_error_later_is_an_event_that_says_why(http: httpx.AsyncClient) -> None:
+    events = await chat_events(http, script(deltas=["one ", "two ", "three"], cut_after=2))
+    status = events[-1]["error"]
+    [info] = [detail for detail in status["details"] if detail["@type"] == "type.googleapis.com/google.rpc.ErrorInfo"]
+    assert (status["code"], info["reason"], info["domain"]) == (14, "PROVIDER_STREAM_BROKEN", "aichat.v1")
+    assert status["message"]
+    assert "".join(event["text_delta"]["text"] for event in events if "text_delta" in event) == "one two "
+
+
+async def test_an_event_source_goes_on_where_it_was(http: httpx.AsyncClient) -> None:
+    events = await chat_events(http, "Hello")
+    numbers = [event["sequence"] for event in events if "heartbeat" not in event]
+    path = f"/v1/generations/{events[0]['started']['generation_id']}:resume"
+    for last in (numbers[0], numbers[-2]):
+        # It connects again to the address that it was made with.
+        headers = {"last-event-id": last, "accept": "text/event-stream"}
+        async with http.stream("GET", path, params={"after_sequence": "0"}, headers=headers) as response:
+            assert response.headers["content-type"] == "text/event-stream"
+            assert [event["sequence"] async for event in sse_events(response)] == numbers[numbers.index(last) + 1 :]
+    # An empty stream at the end would have it connect again for ever.
+    over = await http.get(path, headers={"last-event-id": numbers[-1]})
+    assert (over.status_code, over.content) == (204, b"")
+
+
+@pytest.mark.parametrize("last", ["-1", "x", "1.5", "9" * 30, "1000000"])
+async def test_an_event_that_there_was_not_is_none_to_go_on_from(http: httpx.AsyncClient, last: str) -> None:
+    started = (await chat_events(http, "Hello"))[0]["started"]
+    path = f"/v1/generations/{started['generation_id']}:resume"
+    assert error_of(await http.get(path, headers={"last-event-id": last}))[:2] == (400, "REQUEST_INVALID")
+
+
+async def test_proxies_are_told_not_to_hold_events_back(http: httpx.AsyncClient) -> None:
+    async with http.stream("POST", CHAT, json=chat_body("Hello")) as response:
+        assert response.headers["x-accel-buffering"] == "no"
+        assert response.headers["cache-control"] == "no-store"
+
+
 async def test_who_leaves_early_finds_the_whole_answer_in_history(http: httpx.AsyncClient) -> None:
     text = script(words=20, interval_ms=20)
     async with http.stream("POST", CHAT, json=chat_body(text)) as response:

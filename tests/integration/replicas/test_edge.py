@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from asyncio.subprocess import DEVNULL, Process
@@ -19,6 +18,7 @@ from aichat_sandbox.ports import free_ports
 from aichat_sandbox.supervisor import until
 from aichat_sdk import AsyncAIChat, message_text
 
+from tests.e2e.calls import sse_events
 from tests.fixtures.server import ApiKey, ServerUnderTest
 from tests.fixtures.vendors import Vendors
 from tests.integration.chat.asking import MODEL, script, times_asked
@@ -119,8 +119,8 @@ async def test_an_edge_that_is_told_to_stop_breaks_no_stream(
     async with httpx.AsyncClient(base_url=f"http://{edge.address}", headers=dict(api_key.metadata), timeout=20) as http:
         await edge.leads_somewhere(http)
         async with http.stream("POST", "/v1/chat:stream", json=body) as response:
-            lines = response.aiter_lines()
-            await anext(lines)
+            events = sse_events(response)
+            await anext(events)
             edge.process.terminate()
 
             async def says_so() -> bool:
@@ -128,8 +128,8 @@ async def test_an_edge_that_is_told_to_stop_breaks_no_stream(
 
             await until(says_so)
             assert (await http.get("/v1/models")).status_code == 200
-            last = [line async for line in lines if line][-1]
-        assert "completed" in json.loads(last.removeprefix("data: "))
+            last = [event async for event in events][-1]
+        assert "completed" in last
     assert await edge.process.wait() == 0
 
 
@@ -138,12 +138,16 @@ async def test_resuming_and_cancelling_over_http(edge: Edge, api_key: ApiKey) ->
     body = {"model": MODEL, "parts": [{"text": {"text": script(deltas=["a ", "b ", "c"], hang_after=2)}}]}
     async with httpx.AsyncClient(base_url=f"http://{edge.address}", headers=headers, timeout=20) as http:
         async with http.stream("POST", "/v1/chat:stream", json=body) as response:
-            first = json.loads((await anext(response.aiter_lines())).removeprefix("data: "))
+            first = await anext(sse_events(response))
             generation = f"/v1/generations/{first['started']['generation_id']}"
             async with http.stream("GET", f"{generation}:resume", params={"after_sequence": 1}) as resumed:
                 assert resumed.headers["content-type"] == "text/event-stream"
-                second = json.loads((await anext(resumed.aiter_lines())).removeprefix("data: "))
+                second = await anext(sse_events(resumed))
                 assert second["sequence"] == "2"
+            async with http.stream(
+                "GET", f"{generation}:resume", params={"after_sequence": 0}, headers={"last-event-id": "1"}
+            ) as again:
+                assert (await anext(sse_events(again)))["sequence"] == "2"
             cancelled = await http.post(f"{generation}:cancel", json={})
             assert (cancelled.status_code, cancelled.json()) == (200, {"state": "GENERATION_STATE_CANCELLED"})
         ended = await http.get(f"/v1/generations/{uuid4()}:resume")

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import grpc
 import pytest
+from aichat.v1 import chat_pb2
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.stream import BEGINNING, GenerationKey, Portion, Position
 from aichat_server.gateways.journal import Append, JournalStreams
@@ -43,8 +44,26 @@ async def test_an_ended_answer_is_gone_on_with_from_every_event(
     events = await ask(writer, api_key, script(words=10, interval_ms=30))
     generation = events[0].started.generation_id
     for server in (writer, reader):
-        for after in range(len(events) + 2):
+        for after in range(len(events) + 1):
             assert await everything(resume(server, api_key, generation, after)) == wire(events[after:])
+        behind = await refusal(resume(server, api_key, generation, len(events) + 1))
+        assert (behind.reason, behind.seen) == ("REQUEST_INVALID", [])
+
+
+async def test_what_is_still_written_has_an_end_too(
+    writer: ServerUnderTest, reader: ServerUnderTest, api_key: ApiKey
+) -> None:
+    call = stream(writer, api_key, script(deltas=["a ", "b"], hang_after=1))
+    started = await anext(aiter(call))
+    generation = started.started.generation_id
+    behind = await refusal(resume(writer, api_key, generation, 1_000))
+    assert (behind.reason, behind.seen) == ("REQUEST_INVALID", [])
+    # What the other replica has not heard of yet may still come, and then there is an end to be behind of.
+    late = asyncio.create_task(refusal(resume(reader, api_key, generation, 1_000)))
+    await writer.chat.CancelGeneration(
+        chat_pb2.CancelGenerationRequest(generation_id=generation), metadata=api_key.metadata
+    )
+    assert (await late).reason in ("REQUEST_INVALID", "GENERATION_CANCELLED")
 
 
 async def test_a_failure_comes_after_the_missing_events_on_both_replicas(

@@ -18,6 +18,7 @@ from aichat.v1.notifications_pb2_grpc import NotificationServiceStub
 from aichat.v1.usage_pb2_grpc import UsageServiceStub
 from aichat_server.domain.errors import Reason
 from aichat_server.domain.observing import Observer
+from aichat_server.gateways.stripe_events import StripeWebhooks
 from aichat_server.rpc.billing import BillingServicer
 from aichat_server.rpc.conversations import ConversationServicer
 from aichat_server.rpc.interceptors.authentication import Authentication
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 COOKIE = "sb-access-token"
 ORIGIN = "https://app.example"
+SIGNING_SECRET = "what signs webhooks in tests"
 MAIL_SECRET = "what signs the links of e-mails in tests"
 
 Headers = tuple[tuple[str, str], ...]
@@ -138,7 +140,9 @@ async def serving(authenticator: Authenticator, database: Database) -> AsyncGene
     plans = PlanBook(database)
     await plans.refresh()
     billing = BillingServicer(
-        Billing(database, plans, None, timedelta(0)), InvoiceProofs(database, None), WebhookInbox(database, None)
+        Billing(database, plans, None, timedelta(0)),
+        InvoiceProofs(database, None),
+        WebhookInbox(database, StripeWebhooks(SIGNING_SECRET)),
     )
     server = build_server(
         waiting,

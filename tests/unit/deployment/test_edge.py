@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aichat_server.rpc.server import SERVICES
 from aichat_server.settings import Settings
+from google.api import annotations_pb2 as http_annotations
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -73,6 +76,49 @@ def test_a_quiet_stream_is_not_cut(config: Path) -> None:
     assert "max_stream_duration" not in served["common_http_protocol_options"]
     heartbeat = Settings.model_fields["heartbeat_seconds"].default
     assert float(served["stream_idle_timeout"].rstrip("s")) > 4 * heartbeat
+
+
+def test_memory_streams_and_silence_are_bounded(config: Path) -> None:
+    whole = YAML(typ="safe").load(config.read_text())
+    monitors = {monitor["name"] for monitor in whole["overload_manager"]["resource_monitors"]}
+    assert "envoy.resource_monitors.fixed_heap" in monitors
+    actions = {
+        action["name"].removeprefix("envoy.overload_actions.") for action in whole["overload_manager"]["actions"]
+    }
+    assert {
+        "shrink_heap",
+        "reset_high_memory_stream",
+        "stop_accepting_requests",
+        "stop_accepting_connections",
+    } <= actions
+    [listener] = whole["static_resources"]["listeners"]
+    assert listener["listener_filters_timeout"] == "10s"
+    served = manager(config)
+    assert served["http2_protocol_options"]["max_concurrent_streams"] <= 100
+    assert float(served["common_http_protocol_options"]["idle_timeout"].rstrip("s")) <= 900
+
+
+def test_large_bodies_are_for_chats_and_webhooks_alone(config: Path) -> None:
+    [host] = manager(config)["route_config"]["virtual_hosts"]
+    buffers = [
+        (route["match"], route["typed_per_filter_config"].get("envoy.filters.http.buffer")) for route in host["routes"]
+    ]
+    large = {
+        str(match) for match, buffer in buffers if buffer and buffer["buffer"]["max_request_bytes"] > 64 * 1024 + 5
+    }
+    assert large
+    assert all(re.search("StreamChat|chat:stream|StripeWebhook|stripe/webhook", match) for match in large)
+
+
+def test_every_call_of_the_contract_has_its_routes(config: Path) -> None:
+    [host] = manager(config)["route_config"]["virtual_hosts"]
+    matches = [route["match"] for route in host["routes"]]
+    for service in SERVICES:
+        for method in service.methods:
+            assert any(match.get("path") == f"/{service.full_name}/{method.name}" for match in matches)
+            rule = method.GetOptions().Extensions[http_annotations.http]
+            path = re.sub(r"\{\w+\}", "an-id", getattr(rule, rule.WhichOneof("pattern")))
+            assert any(re.fullmatch(match["safe_regex"]["regex"], path) for match in matches if "safe_regex" in match)
 
 
 def test_a_call_that_a_server_may_have_begun_is_never_sent_again(config: Path) -> None:

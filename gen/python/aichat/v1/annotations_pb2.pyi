@@ -43,5 +43,10 @@ ACCESS_PUBLIC: Access.ValueType  # 2
 Global___Access: _TypeAlias = Access  # noqa: Y015
 
 ACCESS_FIELD_NUMBER: _builtins.int
+MAX_REQUEST_BYTES_FIELD_NUMBER: _builtins.int
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access.ValueType]
 """Who may call this RPC."""
+max_request_bytes: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.int]
+"""The most bytes that this RPC's request may have, as protobuf and as the body of an HTTP request: REQUEST_TOO_LARGE
+beyond, before anything of it is read. Every RPC says so; the server refuses to start with an RPC that does not.
+"""

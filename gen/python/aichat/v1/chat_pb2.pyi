@@ -7,6 +7,7 @@ from aichat.v1 import events_pb2 as _events_pb2
 from aichat.v1 import messages_pb2 as _messages_pb2
 from aichat.v1 import models_pb2 as _models_pb2
 from collections import abc as _abc
+from google.api import httpbody_pb2 as _httpbody_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -212,6 +213,7 @@ class StreamChatResponse(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     COMPLETED_FIELD_NUMBER: _builtins.int
+    SERVER_SENT_EVENT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The event's number within its generation, from 1 up, without gaps. A heartbeat is no event of the generation:
     it repeats the number of the event before it.
@@ -242,6 +244,12 @@ class StreamChatResponse(_message.Message):
     def completed(self) -> _events_pb2.ChatCompleted:
         """The answer is whole and stored. Always the last event of a call that succeeds."""
 
+    @_builtins.property
+    def server_sent_event(self) -> _httpbody_pb2.HttpBody:
+        """The event as HTTP has it (text/event-stream): `id`, the sequence, and `data`, this message as JSON. The last event of
+        an answer that failed is named `error`, has no `id`, and its `data` is the `google.rpc.Status`. Absent in gRPC.
+        """
+
     def __init__(
         self,
         *,
@@ -253,10 +261,11 @@ class StreamChatResponse(_message.Message):
         usage: _events_pb2.ChatUsage | None = ...,
         heartbeat: _events_pb2.Heartbeat | None = ...,
         completed: _events_pb2.ChatCompleted | None = ...,
+        server_sent_event: _httpbody_pb2.HttpBody | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "reasoning_delta", b"reasoning_delta", "started", b"started", "text_delta", b"text_delta", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "reasoning_delta", b"reasoning_delta", "server_sent_event", b"server_sent_event", "started", b"started", "text_delta", b"text_delta", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "lane", b"lane", "reasoning_delta", b"reasoning_delta", "sequence", b"sequence", "started", b"started", "text_delta", b"text_delta", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "lane", b"lane", "reasoning_delta", b"reasoning_delta", "sequence", b"sequence", "server_sent_event", b"server_sent_event", "started", b"started", "text_delta", b"text_delta", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "text_delta", "reasoning_delta", "usage", "heartbeat", "completed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
@@ -275,7 +284,9 @@ class ResumeChatRequest(_message.Message):
     generation_id: _builtins.str
     """The generation that writes the answer, as `started` names it: a UUID."""
     after_sequence: _builtins.int
-    """The number of the last event that was received, at least 0. Default: from the beginning."""
+    """The number of the last event that was received: at least 0, and not more than there have been. Default: from the
+    beginning. Over HTTP the header `last-event-id`, which an EventSource sends when it connects again, takes its place.
+    """
     def __init__(
         self,
         *,
@@ -304,6 +315,7 @@ class ResumeChatResponse(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     COMPLETED_FIELD_NUMBER: _builtins.int
+    SERVER_SENT_EVENT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The event's number within its generation, from 1 up, without gaps. A heartbeat is no event of the generation:
     it repeats the number of the event before it.
@@ -334,6 +346,12 @@ class ResumeChatResponse(_message.Message):
     def completed(self) -> _events_pb2.ChatCompleted:
         """The answer is whole and stored. Always the last event of a call that succeeds."""
 
+    @_builtins.property
+    def server_sent_event(self) -> _httpbody_pb2.HttpBody:
+        """The event as HTTP has it (text/event-stream): `id`, the sequence, and `data`, this message as JSON. The last event of
+        an answer that failed is named `error`, has no `id`, and its `data` is the `google.rpc.Status`. Absent in gRPC.
+        """
+
     def __init__(
         self,
         *,
@@ -345,10 +363,11 @@ class ResumeChatResponse(_message.Message):
         usage: _events_pb2.ChatUsage | None = ...,
         heartbeat: _events_pb2.Heartbeat | None = ...,
         completed: _events_pb2.ChatCompleted | None = ...,
+        server_sent_event: _httpbody_pb2.HttpBody | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "reasoning_delta", b"reasoning_delta", "started", b"started", "text_delta", b"text_delta", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "reasoning_delta", b"reasoning_delta", "server_sent_event", b"server_sent_event", "started", b"started", "text_delta", b"text_delta", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "lane", b"lane", "reasoning_delta", b"reasoning_delta", "sequence", b"sequence", "started", b"started", "text_delta", b"text_delta", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "lane", b"lane", "reasoning_delta", b"reasoning_delta", "sequence", b"sequence", "server_sent_event", b"server_sent_event", "started", b"started", "text_delta", b"text_delta", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "text_delta", "reasoning_delta", "usage", "heartbeat", "completed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015

@@ -59,8 +59,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 26
     """RESOURCE_EXHAUSTED. The caller's plan allows no more now, and the call has used nothing up: send it again after the
     delay in `google.rpc.RetryInfo`, which JSON clients get as the header `retry-after`, too. Metadata: `name`
-    ("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use it is: "api_key", "member" or
-    "organization"), `limit`, `used`, `remaining`, and `reset_time`, the time (RFC 3339) from which there is room for this
+    ("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use it is: "api_key", "member",
+    "organization", or "address" where the call needs no credentials), `limit`, `used`, `remaining`, and `reset_time`, the time (RFC 3339) from which there is room for this
     call; a guess for open streams, which end when they end.
     """
     ERROR_REASON_MODEL_UNKNOWN: _ErrorReason.ValueType  # 40
@@ -247,8 +247,8 @@ ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 25
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 26
 """RESOURCE_EXHAUSTED. The caller's plan allows no more now, and the call has used nothing up: send it again after the
 delay in `google.rpc.RetryInfo`, which JSON clients get as the header `retry-after`, too. Metadata: `name`
-("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use it is: "api_key", "member" or
-"organization"), `limit`, `used`, `remaining`, and `reset_time`, the time (RFC 3339) from which there is room for this
+("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use it is: "api_key", "member",
+"organization", or "address" where the call needs no credentials), `limit`, `used`, `remaining`, and `reset_time`, the time (RFC 3339) from which there is room for this
 call; a guess for open streams, which end when they end.
 """
 ERROR_REASON_MODEL_UNKNOWN: ErrorReason.ValueType  # 40

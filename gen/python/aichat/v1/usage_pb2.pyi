@@ -120,7 +120,7 @@ class QueryUsageRequest(_message.Message):
 
     @_builtins.property
     def group_by(self) -> _containers.RepeatedScalarFieldContainer[Global___UsageDimension.ValueType]:
-        """What usage is told apart by, each at most once. Empty: nothing."""
+        """What usage is told apart by, each at most once, and so 5 at most. Empty: nothing."""
 
     def __init__(
         self,

@@ -2,12 +2,23 @@
 // @generated from file aichat/v1/annotations.proto (package aichat.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenExtension, GenFile } from "@bufbuild/protobuf/codegenv2";
+import { extDesc, fileDesc } from "@bufbuild/protobuf/codegenv2";
+import type { MethodOptions } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file aichat/v1/annotations.proto.
  */
 export const file_aichat_v1_annotations: GenFile = /*@__PURE__*/
-  fileDesc("ChthaWNoYXQvdjEvYW5ub3RhdGlvbnMucHJvdG8SCWFpY2hhdC52MWIGcHJvdG8z");
+  fileDesc("ChthaWNoYXQvdjEvYW5ub3RhdGlvbnMucHJvdG8SCWFpY2hhdC52MTpMChFtYXhfcmVxdWVzdF9ieXRlcxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNKGAyABKAVSD21heFJlcXVlc3RCeXRlc2IGcHJvdG8z", [file_google_protobuf_descriptor]);
+
+/**
+ * The most bytes that this RPC's request may have, as protobuf and as the body of an HTTP request: REQUEST_TOO_LARGE
+ * beyond, before anything of it is read. Every RPC says so; the server refuses to start with an RPC that does not.
+ *
+ * @generated from extension: int32 max_request_bytes = 50002;
+ */
+export const max_request_bytes: GenExtension<MethodOptions, number> = /*@__PURE__*/
+  extDesc(file_aichat_v1_annotations, 0);
 

@@ -4,19 +4,22 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { file_aichat_v1_annotations } from "./annotations_pb.ts";
 import type { ChatCompleted, ChatStarted, ChatUsage, Heartbeat, ReasoningDelta, TextDelta } from "./events_pb.ts";
 import { file_aichat_v1_events } from "./events_pb.ts";
 import type { Part } from "./messages_pb.ts";
 import { file_aichat_v1_messages } from "./messages_pb.ts";
 import type { Model } from "./models_pb.ts";
 import { file_aichat_v1_models } from "./models_pb.ts";
+import type { HttpBody } from "../../google/api/httpbody_pb.ts";
+import { file_google_api_httpbody } from "../../google/api/httpbody_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file aichat/v1/chat.proto.
  */
 export const file_aichat_v1_chat: GenFile = /*@__PURE__*/
-  fileDesc("ChRhaWNoYXQvdjEvY2hhdC5wcm90bxIJYWljaGF0LnYxIsgBCgtDaGF0T3B0aW9ucxIeChFtYXhfb3V0cHV0X3Rva2VucxgBIAEoBUgAiAEBEhgKC3RlbXBlcmF0dXJlGAIgASgBSAGIAQESDAoEc3RvcBgDIAMoCRIVCg1zeXN0ZW1fcHJvbXB0GAQgASgJEjQKEHJlYXNvbmluZ19lZmZvcnQYBSABKA4yGi5haWNoYXQudjEuUmVhc29uaW5nRWZmb3J0QhQKEl9tYXhfb3V0cHV0X3Rva2Vuc0IOCgxfdGVtcGVyYXR1cmUi0QEKEVN0cmVhbUNoYXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhkKEXBhcmVudF9tZXNzYWdlX2lkGAMgASgJEh4KBXBhcnRzGAQgAygLMg8uYWljaGF0LnYxLlBhcnQSDQoFbW9kZWwYBSABKAkSJwoHb3B0aW9ucxgGIAEoCzIWLmFpY2hhdC52MS5DaGF0T3B0aW9ucxIcChRjYW5jZWxfb25fZGlzY29ubmVjdBgHIAEoCCLLAgoSU3RyZWFtQ2hhdFJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgDEgwKBGxhbmUYAiABKAUSKQoHc3RhcnRlZBgDIAEoCzIWLmFpY2hhdC52MS5DaGF0U3RhcnRlZEgAEioKCnRleHRfZGVsdGEYBCABKAsyFC5haWNoYXQudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGAUgASgLMhkuYWljaGF0LnYxLlJlYXNvbmluZ0RlbHRhSAASJQoFdXNhZ2UYBiABKAsyFC5haWNoYXQudjEuQ2hhdFVzYWdlSAASKQoJaGVhcnRiZWF0GAcgASgLMhQuYWljaGF0LnYxLkhlYXJ0YmVhdEgAEi0KCWNvbXBsZXRlZBgIIAEoCzIYLmFpY2hhdC52MS5DaGF0Q29tcGxldGVkSABCBwoFZXZlbnQiQgoRUmVzdW1lQ2hhdFJlcXVlc3QSFQoNZ2VuZXJhdGlvbl9pZBgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoAyLLAgoSUmVzdW1lQ2hhdFJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgDEgwKBGxhbmUYAiABKAUSKQoHc3RhcnRlZBgDIAEoCzIWLmFpY2hhdC52MS5DaGF0U3RhcnRlZEgAEioKCnRleHRfZGVsdGEYBCABKAsyFC5haWNoYXQudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGAUgASgLMhkuYWljaGF0LnYxLlJlYXNvbmluZ0RlbHRhSAASJQoFdXNhZ2UYBiABKAsyFC5haWNoYXQudjEuQ2hhdFVzYWdlSAASKQoJaGVhcnRiZWF0GAcgASgLMhQuYWljaGF0LnYxLkhlYXJ0YmVhdEgAEi0KCWNvbXBsZXRlZBgIIAEoCzIYLmFpY2hhdC52MS5DaGF0Q29tcGxldGVkSABCBwoFZXZlbnQiMAoXQ2FuY2VsR2VuZXJhdGlvblJlcXVlc3QSFQoNZ2VuZXJhdGlvbl9pZBgBIAEoCSJFChhDYW5jZWxHZW5lcmF0aW9uUmVzcG9uc2USKQoFc3RhdGUYASABKA4yGi5haWNoYXQudjEuR2VuZXJhdGlvblN0YXRlIhMKEUxpc3RNb2RlbHNSZXF1ZXN0IjYKEkxpc3RNb2RlbHNSZXNwb25zZRIgCgZtb2RlbHMYASADKAsyEC5haWNoYXQudjEuTW9kZWwqoAEKD1JlYXNvbmluZ0VmZm9ydBIgChxSRUFTT05JTkdfRUZGT1JUX1VOU1BFQ0lGSUVEEAASGQoVUkVBU09OSU5HX0VGRk9SVF9OT05FEAESGAoUUkVBU09OSU5HX0VGRk9SVF9MT1cQAhIbChdSRUFTT05JTkdfRUZGT1JUX01FRElVTRADEhkKFVJFQVNPTklOR19FRkZPUlRfSElHSBAEKrEBCg9HZW5lcmF0aW9uU3RhdGUSIAocR0VORVJBVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEh0KGUdFTkVSQVRJT05fU1RBVEVfQ09NUExFVEUQARIbChdHRU5FUkFUSU9OX1NUQVRFX0ZBSUxFRBACEiAKHEdFTkVSQVRJT05fU1RBVEVfSU5URVJSVVBURUQQAxIeChpHRU5FUkFUSU9OX1NUQVRFX0NBTkNFTExFRBAEMt4CCgtDaGF0U2VydmljZRJLCgpTdHJlYW1DaGF0EhwuYWljaGF0LnYxLlN0cmVhbUNoYXRSZXF1ZXN0Gh0uYWljaGF0LnYxLlN0cmVhbUNoYXRSZXNwb25zZTABElAKClJlc3VtZUNoYXQSHC5haWNoYXQudjEuUmVzdW1lQ2hhdFJlcXVlc3QaHS5haWNoYXQudjEuUmVzdW1lQ2hhdFJlc3BvbnNlIgOQAgEwARJgChBDYW5jZWxHZW5lcmF0aW9uEiIuYWljaGF0LnYxLkNhbmNlbEdlbmVyYXRpb25SZXF1ZXN0GiMuYWljaGF0LnYxLkNhbmNlbEdlbmVyYXRpb25SZXNwb25zZSIDkAICEk4KCkxpc3RNb2RlbHMSHC5haWNoYXQudjEuTGlzdE1vZGVsc1JlcXVlc3QaHS5haWNoYXQudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_aichat_v1_events, file_aichat_v1_messages, file_aichat_v1_models]);
+  fileDesc("ChRhaWNoYXQvdjEvY2hhdC5wcm90bxIJYWljaGF0LnYxIsgBCgtDaGF0T3B0aW9ucxIeChFtYXhfb3V0cHV0X3Rva2VucxgBIAEoBUgAiAEBEhgKC3RlbXBlcmF0dXJlGAIgASgBSAGIAQESDAoEc3RvcBgDIAMoCRIVCg1zeXN0ZW1fcHJvbXB0GAQgASgJEjQKEHJlYXNvbmluZ19lZmZvcnQYBSABKA4yGi5haWNoYXQudjEuUmVhc29uaW5nRWZmb3J0QhQKEl9tYXhfb3V0cHV0X3Rva2Vuc0IOCgxfdGVtcGVyYXR1cmUi0QEKEVN0cmVhbUNoYXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhkKEXBhcmVudF9tZXNzYWdlX2lkGAMgASgJEh4KBXBhcnRzGAQgAygLMg8uYWljaGF0LnYxLlBhcnQSDQoFbW9kZWwYBSABKAkSJwoHb3B0aW9ucxgGIAEoCzIWLmFpY2hhdC52MS5DaGF0T3B0aW9ucxIcChRjYW5jZWxfb25fZGlzY29ubmVjdBgHIAEoCCL8AgoSU3RyZWFtQ2hhdFJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgDEgwKBGxhbmUYAiABKAUSKQoHc3RhcnRlZBgDIAEoCzIWLmFpY2hhdC52MS5DaGF0U3RhcnRlZEgAEioKCnRleHRfZGVsdGEYBCABKAsyFC5haWNoYXQudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGAUgASgLMhkuYWljaGF0LnYxLlJlYXNvbmluZ0RlbHRhSAASJQoFdXNhZ2UYBiABKAsyFC5haWNoYXQudjEuQ2hhdFVzYWdlSAASKQoJaGVhcnRiZWF0GAcgASgLMhQuYWljaGF0LnYxLkhlYXJ0YmVhdEgAEi0KCWNvbXBsZXRlZBgIIAEoCzIYLmFpY2hhdC52MS5DaGF0Q29tcGxldGVkSAASLwoRc2VydmVyX3NlbnRfZXZlbnQYCSABKAsyFC5nb29nbGUuYXBpLkh0dHBCb2R5QgcKBWV2ZW50IkIKEVJlc3VtZUNoYXRSZXF1ZXN0EhUKDWdlbmVyYXRpb25faWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKAMi/AIKElJlc3VtZUNoYXRSZXNwb25zZRIQCghzZXF1ZW5jZRgBIAEoAxIMCgRsYW5lGAIgASgFEikKB3N0YXJ0ZWQYAyABKAsyFi5haWNoYXQudjEuQ2hhdFN0YXJ0ZWRIABIqCgp0ZXh0X2RlbHRhGAQgASgLMhQuYWljaGF0LnYxLlRleHREZWx0YUgAEjQKD3JlYXNvbmluZ19kZWx0YRgFIAEoCzIZLmFpY2hhdC52MS5SZWFzb25pbmdEZWx0YUgAEiUKBXVzYWdlGAYgASgLMhQuYWljaGF0LnYxLkNoYXRVc2FnZUgAEikKCWhlYXJ0YmVhdBgHIAEoCzIULmFpY2hhdC52MS5IZWFydGJlYXRIABItCgljb21wbGV0ZWQYCCABKAsyGC5haWNoYXQudjEuQ2hhdENvbXBsZXRlZEgAEi8KEXNlcnZlcl9zZW50X2V2ZW50GAkgASgLMhQuZ29vZ2xlLmFwaS5IdHRwQm9keUIHCgVldmVudCIwChdDYW5jZWxHZW5lcmF0aW9uUmVxdWVzdBIVCg1nZW5lcmF0aW9uX2lkGAEgASgJIkUKGENhbmNlbEdlbmVyYXRpb25SZXNwb25zZRIpCgVzdGF0ZRgBIAEoDjIaLmFpY2hhdC52MS5HZW5lcmF0aW9uU3RhdGUiEwoRTGlzdE1vZGVsc1JlcXVlc3QiNgoSTGlzdE1vZGVsc1Jlc3BvbnNlEiAKBm1vZGVscxgBIAMoCzIQLmFpY2hhdC52MS5Nb2RlbCqgAQoPUmVhc29uaW5nRWZmb3J0EiAKHFJFQVNPTklOR19FRkZPUlRfVU5TUEVDSUZJRUQQABIZChVSRUFTT05JTkdfRUZGT1JUX05PTkUQARIYChRSRUFTT05JTkdfRUZGT1JUX0xPVxACEhsKF1JFQVNPTklOR19FRkZPUlRfTUVESVVNEAMSGQoVUkVBU09OSU5HX0VGRk9SVF9ISUdIEAQqsQEKD0dlbmVyYXRpb25TdGF0ZRIgChxHRU5FUkFUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASHQoZR0VORVJBVElPTl9TVEFURV9DT01QTEVURRABEhsKF0dFTkVSQVRJT05fU1RBVEVfRkFJTEVEEAISIAocR0VORVJBVElPTl9TVEFURV9JTlRFUlJVUFRFRBADEh4KGkdFTkVSQVRJT05fU1RBVEVfQ0FOQ0VMTEVEEAQy+QIKC0NoYXRTZXJ2aWNlElQKClN0cmVhbUNoYXQSHC5haWNoYXQudjEuU3RyZWFtQ2hhdFJlcXVlc3QaHS5haWNoYXQudjEuU3RyZWFtQ2hhdFJlc3BvbnNlIgeQtRiAgIACMAESVgoKUmVzdW1lQ2hhdBIcLmFpY2hhdC52MS5SZXN1bWVDaGF0UmVxdWVzdBodLmFpY2hhdC52MS5SZXN1bWVDaGF0UmVzcG9uc2UiCZACAZC1GICABDABEmYKEENhbmNlbEdlbmVyYXRpb24SIi5haWNoYXQudjEuQ2FuY2VsR2VuZXJhdGlvblJlcXVlc3QaIy5haWNoYXQudjEuQ2FuY2VsR2VuZXJhdGlvblJlc3BvbnNlIgmQAgKQtRiAgAQSVAoKTGlzdE1vZGVscxIcLmFpY2hhdC52MS5MaXN0TW9kZWxzUmVxdWVzdBodLmFpY2hhdC52MS5MaXN0TW9kZWxzUmVzcG9uc2UiCZACAZC1GICABGIGcHJvdG8z", [file_aichat_v1_annotations, file_aichat_v1_events, file_aichat_v1_messages, file_aichat_v1_models, file_google_api_httpbody]);
 
 /**
  * How to answer.
@@ -213,6 +216,14 @@ export type StreamChatResponse = Message<"aichat.v1.StreamChatResponse"> & {
     value: ChatCompleted;
     case: "completed";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The event as HTTP has it (text/event-stream): `id`, the sequence, and `data`, this message as JSON. The last event of
+   * an answer that failed is named `error`, has no `id`, and its `data` is the `google.rpc.Status`. Absent in gRPC.
+   *
+   * @generated from field: google.api.HttpBody server_sent_event = 9;
+   */
+  serverSentEvent?: HttpBody | undefined;
 };
 
 /**
@@ -236,7 +247,8 @@ export type ResumeChatRequest = Message<"aichat.v1.ResumeChatRequest"> & {
   generationId: string;
 
   /**
-   * The number of the last event that was received, at least 0. Default: from the beginning.
+   * The number of the last event that was received: at least 0, and not more than there have been. Default: from the
+   * beginning. Over HTTP the header `last-event-id`, which an EventSource sends when it connects again, takes its place.
    *
    * @generated from field: int64 after_sequence = 2;
    */
@@ -325,6 +337,14 @@ export type ResumeChatResponse = Message<"aichat.v1.ResumeChatResponse"> & {
     value: ChatCompleted;
     case: "completed";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The event as HTTP has it (text/event-stream): `id`, the sequence, and `data`, this message as JSON. The last event of
+   * an answer that failed is named `error`, has no `id`, and its `data` is the `google.rpc.Status`. Absent in gRPC.
+   *
+   * @generated from field: google.api.HttpBody server_sent_event = 9;
+   */
+  serverSentEvent?: HttpBody | undefined;
 };
 
 /**

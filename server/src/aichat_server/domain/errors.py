@@ -118,3 +118,10 @@ class AichatError(Exception):
         self.retry_after = retry_after
         self.violations = tuple(violations)
         self.quota_subject = quota_subject
+
+
+def invalid_request(field: str, description: str) -> AichatError:
+    """REQUEST_INVALID for one field; `description` goes on after its name. No field is meant where that is empty."""
+    violation = FieldViolation(field=field, description=description)
+    message = f"the request is not valid: {field or 'it'} {description}"
+    return AichatError(Reason.REQUEST_INVALID, message, violations=(violation,))

@@ -12,6 +12,10 @@ WINDOW_SECONDS = 60
 """How far back a limit per minute looks, from each moment on; what was used is kept by whole seconds."""
 
 
+PUBLIC_REQUESTS_PER_MINUTE = 300
+"""What may be called without credentials, from one address: enough for an office, or a mail program's servers."""
+
+
 class LimitName(StrEnum):
     """What is limited."""
 
@@ -26,6 +30,7 @@ class Scope(StrEnum):
     API_KEY = "api_key"
     MEMBER = "member"
     ORGANIZATION = "organization"
+    ADDRESS = "address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,12 @@ def claim_turn(principal: Principal, rates: PlanRates, stream: str, tokens: int)
         streams=tuple(owner.limit(LimitName.STREAMS, owner.rates.open_streams) for owner in owners),
         stream=stream,
     )
+
+
+def claim_public(network: str) -> Claim:
+    """What a call without credentials takes that comes from there."""
+    key = f"{{{Scope.ADDRESS}:{network}}}:{LimitName.REQUESTS}"
+    return Claim(requests=(Limit(LimitName.REQUESTS, Scope.ADDRESS, key, PUBLIC_REQUESTS_PER_MINUTE),))
 
 
 @dataclass(frozen=True, slots=True)

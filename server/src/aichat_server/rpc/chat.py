@@ -16,6 +16,7 @@ from aichat_server.domain.stream import Completed, GenerationState, Heartbeat, S
 from aichat_server.rpc.caller import current_principal
 from aichat_server.rpc.messages import message_to_proto, money_to_proto, parts_from_proto, usage_to_proto
 from aichat_server.rpc.models import model_to_proto
+from aichat_server.rpc.sse import last_event_id
 from aichat_server.services.answers import Answers
 from aichat_server.services.chat import Chat, ChatMessage
 
@@ -51,11 +52,13 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
                 yield _response(chat_pb2.StreamChatResponse, sequence, event)
 
     async def ResumeChat(  # noqa: N802
-        self, request: chat_pb2.ResumeChatRequest, _context: grpc.aio.ServicerContext[object, object]
+        self, request: chat_pb2.ResumeChatRequest, context: grpc.aio.ServicerContext[object, object]
     ) -> AsyncGenerator[chat_pb2.ResumeChatResponse, None]:
         """Yields the answer's events from where the caller lost them."""
-        generation_id = UUID(request.generation_id)
-        resumed = await self._answers.resume(current_principal(), generation_id, request.after_sequence)
+        after = last_event_id(context)
+        resumed = await self._answers.resume(
+            current_principal(), UUID(request.generation_id), request.after_sequence if after is None else after
+        )
         async with aclosing(resumed) as events:
             async for sequence, event in events:
                 yield _response(chat_pb2.ResumeChatResponse, sequence, event)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import UTC
+from datetime import UTC, datetime
 
 from aichat.v1 import usage_pb2 as pb
 from aichat.v1.usage_pb2_grpc import UsageServiceServicer
 from google.api.httpbody_pb2 import HttpBody
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from aichat_server.domain import usage_csv
+from aichat_server.domain.errors import invalid_request
 from aichat_server.domain.usage_periods import Bucket
 from aichat_server.domain.usage_reports import Dimension, UsageQuery
 from aichat_server.rpc.caller import current_principal
@@ -48,8 +50,8 @@ class UsageServicer(UsageServiceServicer):
     ) -> pb.QueryUsageResponse:
         """Sums up usage."""
         query = UsageQuery(
-            start=request.start_time.ToDatetime(UTC),
-            end=request.end_time.ToDatetime(UTC),
+            start=_moment(request.start_time, "start_time"),
+            end=_moment(request.end_time, "end_time"),
             bucket=_BUCKETS[request.bucket],
             time_zone=request.time_zone,
             group_by=tuple(_DIMENSIONS[dimension] for dimension in request.group_by),
@@ -74,7 +76,7 @@ class UsageServicer(UsageServiceServicer):
     ) -> pb.ListUsageEventsResponse:
         """Lists the books, the oldest event first."""
         after = decode_page_token(_EVENTS, request.page_token)
-        start, end = request.start_time.ToDatetime(UTC), request.end_time.ToDatetime(UTC)
+        start, end = _moment(request.start_time, "start_time"), _moment(request.end_time, "end_time")
         size = request.page_size or DEFAULT_PAGE_SIZE
         page = await self._usage.events(current_principal(), start, end, size, after)
         return pb.ListUsageEventsResponse(
@@ -86,7 +88,7 @@ class UsageServicer(UsageServiceServicer):
         self, request: pb.ExportUsageEventsRequest, context: Context
     ) -> AsyncGenerator[pb.ExportUsageEventsResponse, None]:
         """Yields the books as one CSV file."""
-        start, end = request.start_time.ToDatetime(UTC), request.end_time.ToDatetime(UTC)
+        start, end = _moment(request.start_time, "start_time"), _moment(request.end_time, "end_time")
         text = usage_csv.header()
         async with aclosing(self._usage.all_events(current_principal(), start, end)) as pages:
             async for events in pages:
@@ -96,3 +98,10 @@ class UsageServicer(UsageServiceServicer):
                 piece = HttpBody(content_type=_CSV, data=(text + usage_csv.lines(events)).encode())
                 yield pb.ExportUsageEventsResponse(piece=piece)
                 text = ""
+
+
+def _moment(value: Timestamp, field: str) -> datetime:
+    try:
+        return value.ToDatetime(UTC)
+    except ValueError as cause:
+        raise invalid_request(field, "must have from 0 to 999,999,999 nanoseconds") from cause

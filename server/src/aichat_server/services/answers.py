@@ -53,11 +53,15 @@ class Answers:
         self._replicas = replicas
 
     async def resume(self, principal: Principal, generation_id: UUID, after: int) -> Events:
-        """The answer's events behind number `after`; GENERATION_NOT_FOUND if there is no such generation."""
+        """The answer's events behind number `after`.
+
+        GENERATION_NOT_FOUND if there is no such generation, REQUEST_INVALID if it has had no event of this number.
+        """
         bind_contextvars(generation_id=str(generation_id))
         key = GenerationKey(principal.org_id, generation_id)
         running = self._generations.find(key)
         if running is not None:
+            running.journal.check_reached(after)
             return running.journal.read(after)
         return self.read(key, await self._find(key), after)
 

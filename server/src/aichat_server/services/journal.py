@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 
-from aichat_server.domain.errors import AichatError
+from aichat_server.domain.errors import AichatError, invalid_request
 from aichat_server.domain.stream import Heartbeat, Portion, Position, StreamEvent
 
 Events = AsyncGenerator[tuple[int, StreamEvent], None]
@@ -85,6 +85,13 @@ class Journal:
                 self._on_abandoned()
         if self._failure is not None:
             raise self._failure
+        self.check_reached(after)
+
+    def check_reached(self, number: int) -> None:
+        """REQUEST_INVALID if there has not been an event of this number."""
+        last = len(self._events)
+        if number > last:
+            raise invalid_request("after_sequence", f"must be at most {last}, the number of the answer's last event")
 
     async def whole(self) -> None:
         """Returns once the journal is closed; JournalLostError if events are missing."""

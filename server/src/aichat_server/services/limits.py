@@ -12,7 +12,7 @@ import structlog
 
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
-from aichat_server.domain.limits import Claim, Exceeded, Granted, LimitName, Scope, claim_call, claim_turn
+from aichat_server.domain.limits import Claim, Exceeded, Granted, LimitName, Scope, claim_call, claim_public, claim_turn
 from aichat_server.domain.local_limits import LocalLimits
 from aichat_server.domain.plans import Plan, PlanRates
 from aichat_server.gateways.limits import LimitsAwayError, SharedLimits
@@ -29,7 +29,12 @@ _UNITS = {
     LimitName.TOKENS: "tokens a minute",
     LimitName.STREAMS: "answers at once",
 }
-_OWNERS = {Scope.API_KEY: "this API key", Scope.MEMBER: "this member", Scope.ORGANIZATION: "the organisation"}
+_OWNERS = {
+    Scope.API_KEY: "this API key",
+    Scope.MEMBER: "this member",
+    Scope.ORGANIZATION: "the organisation",
+    Scope.ADDRESS: "this address",
+}
 
 
 class Admission:
@@ -67,6 +72,10 @@ class RateLimits:
     async def admit_call(self, principal: Principal) -> None:
         """Counts a call that begins no answer."""
         await self._take(claim_call(principal, self._rates(principal.plan)))
+
+    async def admit_public(self, network: str) -> None:
+        """Counts a call without credentials, by where it comes from."""
+        await self._take(claim_public(network))
 
     async def admit_turn(self, principal: Principal, stream: str, tokens: int) -> Admission:
         """Counts a call that begins an answer of at most so many tokens.
@@ -140,7 +149,8 @@ def _refusal(exceeded: Exceeded, now: float) -> AichatError:
     limit = exceeded.limit
     wait = _STREAM_WAIT_SECONDS if exceeded.wait is None else exceeded.wait
     resets_at = datetime.fromtimestamp(now, UTC) + timedelta(seconds=wait)
-    message = f"{_OWNERS[limit.scope]} may have {limit.most} {_UNITS[limit.name]}; wait, or ask for a larger plan"
+    remedy = "wait" if limit.scope is Scope.ADDRESS else "wait, or ask for a larger plan"
+    message = f"{_OWNERS[limit.scope]} may have {limit.most} {_UNITS[limit.name]}; {remedy}"
     metadata = {
         "name": limit.name.value,
         "scope": limit.scope.value,

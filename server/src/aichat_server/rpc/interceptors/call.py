@@ -5,19 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 from grpc import StatusCode
 from grpc.aio import ServicerContext
 
-from aichat_server.domain.errors import Reason
+from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.ids import new_id
 from aichat_server.rpc.access import MethodAccess
 
 REQUEST_ID_KEY = "x-request-id"
+CLIENT_ADDRESS_KEY = "x-aichat-client-address"
+"""The header by which the edge says where a call came from. It takes none from outside."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _MOST_SHOWN = 512
+
+# What an IPv6 network is given to one customer at least.
+_IPV6_BITS = 64
 
 Metadata = Sequence[tuple[str, str | bytes]]
 Context = ServicerContext[Any, Any]
@@ -30,6 +37,8 @@ class Call:
     method: str
     access: MethodAccess
     metadata: Metadata
+    peer: str = ""
+    """Who is at the other end of the connection, as gRPC writes it."""
     request_id: str = field(init=False)
     """The caller's, or else a new one."""
     sent_request_id: str | None = field(init=False, default=None)
@@ -39,6 +48,8 @@ class Call:
     """How the call ended."""
     reason: Reason | None = None
     """Why it failed, if it did."""
+    when_failed: Callable[[AichatError], Awaitable[None]] | None = None
+    """Told of the failure; what it raises is told to the caller instead."""
 
     def __post_init__(self) -> None:
         given = next(iter(self.values(REQUEST_ID_KEY)), "")
@@ -52,6 +63,19 @@ class Call:
     def status(self) -> str:
         """The name of the status that the call ended with."""
         return self.code.name
+
+    @property
+    def network(self) -> str:
+        """Where the call came from, as far as one caller has it alone: an IPv4 address, or 64 bits of an IPv6 one."""
+        # gRPC writes ipv4:192.0.2.1:50123, and ipv6:[2001:db8::1]:50123 with its brackets encoded.
+        host = unquote(self.peer).partition(":")[2].rpartition(":")[0].strip("[]")
+        try:
+            address = ip_address(next(iter(self.values(CLIENT_ADDRESS_KEY)), host))
+        except ValueError:
+            return "unknown"
+        if isinstance(address, IPv4Address):
+            return str(address)
+        return str(address.ipv4_mapped or ip_network((address, _IPV6_BITS), strict=False))
 
     def values(self, key: str) -> list[str]:
         """The values of a header of text, which may come more than once."""

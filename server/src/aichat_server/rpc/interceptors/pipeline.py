@@ -14,12 +14,14 @@ from grpc.aio import AbortError, ServerInterceptor
 from aichat_server.domain.errors import AichatError
 from aichat_server.domain.observing import Observer
 from aichat_server.rpc.access import MethodAccess
+from aichat_server.rpc.decoding import decode_request
 from aichat_server.rpc.drain import Drain
 from aichat_server.rpc.errors import DETAILS_KEY, STATUS_CODES, internal_error, to_status
 from aichat_server.rpc.interceptors.access_log import logged
 from aichat_server.rpc.interceptors.call import REQUEST_ID_KEY, Call, Context, Metadata, Step
-from aichat_server.rpc.interceptors.shapes import Behaviour, Handler, behaviour_of, with_behaviour
+from aichat_server.rpc.interceptors.shapes import Behaviour, Handler, behaviour_of, decoder_of, with_behaviour
 from aichat_server.rpc.interceptors.unknown import unknown_rpc
+from aichat_server.rpc.sse import MARK, EventStream
 
 _log = structlog.get_logger()
 
@@ -67,62 +69,72 @@ class CallInterceptor(ServerInterceptor):
         return wrapped
 
     def _wrap(self, method: str, access: MethodAccess, handler: Handler) -> Handler:
-        behaviour = behaviour_of(handler)
+        behaviour, decode = behaviour_of(handler), decoder_of(handler)
         answer = _stream if handler.response_streaming else _respond
 
-        async def serve(request: Any, context: Context) -> Any:
-            call = Call(method, access, cast("Metadata", context.invocation_metadata() or ()))
+        def read(raw: bytes) -> object:
+            request = decode_request(raw, access, decode)
+            self._check_request(request)
+            return request
+
+        async def serve(raw: Any, context: Context) -> Any:
+            call = Call(method, access, cast("Metadata", context.invocation_metadata() or ()), context.peer())
             # In the trailers, since headers of our own would cost each call an operation more.
             context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
+            events = EventStream(context) if handler.response_streaming and call.values(MARK) else None
             with self._drain.counted(), self._observer.call(call), logged(call):
                 try:
                     for step in self._steps:
                         await step(call)
-                    response = await answer(behaviour, self._checked(request, handler), context)
+                    # Nothing of the request is looked at before the caller is known.
+                    request = _each(raw, read) if handler.request_streaming else read(raw)
+                    response = await answer(behaviour, request, context, events)
                 except AbortError:
                     raise
                 except Exception as cause:  # noqa: BLE001 — the one place where a fault becomes an answer
-                    await _fail(call, context, cause)
+                    await _fail(call, context, events, cause)
                 call.code = grpc.StatusCode.OK
                 return response
 
         return with_behaviour(handler, serve)
 
-    def _checked(self, request: Any, handler: Handler) -> Any:
-        if handler.request_streaming:
-            return self._checked_each(request)
-        self._check_request(request)
-        return request
 
-    async def _checked_each(self, requests: AsyncIterable[object]) -> AsyncGenerator[object, None]:
-        async for request in requests:
-            self._check_request(request)
-            yield request
+async def _each(requests: AsyncIterable[bytes], read: Callable[[bytes], object]) -> AsyncGenerator[object, None]:
+    async for raw in requests:
+        yield read(raw)
 
 
-async def _respond(behaviour: Behaviour, request: object, context: Context) -> object:
+async def _respond(behaviour: Behaviour, request: object, context: Context, _: EventStream | None) -> object:
     return await behaviour(request, context)
 
 
-async def _stream(behaviour: Behaviour, request: object, context: Context) -> None:
-    write = context.write
+async def _stream(behaviour: Behaviour, request: object, context: Context, events: EventStream | None) -> None:
+    write = context.write if events is None else events.write
     async with aclosing(behaviour(request, context)) as responses:
         async for response in responses:
             await write(response)
 
 
-async def _fail(call: Call, context: Context, cause: Exception) -> None:
+async def _fail(call: Call, context: Context, events: EventStream | None, cause: Exception) -> None:
     if isinstance(cause, AichatError):
         error = cause
     else:
         _log.error("call failed", method=call.method, exc_info=cause)
         error = internal_error(call.request_id)
+    if call.when_failed is not None:
+        try:
+            await call.when_failed(error)
+        except AichatError as refused:
+            error = refused
     call.reason, call.code = error.reason, STATUS_CODES[error.reason]
     if call.code is grpc.StatusCode.UNAVAILABLE and error.__cause__ is not None:
         # The caller is told that something is away; operators must be told why.
         _log.warning("call failed", method=call.method, reason=call.reason, cause=repr(error.__cause__))
-    status = to_status(error).SerializeToString()
-    trailers: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status), (REQUEST_ID_KEY, call.request_id)]
+    status = to_status(error)
+    if events is not None:
+        await events.fail(status)
+    details = status.SerializeToString()
+    trailers: list[tuple[str, str | bytes]] = [(DETAILS_KEY, details), (REQUEST_ID_KEY, call.request_id)]
     if error.retry_after is not None:
         # What HTTP has for the same as RetryInfo; the edge makes trailers without a message before them headers.
         trailers.append(("retry-after", str(math.ceil(error.retry_after))))

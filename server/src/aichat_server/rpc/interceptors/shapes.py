@@ -7,7 +7,6 @@ from typing import Any, TypeAlias, cast
 
 import grpc
 
-from aichat_server.rpc.decoding import refusing_decoder
 from aichat_server.rpc.interceptors.call import Context
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -29,19 +28,20 @@ def behaviour_of(handler: Handler) -> Behaviour:
     return behaviour
 
 
+def decoder_of(handler: Handler) -> Callable[[bytes], object]:
+    """What makes a message of a request's bytes."""
+    decode = handler.request_deserializer
+    if decode is None:
+        raise ValueError("the handler cannot decode requests")
+    return decode
+
+
 def with_behaviour(handler: Handler, behaviour: Behaviour) -> Handler:
-    """`handler` with another method behind it, and with requests that cannot be decoded told from those that can."""
+    """`handler` with another method behind it, which takes requests as bytes."""
     make = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
         (True, False): grpc.stream_unary_rpc_method_handler,
         (True, True): grpc.stream_stream_rpc_method_handler,
     }[handler.request_streaming, handler.response_streaming]
-    decode = handler.request_deserializer
-    if decode is None:
-        raise ValueError("the handler cannot decode requests")
-    return make(
-        behaviour,
-        request_deserializer=refusing_decoder(decode),
-        response_serializer=handler.response_serializer,
-    )
+    return make(behaviour, request_deserializer=None, response_serializer=handler.response_serializer)

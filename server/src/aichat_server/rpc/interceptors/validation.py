@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from google.protobuf.message import Message
-from protovalidate import Validator, Violation
+from protovalidate import EvaluationError, Validator, Violation
 
 from aichat_server.domain.errors import AichatError, FieldViolation, Reason
-from aichat_server.rpc.decoding import Refused
 
 
 class Validation:
@@ -16,12 +15,15 @@ class Validation:
         self._validator = Validator()
 
     def check(self, request: object) -> None:
-        """Raises REQUEST_INVALID with every field that breaks a rule, or what the decoder had to say."""
-        if isinstance(request, Refused):
-            raise request.error
+        """Raises REQUEST_INVALID with every field that breaks a rule."""
         if not isinstance(request, Message):
             raise TypeError(f"a request is a protobuf message, not {type(request).__name__}")
-        violations = self._validator.collect_violations(request)
+        try:
+            violations = self._validator.collect_violations(request)
+        except EvaluationError as cause:
+            # A rule that cannot be reckoned with what was sent is not kept by it.
+            message = "the request is not valid: its values lie beyond what the contract's rules allow"
+            raise AichatError(Reason.REQUEST_INVALID, message) from cause
         if violations:
             fields = [_field_violation(violation) for violation in violations]
             first = f"{fields[0].field} {fields[0].description}".strip()

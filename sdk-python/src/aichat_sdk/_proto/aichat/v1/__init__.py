@@ -191,8 +191,8 @@ class ErrorReason(betterproto2.Enum):
     """
     RESOURCE_EXHAUSTED. The caller's plan allows no more now, and the call has used nothing up: send it again after the
     delay in `google.rpc.RetryInfo`, which JSON clients get as the header `retry-after`, too. Metadata: `name`
-    ("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use it is: "api_key", "member" or
-    "organization"), `limit`, `used`, `remaining`, and `reset_time`, the time (RFC 3339) from which there is room for this
+    ("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use it is: "api_key", "member",
+    "organization", or "address" where the call needs no credentials), `limit`, `used`, `remaining`, and `reset_time`, the time (RFC 3339) from which there is room for this
     call; a guess for open streams, which end when they end.
     """
 
@@ -2495,7 +2495,7 @@ class QueryUsageRequest(betterproto2.Message):
 
     group_by: "list[UsageDimension]" = betterproto2.field(5, betterproto2.TYPE_ENUM, repeated=True)
     """
-    What usage is told apart by, each at most once. Empty: nothing.
+    What usage is told apart by, each at most once, and so 5 at most. Empty: nothing.
     """
 
     include_latency: "bool" = betterproto2.field(6, betterproto2.TYPE_BOOL)
@@ -2630,7 +2630,8 @@ class ResumeChatRequest(betterproto2.Message):
 
     after_sequence: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
     """
-    The number of the last event that was received, at least 0. Default: from the beginning.
+    The number of the last event that was received: at least 0, and not more than there have been. Default: from the
+    beginning. Over HTTP the header `last-event-id`, which an EventSource sends when it connects again, takes its place.
     """
 
 
@@ -2687,6 +2688,14 @@ class ResumeChatResponse(betterproto2.Message):
     completed: "ChatCompleted | None" = betterproto2.field(8, betterproto2.TYPE_MESSAGE, optional=True, group="event")
     """
     The answer is whole and stored. Always the last event of a call that succeeds.
+    """
+
+    server_sent_event: "__google__api__.HttpBody | None" = betterproto2.field(
+        9, betterproto2.TYPE_MESSAGE, optional=True
+    )
+    """
+    The event as HTTP has it (text/event-stream): `id`, the sequence, and `data`, this message as JSON. The last event of
+    an answer that failed is named `error`, has no `id`, and its `data` is the `google.rpc.Status`. Absent in gRPC.
     """
 
 
@@ -2822,6 +2831,14 @@ class StreamChatResponse(betterproto2.Message):
     completed: "ChatCompleted | None" = betterproto2.field(8, betterproto2.TYPE_MESSAGE, optional=True, group="event")
     """
     The answer is whole and stored. Always the last event of a call that succeeds.
+    """
+
+    server_sent_event: "__google__api__.HttpBody | None" = betterproto2.field(
+        9, betterproto2.TYPE_MESSAGE, optional=True
+    )
+    """
+    The event as HTTP has it (text/event-stream): `id`, the sequence, and `data`, this message as JSON. The last event of
+    an answer that failed is named `error`, has no `id`, and its `data` is the `google.rpc.Status`. Absent in gRPC.
     """
 
 

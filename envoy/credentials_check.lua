@@ -1,0 +1,50 @@
+-- A large body is read for those alone whom the server knows; the others' calls take a route that reads small ones. It is
+-- asked by the same call with an empty message, which it refuses for the credentials or else for the message; such a call
+-- is not counted. Whom it knew is not asked about again for a minute: that lets them send, and no more, since the server
+-- looks at each call's credentials itself.
+local SMALL, SECONDS, MOST_KNOWN = 65536, 60, 10000
+local INVALID_ARGUMENT = "3"
+local EMPTY_FRAME = string.rep("\0", 5)
+local ASKED_WITH = {"authorization", "cookie", "origin", "x-request-id"}
+local known, count = {}, 0
+
+local function is_known(who)
+  return (known[who] or 0) > os.time()
+end
+
+local function remember(who)
+  if count >= MOST_KNOWN then
+    known, count = {}, 0
+  end
+  known[who], count = os.time() + SECONDS, count + 1
+end
+
+local function is_known_to_server(handle, headers)
+  local asked = {
+    [":method"] = "POST",
+    [":path"] = handle:filterContext():get("path"),
+    [":authority"] = "edge",
+    ["content-type"] = "application/grpc",
+    ["te"] = "trailers",
+  }
+  for _, name in ipairs(ASKED_WITH) do
+    asked[name] = headers:get(name)
+  end
+  local answer = handle:httpCall("servers", asked, EMPTY_FRAME, 10000)
+  return answer["grpc-status"] == INVALID_ARGUMENT
+end
+
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local length = tonumber(headers:get("content-length") or "")
+  local who = headers:get("authorization") or headers:get("cookie") or ""
+  if length and length <= SMALL or is_known(who) then
+    return
+  end
+  if who ~= "" and is_known_to_server(handle, headers) then
+    remember(who)
+  else
+    handle:headers():replace("x-aichat-unknown", "yes")
+    handle:clearRouteCache()
+  end
+end

@@ -1,0 +1,136 @@
+"""What the edge answers by itself: each status of HTTP as an error of the contract."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from google.protobuf.any_pb2 import Any
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+ERROR_DOMAIN = "aichat.v1"
+MAX_HEADER_KIB = 60
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeError:
+    """An error that Envoy answers by itself, in the terms of the contract."""
+
+    http: int
+    """The status that Envoy, a route or a filter answers with."""
+    code: int
+    reason: str
+    """The name of an `aichat.v1.ErrorReason`."""
+    message: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    and_above: bool = False
+    """Stands for every higher HTTP status, too, that has no error of its own."""
+    explained: bool = False
+    """Envoy's own words follow in JSON: they say what is wrong with it, and where."""
+    told: int = 0
+    """The HTTP status that callers get, where it is another one."""
+    unknown: bool = False
+    """Whether it is for calls alone whose credentials the server does not know."""
+    path: str = ""
+    """The path that it is for, as a regular expression; empty for all."""
+
+    @property
+    def op(self) -> str:
+        """How a status is compared with `http`."""
+        return "GE" if self.and_above else "EQ"
+
+    @property
+    def json_message(self) -> str:
+        """The message that a JSON client reads."""
+        return f"{self.message}: %LOCAL_REPLY_BODY%" if self.explained else self.message
+
+    @property
+    def info(self) -> dict[str, object]:
+        """The error's detail as JSON."""
+        kind = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": self.reason, "domain": ERROR_DOMAIN}
+        return {**kind, "metadata": dict(self.metadata)}
+
+    @property
+    def details_bin(self) -> str:
+        """The error as the header `grpc-status-details-bin` carries it."""
+        detail = Any()
+        detail.Pack(error_details_pb2.ErrorInfo(reason=self.reason, domain=ERROR_DOMAIN, metadata=self.metadata))
+        status = status_pb2.Status(code=self.code, message=self.message, details=[detail])
+        return base64.b64encode(status.SerializeToString()).decode().rstrip("=")
+
+
+def errors(limits: Mapping[str, int], limit: int) -> list[EdgeError]:
+    """All of them, the first that fits a status holds; `limits` are those of bodies by path, `limit` is all others'."""
+    return [_UNKNOWN, *(_too_large(most, path) for path, most in limits.items()), _too_large(limit), *_ERRORS]
+
+
+def _too_large(limit: int, path: str = "") -> EdgeError:
+    message = f"the request's body is larger than {limit} bytes"
+    metadata = {"limit_bytes": str(limit)}
+    return EdgeError(413, code_pb2.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE", message, metadata, path=path)
+
+
+_UNKNOWN = EdgeError(
+    413,
+    code_pb2.UNAUTHENTICATED,
+    "CREDENTIALS_INVALID",
+    "the credentials are malformed, unknown, or not good any more; sign in again or mint a new key",
+    told=401,
+    unknown=True,
+)
+_ERRORS = (
+    EdgeError(
+        401,
+        code_pb2.UNAUTHENTICATED,
+        "CREDENTIALS_MISSING",
+        "the call has no credentials; send `authorization: Bearer <API key or session token>`",
+    ),
+    EdgeError(404, code_pb2.NOT_FOUND, "ROUTE_UNKNOWN", "there is no such path"),
+    EdgeError(
+        405,
+        code_pb2.UNIMPLEMENTED,
+        "ROUTE_UNKNOWN",
+        "the path does not take this method; the header `allow` names those that it takes",
+    ),
+    EdgeError(408, code_pb2.DEADLINE_EXCEEDED, "REQUEST_MALFORMED", "the request did not arrive whole in time"),
+    EdgeError(
+        415,
+        code_pb2.INVALID_ARGUMENT,
+        "REQUEST_MALFORMED",
+        "send JSON as it is, as content-type: application/json",
+    ),
+    EdgeError(
+        422,
+        code_pb2.INVALID_ARGUMENT,
+        "REQUEST_INVALID",
+        "the request is not valid",
+        explained=True,
+        told=400,
+    ),
+    EdgeError(
+        431,
+        code_pb2.INVALID_ARGUMENT,
+        "METADATA_TOO_LARGE",
+        f"the request's headers are larger than {MAX_HEADER_KIB} KiB",
+        {"limit_bytes": str(MAX_HEADER_KIB * 1024)},
+    ),
+    EdgeError(
+        501,
+        code_pb2.UNIMPLEMENTED,
+        "ROUTE_UNKNOWN",
+        "there is no such call; compare its name with the contract's",
+        told=404,
+    ),
+    EdgeError(
+        502,
+        code_pb2.UNAVAILABLE,
+        "SERVER_UNAVAILABLE",
+        "no server can take the call, or the one that had it went away",
+        and_above=True,
+    ),
+    EdgeError(
+        500, code_pb2.INTERNAL, "INTERNAL", "the edge failed; its log has the call's x-request-id", and_above=True
+    ),
+    EdgeError(400, code_pb2.INVALID_ARGUMENT, "REQUEST_MALFORMED", "malformed request", and_above=True, explained=True),
+)

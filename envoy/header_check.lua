@@ -1,0 +1,50 @@
+-- All callers' headers go on over connections that they share, and what a server cannot parse there spoils later calls
+-- of others. So nothing that gRPC parses goes on unchecked: of its own headers a deadline alone, and none in base64.
+local DEADLINE = "grpc-timeout"
+
+local function is_sound(name, value)
+  return name:find("^:?[a-z0-9.-]+$")
+    and name:sub(1, 5) ~= "grpc-"
+    and name:sub(-4) ~= "-bin"
+    and not value:find("[^\t\32-\126]")
+end
+
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local deadline = headers:get(DEADLINE)
+  local unsound = {}
+  for name, value in pairs(headers) do
+    if not is_sound(name, value) then
+      unsound[#unsound + 1] = name
+    end
+  end
+  for _, name in ipairs(unsound) do
+    headers:remove(name)
+  end
+  if headers:get(":method") == "HEAD" then
+    handle:streamInfo():dynamicMetadata():set("aichat", "head", true)
+    headers:replace(":method", "GET")
+  end
+  if deadline and (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then
+    if not (#deadline <= 9 and deadline:find("^%d+[HMSmun]$")) then
+      handle:respond({[":status"] = "400"}, "grpc-timeout is no duration: send up to 8 digits and a unit, such as 30S")
+      return
+    end
+    headers:replace(DEADLINE, deadline)
+  end
+end
+
+function envoy_on_response(handle)
+  local headers = handle:headers()
+  if headers:get("content-type") == "text/event-stream" and headers:get("content-length") == "0" then
+    -- There is nothing more, and an EventSource that is told so does not ask again.
+    headers:replace(":status", "204")
+    headers:remove("content-type")
+    headers:remove("content-length")
+  end
+  local noted = handle:streamInfo():dynamicMetadata():get("aichat")
+  if noted and noted["head"] then
+    local body = handle:body(true)
+    body:setBytes("")
+  end
+end

@@ -1,0 +1,111 @@
+"""The contract as the edge needs it, read from the descriptors: which RPCs there are, where, and what they take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
+
+_RAW = "google.api.HttpBody"
+# Written otherwise in JSON than by their fields.
+_WELL_KNOWN = "google.protobuf."
+_SERVER_SENT_EVENT = "server_sent_event"
+
+Fields = Mapping[str, Mapping[str, Any]]
+"""What a JSON object may hold, by every name that it may have there: `most` elements, the `fields` of each, and whether
+the name is an `alias` of the contract's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc:
+    """One RPC."""
+
+    service: str
+    name: str
+    verb: str
+    """The HTTP method."""
+    template: str
+    """The HTTP path, such as /v1/generations/{generation_id}:resume."""
+    max_request_bytes: int
+    public: bool
+    streams: bool
+    sends_events: bool
+    """Whether its stream is server-sent events."""
+    raw: bool
+    """Whether it takes an HTTP body of any type, as it is."""
+    fields: Fields | None
+    """What its JSON body may hold; None where it has none."""
+
+    @property
+    def path(self) -> str:
+        """The path of gRPC."""
+        return f"/{self.service}/{self.name}"
+
+    @property
+    def pattern(self) -> str:
+        """The HTTP path as a regular expression."""
+        pieces = re.split(r"\{\w+\}", self.template)
+        return "[^/:]+".join(re.escape(piece) for piece in pieces)
+
+
+class Contract:
+    """The RPCs of a descriptor set."""
+
+    def __init__(self, descriptors: Path) -> None:
+        self._pool = DescriptorPool()
+        files = FileDescriptorSet.FromString(descriptors.read_bytes()).file
+        for file in files:
+            self._pool.Add(file)
+        names = [f"{file.package}.{service.name}" for file in files for service in file.service]
+        self.rpcs = [rpc for name in names for rpc in self._rpcs(name)]
+
+    def _rpcs(self, service: str) -> Iterator[Rpc]:
+        for method in self._pool.FindServiceByName(service).methods:
+            rule = self._option(method, "google.api.http")
+            verb = rule.WhichOneof("pattern")
+            if verb is None:
+                continue
+            body = method.input_type.fields_by_name[rule.body].message_type if rule.body not in ("", "*") else None
+            raw = body is not None and body.full_name == _RAW
+            yield Rpc(
+                service=service,
+                name=method.name,
+                verb=verb.upper(),
+                template=getattr(rule, verb),
+                max_request_bytes=self._option(method, "aichat.v1.max_request_bytes"),
+                public=self._option(method, "aichat.v1.access") == self._enum("aichat.v1.ACCESS_PUBLIC"),
+                streams=method.server_streaming,
+                sends_events=rule.response_body == _SERVER_SENT_EVENT,
+                raw=raw,
+                fields=self._fields(body or method.input_type) if rule.body and not raw else None,
+            )
+
+    def _fields(self, message: Descriptor) -> Fields:
+        found: dict[str, dict[str, Any]] = {}
+        for field in message.fields:
+            held: dict[str, Any] = {}
+            if field.is_repeated:
+                held["most"] = self._option(field, "buf.validate.field").repeated.max_items
+            if field.message_type is not None and not field.message_type.full_name.startswith(_WELL_KNOWN):
+                held["fields"] = self._fields(field.message_type)
+            found[field.json_name] = {**held, "alias": True}
+            found[field.name] = held
+        return found
+
+    def _option(self, described: MethodDescriptor | FieldDescriptor, name: str) -> Any:
+        """An option, by this pool's own kinds: those that Python has at hand know no options of ours."""
+        kind = GetMessageClass(self._pool.FindMessageTypeByName(described.GetOptions().DESCRIPTOR.full_name))
+        options = kind.FromString(described.GetOptions().SerializeToString())
+        return options.Extensions[self._pool.FindExtensionByName(name)]  # type: ignore[index]
+
+    def _enum(self, name: str) -> int:
+        prefix = name.rpartition(".")[0]
+        values = self._pool.FindEnumTypeByName(f"{prefix}.Access").values_by_name
+        return int(values[name.rpartition(".")[2]].number)

@@ -1,4 +1,4 @@
-"""`make bench`: what the hot path and the hourly sums cost, beside the least that could be done and the usual way.
+"""`make bench`: what the hot path, hourly sums and invoices cost, beside the least that could be done and the usual.
 
 Everything is measured in one run on this machine, so that the ratios hold where the absolute figures do not. The
 measured process has a core to itself, with authentication and the database on; `--quick` is a smoke test.
@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 import aiohttp
 
 from benchmarks.deployment import MODEL, Target, deployed
+from benchmarks.invoices import measure_invoices, print_invoices
 from benchmarks.load import Load, Seen, run
 from benchmarks.processes import cpu_seconds, leave_measured_core, memory_bytes
 from benchmarks.rollups import measure_rollups, print_rollups
@@ -38,17 +39,27 @@ class Plan:
     live_streams: int
     live_seconds: int
     usage_events: int
+    invoices: int
 
 
 # The first delta of an answer that has a second one soon: what comes after the first must not count.
 FIRST = {"words": 2, "interval_ms": 10}
 
 FULL = Plan(
-    rounds=5, streams=40, deltas=200, first_deltas=100, live_streams=200, live_seconds=20, usage_events=1_000_000
+    rounds=5,
+    streams=40,
+    deltas=200,
+    first_deltas=100,
+    live_streams=200,
+    live_seconds=20,
+    usage_events=1_000_000,
+    invoices=2_000,
 )
-QUICK = Plan(rounds=1, streams=4, deltas=20, first_deltas=20, live_streams=8, live_seconds=1, usage_events=5_000)
+QUICK = Plan(
+    rounds=1, streams=4, deltas=20, first_deltas=20, live_streams=8, live_seconds=1, usage_events=5_000, invoices=20
+)
 
-PARTS = ("chat", "rollups")
+PARTS = ("chat", "rollups", "invoices")
 
 
 async def main(plan: Plan, parts: Sequence[str]) -> None:
@@ -58,6 +69,9 @@ async def main(plan: Plan, parts: Sequence[str]) -> None:
     if "rollups" in parts:
         with TemporaryDirectory(prefix="aichat-bench-") as folder:
             print_rollups(await measure_rollups(Path(folder), events=plan.usage_events, rounds=plan.rounds))
+    if "invoices" in parts:
+        with TemporaryDirectory(prefix="aichat-bench-") as folder:
+            print_invoices(await measure_invoices(Path(folder), organizations=plan.invoices))
 
 
 async def measure_chat(plan: Plan) -> None:

@@ -24,8 +24,8 @@ ORGANIZATIONS = 1000
 DAY = datetime(2026, 3, 10, tzinfo=UTC)
 LATER = DAY + timedelta(days=2)
 
-# Organisations of five members who ask three models, each a little of everything all day long.
-_FILL = """
+# Organisations ($1) of five members who ask three models, each a little of everything all day long.
+FILL = """
     INSERT INTO aichat.usage_events (
         org_id, generation_id, conversation_id, member_id, provider, model, price_version, input_tokens,
         cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, web_searches,
@@ -41,7 +41,7 @@ _FILL = """
         $3::timestamptz + n * interval '1 day' / $2::bigint
     FROM generate_series(0::bigint, $2::bigint - 1) AS n
 """
-_OPEN = """
+OPEN = """
     INSERT INTO aichat.open_hours
     SELECT DISTINCT org_id, date_trunc('hour', occurred_at, 'UTC') FROM aichat.usage_events
 """
@@ -75,7 +75,7 @@ async def measure_rollups(folder: Path, *, events: int, rounds: int) -> Found:
     async with run_postgres(folder / "postgres") as postgres:
         await migrate(postgres.owner_url, postgres.app_url)
         owner = await asyncpg.connect(postgres.owner_url)
-        await owner.execute(_FILL, ORGANIZATIONS, events, DAY)
+        await owner.execute(FILL, ORGANIZATIONS, events, DAY)
         await owner.execute("VACUUM ANALYZE")
         async with open_database(postgres.app_url) as database:
             rollups = Rollups(database)
@@ -85,11 +85,11 @@ async def measure_rollups(folder: Path, *, events: int, rounds: int) -> Found:
                 await owner.execute("CHECKPOINT")
                 bare.append(await _seconds(lambda: owner.execute(_BARE)))
                 await owner.execute("TRUNCATE aichat.usage_hourly")
-                await owner.execute(_OPEN)
+                await owner.execute(OPEN)
                 await owner.execute("CHECKPOINT")
                 job.append(await _seconds(lambda: rollups.run(LATER)))
             written = await owner.fetchval(_VERSIONS)
-            await owner.execute(_OPEN)
+            await owner.execute(OPEN)
             await rollups.run(LATER)
             again = await owner.fetchval(_VERSIONS)
         await owner.close()

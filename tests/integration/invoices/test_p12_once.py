@@ -121,11 +121,12 @@ async def test_stripe_away_makes_an_invoice_wait_and_no_other(shop: Shop, stripe
     other = await shop.another()
     for one in sorted((shop, other), key=lambda one: one.org_id):
         await one.use(Entry(MARCH.start, 30 * USD))
-    await stripe.fail("/v1/invoiceitems", how="status", status=503, times=4)
+    # Each is tried four times, and both at once: one of them gets through at its last try.
+    await stripe.fail("/v1/invoiceitems", how="status", status=503, times=7)
     outcomes = {one.org_id: one for one in await shop.invoices.run(MARCH, datetime.now(UTC))}
-    first, second = sorted((shop.org_id, other.org_id))
-    assert outcomes[first].trouble
-    assert outcomes[second].stage is InvoiceStage.PAID
+    both = [outcomes[shop.org_id], outcomes[other.org_id]]
+    assert [bool(one.trouble) for one in both].count(True) == 1
+    assert InvoiceStage.PAID in {one.stage for one in both}
     await shop.invoices.run(MARCH, datetime.now(UTC))
     for one in (shop, other):
         await assert_one(one, 1200)

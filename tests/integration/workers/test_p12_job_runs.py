@@ -5,26 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.identity import Principal
 from aichat_server.domain.observing import Observer
 from aichat_server.domain.periods import Cadence, Period, period_of
+from aichat_server.services.batches import Progress, organizations
 from aichat_server.services.job_runs import JobBusyError, JobRuns
 from aichat_server.storage.database import Database, open_database
+from aichat_server.storage.job_runs import JobClaim
 
 from tests.integration.chat.asking import eventually
 from tests.integration.storage.rows import connection
 
-# The view shows the lock's signed number as one without a sign.
-_HOLDER = """
-    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = (hashtext($1)::bigint & 4294967295)::oid
-"""
+_HELD_UNTIL = "SELECT held_until FROM aichat.job_runs WHERE job = $1"
 TODAY = period_of(Cadence.DAY, datetime(2026, 3, 2, tzinfo=UTC))
 
 
-async def nothing() -> str:
+async def nothing(_: Progress) -> str:
     return "done"
 
 
@@ -52,7 +52,7 @@ async def names(runs: JobRuns, job: str, current: Period) -> list[str]:
 async def test_one_process_at_a_time_runs_it_for_a_period(runs: JobRuns, other: JobRuns, job: str) -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
 
-    async def wait() -> None:
+    async def wait(_: Progress) -> None:
         begun.set()
         await go_on.wait()
 
@@ -66,26 +66,93 @@ async def test_one_process_at_a_time_runs_it_for_a_period(runs: JobRuns, other: 
     assert await other.run(job, "2026-03-01", nothing) == "done"
 
 
-async def test_the_lock_of_one_that_is_cut_off_is_free(
-    runs: JobRuns, other: JobRuns, job: str, postgres: Postgres
+async def test_one_that_was_killed_holds_its_period_for_a_moment_longer(
+    runs: JobRuns, job: str, database: Database
 ) -> None:
-    async def cut_off() -> str:
-        async with connection(postgres.owner_url) as owner:
-            pid = await owner.fetchval(_HOLDER, f"{job} ")
-            assert await owner.fetchval("SELECT pg_terminate_backend($1)", pid)
+    async with database.work_list() as work:
+        assert await work.job_runs.claim(JobClaim(job, "", uuid4()), 3600)
+    with pytest.raises(JobBusyError, match="60 s if its process was killed"):
+        await runs.run(job, "", nothing)
+    other_job = f"{job}-2"
+    async with database.work_list() as work:
+        assert await work.job_runs.claim(JobClaim(other_job, "", uuid4()), 0)
+    assert await runs.run(other_job, "", nothing) == "done"
 
-            async def holders() -> int:
-                return int(await owner.fetchval("SELECT count(*) FROM pg_locks WHERE pid = $1", pid))
 
-            await eventually(holders, lambda count: count == 0)
-        return str(await other.run(job, "", nothing))
+async def test_one_that_goes_on_holds_its_period_by_renewing_it_and_without_a_connection(
+    database: Database, job: str, postgres: Postgres
+) -> None:
+    runs = JobRuns(database, Observer(), held_seconds=0.3)
+    begun, go_on = asyncio.Event(), asyncio.Event()
 
-    # The one that lost it goes on, since every job may run twice.
-    assert await runs.run(job, "", cut_off) == "done"
+    async def wait(_: Progress) -> None:
+        begun.set()
+        await go_on.wait()
+
+    running = asyncio.create_task(runs.run(job, "", wait))
+    await begun.wait()
+    async with connection(postgres.owner_url) as owner:
+        first = await owner.fetchval(_HELD_UNTIL, job)
+
+        async def held_until() -> datetime:
+            until: datetime = await owner.fetchval(_HELD_UNTIL, job)
+            return until
+
+        # Past its first end.
+        await eventually(held_until, lambda until: until > first + timedelta(seconds=0.3))
+        assert not await owner.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+    go_on.set()
+    await running
+    assert await JobRuns(database, Observer()).run(job, "", nothing) == "done"
+
+
+async def test_one_that_lost_its_period_to_another_leaves_the_record_to_it(
+    runs: JobRuns, job: str, database: Database
+) -> None:
+    lost, other = JobClaim(job, "", uuid4()), JobClaim(job, "", uuid4())
+    async with database.work_list() as work:
+        await work.job_runs.claim(lost, 0)
+    async with database.work_list() as work:
+        assert await work.job_runs.claim(other, 3600)
+        await work.job_runs.succeed(lost, "late")
+        await work.job_runs.fail(lost, "late")
+    with pytest.raises(JobBusyError):
+        await runs.run(job, "", nothing)
+    async with database.work_list() as work:
+        await work.job_runs.succeed(other, "done")
+    assert await runs.run(job, "", nothing) == "done"
+
+
+async def test_a_run_goes_on_from_where_an_unfinished_one_came_to(
+    runs: JobRuns, job: str, database: Database, principal: Principal
+) -> None:
+    async with database.work_list() as work:
+        everyone = await work.organizations()
+    seen = list[UUID]()
+
+    async def break_off(progress: Progress) -> None:
+        async for page in organizations(database, progress):
+            seen.extend(page)
+            await progress.reach(principal.org_id)
+            raise ZeroDivisionError
+
+    async def go_through(progress: Progress) -> str:
+        async for page in organizations(database, progress):
+            seen.extend(page)
+        return "done"
+
+    with pytest.raises(ZeroDivisionError):
+        await runs.run(job, "", break_off)
+    seen.clear()
+    await runs.run(job, "", go_through)
+    assert seen == [one for one in everyone if one > principal.org_id]
+    seen.clear()
+    await runs.run(job, "", go_through)
+    assert set(seen) == set(everyone), "the next one begins anew"
 
 
 async def test_periods_that_were_missed_or_failed_are_due_again_in_their_order(runs: JobRuns, job: str) -> None:
-    async def fail() -> None:
+    async def fail(_: Progress) -> None:
         raise ZeroDivisionError
 
     assert await names(runs, job, TODAY) == ["2026-03-02"], "nobody knows of earlier ones"
@@ -101,7 +168,7 @@ async def test_periods_that_were_missed_or_failed_are_due_again_in_their_order(r
 async def test_a_period_whose_last_run_failed_is_due_again_though_an_earlier_one_succeeded(
     runs: JobRuns, job: str, database: Database
 ) -> None:
-    async def fail() -> None:
+    async def fail(_: Progress) -> None:
         raise ZeroDivisionError
 
     await runs.run(job, "2026-03-01", nothing)
@@ -118,7 +185,7 @@ async def test_a_period_whose_last_run_failed_is_due_again_though_an_earlier_one
 async def test_what_is_known_of_it_tells_failures_until_they_are_made_up_for(
     runs: JobRuns, job: str, database: Database
 ) -> None:
-    async def fail() -> None:
+    async def fail(_: Progress) -> None:
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
@@ -137,5 +204,5 @@ async def test_what_is_known_of_it_tells_failures_until_they_are_made_up_for(
 
 async def test_of_one_that_died_its_period_is_due_again(runs: JobRuns, job: str, database: Database) -> None:
     async with database.work_list() as work:
-        await work.job_runs.begin(job, "2026-03-01")
+        await work.job_runs.claim(JobClaim(job, "2026-03-01", uuid4()), 0)
     assert await names(runs, job, TODAY) == ["2026-03-01", "2026-03-02"]

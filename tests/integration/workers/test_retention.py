@@ -15,6 +15,7 @@ from aichat_server.services.conversations import Conversations
 from aichat_server.services.plans import PlanBook
 from aichat_server.services.retention import RUNS_KEPT, WEBHOOKS_KEPT, Retention
 from aichat_server.storage.database import Database
+from aichat_server.storage.job_runs import JobClaim
 
 from tests.integration.storage.rows import connection
 from tests.integration.storage.turns import completed, exchange, turn
@@ -105,10 +106,11 @@ async def test_records_of_jobs_are_forgotten_once_they_came_to_a_good_end(
     retention: Retention, database: Database
 ) -> None:
     job = f"job-{uuid4()}"
+    good, undone = (JobClaim(job, period, uuid4()) for period in ("2026-01-01", "2026-01-02"))
     async with database.work_list() as work:
-        for period in ("2026-01-01", "2026-01-02"):
-            await work.job_runs.begin(job, period)
-        await work.job_runs.succeed(job, "2026-01-01", "done")
+        for run in (good, undone):
+            await work.job_runs.claim(run, 60)
+        await work.job_runs.succeed(good, "done")
     assert (await retention.purge(NOW + RUNS_KEPT - DAY)).runs == 0
     assert (await retention.purge(NOW + RUNS_KEPT + DAY)).runs >= 1
     async with database.work_list() as work:

@@ -9,10 +9,12 @@ from types import MappingProxyType
 
 from aichat_server.app.jobs import Jobs
 from aichat_server.domain.periods import Cadence, Period, parse_period, period_of
+from aichat_server.services.batches import Progress
 
 from aichat_workers.previews import preview_backlog, preview_invoices, preview_purge, preview_warnings
 
-Work = Callable[[Jobs, datetime], Awaitable[object]]
+Work = Callable[[Jobs, datetime, Progress], Awaitable[object]]
+Preview = Callable[[Jobs, datetime], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,8 @@ class Job:
     most_seconds: float
     """For how long it may run; what it leaves then it does the next time."""
     run: Work
-    """Does it, as of the moment given; returns what came of it."""
-    preview: Work
+    """Does it, as of the moment given, from where an unfinished run came to; returns what came of it."""
+    preview: Preview
     """Says what it would do, and changes nothing."""
     cadence: Cadence | None = None
     """How long its periods are, each of which is made up for when it was missed; None: every run does whatever there
@@ -61,16 +63,16 @@ class Job:
         return period
 
 
-async def _act_on_webhooks(jobs: Jobs, now: datetime) -> object:
+async def _act_on_webhooks(jobs: Jobs, now: datetime, _: Progress) -> object:
     return "no STRIPE_SECRET_KEY" if jobs.webhooks is None else await jobs.webhooks.process_pending(now)
 
 
-async def _end_graces(jobs: Jobs, now: datetime) -> object:
+async def _end_graces(jobs: Jobs, now: datetime, _: Progress) -> object:
     return "no STRIPE_SECRET_KEY" if jobs.subscriptions is None else await jobs.subscriptions.end_graces(now)
 
 
-async def _warn(jobs: Jobs, now: datetime) -> object:
-    return "no SMTP_URL" if jobs.warnings is None else await jobs.warnings.run(now)
+async def _warn(jobs: Jobs, now: datetime, progress: Progress) -> object:
+    return "no SMTP_URL" if jobs.warnings is None else await jobs.warnings.run(now, progress)
 
 
 _ALL = (
@@ -79,7 +81,7 @@ _ALL = (
         "end the answers whose server process is lost",
         "* * * * *",
         300.0,
-        lambda jobs, now: jobs.orphans.reap(now),
+        lambda jobs, now, _: jobs.orphans.reap(now),
         preview_backlog(lambda backlog: backlog.orphans, "answers to end"),
     ),
     Job(
@@ -95,7 +97,7 @@ _ALL = (
         "hand over e-mails and refunds that wait",
         "* * * * *",
         300.0,
-        lambda jobs, now: jobs.outbox.relay(now),
+        lambda jobs, now, _: jobs.outbox.relay(now),
         preview_backlog(lambda backlog: backlog.due_messages, "messages to hand over"),
     ),
     Job(
@@ -111,7 +113,7 @@ _ALL = (
         "sum usage up by the hour",
         "*/10 * * * *",
         3600.0,
-        lambda jobs, now: jobs.rollups.run(now),
+        lambda jobs, now, _: jobs.rollups.run(now),
         preview_backlog(lambda backlog: backlog.closed_hours, "hours to sum up"),
         Cadence.HOUR,
         closed=True,
@@ -130,7 +132,7 @@ _ALL = (
         "delete what is not kept any longer",
         "40 3 * * *",
         3600.0,
-        lambda jobs, now: jobs.retention.purge(now),
+        lambda jobs, now, progress: jobs.retention.purge(now, progress),
         preview_purge,
         Cadence.DAY,
     ),
@@ -138,8 +140,8 @@ _ALL = (
         "invoices",
         "bring a month's invoices as far as they go",
         "20 */6 * * *",
-        3600.0,
-        lambda jobs, now: jobs.invoices.run_last(now),
+        4 * 3600.0,
+        lambda jobs, now, progress: jobs.invoices.run_last(now, progress),
         preview_invoices,
         Cadence.MONTH,
         closed=True,

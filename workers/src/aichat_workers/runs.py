@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import structlog
 from aichat_server.app.jobs import Jobs
 from aichat_server.domain.periods import Period
+from aichat_server.services.batches import Progress
 from aichat_server.services.job_runs import ALWAYS, JobBusyError
 
 from aichat_workers.registry import Job
@@ -41,9 +42,9 @@ async def run(job: Job, jobs: Jobs, period: Period | None) -> object:
     """
     now = datetime.now(UTC)
 
-    async def work() -> object:
+    async def work(progress: Progress) -> object:
         async with asyncio.timeout(job.most_seconds):
-            return await job.run(jobs, job.moment(period, now))
+            return await job.run(jobs, job.moment(period, now), progress)
 
     name = period.name if period else ALWAYS
     outcome = await jobs.runs.run(job.name, name, work)

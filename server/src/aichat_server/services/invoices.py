@@ -20,6 +20,7 @@ from aichat_server.domain.invoices import AdjustmentKind, Invoice, InvoiceStage,
 from aichat_server.domain.periods import Month, month_of, parse_month
 from aichat_server.domain.statements import MOST_ADJUSTMENTS, statement
 from aichat_server.gateways.stripe_invoices import StripeInvoices
+from aichat_server.services.batches import Progress, at_once, organizations
 from aichat_server.services.invoice_checks import hourly_difference, usage_lines
 from aichat_server.services.invoice_collection import Collection
 from aichat_server.services.invoice_stages import block
@@ -56,30 +57,36 @@ class Invoices:
         self._collection = Collection(database, stripe) if stripe is not None else None
         self._rollups = Rollups(database)
 
-    async def run(self, month: Month, now: datetime, *, dry_run: bool = False) -> tuple[Outcome, ...]:
+    async def run(
+        self, month: Month, now: datetime, *, dry_run: bool = False, progress: Progress | None = None
+    ) -> tuple[Outcome, ...]:
         """Brings the month's invoice of every organisation as far as it goes; returns those with something to ask for
-        or to look at. May run twice, also at once; one that fails stops no other.
+        or to look at. May run twice, also at once; one that fails stops no other. With `progress` it goes on from where
+        an unfinished run came to.
 
         `dry_run` changes nothing and tells what would be asked for, also of a month that is not over. REQUEST_INVALID
         if the month is not over; BILLING_NOT_CONFIGURED if the payment provider refuses us.
         """
         if dry_run:
-            found = [await self._preview(org_id, month) for org_id in await self._organizations()]
-            return tuple(one for one in found if one.total or one.trouble)
+            pages = organizations(self._database, Progress())
+            found = [await at_once(page, lambda org_id: self._preview(org_id, month)) async for page in pages]
+            return tuple(one for page in found for one in page if one.total or one.trouble)
         if now < month.end:
             raise AichatError(Reason.REQUEST_INVALID, f"{month.name} is not over")
-        for org_id in await self._organizations():
-            await self._close(org_id, month)
-        # Nothing is booked into the month any more, so that its last hours are summed up for good.
-        await self._rollups.run(now)
-        outcomes = [await self.bring_on(org_id, month) for org_id in await self._organizations()]
-        return tuple(one for one in outcomes if one.total or one.trouble)
+        outcomes = list[Outcome]()
+        async for page in organizations(self._database, progress or Progress()):
+            await at_once(page, lambda org_id: self._close(org_id, month))
+            # Nothing is booked into their month any more, so that its last hours are summed up for good.
+            await self._rollups.run(now)
+            brought = await at_once(page, lambda org_id: self.bring_on(org_id, month))
+            outcomes += [one for one in brought if one.total or one.trouble]
+        return tuple(outcomes)
 
-    async def run_last(self, now: datetime) -> dict[str, int]:
+    async def run_last(self, now: datetime, progress: Progress | None = None) -> dict[str, int]:
         """Does so for the month before the one that `now` is in, and looks again at those of any month that were not
         paid; returns how many stand where.
         """
-        outcomes = await self.run(_month_before(now), now)
+        outcomes = await self.run(_month_before(now), now, progress=progress)
         if self._collection is not None:
             await self._collection.look_at_all()
         return dict(Counter(str(one.stage or "waiting") for one in outcomes))
@@ -194,10 +201,6 @@ class Invoices:
     async def _find(self, org_id: UUID, month: Month) -> Invoice | None:
         async with self._database.tenant(org_id) as tenant:
             return await tenant.invoices.find(month)
-
-    async def _organizations(self) -> tuple[UUID, ...]:
-        async with self._database.work_list() as work:
-            return await work.organizations()
 
 
 def _month_before(now: datetime) -> Month:

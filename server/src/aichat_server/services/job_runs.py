@@ -5,17 +5,26 @@ By that record, periods that were missed are made up for.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import NoReturn
+from uuid import UUID, uuid4
 
 import structlog
 
 from aichat_server.domain.errors import AichatError
 from aichat_server.domain.observing import Observer
 from aichat_server.domain.periods import Period, parse_period
+from aichat_server.services.batches import Progress
 from aichat_server.storage.database import Database
+from aichat_server.storage.job_runs import JobClaim
 
 _log = structlog.get_logger()
+
+HELD_SECONDS = 60.0
+"""For how long a job is held by a run whose process is gone."""
+_RENEWALS = 3
 
 ALWAYS = ""
 """The period of a job that has none: each run does whatever there is to do."""
@@ -26,30 +35,40 @@ class JobBusyError(Exception):
 
 
 class JobRuns:
-    """The record of all jobs' runs. Whoever is killed leaves its period unfinished, and its lock goes with it."""
+    """The record of all jobs' runs, by which each is held. Whoever is killed leaves its period unfinished, and holds it
+    for a moment longer.
+    """
 
-    def __init__(self, database: Database, observer: Observer) -> None:
+    def __init__(self, database: Database, observer: Observer, held_seconds: float = HELD_SECONDS) -> None:
         self._database = database
         self._observer = observer
+        self._held_seconds = held_seconds
 
-    async def run(self, job: str, period: str, work: Callable[[], Awaitable[object]]) -> object:
-        """Does the job's work for a period, and returns what came of it.
+    async def run(self, job: str, period: str, work: Callable[[Progress], Awaitable[object]]) -> object:
+        """Does the job's work for a period, from where an unfinished run came to, and returns what came of it.
 
         JobBusyError if another process is at it. What the work fails with is recorded, and goes on.
         """
-        async with self._database.job_lock(f"{job} {period}") as held:
-            if not held:
-                raise JobBusyError(f"{job} {period}".strip() + " runs already: wait for its end")
+        run = JobClaim(job, period, uuid4())
+        async with self._database.work_list() as lists:
+            claimed = await lists.job_runs.claim(run, self._held_seconds)
+        if claimed is None:
+            message = f"runs already: wait for its end, or {self._held_seconds:.0f} s if its process was killed"
+            raise JobBusyError(f"{f'{job} {period}'.strip()} {message}")
+
+        async def note(org_id: UUID | None) -> None:
             async with self._database.work_list() as lists:
-                await lists.job_runs.begin(job, period)
-            try:
+                await lists.job_runs.reach(run, org_id)
+
+        try:
+            async with self._held(run):
                 with self._observer.job(job):
-                    outcome = await work()
-            except Exception as error:
-                await self._fail(job, period, error)
-                raise
-            async with self._database.work_list() as lists:
-                await lists.job_runs.succeed(job, period, str(outcome))
+                    outcome = await work(Progress(claimed.reached, note))
+        except Exception as error:
+            await self._fail(run, error)
+            raise
+        async with self._database.work_list() as lists:
+            await lists.job_runs.succeed(run, str(outcome))
         return outcome
 
     async def due(self, job: str, current: Period) -> Sequence[Period]:
@@ -66,9 +85,28 @@ class JobRuns:
             due.add(newest.name)
         return [parse_period(current.cadence, name) for name in sorted(due)]
 
-    async def _fail(self, job: str, period: str, error: Exception) -> None:
+    @asynccontextmanager
+    async def _held(self, run: JobClaim) -> AsyncGenerator[None, None]:
+        holding = asyncio.create_task(self._hold(run))
+        try:
+            yield
+        finally:
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)
+
+    async def _hold(self, run: JobClaim) -> NoReturn:
+        while True:
+            await asyncio.sleep(self._held_seconds / _RENEWALS)
+            try:
+                async with self._database.work_list() as lists:
+                    await lists.job_runs.hold(run, self._held_seconds)
+            except AichatError as error:
+                # Should another one begin meanwhile, no harm is done: every job may run twice.
+                _log.warning("job not held", job=run.job, period=run.period, reason=error.reason)
+
+    async def _fail(self, run: JobClaim, error: Exception) -> None:
         failure = error.reason.value if isinstance(error, AichatError) else type(error).__name__
         # With the database away nothing can be recorded: the period stays unfinished, which says enough.
         with suppress(AichatError):
             async with self._database.work_list() as lists:
-                await lists.job_runs.fail(job, period, failure)
+                await lists.job_runs.fail(run, failure)

@@ -5,11 +5,11 @@ What is kept for ever gets room.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from aichat_server.services.batches import Progress, at_once, organizations
 from aichat_server.services.forgetting import Forgotten, forget
 from aichat_server.services.plans import PlanBook
 from aichat_server.storage.database import Database
@@ -46,15 +46,16 @@ class Retention:
         self._database = database
         self._plans = plans
 
-    async def purge(self, now: datetime) -> Purged:
+    async def purge(self, now: datetime, progress: Progress | None = None) -> Purged:
         """Deletes what is too old at `now`; a conversation's age counts from its last change.
 
         Sees to it that the ledger has partitions for the months to come.
         """
-        conversations = sum([await self._purge(org_id, before) async for org_id, before in self._limits(now)])
-        forgotten = Forgotten()
-        for org_id in await self._organizations():
-            forgotten += await forget(self._database, org_id, now)
+        conversations, forgotten = 0, Forgotten()
+        async for page in organizations(self._database, progress or Progress()):
+            conversations += sum(await at_once(page, lambda org_id: self._purge(org_id, now)))
+            for one in await at_once(page, lambda org_id: forget(self._database, org_id, now)):
+                forgotten += one
         async with self._database.work_list() as work:
             webhooks = await work.stripe_events.purge(now - WEBHOOKS_KEPT)
             runs = await work.job_runs.purge(now - RUNS_KEPT)
@@ -64,30 +65,29 @@ class Retention:
 
     async def stale(self, now: datetime) -> int:
         """How many conversations it would delete; changes nothing."""
-        return sum([await self._count(org_id, before) async for org_id, before in self._limits(now)])
+        pages = organizations(self._database, Progress())
+        return sum([sum(await at_once(page, lambda org_id: self._count(org_id, now))) async for page in pages])
 
-    async def _limits(self, now: datetime) -> AsyncGenerator[tuple[UUID, datetime], None]:
-        """The organisations whose plan keeps conversations for a time only, and how far that goes back."""
-        for org_id in await self._organizations():
-            async with self._database.tenant(org_id) as tenant:
-                days = self._plans.current(await tenant.organizations.plan()).retention_days
-            if days is not None:
-                yield org_id, now - timedelta(days=days)
+    async def _limit(self, org_id: UUID, now: datetime) -> datetime | None:
+        """How far that goes back which the organisation's plan keeps; None: for ever."""
+        async with self._database.tenant(org_id) as tenant:
+            days = self._plans.current(await tenant.organizations.plan()).retention_days
+        return None if days is None else now - timedelta(days=days)
 
-    async def _organizations(self) -> tuple[UUID, ...]:
-        async with self._database.work_list() as work:
-            return await work.organizations()
-
-    async def _purge(self, org_id: UUID, before: datetime) -> int:
-        deleted = 0
-        while True:
+    async def _purge(self, org_id: UUID, now: datetime) -> int:
+        before, deleted = await self._limit(org_id, now), 0
+        while before is not None:
             # Few at a time, so that nobody waits for long.
             async with self._database.tenant(org_id) as tenant:
                 batch = await tenant.conversations.purge(before, _BATCH)
             deleted += batch
             if batch < _BATCH:
-                return deleted
+                break
+        return deleted
 
-    async def _count(self, org_id: UUID, before: datetime) -> int:
+    async def _count(self, org_id: UUID, now: datetime) -> int:
+        before = await self._limit(org_id, now)
+        if before is None:
+            return 0
         async with self._database.tenant(org_id) as tenant:
             return await tenant.conversations.count_stale(before)

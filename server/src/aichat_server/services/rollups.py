@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from aichat_server.services.batches import Progress, at_once, organizations
 from aichat_server.storage.database import Database
 
 _HOURS_AT_ONCE = 500
@@ -32,10 +33,8 @@ class Rollups:
         if org_id is not None:
             await self._reopen(org_id)
         else:
-            async with self._database.work_list() as work:
-                organizations = await work.organizations()
-            for one in organizations:
-                await self._reopen(one)
+            async for page in organizations(self._database, Progress()):
+                await at_once(page, self._reopen)
         return await self.run(now)
 
     async def mismatches(self, org_id: UUID, start: datetime, end: datetime) -> tuple[datetime, ...]:

@@ -12,6 +12,7 @@ from aichat_server.domain.billing import SubscriptionState, SubscriptionStatus
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.subscriptions import Subscription, foremost, grace_ends, subscription_of
 from aichat_server.gateways.stripe_customers import StripeCustomers
+from aichat_server.services.batches import at_once
 from aichat_server.services.plans import PlanBook
 from aichat_server.storage.database import Database
 
@@ -64,13 +65,15 @@ class Subscriptions:
         """Puts organisations on Free whose grace has ended by `now` unpaid; returns how many were looked at."""
         async with self.database.work_list() as work:
             over = await work.grace_over(now)
-        for org_id in over:
-            try:
-                await self.refresh(org_id, now)
-            except AichatError as error:
-                # It stays on the list. One that fails must not hold up the others.
-                _log.warning("grace not ended", org_id=str(org_id), reason=error.reason)
+        await at_once(over, lambda org_id: self._end_grace(org_id, now))
         return len(over)
+
+    async def _end_grace(self, org_id: UUID, now: datetime) -> None:
+        try:
+            await self.refresh(org_id, now)
+        except AichatError as error:
+            # It stays on the list. One that fails must not hold up the others.
+            _log.warning("grace not ended", org_id=str(org_id), reason=error.reason)
 
     async def _sold(self, customer_id: str | None) -> list[SubscriptionState]:
         if customer_id is None:

@@ -12,6 +12,7 @@ import structlog
 from aichat_server.domain.outbox import MessageKind
 from aichat_server.domain.warnings import ClaimedWarning, QuotaUse, QuotaWarning, WarningState
 from aichat_server.gateways.mail import MailDeferredError, Mailer, MailRefusedError, MailServerUnavailableError
+from aichat_server.services.batches import Progress, at_once, organizations
 from aichat_server.services.warning_mails import WarningMails
 from aichat_server.storage.database import Database, Tenant
 
@@ -45,15 +46,15 @@ class QuotaWarnings:
         self._mailer = mailer
         self._mails = mails
 
-    async def run(self, now: datetime) -> WarningsRun:
+    async def run(self, now: datetime, progress: Progress | None = None) -> WarningsRun:
         """Sends what is due in the periods that `now` is in, and in those that ended within the day before it.
 
         So once a day is often enough, and a run may be late. MailServerUnavailableError: what is due is noted, and the
         next run sends it. STORAGE_UNAVAILABLE: what was not done is due again.
         """
-        async with self._database.work_list() as work:
-            org_ids = await work.organizations()
-        found = {org_id: await self._note(org_id, now) for org_id in org_ids}
+        found = dict[UUID, tuple[int, tuple[UUID, ...]]]()
+        async for page in organizations(self._database, progress or Progress()):
+            found |= zip(page, await at_once(page, lambda org_id: self._note(org_id, now)), strict=True)
         states = [state for org_id, (_, pending) in found.items() for state in await self._send(org_id, pending)]
         noted = sum(noted for noted, _ in found.values())
         return WarningsRun(noted, states.count(WarningState.SENT), states.count(WarningState.PENDING))
@@ -69,9 +70,8 @@ class QuotaWarnings:
 
     async def due(self, now: datetime) -> int:
         """How many warnings a run would note; changes nothing."""
-        async with self._database.work_list() as work:
-            org_ids = await work.organizations()
-        return sum([await self._count_due(org_id, now) for org_id in org_ids])
+        pages = organizations(self._database, Progress())
+        return sum([sum(await at_once(page, lambda org_id: self._count_due(org_id, now))) async for page in pages])
 
     async def _count_due(self, org_id: UUID, now: datetime) -> int:
         async with self._database.tenant(org_id) as tenant:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -23,7 +23,6 @@ from aichat_server.storage.errors import storage_errors
 from aichat_server.storage.forgetting import ForgettingRepository
 from aichat_server.storage.invoices import InvoiceRepository
 from aichat_server.storage.ledger import LedgerRepository
-from aichat_server.storage.locks import try_lock
 from aichat_server.storage.messages import MessageRepository
 from aichat_server.storage.notifications import NotificationRepository
 from aichat_server.storage.organizations import OrganizationRepository
@@ -76,9 +75,8 @@ class Tenant:
 class Database:
     """Open connections to Postgres, as the role that owns nothing."""
 
-    def __init__(self, connector: Connector, engine: AsyncEngine, turns: TurnStore) -> None:
+    def __init__(self, engine: AsyncEngine, turns: TurnStore) -> None:
         self.turns = turns
-        self._connector = connector
         self._engine = engine
 
     @asynccontextmanager
@@ -103,10 +101,6 @@ class Database:
             async with self._engine.begin() as connection:
                 await connection.execute(_SET_WORK_LIST)
                 yield WorkList(connection)
-
-    def job_lock(self, name: str) -> AbstractAsyncContextManager[bool]:
-        """Whether the caller alone, of all processes, is at the job of this name: see aichat_server.storage.locks."""
-        return try_lock(self._connector, name)
 
     async def roll_up(self, now: datetime, most: int, after: Place | None) -> tuple[int, Place | None]:
         """Sums up hours of any organisation that were over at `now`: see aichat_server.storage.rollups."""
@@ -178,7 +172,7 @@ async def open_database(
             turns = TurnStore(
                 pool, lease_seconds=lease_seconds, hold_seconds=hold_seconds, quota_fail_closed=quota_fail_closed
             )
-            yield Database(connector, engine, turns)
+            yield Database(engine, turns)
         finally:
             # A database that does not answer is not waited for, connection by connection.
             with suppress(TimeoutError):

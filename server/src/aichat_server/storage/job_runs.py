@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aichat_server.domain.jobs import JobState
 from aichat_server.storage.job_tables import job_runs as table
+
+
+class JobClaim(NamedTuple):
+    """One run of a job for a period."""
+
+    job: str
+    period: str
+    holder: UUID
+
+
+class Claimed(NamedTuple):
+    """What a run finds that may begin."""
+
+    reached: UUID | None
+    """The organisation that an unfinished run before it came to."""
+
 
 _GOOD_END = table.c.ended_at.is_not(None) & table.c.failure.is_(None)
 
@@ -20,19 +38,31 @@ class JobRunStore:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def begin(self, job: str, period: str) -> None:
-        """It runs now."""
-        row = insert(table).values(job=job, period=period, runs=1, failures=0, started_at=func.now())
-        again = {"runs": table.c.runs + 1, "started_at": func.now(), "ended_at": None}
-        await self._connection.execute(row.on_conflict_do_update(index_elements=[*table.primary_key], set_=again))
+    async def claim(self, run: JobClaim, seconds: float) -> Claimed | None:
+        """It runs now, and is held for so long; None if another run holds it."""
+        held = {"holder": run.holder, "held_until": _in(seconds)}
+        row = insert(table).values(job=run.job, period=run.period, runs=1, failures=0, started_at=func.now(), **held)
+        again = {"runs": table.c.runs + 1, "started_at": func.now(), "ended_at": None, **held}
+        is_free = table.c.held_until.is_(None) | (table.c.held_until <= func.now())
+        claim = row.on_conflict_do_update(index_elements=[*table.primary_key], set_=again, where=is_free)
+        found = (await self._connection.execute(claim.returning(table.c.reached))).one_or_none()
+        return None if found is None else Claimed(found.reached)
 
-    async def succeed(self, job: str, period: str, outcome: str) -> None:
+    async def hold(self, run: JobClaim, seconds: float) -> None:
+        """It goes on, and is held for so long from now."""
+        await self._set(run, held_until=_in(seconds))
+
+    async def reach(self, run: JobClaim, org_id: UUID | None) -> None:
+        """It has come to this organisation."""
+        await self._set(run, reached=org_id)
+
+    async def succeed(self, run: JobClaim, outcome: str) -> None:
         """It has come to a good end."""
-        await self._set(job, period, succeeded_at=func.now(), outcome=outcome, failure=None)
+        await self._end(run, succeeded_at=func.now(), outcome=outcome, failure=None)
 
-    async def fail(self, job: str, period: str, failure: str) -> None:
+    async def fail(self, run: JobClaim, failure: str) -> None:
         """It has failed."""
-        await self._set(job, period, failures=table.c.failures + 1, failure=failure)
+        await self._end(run, failures=table.c.failures + 1, failure=failure)
 
     async def periods(self, job: str) -> dict[str, bool]:
         """The periods that the job has begun with, and whether its last run came to a good end in each."""
@@ -56,6 +86,14 @@ class JobRunStore:
         done = _GOOD_END & (table.c.started_at < before)
         return (await self._connection.execute(delete(table).where(done))).rowcount
 
-    async def _set(self, job: str, period: str, **values: object) -> None:
-        change = update(table).where(table.c.job == job, table.c.period == period)
-        await self._connection.execute(change.values(ended_at=func.now(), **values))
+    async def _end(self, run: JobClaim, **values: object) -> None:
+        await self._set(run, ended_at=func.now(), holder=None, held_until=None, **values)
+
+    async def _set(self, run: JobClaim, **values: object) -> None:
+        # One that lost its hold to another leaves the record to that one.
+        mine = (table.c.job == run.job, table.c.period == run.period, table.c.holder == run.holder)
+        await self._connection.execute(update(table).where(*mine).values(**values))
+
+
+def _in(seconds: float) -> ColumnElement[datetime]:
+    return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)

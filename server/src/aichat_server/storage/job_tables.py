@@ -20,6 +20,9 @@ job_runs = Table(
     Column("succeeded_at", _Time),
     Column("outcome", Text),
     Column("failure", Text),
+    Column("holder", Uuid),
+    Column("held_until", _Time),
+    Column("reached", Uuid),
 )
 
 outbox = Table(

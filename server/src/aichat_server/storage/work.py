@@ -49,9 +49,11 @@ class WorkList:
         self.stripe_events = StripeEventStore(connection)
         self.job_runs = JobRunStore(connection)
 
-    async def organizations(self) -> tuple[UUID, ...]:
-        """Every organisation."""
-        query = select(listed_organizations.c.org_id).order_by(listed_organizations.c.org_id)
+    async def organizations(self, after: UUID | None = None, limit: int | None = None) -> tuple[UUID, ...]:
+        """Every organisation, or those behind `after`, and so many at most; by the order of their ids."""
+        query = select(listed_organizations.c.org_id).order_by(listed_organizations.c.org_id).limit(limit)
+        if after is not None:
+            query = query.where(listed_organizations.c.org_id > after)
         return tuple((await self._connection.execute(query)).scalars())
 
     async def customers_organization(self, customer_id: str) -> UUID | None:

@@ -1,6 +1,8 @@
 -- All callers' headers go on over connections that they share, and what a server cannot parse there spoils later calls
 -- of others. So nothing that gRPC parses goes on unchecked: of its own headers a deadline alone, and none in base64.
 local DEADLINE = "grpc-timeout"
+-- What the server says of a stream of events without one.
+local NOTHING_MORE = "x-aichat-nothing-more"
 
 local function is_sound(name, value)
   return name:find("^:?[a-z0-9.-]+$")
@@ -36,10 +38,10 @@ end
 
 function envoy_on_response(handle)
   local headers = handle:headers()
-  if headers:get("content-type") == "text/event-stream" and headers:get("grpc-status") == "0" then
-    -- It ends as it begins: there is nothing more, and an EventSource that is told so does not ask again.
+  if headers:get(NOTHING_MORE) then
     headers:replace(":status", "204")
     headers:remove("content-type")
+    headers:remove(NOTHING_MORE)
   end
   local noted = handle:streamInfo():dynamicMetadata():get("aichat")
   if noted and noted["head"] then

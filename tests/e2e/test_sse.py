@@ -100,6 +100,7 @@ async def test_an_event_source_goes_on_where_it_was(http: httpx.AsyncClient) -> 
     # An empty stream at the end would have it connect again for ever.
     over = await http.get(path, headers={"last-event-id": numbers[-1]})
     assert (over.status_code, over.content) == (204, b"")
+    assert not [name for name in over.headers if name.startswith("x-aichat-")]
 
 
 @pytest.mark.parametrize("last", ["-1", "x", "1.5", "9" * 30, "1000000"])

@@ -7,15 +7,14 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from aichat_sandbox.postgres import Postgres, run_postgres
+from aichat_sandbox.postgres import Postgres
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.plans import Plan
 from aichat_server.storage.database import Database, open_database
-from aichat_server.storage.migrate import migrate
 from aichat_server.storage.platform import PlatformLimit
 
-from tests.fixtures.postgres import postgres_folder
+from tests.fixtures.postgres import fresh_postgres
 
 USD = 1_000_000_000
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
@@ -24,10 +23,8 @@ NO_END = NanoUsd(10**18)
 
 @pytest.fixture(scope="session")
 async def postgres() -> AsyncGenerator[Postgres, None]:
-    with postgres_folder() as folder:
-        async with run_postgres(folder) as server:
-            await migrate(server.owner_url, server.app_url)
-            yield server
+    async with fresh_postgres() as server:
+        yield server
 
 
 @pytest.fixture

@@ -130,6 +130,7 @@ async def test_a_conversation_that_went_with_its_only_question_is_not_gone_on_wi
         await screen.until("> ", 2)
         screen.type("and then?\n")
         await screen.until("The end")
+        await screen.until("> ", 3)
         screen.type("\x04")
         async with asyncio.timeout(30):
             assert await process.wait() == 0

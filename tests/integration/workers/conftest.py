@@ -80,6 +80,17 @@ def workers(
     return start
 
 
+async def run_job(workers: Workers, job: str) -> None:
+    """Runs a job to its end, once nobody who was killed holds it any more."""
+    async with asyncio.timeout(60):
+        while True:
+            async with workers("run", job) as command:
+                if await command.process.wait() == 0:
+                    return
+                log = command.log.read_text()
+            assert "runs already" in log, log
+
+
 Reap = Callable[[], Awaitable[Reaped]]
 
 

@@ -32,7 +32,7 @@ from tests.integration.chat.asking import (
 from tests.integration.replicas.following import resume, wire
 from tests.integration.storage.ledger import books
 from tests.integration.storage.rows import connection
-from tests.integration.workers.conftest import Reap, Workers, expire, generations
+from tests.integration.workers.conftest import Reap, Workers, expire, generations, run_job
 
 SLOW = script(deltas=[f"word{n} " for n in range(400)], interval_ms=50)
 SILENT = script(deltas=["never"], hang_after=0)
@@ -173,8 +173,7 @@ async def test_a_worker_that_is_killed_while_it_ends_an_answer_is_made_up_for(
     # The database has the answer by now, and its readers have not been told.
     charged = []
     for _ in range(2):
-        async with workers("run", "orphans") as command:
-            assert await command.process.wait() == 0, command.log.read_text()
+        await run_job(workers, "orphans")
         charged.append([dict(row) for row in await books(postgres, asked.org_id)])
     assert len(charged[0]) == 1
     assert charged[0] == charged[1]

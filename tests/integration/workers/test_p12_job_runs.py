@@ -71,7 +71,7 @@ async def test_one_that_was_killed_holds_its_period_for_a_moment_longer(
 ) -> None:
     async with database.work_list() as work:
         assert await work.job_runs.claim(JobClaim(job, "", uuid4()), 3600)
-    with pytest.raises(JobBusyError, match="60 s if its process was killed"):
+    with pytest.raises(JobBusyError, match="15 s if its process was killed"):
         await runs.run(job, "", nothing)
     other_job = f"{job}-2"
     async with database.work_list() as work:

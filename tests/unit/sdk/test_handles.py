@@ -39,7 +39,8 @@ async def test_a_failed_send_says_which_answer_it_was(server: ScriptedServer, be
     server.on("StreamChat", behaviour)
     async with AsyncAIChat(endpoint=server.endpoint, api_key=API_KEY, max_retries=0) as client:
         with pytest.raises(AIChatError) as caught:
-            await client.chat.send(model="m", text="Hi", timeout=0.5)
+            # Long enough for the answer to begin, on any machine.
+            await client.chat.send(model="m", text="Hi", timeout=5)
     assert (caught.value.generation_id, caught.value.conversation_id) == (GENERATION, "conversation-1")
 
 

@@ -19,6 +19,8 @@ from aichat_server.rpc.interceptors.call import Context
 
 MARK = "x-aichat-server-sent-events"
 """The header by which the edge asks for a stream as events."""
+NOTHING_MORE = "x-aichat-nothing-more"
+"""The header that tells the edge of a stream without an event: HTTP's 204, after which EventSource asks no more."""
 CONTENT_TYPE = "text/event-stream"
 
 _LAST_EVENT_ID = "last-event-id"
@@ -36,6 +38,11 @@ class EventStream:
         """Sends one response."""
         self._kind = type(response)
         await self._send(self._kind, f"data: {_json(response)}\nid: {response.sequence}\n\n")
+
+    async def finish(self) -> None:
+        """Ends the stream well."""
+        if self._kind is None:
+            await self._context.send_initial_metadata(((NOTHING_MORE, "true"),))
 
     async def fail(self, status: Status) -> None:
         """Says how the stream fails. Before the first event HTTP's own status does."""

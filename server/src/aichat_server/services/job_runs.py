@@ -22,7 +22,7 @@ from aichat_server.storage.job_runs import JobClaim
 
 _log = structlog.get_logger()
 
-HELD_SECONDS = 60.0
+HELD_SECONDS = 15.0
 """For how long a job is held by a run whose process is gone."""
 _RENEWALS = 3
 

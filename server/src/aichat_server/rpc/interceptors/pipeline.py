@@ -113,6 +113,8 @@ async def _stream(behaviour: Behaviour, request: object, context: Context, event
     async with aclosing(behaviour(request, context)) as responses:
         async for response in responses:
             await write(response)
+    if events is not None:
+        await events.finish()
 
 
 async def _fail(call: Call, context: Context, events: EventStream | None, cause: Exception) -> None:

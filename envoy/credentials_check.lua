@@ -1,9 +1,8 @@
 -- A large body is read for those alone whom the server knows; the others' calls take a route that reads small ones. It is
--- asked by the same call with an empty message, which it refuses for the credentials or else for the message; such a call
+-- asked by the same call with an empty message, which it refuses, and says before that if it knows the caller; such a call
 -- is not counted. Whom it knew is not asked about again for a minute: that lets them send, and no more, since the server
 -- looks at each call's credentials itself.
 local SMALL, SECONDS, MOST_KNOWN = 65536, 60, 10000
-local INVALID_ARGUMENT = "3"
 local EMPTY_FRAME = string.rep("\0", 5)
 local ASKED_WITH = {"authorization", "cookie", "origin", "x-request-id"}
 local known, count = {}, 0
@@ -26,12 +25,13 @@ local function is_known_to_server(handle, headers)
     [":authority"] = "edge",
     ["content-type"] = "application/grpc",
     ["te"] = "trailers",
+    ["x-aichat-is-known"] = "?",
   }
   for _, name in ipairs(ASKED_WITH) do
     asked[name] = headers:get(name)
   end
   local answer = handle:httpCall("servers", asked, EMPTY_FRAME, 10000)
-  return answer["grpc-status"] == INVALID_ARGUMENT
+  return answer["x-aichat-known"] ~= nil
 end
 
 function envoy_on_request(handle)

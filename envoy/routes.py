@@ -14,9 +14,9 @@ GRPC_FRAME_HEAD = 5
 """What gRPC puts before a message: a flag, and four bytes of length."""
 SMALL_BYTES = 65536
 """Up to here a request's body is read from anybody."""
-UNKNOWN_BYTES = 4 * SMALL_BYTES
-"""Up to here it is read of those who are found to be unknown. What comes while that is found out stops the reading, and
-Envoy takes it up again only where a limit is twice as high as what has come."""
+UNKNOWN_BYTES = 8 * SMALL_BYTES
+"""Up to here it is read of those who are found to be unknown. While that is found out Envoy stops reading behind the
+first SMALL_BYTES, with up to twice as much on its way, and reads on only where half of the limit is more than that."""
 
 _API = "type.googleapis.com/envoy."
 _BUFFER = "envoy.filters.http.buffer"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -38,8 +39,13 @@ async def test_an_unknown_call_is_told_so(client: Client, method: str, shape: st
 
 @pytest.mark.parametrize("sent", ["two words", "x" * 600, 'a"b', "mine-1"])
 async def test_the_log_knows_a_call_by_whatever_was_sent(client: Client, sent: str) -> None:
-    with capture_logs(processors=[merge_contextvars]) as lines, pytest.raises(grpc.aio.AioRpcError) as caught:
-        await client.chat.ListModels(chat_pb2.ListModelsRequest(), metadata=(("x-request-id", sent),))
-    [line] = [line for line in lines if line["event"] == "call"]
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.chat.ListModels(chat_pb2.ListModelsRequest(), metadata=(("x-request-id", sent),))
+        # The call is logged once it is over, which its caller may see first.
+        async with asyncio.timeout(20):
+            while not (calls := [line for line in lines if line["event"] == "call"]):
+                await asyncio.sleep(0.01)
+    [line] = calls
     assert sent[:512] in (line["request_id"], line.get("sent_request_id"))
     assert dict(caught.value.trailing_metadata())["x-request-id"] == line["request_id"]

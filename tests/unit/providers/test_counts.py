@@ -9,7 +9,7 @@ from aichat_server.domain.usage import Usage
 from aichat_server.providers.figures import MOST_TOKENS, to_count
 from aichat_server.providers.gemini import GeminiReader
 from aichat_server.providers.openai import OpenAIReader
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.providers.reading import REQUEST, candidate, chunk, claude, failure, final_usage, framed, read
@@ -195,6 +195,7 @@ def test_a_completion_may_say_anything(first: object, last: object) -> None:
 
 
 @given(usages(*GEMINI), usages(*GEMINI))
+@example({"promptTokenCount": 0, "candidatesTokenCount": 1}, {"promptTokenCount": 1})
 def test_gemini_may_say_anything(first: object, last: object) -> None:
     events = read(
         GeminiReader, candidate({"text": TEXT}, usageMetadata=first), candidate(finish="STOP", usageMetadata=last)

@@ -43,7 +43,9 @@ def test_no_two_keys_are_alike() -> None:
 def test_a_key_with_one_letter_changed_is_none(at: int, letter: str) -> None:
     _, text = api_keys.new_key(ORG)
     changed = text[:at] + letter + text[at + 1 :]
-    assert changed == text or api_keys.parse(changed) is None
+    parsed = api_keys.parse(changed)
+    # A changed id may be that of an older key, which has no checksum.
+    assert changed == text or parsed is None or parsed[1].version == 7
 
 
 def test_keys_of_before_they_had_a_checksum_are_still_keys() -> None:

@@ -110,6 +110,8 @@ class AnswerReader(ABC):
         """The answer is over, and was counted after its last word: some endpoints count in every chunk."""
         over = self._over or self.stop is not None or self.fault is not None
         counted = over and self._counted_bytes == self._output_bytes
+        # What was said is not free, whatever was counted first and left out last.
+        counted = counted and (usage.output > 0 or not self._output_bytes)
         return counted and self.has_input(usage) and not usage.estimated and not self.figures.doubted
 
     def broken_off(self, error: object) -> None:

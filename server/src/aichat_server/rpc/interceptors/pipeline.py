@@ -25,6 +25,11 @@ from aichat_server.rpc.sse import MARK, EventStream
 
 _log = structlog.get_logger()
 
+# By these headers the edge asks whether a caller is known, and is told so. The status would not do: whether that comes
+# in the headers or behind them depends on the moment.
+_ASKED = "x-aichat-is-known"
+_KNOWN = ("x-aichat-known", "yes")
+
 
 class CallInterceptor(ServerInterceptor):
     """Logs, admits, checks and answers calls. RPCs without an entry in `access`, such as health, pass untouched.
@@ -86,6 +91,8 @@ class CallInterceptor(ServerInterceptor):
                 try:
                     for step in self._steps:
                         await step(call)
+                    if call.values(_ASKED):
+                        await context.send_initial_metadata((_KNOWN,))
                     # Nothing of the request is looked at before the caller is known.
                     request = _each(raw, read) if handler.request_streaming else read(raw)
                     response = await answer(behaviour, request, context, events)

@@ -1,4 +1,4 @@
-"""A month's invoices of many organisations: what one costs, and how long so many take as there may be.
+"""A month's invoices of many organisations: what one costs, and how long 100,000 take.
 
 The job as it runs, as the server's role, in one process. Each organisation has used something and has nothing to pay,
 so that what is measured is our own part, and not how long the payment provider takes.
@@ -46,7 +46,7 @@ class FoundInvoices:
 
 
 async def measure_invoices(folder: Path, *, organizations: int) -> FoundInvoices:
-    """Makes a month's invoices of so many organisations, and looks at them once more."""
+    """Makes a month's invoices of `organizations` organisations, and looks at them once more."""
     async with _filled(folder, organizations) as database:
         await Rollups(database).run(LATER)
         invoices = Invoices(database, None)

@@ -101,7 +101,7 @@ class Rolling:
 
     @asynccontextmanager
     async def load(self, keys: Sequence[ApiKey], *, streams: int, calls_per_second: int) -> AsyncGenerator[None, None]:
-        """So many streams at once, over and over, and short calls beside them. Each is made once."""
+        """A number of streams at once, over and over, and short calls beside them. Each is made once."""
         ending = asyncio.Event()
         async with AsyncExitStack() as stack:
             where = "ipv4:" + ",".join(edge.address for edge in self.edges)

@@ -19,7 +19,7 @@ _INTEGERS = {
     **dict.fromkeys((betterproto2.TYPE_UINT64, betterproto2.TYPE_FIXED64), (0, 2**64)),
 }
 
-# A list of a million wrong items is told of by its first ones.
+# Of a list of a million wrong items the error names the first.
 _MOST_VIOLATIONS = 16
 
 EnumT = TypeVar("EnumT", bound=betterproto2.Enum)

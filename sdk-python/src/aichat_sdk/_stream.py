@@ -120,7 +120,7 @@ class AnswerStream:
             self._failure = self._of_this_answer(ClosedError("the stream was closed before the answer's end"))
 
     def _of_this_answer(self, error: AIChatError) -> AIChatError:
-        """The error, which says what the answer can be found, gone on with and stopped by."""
+        """The error, with the ids by which the answer can be found, resumed and stopped."""
         error.generation_id = self.generation_id
         error.conversation_id = error.conversation_id or self._conversation_id
         return error

@@ -1,15 +1,15 @@
--- Ends a turn: settles the generation and stores the answer, if p_parts holds any; returns the stored answer, or null.
--- A whole answer may be without a word. A turn that failed without one leaves only its generation, without its
--- request_id, so that it can be sent again; so does one that was stopped before anything came of it.
--- Ending a turn again changes nothing. The generation becomes the model's that answered, which may be a fallback, and by
--- which it is priced.
+-- Ends a turn: settles the generation and stores the answer, if p_parts holds any; returns the stored answer, or
+-- null. A whole answer may be without a word. A turn that failed without one leaves only its generation, without its
+-- request_id, so that it can be sent again; so does one that was stopped before anything came of it. Ending a turn
+-- again changes nothing. The generation becomes the model's that answered, which may be a fallback, and by which it
+-- is priced.
 --
 -- What it used goes into the books; a turn that failed and used nothing is counted as a failure. A turn that did not
--- complete is charged at most what was held for it. One that ends after its hold is charged at most what its hard quotas
--- have left.
+-- complete is charged at most what was held for it. One that ends after its hold is charged at most what its hard
+-- quotas have left.
 --
--- p_orphan: the turn ends only if its lease is over, since whoever wrote it may be alive after all. The lease stays until
--- all that there is to do about an orphan is done.
+-- p_orphan: the turn ends only if its lease is over, since whoever wrote it may be alive after all. The lease stays
+-- until all that there is to do about an orphan is done.
 CREATE OR REPLACE FUNCTION aichat.end_turn(
     p_org_id uuid, p_member_id uuid, p_generation_id uuid, p_conversation_id uuid, p_user_message_id uuid,
     p_message_id uuid, p_state text, p_parts jsonb, p_stop_reason text, p_input_tokens bigint,

@@ -1,6 +1,6 @@
--- The messages that lead to the given one, and it, as a JSON list: all from the conversation's first on, or as many of
--- the newest as it takes to have more than p_most_bytes; null: there is no such bound. Of an answer that is being written
--- it tells the generation that writes it.
+-- The messages that lead to the given one, and it, as a JSON list: all from the conversation's first on, or as many
+-- of the newest as it takes to have more than p_most_bytes; null: there is no such bound. Of an answer that is being
+-- written it tells the generation that writes it.
 --
 -- JSON is put together as text, which costs a third of what the database's functions for it do.
 CREATE OR REPLACE FUNCTION aichat.path_to(p_org_id uuid, p_message_id uuid, p_most_bytes bigint) RETURNS text

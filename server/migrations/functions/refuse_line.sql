@@ -1,4 +1,4 @@
--- Lines may be made anew until they are asked for.
+-- Lines may be replaced until their invoice asks for payment.
 CREATE OR REPLACE FUNCTION aichat.refuse_line() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -148,7 +148,7 @@ async def test_a_run_goes_on_from_where_an_unfinished_one_came_to(
     assert seen == [one for one in everyone if one > principal.org_id]
     seen.clear()
     await runs.run(job, "", go_through)
-    assert set(seen) == set(everyone), "the next one begins anew"
+    assert set(seen) == set(everyone), "the next one starts from the beginning"
 
 
 async def test_periods_that_were_missed_or_failed_are_due_again_in_their_order(runs: JobRuns, job: str) -> None:

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 
 class Tally(Observer):
-    """Counts what it is told of."""
+    """Counts what it hears."""
 
     def __init__(self) -> None:
         self.failures: Counter[str] = Counter()

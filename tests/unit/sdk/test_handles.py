@@ -1,4 +1,4 @@
-"""Every failure after an answer has begun says which answer that is, so that it can be gone on with."""
+"""Every failure after an answer has begun says which answer that is, so that it can be resumed."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Job:
     most_seconds: float
     """For how long it may run; what it leaves then it does the next time."""
     run: Work
-    """Does it, as of the moment given, from where an unfinished run came to; returns what came of it."""
+    """Does it, as of the moment given, from where an unfinished run came to; returns the outcome."""
     preview: Preview
     """Says what it would do, and changes nothing."""
     cadence: Cadence | None = None

@@ -19,7 +19,7 @@ LAST_SECONDS = 12.0
 def stop_within(seconds: float) -> tuple[asyncio.Event, Callable[[], None]]:
     """An event that SIGTERM and SIGINT set, and a function that does what they do.
 
-    From then on the process has so many `seconds`, and LAST_SECONDS more.
+    From then on the process has `seconds`, and LAST_SECONDS more.
     """
     stopping = asyncio.Event()
 
@@ -34,7 +34,7 @@ def stop_within(seconds: float) -> tuple[asyncio.Event, Callable[[], None]]:
 
 
 def exit_by_force(after_seconds: float) -> None:
-    """Ends this process in so many seconds, unless it has ended by then: whatever hangs, and whatever is away.
+    """Ends this process after `after_seconds`, unless it has ended by then: whatever hangs, and whatever is away.
 
     A thread does it, since the event loop may be what hangs.
     """

@@ -129,7 +129,7 @@ class ClaudeReader(AnswerReader):
         return usage.total_input > 0 or not self._opened
 
     def _unguess(self, usage: object) -> None:
-        """The first that is told of the output takes the place of what the beginning said, which was no count."""
+        """The first real count of the output replaces what the beginning said, which was no count."""
         if self._guessed and isinstance(usage, Mapping) and usage.get("output_tokens") is not None:
             self._guessed = False
             self.figures.drop("output")

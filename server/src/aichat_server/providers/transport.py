@@ -85,7 +85,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
 @contextmanager
 def silent_for(seconds: float) -> Iterator[None]:
-    """Requests that are sent within may be answered by a silence of so many seconds, whatever the transport's own."""
+    """Requests that are sent within may wait `seconds` for a byte, whatever the transport's own patience."""
     token = _silence.set(seconds)
     try:
         yield

@@ -25,12 +25,12 @@ class Progress:
     """How far a run has come, by the order of organisations' ids."""
 
     def __init__(self, reached: UUID | None = None, note: Callable[[UUID | None], Awaitable[None]] = _forget) -> None:
-        """`reached`: where an earlier one came to that did not get to the end. `note` is told of each next place."""
+        """`reached`: where an earlier one came to that did not get to the end. `note` is called with each next place."""
         self.reached = reached
         self._note = note
 
     async def reach(self, org_id: UUID | None) -> None:
-        """All up to this one are done; None: all are, and the next run begins anew."""
+        """All up to this one are done; None: all are, and the next run starts from the beginning."""
         await self._note(org_id)
         self.reached = org_id
 

@@ -1,7 +1,7 @@
-"""What callers are told of an answer that broke off, as it happens and when it is told again.
+"""What callers hear about an answer that broke off, as it happens and when it is told again.
 
 Where words had come they are stored, and the request_id stays theirs: the same call gets the same end again. Where none
-had, nothing is left, and the same call begins anew.
+had, nothing is left, and the same call starts again.
 """
 
 from __future__ import annotations

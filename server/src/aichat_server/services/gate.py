@@ -1,4 +1,4 @@
-"""The way to one model: so many calls of its vendor at once, and none while the model is known to fail."""
+"""The way to one model: a limited number of calls to its vendor at once, and none while the model is known to fail."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Authenticator:
 
         Who was authenticated stays so for `cache_seconds`, whatever becomes of the key meanwhile, but never longer
         than the key or token is valid. `allow_anonymous`: takes tokens of users who have not signed in with anything.
-        `observer` is told of keys that are refused. `clock` tells Unix seconds.
+        `observer` counts the keys that are refused. `clock` tells Unix seconds.
         """
         self._database = database
         self._tokens = tokens

@@ -45,7 +45,7 @@ class JobRuns:
         self._held_seconds = held_seconds
 
     async def run(self, job: str, period: str, work: Callable[[Progress], Awaitable[object]]) -> object:
-        """Does the job's work for a period, from where an unfinished run came to, and returns what came of it.
+        """Does the job's work for a period, from where an unfinished run came to, and returns its outcome.
 
         JobBusyError if another process is at it. What the work fails with is recorded, and goes on.
         """

@@ -32,7 +32,7 @@ class UpstreamPolicy:
     fallbacks: Mapping[str, str]
     """By a model's id, that of the one which answers when it cannot."""
     circuit_failures: int
-    """After so many failures in a row a model is left alone."""
+    """The number of failures in a row after which a model is left alone."""
     circuit_seconds: float
     """Within so many seconds, and for so many."""
     connections: int

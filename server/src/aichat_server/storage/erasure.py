@@ -13,7 +13,7 @@ from aichat_server.storage.pool import Connector, create_engine
 
 
 class Erasure(StrEnum):
-    """What came of it. But for the first, nothing was changed."""
+    """The outcome. But for the first, nothing was changed."""
 
     ERASED = "erased"
     MISSING = "missing"

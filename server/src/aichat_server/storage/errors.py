@@ -78,7 +78,7 @@ def sqlstate(error: BaseException | None) -> str:
 
 
 def _unavailable(error: BaseException) -> str | None:
-    """What callers are told of it; None if it does not mean that the database is away."""
+    """What callers read about it; None if it does not mean that the database is away."""
     code = sqlstate(error)
     if code in _TOLD and not _is_row_security(error):
         return _TOLD[code]

@@ -32,7 +32,7 @@ class ForgettingRepository:
         return row.forgotten, row.after
 
     async def failures(self, before: datetime, most: int) -> int:
-        """Forgets at most so many turns that failed before then and cost nothing; returns how many."""
+        """Forgets at most `most` turns that failed before then and cost nothing; returns how many."""
         query = select(func.aichat.purge_failures(self._org_id, before, most))
         return int((await self._connection.execute(query)).scalar_one())
 

@@ -90,7 +90,7 @@ def create_engine(connector: Connector, size: int) -> AsyncEngine:
 
 
 def _leave_read_only(context: ExceptionContext) -> None:
-    """Makes the pool connect anew where it finds a replica: another one may have become the primary."""
+    """Makes the pool connect again where it finds a replica: another one may have become the primary."""
     if sqlstate(context.sqlalchemy_exception) == READ_ONLY:
         context.is_disconnect = True
 

@@ -50,7 +50,7 @@ class WorkList:
         self.job_runs = JobRunStore(connection)
 
     async def organizations(self, after: UUID | None = None, limit: int | None = None) -> tuple[UUID, ...]:
-        """Every organisation, or those behind `after`, and so many at most; by the order of their ids."""
+        """Every organisation, or those behind `after`, at most `limit` of them, by the order of their ids."""
         query = select(listed_organizations.c.org_id).order_by(listed_organizations.c.org_id).limit(limit)
         if after is not None:
             query = query.where(listed_organizations.c.org_id > after)

@@ -406,10 +406,10 @@ export const ErrorReason = {
 
   /**
    * UNAVAILABLE. The server is shutting down. With `google.rpc.RetryInfo` it takes no new calls, or shows no stream any
-   * more: send the same call again, or go on with the stream by ResumeChat, and another replica takes it. Without, it
+   * more: send the same call again, or continue the stream by ResumeChat, and another replica takes it. Without, it
    * stopped before the end of the answer that it wrote. What had come is stored, with the state
    * MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If nothing had
-   * come, nothing is left of the turn, and the same call begins anew. Metadata, then: `generation_id`,
+   * come, nothing is left of the turn, and the same call starts again. Metadata, then: `generation_id`,
    * `conversation_id`.
    *
    * @generated from enum value: ERROR_REASON_SERVER_DRAINING = 80;
@@ -419,7 +419,7 @@ export const ErrorReason = {
   /**
    * UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had come is stored, with
    * the state MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If
-   * nothing had come, nothing is left of the turn, and the same call begins anew. Metadata: `generation_id`,
+   * nothing had come, nothing is left of the turn, and the same call starts again. Metadata: `generation_id`,
    * `conversation_id`.
    *
    * @generated from enum value: ERROR_REASON_SERVER_LOST = 85;

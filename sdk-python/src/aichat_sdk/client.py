@@ -20,8 +20,8 @@ __all__ = ["AsyncAIChat"]
 class AsyncAIChat:
     """A client of the platform. Use it in one event loop at a time, from as many tasks as you like.
 
-    It connects again in an event loop that follows one that has ended, as `asyncio.run` has them; in a second one beside
-    the first its calls are ClosedError.
+    When its event loop has ended, as after `asyncio.run`, it connects again in the next one. In a second one beside the
+    first its calls are ClosedError.
 
     `async with AsyncAIChat() as client:` closes it at the end; without the block, `await client.close()` does.
     """

@@ -25,7 +25,7 @@ class Progress:
     """How far a run has come, by the order of organisations' ids."""
 
     def __init__(self, reached: UUID | None = None, note: Callable[[UUID | None], Awaitable[None]] = _forget) -> None:
-        """`reached`: where an earlier one came to that did not get to the end. `note` is called with each next place."""
+        """`reached`: how far an earlier, unfinished run came. `note` is called with each next place."""
         self.reached = reached
         self._note = note
 

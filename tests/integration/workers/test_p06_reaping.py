@@ -38,7 +38,7 @@ from tests.integration.storage.rows import connection, owner_rows
 from tests.integration.storage.turns import turn
 from tests.integration.workers.conftest import MODEL, PROVIDER, Reap, expire
 
-MUCH = 10**12
+MUCH = 10**11
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.storage.errors import sqlstate, storage_errors
@@ -28,6 +29,8 @@ LOCK_SECONDS = 5.0
 _OTHERS_SECONDS = 60.0
 
 _LOCK_TIMEOUT = "55P03"
+_DEADLOCK = "40P01"
+_TRIES = 5
 _SCRAM_ITERATIONS = 4096
 
 
@@ -61,10 +64,22 @@ async def _run(url: str, step: Callable[[Connection], None]) -> None:
     engine = create_engine(Connector(url, prepared_statements=False, command_seconds=None), size=1)
     try:
         with storage_errors(), _lock_errors():
-            async with engine.begin() as connection:
-                await connection.run_sync(step)
+            await _commit(engine, step)
     finally:
         await engine.dispose()
+
+
+async def _commit(engine: AsyncEngine, step: Callable[[Connection], None]) -> None:
+    """Does the step in one transaction, and again where turns of a running server and the step wait for each other."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(step)
+        except Exception as error:
+            if sqlstate(error) != _DEADLOCK or not tries_left:
+                raise
+        else:
+            return
 
 
 @contextmanager

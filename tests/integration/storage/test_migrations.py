@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,3 +193,25 @@ async def test_a_lock_that_others_hold_is_waited_for_in_bounded_time(fresh: Fres
         assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
         await busy.execute("ROLLBACK")
     await migrate(owner_url, app_url)
+
+
+async def test_a_migration_that_a_deadlock_ends_is_tried_again(fresh: Fresh) -> None:
+    owner_url, app_url = fresh.url("supabase", "owner"), fresh.url("aichat_app", "app")
+    await migrate(owner_url, app_url)
+    ended = "SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'"
+    async with connection(fresh.server.owner_url) as superuser, connection(fresh.server.owner_url) as watcher:
+        before = await watcher.fetchval(ended)
+        # Of the two, it is the migration that Postgres ends.
+        await superuser.execute("SET deadlock_timeout = '60s'")
+        async with superuser.transaction():
+            await superuser.execute("LOCK TABLE aichat.schema_versions IN ACCESS EXCLUSIVE MODE")
+            migrating = asyncio.create_task(migrate(owner_url, app_url))
+            waits = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'supabase' AND wait_event_type = 'Lock'"
+            async with asyncio.timeout(30):
+                while not await watcher.fetchval(waits):
+                    await asyncio.sleep(0.01)
+            await superuser.execute("SELECT pg_advisory_xact_lock(hashtext('aichat.migrations'))")
+        await migrating
+        async with asyncio.timeout(30):
+            while await watcher.fetchval(ended) == before:
+                await asyncio.sleep(0.05)

@@ -37,7 +37,6 @@ STALL_SECONDS = 8.0
 REAP_SECONDS = 0.5
 RETENTION_SECONDS = 600.0
 SETTINGS = {
-    "AICHAT_LOG_LEVEL": "info",
     "AICHAT_DATABASE_POOL_SIZE": "8",
     "AICHAT_HEARTBEAT_SECONDS": "0.3",
     "AICHAT_ANNOUNCE_SECONDS": "0",
@@ -158,6 +157,11 @@ class Rig:
     """What the workers' job does."""
     owner_url: str
     """For what they look at."""
+    app_url: str
+    """For servers of a test's own."""
+    settings: dict[str, str] = field(repr=False)
+    """What a server needs to work here, as it is, and nothing of what makes the rig's own faster."""
+    folder: Path
 
     async def up(self) -> None:
         """Starts what an earlier test has stopped."""
@@ -214,15 +218,17 @@ async def run_rig() -> AsyncGenerator[Rig, None]:
         settings = {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             **settings_for(VENDORS, vendors.url),
-            **SETTINGS,
             "DATABASE_URL": first.app_url,
             "REDIS_URL": redis.url,
+            "AICHAT_LOG_LEVEL": "info",
         }
-        replicas = tuple(_replica(f"127.0.0.1:{port}", settings, folder) for port in ports)
+        replicas = tuple(replica_at(f"127.0.0.1:{port}", {**settings, **SETTINGS}, folder) for port in ports)
         for replica in replicas:
             stack.push_async_callback(replica.close)
-        yield Rig(postgres, redis, vendors, replicas, database, streams, orphans, first.owner_url)
+        made = (postgres, redis, vendors, replicas, database, streams, orphans)
+        yield Rig(*made, first.owner_url, first.app_url, settings, folder)
 
 
-def _replica(address: str, settings: dict[str, str], folder: Path) -> Replica:
+def replica_at(address: str, settings: dict[str, str], folder: Path) -> Replica:
+    """A server that listens there once it is started."""
     return Replica(address, settings, folder, grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS))

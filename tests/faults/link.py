@@ -1,0 +1,256 @@
+"""A TCP proxy in front of one peer, on the loopback, whose connections go silent, slow down, break or are refused.
+
+A silent connection is what a NAT that forgot, a vanished host or a partition leaves: nobody is told of anything, not
+even of an end. Whoever writes into it sees no error, so that only patience of one's own helps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import struct
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Self
+from urllib.parse import urlsplit, urlunsplit
+
+HOST = "127.0.0.1"
+_CHUNK_BYTES = 65_536
+
+
+class Way(Enum):
+    """A direction."""
+
+    UP = "to the peer"
+    DOWN = "from the peer"
+
+
+BOTH = frozenset(Way)
+
+
+@dataclass
+class Conditions:
+    """What a link does to its connections."""
+
+    silent: frozenset[Way] = frozenset()
+    delay_seconds: float = 0.0
+    """Of each way."""
+    bytes_per_second: float | None = None
+    cut_within_bytes: int | None = None
+    """Each connection that is made breaks after so many bytes at most, the number chosen for each."""
+    cut_resets: bool = True
+    """Whether it breaks by RST, and not by FIN."""
+
+
+class Link:
+    """Takes connections on `address`, and hands each on to the peer at `host:port`."""
+
+    def __init__(self, port: int, host: str = HOST) -> None:
+        self.port = 0
+        """Where it listens."""
+        self._peer = (host, port)
+        self._server: asyncio.Server | None = None
+        self._conditions = Conditions()
+        self._open: set[_Connection] = set()
+        self._lost_replies: list[tuple[bytes, asyncio.Event]] = []
+        self.accepted = 0
+        """How many connections have come so far."""
+
+    @property
+    def address(self) -> str:
+        return f"{HOST}:{self.port}"
+
+    def through(self, url: str) -> str:
+        """`url`, by way of this link."""
+        parts = urlsplit(url)
+        userinfo, at, _ = parts.netloc.rpartition("@")
+        return urlunsplit(parts._replace(netloc=f"{userinfo}{at}{self.address}"))
+
+    async def __aenter__(self) -> Self:
+        await self.restore()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.remove()
+
+    async def restore(self) -> None:
+        """Takes connections, on the same port as before."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._accept, HOST, self.port, limit=_CHUNK_BYTES)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    async def remove(self, *, reset: bool = True) -> None:
+        """Breaks all connections, and refuses those that are tried from now on."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self.cut(reset=reset)
+
+    def silence(self, *ways: Way) -> None:
+        """Passes nothing that way, or neither way, on any connection: neither bytes nor the news of an end."""
+        self._conditions.silent = frozenset(ways) or BOTH
+
+    def silence_open(self) -> None:
+        """Makes the connections of now silent for good; new ones work."""
+        for connection in self._open:
+            connection.deaf = BOTH
+            connection.look()
+
+    def lose_reply_to(self, marker: bytes) -> asyncio.Event:
+        """Makes the connection silent for good that carries `marker` up next, once it has: the peer gets all of it.
+
+        The event is set when that has happened.
+        """
+        happened = asyncio.Event()
+        self._lost_replies.append((marker, happened))
+        return happened
+
+    def slow_down(self, delay_seconds: float = 0.0, bytes_per_second: float | None = None) -> None:
+        """Passes everything later, or less of it at a time."""
+        self._conditions.delay_seconds = delay_seconds
+        self._conditions.bytes_per_second = bytes_per_second
+
+    def cut_each_within(self, most_bytes: int, *, reset: bool = True) -> None:
+        """Breaks each connection that is made from now on, at a random byte of its first `most_bytes`."""
+        self._conditions.cut_within_bytes, self._conditions.cut_resets = most_bytes, reset
+
+    def cut(self, *, reset: bool = True) -> None:
+        """Breaks the connections of now, by RST or FIN."""
+        for connection in list(self._open):
+            connection.end(reset=reset)
+
+    def heal(self) -> None:
+        """Does to new connections no harm, and none any more to those that only lived under its conditions.
+
+        What was held up arrives late, as it does in a network. Connections that are silent for good stay so.
+        """
+        self._conditions = Conditions()
+        self._lost_replies.clear()
+        for connection in self._open:
+            connection.look()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        task = asyncio.current_task()
+        assert task is not None
+        connection = _Connection(self, writer, task)
+        self._open.add(connection)
+        try:
+            # A connection that is broken here is cancelled, and there is nobody to tell.
+            with suppress(OSError, asyncio.CancelledError):
+                up_reader, up_writer = await asyncio.open_connection(*self._peer, limit=_CHUNK_BYTES)
+                connection.upstream = up_writer
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(connection.pump(Way.UP, reader, up_writer))
+                    group.create_task(connection.pump(Way.DOWN, up_reader, writer))
+        finally:
+            self._open.discard(connection)
+            connection.close(reset=False)
+
+    def conditions(self) -> Conditions:
+        """What holds now, for all connections."""
+        return self._conditions
+
+    def losing(self, data: bytes) -> bool:
+        """Whether the reply to what is sent here is to be lost."""
+        for marker, happened in self._lost_replies:
+            if marker in data:
+                self._lost_replies.remove((marker, happened))
+                happened.set()
+                return True
+        return False
+
+
+@dataclass(eq=False)
+class _Connection:
+    link: Link
+    downstream: asyncio.StreamWriter
+    task: asyncio.Task[None]
+    upstream: asyncio.StreamWriter | None = None
+    deaf: frozenset[Way] = frozenset()
+    """The ways in which it is silent for good."""
+    _left: int | None = None
+    """How many bytes it passes before it breaks."""
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        most = self.link.conditions().cut_within_bytes
+        self._left = None if most is None else random.randint(0, most)
+
+    async def pump(self, way: Way, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        """Passes on what comes, under the link's conditions, to its end."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(64)
+
+        async def read() -> None:
+            while True:
+                data = b""
+                with suppress(OSError):
+                    data = await source.read(_CHUNK_BYTES)
+                await waiting.put((loop.time() + self.link.conditions().delay_seconds, data))
+                if not data:
+                    return
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(read())
+            while True:
+                due, data = await waiting.get()
+                await asyncio.sleep(due - loop.time())
+                await self._until_heard(way)
+                if not data:
+                    break
+                await self._pass(way, data, sink)
+        with suppress(OSError, RuntimeError):
+            sink.write_eof()
+
+    async def _pass(self, way: Way, data: bytes, sink: asyncio.StreamWriter) -> None:
+        rate = self.link.conditions().bytes_per_second
+        if rate is not None:
+            await asyncio.sleep(len(data) / rate)
+        if self._left is not None:
+            data, self._left = data[: self._left], self._left - len(data)
+        if way is Way.UP and self.link.losing(data):
+            # The rest of what is asked may still be on its way up.
+            self.deaf = frozenset({Way.DOWN})
+        with suppress(OSError):
+            sink.write(data)
+            await sink.drain()
+        if self._left is not None and self._left <= 0:
+            self.end(reset=self.link.conditions().cut_resets)
+
+    async def _until_heard(self, way: Way) -> None:
+        while way in self.deaf | self.link.conditions().silent:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def look(self) -> None:
+        """Its conditions may have changed."""
+        self._changed.set()
+
+    def end(self, *, reset: bool) -> None:
+        """Breaks it, whatever it waits for."""
+        self.close(reset=reset)
+        self.task.cancel()
+
+    def close(self, *, reset: bool) -> None:
+        """Closes both ends."""
+        for writer in (self.downstream, self.upstream):
+            if writer is None:
+                continue
+            if reset and (raw := writer.get_extra_info("socket")) is not None:
+                with suppress(OSError):
+                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort() if reset else writer.close()
+
+
+@asynccontextmanager
+async def link_to(url: str) -> AsyncGenerator[Link, None]:
+    """A link to the peer that `url` names."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    async with Link(parts.port, parts.hostname) as link:
+        yield link

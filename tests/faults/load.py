@@ -44,6 +44,18 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
 
 
 @dataclass
+class Reading:
+    """What one call brought, event by event, heartbeats left out."""
+
+    after: int
+    """The sequence number that it was to go on from; 0: from the beginning."""
+    generation_id: str = ""
+    """The generation that it told of; empty until it did."""
+    events: list[tuple[int, str]] = field(default_factory=list)
+    """Each one's sequence number and text."""
+
+
+@dataclass
 class Turn:
     """One message, and what its sender has come to know."""
 
@@ -62,6 +74,8 @@ class Turn:
     failure: str = ""
     """Why there is none."""
     tries: int = 0
+    readings: list[Reading] = field(default_factory=list)
+    """All calls so far, for the checker."""
 
     @property
     def is_over(self) -> bool:
@@ -70,6 +84,7 @@ class Turn:
     def send(self, replica: Replica) -> Answer:
         """The answer from its beginning."""
         self.seen, self.sequence = "", 0
+        self.readings.append(Reading(after=0))
         request = asking(
             self.text,
             model=self.model,
@@ -82,6 +97,7 @@ class Turn:
     def resume(self, replica: Replica) -> Answer:
         """The rest of it."""
         assert self.started is not None
+        self.readings.append(Reading(self.sequence, self.started.generation_id))
         request = chat_pb2.ResumeChatRequest(generation_id=self.started.generation_id, after_sequence=self.sequence)
         return replica.chat.ResumeChat(request, metadata=self.key.metadata)
 
@@ -89,6 +105,9 @@ class Turn:
         """Learns of the next event, which must be just that."""
         if event.HasField("heartbeat"):
             return
+        reading = self.readings[-1]
+        reading.events.append((event.sequence, event.text_delta.text))
+        reading.generation_id = event.started.generation_id or reading.generation_id
         assert event.sequence == self.sequence + 1, f"event {event.sequence} after {self.sequence}"
         self.sequence = event.sequence
         self.seen += event.text_delta.text

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import random
+import time
 from dataclasses import dataclass, field
 from typing import Any, Self
 from uuid import uuid4
@@ -23,7 +24,7 @@ Answer = grpc.aio.UnaryStreamCall[Any, Any]
 """Its events are `Event`s."""
 MODELS = ("claude-haiku-5-5", "gpt-6-luna", "gemini-3.5-flash-lite")
 # The caller is to send the same once more. No reason at all: the connection broke.
-AGAIN = {"", "STORAGE_UNAVAILABLE", "GENERATION_IN_PROGRESS", "GENERATION_NOT_RESUMABLE"}
+AGAIN = {"", "STORAGE_UNAVAILABLE", "GENERATION_IN_PROGRESS", "GENERATION_NOT_RESUMABLE", "SERVER_UNAVAILABLE"}
 # Between two tries: enough for a server to start meanwhile, not enough to keep it from doing so.
 PAUSE_SECONDS = (0.05, 0.3)
 
@@ -76,6 +77,10 @@ class Turn:
     tries: int = 0
     readings: list[Reading] = field(default_factory=list)
     """All calls so far, for the checker."""
+    told: list[str] = field(default_factory=list)
+    """What each call that failed failed with: its reason, or its gRPC status where it has none."""
+    longest_wait: float = 0.0
+    """Seconds for which a call brought nothing at all: no event, no heartbeat and no end."""
 
     @property
     def is_over(self) -> bool:
@@ -120,12 +125,23 @@ class Turn:
 async def follow(turn: Turn, replica: Replica, *, resume: bool = False) -> str:
     """Reads the turn's answer to its end on this replica; why it broke off before, if it did."""
     call = turn.resume(replica) if resume else turn.send(replica)
+    heard = time.monotonic()
+
+    def hear() -> None:
+        nonlocal heard
+        turn.longest_wait = max(turn.longest_wait, time.monotonic() - heard)
+        heard = time.monotonic()
+
     try:
         async for event in call:
+            hear()
             turn.take(event)
     except grpc.aio.AioRpcError as error:
-        return reason_of(error)
+        reason = reason_of(error)
+        turn.told.append(reason or error.code().name)
+        return reason
     finally:
+        hear()
         call.cancel()
     return ""
 

@@ -45,6 +45,8 @@ class Edge:
     admin: str
     settings: dict[str, str] = field(repr=False)
     log: Path
+    servers: int = SERVERS
+    """How many are behind it."""
     process: Process | None = None
 
     async def start(self) -> None:
@@ -72,7 +74,7 @@ class Edge:
                 return False
         hosts = [host for cluster in told["cluster_statuses"] for host in cluster.get("host_statuses", ())]
         healthy = [host for host in hosts if host["health_status"] == {"eds_health_status": "HEALTHY"}]
-        return len(healthy) == SERVERS
+        return len(healthy) == self.servers
 
 
 @dataclass

@@ -33,6 +33,10 @@ class Scale:
     """Held at once meanwhile."""
     rolled_calls_per_second: int
     """Beside them."""
+    broken_seconds: float
+    """For how long a link is broken; in full longer than a lease, which is 30 s."""
+    broken_streams: int
+    """Held at once meanwhile."""
     bad_requests: int
     """Made up, besides those that are written down."""
     examples: int
@@ -57,6 +61,8 @@ SHORT = Scale(
     rolled_edges=1,
     rolled_streams=8,
     rolled_calls_per_second=10,
+    broken_seconds=6,
+    broken_streams=6,
     bad_requests=100,
     examples=4,
     steps=12,
@@ -77,6 +83,8 @@ FULL = Scale(
     rolled_edges=2,
     rolled_streams=30,
     rolled_calls_per_second=40,
+    broken_seconds=40,
+    broken_streams=20,
     bad_requests=5_000,
     examples=40,
     steps=12,

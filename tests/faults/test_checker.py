@@ -119,13 +119,13 @@ async def test_it_finds_what_callers_were_shown_wrong(rig: Rig, key: ApiKey, tur
     gap, repeat, other, twice, less = (planted() for _ in range(5))
     del gap.readings[0].events[2]
     repeat.readings[0].events.insert(2, repeat.readings[0].events[1])
-    other.readings[0].events[2] = (other.readings[0].events[2][0], "another word")
+    other.readings[0].events[1] = (2, "another")
     twice.readings[0].generation_id = key.key_id
     less.seen = less.seen[:-1]
     for turn, words in (
         (gap, "a reader of"),
         (repeat, "a reader of"),
-        (other, "two different ones"),
+        (other, "'another"),
         (twice, "was answered by"),
         (less, "was shown as"),
     ):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, Sequence
@@ -15,11 +14,11 @@ from typing import cast
 import grpc
 from aichat_sandbox.ports import free_ports
 
+from tests.faults.edge import Edge
 from tests.faults.link import HOST, Link, link_to
 from tests.faults.linked import run_linked
 from tests.faults.load import Turn, follow, marked
 from tests.faults.rig import CHANNEL_OPTIONS, Replica, Rig
-from tests.faults.rolling import EDGE_ANNOUNCE_SECONDS, Edge
 from tests.integration.chat.asking import Event
 from tests.integration.storage.rows import connection
 
@@ -116,12 +115,7 @@ async def run_network(rig: Rig, folder: Path) -> AsyncGenerator[Network, None]:
 
 def _edge(upstreams: Sequence[str], folder: Path) -> Edge:
     address, admin = (f"{HOST}:{port}" for port in free_ports(2))
-    settings = {
-        "PATH": os.environ["PATH"],
-        "AICHAT_UPSTREAMS": ",".join(upstreams),
-        "AICHAT_EDGE_ANNOUNCE_SECONDS": EDGE_ANNOUNCE_SECONDS,
-    }
-    return Edge(address, admin, settings, folder / "edge.log", len(upstreams))
+    return Edge(address, admin, upstreams, {"AICHAT_EDGE_ANNOUNCE_SECONDS": "0"}, folder / "edge.log")
 
 
 def _urls(rig: Rig) -> dict[str, str]:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
-from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
-import httpx
 from aichat.v1 import chat_pb2, chat_pb2_grpc
-from aichat_sandbox.envoy import SERVE
 from aichat_sandbox.ports import free_ports
 from aichat_sandbox.supervisor import until
 
+from tests.faults.edge import Edge
 from tests.faults.load import MODELS, marked
 from tests.faults.rig import Replica, Rig
 from tests.fixtures.server import ApiKey
@@ -35,46 +30,6 @@ CALLER_OPTIONS = [
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
 ]
-
-
-@dataclass
-class Edge:
-    """An edge that keeps its address when it is started again."""
-
-    address: str
-    admin: str
-    settings: dict[str, str] = field(repr=False)
-    log: Path
-    servers: int = SERVERS
-    """How many are behind it."""
-    process: Process | None = None
-
-    async def start(self) -> None:
-        """Starts it; returns once it finds all servers."""
-        environment = {**self.settings, "AICHAT_EDGE_LISTEN": self.address, "AICHAT_EDGE_ADMIN": self.admin}
-        command = (sys.executable, SERVE, "--concurrency", "1")
-        with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=DEVNULL, stderr=log)
-        async with asyncio.timeout(60):
-            await until(self.finds_all)
-
-    async def stop(self) -> int:
-        """Tells it to stop; returns its exit code once it has."""
-        assert self.process is not None
-        if self.process.returncode is None:
-            self.process.send_signal(signal.SIGTERM)
-        return await self.process.wait()
-
-    async def finds_all(self) -> bool:
-        """Whether it gives calls to every server."""
-        async with httpx.AsyncClient() as http:
-            try:
-                told = (await http.get(f"http://{self.admin}/clusters?format=json")).json()
-            except httpx.TransportError:
-                return False
-        hosts = [host for cluster in told["cluster_statuses"] for host in cluster.get("host_statuses", ())]
-        healthy = [host for host in hosts if host["health_status"] == {"eds_health_status": "HEALTHY"}]
-        return len(healthy) == self.servers
 
 
 @dataclass
@@ -160,11 +115,7 @@ async def rolling(rig: Rig, folder: Path) -> AsyncGenerator[Rolling, None]:
     ports = [f"127.0.0.1:{port}" for port in free_ports(SERVERS + 2 * EDGES)]
     own = ("AICHAT_ANNOUNCE_SECONDS", "AICHAT_DRAIN_SECONDS", "AICHAT_LEASE_SECONDS")
     settings = {name: value for name, value in rig.replicas[0].settings.items() if name not in own}
-    edge_settings = {
-        "PATH": os.environ["PATH"],
-        "AICHAT_UPSTREAMS": ",".join(ports[:SERVERS]),
-        "AICHAT_EDGE_ANNOUNCE_SECONDS": EDGE_ANNOUNCE_SECONDS,
-    }
+    edge_settings = {"AICHAT_EDGE_ANNOUNCE_SECONDS": EDGE_ANNOUNCE_SECONDS}
     async with AsyncExitStack() as stack:
         servers = [
             Replica(address, settings, folder, grpc.aio.insecure_channel(address)) for address in ports[:SERVERS]
@@ -173,7 +124,13 @@ async def rolling(rig: Rig, folder: Path) -> AsyncGenerator[Rolling, None]:
             stack.push_async_callback(server.close)
             await server.start()
         edges = [
-            Edge(ports[SERVERS + n], ports[SERVERS + EDGES + n], edge_settings, folder / f"edge-{n}.log")
+            Edge(
+                ports[SERVERS + n],
+                ports[SERVERS + EDGES + n],
+                ports[:SERVERS],
+                edge_settings,
+                folder / f"edge-{n}.log",
+            )
             for n in range(EDGES)
         ]
         for edge in edges:

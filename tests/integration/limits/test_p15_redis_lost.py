@@ -101,8 +101,8 @@ async def test_streams_stay_counted_for_as_long_as_they_run(redis: RedisUnderTes
             admissions = [await one.admit_turn(caller, str(number), 1) for number in range(FREE.open_streams)]
             # What Redis forgets is put back by the process whose streams they are.
             await redis.kill()
-            await redis.start()
             await until_logged(logs, "rate limits are counted by each process alone", 1)
+            await redis.start()
             await until_logged(logs, "rate limits are shared again", 1)
         error = await refused(other, caller)
         assert (error.metadata["name"], error.metadata["scope"]) == ("open_streams", "api_key")

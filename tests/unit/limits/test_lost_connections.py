@@ -3,29 +3,94 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, NoReturn, cast
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, NoReturn, Self, cast
 
 import pytest
 from aichat_server.gateways.limits import LimitsAwayError, SharedLimits
-from aichat_server.gateways.redis import RedisUnavailableError, redis_errors
 from redis.asyncio import Redis
 
+STREAMS = {"one": ["a"], "other": ["b"]}
 
-class Closed:
-    """A client on an event loop that has just closed its connection."""
+
+class Broken:
+    """A client that fails with what it is told."""
+
+    def __init__(self, fault: BaseException) -> None:
+        self.fault = fault
 
     def pipeline(self, **_: Any) -> NoReturn:
-        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+        raise self.fault
 
 
-async def test_who_waits_is_told() -> None:
-    limits = SharedLimits(cast("Redis", Closed()))
+@pytest.fixture
+async def limits() -> AsyncGenerator[Callable[[BaseException], SharedLimits], None]:
+    """Limits in a Redis whose client fails."""
+    made: list[SharedLimits] = []
+
+    def make(fault: BaseException) -> SharedLimits:
+        made.append(SharedLimits(cast("Redis", Broken(fault))))
+        return made[-1]
+
     async with asyncio.timeout(20):
-        for _ in range(2):
-            with pytest.raises(LimitsAwayError):
-                await limits.renew({"one": ["a"], "other": ["b"]})
+        yield make
+        for one in made:
+            await one.sent()
 
 
-def test_a_closed_handler_is_a_redis_that_is_away() -> None:
-    with pytest.raises(RedisUnavailableError), redis_errors():
-        raise RuntimeError("the handler is closed")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed"),
+        AttributeError("'NoneType' object has no attribute 'writelines'"),
+        asyncio.IncompleteReadError(b"", 2),
+        asyncio.CancelledError(),
+        IndexError(),
+    ],
+    ids=repr,
+)
+async def test_who_waits_is_told(limits: Callable[[BaseException], SharedLimits], fault: BaseException) -> None:
+    away = limits(fault)
+    for _ in range(2):
+        with pytest.raises(LimitsAwayError):
+            await away.renew(STREAMS)
+
+
+class Silent:
+    """A client that never gives an answer."""
+
+    async def execute(self, **_: Any) -> NoReturn:
+        await asyncio.Future[None]()
+        raise AssertionError
+
+    def pipeline(self, **_: Any) -> Silent:
+        return self
+
+    def execute_command(self, *_: Any) -> None:
+        """Takes it."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Ends."""
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["not begun", "under way"])
+async def test_who_waits_is_told_though_the_sender_is_cancelled(*, begun: bool) -> None:
+    limits = SharedLimits(cast("Redis", Silent()))
+    before = asyncio.all_tasks()
+    waiting = asyncio.create_task(limits.renew(STREAMS))
+    while not (senders := asyncio.all_tasks() - before - {waiting}):
+        await asyncio.sleep(0)
+    if begun:
+        await asyncio.sleep(0)
+    for sender in senders:
+        sender.cancel()
+    async with asyncio.timeout(20):
+        with pytest.raises(LimitsAwayError):
+            await waiting
+        # The next one is sent, and not behind one that is gone.
+        with pytest.raises(LimitsAwayError):
+            await limits.renew(STREAMS)
+        await limits.sent()

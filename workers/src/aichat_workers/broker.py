@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import MappingProxyType
+from typing import Any
 
 from aichat_server.app.jobs import Jobs
+from aichat_server.app.redis import queue_connection
 from aichat_server.domain.jobs import QUEUE, QUEUE_NAMESPACE
 from aichat_server.domain.observing import Observer, TraceContext
 from dramatiq import actor
@@ -14,29 +16,35 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Retries
 from periodiq import PeriodiqMiddleware, cron
 from redis import Redis, RedisCluster
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from aichat_workers.registry import JOBS, Job
 from aichat_workers.runs import run_due
 
-_CONNECT_SECONDS = 1.0
-_ANSWER_SECONDS = 5.0
+_ANSWER_SECONDS = 2.0
 # A run that was due longer ago is not made up for: the next one does its work, too.
 _LATE_SECONDS = 30
 
 
 def open_broker(url: str) -> RedisBroker:
     """The queue in the Redis at `url`; it connects again when it is used, unless it finds a cluster there now."""
-    kind = RedisCluster if _is_cluster(url) else Redis
-    client = kind.from_url(url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_ANSWER_SECONDS)
+    client = _client(RedisCluster if _is_cluster(url) else Redis, url)
     # A run that fails is not repeated, for the same reason; it stays among the dead letters for a week.
     middleware = [PeriodiqMiddleware(skip_delay=_LATE_SECONDS), Retries(max_retries=0)]
     return RedisBroker(client=client, namespace=QUEUE_NAMESPACE, middleware=middleware)  # type: ignore[no-untyped-call]
 
 
+def _client(kind: type[Redis | RedisCluster], url: str) -> Any:
+    # A connection that was kept may have been closed meanwhile. What is sent twice is a job that runs twice.
+    retry = Retry(NoBackoff(), 1)
+    return kind.from_url(url, socket_timeout=_ANSWER_SECONDS, retry=retry, **queue_connection())
+
+
 def _is_cluster(url: str) -> bool:
     try:
-        with Redis.from_url(url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_CONNECT_SECONDS) as client:
+        with _client(Redis, url) as client:
             return bool(client.info("cluster").get("cluster_enabled"))
     except (RedisError, OSError):
         return False

@@ -7,45 +7,59 @@ alarm signal, goes by local time, and ends when Redis is away.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import NoReturn
+from collections.abc import Iterable, Sequence
+from typing import NoReturn, TypeAlias
 
 import pendulum
 import structlog
 from aichat_server.domain.observing import Observer
 from dramatiq import Actor
 from dramatiq.brokers.redis import RedisBroker
-from redis.exceptions import RedisError
 
 _log = structlog.get_logger()
 
+_Actor: TypeAlias = "Actor[..., None]"
+
 _OPTION = "periodic"
+_AGAIN_SECONDS = 2.0
 
 
 async def keep_schedule(broker: RedisBroker, observer: Observer) -> NoReturn:
-    """Sends every job once, to make up for what was missed while nobody worked, and then what is due, each minute."""
-    for job in broker.actors.values():
-        await asyncio.to_thread(_send, job, str(pendulum.now("UTC")), observer)
+    """Sends every job once, to make up for what was missed while nobody worked, and then what is due, each minute.
+
+    What cannot be sent, since Redis is away, is sent as soon as it can be.
+    """
+    owed = list(broker.actors.values())
     while True:
         moment, due = next_due(broker.actors.values(), pendulum.now("UTC"))
+        owed = await _send_all(owed, observer)
+        while owed and pendulum.now("UTC").add(seconds=_AGAIN_SECONDS) < moment:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            owed = await _send_all(owed, observer)
         await asyncio.sleep((moment - pendulum.now("UTC")).total_seconds())
-        for job in due:
-            await asyncio.to_thread(_send, job, str(moment), observer)
+        owed += [job for job in due if job not in owed]
 
 
-def next_due(
-    jobs: Iterable[Actor[..., None]], now: pendulum.DateTime
-) -> tuple[pendulum.DateTime, list[Actor[..., None]]]:
+async def _send_all(jobs: Sequence[_Actor], observer: Observer) -> list[_Actor]:
+    """Those that could not be sent: where one cannot be, the others behind it are not tried."""
+    for place, job in enumerate(jobs):
+        if not await asyncio.to_thread(_send, job, observer):
+            return list(jobs[place:])
+    return []
+
+
+def next_due(jobs: Iterable[_Actor], now: pendulum.DateTime) -> tuple[pendulum.DateTime, list[_Actor]]:
     """When the next of the jobs is due, and which are then."""
     moments = {job: job.options[_OPTION].next_valid_date(now) for job in jobs}
     first = min(moments.values())
     return first, [job for job, moment in moments.items() if moment == first]
 
 
-def _send(job: Actor[..., None], moment: str, observer: Observer) -> None:
+def _send(job: _Actor, observer: Observer) -> bool:
     try:
         with observer.queueing(job.actor_name) as trace:
-            job.send_with_options(kwargs={"trace": dict(trace)}, scheduled_at=moment)
-    except RedisError as error:
-        # It will do the work when it is due again.
+            job.send_with_options(kwargs={"trace": dict(trace)}, scheduled_at=str(pendulum.now("UTC")))
+    except Exception as error:  # noqa: BLE001 — whatever the way to Redis fails with, the schedule goes on
         _log.warning("job not queued", job=job.actor_name, cause=repr(error))
+        return False
+    return True

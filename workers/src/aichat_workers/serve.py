@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
+from threading import Thread
 
 import structlog
 from aichat_server.app.background import running
@@ -21,6 +22,8 @@ from aichat_workers.watch import keep_watch
 _log = structlog.get_logger()
 
 _THREADS = 4
+# Within its drain what runs has ended. So long it may take to leave the queue in order.
+_LAST_SECONDS = 2.0
 
 
 async def serve(settings: Settings) -> int:
@@ -48,6 +51,23 @@ async def serve(settings: Settings) -> int:
             _log.info("working", jobs=sorted(broker.actors))
             await stopping.wait()
         _log.info("stopping", seconds=settings.drain_seconds)
-        await asyncio.to_thread(worker.stop, timeout=round(settings.drain_seconds * 1000))
+        await _stop(worker, settings.drain_seconds)
         broker.close()
     return 0
+
+
+async def _stop(worker: Worker, seconds: float) -> None:
+    """Lets what runs finish within `seconds`; a Redis that does not hear of it is not waited for."""
+
+    def stop() -> None:
+        try:
+            worker.stop(timeout=round(seconds * 1000))
+        except Exception as error:  # noqa: BLE001 — whatever it is, the process must end in order
+            _log.warning("jobs that were not begun are not given back to the queue", cause=repr(error))
+
+    # The process does not wait for a daemon.
+    stopping = Thread(target=stop, daemon=True)
+    stopping.start()
+    await asyncio.to_thread(stopping.join, seconds + _LAST_SECONDS)
+    if stopping.is_alive():
+        _log.warning("the queue is left as it is")

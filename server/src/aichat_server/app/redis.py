@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from aichat_server.gateways.redis import RedisUrlError
+from aichat_server.gateways.redis import RedisUrlError, connection_options
 from aichat_server.settings import SettingsError
 
 
@@ -16,3 +17,8 @@ def redis_named() -> Iterator[None]:
         yield
     except RedisUrlError as error:
         raise SettingsError(f"REDIS_URL: {error}") from None
+
+
+def queue_connection() -> dict[str, Any]:
+    """How the client of the jobs' queue connects: as the server's do."""
+    return connection_options()

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NoReturn
 from uuid import UUID
 
 import structlog
-from redis.asyncio.client import PubSub
 
 from aichat_server.domain.stream import GenerationKey
-from aichat_server.gateways.redis import AnyRedis, RedisUnavailableError, redis_errors
+from aichat_server.gateways.redis import AnyRedis, RedisUnavailableError, ask
 
 _log = structlog.get_logger()
 
 _CHANNEL = "aichat:cancel"
 _RECONNECT_SECONDS = 0.5
-# A connection that says nothing for so long is asked whether it is still there.
-_PING_SECONDS = 5.0
+# A subscription that is silent for so long is asked for again, and given up if it is silent for as long once more.
+_SILENT_SECONDS = 2.0
 _UUID_BYTES = 16
 
 
@@ -30,30 +30,40 @@ class Cancels:
 
     async def ask(self, key: GenerationKey) -> None:
         """Tells all replicas that listen now; RedisUnavailableError if they cannot be told."""
-        with redis_errors():
-            await self._redis.publish(_CHANNEL, key.org_id.bytes + key.generation_id.bytes)
+        message = key.org_id.bytes + key.generation_id.bytes
+        await ask(self._redis, partial(self._redis.publish, _CHANNEL, message))
 
     async def listen(self, cancel: Callable[[GenerationKey], object]) -> NoReturn:
         """Calls `cancel` for each generation that any replica asks for. While Redis is away nothing is heard."""
         while True:
             try:
-                with redis_errors():
-                    async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
-                        await subscription.subscribe(_CHANNEL)
-                        await _hear(subscription, cancel)
+                await ask(self._redis, partial(self._hear, cancel), seconds=None, attempts=1)
             except RedisUnavailableError as error:
-                _log.warning("cannot listen for cancellations", cause=repr(error.__cause__))
+                _log.warning("cannot listen for cancellations", cause=str(error))
                 await asyncio.sleep(_RECONNECT_SECONDS)
 
+    async def _hear(self, cancel: Callable[[GenerationKey], object]) -> NoReturn:
+        async with self._redis.pubsub() as subscription:
+            await subscription.subscribe(_CHANNEL)
+            confirmed = False
+            while True:
+                message = await subscription.get_message(timeout=_SILENT_SECONDS)
+                if message is not None:
+                    confirmed = True
+                    _take(message, cancel)
+                elif confirmed:
+                    # Which Redis confirms: so it is there, and so is the subscription.
+                    confirmed = False
+                    await subscription.subscribe(_CHANNEL)
+                else:
+                    raise TimeoutError("the subscription is not confirmed")
 
-async def _hear(subscription: PubSub, cancel: Callable[[GenerationKey], object]) -> NoReturn:
-    while True:
-        message = await subscription.get_message(timeout=_PING_SECONDS)
-        if message is None:
-            await subscription.ping()
-        elif message["type"] == "message":
-            data: bytes = message["data"]
-            if len(data) == 2 * _UUID_BYTES:
-                cancel(GenerationKey(UUID(bytes=data[:_UUID_BYTES]), UUID(bytes=data[_UUID_BYTES:])))
-            else:
-                _log.warning("what was to be cancelled cannot be read", size=len(data))
+
+def _take(message: Mapping[str, Any], cancel: Callable[[GenerationKey], object]) -> None:
+    if message["type"] != "message":
+        return
+    data: bytes = message["data"]
+    if len(data) == 2 * _UUID_BYTES:
+        cancel(GenerationKey(UUID(bytes=data[:_UUID_BYTES]), UUID(bytes=data[_UUID_BYTES:])))
+    else:
+        _log.warning("what was to be cancelled cannot be read", size=len(data))

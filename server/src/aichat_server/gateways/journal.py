@@ -20,7 +20,7 @@ from redis.asyncio import RedisCluster
 from aichat_server.domain.errors import Reason
 from aichat_server.domain.stream import GenerationKey, Portion, Position
 from aichat_server.gateways.portions import decode_portion, encode_portion
-from aichat_server.gateways.redis import AnyRedis, redis_errors
+from aichat_server.gateways.redis import AnyRedis, ask_all, unavailable
 from aichat_server.gateways.scripts import Script
 
 # For each stream: where it must stand, the entry's id and bytes, and the milliseconds to keep it for; no bytes if there
@@ -94,15 +94,11 @@ class JournalStreams:
         """
         calls = self._together(batch)
         held = {item.key: item.after for item in batch}
-        failures: list[Exception] = []
-        with redis_errors():
-            for items, answer in zip(calls, await self._append.run([*map(self._call, calls)]), strict=True):
-                if isinstance(answer, Exception):
-                    failures.append(answer)
-                else:
-                    held |= {item.key: _position(entry_id) for item, entry_id in zip(items, answer, strict=True)}
-            if failures and len(failures) == len(calls):
-                raise failures[0]
+        answers = await self._append.run([*map(self._call, calls)])
+        _check(answers)
+        for items, answer in zip(calls, answers, strict=True):
+            if not isinstance(answer, Exception):
+                held |= {item.key: _position(entry_id) for item, entry_id in zip(items, answer, strict=True)}
         return [held[item.key] for item in batch]
 
     def _together(self, batch: Sequence[Append]) -> Sequence[Sequence[Append]]:
@@ -132,8 +128,7 @@ class JournalStreams:
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_seconds
         while True:
-            with redis_errors():
-                found = await self._look(positions)
+            found = await self._look(positions)
             left = until - loop.time()
             if found or left <= 0:
                 return {key: list(_portions(entries)) for key, entries in found.items()}
@@ -141,15 +136,21 @@ class JournalStreams:
 
     async def _look(self, positions: Mapping[GenerationKey, Position]) -> dict[GenerationKey, Any]:
         """The entries of those streams that have some, and can be read."""
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for key, position in positions.items():
-                pipeline.xrange(_name(key), min=_next_id(position), count=_MOST_ENTRIES)
-            answers: list[Any] = await pipeline.execute(raise_on_error=False)
-        failures = [answer for answer in answers if isinstance(answer, Exception)]
-        if failures and len(failures) == len(answers):
-            raise failures[0]
+        reads = [
+            ("XRANGE", _name(key), _next_id(position), "+", "COUNT", _MOST_ENTRIES)
+            for key, position in positions.items()
+        ]
+        answers = await ask_all(self._redis, reads)
+        _check(answers)
         found = zip(positions, answers, strict=True)
         return {key: entries for key, entries in found if entries and not isinstance(entries, Exception)}
+
+
+def _check(answers: Sequence[object]) -> None:
+    """RedisUnavailableError if all of them are errors."""
+    failures = [answer for answer in answers if isinstance(answer, Exception)]
+    if failures and len(failures) == len(answers):
+        raise unavailable(failures[0]) from failures[0]
 
 
 def _portions(entries: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> Iterator[Portion]:

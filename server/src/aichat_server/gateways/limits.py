@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from aichat_server.domain.limits import Claim, Exceeded, Granted
 from aichat_server.gateways.redis import AnyRedis, open_redis
@@ -17,7 +18,9 @@ STREAM_SECONDS = 20
 _ANSWER_SECONDS = 1.0
 _PREFIX = "aichat:limits:"
 
-_Waiting = tuple[ScriptCall, "asyncio.Future[list[int]]"]
+_Future: TypeAlias = "asyncio.Future[list[int]]"
+_Waiting: TypeAlias = tuple[ScriptCall, _Future]
+_Answered: TypeAlias = list[tuple[_Future, list[int]]]
 
 
 class LimitsAwayError(Exception):
@@ -28,9 +31,12 @@ class SharedLimits:
     """The limits in Redis. Calls that come together travel together: one round trip is under way at a time."""
 
     def __init__(self, client: AnyRedis) -> None:
-        self._script = Script(client, Path(__file__).with_name("limits.lua").read_text(encoding="utf-8"))
+        source = Path(__file__).with_name("limits.lua").read_text(encoding="utf-8")
+        # Nothing is sent twice: a step that Redis took before the connection broke would be taken again.
+        self._script = Script(client, source, attempts=1)
         self._waiting: list[_Waiting] = []
-        self._sender: asyncio.Task[None] | None = None
+        self._sent: list[_Waiting] = []
+        self._sender: asyncio.Task[_Answered] | None = None
 
     async def take(self, claim: Claim) -> Granted | Exceeded:
         """Takes all of the claim, or nothing; LimitsAwayError."""
@@ -63,59 +69,59 @@ class SharedLimits:
 
     async def sent(self) -> None:
         """Waits for what was asked for so far."""
-        if self._sender is not None:
-            await self._sender
+        while self._sender is not None:
+            await asyncio.wait({self._sender})
 
     def _call(self, keys: Sequence[str], *arguments: str | int) -> asyncio.Future[list[int]]:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[list[int]] = loop.create_future()
+        future: _Future = asyncio.get_running_loop().create_future()
         self._waiting.append((([_PREFIX + key for key in keys], arguments), future))
         if self._sender is None:
-            self._sender = loop.create_task(self._send())
+            self._begin()
         return future
 
-    async def _send(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            try:
-                async with asyncio.timeout(_ANSWER_SECONDS):
-                    answers = await self._evaluate(batch)
-                for (_, future), answer in zip(batch, answers, strict=True):
-                    _resolve(future, answer)
-            except (Exception, asyncio.CancelledError) as cause:
-                self._give_up(batch, cause)
-                if isinstance(cause, asyncio.CancelledError):
-                    self._sender = None
-                    raise
-        self._sender = None
+    def _begin(self) -> None:
+        self._sender = asyncio.get_running_loop().create_task(self._send())
+        # Not in the task itself, which may be cancelled before it begins.
+        self._sender.add_done_callback(self._end_round_trip)
 
-    def _give_up(self, batch: Sequence[_Waiting], cause: BaseException) -> None:
-        """Tells those who wait, also those behind them, who would fare no better."""
-        error = LimitsAwayError(repr(cause))
-        error.__cause__ = cause
-        behind, self._waiting = self._waiting, []
-        for _, future in (*batch, *behind):
-            _resolve(future, error)
-
-    async def _evaluate(self, batch: Sequence[_Waiting]) -> list[list[int]]:
-        answers = await self._script.run([call for call, _ in batch])
+    async def _send(self) -> _Answered:
+        """One round trip for all who wait by now."""
+        self._sent, self._waiting = self._waiting, []
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            answers = await self._script.run([call for call, _ in self._sent])
         for answer in answers:
             if isinstance(answer, Exception):
                 raise answer
-        return answers
+        return [(future, answer) for (_, future), answer in zip(self._sent, answers, strict=True)]
+
+    def _end_round_trip(self, sender: asyncio.Task[_Answered]) -> None:
+        """Tells those who wait, however it ended; after a failure also those behind them, who would fare no better."""
+        self._sender = None
+        sent, self._sent = self._sent, []
+        cause = asyncio.CancelledError() if sender.cancelled() else sender.exception()
+        if cause is None:
+            for future, answer in sender.result():
+                _resolve(future, answer)
+        else:
+            error = LimitsAwayError(str(cause) or repr(cause))
+            error.__cause__ = cause
+            behind, self._waiting = self._waiting, []
+            for _, future in (*sent, *behind):
+                _resolve(future, error)
+        if self._waiting:
+            self._begin()
 
 
 @asynccontextmanager
 async def open_shared_limits(url: str) -> AsyncGenerator[SharedLimits, None]:
     """The limits in the Redis at `url`, which need not be there yet; RedisUrlError."""
-    # Nothing is sent twice: a step that Redis took before the connection broke would be taken again.
-    async with open_redis(url, answer_seconds=None, retries=0) as client:
+    async with open_redis(url) as client:
         limits = SharedLimits(client)
         yield limits
         await limits.sent()
 
 
-def _resolve(future: asyncio.Future[list[int]], answer: list[int] | Exception) -> None:
+def _resolve(future: _Future, answer: list[int] | Exception) -> None:
     if future.done():
         return
     if isinstance(answer, Exception):
@@ -124,6 +130,6 @@ def _resolve(future: asyncio.Future[list[int]], answer: list[int] | Exception) -
         future.set_result(answer)
 
 
-def _ignore(future: asyncio.Future[list[int]]) -> None:
+def _ignore(future: _Future) -> None:
     with suppress(LimitsAwayError, asyncio.CancelledError):
         future.result()

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from aichat_server.domain.jobs import QUEUE, QUEUE_NAMESPACE, QueueDepth
-from aichat_server.gateways.redis import AnyRedis, redis_errors
+from aichat_server.gateways.redis import AnyRedis, ask_all, unavailable
 
 _KEY = f"{QUEUE_NAMESPACE}:{QUEUE}"
 
 
 async def queue_depth(redis: AnyRedis) -> QueueDepth:
     """In one round trip; RedisUnavailableError. A queue that nobody has used yet is empty."""
-    with redis_errors():
-        async with redis.pipeline(transaction=False) as pipeline:
-            pipeline.llen(_KEY)
-            pipeline.llen(f"{_KEY}.DQ")
-            pipeline.zcard(f"{_KEY}.XQ")
-            return QueueDepth(*await pipeline.execute())
+    sizes = await ask_all(redis, [("LLEN", _KEY), ("LLEN", f"{_KEY}.DQ"), ("ZCARD", f"{_KEY}.XQ")])
+    for size in sizes:
+        if isinstance(size, Exception):
+            raise unavailable(size) from size
+    return QueueDepth(*sizes)

@@ -1,20 +1,35 @@
-"""The connection to Redis, one server or a cluster, and what it fails with."""
+"""The border to Redis, one server or a cluster: whatever lies behind it fails with, in bounded time, is one error."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TypeAlias
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeAlias, TypeVar
 
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import ConnectionError as BrokenError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as SilentError
 
 _CONNECT_SECONDS = 1.0
-_ANSWER_SECONDS = 2.0
+# What does not answer for so long is taken for dead. It is far more than a round trip takes.
+_ANSWER_SECONDS = 1.0
+# A command may need several answers, and a connection first.
+_COMMAND_SECONDS = 3.0
+# A connection that was kept may have been closed meanwhile.
+ATTEMPTS = 2
+# A connection that does not close properly ends with the process.
+_CLOSE_SECONDS = 0.2
+_KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
 
 AnyRedis: TypeAlias = Redis | RedisCluster
+Answer = TypeVar("Answer")
+Command: TypeAlias = Sequence[str | bytes | int]
+"""Its name and its arguments, as Redis takes them."""
 
 
 class RedisUnavailableError(Exception):
@@ -25,29 +40,94 @@ class RedisUrlError(Exception):
     """The URL names what cannot be used; the message says why."""
 
 
-REDIS_ERRORS = (RedisError, RedisClusterException, OSError, RuntimeError)
-"""All that Redis, or the way to it, fails with: an event loop says RuntimeError of connections that are just closed."""
+def unavailable(cause: BaseException) -> RedisUnavailableError:
+    """The error that tells of `cause`, whose own `repr` may say less."""
+    return RedisUnavailableError(f"{type(cause).__name__}: {cause}")
 
 
-@contextmanager
-def redis_errors() -> Iterator[None]:
-    """Turns whatever Redis or the way to it fails with into RedisUnavailableError."""
-    try:
-        yield
-    except REDIS_ERRORS as error:
-        raise RedisUnavailableError(str(error)) from error
+def connection_options() -> dict[str, Any]:
+    """How a client's connections find out in seconds that nobody is there, also while nothing is asked.
+
+    They say nothing of themselves when they are made, so that no answer is waited for that no command needs.
+    """
+    numbers = {getattr(socket, name): value for name, value in _KEEPALIVE.items() if hasattr(socket, name)}
+    return {
+        "socket_connect_timeout": _CONNECT_SECONDS,
+        "socket_keepalive": True,
+        "socket_keepalive_options": numbers,
+        "protocol": 2,
+        "driver_info": None,
+    }
+
+
+async def ask(
+    redis: AnyRedis,
+    command: Callable[[], Awaitable[Answer]],
+    *,
+    seconds: float | None = _COMMAND_SECONDS,
+    attempts: int = ATTEMPTS,
+) -> Answer:
+    """What the command gives, which asks `redis` and does nothing else. RedisUnavailableError, after `seconds` at most.
+
+    `attempts`: more than one for what may be done twice. After each that fails, connections that are not in use are
+    thrown away, since they are as old, and may be as dead.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = None if seconds is None else loop.time() + seconds
+    cancellations = _cancellations()
+    while True:
+        attempts -= 1
+        cause: BaseException
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await command()
+        except ResponseError as error:
+            # The connection works.
+            raise unavailable(error) from error
+        except asyncio.CancelledError as error:
+            if _cancellations():
+                raise
+            # A task of the client's own was cancelled, and not this one.
+            cause = error
+        except Exception as error:
+            if _cancellations() > cancellations:
+                raise asyncio.CancelledError from error
+            cause = error
+        await _throw_away(redis)
+        if not attempts or (deadline is not None and loop.time() >= deadline):
+            raise unavailable(cause) from cause
+
+
+async def ask_all(redis: AnyRedis, commands: Sequence[Command], *, attempts: int = ATTEMPTS) -> list[Any]:
+    """What each of the commands gives, or its error, in one round trip; to each of the nodes, where it is a cluster.
+
+    RedisUnavailableError if no node answers.
+    """
+
+    async def send() -> list[Any]:
+        async with redis.pipeline(transaction=False) as pipeline:
+            for command in commands:
+                # By its name: the client lets no cluster's pipeline call every method.
+                pipeline.execute_command(*command)
+            answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        broken = [answer for answer in answers if isinstance(answer, BrokenError | SilentError)]
+        if broken and len(broken) == len(answers):
+            raise broken[0]
+        if broken:
+            await _throw_away(redis)
+        return list(answers)
+
+    return await ask(redis, send, attempts=attempts)
 
 
 async def is_cluster(url: str) -> bool:
     """Whether a cluster's node answers there; False if nobody does. RedisUrlError for a database that it has not."""
-    client = Redis.from_url(
-        url, socket_connect_timeout=_CONNECT_SECONDS, socket_timeout=_ANSWER_SECONDS, retry=Retry(NoBackoff(), 0)
-    )
+    client = _client(Redis, url)
     # A cluster's node would refuse the connection for it.
     database = client.connection_pool.connection_kwargs.pop("db", None)
     try:
-        found = bool((await client.info("cluster")).get("cluster_enabled"))
-    except REDIS_ERRORS:
+        found = bool((await ask(client, lambda: client.info("cluster"), attempts=1)).get("cluster_enabled"))
+    except RedisUnavailableError:
         return False
     finally:
         await _close(client)
@@ -57,28 +137,42 @@ async def is_cluster(url: str) -> bool:
 
 
 @asynccontextmanager
-async def open_redis(
-    url: str, *, answer_seconds: float | None = _ANSWER_SECONDS, retries: int = 1
-) -> AsyncGenerator[AnyRedis, None]:
+async def open_redis(url: str) -> AsyncGenerator[AnyRedis, None]:
     """A client of the Redis at `url`; it connects when it is used, so that a server starts without Redis.
 
-    What answers there now says whether it is a cluster: RedisUrlError. `retries`: one, since a connection that was kept
-    may have been closed meanwhile.
+    What answers there now says whether it is a cluster: RedisUrlError.
     """
-    kind = RedisCluster if await is_cluster(url) else Redis
-    client: AnyRedis = kind.from_url(
-        url,
-        socket_connect_timeout=_CONNECT_SECONDS,
-        socket_timeout=answer_seconds,
-        retry=Retry(NoBackoff(), retries),
-    )
+    client: AnyRedis = _client(RedisCluster if await is_cluster(url) else Redis, url)
     try:
         yield client
     finally:
         await _close(client)
 
 
+def _client(kind: type[Redis | RedisCluster], url: str) -> Any:
+    """It repeats nothing by itself, so that what is waited for does not multiply."""
+    return kind.from_url(url, socket_timeout=_ANSWER_SECONDS, retry=Retry(NoBackoff(), 0), **connection_options())
+
+
+async def _throw_away(redis: AnyRedis) -> None:
+    """Closes connections that are not in use; of a cluster, asks who its nodes are by now."""
+    with suppress(Exception):
+        if not isinstance(redis, RedisCluster):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await redis.connection_pool.disconnect(inuse_connections=False)
+            return
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            await asyncio.gather(*(node.disconnect_free_connections() for node in redis.get_nodes()))
+            await redis.nodes_manager.initialize()
+
+
 async def _close(client: AnyRedis) -> None:
-    # A connection that does not close properly ends with the process.
-    with suppress(*REDIS_ERRORS):
-        await client.aclose()
+    with suppress(Exception):
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await client.aclose()
+
+
+def _cancellations() -> int:
+    """How often this task was told to end."""
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0

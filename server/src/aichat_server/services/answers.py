@@ -30,6 +30,7 @@ from aichat_server.storage.turns import EarlierTurn, TurnStore
 _log = structlog.get_logger()
 
 _CANCEL_SECONDS = 10.0
+_SHOWN_SECONDS = 3.0
 _FIRST_LOOK_SECONDS = 0.02
 _LONGEST_LOOK_SECONDS = 0.5
 
@@ -92,14 +93,14 @@ class Answers:
 
     async def shown(self, org_id: UUID, path: Sequence[PathMessage]) -> tuple[PathMessage, ...]:
         """`path`, with what can be seen by now of answers in it that are still being written."""
-        return tuple(
-            [
-                message
-                if message.generation_id is None
-                else PathMessage(message.role, await self._so_far(GenerationKey(org_id, message.generation_id)))
-                for message in path
-            ]
-        )
+
+        async def show(message: PathMessage) -> PathMessage:
+            if message.generation_id is None:
+                return message
+            return PathMessage(message.role, await self._so_far(GenerationKey(org_id, message.generation_id)))
+
+        # At once, so that what cannot be reached is waited for once.
+        return tuple(await asyncio.gather(*map(show, path)))
 
     async def _so_far(self, key: GenerationKey) -> tuple[Part, ...]:
         try:
@@ -109,8 +110,9 @@ class Answers:
             turn = await self._turns.find(key)
             if turn is not None and turn.message is not None:
                 return turn.message.parts
-            portions = await read_copy(self._replicas.streams if self._replicas else None, key)
-        except (AichatError, RedisUnavailableError) as error:
+            async with asyncio.timeout(_SHOWN_SECONDS):
+                portions = await read_copy(self._replicas.streams if self._replicas else None, key)
+        except (AichatError, RedisUnavailableError, TimeoutError) as error:
             # The question is worth more than what it may refer to.
             _log.warning("an answer is followed unseen", generation_id=str(key.generation_id), cause=repr(error))
             return ()

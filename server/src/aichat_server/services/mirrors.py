@@ -75,7 +75,7 @@ class Mirrors:
                     {key: mirror.journal.position for key, mirror in reading.items()}, _WAIT_SECONDS
                 )
             except RedisUnavailableError as error:
-                _log.warning("events of answers are not read from Redis", cause=repr(error.__cause__))
+                _log.warning("events of answers are not read from Redis", cause=str(error))
                 self._give_up_unread(reading)
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue

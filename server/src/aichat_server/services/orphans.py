@@ -83,7 +83,7 @@ class Orphans:
                     ended += await self._end(last, now, prices)
                 except RedisUnavailableError as error:
                     left += 1
-                    _log.warning("orphan left", generation_id=str(last.key.generation_id), cause=repr(error.__cause__))
+                    _log.warning("orphan left", generation_id=str(last.key.generation_id), cause=str(error))
                 except Exception:  # noqa: BLE001 — one that cannot be ended must not keep the others
                     left += 1
                     _log.exception("orphan not ended", generation_id=str(last.key.generation_id))

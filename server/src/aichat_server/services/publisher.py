@@ -28,7 +28,8 @@ _PAUSE_SECONDS = 1.0
 _REVIEW_SECONDS = 5.0
 # The journal of an ended answer is held for so long for a copy that fails.
 _GIVE_UP_SECONDS = 30.0
-_LAST_FLUSH_SECONDS = 1.0
+# Enough for one connection that does not answer, and for another one.
+_LAST_FLUSH_SECONDS = 2.0
 
 
 @dataclass(eq=False, slots=True)
@@ -145,7 +146,7 @@ class JournalPublisher:
 
     def _tell(self, error: RedisUnavailableError | None) -> None:
         if error is not None and not self._failing:
-            _log.warning("events of answers are not copied to Redis", cause=repr(error.__cause__))
+            _log.warning("events of answers are not copied to Redis", cause=str(error))
         elif error is None and self._failing:
             _log.info("events of answers are copied to Redis again")
         self._failing = error is not None

@@ -6,11 +6,9 @@ import base64
 import json
 import logging
 from datetime import timedelta
-from typing import cast
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
-import asyncpg
 import grpc
 import pytest
 from aichat.v1 import conversations_pb2 as pb
@@ -22,7 +20,7 @@ from aichat_server.gateways.metrics import Metrics
 from aichat_server.services.identity import Authenticator
 from aichat_server.services.organizations import MintedKey, Organizations
 from aichat_server.storage.database import Database
-from aichat_server.storage.pool import Connector, Pool, create_engine
+from aichat_server.storage.pool import CALLS, Connector, Pool, create_engine
 from aichat_server.storage.turns import TurnStore
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
@@ -85,10 +83,9 @@ async def test_what_was_never_minted_is_refused_without_the_database_and_counted
     # Port 1 of the loopback takes no connections.
     nowhere = Connector("postgresql://nobody@127.0.0.1:1/none", prepared_statements=True)
     engine = create_engine(nowhere, 1)
-    turns = TurnStore(
-        Pool(cast("asyncpg.Pool[asyncpg.Record]", None)), lease_seconds=1, hold_seconds=1, quota_fail_closed=False
-    )
-    authenticator = Authenticator(Database(engine, turns), None, cache_seconds=0, observer=Counting())
+    pool = Pool(nowhere, 1, 1.0)
+    turns = TurnStore(pool, pool, lease_seconds=1, hold_seconds=1, quota_fail_closed=False)
+    authenticator = Authenticator(Database(engine, turns, pool, CALLS), None, cache_seconds=0, observer=Counting())
     last = "0" if key.api_key[-1] != "0" else "1"
     for text in (key.api_key[:-1] + last, key.api_key[:-1], key.api_key + "0", "ak_", "ak_" + "z" * 76):
         assert await reason_of(authenticator, text) is Reason.CREDENTIALS_INVALID

@@ -11,6 +11,7 @@ from aichat_server.domain.money import from_decimal
 from aichat_server.settings import Settings, SettingsError
 from aichat_server.storage.database import Database, open_database
 from aichat_server.storage.platform import PlatformLimit
+from aichat_server.storage.pool import CALLS, JOBS, Patience
 from aichat_server.storage.role import UnsafeRoleError
 from aichat_server.storage.schema import SchemaMismatchError
 
@@ -18,7 +19,7 @@ _log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def connect_database(settings: Settings) -> AsyncGenerator[Database, None]:
+async def connect_database(settings: Settings, patience: Patience = JOBS) -> AsyncGenerator[Database, None]:
     """The database, as a role that row-level security holds, with a schema that this version is for.
 
     SettingsError if it is not so.
@@ -27,6 +28,7 @@ async def connect_database(settings: Settings) -> AsyncGenerator[Database, None]
         str(settings.database_url),
         pool_size=settings.database_pool_size,
         prepared_statements=settings.database_prepared_statements,
+        patience=patience,
         lease_seconds=settings.lease_seconds,
         hold_seconds=settings.hold_seconds,
         quota_fail_closed=settings.quota_fail_closed,
@@ -48,6 +50,6 @@ async def connect_serving(settings: Settings) -> AsyncGenerator[Database, None]:
         PlatformLimit.OVERAGE: from_decimal(settings.overage_cap_usd),
         PlatformLimit.FREE_PLAN: from_decimal(settings.free_cap_usd),
     }
-    async with connect_database(settings) as database:
+    async with connect_database(settings, CALLS) as database:
         await database.set_platform_limits(limits)
         yield database

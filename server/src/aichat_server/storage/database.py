@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -30,7 +30,7 @@ from aichat_server.storage.orphans import OrphanRepository
 from aichat_server.storage.outbox import OutboxRepository
 from aichat_server.storage.plans import read_plans
 from aichat_server.storage.platform import PlatformLimit, set_limits
-from aichat_server.storage.pool import CLOSE_SECONDS, Connector, create_engine, open_pool
+from aichat_server.storage.pool import CALLS, Connector, Patience, Pool, create_engine, open_pool
 from aichat_server.storage.prices import read_prices
 from aichat_server.storage.quotas import QuotaRepository
 from aichat_server.storage.role import check_role
@@ -75,9 +75,11 @@ class Tenant:
 class Database:
     """Open connections to Postgres, as the role that owns nothing."""
 
-    def __init__(self, engine: AsyncEngine, turns: TurnStore) -> None:
+    def __init__(self, engine: AsyncEngine, turns: TurnStore, renewals: Pool, patience: Patience) -> None:
         self.turns = turns
         self._engine = engine
+        self._renewals = renewals
+        self._patience = patience
 
     @asynccontextmanager
     async def tenant(self, org_id: UUID, member_id: UUID | None = None) -> AsyncGenerator[Tenant, None]:
@@ -85,11 +87,10 @@ class Database:
 
         `member_id` is None where it is not known yet who acts. STORAGE_UNAVAILABLE if the database is away.
         """
-        with storage_errors():
-            async with self._engine.begin() as connection:
-                settings = {"org_id": str(org_id), "member_id": str(member_id) if member_id else ""}
-                await connection.execute(_SET_TENANT, settings)
-                yield _tenant(connection, org_id)
+        async with self._transaction() as connection:
+            settings = {"org_id": str(org_id), "member_id": str(member_id) if member_id else ""}
+            await connection.execute(_SET_TENANT, settings)
+            yield _tenant(connection, org_id)
 
     @asynccontextmanager
     async def work_list(self) -> AsyncGenerator[WorkList, None]:
@@ -97,56 +98,57 @@ class Database:
 
         STORAGE_UNAVAILABLE if the database is away.
         """
-        with storage_errors():
-            async with self._engine.begin() as connection:
-                await connection.execute(_SET_WORK_LIST)
-                yield WorkList(connection)
+        async with self._transaction() as connection:
+            await connection.execute(_SET_WORK_LIST)
+            yield WorkList(connection)
 
     async def roll_up(self, now: datetime, most: int, after: Place | None) -> tuple[int, Place | None]:
         """Sums up hours of any organisation that were over at `now`: see aichat_server.storage.rollups."""
-        with storage_errors():
-            async with self._engine.begin() as connection:
-                return await roll_up(connection, now, most, after)
+        async with self._transaction() as connection:
+            return await roll_up(connection, now, most, after)
 
     async def extend_books(self) -> int:
         """Makes room in the ledger for this month and the next three; returns how many partitions that took."""
-        with storage_errors():
-            async with self._engine.begin() as connection:
-                return int((await connection.execute(_EXTEND_BOOKS)).scalar_one())
+        async with self._transaction() as connection:
+            return int((await connection.execute(_EXTEND_BOOKS)).scalar_one())
 
     async def prices(self) -> dict[tuple[str, str], tuple[Price, ...]]:
         """Every price of every model, by provider and model, ascending by version."""
-        with storage_errors():
-            async with self._engine.begin() as connection:
-                return await read_prices(connection)
+        async with self._transaction() as connection:
+            return await read_prices(connection)
 
     async def plans(self) -> PlanLists:
         """Every plan's terms, ascending by the moment from which they hold."""
-        with storage_errors():
-            async with self._engine.begin() as connection:
-                return await read_plans(connection)
+        async with self._transaction() as connection:
+            return await read_plans(connection)
 
     async def set_platform_limits(self, limits: Mapping[PlatformLimit, NanoUsd]) -> None:
         """Makes these the platform's limits from the next turn on, for all its servers."""
-        with storage_errors():
-            async with self._engine.begin() as connection:
-                await set_limits(connection, limits)
+        async with self._transaction() as connection:
+            await set_limits(connection, limits)
 
     async def check_role(self) -> None:
         """UnsafeRoleError if the role that we are could get around row-level security, or finds no tables."""
-        with storage_errors():
-            async with self._engine.begin() as connection:
-                await check_role(connection)
+        async with self._transaction() as connection:
+            await check_role(connection)
 
     async def check_schema(self) -> bool:
         """Whether a newer version has migrated the database: see aichat_server.storage.schema.
 
         SchemaMismatchError if this version does not run on its schema.
         """
-        with storage_errors():
-            async with self._engine.begin() as connection:
-                at, history = await connection.run_sync(read_versions)
+        async with self._transaction() as connection:
+            at, history = await connection.run_sync(read_versions)
         return code_version().check(at, history)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncGenerator[AsyncConnection, None]:
+        with storage_errors():
+            async with AsyncExitStack() as stack:
+                async with asyncio.timeout(self._patience.connection):
+                    connection = await stack.enter_async_context(self._engine.connect())
+                async with connection.begin():
+                    yield connection
 
 
 @asynccontextmanager
@@ -155,28 +157,27 @@ async def open_database(
     *,
     pool_size: int = 10,
     prepared_statements: bool = True,
+    patience: Patience = CALLS,
     lease_seconds: float = 30.0,
     hold_seconds: float = 300.0,
     quota_fail_closed: bool = False,
 ) -> AsyncGenerator[Database, None]:
-    """The database at `url`, with at most `pool_size` connections, half of them for turns.
+    """The database at `url`, with at most `pool_size` connections, half of them for turns, and one that renews leases.
 
     `prepared_statements` must be False behind a pooler that hands out connections by transaction. `lease_seconds`,
     `hold_seconds` and `quota_fail_closed`: see TurnStore. Makes a first connection: STORAGE_UNAVAILABLE if that fails.
     """
-    connector = Connector(url, prepared_statements=prepared_statements)
+    connector = Connector(url, prepared_statements=prepared_statements, patience=patience)
     for_turns = pool_size // 2
-    async with open_pool(connector, for_turns) as pool:
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(open_pool(connector, for_turns, patience.answer))
+        renewals = await stack.enter_async_context(open_pool(connector, 1, CALLS.answer))
         engine = create_engine(connector, pool_size - for_turns)
-        try:
-            turns = TurnStore(
-                pool, lease_seconds=lease_seconds, hold_seconds=hold_seconds, quota_fail_closed=quota_fail_closed
-            )
-            yield Database(engine, turns)
-        finally:
-            # A database that does not answer is not waited for, connection by connection.
-            with suppress(TimeoutError):
-                await asyncio.wait_for(engine.dispose(), CLOSE_SECONDS)
+        stack.push_async_callback(engine.dispose)
+        await pool.fetchrow("SELECT 1")
+        leases = {"lease_seconds": lease_seconds, "hold_seconds": hold_seconds}
+        turns = TurnStore(pool, renewals, **leases, quota_fail_closed=quota_fail_closed)
+        yield Database(engine, turns, renewals, patience)
 
 
 def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:

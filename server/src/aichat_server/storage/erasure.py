@@ -8,8 +8,7 @@ from uuid import UUID
 from sqlalchemy import Function, func, select
 
 from aichat_server.domain.identity import personal_org_id
-from aichat_server.storage.errors import storage_errors
-from aichat_server.storage.pool import Connector, create_engine
+from aichat_server.storage.owner import owner_transaction
 
 
 class Erasure(StrEnum):
@@ -39,10 +38,5 @@ async def erase_member(url: str, org_id: UUID, member_id: UUID) -> Erasure:
 
 
 async def _erase(url: str, call: Function[str]) -> Erasure:
-    engine = create_engine(Connector(url, prepared_statements=False, command_seconds=None), size=1)
-    try:
-        with storage_errors():
-            async with engine.begin() as connection:
-                return Erasure((await connection.execute(select(call))).scalar_one())
-    finally:
-        await engine.dispose()
+    async with owner_transaction(url) as connection:
+        return Erasure((await connection.execute(select(call))).scalar_one())

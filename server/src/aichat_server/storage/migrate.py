@@ -14,11 +14,10 @@ from urllib.parse import unquote, urlsplit
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.storage.errors import sqlstate, storage_errors
-from aichat_server.storage.pool import Connector, create_engine
+from aichat_server.storage.errors import sqlstate
+from aichat_server.storage.owner import owner_transaction
 from aichat_server.storage.schema import code_version, migrations_folder, read_versions, record_version
 from aichat_server.storage.scripts import replace_functions
 
@@ -60,23 +59,14 @@ async def migrate(url: str, app_database_url: str, *, lock_seconds: float = LOCK
 
 
 async def _run(url: str, step: Callable[[Connection], None]) -> None:
-    # An index may take its time to build, and the way to the database may be a pooler.
-    engine = create_engine(Connector(url, prepared_statements=False, command_seconds=None), size=1)
-    try:
-        with storage_errors(), _lock_errors():
-            await _commit(engine, step)
-    finally:
-        await engine.dispose()
-
-
-async def _commit(engine: AsyncEngine, step: Callable[[Connection], None]) -> None:
     """Does the step in one transaction, and again where turns of a running server and the step wait for each other."""
     for tries_left in reversed(range(_TRIES)):
         try:
-            async with engine.begin() as connection:
-                await connection.run_sync(step)
-        except Exception as error:
-            if sqlstate(error) != _DEADLOCK or not tries_left:
+            async with owner_transaction(url) as connection:
+                with _lock_errors():
+                    await connection.run_sync(step)
+        except AichatError as error:
+            if sqlstate(error.__cause__) != _DEADLOCK or not tries_left:
                 raise
         else:
             return

@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aichat_server.domain.plans import Plan, PlanRates, PlanTerms, Rates
 from aichat_server.storage.billing_tables import plans as table
-from aichat_server.storage.errors import storage_errors
-from aichat_server.storage.pool import Connector, create_engine
+from aichat_server.storage.owner import owner_transaction
 
 
 async def read_plans(connection: AsyncConnection) -> Mapping[Plan, tuple[PlanTerms, ...]]:
@@ -27,13 +26,8 @@ async def add_terms(url: str, terms: PlanTerms) -> None:
 
     STORAGE_UNAVAILABLE if the database is away.
     """
-    engine = create_engine(Connector(url, prepared_statements=False), size=1)
-    try:
-        with storage_errors():
-            async with engine.begin() as connection:
-                await connection.execute(insert(table).values(_row(terms)))
-    finally:
-        await engine.dispose()
+    async with owner_transaction(url) as connection:
+        await connection.execute(insert(table).values(_row(terms)))
 
 
 def _terms(row: Row[Any]) -> PlanTerms:

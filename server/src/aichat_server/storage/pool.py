@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 
 import asyncpg
 import msgspec
@@ -14,58 +15,118 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from aichat_server.storage.connections import Connection, Trust
 from aichat_server.storage.errors import READ_ONLY, sqlstate, storage_errors
 
 CONNECT_SECONDS = 5.0
-COMMAND_SECONDS = 30.0
-CLOSE_SECONDS = 5.0
-WAIT_SECONDS = 10.0
-"""The longest that a call waits for a connection to come free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """For how many seconds one waits for the database at most."""
+
+    connection: float
+    """For a connection."""
+    answer: float
+    """For the answer to a statement. A connection that gives none is closed."""
+
+
+CALLS = Patience(connection=5.0, answer=5.0)
+"""Of whoever answers calls."""
+JOBS = Patience(connection=10.0, answer=30.0)
+"""Of what nobody waits for, and may read much."""
 
 
 class Connector:
     """Makes connections to one database."""
 
-    def __init__(self, url: str, *, prepared_statements: bool, command_seconds: float | None = COMMAND_SECONDS) -> None:
+    def __init__(self, url: str, *, prepared_statements: bool, patience: Patience = CALLS) -> None:
         """`prepared_statements`: False behind a pooler that hands out connections by transaction."""
         self.prepared_statements = prepared_statements
+        self.patience = patience
+        self.trust = Trust()
         self._url = url
-        self._command_seconds = command_seconds
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The arguments of asyncpg.connect."""
-        return {
-            "dsn": self._url,
-            "timeout": CONNECT_SECONDS,
-            "command_timeout": self._command_seconds,
-            "statement_cache_size": 100 if self.prepared_statements else 0,
-        }
-
-    async def connect(self) -> asyncpg.Connection[asyncpg.Record]:
+    async def connect(self) -> Connection:
         """A new connection."""
-        return await asyncpg.connect(**self.options)
+        try:
+            connection = await asyncpg.connect(
+                self._url,
+                timeout=CONNECT_SECONDS,
+                command_timeout=self.patience.answer,
+                statement_cache_size=100 if self.prepared_statements else 0,
+                # Preparing a statement again would cost its next caller a round trip.
+                max_cached_statement_lifetime=0,
+                connection_class=Connection,
+            )
+        except RuntimeError as error:
+            raise _reset(error) from error
+        connection.trust = self.trust
+        return connection
 
 
 class Pool:
-    """Connections for statements that are a transaction each, and leave nothing on their connection."""
+    """At most `size` connections for statements that are a transaction each, and leave nothing on their connection."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
-        self._pool = pool
+    def __init__(self, connector: Connector, size: int, seconds: float) -> None:
+        """`seconds`: the longest that a call takes, from waiting for a connection to the answer."""
+        self._connector = connector
+        self._seconds = seconds
+        self._places = asyncio.Semaphore(size)
+        self._idle: list[Connection] = []
+        self._closed = False
 
     async def fetchrow(self, query: str, *arguments: object) -> asyncpg.Record:
         """The one row that `query` gives."""
         with storage_errors():
-            try:
-                async with self._pool.acquire(timeout=WAIT_SECONDS) as connection:
-                    row = await connection.fetchrow(query, *arguments)
-            except asyncpg.ReadOnlySQLTransactionError:
-                # Another one may have become the primary: new connections find it.
-                await self._pool.expire_connections()
-                raise
+            async with asyncio.timeout(self._seconds), self._places:
+                row = await self._fetchrow(await self._take(), query, arguments)
         if row is None:
             raise LookupError(f"no row: {query}")
         return row
+
+    async def _fetchrow(
+        self, connection: Connection, query: str, arguments: tuple[object, ...]
+    ) -> asyncpg.Record | None:
+        try:
+            row = await connection.fetchrow(query, *arguments)
+        except asyncpg.ReadOnlySQLTransactionError:
+            # Another one may have become the primary: new connections find it.
+            connection.trust.discard()
+            connection.terminate()
+            raise
+        except asyncpg.PostgresError:
+            self._put_back(connection)
+            raise
+        except RuntimeError as error:
+            connection.lose()
+            raise _reset(error) from error
+        except BaseException:
+            connection.lose()
+            raise
+        self._put_back(connection)
+        return row
+
+    async def _take(self) -> Connection:
+        while self._idle:
+            # The one that was used last: it is the likeliest to be alive, and to need no question.
+            connection = self._idle.pop()
+            if await connection.is_sound():
+                return connection
+        return await self._connector.connect()
+
+    def _put_back(self, connection: Connection) -> None:
+        connection.heard()
+        if self._closed or connection.is_closed():
+            connection.lose()
+        else:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        """Closes the connections; what is asked on one of them is still answered."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().terminate()
 
 
 def create_engine(connector: Connector, size: int) -> AsyncEngine:
@@ -79,39 +140,55 @@ def create_engine(connector: Connector, size: int) -> AsyncEngine:
         connect_args=arguments,
         pool_size=size,
         max_overflow=0,
-        pool_timeout=WAIT_SECONDS,
+        pool_timeout=connector.patience.connection,
+        pool_use_lifo=True,
         # Errors name the statement, and not what a user wrote.
         hide_parameters=True,
         json_deserializer=msgspec.json.decode,
     )
-    event.listen(engine.sync_engine, "checkout", _refuse_closed)
-    event.listen(engine.sync_engine, "handle_error", _leave_read_only)
+    event.listen(engine.sync_engine, "checkout", _refuse_unsound)
+    event.listen(engine.sync_engine, "checkin", _note_heard)
+    event.listen(engine.sync_engine, "handle_error", partial(_judge_error, connector.trust))
     return engine
 
 
-def _leave_read_only(context: ExceptionContext) -> None:
-    """Makes the pool connect again where it finds a replica: another one may have become the primary."""
-    if sqlstate(context.sqlalchemy_exception) == READ_ONLY:
-        context.is_disconnect = True
-
-
-def _refuse_closed(connection: DBAPIConnection, *_: object) -> None:
-    """Makes the pool replace a connection that the server has closed; unlike a ping, without a round trip."""
-    if connection.driver_connection.is_closed():
+def _refuse_unsound(connection: DBAPIConnection, *_: object) -> None:
+    """Makes the pool replace a connection that was closed, or does not answer."""
+    if not connection.run_async(Connection.is_sound):
         raise DisconnectionError
 
 
+def _note_heard(connection: DBAPIConnection | None, *_: object) -> None:
+    if connection is not None:
+        connection.driver_connection.heard()
+
+
+def _judge_error(trust: Trust, context: ExceptionContext) -> None:
+    """Has a connection closed that did not answer, or leads to a database that takes no writes."""
+    error = context.original_exception
+    if sqlstate(context.sqlalchemy_exception) == READ_ONLY:
+        # Another one may have become the primary.
+        trust.discard()
+        context.is_disconnect = True
+    elif isinstance(error, TimeoutError | RuntimeError):
+        trust.doubt()
+        context.is_disconnect = True
+        # What is slow is not dead: the others show it before they are used again.
+        context.invalidate_pool_on_disconnect = False
+        if isinstance(error, RuntimeError):
+            raise _reset(error) from error
+
+
+def _reset(error: RuntimeError) -> ConnectionResetError:
+    """The event loop's word for a connection that was reset just before it was written to."""
+    return ConnectionResetError(str(error))
+
+
 @asynccontextmanager
-async def open_pool(connector: Connector, size: int) -> AsyncGenerator[Pool, None]:
-    """A pool of at most `size` connections, the first of them made at once."""
-    with storage_errors():
-        pool = await asyncpg.create_pool(min_size=1, max_size=size, reset=_keep, **connector.options)
+async def open_pool(connector: Connector, size: int, seconds: float) -> AsyncGenerator[Pool, None]:
+    """A pool that is closed at the end."""
+    pool = Pool(connector, size, seconds)
     try:
-        yield Pool(pool)
+        yield pool
     finally:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
-
-
-async def _keep(_: object) -> None:
-    """Spares the round trip that would clean a connection on which nothing is left."""
+        pool.close()

@@ -12,8 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from aichat_server.domain.money import NanoUsd
 from aichat_server.domain.pricing import BEGINNING, Price, PriceTier, price_at
 from aichat_server.domain.usage import KINDS
-from aichat_server.storage.errors import storage_errors
-from aichat_server.storage.pool import Connector, create_engine
+from aichat_server.storage.owner import owner_transaction
 from aichat_server.storage.tables import prices as table
 
 PriceLists = Mapping[tuple[str, str], Sequence[Price]]
@@ -43,21 +42,16 @@ async def add_prices(url: str, wanted: PriceLists) -> int:
     Adds a price where it differs from the one that would be in force then, and changes none that is there; returns
     how many were added. STORAGE_UNAVAILABLE if the database is away.
     """
-    engine = create_engine(Connector(url, prepared_statements=False), size=1)
-    try:
-        with storage_errors():
-            async with engine.begin() as connection:
-                await connection.execute(_LOCK)
-                known = await read_prices(connection)
-                added = 0
-                for (provider, model), prices in wanted.items():
-                    new = missing_prices(known.get((provider, model), ()), prices, datetime.now(UTC))
-                    for price in new:
-                        await connection.execute(insert(table), list(_rows(provider, model, price)))
-                    added += len(new)
-                return added
-    finally:
-        await engine.dispose()
+    async with owner_transaction(url) as connection:
+        await connection.execute(_LOCK)
+        known = await read_prices(connection)
+        added = 0
+        for (provider, model), prices in wanted.items():
+            new = missing_prices(known.get((provider, model), ()), prices, datetime.now(UTC))
+            for price in new:
+                await connection.execute(insert(table), list(_rows(provider, model, price)))
+            added += len(new)
+        return added
 
 
 def missing_prices(known: Sequence[Price], wanted: Sequence[Price], now: datetime) -> tuple[Price, ...]:

@@ -128,13 +128,17 @@ class TurnEnd:
 class TurnStore:
     """Begins turns, keeps them leased, and ends them."""
 
-    def __init__(self, pool: Pool, *, lease_seconds: float, hold_seconds: float, quota_fail_closed: bool) -> None:
-        """`lease_seconds`: how long a turn that is not renewed is taken to be written by somebody.
+    def __init__(
+        self, pool: Pool, renewals: Pool, *, lease_seconds: float, hold_seconds: float, quota_fail_closed: bool
+    ) -> None:
+        """`renewals`: for renewing leases, which must not wait for turns.
 
-        `hold_seconds`: for how much longer it counts against quotas. `quota_fail_closed`: a turn whose quotas cannot be
-        checked is refused, and does not go on marked.
+        `lease_seconds`: how long a turn that is not renewed is taken to be written by somebody. `hold_seconds`: for how
+        much longer it counts against quotas. `quota_fail_closed`: a turn whose quotas cannot be checked is refused, and
+        does not go on marked.
         """
         self._pool = pool
+        self._renewals = renewals
         self._lease_seconds = lease_seconds
         self._hold_seconds = hold_seconds
         self._quota_fail_closed = quota_fail_closed
@@ -177,7 +181,7 @@ class TurnStore:
     async def renew(self, keys: Collection[GenerationKey]) -> None:
         """Renews the leases and the holds of turns that are being written; those that have ended have none."""
         org_ids, generation_ids = [key.org_id for key in keys], [key.generation_id for key in keys]
-        await self._pool.fetchrow(_RENEW, org_ids, generation_ids, self._lease_seconds, self._hold_seconds)
+        await self._renewals.fetchrow(_RENEW, org_ids, generation_ids, self._lease_seconds, self._hold_seconds)
 
     async def end(self, turn: TurnEnd, *, orphan: bool = False) -> Message | None:
         """Stores the answer, settles the generation and writes the books; returns the answer as stored.

@@ -1,0 +1,102 @@
+"""A connection to Postgres that does not wait for a peer that is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+if TYPE_CHECKING:
+    _DriverConnection = asyncpg.Connection[asyncpg.Record]
+else:
+    _DriverConnection = asyncpg.Connection
+
+IDLE_SECONDS = 1.0
+"""A connection on which nothing was heard for longer is asked whether it is alive before it is used."""
+PING_SECONDS = 2.5
+"""The longest that the answer to that may take; it leaves a call time for another connection."""
+
+# A peer that vanished is noticed by the kernel, too, within about ten seconds, even while nothing is asked of it.
+_SOCKET_OPTIONS = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 2),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 10_000),
+)
+
+
+_BROKEN = (OSError, RuntimeError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
+class Trust:
+    """What a process has learned from one of its connections about all the others."""
+
+    def __init__(self) -> None:
+        self.doubted_at = -math.inf
+        self.discarded_at = -math.inf
+
+    def doubt(self) -> None:
+        """The connections of now must show that they are alive before they are used again: one did not answer."""
+        self.doubted_at = time.monotonic()
+
+    def discard(self) -> None:
+        """The connections of now are not used again: one that was only asked whether it is alive did not answer."""
+        self.discarded_at = time.monotonic()
+
+
+class Connection(_DriverConnection):
+    """A connection that closes without waiting for its peer, which may not be there any more."""
+
+    trust: Trust
+
+    def __init__(self, protocol: Any, transport: asyncio.Transport, *arguments: Any) -> None:
+        super().__init__(protocol, transport, *arguments)
+        self._made_at = time.monotonic()
+        self._heard_at: float | None = None
+        peer = transport.get_extra_info("socket")
+        if peer.family != socket.AF_UNIX:
+            for option in _SOCKET_OPTIONS:
+                peer.setsockopt(*option)
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ARG002 — there is nothing to wait for
+        """Closes it at once."""
+        self.terminate()
+
+    def heard(self) -> None:
+        """It has just answered."""
+        self._heard_at = time.monotonic()
+
+    def lose(self) -> None:
+        """Closes it, since it did not answer."""
+        self.trust.doubt()
+        self.terminate()
+
+    async def is_sound(self) -> bool:
+        """Whether it can be used; it is closed if not. It is asked, unless it is new or was heard of just now."""
+        sound = False
+        try:
+            sound = not self.is_closed() and (self._heard_at is None or await self._is_alive(self._heard_at))
+        finally:
+            if not sound:
+                self.terminate()
+        return sound
+
+    async def _is_alive(self, heard_at: float) -> bool:
+        if self._made_at <= self.trust.discarded_at:
+            return False
+        if heard_at > max(time.monotonic() - IDLE_SECONDS, self.trust.doubted_at):
+            return True
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                await self.execute("SELECT 1")
+        except TimeoutError:
+            self.trust.discard()
+            return False
+        except _BROKEN:
+            return False
+        return True

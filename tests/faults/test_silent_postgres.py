@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
+from contextlib import suppress
 from time import monotonic
 from uuid import UUID
 
@@ -14,11 +15,12 @@ from aichat_server.services.conversations import Conversations
 from aichat_server.storage import connections
 from aichat_server.storage.database import Database, open_database
 from aichat_server.storage.migrate import migrate
-from aichat_server.storage.pool import CALLS
+from aichat_server.storage.pool import CALLS, CONNECT_SECONDS
 
 from tests.faults.link import Link, Way, link_to
 from tests.faults.rig import Rig
 from tests.fixtures.server import ApiKey
+from tests.integration.chat.asking import eventually
 from tests.integration.storage.rows import connection
 from tests.integration.storage.turns import completed, exchange, turn
 
@@ -52,13 +54,13 @@ async def call(database: Database, principal: Principal) -> None:
     await asyncio.gather(exchange(database, principal), Conversations(database).list(principal, 10))
 
 
-async def fails_in_time(attempt: Awaitable[object]) -> None:
+async def fails_in_time(attempt: Awaitable[object], seconds: float = FAILS_WITHIN_SECONDS) -> None:
     """Fails, typed, within the documented bound."""
     began = monotonic()
     with pytest.raises(AichatError) as caught:
         await attempt
     assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
-    assert monotonic() - began < FAILS_WITHIN_SECONDS
+    assert monotonic() - began < seconds
 
 
 async def test_a_call_finds_another_connection_when_those_that_were_idle_have_gone_silent(
@@ -125,10 +127,21 @@ async def test_what_is_slow_is_not_taken_for_dead(
     assert link.accepted <= before + 1
 
 
-async def test_slow_connections_are_used(link: Link, database: Database, principal: Principal) -> None:
+async def test_slow_connections_are_used_and_made(link: Link, database: Database, principal: Principal) -> None:
+    begun = await database.turns.begin(turn(principal))
     await call(database, principal)
-    link.slow_down(delay_seconds=0.2)
-    await call(database, principal)
+    link.slow_down(delay_seconds=1.0)
+    # All that it takes: to ask whether the connection is alive, to prepare the statement, and to execute it.
+    assert await database.turns.end(completed(principal, begun)) is not None
+    link.cut()
+
+    async def end() -> bool:
+        with suppress(AichatError):
+            return await database.turns.end(completed(principal, begun)) is not None
+        return False
+
+    # A new connection takes longer than any call waits; it is there for one of the next.
+    assert await eventually(end, bool)
 
 
 async def test_starting_and_migrating_end_in_time(rig: Rig, link: Link) -> None:
@@ -138,4 +151,5 @@ async def test_starting_and_migrating_end_in_time(rig: Rig, link: Link) -> None:
         async with open_database(link.through(rig.app_url)):
             pass
 
-    await asyncio.gather(fails_in_time(start()), fails_in_time(migrate(link.through(rig.owner_url), rig.app_url)))
+    migrating = migrate(link.through(rig.owner_url), rig.app_url)
+    await asyncio.gather(fails_in_time(start()), fails_in_time(migrating, 2 * CONNECT_SECONDS))

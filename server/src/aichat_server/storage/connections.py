@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
-import time
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -42,11 +41,11 @@ class Trust:
 
     def doubt(self) -> None:
         """The connections of now must show that they are alive before they are used again: one did not answer."""
-        self.doubted_at = time.monotonic()
+        self.doubted_at = _now()
 
     def discard(self) -> None:
         """The connections of now are not used again: one that was only asked whether it is alive did not answer."""
-        self.discarded_at = time.monotonic()
+        self.discarded_at = _now()
 
 
 class Connection(_DriverConnection):
@@ -56,8 +55,8 @@ class Connection(_DriverConnection):
 
     def __init__(self, protocol: Any, transport: asyncio.Transport, *arguments: Any) -> None:
         super().__init__(protocol, transport, *arguments)
-        self._made_at = time.monotonic()
-        self._heard_at: float | None = None
+        self.heard_at = self._made_at = _now()
+        """By the loop's clock."""
         peer = transport.get_extra_info("socket")
         if peer.family != socket.AF_UNIX:
             for option in _SOCKET_OPTIONS:
@@ -69,7 +68,7 @@ class Connection(_DriverConnection):
 
     def heard(self) -> None:
         """It has just answered."""
-        self._heard_at = time.monotonic()
+        self.heard_at = _now()
 
     def lose(self) -> None:
         """Closes it, since it did not answer."""
@@ -77,19 +76,20 @@ class Connection(_DriverConnection):
         self.terminate()
 
     async def is_sound(self) -> bool:
-        """Whether it can be used; it is closed if not. It is asked, unless it is new or was heard of just now."""
+        """Whether it can be used; it is closed if not. It is asked, unless it was heard of just now."""
         sound = False
         try:
-            sound = not self.is_closed() and (self._heard_at is None or await self._is_alive(self._heard_at))
+            sound = not self.is_closed() and await self._is_alive()
         finally:
             if not sound:
                 self.terminate()
         return sound
 
-    async def _is_alive(self, heard_at: float) -> bool:
-        if self._made_at <= self.trust.discarded_at:
+    async def _is_alive(self) -> bool:
+        is_new = self.heard_at == self._made_at
+        if self._made_at <= self.trust.discarded_at and not is_new:
             return False
-        if heard_at > max(time.monotonic() - IDLE_SECONDS, self.trust.doubted_at):
+        if self.heard_at > max(_now() - IDLE_SECONDS, self.trust.doubted_at):
             return True
         try:
             async with asyncio.timeout(PING_SECONDS):
@@ -99,4 +99,9 @@ class Connection(_DriverConnection):
             return False
         except _BROKEN:
             return False
+        self.heard()
         return True
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -170,6 +170,7 @@ async def open_database(
     connector = Connector(url, prepared_statements=prepared_statements, patience=patience)
     for_turns = pool_size // 2
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(connector.close)
         pool = await stack.enter_async_context(open_pool(connector, for_turns, patience.answer))
         renewals = await stack.enter_async_context(open_pool(connector, 1, CALLS.answer))
         engine = create_engine(connector, pool_size - for_turns)

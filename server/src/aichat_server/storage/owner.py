@@ -31,7 +31,8 @@ async def owner_transaction(url: str) -> AsyncGenerator[AsyncConnection, None]:
     STORAGE_UNAVAILABLE if the database is away.
     """
     # The way to the database may be a pooler.
-    engine = create_engine(Connector(url, prepared_statements=False, patience=LONG), size=1)
+    connector = Connector(url, prepared_statements=False, patience=LONG)
+    engine = create_engine(connector, size=1)
     try:
         with storage_errors():
             async with engine.begin() as connection:
@@ -39,3 +40,4 @@ async def owner_transaction(url: str) -> AsyncGenerator[AsyncConnection, None]:
                 yield connection
     finally:
         await engine.dispose()
+        await connector.close()

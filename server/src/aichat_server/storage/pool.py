@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from aichat_server.storage.connections import Connection, Trust
 from aichat_server.storage.errors import READ_ONLY, sqlstate, storage_errors
 
-CONNECT_SECONDS = 5.0
+CONNECT_SECONDS = 10.0
+"""The longest that making a connection takes; it takes four round trips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,35 @@ class Connector:
         self.patience = patience
         self.trust = Trust()
         self._url = url
+        # Attempts whose callers have given up; some are still being made.
+        self._late: list[asyncio.Task[Connection]] = []
 
     async def connect(self) -> Connection:
-        """A new connection."""
+        """A new connection. One that comes too late for its caller is there for the next."""
+        while self._late:
+            attempt = self._late.pop()
+            if not attempt.done():
+                break
+            if attempt.exception() is None and await attempt.result().is_sound():
+                return attempt.result()
+        else:
+            attempt = asyncio.create_task(self._connect())
+        try:
+            return await asyncio.shield(attempt)
+        except asyncio.CancelledError:
+            attempt.add_done_callback(_note_failure)
+            self._late.append(attempt)
+            raise
+
+    async def close(self) -> None:
+        """Closes the connections that nobody has taken."""
+        for attempt in self._late:
+            attempt.cancel()
+        for made in await asyncio.gather(*self._late, return_exceptions=True):
+            if isinstance(made, Connection):
+                made.terminate()
+
+    async def _connect(self) -> Connection:
         try:
             connection = await asyncpg.connect(
                 self._url,
@@ -69,7 +96,7 @@ class Pool:
     """At most `size` connections for statements that are a transaction each, and leave nothing on their connection."""
 
     def __init__(self, connector: Connector, size: int, seconds: float) -> None:
-        """`seconds`: the longest that a call takes, from waiting for a connection to the answer."""
+        """`seconds`: for how long a call waits for a sign of life, be it a connection or the answer."""
         self._connector = connector
         self._seconds = seconds
         self._places = asyncio.Semaphore(size)
@@ -79,8 +106,11 @@ class Pool:
     async def fetchrow(self, query: str, *arguments: object) -> asyncpg.Record:
         """The one row that `query` gives."""
         with storage_errors():
-            async with asyncio.timeout(self._seconds), self._places:
-                row = await self._fetchrow(await self._take(), query, arguments)
+            async with asyncio.timeout(self._seconds) as patience, self._places:
+                connection = await self._take()
+                # What has just shown that it is alive may be slow.
+                patience.reschedule(max(patience.when() or 0.0, connection.heard_at + self._seconds))
+                row = await self._fetchrow(connection, query, arguments)
         if row is None:
             raise LookupError(f"no row: {query}")
         return row
@@ -177,6 +207,12 @@ def _judge_error(trust: Trust, context: ExceptionContext) -> None:
         context.invalidate_pool_on_disconnect = False
         if isinstance(error, RuntimeError):
             raise _reset(error) from error
+
+
+def _note_failure(attempt: asyncio.Task[Connection]) -> None:
+    """Keeps the loop from logging what nobody waits for any more."""
+    if not attempt.cancelled():
+        attempt.exception()
 
 
 def _reset(error: RuntimeError) -> ConnectionResetError:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 HOST = "127.0.0.1"
 _CHUNK_BYTES = 65_536
+_TRICKLE_SECONDS = 0.1
 
 
 class Way(Enum):
@@ -58,6 +59,8 @@ class Link:
         self._lost_replies: list[tuple[bytes, asyncio.Event]] = []
         self.accepted = 0
         """How many connections have come so far."""
+        self.passed = dict.fromkeys(Way, 0)
+        """How many bytes have gone each way so far."""
 
     @property
     def address(self) -> str:
@@ -207,19 +210,32 @@ class _Connection:
             sink.write_eof()
 
     async def _pass(self, way: Way, data: bytes, sink: asyncio.StreamWriter) -> None:
-        rate = self.link.conditions().bytes_per_second
-        if rate is not None:
-            await asyncio.sleep(len(data) / rate)
+        if (rate := self.link.conditions().bytes_per_second) is not None:
+            data = await self._trickle(data, rate, sink)
         if self._left is not None:
             data, self._left = data[: self._left], self._left - len(data)
         if way is Way.UP and self.link.losing(data):
             # The rest of what is asked may still be on its way up.
             self.deaf = frozenset({Way.DOWN})
+        self.link.passed[way] += len(data)
         with suppress(OSError):
             sink.write(data)
             await sink.drain()
         if self._left is not None and self._left <= 0:
             self.end(reset=self.link.conditions().cut_resets)
+
+    async def _trickle(self, data: bytes, rate: float, sink: asyncio.StreamWriter) -> bytes:
+        """Passes all but the last piece, piece by piece; returns that."""
+        size = max(1, round(rate * _TRICKLE_SECONDS))
+        with suppress(OSError):
+            while True:
+                await asyncio.sleep(min(size, len(data)) / rate)
+                if len(data) <= size:
+                    break
+                sink.write(data[:size])
+                await sink.drain()
+                data = data[size:]
+        return data
 
     async def _until_heard(self, way: Way) -> None:
         while way in self.deaf | self.link.conditions().silent:

@@ -45,12 +45,13 @@ class RawStreamProvider(BaseAIProvider):
     async def stream(self, request: ProviderRequest) -> AsyncGenerator[ProviderEvent, None]:
         """See BaseAIProvider.stream."""
         reader = self._reader(request)
+        stall = self._reasoning_stall_seconds if request.reasons else self._stall_seconds
         try:
             async with AsyncExitStack() as stack:
-                with silent_for(self._reasoning_stall_seconds if request.reasons else self._stall_seconds):
+                with silent_for(stall):
                     body = await stack.enter_async_context(self._open(request))
                 reader.begun = True
-                pieces = _Pieces(body, reader)
+                pieces = _Pieces(body, reader, stall)
                 while chunk := await pieces.next():
                     for event in reader.read(chunk):
                         yield event
@@ -71,15 +72,20 @@ class RawStreamProvider(BaseAIProvider):
 class _Pieces:
     """The body of an answer, piece by piece; behind the answer's end only what comes at once."""
 
-    def __init__(self, body: aiohttp.StreamReader, reader: AnswerReader) -> None:
+    def __init__(self, body: aiohttp.StreamReader, reader: AnswerReader, stall_seconds: float) -> None:
         self._body = body
         self._reader = reader
+        self._stall_seconds = stall_seconds
         self._last: float | None = None
+        self._line_since: float | None = None
+        """Since when a line has been coming whose end has not."""
 
     async def next(self) -> bytes:
-        """The next piece; empty at the end."""
+        """The next piece; empty at the end. TimeoutError if one line takes longer than a silence may."""
         if not self._reader.ended:
-            return await self._body.readany()
+            chunk = await self._body.readany()
+            self._look_for_line(chunk)
+            return chunk
         now = asyncio.get_running_loop().time()
         self._last = self._last or now + _MORE_SECONDS
         try:
@@ -87,3 +93,13 @@ class _Pieces:
                 return await self._body.readany()
         except (TimeoutError, aiohttp.ClientError):
             return b""
+
+    def _look_for_line(self, chunk: bytes) -> None:
+        """A vendor whose bytes come one by one is never silent, and says nothing either."""
+        if b"\n" in chunk or b"\r" in chunk:
+            self._line_since = None
+            return
+        now = asyncio.get_running_loop().time()
+        self._line_since = self._line_since or now
+        if now - self._line_since > self._stall_seconds:
+            raise TimeoutError

@@ -6,16 +6,19 @@ from aiohttp itself, past the layers between: at dozens of deltas a second they 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import ssl
 import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 
 import aiohttp
 import httpx2
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 
 from aichat_server.providers.error_bodies import read_error_body
 
@@ -23,8 +26,10 @@ _BODY = "aichat.body"
 # How the body of an error came does not hold for what is passed on of it.
 _OF_THE_BODY = frozenset({b"content-encoding", b"content-length", b"content-type", b"transfer-encoding"})
 # Ways that forget connections do so after minutes of silence, which models may need; and a vendor that has vanished
-# within such a silence is noticed.
-_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 4}
+# within such a silence is noticed in 40 s.
+_KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
+# Not every system has it.
+_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
 
 _claim: ContextVar[list[aiohttp.ClientResponse] | None] = ContextVar("claim", default=None)
 _silence: ContextVar[float | None] = ContextVar("silence", default=None)
@@ -36,7 +41,8 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     def __init__(self, *, connect_seconds: float, stall_seconds: float) -> None:
         """A connection takes `connect_seconds` at most, and no answer is silent for longer than `stall_seconds`.
 
-        `silent_for` allows a single request more.
+        `silent_for` allows a single request more. A request of which the vendor's host acknowledges nothing for
+        `connect_seconds` fails: its connection was kept from an earlier one, and is dead.
         """
         self._connect_seconds = connect_seconds
         self._stall_seconds = stall_seconds
@@ -47,16 +53,20 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         """Sends the request; aiohttp's errors pass through as they are."""
         # Deltas are too small to gain from compression, and are read here without undoing it.
         request.headers["Accept-Encoding"] = "identity"
-        response = await self._open_session().request(
-            request.method,
-            str(request.url),
-            headers=request.headers,
-            data=request.content,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(
-                connect=self._connect_seconds, sock_read=_silence.get() or self._stall_seconds
-            ),
-        )
+        silence = _silence.get() or self._stall_seconds
+        # As a whole, too: a head whose bytes come one by one is never silent.
+        async with asyncio.timeout(self._connect_seconds + silence):
+            response = await self._open_session().request(
+                request.method,
+                str(request.url),
+                headers=request.headers,
+                data=request.content,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(connect=self._connect_seconds, sock_read=silence),
+            )
+        if response.connection is not None:
+            # From now on the vendor is silent as long as it needs to, and one lost probe is no end.
+            _expect_acknowledgement(response.connection, 0)
         if not httpx2.codes.is_success(response.status):
             return await _failed(response)
         claimed = _claim.get()
@@ -76,7 +86,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
     def _open_session(self) -> aiohttp.ClientSession:
         # Made at the first request, since it belongs to the event loop that is running then.
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, ssl=self._ssl, socket_factory=_kept_alive)
+            connector = _Connector(self._connect_seconds, limit=0, ssl=self._ssl, socket_factory=_kept_alive)
             # Where a proxy might be, aiohttp looks for it in a thread of its own, at each request.
             proxied = bool(urllib.request.getproxies())
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=proxied)
@@ -138,6 +148,29 @@ def _kept_alive(address: aiohttp.AddrInfoType) -> socket.socket:
         if (option := getattr(socket, name, None)) is not None:
             made.setsockopt(socket.IPPROTO_TCP, option, value)
     return made
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Hands out connections, new ones and kept ones, that fail if what is sent is not acknowledged in time."""
+
+    def __init__(self, seconds: float, *, limit: int, ssl: ssl.SSLContext, socket_factory: aiohttp.SocketFactoryType):
+        super().__init__(limit=limit, ssl=ssl, socket_factory=socket_factory)
+        self._seconds = seconds
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        _expect_acknowledgement(connection, self._seconds)
+        return connection
+
+
+def _expect_acknowledgement(connection: Connection, seconds: float) -> None:
+    """0: as long as the system's settings say."""
+    made = connection.transport.get_extra_info("socket") if connection.transport is not None else None
+    if _USER_TIMEOUT is not None and made is not None:
+        with suppress(OSError):
+            made.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, round(seconds * 1000))
 
 
 class _Stream(httpx2.AsyncByteStream):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from uuid import UUID
 import aiosmtplib
 
 _SECONDS = 30.0
+"""How long one e-mail may take in all."""
 _NOT_LET_IN = (
     aiosmtplib.SMTPConnectResponseError,
     aiosmtplib.SMTPHeloError,
@@ -91,16 +93,20 @@ class Mailer:
     async def send(self, mail: Mail) -> None:
         """Returns once the server has taken it; a MailError says why it has not."""
         with _mail_errors():
-            await aiosmtplib.send(
-                _message(mail, self._sender),
-                hostname=self._host,
-                port=self._port,
-                username=self._username,
-                password=self._password,
-                use_tls=self._tls,
-                start_tls=False if self._tls else self._start_tls,
-                timeout=_SECONDS,
-            )
+            # As a whole: the client's own limit is one for each command.
+            await asyncio.wait_for(self._send(mail), _SECONDS)
+
+    async def _send(self, mail: Mail) -> None:
+        await aiosmtplib.send(
+            _message(mail, self._sender),
+            hostname=self._host,
+            port=self._port,
+            username=self._username,
+            password=self._password,
+            use_tls=self._tls,
+            start_tls=False if self._tls else self._start_tls,
+            timeout=_SECONDS,
+        )
 
 
 def _message(mail: Mail, sender: str) -> EmailMessage:

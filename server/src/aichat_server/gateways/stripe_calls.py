@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,7 +25,10 @@ API_VERSION = "2026-10-28.endive"
 
 _WAITS = (0.2, 0.8, 2.0)
 """The longest seconds until each repetition."""
-_ANSWER_SECONDS = 20.0
+_ANSWER_SECONDS = 10.0
+"""How long one answer may take in all; a silence of that length is not waited for twice."""
+_AGAIN_WITHIN_SECONDS = 5.0
+"""No repetition begins later than so long after the first call."""
 _TRY_AGAIN_SECONDS = 5.0
 
 # The SDK turns most of what its transport fails with into an error of its own, but not an answer that breaks off.
@@ -49,23 +54,21 @@ class StripeCalls:
     client: stripe.StripeClient = field(repr=False)
 
     async def send(self, call: Callable[[], Awaitable[Result]]) -> Result:
-        """What `call` gives, which is made again if Stripe did not take it or its answer was lost.
+        """What `call` gives, which is made again if Stripe did not take it or its answer was lost; within 15 s.
 
         BILLING_UNAVAILABLE, BILLING_NOT_CONFIGURED, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED or
         PAYMENT_DECLINED.
         """
-        for longest in _WAITS:
+        last, waits = time.monotonic() + _AGAIN_WITHIN_SECONDS, iter(_WAITS)
+        while True:
             try:
                 return await call()
             except _FAILURES as error:
-                if not _mends(error):
+                wait = next(waits, math.inf) * random.uniform(0.5, 1)  # noqa: S311 — no secret
+                if not _mends(error) or time.monotonic() + wait > last:
                     raise _to_error(error) from error
                 _log.info("stripe asked again", error=repr(error))
-            await asyncio.sleep(longest * random.uniform(0.5, 1))  # noqa: S311 — no secret
-        try:
-            return await call()
-        except _FAILURES as error:
-            raise _to_error(error) from error
+            await asyncio.sleep(wait)
 
 
 def new_key() -> str:

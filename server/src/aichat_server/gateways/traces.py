@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from threading import Thread
 
 from opentelemetry import context as contexts
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -24,6 +25,10 @@ from opentelemetry.util.types import Attributes
 from aichat_server.domain.observing import GenerationEnded, Observer, SeenCall, TraceContext
 
 _NANOSECONDS = 1_000_000_000
+_EXPORT_SECONDS = 5.0
+"""How long the collector may take for one batch of spans, which a thread hands over."""
+_FLUSH_SECONDS = 2.0
+"""How long a process that stops waits for the collector to take the last ones."""
 _CONTEXT_HEADERS = ("traceparent", "tracestate")
 # Ends that are no fault of the server's.
 _FAULTS = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNIMPLEMENTED"})
@@ -110,10 +115,15 @@ class Traces(Observer):
 def open_traces(endpoint: str, service: str) -> Iterator[Traces]:
     """Sends spans to the OTLP collector at `endpoint` (HTTP, for example "http://collector:4318").
 
-    A collector that is away costs the spans, and nothing else. The instrumentations hold for the whole process.
+    A collector that is away, or silent, costs the spans, and nothing else. The instrumentations hold for the whole
+    process.
     """
-    provider = TracerProvider(sampler=ParentBased(_CallsAndJobs()), resource=Resource.create({"service.name": service}))
-    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+    provider = TracerProvider(
+        sampler=ParentBased(_CallsAndJobs()),
+        resource=Resource.create({"service.name": service}),
+        shutdown_on_exit=False,
+    )
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=_EXPORT_SECONDS)
     provider.add_span_processor(BatchSpanProcessor(_WithoutWords(exporter)))
     queries = AsyncPGInstrumentor()  # type: ignore[no-untyped-call]
     instrumentors = (queries, RedisInstrumentor(), AioHttpClientInstrumentor())
@@ -124,7 +134,14 @@ def open_traces(endpoint: str, service: str) -> Iterator[Traces]:
     finally:
         for instrumentor in instrumentors:
             instrumentor.uninstrument()
-        provider.shutdown()
+        _flush(provider)
+
+
+def _flush(provider: TracerProvider) -> None:
+    """Hands over what is left. It knows no time limit of its own, and tries for half a minute."""
+    flushing = Thread(target=provider.shutdown, daemon=True)
+    flushing.start()
+    flushing.join(_FLUSH_SECONDS)
 
 
 class _CallsAndJobs(Sampler):

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.outbox import MessageKind, OutboxMessage, wait_after
 from aichat_server.gateways.mail import MailServerUnavailableError
 from aichat_server.storage.database import Database
@@ -33,6 +34,10 @@ class Relayed:
         return f"{self.done} done, {self.left} left"
 
 
+class _AwayError(Exception):
+    """The payment provider cannot be reached: each message would wait for it, one after the other."""
+
+
 class Outbox:
     """The messages of all organisations. Whoever is killed leaves what it was at, and another tries it again."""
 
@@ -43,7 +48,8 @@ class Outbox:
     async def relay(self, now: datetime) -> Relayed:
         """Hands over what is due at `now`. What fails is tried again later, each time after a longer wait.
 
-        MailServerUnavailableError if no e-mail gets through: then they all stay due, and the rest is done.
+        MailServerUnavailableError if no e-mail gets through: then they all stay due, and the rest is done. Where the
+        payment provider is away, the rest is done, too, and what it is for stays due.
         """
         done = left = 0
         kinds, away = set(self._deliveries), None
@@ -58,6 +64,10 @@ class Outbox:
                     kinds.discard(message.kind)
                     away = error
                     break
+                except _AwayError:
+                    left += 1
+                    kinds.discard(message.kind)
+                    break
         if away is not None:
             raise away
         return Relayed(done, left)
@@ -67,17 +77,19 @@ class Outbox:
             return await work.due_messages(now, _BATCH, kinds)
 
     async def _relay(self, message: OutboxMessage, now: datetime) -> bool:
-        deliver = self._deliveries[message.kind]
+        deliver, away = self._deliveries[message.kind], False
         try:
             done = await deliver(message.org_id, message.id)
         except MailServerUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 — one that cannot be handed over must not hold up the others
             _log.warning("message not handed over", message_id=str(message.id), kind=message.kind, error=repr(error))
-            done = False
+            done, away = False, isinstance(error, AichatError) and error.reason is Reason.BILLING_UNAVAILABLE
         async with self._database.tenant(message.org_id) as tenant:
             if done:
                 await tenant.outbox.remove(message.id)
             else:
                 await tenant.outbox.postpone(message.id, now + wait_after(message.attempts + 1))
+        if away:
+            raise _AwayError
         return done

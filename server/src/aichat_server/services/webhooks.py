@@ -91,6 +91,10 @@ class ParkedWebhooks:
             return await work.stripe_events.release(event_id)
 
 
+class _AwayError(Exception):
+    """The payment provider cannot be reached: each event would wait for it, one after the other."""
+
+
 @dataclass(frozen=True, slots=True)
 class Webhooks:
     """Acts on the events that were stored."""
@@ -106,6 +110,7 @@ class Webhooks:
         """Acts on every event that is due at `now`; returns on how many it did.
 
         What fails is tried again later, and given up after MOST_ATTEMPTS, unless that says nothing about the event.
+        Where the payment provider is away, the run ends: the other events stay due.
         """
         done = 0
         for _ in range(MOST_EVENTS):
@@ -113,7 +118,10 @@ class Webhooks:
                 event = await work.stripe_events.claim(now, now + CLAIM)
             if event is None:
                 break
-            done += await self._process(event, now)
+            try:
+                done += await self._process(event, now)
+            except _AwayError:
+                break
         return done
 
     async def _process(self, event: ClaimedEvent, now: datetime) -> bool:
@@ -123,8 +131,11 @@ class Webhooks:
             return False
         try:
             await self._act(event, now)
-        except Exception as error:  # noqa: BLE001 — an event that cannot be acted on must not hold up the others
+        except Exception as error:
+            # One that cannot be acted on must not hold up the others.
             await self._fail(event, now, error)
+            if isinstance(error, AichatError) and error.reason is Reason.BILLING_UNAVAILABLE:
+                raise _AwayError from error
             return False
         async with self.database.work_list() as work:
             await work.stripe_events.finish(event.event_id, now)

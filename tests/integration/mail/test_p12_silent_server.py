@@ -1,0 +1,92 @@
+"""Promise 12: a mail server that says nothing, or little, holds nothing else up, and gets every e-mail afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from aichat_sandbox.postgres import Postgres
+from aichat_server.domain.outbox import MessageKind
+from aichat_server.gateways import mail
+from aichat_server.gateways.mail import MailServerUnavailableError
+from aichat_server.services.outbox import Outbox, Relayed
+from aichat_server.storage.database import Database
+
+from tests.faults.link import Link, Way, link_to
+from tests.fixtures.mail import MailServer
+from tests.integration.mail.conftest import Company, build
+from tests.integration.storage.rows import connection
+
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
+SECONDS = 2.0
+BOUND_SECONDS = 20.0
+
+
+@pytest.fixture
+async def link(mail_server: MailServer, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Link, None]:
+    """To the mail server, which may take seconds here for what it may take half a minute for."""
+    monkeypatch.setattr(mail, "_SECONDS", SECONDS)
+    async with link_to(mail_server.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(mail_settings: dict[str, str], mail_server: MailServer, link: Link) -> dict[str, str]:
+    return {**mail_settings, "SMTP_URL": link.through(mail_server.url)}
+
+
+async def _due(postgres: Postgres, company: Company, kind: MessageKind) -> UUID:
+    """A message that is due after those that were noted."""
+    message_id = uuid4()
+    async with connection(postgres.owner_url) as owner:
+        await owner.execute(
+            "INSERT INTO aichat.outbox (org_id, message_id, kind, due_at) VALUES ($1, $2, $3, now())",
+            *(company.principal.org_id, message_id, kind.value),
+        )
+    return message_id
+
+
+def _break(link: Link, how: str) -> None:
+    if how == "slow":
+        # Each command is answered in time, and all of them together are not.
+        link.slow_down(delay_seconds=SECONDS / 4)
+    elif how == "silent":
+        link.silence()
+    else:
+        link.silence(Way.DOWN)
+
+
+@pytest.mark.parametrize("how", ["silent", "silent from it", "slow"])
+async def test_p12_the_rest_is_handed_over_meanwhile(
+    acme: Company, settings: dict[str, str], database: Database, postgres: Postgres, mail_server: MailServer,
+    link: Link, how: str,
+) -> None:  # fmt: skip
+    warnings = build(settings, database)
+    await acme.limit(100)
+    await acme.spend(60, NOON)
+    _break(link, how)
+    async with asyncio.timeout(BOUND_SECONDS):
+        with pytest.raises(MailServerUnavailableError):
+            await warnings.run(NOON)
+    refunds: list[UUID] = []
+    refund = await _due(postgres, acme, MessageKind.REFUND)
+
+    async def carry_out(_org_id: UUID, message_id: UUID) -> bool:
+        refunds.append(message_id)
+        return True
+
+    outbox = Outbox(database, {MessageKind.QUOTA_WARNING: warnings.send, MessageKind.REFUND: carry_out})
+    now = datetime.now(UTC) + timedelta(seconds=10)
+    async with asyncio.timeout(BOUND_SECONDS):
+        with pytest.raises(MailServerUnavailableError):
+            await outbox.relay(now)
+    assert refunds == [refund]
+    assert await acme.states() == [(50, "pending")]
+    link.heal()
+    await acme.let_claims_run_out()
+    assert await outbox.relay(now) == Relayed(1, 0)
+    assert await acme.states() == [(50, "sent")]
+    assert await mail_server.mails()

@@ -19,6 +19,7 @@ BY_REASON: dict[str, type[errors.AIChatError]] = {
     "CREDENTIALS_REVOKED": errors.AuthenticationError,
     "ORIGIN_NOT_ALLOWED": errors.PermissionDeniedError,
     "ANONYMOUS_NOT_ALLOWED": errors.PermissionDeniedError,
+    "SIGN_IN_UNAVAILABLE": errors.UnavailableError,
     "REQUEST_INVALID": errors.InvalidRequestError,
     "REQUEST_MALFORMED": errors.InvalidRequestError,
     "METADATA_TOO_LARGE": errors.RequestTooLargeError,

@@ -21,6 +21,7 @@ from aichat_server.commands.arguments import (
     usd,
     usd_or_any,
 )
+from aichat_server.domain.clocks import ClockWrongError
 from aichat_server.domain.errors import AichatError
 from aichat_server.domain.periods import parse_month
 from aichat_server.domain.plans import Plan
@@ -39,8 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    except AichatError as error:
-        sys.stderr.write(f"{error.message}\n")
+    except (AichatError, ClockWrongError) as error:
+        sys.stderr.write(f"{error}\n")
         return 1
 
 

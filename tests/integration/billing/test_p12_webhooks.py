@@ -29,7 +29,7 @@ def state(events: list[dict[str, Any]]) -> list[str]:
 
 async def forge(desk: Desk, body: bytes, signed: str | None) -> Reason:
     with pytest.raises(AichatError) as raised:
-        await desk.inbox.receive(body, signed, datetime.now(UTC))
+        await desk.inbox.receive(body, signed)
     return raised.value.reason
 
 
@@ -264,7 +264,7 @@ async def test_p12_invoices_and_refunds_are_looked_at_again(desk: Desk) -> None:
 
 async def test_p12_without_a_secret_no_webhook_is_taken(desk: Desk) -> None:
     with pytest.raises(AichatError) as raised:
-        await WebhookInbox(desk.database, None).receive(b"{}", None, datetime.now(UTC))
+        await WebhookInbox(desk.database, None).receive(b"{}", None)
     assert raised.value.reason is Reason.BILLING_NOT_CONFIGURED
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from aichat_server.gateways.journal import JournalStreams
 from aichat_server.services.orphans import Orphans, Reaped
 from aichat_server.storage.database import Database
 
+from tests.fixtures.clocks import program
 from tests.fixtures.redis import RedisUnderTest, run_redis
 from tests.fixtures.server import RunServer, ServerUnderTest
 from tests.integration.storage.rows import connection
@@ -60,15 +60,18 @@ Workers = Callable[..., AbstractAsyncContextManager[Command]]
 def workers(
     server_settings: dict[str, str], redis: RedisUnderTest, tmp_path_factory: pytest.TempPathFactory
 ) -> Workers:
-    """Starts a command of the workers, with settings of its own, and kills what is left of it."""
+    """Starts a command of the workers, with settings of its own, and kills what is left of it.
+
+    `clock`: see tests.fixtures.clocks.
+    """
 
     @asynccontextmanager
-    async def start(*arguments: str, **settings: str) -> AsyncGenerator[Command, None]:
+    async def start(*arguments: str, clock: Path | None = None, **settings: str) -> AsyncGenerator[Command, None]:
         folder = tmp_path_factory.mktemp("workers")
         environment = {**server_settings, "REDIS_URL": redis.url, **settings}
         with (folder / "log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "aichat_workers", *arguments, cwd=folder, env=environment, stdout=log, stderr=log
+                *program("aichat_workers", clock), *arguments, cwd=folder, env=environment, stdout=log, stderr=log
             )
         try:
             yield Command(process, folder / "log")

@@ -90,13 +90,13 @@ async def test_records_of_work_that_is_done_are_forgotten(retention: Retention, 
     at = {"old": NOW - WEBHOOKS_KEPT - DAY, "young": NOW - WEBHOOKS_KEPT + DAY, "undone": NOW - 2 * WEBHOOKS_KEPT}
     async with database.work_list() as work:
         for age, event_id in names.items():
-            await work.stripe_events.add(BillingEvent(event_id, "invoice.paid", "in_1", at[age]), at[age])
+            await work.stripe_events.add(BillingEvent(event_id, "invoice.paid", "in_1", at[age]))
             if age != "undone":
                 await work.stripe_events.finish(event_id, at[age])
     assert (await retention.purge(NOW)).webhooks == 1
     async with database.work_list() as work:
         again = {
-            age: await work.stripe_events.add(BillingEvent(event_id, "invoice.paid", "in_1", NOW), NOW)
+            age: await work.stripe_events.add(BillingEvent(event_id, "invoice.paid", "in_1", NOW))
             for age, event_id in names.items()
         }
     assert again == {"old": True, "young": False, "undone": False}

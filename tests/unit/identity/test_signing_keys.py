@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import partial
+from typing import TypeVar
 
 import httpx2
 import jwt
@@ -13,6 +16,9 @@ from aichat_server.gateways.jwks import SigningKeys
 from structlog.testing import capture_logs
 
 from tests.fixtures.auth import Auth
+from tests.integration.chat.asking import eventually
+
+T = TypeVar("T")
 
 
 class Clock:
@@ -33,6 +39,13 @@ def clock() -> Clock:
 @pytest.fixture
 def keys(auth: Auth, clock: Clock) -> SigningKeys:
     return SigningKeys(auth.client, auth.jwks_url, clock=clock)
+
+
+def _value(value: T) -> Callable[[], Awaitable[T]]:
+    async def look() -> T:
+        return value
+
+    return look
 
 
 async def key_id(auth: Auth) -> str:
@@ -71,30 +84,74 @@ async def test_made_up_keys_do_not_make_us_ask_again_and_again(auth: Auth, keys:
     assert await auth.fetches() == before + 1
 
 
-async def test_a_key_that_is_no_longer_listed_ends_within_ten_minutes(
-    auth: Auth, keys: SigningKeys, clock: Clock
-) -> None:
+async def test_a_key_that_is_no_longer_listed_ends_with_the_next_list(auth: Auth) -> None:
+    keys = auth.keys()
     old = await key_id(auth)
-    await keys.find(old)
+    reading = asyncio.create_task(keys.keep_fresh(0.01))
+    await eventually(partial(keys.find, old), lambda found: found is not None)
     await auth.rotate("ES256")
-    clock.seconds += 599
-    assert await keys.find(old) is not None
-    clock.seconds += 2
-    assert await keys.find(old) is None
+    await eventually(partial(keys.find, old), lambda found: found is None)
+    reading.cancel()
 
 
-async def test_keys_outlive_an_auth_that_is_away(auth: Auth, keys: SigningKeys, clock: Clock) -> None:
+async def test_keys_outlive_an_auth_that_is_away(auth: Auth) -> None:
+    keys = auth.keys()
     name = await key_id(auth)
-    await keys.find(name)
-    await auth.answer_with(503)
-    clock.seconds += 3600
     with capture_logs() as logs:
-        assert await keys.find(name) is not None
-    assert [line["event"] for line in logs] == ["sign-in keys not read"]
+        reading = asyncio.create_task(keys.keep_fresh(0.01))
+        await eventually(partial(keys.find, name), lambda found: found is not None)
+        await auth.answer_with(503)
+        await eventually(_value(logs), lambda seen: len(seen) > 1)
+    assert {line["event"] for line in logs} == {"sign-in keys not read"}
+    assert await keys.find(name) is not None
     await auth.answer_with(200)
-    clock.seconds += 60
     await auth.rotate("ES256")
-    assert await keys.find(await key_id(auth)) is not None
+    await eventually(partial(keys.find, name), lambda found: found is None)
+    reading.cancel()
+
+
+async def test_all_who_wait_share_one_try_and_nobody_waits_after_it_failed(clock: Clock) -> None:
+    asked, reply = 0, asyncio.Event()
+
+    async def answer(_: httpx2.Request) -> httpx2.Response:
+        nonlocal asked
+        asked += 1
+        await reply.wait()
+        return httpx2.Response(503)
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
+        keys = SigningKeys(client, "http://auth.example/jwks.json", clock=clock)
+
+        async def refused(number: int) -> None:
+            with pytest.raises(AichatError) as caught:
+                await keys.find(f"made-up-{number}")
+            assert caught.value.reason is Reason.SIGN_IN_UNAVAILABLE
+
+        waiting = [asyncio.create_task(refused(number)) for number in range(50)]
+        one_who_leaves = asyncio.create_task(keys.find("made-up"))
+        while not asked:
+            await asyncio.sleep(0)
+        one_who_leaves.cancel()
+        reply.set()
+        with capture_logs():
+            await asyncio.gather(*waiting)
+            await refused(51)
+        assert asked == 1
+
+
+async def test_a_list_without_an_end_is_no_list(clock: Clock) -> None:
+    async def forever() -> AsyncGenerator[bytes, None]:
+        while True:
+            yield b" " * 65_536
+
+    async def answer(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, content=forever())
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
+        keys = SigningKeys(client, "http://auth.example/jwks.json", clock=clock)
+        with capture_logs() as logs, pytest.raises(AichatError):
+            await keys.find("any")
+    assert "bytes" in logs[0]["error"]
 
 
 async def test_without_any_keys_the_caller_is_told_to_try_again(auth: Auth, clock: Clock) -> None:
@@ -104,7 +161,7 @@ async def test_without_any_keys_the_caller_is_told_to_try_again(auth: Auth, cloc
             away = SigningKeys(client, "http://127.0.0.1:1/jwks.json", clock=clock)
             with pytest.raises(AichatError) as caught:
                 await away.find("any")
-    assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+    assert caught.value.reason is Reason.SIGN_IN_UNAVAILABLE
     assert caught.value.retry_after
 
 
@@ -140,7 +197,7 @@ async def test_while_the_list_cannot_be_read_an_unknown_key_is_not_refused(
         clock.seconds += seconds
         with capture_logs(), pytest.raises(AichatError) as caught:
             await keys.find(await key_id(auth))
-        assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
+        assert caught.value.reason is Reason.SIGN_IN_UNAVAILABLE
         assert await keys.find(known) is not None
     await auth.answer_with(200)
     clock.seconds += 2

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from aichat_server.app.jobs import build_jobs
 from aichat_server.app.telemetry import open_telemetry
+from aichat_server.domain.clocks import ClockWrongError
 from aichat_server.domain.errors import AichatError
 from aichat_server.domain.periods import period_of
 from aichat_server.services.job_runs import JobBusyError
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except AichatError as error:
         sys.stderr.write(f"{error.message}\n")
-    except JobBusyError as error:
+    except (JobBusyError, ClockWrongError) as error:
         sys.stderr.write(f"{error}\n")
     except TimeoutError:
         sys.stderr.write("it took too long: what is left is done the next time\n")
@@ -46,14 +47,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _run(settings: Settings, name: str, period_name: str | None, *, dry_run: bool) -> int:
-    job, now = JOBS[name], datetime.now(UTC)
-    try:
-        period = job.parse(period_name, now, preview=dry_run) if period_name is not None else job.current(now)
-    except ValueError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+    job = JOBS[name]
     with open_telemetry(settings, "aichat-workers", None) as observer:
         async with build_jobs(settings, observer) as jobs:
+            now = await jobs.clock.agreed()
+            try:
+                period = job.parse(period_name, now, preview=dry_run) if period_name is not None else job.current(now)
+            except ValueError as error:
+                sys.stderr.write(f"{error}\n")
+                return 2
             outcome = await (preview if dry_run else run)(job, jobs, period)
     about = f"{name} {period.name}" if period else name
     sys.stdout.write(f"{about}{' (dry run)' if dry_run else ''}: {outcome}\n")

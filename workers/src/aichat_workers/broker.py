@@ -9,6 +9,7 @@ from typing import Any
 
 from aichat_server.app.jobs import Jobs
 from aichat_server.app.redis import queue_connection
+from aichat_server.domain.clocks import MOST_SKEW_SECONDS
 from aichat_server.domain.jobs import QUEUE, QUEUE_NAMESPACE
 from aichat_server.domain.observing import Observer, TraceContext
 from dramatiq import actor
@@ -24,8 +25,8 @@ from aichat_workers.registry import JOBS, Job
 from aichat_workers.runs import run_due
 
 _ANSWER_SECONDS = 2.0
-# A run that was due longer ago is not made up for: the next one does its work, too.
-_LATE_SECONDS = 30
+# A run that was due longer ago, by this machine's clock, is not made up for: the next one does its work, too.
+_LATE_SECONDS = 30 + MOST_SKEW_SECONDS
 
 
 def open_broker(url: str) -> RedisBroker:

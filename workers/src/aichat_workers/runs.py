@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+import time
 
 import structlog
 from aichat_server.app.jobs import Jobs
+from aichat_server.domain.clocks import ClockWrongError
 from aichat_server.domain.periods import Period
 from aichat_server.services.batches import Progress
 from aichat_server.services.job_runs import ALWAYS, JobBusyError
@@ -21,7 +22,11 @@ async def run_due(job: Job, jobs: Jobs) -> None:
 
     Fails with what the last one failed with.
     """
-    current = job.current(datetime.now(UTC))
+    try:
+        current = job.current(await jobs.clock.agreed())
+    except ClockWrongError as error:
+        _log.error("job refused", job=job.name, reason=str(error))
+        return
     failure: Exception | None = None
     for period in [None] if current is None else await jobs.runs.due(job.name, current):
         try:
@@ -38,9 +43,10 @@ async def run_due(job: Job, jobs: Jobs) -> None:
 async def run(job: Job, jobs: Jobs, period: Period | None) -> object:
     """Runs it now and returns what came of it.
 
-    TimeoutError if it takes too long, JobBusyError if another process is at it.
+    TimeoutError if it takes too long, JobBusyError if another process is at it, ClockWrongError if this machine's
+    clock is wrong.
     """
-    now = datetime.now(UTC)
+    now, began = await jobs.clock.agreed(), time.monotonic()
 
     async def work(progress: Progress) -> object:
         async with asyncio.timeout(job.most_seconds):
@@ -48,11 +54,11 @@ async def run(job: Job, jobs: Jobs, period: Period | None) -> object:
 
     name = period.name if period else ALWAYS
     outcome = await jobs.runs.run(job.name, name, work)
-    seconds = (datetime.now(UTC) - now).total_seconds()
-    _log.info("job done", job=job.name, period=name, outcome=str(outcome), seconds=seconds)
+    seconds = time.monotonic() - began
+    _log.info("job done", job=job.name, period=name, outcome=str(outcome), seconds=round(seconds, 6))
     return outcome
 
 
 async def preview(job: Job, jobs: Jobs, period: Period | None) -> object:
-    """What a run would do."""
-    return await job.preview(jobs, job.moment(period, datetime.now(UTC)))
+    """What a run would do; ClockWrongError if this machine's clock is wrong."""
+    return await job.preview(jobs, job.moment(period, await jobs.clock.agreed()))

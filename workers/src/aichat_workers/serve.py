@@ -6,12 +6,14 @@ import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
 from threading import Thread
+from typing import NoReturn
 
 import structlog
 from aichat_server.app.background import running
 from aichat_server.app.deadline import stop_within
 from aichat_server.app.jobs import build_jobs
 from aichat_server.app.telemetry import open_telemetry
+from aichat_server.services.clock import Clock
 from aichat_server.settings import Settings, SettingsError
 from dramatiq import Worker
 
@@ -22,6 +24,7 @@ from aichat_workers.watch import keep_watch
 _log = structlog.get_logger()
 
 _THREADS = 4
+_LOOK_SECONDS = 1.0
 # Within its drain what runs has ended. So long it may take to leave the queue in order.
 _LAST_SECONDS = 2.0
 
@@ -47,13 +50,25 @@ async def serve(settings: Settings) -> int:
         worker.start()
         # Without metrics nobody would see what is watched.
         works = {"watch": partial(keep_watch, jobs)} if told_at is not None else {}
-        async with running(observer, schedule=partial(keep_schedule, broker, observer), **works):
+        works |= {
+            "jobs": partial(_take_jobs, worker, jobs.clock),
+            "schedule": partial(keep_schedule, broker, jobs.clock, observer),
+        }
+        async with running(observer, **works):
             _log.info("working", jobs=sorted(broker.actors))
             await stopping.wait()
         _log.info("stopping", seconds=settings.drain_seconds)
         await _stop(worker, settings.drain_seconds)
         broker.close()
     return 0
+
+
+async def _take_jobs(worker: Worker, clock: Clock) -> NoReturn:
+    """Has the worker leave the queue to others while this machine's clock is wrong: it would refuse what it takes."""
+    while True:
+        for consumer in worker.consumers.values():
+            consumer.pause() if clock.is_wrong else consumer.resume()
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _stop(worker: Worker, seconds: float) -> None:

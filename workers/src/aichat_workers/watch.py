@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NoReturn
 
 import structlog
 from aichat_server.app.jobs import Jobs
+from aichat_server.domain.clocks import tell_skew
 from aichat_server.domain.errors import AichatError
 from aichat_server.domain.jobs import JobsSeen
 
@@ -21,7 +22,7 @@ _EVERY_SECONDS = 15.0
 
 async def keep_watch(jobs: Jobs) -> NoReturn:
     """Looks again and again, so that metrics tell of it."""
-    begun = datetime.now(UTC)
+    begun = jobs.clock.now()
     while True:
         try:
             await _look(jobs, begun)
@@ -33,9 +34,9 @@ async def keep_watch(jobs: Jobs) -> NoReturn:
 async def tell_health(jobs: Jobs) -> tuple[str, bool]:
     """A table of all jobs, and whether all is well.
 
-    That is: no job is failing, or late by more than it may take, and the queue is there.
+    That is: no job is failing, or late by more than it may take, the queue is there, and this machine's clock is right.
     """
-    now = datetime.now(UTC)
+    now = await jobs.clock.read()
     seen = await _look(jobs, now)
     late = {name for name, lag in seen.lags.items() if lag > JOBS[name].most_seconds}
     failing = {name for name, state in seen.states.items() if name in JOBS and state.failing}
@@ -48,9 +49,10 @@ async def tell_health(jobs: Jobs) -> tuple[str, bool]:
         lines.append(f"{name:<10} {end:<21} {seen.lags[name]:>8.0f}s {runs:>7} {failures:>9}{trouble}")
     depth = seen.queue
     lines.append(f"queue: {depth.waiting} waiting, {depth.dead} given up" if depth else "queue: cannot be reached")
-    return "\n".join(lines), not late and not failing and depth is not None
+    lines.append(tell_skew(jobs.clock.skew) + ": no job is run here" * jobs.clock.is_wrong)
+    return "\n".join(lines), not late and not failing and depth is not None and not jobs.clock.is_wrong
 
 
 async def _look(jobs: Jobs, begun: datetime) -> JobsSeen:
-    now = datetime.now(UTC)
+    now = jobs.clock.now()
     return await jobs.watch.look(now, lambda states: lags_at(now, begun, states))

@@ -42,6 +42,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """PERMISSION_DENIED. The session token is of a user who has not signed in with anything (Supabase's anonymous users),
     and this server takes none of those: sign in with an account, which may be linked to the same user.
     """
+    ERROR_REASON_SIGN_IN_UNAVAILABLE: _ErrorReason.ValueType  # 7
+    """UNAVAILABLE. The sign-in service does not say which keys it signs session tokens with, so that this one, of a key
+    that the server has not seen yet, cannot be checked. It may be good: send the call again after the delay in
+    `google.rpc.RetryInfo`. Callers with an API key are not affected.
+    """
     ERROR_REASON_REQUEST_INVALID: _ErrorReason.ValueType  # 20
     """INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one, of more than 16 the
     first.
@@ -229,6 +234,11 @@ ERROR_REASON_ORIGIN_NOT_ALLOWED: ErrorReason.ValueType  # 5
 ERROR_REASON_ANONYMOUS_NOT_ALLOWED: ErrorReason.ValueType  # 6
 """PERMISSION_DENIED. The session token is of a user who has not signed in with anything (Supabase's anonymous users),
 and this server takes none of those: sign in with an account, which may be linked to the same user.
+"""
+ERROR_REASON_SIGN_IN_UNAVAILABLE: ErrorReason.ValueType  # 7
+"""UNAVAILABLE. The sign-in service does not say which keys it signs session tokens with, so that this one, of a key
+that the server has not seen yet, cannot be checked. It may be good: send the call again after the delay in
+`google.rpc.RetryInfo`. Callers with an API key are not affected.
 """
 ERROR_REASON_REQUEST_INVALID: ErrorReason.ValueType  # 20
 """INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one, of more than 16 the

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from aichat_server.app.billing import build_grace, open_desk, open_payments
+from aichat_server.app.clock import open_clock
 from aichat_server.app.database import connect_database
 from aichat_server.app.journals import build_streams
 from aichat_server.app.plans import open_plan_book
@@ -19,6 +20,7 @@ from aichat_server.gateways.mail_templates import MailTemplates
 from aichat_server.gateways.queues import queue_depth
 from aichat_server.gateways.redis import open_redis
 from aichat_server.services.billing import Payments
+from aichat_server.services.clock import Clock
 from aichat_server.services.invoice_collection import Collection
 from aichat_server.services.invoice_desk import InvoiceDesk
 from aichat_server.services.invoices import Invoices
@@ -53,6 +55,8 @@ class Jobs:
     retention: Retention
     runs: JobRuns
     watch: JobsWatch
+    clock: Clock
+    """By which all of them go."""
 
 
 @asynccontextmanager
@@ -66,7 +70,8 @@ async def build_jobs(settings: Settings, observer: Observer) -> AsyncGenerator[J
                 redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
             streams = build_streams(settings, redis)
             depth = partial(queue_depth, redis)
-        plans = await stack.enter_async_context(open_plan_book(database, settings.price_refresh_seconds, observer))
+        clock = await stack.enter_async_context(open_clock(database, observer))
+        plans = await stack.enter_async_context(open_plan_book(settings, database, clock, observer))
         payments = await stack.enter_async_context(open_payments(settings, database, plans))
         desk = await stack.enter_async_context(open_desk(settings, database))
         warnings = build_quota_warnings(settings, database)
@@ -81,6 +86,7 @@ async def build_jobs(settings: Settings, observer: Observer) -> AsyncGenerator[J
             retention=Retention(database, plans),
             runs=JobRuns(database, observer),
             watch=JobsWatch(database, depth, observer),
+            clock=clock,
         )
 
 

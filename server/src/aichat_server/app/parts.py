@@ -7,19 +7,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from urllib.parse import urlsplit
 
-import httpx2
-
 from aichat_server.app.background import running
 from aichat_server.app.journals import build_streams
 from aichat_server.app.redis import redis_named
 from aichat_server.domain.observing import Observer
 from aichat_server.gateways.cancels import Cancels
-from aichat_server.gateways.jwks import SigningKeys
+from aichat_server.gateways.jwks import FRESH_SECONDS, open_signing_keys
 from aichat_server.gateways.limits import open_shared_limits
 from aichat_server.gateways.redis import open_redis
 from aichat_server.gateways.tokens import TokenVerifier
 from aichat_server.rpc.interceptors.authentication import Authentication
 from aichat_server.services.answers import Replicas
+from aichat_server.services.clock import Clock
 from aichat_server.services.identity import Authenticator
 from aichat_server.services.limits import RateLimits
 from aichat_server.services.mirrors import Mirrors
@@ -65,21 +64,21 @@ async def open_rate_limits(settings: Settings, plans: PlanBook, observer: Observ
 
 @asynccontextmanager
 async def open_price_book(
-    database: Database, refresh_seconds: float, observer: Observer
+    settings: Settings, database: Database, clock: Clock, observer: Observer
 ) -> AsyncGenerator[PriceBook, None]:
-    """The prices, read again and again."""
-    book = PriceBook(database)
+    """The prices, read again and again; `clock` says which are in force."""
+    book = PriceBook(database, clock.now)
     await book.refresh()
-    async with running(observer, prices=partial(book.keep_fresh, refresh_seconds)):
+    async with running(observer, prices=partial(book.keep_fresh, settings.price_refresh_seconds)):
         yield book
 
 
 @asynccontextmanager
 async def open_authenticator(
-    settings: Settings, database: Database, observer: Observer
+    settings: Settings, database: Database, clock: Clock, observer: Observer
 ) -> AsyncGenerator[Authenticator, None]:
-    """Tells who calls."""
-    async with _open_token_verifier(settings) as tokens:
+    """Tells who calls; `clock` says until when session tokens are good."""
+    async with _open_token_verifier(settings, clock, observer) as tokens:
         yield Authenticator(
             database,
             tokens,
@@ -103,19 +102,25 @@ def build_authentication(settings: Settings, authenticator: Authenticator) -> Au
 
 
 @asynccontextmanager
-async def _open_token_verifier(settings: Settings) -> AsyncGenerator[TokenVerifier | None, None]:
+async def _open_token_verifier(
+    settings: Settings, clock: Clock, observer: Observer
+) -> AsyncGenerator[TokenVerifier | None, None]:
     """None where no SUPABASE_URL names a place to sign in."""
     if settings.supabase_url is None:
         yield None
         return
     issuer = f"{settings.supabase_url.rstrip('/')}/auth/v1"
     secret = settings.supabase_jwt_secret
-    async with httpx2.AsyncClient() as client:
+    async with (
+        open_signing_keys(f"{issuer}/.well-known/jwks.json") as keys,
+        running(observer, sign_in_keys=partial(keys.keep_fresh, FRESH_SECONDS)),
+    ):
         yield TokenVerifier(
-            SigningKeys(client, f"{issuer}/.well-known/jwks.json"),
+            keys,
             issuer=issuer,
             audience=settings.jwt_audience,
             secret=secret.get_secret_value() if secret else None,
+            now=clock.now,
         )
 
 

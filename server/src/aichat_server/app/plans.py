@@ -8,16 +8,18 @@ from functools import partial
 
 from aichat_server.app.background import running
 from aichat_server.domain.observing import Observer
+from aichat_server.services.clock import Clock
 from aichat_server.services.plans import PlanBook
+from aichat_server.settings import Settings
 from aichat_server.storage.database import Database
 
 
 @asynccontextmanager
 async def open_plan_book(
-    database: Database, refresh_seconds: float, observer: Observer
+    settings: Settings, database: Database, clock: Clock, observer: Observer
 ) -> AsyncGenerator[PlanBook, None]:
-    """The plans, read again and again."""
-    book = PlanBook(database)
+    """The plans, read again and again; `clock` says which terms are in force."""
+    book = PlanBook(database, clock.now)
     await book.refresh()
-    async with running(observer, plans=partial(book.keep_fresh, refresh_seconds)):
+    async with running(observer, plans=partial(book.keep_fresh, settings.price_refresh_seconds)):
         yield book

@@ -11,6 +11,7 @@ from functools import partial
 from aichat_server.app.background import running
 from aichat_server.app.billing import build_billing, build_inbox, build_proofs, open_payments
 from aichat_server.app.catalogue import build_catalogue
+from aichat_server.app.clock import open_clock
 from aichat_server.app.database import connect_serving
 from aichat_server.app.parts import (
     build_authentication,
@@ -79,11 +80,12 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
         opened = await stack.enter_async_context(connect_serving(settings))
         providers = AIProviderFactory(provider_configs(settings))
         stack.push_async_callback(providers.aclose)
-        prices = await stack.enter_async_context(open_price_book(opened, settings.price_refresh_seconds, observer))
+        clock = await stack.enter_async_context(open_clock(opened, observer))
+        prices = await stack.enter_async_context(open_price_book(settings, opened, clock, observer))
         catalogue = build_catalogue(settings)
         models = Models(catalogue, providers, prices)
         upstream = Upstream(models, build_upstream_policy(settings, catalogue), observer)
-        plans = await stack.enter_async_context(open_plan_book(opened, settings.price_refresh_seconds, observer))
+        plans = await stack.enter_async_context(open_plan_book(settings, opened, clock, observer))
         payments = await stack.enter_async_context(open_payments(settings, opened, plans))
         limits = await stack.enter_async_context(open_rate_limits(settings, plans, observer))
         publisher, replicas = await stack.enter_async_context(open_replicas(settings, opened.turns, observer))
@@ -95,12 +97,10 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
             heartbeat_seconds=settings.heartbeat_seconds,
         )
         leases = Leases(opened.turns, generations, interval_seconds=settings.lease_seconds / RENEWALS_PER_LEASE)
-        await stack.enter_async_context(running(observer, leases=leases.run))
-        if replicas is not None:
-            listen = partial(replicas.cancels.listen, generations.cancel)
-            await stack.enter_async_context(running(observer, cancels=listen))
+        cancels = {"cancels": partial(replicas.cancels.listen, generations.cancel)} if replicas is not None else {}
+        await stack.enter_async_context(running(observer, leases=leases.run, **cancels))
         answers = Answers(opened.turns, generations, replicas)
-        authenticator = await stack.enter_async_context(open_authenticator(settings, opened, observer))
+        authenticator = await stack.enter_async_context(open_authenticator(settings, opened, clock, observer))
         server = build_server(
             ChatServicer(Chat(models, upstream, opened.turns, generations, limits, answers, plans, observer), answers),
             ConversationServicer(Conversations(opened)),

@@ -7,13 +7,14 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from aichat_server.app.billing import open_desk
 from aichat_server.app.database import connect_database
 from aichat_server.domain.invoices import Line
 from aichat_server.domain.money import to_decimal
+from aichat_server.domain.observing import Observer
+from aichat_server.services.clock import Clock
 from aichat_server.services.invoice_desk import InvoiceDesk
 from aichat_server.services.invoices import Outcome
 from aichat_server.settings import Settings
@@ -23,8 +24,9 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     """Brings the month's invoices as far as they go; 1 if one of them needs looking at."""
 
     async def do() -> tuple[Outcome, ...]:
-        async with _desk(settings) as desk:
-            return await desk.invoices.run(options.month, datetime.now(UTC), dry_run=options.dry_run)
+        async with connect_database(settings) as database, open_desk(settings, database) as desk:
+            now = await Clock(database, Observer()).agreed()
+            return await desk.invoices.run(options.month, now, dry_run=options.dry_run)
 
     outcomes = asyncio.run(do())
     for one in outcomes:

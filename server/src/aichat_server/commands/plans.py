@@ -94,6 +94,7 @@ def _rates(rates: Rates) -> str:
 
 async def _current(settings: Settings) -> Mapping[Plan, PlanTerms]:
     async with connect_database(settings) as database:
-        book = PlanBook(database)
+        now = await database.now()
+        book = PlanBook(database, lambda: now)
         await book.refresh()
         return {plan: book.current(plan) for plan in Plan}

@@ -8,6 +8,8 @@ import sys
 from datetime import UTC, datetime
 
 from aichat_server.app.database import connect_database
+from aichat_server.domain.observing import Observer
+from aichat_server.services.clock import Clock
 from aichat_server.services.rollups import Rollups
 from aichat_server.settings import Settings
 
@@ -30,9 +32,10 @@ def rebuild(settings: Settings, options: argparse.Namespace) -> int:
 
 async def _verify(settings: Settings, options: argparse.Namespace) -> tuple[datetime, ...]:
     async with connect_database(settings) as database:
-        return await Rollups(database).mismatches(options.organization_id, _BEGINNING, datetime.now(UTC))
+        return await Rollups(database).mismatches(options.organization_id, _BEGINNING, await database.now())
 
 
 async def _rebuild(settings: Settings, options: argparse.Namespace) -> int:
     async with connect_database(settings) as database:
-        return await Rollups(database).rebuild(datetime.now(UTC), options.organization_id)
+        now = await Clock(database, Observer()).agreed()
+        return await Rollups(database).rebuild(now, options.organization_id)

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     CREDENTIALS_REVOKED = auto()
     ORIGIN_NOT_ALLOWED = auto()
     ANONYMOUS_NOT_ALLOWED = auto()
+    SIGN_IN_UNAVAILABLE = auto()
 
     REQUEST_INVALID = auto()
     REQUEST_MALFORMED = auto()

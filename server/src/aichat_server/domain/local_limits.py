@@ -8,7 +8,9 @@ from aichat_server.domain.limits import WINDOW_SECONDS, Claim, Exceeded, Granted
 
 
 class LocalLimits:
-    """What was used in the last minute, and which streams are open. Every `now` is in Unix seconds."""
+    """What was used in the last minute, and which streams are open. Every `now` is in seconds of
+    a clock that never goes back.
+    """
 
     def __init__(self) -> None:
         self._used: dict[str, dict[int, int]] = {}

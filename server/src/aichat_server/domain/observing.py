@@ -116,6 +116,9 @@ class Observer:
     def jobs_seen(self, seen: JobsSeen) -> None:
         """All jobs were looked at."""
 
+    def clock_seen(self, skew: float) -> None:
+        """The clock of this machine was compared with the database's, and is ahead of it by `skew` seconds."""
+
     def watch_generations(self, running: Callable[[], int]) -> None:
         """`running` tells at any time how many generations this process runs; it may be called from other threads."""
 
@@ -176,6 +179,11 @@ class Observers(Observer):
         """Tells each."""
         for observer in self._observers:
             observer.jobs_seen(seen)
+
+    def clock_seen(self, skew: float) -> None:
+        """Tells each."""
+        for observer in self._observers:
+            observer.clock_seen(skew)
 
     def watch_generations(self, running: Callable[[], int]) -> None:
         """Tells each."""

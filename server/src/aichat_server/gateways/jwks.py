@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx2
 import jwt
@@ -17,14 +19,18 @@ from aichat_server.domain.errors import AichatError, Reason
 
 _log = structlog.get_logger()
 
-_FRESH_SECONDS = 600.0
+FRESH_SECONDS = 300.0
+"""How often the list is read again."""
 # Anyone can send tokens with made-up key ids; the endpoint is asked no more often than this.
 _BETWEEN_FETCHES_SECONDS = 1.0
-# While it does not answer, those who bring keys that are known need not wait for it so often.
-_BETWEEN_RENEWALS_SECONDS = 5.0
 # A list as young as that has every key that a token which is here by now can be signed with.
 _CURRENT_SECONDS = 0.2
-_FETCH_TIMEOUT_SECONDS = 3.0
+# In all, however the answer comes.
+_FETCH_SECONDS = 3.0
+_MOST_BYTES = 262_144
+# For so long after a failure nobody waits for another try.
+_FAILED_SECONDS = 2.0
+_RETRY_SECONDS = 5.0
 
 # What each type of key may sign with; a key's own `alg` can only confirm it.
 _ALGORITHMS: Mapping[tuple[object, object], str] = MappingProxyType({("EC", "P-256"): "ES256", ("RSA", None): "RS256"})
@@ -39,8 +45,8 @@ class VerifyingKey:
 
 
 class SigningKeys:
-    """The keys by id, cached. Keys that Auth has stopped listing go within ten minutes, new ones come when needed: a
-    token with a key that is not known is no good only if a list that was read after it came does not have it either.
+    """The keys by id, as last read. A token with a key that is not known is no good only if a list that was read after
+    it came does not have it either. Who brings a key that is known never waits.
     """
 
     def __init__(self, client: httpx2.AsyncClient, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,49 +55,77 @@ class SigningKeys:
         self._url = url
         self._clock = clock
         self._keys: Mapping[str, VerifyingKey] = {}
-        self._fetched_at = -_FRESH_SECONDS
-        self._asked_at = -_FRESH_SECONDS
-        self._fetching = asyncio.Lock()
+        self._asked_at = self._fetched_at = self._failed_at = -FRESH_SECONDS
+        self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, key_id: str) -> VerifyingKey | None:
-        """The key, or None if Auth lists no such key; STORAGE_UNAVAILABLE if that cannot be told."""
-        known = self._keys.get(key_id)
-        if known is not None:
-            await self._renew()
-            return self._keys.get(key_id)
-        async with self._fetching:
-            # Whoever held the lock before may have just fetched what is wanted here.
-            if key_id not in self._keys and self._age() >= _CURRENT_SECONDS:
-                await asyncio.sleep(_BETWEEN_FETCHES_SECONDS - self._age())
-                await self._fetch()
-        found = self._keys.get(key_id)
-        if found is None and self._asked_at > self._fetched_at:
-            raise AichatError(Reason.STORAGE_UNAVAILABLE, "sign-in keys cannot be read; try again", retry_after=5.0)
-        return found
+        """The key, or None if Auth lists no such key; SIGN_IN_UNAVAILABLE if that cannot be told."""
+        came = self._clock()
+        while True:
+            found = self._keys.get(key_id)
+            if found is not None or self._fetched_at >= came - _CURRENT_SECONDS:
+                return found
+            if self._clock() - self._failed_at < _FAILED_SECONDS:
+                message = "the sign-in service does not answer, so that the session token cannot be checked; try again"
+                raise AichatError(Reason.SIGN_IN_UNAVAILABLE, message, retry_after=_FAILED_SECONDS)
+            await self._fetch()
 
-    async def _renew(self) -> None:
-        """Reads a list that is old again, unless another call does so already."""
-        if self._clock() - self._fetched_at < _FRESH_SECONDS or self._fetching.locked():
-            return
-        async with self._fetching:
-            if self._age() >= _BETWEEN_RENEWALS_SECONDS:
-                await self._fetch()
+    async def keep_fresh(self, seconds: float) -> NoReturn:
+        """Reads the list now and again each so many seconds; sooner where it failed. Keys that Auth has stopped listing
+        go by that.
+        """
+        while True:
+            await self._fetch()
+            has_failed = self._failed_at >= self._asked_at
+            await asyncio.sleep(min(seconds, _RETRY_SECONDS) if has_failed else seconds)
 
-    def _age(self) -> float:
-        """Seconds since Auth was asked."""
-        return self._clock() - self._asked_at
+    async def aclose(self) -> None:
+        """Ends what is being read."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
 
     async def _fetch(self) -> None:
-        """Replaces the keys; those that are there stay if Auth gives no answer that makes sense."""
+        """Replaces the keys; those that are there stay if Auth gives no answer that makes sense. All who wait for it
+        share one fetch, which goes on without those who leave.
+        """
+        if self._fetching is None or self._fetching.done():
+            self._fetching = asyncio.create_task(self._fetch_once())
+        await asyncio.shield(self._fetching)
+
+    async def _fetch_once(self) -> None:
+        await asyncio.sleep(_BETWEEN_FETCHES_SECONDS - (self._clock() - self._asked_at))
         self._asked_at = self._clock()
         try:
-            response = await self._client.get(self._url, timeout=_FETCH_TIMEOUT_SECONDS)
-            response.raise_for_status()
-            self._keys = _parse(response.json())
-        except (httpx2.HTTPError, ValueError, TypeError, RecursionError) as error:
+            async with asyncio.timeout(_FETCH_SECONDS):
+                self._keys = _parse(json.loads(await self._read()))
+        except Exception as error:  # noqa: BLE001 — whatever the client raises, or the list makes of itself
+            self._failed_at = self._clock()
             _log.warning("sign-in keys not read", url=self._url, error=repr(error))
-            return
-        self._fetched_at = self._asked_at
+        else:
+            self._fetched_at = self._asked_at
+
+    async def _read(self) -> bytes:
+        body = bytearray()
+        async with self._client.stream("GET", self._url, headers={"accept-encoding": "identity"}) as response:
+            response.raise_for_status()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > _MOST_BYTES:
+                    raise ValueError(f"the list has more than {_MOST_BYTES} bytes")
+        return bytes(body)
+
+
+@asynccontextmanager
+async def open_signing_keys(url: str) -> AsyncGenerator[SigningKeys, None]:
+    """Those of the JWKS endpoint at `url`."""
+    # A connection that was kept would have gone silent by the next time, for all that is known.
+    async with httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0)) as client:
+        keys = SigningKeys(client, url)
+        try:
+            yield keys
+        finally:
+            await keys.aclose()
 
 
 def _parse(document: Any) -> Mapping[str, VerifyingKey]:

@@ -52,9 +52,8 @@ class Metrics(Observer):
         self._unchecked = Counter(
             "aichat_quota_unchecked", "Turns that went on though their quotas could not be checked", registry=registry
         )
-        self._task_failures = Counter(
-            "aichat_task_failures", "Background tasks that ended", ("task",), registry=registry
-        )
+        self._task_failures = Counter("aichat_task_failures", "Background tasks ended", ("task",), registry=registry)
+        self._skew = Gauge("aichat_clock_skew_seconds", "How far the clock is ahead of Postgres's", registry=registry)
         self._keys_refused = Counter("aichat_keys_refused", "Calls with a bad API key", ("why",), registry=registry)
         self._jobs = Counter("aichat_job_runs", "Runs of jobs", ("job", "outcome"), registry=registry)
         self._job_seconds = Histogram(
@@ -93,6 +92,10 @@ class Metrics(Observer):
         """Shows it. Whoever never looks shows none of it."""
         self._jobs_seen = self._jobs_seen or JobsMetrics(self._registry)
         self._jobs_seen.show(seen)
+
+    def clock_seen(self, skew: float) -> None:
+        """Shows it."""
+        self._skew.set(skew)
 
     def watch_generations(self, running: Callable[[], int]) -> None:
         """Asks when it is asked."""

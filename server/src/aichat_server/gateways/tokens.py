@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from aichat_server.gateways.jwks import SigningKeys
 
 # Two machines' clocks are never quite the same.
 _LEEWAY_SECONDS = 5
+# PyJWT would judge times by this machine's own clock.
+_CHECKED: Any = {"require": ["exp", "sub", "aud", "iss"], "verify_exp": False, "verify_nbf": False, "verify_iat": False}
 # The longest address that there is (RFC 5321).
 _MOST_EMAIL_CHARACTERS = 320
 
@@ -25,8 +28,8 @@ class Session:
 
     user_id: UUID
     email: str | None
-    expires_at: float
-    """Unix time, in seconds."""
+    expires_in: float
+    """For how many seconds it is still good; below 0 within the leeway."""
     is_anonymous: bool
     """Whether nobody signed in: Supabase gives whoever asks such a token, and a new user with each."""
 
@@ -34,17 +37,23 @@ class Session:
 class TokenVerifier:
     """Verifies session tokens of one issuer."""
 
-    def __init__(self, keys: SigningKeys, *, issuer: str, audience: str, secret: str | None) -> None:
-        """`secret`: the shared secret of projects that sign with HS256; None where all sign with a key pair."""
+    def __init__(
+        self, keys: SigningKeys, *, issuer: str, audience: str, secret: str | None, now: Callable[[], datetime]
+    ) -> None:
+        """`secret`: the shared secret of projects that sign with HS256; None where all sign with a key pair.
+
+        `now` tells the time that tokens are judged by.
+        """
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
         self._secret = secret
+        self._now = now
 
     async def verify(self, token: str) -> Session:
         """What the token says; CREDENTIALS_EXPIRED if it was good, CREDENTIALS_INVALID if it never was.
 
-        STORAGE_UNAVAILABLE if that cannot be told, as no keys can be had.
+        SIGN_IN_UNAVAILABLE if that cannot be told, as no keys can be had.
         """
         with _reading():
             header = jwt.get_unverified_header(token)
@@ -56,10 +65,9 @@ class TokenVerifier:
                 algorithms=[algorithm],
                 audience=self._audience,
                 issuer=self._issuer,
-                leeway=_LEEWAY_SECONDS,
-                options={"require": ["exp", "sub", "aud", "iss"]},
+                options=_CHECKED,
             )
-            return _session(claims)
+            return _session(claims, self._now().timestamp())
 
     async def _key(self, header: Mapping[str, Any]) -> tuple[jwt.PyJWK | str, str]:
         """The key to verify with, and the algorithm that belongs to the key, whatever the token claims."""
@@ -85,15 +93,21 @@ def _reading() -> Iterator[None]:
         raise _invalid() from cause
 
 
-def _session(claims: Mapping[str, Any]) -> Session:
-    """ValueError, TypeError or OverflowError for claims that make no session."""
+def _session(claims: Mapping[str, Any], now: float) -> Session:
+    """ExpiredSignatureError for one that is over; any other for claims that make no session now."""
+    expires_in = int(claims["exp"]) - now
+    if expires_in <= -_LEEWAY_SECONDS:
+        raise jwt.ExpiredSignatureError
+    for claim in ("nbf", "iat"):
+        if int(claims.get(claim, 0)) > now + _LEEWAY_SECONDS:
+            raise jwt.ImmatureSignatureError
     user_id = UUID(claims["sub"])
     if str(user_id) != claims["sub"].lower():
         raise ValueError("the user's id is written in another way")
     return Session(
         user_id=user_id,
         email=_email(claims.get("email")),
-        expires_at=float(claims["exp"]),
+        expires_in=expires_in,
         # What is neither absent nor false is one, whatever it is.
         is_anonymous=claims.get("is_anonymous") not in (None, False),
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from aichat.v1 import billing_pb2 as pb
 from aichat.v1.billing_pb2_grpc import BillingServiceServicer
 
@@ -89,5 +87,5 @@ class BillingServicer(BillingServiceServicer):
         """Takes an event of Stripe's."""
         metadata = context.invocation_metadata() or ()
         signature = next((value for name, value in metadata if name == _SIGNATURE and isinstance(value, str)), None)
-        await self._inbox.receive(request.event.data, signature, datetime.now(UTC))
+        await self._inbox.receive(request.event.data, signature)
         return pb.StripeWebhookResponse()

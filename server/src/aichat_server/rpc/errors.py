@@ -27,6 +27,7 @@ STATUS_CODES: Mapping[Reason, StatusCode] = MappingProxyType(
         Reason.CREDENTIALS_REVOKED: StatusCode.UNAUTHENTICATED,
         Reason.ORIGIN_NOT_ALLOWED: StatusCode.PERMISSION_DENIED,
         Reason.ANONYMOUS_NOT_ALLOWED: StatusCode.PERMISSION_DENIED,
+        Reason.SIGN_IN_UNAVAILABLE: StatusCode.UNAVAILABLE,
         Reason.REQUEST_INVALID: StatusCode.INVALID_ARGUMENT,
         Reason.REQUEST_MALFORMED: StatusCode.INVALID_ARGUMENT,
         Reason.METADATA_TOO_LARGE: StatusCode.INVALID_ARGUMENT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from aichat_server.domain.billing import InvoicePage, PaymentMethodState
@@ -164,7 +164,7 @@ class Billing:
                 subscription_id, price, organization.members, key=str(new_id())
             )
         # The webhook would bring it about as well, a little later.
-        await payments.subscriptions.refresh(principal.org_id, datetime.now(UTC))
+        await payments.subscriptions.refresh(principal.org_id, await self.database.now())
         return await self.get_standing(principal)
 
     async def list_invoices(self, principal: Principal, size: int, after: str | None) -> InvoicePage:

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from types import MappingProxyType
 
 from aichat_server.domain import api_keys
@@ -43,13 +42,13 @@ class Authenticator:
         cache_seconds: float,
         allow_anonymous: bool = False,
         observer: Observer | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`tokens` is None where there is no sign-in, only API keys.
 
         Who was authenticated stays so for `cache_seconds`, whatever becomes of the key meanwhile, but never longer
         than the key or token is valid. `allow_anonymous`: takes tokens of users who have not signed in with anything.
-        `observer` counts the keys that are refused. `clock` tells Unix seconds.
+        `observer` counts the keys that are refused. `clock` tells monotonic seconds.
         """
         self._database = database
         self._tokens = tokens
@@ -78,15 +77,17 @@ class Authenticator:
         if named is None:
             raise self._refuse(KeyRefusal.MALFORMED)
         org_id, key_id = named
+        asked = self._clock()
         async with self._database.tenant(org_id) as tenant:
             stored = await tenant.api_keys.find(key_id)
         if not hmac.compare_digest(stored.key_hash if stored else _NO_HASH, digest) or stored is None:
             raise self._refuse(KeyRefusal.UNKNOWN)
         if stored.revoked_at is not None:
             raise self._refuse(KeyRefusal.REVOKED)
-        if stored.expires_at is not None and stored.expires_at <= datetime.fromtimestamp(self._clock(), UTC):
+        left = stored.expires_in.total_seconds() if stored.expires_in is not None else self._cache_seconds
+        if stored.expires_in is not None and left <= 0:
             raise self._refuse(KeyRefusal.EXPIRED)
-        return self._remember(digest, _principal(stored), stored.expires_at.timestamp() if stored.expires_at else None)
+        return self._remember(digest, _principal(stored), asked + min(self._cache_seconds, left))
 
     def _refuse(self, why: KeyRefusal) -> AichatError:
         self._observer.key_refused(why)
@@ -95,6 +96,7 @@ class Authenticator:
     async def _by_token(self, token: str, digest: bytes) -> Principal:
         if self._tokens is None:
             raise AichatError(Reason.CREDENTIALS_INVALID, "this server knows no session tokens; use an API key")
+        asked = self._clock()
         session = await self._tokens.verify(token)
         if session.is_anonymous and not self._allow_anonymous:
             message = (
@@ -104,7 +106,8 @@ class Authenticator:
         org_id = personal_org_id(session.user_id)
         async with self._database.tenant(org_id, session.user_id) as tenant:
             plan = await tenant.organizations.ensure_personal(session.user_id, session.email)
-        return self._remember(digest, Principal(org_id, session.user_id, plan=plan), session.expires_at)
+        principal = Principal(org_id, session.user_id, plan=plan)
+        return self._remember(digest, principal, asked + min(self._cache_seconds, session.expires_in))
 
     def _cached(self, digest: bytes) -> Principal | None:
         entry = self._cache.get(digest)
@@ -116,12 +119,11 @@ class Authenticator:
         del self._cache[digest]
         return None
 
-    def _remember(self, digest: bytes, principal: Principal, expires_at: float | None) -> Principal:
-        until = self._clock() + self._cache_seconds
+    def _remember(self, digest: bytes, principal: Principal, until: float) -> Principal:
         if len(self._cache) >= _MOST_CACHED:
             # The oldest entry, which is about to run out anyway.
             self._cache.pop(next(iter(self._cache)))
-        self._cache[digest] = (principal, until if expires_at is None else min(until, expires_at))
+        self._cache[digest] = (principal, until)
         return principal
 
 

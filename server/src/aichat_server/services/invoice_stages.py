@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from uuid import uuid4
 
@@ -51,11 +51,12 @@ async def take_over(database: Database, invoice: Invoice, state: InvoiceState) -
     void one had taken up waits for the next invoice again, once.
     """
     stage = STAGES.get(state.status)
+    is_unpaid = _is_unpaid(state, await database.now())
     async with database.tenant(invoice.org_id) as tenant:
         found = await tenant.invoices.find(invoice.month, lock=True)
         if found is None or stage is None or stage not in _BEFORE.get(found.stage, ()):
             return False
-        await _keep_unpaid(tenant, invoice, state)
+        await _keep_unpaid(tenant, invoice, state, is_unpaid=is_unpaid)
         if stage is found.stage:
             return False
         if stage is InvoiceStage.VOID:
@@ -63,15 +64,15 @@ async def take_over(database: Database, invoice: Invoice, state: InvoiceState) -
         return await tenant.invoices.move(invoice.month, {found.stage}, stage, number=state.number)
 
 
-def _is_unpaid(state: InvoiceState) -> bool:
+def _is_unpaid(state: InvoiceState, now: datetime) -> bool:
     if state.status is InvoiceStatus.OPEN:
-        is_late = state.finalized_at is not None and state.finalized_at + _COLLECTED_WITHIN < datetime.now(UTC)
+        is_late = state.finalized_at is not None and state.finalized_at + _COLLECTED_WITHIN < now
         return state.is_attempted or is_late
     return state.status is InvoiceStatus.UNCOLLECTIBLE
 
 
-async def _keep_unpaid(tenant: Tenant, invoice: Invoice, state: InvoiceState) -> None:
-    if _is_unpaid(state):
+async def _keep_unpaid(tenant: Tenant, invoice: Invoice, state: InvoiceState, *, is_unpaid: bool) -> None:
+    if is_unpaid:
         if not await tenant.unpaid.note(invoice.month):
             return
         owners = await tenant.warnings.recipients(QuotaName(QuotaScope.ORGANIZATION, invoice.org_id, QuotaPeriod.MONTH))

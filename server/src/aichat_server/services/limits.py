@@ -58,9 +58,11 @@ class RateLimits:
         shared: SharedLimits | None,
         rates: Callable[[Plan], PlanRates],
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Without `shared`, this process counts alone. `rates` tells those of a plan, `clock` Unix seconds."""
+        """Without `shared`, this process counts alone. `rates` tells those of a plan, `clock` monotonic
+        seconds.
+        """
         self._shared = shared
         self._rates = rates
         self._away = shared is None
@@ -111,7 +113,7 @@ class RateLimits:
         if answer is None:
             answer = self._local.take(claim, self._clock())
         if isinstance(answer, Exceeded):
-            raise _refusal(answer, self._clock())
+            raise _refusal(answer)
         return answer, shared
 
     async def keep(self) -> NoReturn:
@@ -145,10 +147,10 @@ class RateLimits:
             self._open.pop(key, None)
 
 
-def _refusal(exceeded: Exceeded, now: float) -> AichatError:
+def _refusal(exceeded: Exceeded) -> AichatError:
     limit = exceeded.limit
     wait = _STREAM_WAIT_SECONDS if exceeded.wait is None else exceeded.wait
-    resets_at = datetime.fromtimestamp(now, UTC) + timedelta(seconds=wait)
+    resets_at = datetime.now(UTC) + timedelta(seconds=wait)
     remedy = "wait" if limit.scope is Scope.ADDRESS else "wait, or ask for a larger plan"
     message = f"{_OWNERS[limit.scope]} may have {limit.most} {_UNITS[limit.name]}; {remedy}"
     metadata = {

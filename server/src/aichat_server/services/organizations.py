@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID, uuid5
 
 from aichat_server.domain import api_keys
@@ -98,6 +98,5 @@ async def _mint(
     if plan is not None:
         await tenant.organizations.set_plan(plan)
     key_id, text = api_keys.new_key(org_id)
-    expires_at = datetime.now(UTC) + expires_in if expires_in is not None else None
-    await tenant.api_keys.add(key_id, member_id, api_keys.digest(text), expires_at, is_owners=is_owners)
+    await tenant.api_keys.add(key_id, member_id, api_keys.digest(text), expires_in, is_owners=is_owners)
     return MintedKey(org_id, member_id, key_id, text)

@@ -60,7 +60,7 @@ class WebhookInbox:
         self._database = database
         self._webhooks = webhooks
 
-    async def receive(self, body: bytes, signature: str | None, now: datetime) -> None:
+    async def receive(self, body: bytes, signature: str | None) -> None:
         """Stores the event in a webhook's `body`, which came with this `Stripe-Signature`.
 
         One that is there already, or of a type that nothing comes of, changes nothing. WEBHOOK_INVALID if Stripe did
@@ -71,7 +71,7 @@ class WebhookInbox:
         event = self._webhooks.verify(body, signature)
         if event.type in HANDLED:
             async with self._database.work_list() as work:
-                await work.stripe_events.add(event, now)
+                await work.stripe_events.add(event)
 
 
 class ParkedWebhooks:

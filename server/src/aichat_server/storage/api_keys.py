@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
@@ -24,7 +24,8 @@ class StoredKey:
     key_id: UUID
     member_id: UUID
     key_hash: bytes = field(repr=False)
-    expires_at: datetime | None
+    expires_in: timedelta | None
+    """For how long it is still good, by the database's clock; None: for ever."""
     revoked_at: datetime | None
     is_owners: bool
     """Whether it may do what only owners may, if its member is one."""
@@ -40,16 +41,18 @@ class ApiKeyRepository:
         self._org_id = org_id
 
     async def add(
-        self, key_id: UUID, member_id: UUID, key_hash: bytes, expires_at: datetime | None, *, is_owners: bool = False
+        self, key_id: UUID, member_id: UUID, key_hash: bytes, expires_in: timedelta | None, *, is_owners: bool = False
     ) -> None:
-        """Stores a new key of one of the organisation's members."""
+        """Stores a new key of one of the organisation's members, good for that long from now; None: for ever."""
+        expires_at = None if expires_in is None else func.now() + expires_in
         values = {"key_id": key_id, "member_id": member_id, "key_hash": key_hash, "expires_at": expires_at}
         role = _OWNER if is_owners else _MEMBER
         await self._connection.execute(insert(table).values(org_id=self._org_id, role=role, **values))
 
     async def find(self, key_id: UUID) -> StoredKey | None:
         """The key, revoked and expired ones too, or None."""
-        query = select(table, organizations.c.plan).join(organizations, organizations.c.org_id == table.c.org_id)
+        left = (table.c.expires_at - func.clock_timestamp()).label("expires_in")
+        query = select(table, organizations.c.plan, left).join(organizations, organizations.c.org_id == table.c.org_id)
         query = query.where(table.c.org_id == self._org_id, table.c.key_id == key_id)
         row = (await self._connection.execute(query)).one_or_none()
         if row is None:
@@ -59,7 +62,7 @@ class ApiKeyRepository:
             row.key_id,
             row.member_id,
             row.key_hash,
-            row.expires_at,
+            row.expires_in,
             row.revoked_at,
             is_owners=row.role == _OWNER,
             plan=Plan(row.plan),

@@ -44,6 +44,7 @@ from aichat_server.storage.work import WorkList
 
 _SET_WORK_LIST = text("SELECT set_config('aichat.work_list', 'on', true)")
 _EXTEND_BOOKS = text("SELECT aichat.extend_books()")
+_NOW = text("SELECT clock_timestamp()")
 _SET_TENANT = text(
     "SELECT set_config('aichat.org_id', :org_id, true), set_config('aichat.member_id', :member_id, true)"
 )
@@ -111,6 +112,12 @@ class Database:
         """Makes room in the ledger for this month and the next three; returns how many partitions that took."""
         async with self._transaction() as connection:
             return int((await connection.execute(_EXTEND_BOOKS)).scalar_one())
+
+    async def now(self) -> datetime:
+        """The time by the database's clock."""
+        async with self._transaction() as connection:
+            now: datetime = (await connection.execute(_NOW)).scalar_one()
+            return now
 
     async def prices(self) -> dict[tuple[str, str], tuple[Price, ...]]:
         """Every price of every model, by provider and model, ascending by version."""

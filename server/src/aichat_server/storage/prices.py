@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aichat_server.domain.money import NanoUsd
@@ -45,9 +45,10 @@ async def add_prices(url: str, wanted: PriceLists) -> int:
     async with owner_transaction(url) as connection:
         await connection.execute(_LOCK)
         known = await read_prices(connection)
+        now: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
         added = 0
         for (provider, model), prices in wanted.items():
-            new = missing_prices(known.get((provider, model), ()), prices, datetime.now(UTC))
+            new = missing_prices(known.get((provider, model), ()), prices, now)
             for price in new:
                 await connection.execute(insert(table), list(_rows(provider, model, price)))
             added += len(new)

@@ -20,10 +20,10 @@ class StripeEventStore:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, event: BillingEvent, now: datetime) -> bool:
+    async def add(self, event: BillingEvent) -> bool:
         """Stores an event that is due at once; False if it is there already."""
         row = {"event_id": event.id, "type": event.type, "object_id": event.object_id}
-        change = insert(table).values(**row, received_at=now, due_at=now).on_conflict_do_nothing()
+        change = insert(table).values(**row, received_at=func.now(), due_at=func.now()).on_conflict_do_nothing()
         return (await self._connection.execute(change)).rowcount > 0
 
     async def claim(self, now: datetime, until: datetime) -> ClaimedEvent | None:

@@ -156,6 +156,13 @@ class ErrorReason(betterproto2.Enum):
     and this server takes none of those: sign in with an account, which may be linked to the same user.
     """
 
+    SIGN_IN_UNAVAILABLE = 7
+    """
+    UNAVAILABLE. The sign-in service does not say which keys it signs session tokens with, so that this one, of a key
+    that the server has not seen yet, cannot be checked. It may be good: send the call again after the delay in
+    `google.rpc.RetryInfo`. Callers with an API key are not affected.
+    """
+
     REQUEST_INVALID = 20
     """
     INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one, of more than 16 the
@@ -452,6 +459,7 @@ class ErrorReason(betterproto2.Enum):
             4: "ERROR_REASON_CREDENTIALS_REVOKED",
             5: "ERROR_REASON_ORIGIN_NOT_ALLOWED",
             6: "ERROR_REASON_ANONYMOUS_NOT_ALLOWED",
+            7: "ERROR_REASON_SIGN_IN_UNAVAILABLE",
             20: "ERROR_REASON_REQUEST_INVALID",
             21: "ERROR_REASON_REQUEST_MALFORMED",
             22: "ERROR_REASON_METADATA_TOO_LARGE",
@@ -513,6 +521,7 @@ class ErrorReason(betterproto2.Enum):
             "ERROR_REASON_CREDENTIALS_REVOKED": 4,
             "ERROR_REASON_ORIGIN_NOT_ALLOWED": 5,
             "ERROR_REASON_ANONYMOUS_NOT_ALLOWED": 6,
+            "ERROR_REASON_SIGN_IN_UNAVAILABLE": 7,
             "ERROR_REASON_REQUEST_INVALID": 20,
             "ERROR_REASON_REQUEST_MALFORMED": 21,
             "ERROR_REASON_METADATA_TOO_LARGE": 22,

@@ -1,0 +1,20 @@
+"""The database's time, for the processes that last and for commands."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from aichat_server.app.background import running
+from aichat_server.domain.observing import Observer
+from aichat_server.services.clock import Clock
+from aichat_server.storage.database import Database
+
+
+@asynccontextmanager
+async def open_clock(database: Database, observer: Observer) -> AsyncGenerator[Clock, None]:
+    """The clock, read again and again."""
+    clock = Clock(database, observer)
+    await clock.read()
+    async with running(observer, clock=clock.keep_reading):
+        yield clock

@@ -1,0 +1,135 @@
+"""A sign-in service that is silent, slow or breaks off is told by its own name, soon, and only to those it concerns.
+
+Known callers have keys that the server has seen; those who call with an API key need no sign-in service at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import grpc
+import pytest
+from aichat.v1 import conversations_pb2 as pb
+from aichat_server.domain.errors import Reason
+
+from tests.faults.link import Link, Way, link_to
+from tests.fixtures.auth import Auth
+from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
+from tests.integration.chat.asking import eventually
+from tests.integration.rpc.conftest import bearer, refusal
+
+BOUND_SECONDS = 4.0
+"""Within which callers are told, as documented."""
+ROOM = 2.0
+"""For a machine that is busy."""
+CALLERS = 40
+
+
+@dataclass(frozen=True)
+class Place:
+    """A server, and the link between it and its sign-in service."""
+
+    server: ServerUnderTest
+    auth: Auth
+    link: Link
+
+    async def token(self) -> str:
+        """One that this server takes."""
+        return await self.auth.mint(iss=f"http://{self.link.address}/auth/v1")
+
+    async def new_token(self) -> str:
+        """One that is signed with a key that the server has not seen."""
+        await self.auth.rotate("ES256")
+        return await self.token()
+
+    async def call(self, token: str) -> float:
+        """Makes a call; how long it took, in seconds."""
+        began = time.monotonic()
+        request = pb.ListConversationsRequest()
+        await self.server.conversations.ListConversations(request, metadata=bearer(token), timeout=60)
+        return time.monotonic() - began
+
+    async def refused(self, token: str) -> float:
+        """Makes a call that is told that nobody can sign in now; how long that took."""
+        began = time.monotonic()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await self.call(token)
+        told = refusal(caught.value)
+        assert (told.code, told.reason) == (grpc.StatusCode.UNAVAILABLE, Reason.SIGN_IN_UNAVAILABLE)
+        assert len(told.status.details) == 2, "and when to try again"
+        return time.monotonic() - began
+
+
+@asynccontextmanager
+async def placed(run_server: RunServer, auth: Auth) -> AsyncGenerator[Place, None]:
+    async with link_to(str(auth.client.base_url)) as link:
+        settings = {"SUPABASE_URL": f"http://{link.address}", "AICHAT_AUTH_CACHE_SECONDS": "0"}
+        async with run_server(**settings) as server:
+            yield Place(server, auth, link)
+
+
+def silent(link: Link) -> None:
+    link.silence()
+
+
+def silent_downwards(link: Link) -> None:
+    link.silence(Way.DOWN)
+
+
+def dripping(link: Link) -> None:
+    link.slow_down(bytes_per_second=20)
+
+
+def cut(link: Link) -> None:
+    link.cut_each_within(200)
+
+
+@pytest.mark.parametrize("breaks", [silent, silent_downwards, dripping, cut])
+async def test_callers_with_new_keys_are_told_and_nobody_else_notices(
+    run_server: RunServer, auth: Auth, api_key: ApiKey, breaks: Callable[[Link], None]
+) -> None:
+    async with placed(run_server, auth) as place:
+        known = await place.token()
+        await place.call(known)
+        new = await place.new_token()
+        tried = place.link.accepted
+        breaks(place.link)
+        waiting = [asyncio.create_task(place.refused(new)) for _ in range(CALLERS)]
+        for token in (known, api_key.api_key) * 5:
+            assert await place.call(token) < BOUND_SECONDS / 2, "they are not held up by those who are"
+        await asyncio.wait(waiting)
+        assert max(task.result() for task in waiting) < ROOM * BOUND_SECONDS
+        assert place.link.accepted - tried <= 2, "all share one try"
+        place.link.heal()
+
+        async def signed_in() -> bool:
+            with suppress(grpc.aio.AioRpcError):
+                await place.call(new)
+                return True
+            return False
+
+        await eventually(signed_in, bool)
+
+
+async def test_connections_that_have_gone_silent_cost_nothing_while_new_ones_work(
+    run_server: RunServer, auth: Auth
+) -> None:
+    async with placed(run_server, auth) as place:
+        await place.call(await place.token())
+        place.link.silence_open()
+        await place.call(await place.new_token())
+
+
+async def test_a_server_starts_and_stops_while_the_sign_in_service_is_silent(
+    run_server: RunServer, auth: Auth, api_key: ApiKey
+) -> None:
+    async with link_to(str(auth.client.base_url)) as link:
+        link.silence()
+        async with run_server(SUPABASE_URL=f"http://{link.address}") as server:
+            place = Place(server, auth, link)
+            await place.call(api_key.api_key)
+            await place.refused(await place.token())

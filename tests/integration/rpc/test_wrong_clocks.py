@@ -1,0 +1,75 @@
+"""A server's clock may be set while it works: access is granted, ends and is withdrawn as if it had not been."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+from aichat.v1 import conversations_pb2 as pb
+from aichat.v1 import conversations_pb2_grpc
+from aichat_sandbox.ports import free_ports
+from aichat_server.domain.errors import Reason
+from aichat_server.services.organizations import MintedKey, Organizations
+from aichat_server.storage.database import Database
+
+from tests.fixtures.auth import Auth
+from tests.fixtures.clocks import program
+from tests.fixtures.server import is_serving
+from tests.integration.chat.asking import eventually
+from tests.integration.rpc.conftest import bearer, refusal
+
+if TYPE_CHECKING:
+    from aichat.v1.conversations_pb2_grpc import ConversationServiceAsyncStub as Stub
+
+HOUR = 3600
+
+
+@asynccontextmanager
+async def serving(settings: dict[str, str], clock: Path) -> AsyncGenerator[Stub, None]:
+    """A server by that clock."""
+    address = f"127.0.0.1:{free_ports(1)[0]}"
+    command = (*program("aichat_server", clock), "serve")
+    with (clock.parent / "log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=clock.parent, env=settings | {"AICHAT_LISTEN": address}, stderr=log
+        )
+    try:
+        async with grpc.aio.insecure_channel(address) as channel:
+            assert await is_serving(channel)
+            yield conversations_pb2_grpc.ConversationServiceStub(channel)
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def ending(stub: Stub, credentials: str) -> Reason | None:
+    """How a call ends; None: well."""
+    try:
+        await stub.ListConversations(pb.ListConversationsRequest(), metadata=bearer(credentials))
+    except grpc.aio.AioRpcError as error:
+        return refusal(error).reason
+    return None
+
+
+@pytest.mark.parametrize("seconds", [-HOUR, HOUR])
+async def test_access_goes_by_no_clock_that_can_be_set(
+    server_settings: dict[str, str], tmp_path: Path, database: Database, key: MintedKey, auth: Auth, seconds: int
+) -> None:
+    clock = tmp_path / "clock"
+    clock.write_text("0")
+    sign_in = str(auth.client.base_url).rstrip("/")
+    settings = server_settings | {"SUPABASE_URL": sign_in, "AICHAT_AUTH_CACHE_SECONDS": "2"}
+    async with serving(settings, clock) as stub:
+        session, over = await auth.mint(), await auth.mint(exp=1)
+        assert [await ending(stub, one) for one in (key.api_key, session)] == [None, None]
+        clock.write_text(str(seconds))
+        assert [await ending(stub, one) for one in (key.api_key, session, await auth.mint())] == [None] * 3
+        assert await ending(stub, over) is Reason.CREDENTIALS_EXPIRED
+        await Organizations(database).revoke_key(key.org_id, key.key_id)
+        await eventually(partial(ending, stub, key.api_key), lambda told: told is Reason.CREDENTIALS_REVOKED)

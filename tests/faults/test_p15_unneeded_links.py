@@ -1,0 +1,166 @@
+"""Promises 8 and 15: what is silent slows no call that does not need it, but for one wait of the whole process."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import statistics
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+
+import grpc
+import pytest
+from aichat.v1 import billing_pb2, billing_pb2_grpc, chat_pb2, conversations_pb2, usage_pb2, usage_pb2_grpc
+from aichat_sandbox.standins import STRIPE, settings_for
+
+from tests.faults.link import Link, link_to
+from tests.faults.linked import run_linked
+from tests.faults.load import MODELS, Turn, follow, marked
+from tests.faults.rig import Replica, Rig
+from tests.fixtures.server import ApiKey
+from tests.integration.chat.asking import eventually
+
+CLAUDE, OPENAI, _ = MODELS
+CALLS = 9
+# How much longer the middle one of some calls may take beside a silence: a wait for it would be seconds, each time.
+TIMES, SECONDS = 4, 0.5
+STOP_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server with everything that one can have, and the links to that by name."""
+
+    replica: Replica
+    links: dict[str, Link]
+
+    async def chat(self, key: ApiKey) -> None:
+        assert await follow(Turn(key, marked(words=2), CLAUDE), self.replica) == ""
+
+    async def ask_openai(self, key: ApiKey) -> None:
+        await follow(Turn(key, marked(words=2), OPENAI), self.replica)
+
+    async def read(self, key: ApiKey) -> None:
+        request = conversations_pb2.ListConversationsRequest(page_size=1)
+        await self.replica.conversations.ListConversations(request, metadata=key.metadata)
+
+    async def read_quotas(self, key: ApiKey) -> None:
+        stub: usage_pb2_grpc.UsageServiceAsyncStub = usage_pb2_grpc.UsageServiceStub(self.replica.channel)
+        await stub.GetQuotas(usage_pb2.GetQuotasRequest(), metadata=key.metadata)
+
+    async def begin_checkout(self, key: ApiKey) -> None:
+        stub: billing_pb2_grpc.BillingServiceAsyncStub = billing_pb2_grpc.BillingServiceStub(self.replica.channel)
+        urls = dict.fromkeys(("success_url", "cancel_url"), "https://app.example.com/")
+        request = billing_pb2.CreateCheckoutSessionRequest(plan="pro", **urls)
+        await stub.CreateCheckoutSession(request, metadata=key.metadata)
+
+    async def sign_in(self, _key: ApiKey) -> None:
+        """With a token that nobody has signed: the keys of those who might have are asked for."""
+        metadata = (("authorization", f"Bearer {_token()}"),)
+        await self.replica.conversations.ListConversations(
+            conversations_pb2.ListConversationsRequest(page_size=1), metadata=metadata
+        )
+
+
+Call = Callable[[Server, ApiKey], Awaitable[None]]
+
+
+def _token() -> str:
+    parts = ({"alg": "ES256", "kid": "unknown", "typ": "JWT"}, {"sub": "somebody"})
+    coded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
+    return ".".join([*coded, "c2lnbmF0dXJl"])
+
+
+@pytest.fixture(scope="module")
+async def server(_rig: Rig) -> AsyncGenerator[Server, None]:
+    await _rig.up()
+    async with AsyncExitStack() as stack:
+        # Who is behind the others matters to none of these tests.
+        names = ("OpenAI", "auth", "Stripe", "collector", "Sentry")
+        links = {name: await stack.enter_async_context(link_to(_rig.vendors.url)) for name in names}
+        linked = await stack.enter_async_context(
+            run_linked(
+                _rig,
+                OPENAI_BASE_URL=f"http://{links['OpenAI'].address}/openai/v1",
+                SUPABASE_URL=f"http://{links['auth'].address}",
+                OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{links['collector'].address}",
+                SENTRY_DSN=f"http://public@{links['Sentry'].address}/7",
+                AICHAT_PROVIDER_STALL_SECONDS="8",
+                AICHAT_RETURN_ORIGINS="https://app.example.com",
+                **settings_for([STRIPE], f"http://{links['Stripe'].address}"),
+            )
+        )
+        yield Server(linked.replica, {**links, "Postgres": linked.postgres, "Redis": linked.redis})
+
+
+async def _seconds(server: Server, key: ApiKey, calls: tuple[Call, ...]) -> float:
+    """What the middle one of some calls takes."""
+    taken = []
+    for _ in range(CALLS):
+        began = time.monotonic()
+        for call in calls:
+            await call(server, key)
+        taken.append(time.monotonic() - began)
+    return statistics.median(taken)
+
+
+@pytest.mark.parametrize(
+    ("name", "calls", "needing"),
+    [
+        ("Redis", (Server.chat, Server.read), Server.chat),
+        ("OpenAI", (Server.chat, Server.read), Server.ask_openai),
+        ("auth", (Server.chat, Server.read), Server.sign_in),
+        ("Stripe", (Server.chat, Server.read_quotas), Server.begin_checkout),
+        ("collector", (Server.chat, Server.read), Server.chat),
+        ("Sentry", (Server.chat, Server.read), Server.chat),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_calls_that_do_not_need_it_are_as_fast_as_before(
+    server: Server, key: ApiKey, name: str, calls: tuple[Call, ...], needing: Call
+) -> None:
+    before = await _seconds(server, key, calls)
+    server.links[name].silence()
+    waiting = [asyncio.ensure_future(needing(server, key)) for _ in range(5)]
+    try:
+        during = await _seconds(server, key, calls)
+    finally:
+        for call in waiting:
+            call.cancel()
+            with suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
+                await call
+        server.links[name].heal()
+    assert during <= before * TIMES + SECONDS
+
+
+async def test_text_flows_on_while_nothing_can_be_stored(server: Server, key: ApiKey) -> None:
+    turn = Turn(key, marked(words=40, interval_ms=50), CLAUDE)
+    reading = asyncio.create_task(follow(turn, server.replica))
+
+    async def seen() -> int:
+        return len(turn.seen)
+
+    await eventually(seen, bool)
+    server.links["Postgres"].silence()
+    try:
+        await eventually(seen, lambda length: length == len("".join(f"word{n} " for n in range(40))))
+        assert turn.completed is None
+        models = await server.replica.chat.ListModels(chat_pb2.ListModelsRequest(), metadata=key.metadata)
+        assert models.models
+    finally:
+        server.links["Postgres"].heal()
+    assert await reading == ""
+    assert turn.completed is not None
+
+
+async def test_a_stop_waits_for_nobody_who_only_looks_on(server: Server, key: ApiKey) -> None:
+    """The last test of this server."""
+    await server.chat(key)
+    for name in ("collector", "Sentry"):
+        server.links[name].silence()
+    await server.chat(key)
+    async with asyncio.timeout(STOP_SECONDS):
+        assert await server.replica.drain() == 0

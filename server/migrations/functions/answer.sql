@@ -1,6 +1,12 @@
 -- The stored answer of a turn, as one value; null if there is none, or none yet.
 CREATE OR REPLACE FUNCTION aichat.answer(p_org_id uuid, p_message_id uuid) RETURNS json
 LANGUAGE sql STABLE AS $$
+    -- The message alone comes first. A plan made while the tables are nearly empty, and kept while they grow, would
+    -- otherwise look through all generations of the organisation.
+    WITH m AS MATERIALIZED (
+        SELECT * FROM aichat.messages AS a
+        WHERE a.org_id = p_org_id AND a.message_id = p_message_id AND NOT a.running
+    )
     SELECT json_build_object(
         'message_id', m.message_id,
         'conversation_id', m.conversation_id,
@@ -22,7 +28,6 @@ LANGUAGE sql STABLE AS $$
         'usage_estimated', g.usage_estimated,
         'cost_nano_usd', g.cost_nano_usd
     )
-    FROM aichat.messages AS m
-    JOIN aichat.generations AS g ON g.org_id = m.org_id AND g.generation_id = m.generation_id
-    WHERE m.org_id = p_org_id AND m.message_id = p_message_id AND NOT m.running
+    FROM m
+    JOIN aichat.generations AS g ON g.org_id = p_org_id AND g.generation_id = m.generation_id
 $$;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
@@ -14,9 +14,11 @@ from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.observing import Observer
 from aichat_server.gateways.limits import open_shared_limits
+from aichat_server.services import limits as limits_service
 from aichat_server.services.limits import Admission, RateLimits
 from structlog.testing import capture_logs
 
+from tests.faults.link import Link, Way, link_to
 from tests.fixtures.rates import FREE_RATES, rates_of
 from tests.fixtures.redis import RedisUnderTest
 
@@ -29,9 +31,9 @@ def caller() -> Principal:
 
 
 @asynccontextmanager
-async def process(redis: RedisUnderTest) -> AsyncGenerator[RateLimits, None]:
-    """The limits as one server process keeps them."""
-    async with open_shared_limits(redis.url) as shared:
+async def process(redis: RedisUnderTest, url: str | None = None) -> AsyncGenerator[RateLimits, None]:
+    """The limits as one server process keeps them. `url`: the way to Redis, where it is not straight."""
+    async with open_shared_limits(url or redis.url) as shared:
         limits = RateLimits(shared, rates_of)
         async with running(Observer(), limits=limits.keep):
             yield limits
@@ -84,6 +86,38 @@ async def test_a_redis_that_does_not_answer_costs_one_short_wait(redis: RedisUnd
         assert await let_in(limits, caller, 20) == 20
         assert time.monotonic() - waited < 0.5 < waited - began < 3
         redis.let_go()
+
+
+WAYS: dict[str, Callable[[Link], None]] = {
+    "silent": lambda link: link.silence(),
+    "silent one way": lambda link: link.silence(Way.DOWN),
+    "slow": lambda link: link.slow_down(3.0),
+    "somewhat slow": lambda link: link.slow_down(0.4),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_redis_that_is_silent_or_slow_holds_up_no_call_for_long(
+    redis: RedisUnderTest, caller: Principal, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    # So that it is looked for again and again.
+    monkeypatch.setattr(limits_service, "_BEAT_SECONDS", 0.2)
+    async with link_to(redis.url) as link, process(redis, link.through(redis.url)) as limits:
+        await limits.admit_call(caller)
+        with capture_logs() as logs:
+            WAYS[way](link)
+            await let_in(limits, caller, 10)
+            await until_logged(logs, "rate limits are counted by each process alone", 1)
+            began, calls = time.monotonic(), 0
+            while time.monotonic() - began < 3:
+                await let_in(limits, caller, 1)
+                await asyncio.sleep(0.01)
+                calls += 1
+            # Each that waited would have done so for a second, or most of one.
+            assert calls > 20
+            link.heal()
+            await until_logged(logs, "rate limits are shared again", 1)
+            assert len(logs) == 2
 
 
 async def test_a_server_may_start_before_redis(redis: RedisUnderTest, caller: Principal) -> None:

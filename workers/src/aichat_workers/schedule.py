@@ -65,6 +65,6 @@ def _send(job: _Actor, now: pendulum.DateTime, observer: Observer) -> bool:
         with observer.queueing(job.actor_name) as trace:
             job.send_with_options(kwargs={"trace": dict(trace)}, scheduled_at=str(now))
     except Exception as error:  # noqa: BLE001 — whatever the way to Redis fails with, the schedule goes on
-        _log.warning("job not queued", job=job.actor_name, cause=repr(error))
+        _log.warning("job not queued", job=job.actor_name, cause=str(error) or repr(error))
         return False
     return True

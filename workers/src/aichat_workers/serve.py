@@ -78,7 +78,7 @@ async def _stop(worker: Worker, seconds: float) -> None:
         try:
             worker.stop(timeout=round(seconds * 1000))
         except Exception as error:  # noqa: BLE001 — whatever it is, the process must end in order
-            _log.warning("jobs that were not begun are not given back to the queue", cause=repr(error))
+            _log.warning("jobs that were not begun are not given back to the queue", cause=str(error) or repr(error))
 
     # The process does not wait for a daemon.
     stopping = Thread(target=stop, daemon=True)

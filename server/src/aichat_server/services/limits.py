@@ -21,6 +21,8 @@ _log = structlog.get_logger()
 
 # How often open streams are renewed, and Redis is looked for where it was lost.
 _BEAT_SECONDS = 5.0
+# A Redis that is slower would hold up every call.
+_SLOW_SECONDS = 0.5
 # When a stream will end is not known; this is how soon it is worth looking again.
 _STREAM_WAIT_SECONDS = 1.0
 
@@ -108,7 +110,7 @@ class RateLimits:
             try:
                 answer = await shared.take(claim)
             except LimitsAwayError as error:
-                self._lose(error)
+                self._lose(str(error))
                 shared = None
         if answer is None:
             answer = self._local.take(claim, self._clock())
@@ -117,23 +119,29 @@ class RateLimits:
         return answer, shared
 
     async def keep(self) -> NoReturn:
-        """While it runs, open streams stay counted, and Redis is taken into use again when it is back."""
+        """While it runs, open streams stay counted, and Redis is used again when it is back and quick."""
+        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_BEAT_SECONDS)
             self._local.forget(self._clock())
             if self._shared is None:
                 continue
+            began = loop.time()
             try:
                 await self._shared.renew(self._open)
             except LimitsAwayError as error:
-                self._lose(error)
+                self._lose(str(error))
             else:
-                self._find()
+                seconds = loop.time() - began
+                if seconds > _SLOW_SECONDS:
+                    self._lose(f"Redis takes {seconds:.1f} s to answer")
+                else:
+                    self._find()
 
-    def _lose(self, error: LimitsAwayError) -> None:
+    def _lose(self, cause: str) -> None:
         if not self._away:
             self._away = True
-            _log.warning("rate limits are counted by each process alone", cause=str(error))
+            _log.warning("rate limits are counted by each process alone", cause=cause)
 
     def _find(self) -> None:
         if self._away:

@@ -134,6 +134,17 @@ async def test_a_stream_that_is_not_renewed_frees_its_place(limits: SharedLimits
     assert isinstance(await limits.take(second), Granted)
 
 
+async def test_what_a_clock_that_was_ahead_has_counted_counts_no_more(limits: SharedLimits, client: Redis) -> None:
+    """As after a failover to a Redis whose clock is right."""
+    wanted, ahead = claim(requests=1, streams=1, amount=0), int(time.time()) + 3600
+    for limit in wanted.requests:
+        await client.hset(PREFIX + limit.key, str(ahead), "9")
+    for limit in wanted.streams:
+        await client.zadd(PREFIX + limit.key, {"another": ahead})
+    assert isinstance(await limits.take(wanted), Granted)
+    assert isinstance(await limits.take(renamed(wanted, "b")), Exceeded)
+
+
 async def test_streams_that_redis_has_lost_are_put_back(limits: SharedLimits, redis: RedisUnderTest) -> None:
     first, second = claim(streams=1, amount=0), claim(streams=1, amount=0, stream="b")
     await limits.take(first)

@@ -151,3 +151,12 @@ async def test_a_worker_says_that_its_clock_is_wrong_and_works_once_it_is_right(
     assert await place.conversations() == 1
     kept = await place.ask("SELECT runs FROM aichat.job_runs WHERE succeeded_at IS NULL")
     assert kept == before, "the period that has not begun yet"
+
+
+async def test_keys_end_by_the_databases_clock(place: Place) -> None:
+    place.clock.write_text(str(40 * DAY))
+    code, told = await place.run(
+        "aichat_server", "keys", "mint", "--organization", "Short", "--expires-in-days", "1", "--json"
+    )
+    assert code == 0, told
+    assert await place.ask("SELECT max(expires_at) BETWEEN now() AND now() + interval '1 day' FROM aichat.api_keys")

@@ -62,7 +62,7 @@ class Granted:
     """A claim that was taken."""
 
     second: int
-    """When, in whole Unix seconds of the clock that the limits go by."""
+    """When, in whole seconds of the clock that the limits go by."""
     joined: bool = False
     """True if the stream was open already, and is another call's to end."""
 

@@ -14,7 +14,8 @@ local function read(key)
     local entries = redis.call('HGETALL', key)
     for i = 1, #entries, 2 do
         local second, amount = tonumber(entries[i]), tonumber(entries[i + 1])
-        if second + WINDOW < now then
+        -- One that has yet to come is of a clock that was ahead, such as another machine's before a failover.
+        if second + WINDOW < now or second > now then
             redis.call('HDEL', key, entries[i])
         else
             used = used + amount
@@ -63,6 +64,7 @@ local function take(requests, windows, name, seconds, ...)
             end
         else
             redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', moment)
+            redis.call('ZREMRANGEBYSCORE', KEYS[i], now + seconds + 2, '+inf')
             used = redis.call('ZCARD', KEYS[i])
             if used < most then delay = nil end
         end

@@ -171,6 +171,37 @@ async def test_the_months_to_come_are_made_with_the_owners_rights(owned: Owned) 
         assert await superuser.fetchval(NEXT_MONTHS) == 1
 
 
+async def test_what_the_servers_role_was_at_ends_soon_when_its_process_vanishes(owned: Owned) -> None:
+    names = ("client_connection_check_interval", "idle_in_transaction_session_timeout", "statement_timeout")
+
+    async def found() -> list[str]:
+        async with connection(owned.server.app_url) as app:
+            return [await app.fetchval(f"SHOW {name}") for name in names]
+
+    assert await found() == ["5s", "10s", "30s"]
+    async with connection(owned.owner_url) as owner:
+        await owner.execute("ALTER ROLE aichat_app SET statement_timeout = '20s'")
+        await migrate(owned.owner_url, owned.server.app_url)
+        assert await found() == ["5s", "10s", "20s"], "what the operator has set stays"
+        await owner.execute("ALTER ROLE aichat_app RESET statement_timeout")
+        await migrate(owned.owner_url, owned.server.app_url)
+    assert await found() == ["5s", "10s", "30s"]
+
+
+async def test_a_role_that_is_somebody_elses_keeps_its_settings(owned: Owned) -> None:
+    without_password = owned.server.app_url.replace(f":{owned.server.app_password}", "")
+    async with connection(owned.server.owner_url) as superuser:
+        await superuser.execute("ALTER ROLE aichat_app RESET ALL")
+        await superuser.execute("REVOKE ADMIN OPTION FOR aichat_app FROM aichat_owner")
+        try:
+            await migrate(owned.owner_url, without_password)
+            settings = await superuser.fetchval("SELECT rolconfig FROM pg_roles WHERE rolname = 'aichat_app'")
+        finally:
+            await superuser.execute("GRANT aichat_app TO aichat_owner WITH ADMIN TRUE, INHERIT FALSE, SET FALSE")
+        assert settings is None
+    await migrate(owned.owner_url, owned.server.app_url)
+
+
 async def _last_month(superuser: Connection) -> str:
     return str(
         await superuser.fetchval(

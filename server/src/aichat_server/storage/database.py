@@ -22,6 +22,7 @@ from aichat_server.storage.conversations import ConversationRepository
 from aichat_server.storage.errors import storage_errors
 from aichat_server.storage.forgetting import ForgettingRepository
 from aichat_server.storage.invoices import InvoiceRepository
+from aichat_server.storage.job_runs import JobClaim
 from aichat_server.storage.ledger import LedgerRepository
 from aichat_server.storage.messages import MessageRepository
 from aichat_server.storage.notifications import NotificationRepository
@@ -43,6 +44,7 @@ from aichat_server.storage.warnings import WarningRepository
 from aichat_server.storage.work import WorkList
 
 _SET_WORK_LIST = text("SELECT set_config('aichat.work_list', 'on', true)")
+_HOLD_JOB = "SELECT aichat.hold_job($1, $2, $3, $4)"
 _EXTEND_BOOKS = text("SELECT aichat.extend_books()")
 _NOW = text("SELECT clock_timestamp()")
 _SET_TENANT = text(
@@ -103,6 +105,14 @@ class Database:
             await connection.execute(_SET_WORK_LIST)
             yield WorkList(connection)
 
+    async def hold_job(self, run: JobClaim, seconds: float) -> bool:
+        """Holds a job for so long from now, past all that its run itself waits for; False if another run has it now.
+
+        STORAGE_UNAVAILABLE if the database is away.
+        """
+        (is_held,) = await self._renewals.fetchrow(_HOLD_JOB, *run, seconds)
+        return bool(is_held)
+
     async def roll_up(self, now: datetime, most: int, after: Place | None) -> tuple[int, Place | None]:
         """Sums up hours of any organisation that were over at `now`: see aichat_server.storage.rollups."""
         async with self._transaction() as connection:
@@ -155,7 +165,12 @@ class Database:
                 async with asyncio.timeout(self._patience.connection):
                     connection = await stack.enter_async_context(self._engine.connect())
                 async with connection.begin():
-                    yield connection
+                    try:
+                        yield connection
+                    except asyncio.CancelledError:
+                        # Whoever is cancelled does not wait for a rollback: the end of the connection is one, too.
+                        await connection.invalidate()
+                        raise
 
 
 @asynccontextmanager

@@ -48,10 +48,6 @@ class JobRunStore:
         found = (await self._connection.execute(claim.returning(table.c.reached))).one_or_none()
         return None if found is None else Claimed(found.reached)
 
-    async def hold(self, run: JobClaim, seconds: float) -> None:
-        """It goes on, and is held for so long from now."""
-        await self._set(run, held_until=_in(seconds))
-
     async def reach(self, run: JobClaim, org_id: UUID | None) -> None:
         """It has come to this organisation."""
         await self._set(run, reached=org_id)

@@ -34,7 +34,7 @@ class Patience:
 
 CALLS = Patience(connection=5.0, answer=5.0)
 """Of whoever answers calls."""
-JOBS = Patience(connection=10.0, answer=30.0)
+JOBS = Patience(connection=10.0, answer=35.0)
 """Of what nobody waits for, and may read much."""
 
 

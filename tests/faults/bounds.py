@@ -14,7 +14,7 @@ ROOM = 2.0
 """How many times as long everything may take on a machine that does much else beside."""
 
 _ROW = re.compile(r"^\|([^|]+↔[^|]+)\| (\w+) \|([^|]+)\| (\d+) s \|([^|]+)\| (\d+) s \|$", re.MULTILINE)
-_REASON = re.compile(r"`([A-Z_]+)`")
+_REASON = re.compile(r"`(?!AICHAT_)([A-Z_]+)`")
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,9 @@ class Scale:
     rolled_calls_per_second: int
     """Beside them."""
     broken_seconds: float
-    """For how long a link is broken; in full longer than a lease, which is 30 s."""
+    """For how long a link is broken."""
+    silent_seconds: float
+    """For how long it is silent; in full longer than a lease, which is 30 s."""
     broken_streams: int
     """Held at once meanwhile."""
     bad_requests: int
@@ -62,6 +64,7 @@ SHORT = Scale(
     rolled_streams=8,
     rolled_calls_per_second=10,
     broken_seconds=6,
+    silent_seconds=6,
     broken_streams=6,
     bad_requests=100,
     examples=4,
@@ -83,7 +86,8 @@ FULL = Scale(
     rolled_edges=2,
     rolled_streams=30,
     rolled_calls_per_second=40,
-    broken_seconds=40,
+    broken_seconds=8,
+    silent_seconds=40,
     broken_streams=20,
     bad_requests=5_000,
     examples=40,

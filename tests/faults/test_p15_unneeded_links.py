@@ -16,18 +16,24 @@ import pytest
 from aichat.v1 import billing_pb2, billing_pb2_grpc, chat_pb2, conversations_pb2, usage_pb2, usage_pb2_grpc
 from aichat_sandbox.standins import STRIPE, settings_for
 
+from tests.faults.bounds import FAULTS, ROOM, read_bounds
 from tests.faults.link import Link, link_to
 from tests.faults.linked import run_linked
-from tests.faults.load import MODELS, Turn, follow, marked
+from tests.faults.load import MODELS, Turn, follow, marked, reason_of
 from tests.faults.rig import Replica, Rig
+from tests.faults.scale import IS_FULL, SCALE
+from tests.fixtures.auth import Auth
 from tests.fixtures.server import ApiKey
+from tests.fixtures.stripe import SECRET_KEY, Stripe
+from tests.fixtures.tally import Measured
 from tests.integration.chat.asking import eventually
 
 CLAUDE, OPENAI, _ = MODELS
 CALLS = 9
 # How much longer the middle one of some calls may take beside a silence: a wait for it would be seconds, each time.
 TIMES, SECONDS = 4, 0.5
-STOP_SECONDS = 20.0
+# Two for the collector and two for Sentry, on a machine with much else to do.
+STOP_SECONDS = 9.0
 
 
 @dataclass(frozen=True)
@@ -75,12 +81,16 @@ def _token() -> str:
 
 
 @pytest.fixture(scope="module")
-async def server(_rig: Rig) -> AsyncGenerator[Server, None]:
+async def server(_rig: Rig, _auth_process: Auth, _stripe_process: Stripe) -> AsyncGenerator[Server, None]:
     await _rig.up()
-    async with AsyncExitStack() as stack:
+    urls = {
+        "auth": str(_auth_process.client.base_url),
+        "Stripe": _stripe_process.url,
         # Who is behind the others matters to none of these tests.
-        names = ("OpenAI", "auth", "Stripe", "collector", "Sentry")
-        links = {name: await stack.enter_async_context(link_to(_rig.vendors.url)) for name in names}
+        **dict.fromkeys(("OpenAI", "collector", "Sentry"), _rig.vendors.url),
+    }
+    async with AsyncExitStack() as stack:
+        links = {name: await stack.enter_async_context(link_to(url)) for name, url in urls.items()}
         linked = await stack.enter_async_context(
             run_linked(
                 _rig,
@@ -90,7 +100,7 @@ async def server(_rig: Rig) -> AsyncGenerator[Server, None]:
                 SENTRY_DSN=f"http://public@{links['Sentry'].address}/7",
                 AICHAT_PROVIDER_STALL_SECONDS="8",
                 AICHAT_RETURN_ORIGINS="https://app.example.com",
-                **settings_for([STRIPE], f"http://{links['Stripe'].address}"),
+                **settings_for([STRIPE], f"http://{links['Stripe'].address}") | {STRIPE.key: SECRET_KEY},
             )
         )
         yield Server(linked.replica, {**links, "Postgres": linked.postgres, "Redis": linked.redis})
@@ -154,6 +164,55 @@ async def test_text_flows_on_while_nothing_can_be_stored(server: Server, key: Ap
         server.links["Postgres"].heal()
     assert await reading == ""
     assert turn.completed is not None
+
+
+@pytest.mark.parametrize("fault", FAULTS if IS_FULL else ["gone"])
+@pytest.mark.parametrize(("name", "call"), [("auth", Server.sign_in), ("Stripe", Server.begin_checkout)])
+async def test_who_needs_it_is_told_in_time(
+    server: Server, key: ApiKey, name: str, call: Call, fault: str, measured: Measured
+) -> None:
+    bound, link = read_bounds()[f"server ↔ {name}", fault], server.links[name]
+    healthy = await told(call, server, key)
+    await _break(link, fault)
+    saw, longest, broken = set[str](), 0.0, time.monotonic()
+    while time.monotonic() < broken + SCALE.broken_seconds:
+        began = time.monotonic()
+        saw.add(await told(call, server, key))
+        longest = max(longest, time.monotonic() - began)
+        await asyncio.sleep(0.1)
+    link.heal()
+    await link.restore()
+    healed = time.monotonic()
+    while await told(call, server, key) != healthy:
+        await asyncio.sleep(0.1)
+    well = time.monotonic() - healed
+    seen = ", ".join(sorted(saw - {healthy})) or "nothing"
+    measured(f"server ↔ {name}", fault, seen, longest, bound.within, well, bound.back)
+    assert saw <= {healthy, *bound.reasons}
+    assert longest <= bound.within * ROOM
+    assert well <= bound.back * ROOM
+
+
+async def told(call: Call, server: Server, key: ApiKey) -> str:
+    """What the call fails with."""
+    try:
+        await call(server, key)
+    except grpc.aio.AioRpcError as error:
+        return reason_of(error) or error.code().name
+    return ""
+
+
+async def _break(link: Link, fault: str) -> None:
+    match fault:
+        case "silent":
+            link.silence()
+        case "slow":
+            link.slow_down(bytes_per_second=50)
+        case "cut":
+            link.cut_each_within(100)
+            link.cut()
+        case _:
+            await link.remove()
 
 
 async def test_a_stop_waits_for_nobody_who_only_looks_on(server: Server, key: ApiKey) -> None:

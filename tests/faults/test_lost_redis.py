@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.faults.books import audit, billed, booked
+from tests.faults.checker import faults_in
 from tests.faults.load import Load
 from tests.faults.rig import Rig
 from tests.faults.scale import SCALE
@@ -23,7 +24,9 @@ async def test_answers_flow_while_redis_is_killed_and_emptied(rig: Rig, key: Api
             await rig.redis.client.flushall()
             tally(faults=2)
     found = await audit(rig, key, load.turns)
+    wrong = await faults_in(rig.owner_url, key.organization_id, load.turns)
     tally(turns=len(load.turns), streams=SCALE.streams)
     tally(acknowledged=found.acknowledged, lost=found.lost, double_billed=found.double_billed)
     assert (found.acknowledged, found.lost, found.double_billed) == (len(load.turns), 0, 0)
     assert await booked(rig, key) == await billed(rig)
+    assert wrong == []

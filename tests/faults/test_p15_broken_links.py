@@ -142,21 +142,22 @@ async def test_no_answer_is_lost_and_everybody_knows_in_time(
     reads = Reads(network, key)
     lasts = SCALE.silent_seconds if CONDITIONS[condition] == "silent" else SCALE.broken_seconds
     load = Load(network.rig, key, SCALE.broken_streams, words=30, interval_ms=60)
-    async with rig.reaping(), reads.going_on(), asyncio.timeout(lasts + MOST_SECONDS), load:
-        await load.at_work(load.over)
-        for one in network.links[link]:
-            await break_link(one, condition)
-        await asyncio.sleep(lasts)
-        healed = time.monotonic()
-        await network.heal()
-        await network.whole()
-        if link.startswith("worker"):
-            await network.jobs_done()
-        well = time.monotonic() - healed
+    async with rig.reaping():
+        async with reads.going_on(), asyncio.timeout(lasts + MOST_SECONDS), load:
+            await load.at_work(load.over)
+            for one in network.links[link]:
+                await break_link(one, condition)
+            await asyncio.sleep(lasts)
+            healed = time.monotonic()
+            await network.heal()
+            await network.whole()
+            if link.startswith("worker"):
+                await network.jobs_done()
+            well = time.monotonic() - healed
+        found = await faults_in(rig.owner_url, key.organization_id, load.turns)
     told = reads.told.union(*(turn.told for turn in load.turns))
     streams = max(turn.longest_wait for turn in load.turns)
     measured(link, condition, ", ".join(sorted(told)) or "nothing", reads.longest, bound.within, well, bound.back)
-    found = await faults_in(rig.owner_url, key.organization_id, load.turns)
     acknowledged = sum(turn.completed is not None for turn in load.turns)
     tally(turns=len(load.turns), streams=SCALE.broken_streams, faults=1, acknowledged=acknowledged, seed=SEED)
     assert found == []

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import suppress
+from pathlib import Path
 from time import monotonic
 from uuid import UUID
 
@@ -14,11 +17,11 @@ from aichat_server.domain.identity import Principal
 from aichat_server.services.conversations import Conversations
 from aichat_server.storage import connections
 from aichat_server.storage.database import Database, open_database
-from aichat_server.storage.migrate import migrate
-from aichat_server.storage.pool import CALLS, CONNECT_SECONDS
+from aichat_server.storage.pool import CALLS
 
 from tests.faults.link import Link, Way, link_to
 from tests.faults.rig import Rig
+from tests.faults.scale import IS_FULL
 from tests.fixtures.server import ApiKey
 from tests.integration.chat.asking import eventually
 from tests.integration.storage.rows import connection
@@ -26,6 +29,11 @@ from tests.integration.storage.turns import completed, exchange, turn
 
 # As documented, with room for a machine that is busy.
 FAILS_WITHIN_SECONDS = 2 * CALLS.answer
+KEEPALIVE_SECONDS = 5
+# About what a connection needs to be made, and for a few calls.
+BROKEN_WITHIN_BYTES = 20_000
+BROKEN_CALLS = 500 if IS_FULL else 100
+_ESTABLISHED = "01"
 LOCKED = "SELECT FROM aichat.conversations WHERE conversation_id = $1 FOR UPDATE"
 
 
@@ -54,13 +62,13 @@ async def call(database: Database, principal: Principal) -> None:
     await asyncio.gather(exchange(database, principal), Conversations(database).list(principal, 10))
 
 
-async def fails_in_time(attempt: Awaitable[object], seconds: float = FAILS_WITHIN_SECONDS) -> None:
+async def fails_in_time(attempt: Awaitable[object]) -> None:
     """Fails, typed, within the documented bound."""
     began = monotonic()
     with pytest.raises(AichatError) as caught:
         await attempt
     assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
-    assert monotonic() - began < seconds
+    assert monotonic() - began < FAILS_WITHIN_SECONDS
 
 
 async def test_a_call_finds_another_connection_when_those_that_were_idle_have_gone_silent(
@@ -127,6 +135,27 @@ async def test_what_is_slow_is_not_taken_for_dead(
     assert link.accepted <= before + 1
 
 
+@pytest.mark.parametrize("reset", [True, False], ids=["reset", "end"])
+async def test_connections_that_break_at_any_byte_fail_calls_typed_or_not_at_all(
+    link: Link, database: Database, principal: Principal, reset: bool
+) -> None:
+    link.cut_each_within(BROKEN_WITHIN_BYTES, reset=reset)
+    link.cut(reset=reset)
+
+    async def attempt() -> Reason | None:
+        try:
+            await call(database, principal)
+        except AichatError as error:
+            return error.reason
+        return None
+
+    for _ in range(BROKEN_CALLS // 10):
+        assert set(await asyncio.gather(*(attempt() for _ in range(10)))) <= {None, Reason.STORAGE_UNAVAILABLE}
+    link.heal()
+    link.cut(reset=reset)
+    await eventually(attempt, lambda reason: reason is None)
+
+
 async def test_slow_connections_are_used_and_made(link: Link, database: Database, principal: Principal) -> None:
     begun = await database.turns.begin(turn(principal))
     await call(database, principal)
@@ -146,10 +175,51 @@ async def test_slow_connections_are_used_and_made(link: Link, database: Database
 
 async def test_starting_and_migrating_end_in_time(rig: Rig, link: Link) -> None:
     link.silence()
+    settings = {
+        **rig.settings,
+        "DATABASE_URL": link.through(rig.app_url),
+        "AICHAT_MIGRATION_DATABASE_URL": link.through(rig.owner_url),
+    }
 
-    async def start() -> None:
-        async with open_database(link.through(rig.app_url)):
-            pass
+    async def run(*command: str) -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *command, cwd=rig.folder, env=settings, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
+        )
+        _, said = await process.communicate()
+        return process.returncode, said.decode().splitlines()[-1]
 
-    migrating = migrate(link.through(rig.owner_url), rig.app_url)
-    await asyncio.gather(fails_in_time(start()), fails_in_time(migrating, 2 * CONNECT_SECONDS))
+    # Their code takes a while to load; what they have in common is that they do not wait for ever.
+    async with asyncio.timeout(60):
+        ends = await asyncio.gather(
+            run("aichat_server", "serve"),
+            run("aichat_server", "migrate"),
+            run("aichat_server", "prices", "sync"),
+            run("aichat_workers", "run", "orphans"),
+        )
+    assert set(ends) == {(1, "the database cannot be reached; send the call again shortly")}
+
+
+@pytest.mark.parametrize("method", ["fetchrow", "prepare"])
+async def test_the_event_loops_word_for_a_reset_is_told_as_one(
+    database: Database, principal: Principal, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    async def break_off(*_: object, **__: object) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport>; the handler is closed")
+
+    await call(database, principal)
+    with monkeypatch.context() as broken:
+        broken.setattr(connections.Connection, method, break_off)
+        attempt = database.turns.begin(turn(principal)) if method == "fetchrow" else database.prices()
+        await fails_in_time(attempt)
+    await call(database, principal)
+    await database.prices()
+
+
+async def test_the_kernel_watches_over_connections(link: Link, database: Database, principal: Principal) -> None:
+    await call(database, principal)
+    peer = f"0100007F:{link.port:04X}"
+    opened = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    timers = [fields[5] for fields in opened if fields[2] == peer and fields[3] == _ESTABLISHED]
+    # By the kernel's numbers: 02 is the timer that asks the peer whether it is there.
+    assert {timer.split(":")[0] for timer in timers} == {"02"}
+    assert all(int(timer.split(":")[1], 16) / 100 <= KEEPALIVE_SECONDS for timer in timers)

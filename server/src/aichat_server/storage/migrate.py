@@ -22,7 +22,8 @@ from aichat_server.storage.schema import code_version, migrations_folder, read_v
 from aichat_server.storage.scripts import replace_functions
 
 APP_ROLE = "aichat_app"
-LOCK_SECONDS = 5.0
+LOCK_SECONDS = 3.0
+"""Less than a call waits: those that come behind a migration that waits go on."""
 
 # What another migration may take.
 _OTHERS_SECONDS = 60.0

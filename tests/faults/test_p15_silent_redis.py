@@ -1,4 +1,4 @@
-"""Promises 4, 5 and 15 while Redis goes silent, slows down, breaks and is started again, with production's settings."""
+"""Promises 4, 5, 15: Redis goes silent, slows down, breaks and is started again, with production's settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promises 8 and 15: what is silent slows no call that does not need it, but for one wait of the whole process."""
+"""Promises 8, 15: what is silent slows no call that does not need it, but for one wait of the whole process."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 import sys
 from collections.abc import AsyncGenerator
 from functools import partial
@@ -98,6 +99,29 @@ async def test_streams_are_written_to_all_nodes_and_read_together(cluster: Clust
         assert await streams.read(dict.fromkeys(keys, one), 0.05) == {}
 
 
+async def test_streams_of_other_nodes_are_written_while_one_is_silent() -> None:
+    async with run_cluster() as cluster, open_redis(cluster.url) as redis:
+        streams = JournalStreams(redis, retention_seconds=60, rescue_seconds=60)
+        one = Position(1, ended=False)
+        keys = [GenerationKey(uuid4(), uuid4()) for _ in range(60)]
+
+        async def written() -> int:
+            """How many streams are."""
+            batch = [Append(key, BEGINNING, Portion(one, (TextDelta("a"),))) for key in keys]
+            held = await streams.append(batch)
+            read = await streams.read(dict.fromkeys(keys, BEGINNING), 0.01)
+            assert len(read) == held.count(one)
+            return len(read)
+
+        # So that there are connections to all.
+        assert await written() == len(keys)
+        keys = [GenerationKey(uuid4(), uuid4()) for _ in range(60)]
+        cluster.nodes[1].send_signal(signal.SIGSTOP)
+        assert 0 < await written() < len(keys)
+        cluster.nodes[1].send_signal(signal.SIGCONT)
+        await eventually(written, lambda count: count == len(keys))
+
+
 async def test_limits_are_counted_together(cluster: Cluster) -> None:
     rates = PlanRates(Rates(2, 1000, 1), Rates(100, 10_000, 100))
     async with open_shared_limits(cluster.url) as one, open_shared_limits(cluster.url) as other:
@@ -130,10 +154,12 @@ async def test_the_queue_hands_jobs_over(cluster: Cluster) -> None:
     assert await queue_depth(cluster.client) == QueueDepth(0, 0, 0)
 
 
-async def test_answers_are_written_while_a_node_is_away(run_server: RunServer, database: Database) -> None:
+@pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP], ids=["away", "silent"])
+async def test_answers_are_written_while_a_node_is_away(
+    run_server: RunServer, database: Database, fault: signal.Signals
+) -> None:
     async with run_cluster() as cluster, run_server(REDIS_URL=cluster.url) as server:
-        cluster.nodes[1].kill()
-        await cluster.nodes[1].wait()
+        cluster.nodes[1].send_signal(fault)
         text = script(words=5)
         for _ in range(6):
             assert text_of(await ask(server, await minted_key(database), text)).count(" ") >= 4

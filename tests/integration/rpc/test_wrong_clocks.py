@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,19 +58,23 @@ async def ending(stub: Stub, credentials: str) -> Reason | None:
     return None
 
 
-@pytest.mark.parametrize("seconds", [-HOUR, HOUR])
+@pytest.mark.parametrize(("first", "then"), [(HOUR, -HOUR), (-HOUR, HOUR)])
 async def test_access_goes_by_no_clock_that_can_be_set(
-    server_settings: dict[str, str], tmp_path: Path, database: Database, key: MintedKey, auth: Auth, seconds: int
-) -> None:
+    server_settings: dict[str, str], tmp_path: Path, database: Database, key: MintedKey, auth: Auth,
+    first: int, then: int,
+) -> None:  # fmt: skip
     clock = tmp_path / "clock"
-    clock.write_text("0")
+    clock.write_text(str(first))
     sign_in = str(auth.client.base_url).rstrip("/")
     settings = server_settings | {"SUPABASE_URL": sign_in, "AICHAT_AUTH_CACHE_SECONDS": "2"}
     async with serving(settings, clock) as stub:
-        session, over = await auth.mint(), await auth.mint(exp=1)
-        assert [await ending(stub, one) for one in (key.api_key, session)] == [None, None]
-        clock.write_text(str(seconds))
-        assert [await ending(stub, one) for one in (key.api_key, session, await auth.mint())] == [None] * 3
+        assert "this machine's clock is wrong" in (tmp_path / "log").read_text()
+        short = await Organizations(database).mint_another_key(key.org_id, expires_in=timedelta(minutes=30))
+        assert short is not None
+        good, over = (key.api_key, short.api_key, await auth.mint()), await auth.mint(exp=1)
+        assert [await ending(stub, one) for one in good] == [None] * 3
+        clock.write_text(str(then))
+        assert [await ending(stub, one) for one in (*good, await auth.mint())] == [None] * 4
         assert await ending(stub, over) is Reason.CREDENTIALS_EXPIRED
         await Organizations(database).revoke_key(key.org_id, key.key_id)
         await eventually(partial(ending, stub, key.api_key), lambda told: told is Reason.CREDENTIALS_REVOKED)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -28,6 +28,8 @@ _CURRENT_SECONDS = 0.2
 # In all, however the answer comes.
 _FETCH_SECONDS = 3.0
 _MOST_BYTES = 262_144
+# One that is on its way when a token comes may turn out to be too old, and another one is waited for.
+_WAIT_SECONDS = 4.0
 # For so long after a failure nobody waits for another try.
 _FAILED_SECONDS = 2.0
 _RETRY_SECONDS = 5.0
@@ -61,14 +63,17 @@ class SigningKeys:
     async def find(self, key_id: str) -> VerifyingKey | None:
         """The key, or None if Auth lists no such key; SIGN_IN_UNAVAILABLE if that cannot be told."""
         came = self._clock()
-        while True:
-            found = self._keys.get(key_id)
-            if found is not None or self._fetched_at >= came - _CURRENT_SECONDS:
-                return found
-            if self._clock() - self._failed_at < _FAILED_SECONDS:
-                message = "the sign-in service does not answer, so that the session token cannot be checked; try again"
-                raise AichatError(Reason.SIGN_IN_UNAVAILABLE, message, retry_after=_FAILED_SECONDS)
-            await self._fetch()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_WAIT_SECONDS):
+                while True:
+                    found = self._keys.get(key_id)
+                    if found is not None or self._fetched_at >= came - _CURRENT_SECONDS:
+                        return found
+                    if self._clock() - self._failed_at < _FAILED_SECONDS:
+                        break
+                    await self._fetch()
+        message = "the sign-in service does not answer, so that the session token cannot be checked; try again"
+        raise AichatError(Reason.SIGN_IN_UNAVAILABLE, message, retry_after=_FAILED_SECONDS)
 
     async def keep_fresh(self, seconds: float) -> NoReturn:
         """Reads the list now and again each so many seconds; sooner where it failed. Keys that Auth has stopped listing

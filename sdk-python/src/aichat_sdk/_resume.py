@@ -14,8 +14,6 @@ from aichat_sdk.types import ChatEvent
 
 # An answer may be worth more patience than a call: what writes it is still there.
 _TRIES_PER_RETRY = 3
-# What gRPC makes of a stream that a proxy resets.
-_BROKEN = ("INTERNAL", "UNKNOWN")
 
 
 class ResumingReader:
@@ -89,5 +87,5 @@ def _is_of_the_way(error: AIChatError) -> bool:
     if error.reason == "SERVER_LOST":
         return False
     # What the platform fails with has a reason: a status without one is from what lies between.
-    broken = error.reason is None and error.status in _BROKEN
+    broken = error.reason is None and error.status == "UNKNOWN"
     return broken or isinstance(error, UnavailableError)

@@ -86,7 +86,8 @@ BY_STATUS: dict[grpc.StatusCode, type[errors.AIChatError]] = {
     grpc.StatusCode.ABORTED: errors.ConflictError,
     grpc.StatusCode.UNIMPLEMENTED: errors.ServerError,
     grpc.StatusCode.OUT_OF_RANGE: errors.InvalidRequestError,
-    grpc.StatusCode.INTERNAL: errors.ServerError,
+    # The platform's own has a reason. One without is a stream that was reset on its way.
+    grpc.StatusCode.INTERNAL: errors.ConnectionFailedError,
     grpc.StatusCode.UNAVAILABLE: errors.ConnectionFailedError,
     grpc.StatusCode.DATA_LOSS: errors.ServerError,
 }
@@ -119,6 +120,8 @@ def error_of(failure: grpc.aio.AioRpcError, endpoint: str) -> errors.AIChatError
 
 def _message(kind: type[errors.AIChatError], failure: grpc.aio.AioRpcError, endpoint: str) -> str:
     said = failure.details() or "it gave no reason"
+    if failure.code() is grpc.StatusCode.INTERNAL:
+        return f"the connection to {endpoint} broke: {said}"
     if kind is errors.ConnectionFailedError:
         return f"no connection to {endpoint}: {said}"
     if kind is errors.DeadlineExceededError:

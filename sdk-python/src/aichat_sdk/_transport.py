@@ -19,8 +19,10 @@ from aichat_sdk._status import error_of
 from aichat_sdk._version import __version__
 from aichat_sdk.errors import ClosedError, ConnectionFailedError
 
-KEEPALIVE_SECONDS = 30
-KEEPALIVE_TIMEOUT_SECONDS = 10
+# A connection that is dead is noticed in 15 s: after the first of these a ping is sent, and its answer waited for.
+PING_SECONDS = 5
+PING_TIMEOUT_SECONDS = 10
+CONNECT_SECONDS = 10
 MOST_RESPONSE_BYTES = 64 << 20
 
 
@@ -118,8 +120,15 @@ class Reader(Generic[MessageT]):
 def _connect(settings: ClientSettings) -> grpc.aio.Channel:
     options: list[tuple[str, str | int]] = [
         ("grpc.primary_user_agent", f"aichat-sdk-python/{__version__}"),
-        ("grpc.keepalive_time_ms", KEEPALIVE_SECONDS * 1000),
-        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_SECONDS * 1000),
+        ("grpc.keepalive_time_ms", PING_SECONDS * 1000),
+        # gRPC 1.85 goes by the second one, whose default is a minute.
+        ("grpc.keepalive_timeout_ms", PING_TIMEOUT_SECONDS * 1000),
+        ("grpc.http2.ping_timeout_ms", PING_TIMEOUT_SECONDS * 1000),
+        # As often as it takes: after two pings gRPC would send one a minute.
+        ("grpc.http2.max_pings_without_data", 0),
+        # Without it no more than 64 KiB are under way, which a slow line brings before the answer to a ping is late.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.min_reconnect_backoff_ms", CONNECT_SECONDS * 1000),
         # Retries come sooner than gRPC would connect again by default.
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.max_reconnect_backoff_ms", 5000),

@@ -55,6 +55,7 @@ async def test_details_reach_the_user(server: ScriptedServer, client: AsyncAICha
         (grpc.StatusCode.RESOURCE_EXHAUSTED, errors.RequestTooLargeError),
         (grpc.StatusCode.UNAUTHENTICATED, errors.AuthenticationError),
         (grpc.StatusCode.UNAVAILABLE, errors.ConnectionFailedError),
+        (grpc.StatusCode.INTERNAL, errors.ConnectionFailedError),
         (grpc.StatusCode.UNIMPLEMENTED, errors.ServerError),
     ],
 )

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from aichat_sdk.errors import AIChatError, AuthenticationError, ConfigurationError, ConnectionFailedError, ServerError
+from aichat_sdk.errors import (
+    AIChatError,
+    AuthenticationError,
+    ConfigurationError,
+    ConnectionFailedError,
+    ServerError,
+    UnavailableError,
+)
 
 BY_REASON = {
     "MODEL_UNKNOWN": "`aichat models` lists the models",
@@ -24,8 +31,16 @@ def advice(error: AIChatError) -> str:
     parts += [rule for rule in broken if rule not in error.message]
     if error.retry_after is not None:
         parts.append(f"try again in {error.retry_after:.0f} s")
-    hint = BY_REASON.get(error.reason or "") or BY_KIND.get(type(error))
+    hint = BY_REASON.get(error.reason or "") or _where_it_is_stored(error) or BY_KIND.get(type(error))
     if hint:
         parts.append(hint)
     line = "; ".join(parts)
     return f"{line} (request {error.request_id})" if isinstance(error, ServerError) and error.request_id else line
+
+
+def _where_it_is_stored(error: AIChatError) -> str | None:
+    """Where to find an answer that goes on without the connection that showed it."""
+    lost = isinstance(error, UnavailableError) and error.reason in (None, "SERVER_UNAVAILABLE")
+    if not lost or error.conversation_id is None:
+        return None
+    return f"the answer goes on, and is stored: `aichat conversations show {error.conversation_id}`"

@@ -4,6 +4,7 @@
 -- looks at each call's credentials itself.
 local SMALL, SECONDS, MOST_KNOWN = 65536, 60, 10000
 local EMPTY_FRAME = string.rep("\0", 5)
+local UNAVAILABLE = "14"
 local ASKED_WITH = {"authorization", "cookie", "origin", "x-request-id"}
 local known, count = {}, 0
 
@@ -18,7 +19,8 @@ local function remember(who)
   known[who], count = os.time() + SECONDS, count + 1
 end
 
-local function is_known_to_server(handle, headers)
+-- "yes", "no", or "unsure" where no server can tell now.
+local function known_to_server(handle, headers)
   local asked = {
     [":method"] = "POST",
     [":path"] = handle:filterContext():get("path"),
@@ -31,7 +33,9 @@ local function is_known_to_server(handle, headers)
     asked[name] = headers:get(name)
   end
   local answer = handle:httpCall("servers", asked, EMPTY_FRAME, 10000)
-  return answer["x-aichat-known"] ~= nil
+  -- What Envoy answers for one that is gone is gRPC's, too.
+  local failed = answer[":status"] ~= "200" or answer["grpc-status"] == UNAVAILABLE
+  return answer["x-aichat-known"] or failed and "unsure" or "no"
 end
 
 function envoy_on_request(handle)
@@ -41,10 +45,11 @@ function envoy_on_request(handle)
   if length and length <= SMALL or is_known(who) then
     return
   end
-  if who ~= "" and is_known_to_server(handle, headers) then
+  local answer = who == "" and "no" or known_to_server(handle, headers)
+  if answer == "yes" then
     remember(who)
   else
-    handle:headers():replace("x-aichat-unknown", "yes")
+    handle:headers():replace("x-aichat-unknown", answer == "no" and "yes" or answer)
     handle:clearRouteCache()
   end
 end

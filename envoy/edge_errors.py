@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 ERROR_DOMAIN = "aichat.v1"
@@ -30,10 +30,12 @@ class EdgeError:
     """Envoy's own words follow in JSON: they say what is wrong with it, and where."""
     told: int = 0
     """The HTTP status that callers get, where it is another one."""
-    unknown: bool = False
-    """Whether it is for calls alone whose credentials the server does not know."""
+    unknown: str = ""
+    """For calls alone whose credentials the server does not know ("yes") or could not be asked about ("unsure")."""
     path: str = ""
     """The path that it is for, as a regular expression; empty for all."""
+    retry_after: int = 0
+    """Seconds after which the same call may succeed; 0 if nobody knows."""
 
     @property
     def op(self) -> str:
@@ -46,23 +48,28 @@ class EdgeError:
         return f"{self.message}: %LOCAL_REPLY_BODY%" if self.explained else self.message
 
     @property
-    def info(self) -> dict[str, object]:
-        """The error's detail as JSON."""
+    def json_details(self) -> list[dict[str, object]]:
+        """The error's details as JSON."""
         kind = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": self.reason, "domain": ERROR_DOMAIN}
-        return {**kind, "metadata": dict(self.metadata)}
+        wait = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retry_delay": f"{self.retry_after}s"}
+        info: dict[str, object] = {**kind, "metadata": dict(self.metadata)}
+        return [info, {**wait}] if self.retry_after else [info]
 
     @property
     def details_bin(self) -> str:
         """The error as the header `grpc-status-details-bin` carries it."""
-        detail = Any()
-        detail.Pack(error_details_pb2.ErrorInfo(reason=self.reason, domain=ERROR_DOMAIN, metadata=self.metadata))
-        status = status_pb2.Status(code=self.code, message=self.message, details=[detail])
+        status = status_pb2.Status(code=self.code, message=self.message)
+        status.details.add().Pack(
+            error_details_pb2.ErrorInfo(reason=self.reason, domain=ERROR_DOMAIN, metadata=self.metadata)
+        )
+        if self.retry_after:
+            status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=self.retry_after)))
         return base64.b64encode(status.SerializeToString()).decode().rstrip("=")
 
 
 def errors(limits: Mapping[str, int], limit: int) -> list[EdgeError]:
     """All of them, the first that fits a status holds; `limits` are those of bodies by path, `limit` is all others'."""
-    return [_UNKNOWN, *(_too_large(most, path) for path, most in limits.items()), _too_large(limit), *_ERRORS]
+    return [_UNKNOWN, _UNSURE, *(_too_large(most, path) for path, most in limits.items()), _too_large(limit), *_ERRORS]
 
 
 def _too_large(limit: int, path: str = "") -> EdgeError:
@@ -77,7 +84,16 @@ _UNKNOWN = EdgeError(
     "CREDENTIALS_INVALID",
     "the credentials are malformed, unknown, or not good any more; sign in again or mint a new key",
     told=401,
-    unknown=True,
+    unknown="yes",
+)
+_UNSURE = EdgeError(
+    413,
+    code_pb2.UNAVAILABLE,
+    "SERVER_UNAVAILABLE",
+    "no server could tell whether the credentials are good, before which no more is read of the call",
+    told=503,
+    unknown="unsure",
+    retry_after=1,
 )
 _ERRORS = (
     EdgeError(
@@ -128,6 +144,8 @@ _ERRORS = (
         "SERVER_UNAVAILABLE",
         "no server can take the call, or the one that had it went away",
         and_above=True,
+        # Servers that are well are found by then.
+        retry_after=1,
     ),
     EdgeError(
         500, code_pb2.INTERNAL, "INTERNAL", "the edge failed; its log has the call's x-request-id", and_above=True

@@ -72,6 +72,7 @@ def _from_contract(contract: Contract) -> dict[str, object]:
         "small_bytes": SMALL_BYTES,
         "max_header_kib": MAX_HEADER_KIB,
         "safe_headers": SAFE_HEADERS,
+        "on_linux": sys.platform == "linux",
         **{
             check: str(HERE / f"{check}.lua")
             for check in ("header_check", "refusal", "credentials_check", "frame_check", "json_check")
@@ -137,7 +138,7 @@ VARIABLES: Mapping[str, Variable] = {
     "AICHAT_EDGE_LISTEN": Variable("listen", "127.0.0.1:8080", _address),
     "AICHAT_EDGE_ADMIN": Variable("admin", "127.0.0.1:9901", _address),
     "AICHAT_EDGE_DESCRIPTORS": Variable("descriptors", str(HERE.parent / "gen/descriptors.binpb"), _descriptors),
-    "AICHAT_EDGE_HEALTH_CHECK_SECONDS": Variable("health_check_seconds", "5", float),
+    "AICHAT_EDGE_HEALTH_CHECK_SECONDS": Variable("health_check_seconds", "1", float),
     "AICHAT_EDGE_ANNOUNCE_SECONDS": Variable("announce_seconds", "5", _seconds),
     "AICHAT_EDGE_DRAIN_SECONDS": Variable("drain_seconds", "30", _seconds),
     "AICHAT_EDGE_MAX_CONNECTIONS": Variable("max_connections", "10000", int),

@@ -27,6 +27,8 @@ _JSON_CHECK = "aichat.json_check"
 _JSON = r"(?i)application/json\s*(;.*)?"
 _GRPC = r"application/grpc(-web(-text)?)?(\+proto)?\s*(;.*)?"
 _HEALTH = "/grpc.health.v1.Health/Check"
+_UNBEGUN = "connect-failure,refused-stream"
+"""What no server can have begun goes to another one."""
 
 
 def routes(rpcs: Sequence[Rpc]) -> list[Route]:
@@ -51,7 +53,7 @@ def _grpc(rpc: Rpc) -> Iterator[Route]:
     match = {"path": rpc.path, "headers": [_content_type(_GRPC)]}
     for matched, limit in _by_caller(match, rpc):
         filters = {**_buffer(limit + GRPC_FRAME_HEAD), _FRAME_CHECK: _lua(), **_credentials(rpc)}
-        yield {"match": matched, **_to_servers(filters)}
+        yield {"match": matched, **_to_servers(filters, _retry_on(rpc))}
 
 
 def _http(rpcs: Sequence[Rpc]) -> Iterator[Route]:
@@ -75,7 +77,7 @@ def _transcoded(match: Route, rpc: Rpc, limit: int) -> Route:
     filters = {**_buffer(limit), **_credentials(rpc)}
     if rpc.fields is not None:
         filters[_JSON_CHECK] = _lua({"fields": rpc.fields})
-    route: Route = {"match": match, **_to_servers(filters)}
+    route: Route = {"match": match, **_to_servers(filters, _retry_on(rpc))}
     if rpc.sends_events:
         route["request_headers_to_add"] = [_header("x-aichat-server-sent-events", "yes")]
         # Proxies such as nginx would hold events back until they have many.
@@ -99,14 +101,18 @@ def _asks_for_credentials(rpc: Rpc) -> bool:
     return rpc.max_request_bytes > SMALL_BYTES and not rpc.public
 
 
-def _to_servers(filters: Route) -> Route:
+def _retry_on(rpc: Rpc) -> str:
+    """A read goes to another server also when the one that had it is lost before it answered."""
+    return f"{_UNBEGUN},reset" if rpc.verb == "GET" else _UNBEGUN
+
+
+def _to_servers(filters: Route, retry_on: str = _UNBEGUN) -> Route:
     return {
         "route": {
             "cluster": "servers",
             "timeout": "0s",
             "retry_policy": {
-                # Only what no server can have begun.
-                "retry_on": "connect-failure,refused-stream",
+                "retry_on": retry_on,
                 "num_retries": 2,
                 "retry_host_predicate": [
                     {

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 from aichat_sandbox.envoy import SERVE
@@ -62,15 +63,26 @@ class Edge:
 
     async def found(self) -> set[str]:
         """The servers that it gives calls to, where it reaches them."""
+        healthy = {"eds_health_status": "HEALTHY"}
+        return {_address(host) for host in await self._hosts() if host["health_status"] == healthy}
+
+    async def running(self, address: str) -> int:
+        """How many calls the server has from it that it reaches there."""
+        [stats] = [host["stats"] for host in await self._hosts() if _address(host) == address]
+        return next(int(stat.get("value", 0)) for stat in stats if stat["name"] == "rq_active")
+
+    async def _hosts(self) -> list[dict[str, Any]]:
         async with httpx.AsyncClient() as http:
             try:
                 told = (await http.get(f"http://{self.admin}/clusters?format=json")).json()
             except httpx.TransportError:
-                return set()
-        hosts = [host for cluster in told["cluster_statuses"] for host in cluster.get("host_statuses", ())]
-        healthy = [host for host in hosts if host["health_status"] == {"eds_health_status": "HEALTHY"}]
-        addresses = [host["address"]["socket_address"] for host in healthy]
-        return {f"{address['address']}:{address['port_value']}" for address in addresses}
+                return []
+        return [host for cluster in told["cluster_statuses"] for host in cluster.get("host_statuses", ())]
+
+
+def _address(host: dict[str, Any]) -> str:
+    address = host["address"]["socket_address"]
+    return f"{address['address']}:{address['port_value']}"
 
 
 @dataclass(frozen=True)

@@ -218,9 +218,10 @@ class _Connection:
             # The rest of what is asked may still be on its way up.
             self.deaf = frozenset({Way.DOWN})
         self.link.passed[way] += len(data)
-        with suppress(OSError):
-            sink.write(data)
-            await sink.drain()
+        if not sink.is_closing():
+            with suppress(OSError):
+                sink.write(data)
+                await sink.drain()
         if self._left is not None and self._left <= 0:
             self.end(reset=self.link.conditions().cut_resets)
 

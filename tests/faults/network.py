@@ -28,9 +28,11 @@ SETTINGS = {"AICHAT_PROVIDER_STALL_SECONDS": "8", "AICHAT_PROVIDER_CIRCUIT_SECON
 # As docs/contract.md asks of callers, so that they find out that a connection is dead.
 CALLER_OPTIONS = [
     *CHANNEL_OPTIONS,
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.keepalive_time_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.bdp_probe", 0),
 ]
 
 

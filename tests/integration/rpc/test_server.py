@@ -70,6 +70,9 @@ async def test_a_drain_lets_running_calls_finish_and_refuses_new_ones(client: Cl
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await started(client, key).read()
     assert refusal(caught.value).reason is Reason.SERVER_DRAINING
+    # Nor does it say who is known: the edge must not take its callers for strangers.
+    asked = client.chat.StreamChat(CHAT, metadata=(*bearer(key.api_key), ("x-aichat-is-known", "?")))
+    assert dict(await asked.initial_metadata())["x-aichat-known"] == "unsure"
     assert not ended.is_set()
     client.waiting.end.set()
     assert await call.read() is not grpc.aio.EOF

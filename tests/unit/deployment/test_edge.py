@@ -121,11 +121,21 @@ def test_every_call_of_the_contract_has_its_routes(config: Path) -> None:
             assert any(re.fullmatch(match["safe_regex"]["regex"], path) for match in matches if "safe_regex" in match)
 
 
-def test_a_call_that_a_server_may_have_begun_is_never_sent_again(config: Path) -> None:
+def test_what_a_server_may_have_begun_is_sent_again_if_it_only_reads(config: Path) -> None:
     [host] = manager(config)["route_config"]["virtual_hosts"]
-    policies = [route["route"].get("retry_policy", {}) for route in host["routes"] if "route" in route]
-    conditions = {condition for policy in policies for condition in policy.get("retry_on", "").split(",")}
-    assert conditions - {""} == {"connect-failure", "refused-stream"}
+    policies = [
+        (str(route["match"]), set(route["route"]["retry_policy"]["retry_on"].split(",")))
+        for route in host["routes"]
+        if "route" in route
+    ]
+    unbegun = {"connect-failure", "refused-stream"}
+    assert all(conditions in (unbegun, {*unbegun, "reset"}) for _, conditions in policies)
+    repeated = {match for match, conditions in policies if "reset" in conditions}
+    # A path of gRPC ends with the RPC's name, and one of HTTP has its verb beside it.
+    names = {found[1] for match in repeated if (found := re.search(r"'path': '/[\w.]+/(\w+)'", match))}
+    assert all(name.startswith(("Get", "List", "Query", "Export", "Resume", "Show", "Verify")) for name in names)
+    assert {"GetConversation", "ListModels", "ResumeChat"} <= names
+    assert all("'path'" in match or "GET" in match for match in repeated)
 
 
 def test_the_log_holds_no_credentials(config: Path) -> None:

@@ -14,11 +14,16 @@ SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_metadata_size", _HARD_METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", _HARD_METADATA_BYTES),
     ("grpc.max_concurrent_streams", 1024),
-    # The edge pings every 30 s at most; clients that ping more often than the least interval are cut off.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    # Edges and SDKs ping every few seconds, so as to notice soon that a connection is dead. Who pings more often than
+    # this is cut off.
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
+    # A peer that is gone is noticed within 90 s. gRPC 1.85 goes by `ping_timeout_ms` alone, and a reader who is slow is
+    # told of a ping only once it has read what was sent before.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 60_000),
+    ("grpc.http2.ping_timeout_ms", 60_000),
+    ("grpc.http2.max_pings_without_data", 0),
     # Two processes on one port would share its calls by chance; a port that is taken must be an error.
     ("grpc.so_reuseport", 0),
 )

@@ -29,6 +29,7 @@ _log = structlog.get_logger()
 # in the headers or behind them depends on the moment.
 _ASKED = "x-aichat-is-known"
 _KNOWN = ("x-aichat-known", "yes")
+_UNSURE = ("x-aichat-known", "unsure")
 
 
 class CallInterceptor(ServerInterceptor):
@@ -136,6 +137,8 @@ async def _fail(call: Call, context: Context, events: EventStream | None, cause:
         except AichatError as refused:
             error = refused
     call.reason, call.code = error.reason, STATUS_CODES[error.reason]
+    if call.code is grpc.StatusCode.UNAVAILABLE and call.values(_ASKED):
+        await context.send_initial_metadata((_UNSURE,))
     if call.code is grpc.StatusCode.UNAVAILABLE and error.__cause__ is not None:
         # The caller is told that something is away; operators must be told why.
         _log.warning("call failed", method=call.method, reason=call.reason, cause=repr(error.__cause__))

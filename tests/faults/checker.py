@@ -141,13 +141,13 @@ def once(books: Books, turns: Iterable[Turn]) -> Iterator[str]:
     asked = {row["message_id"]: _text(row) for row in books["messages"] if row["role"] == "user"}
     charged = {row["generation_id"] for row in books["usage_events"]}
     runs = Counter(asked.get(row["user_message_id"]) for row in books["generations"] if row["generation_id"] in charged)
-    requests = Counter(row["request_id"] for row in books["generations"] if row["request_id"] is not None)
+    requests = Counter(str(row["request_id"]) for row in books["generations"] if row["request_id"] is not None)
     for turn in turns:
         ids = {reading.generation_id for reading in turn.readings if _said_anything(reading)}
         if len(ids) > 1:
             yield f"request {turn.request_id} was answered by {sorted(ids)}"
-        if runs[turn.text] > 1 or requests[UUID(turn.request_id)] > 1:
-            yield f"request {turn.request_id} ran {max(runs[turn.text], requests[UUID(turn.request_id)])} times"
+        if runs[turn.text] > 1 or requests[turn.request_id] > 1:
+            yield f"request {turn.request_id} ran {max(runs[turn.text], requests[turn.request_id])} times"
 
 
 def ledger(books: Books) -> Iterator[str]:

@@ -32,6 +32,14 @@ class Way(Enum):
 BOTH = frozenset(Way)
 
 
+class Fate(Enum):
+    """What a connection comes to that carries a marker up."""
+
+    REQUEST_LOST = "silent for good before the peer gets it"
+    REPLY_LOST = "silent for good once the peer has got it"
+    REPLY_RESET = "reset once the peer has got it"
+
+
 @dataclass
 class Conditions:
     """What a link does to its connections."""
@@ -56,7 +64,7 @@ class Link:
         self._server: asyncio.Server | None = None
         self._conditions = Conditions()
         self._open: set[_Connection] = set()
-        self._lost_replies: list[tuple[bytes, asyncio.Event]] = []
+        self._fates: list[tuple[bytes, Fate, asyncio.Event]] = []
         self.accepted = 0
         """How many connections have come so far."""
         self.passed = dict.fromkeys(Way, 0)
@@ -107,8 +115,12 @@ class Link:
 
         The event is set when that has happened.
         """
+        return self.doom(marker, Fate.REPLY_LOST)
+
+    def doom(self, marker: bytes, fate: Fate) -> asyncio.Event:
+        """Makes the next connection come to that which carries `marker` up; the event is set when it has."""
         happened = asyncio.Event()
-        self._lost_replies.append((marker, happened))
+        self._fates.append((marker, fate, happened))
         return happened
 
     def slow_down(self, delay_seconds: float = 0.0, bytes_per_second: float | None = None) -> None:
@@ -131,7 +143,7 @@ class Link:
         What was held up arrives late, as it does in a network. Connections that are silent for good stay so.
         """
         self._conditions = Conditions()
-        self._lost_replies.clear()
+        self._fates.clear()
         for connection in self._open:
             connection.look()
 
@@ -157,14 +169,15 @@ class Link:
         """What holds now, for all connections."""
         return self._conditions
 
-    def losing(self, data: bytes) -> bool:
-        """Whether the reply to what is sent here is to be lost."""
-        for marker, happened in self._lost_replies:
+    def fate_of(self, data: bytes) -> Fate | None:
+        """What becomes of the connection that carries this up; None: nothing."""
+        for doomed in self._fates:
+            marker, fate, happened = doomed
             if marker in data:
-                self._lost_replies.remove((marker, happened))
+                self._fates.remove(doomed)
                 happened.set()
-                return True
-        return False
+                return fate
+        return None
 
 
 @dataclass(eq=False)
@@ -214,7 +227,11 @@ class _Connection:
             data = await self._trickle(data, rate, sink)
         if self._left is not None:
             data, self._left = data[: self._left], self._left - len(data)
-        if way is Way.UP and self.link.losing(data):
+        fate = self.link.fate_of(data) if way is Way.UP else None
+        if fate is Fate.REQUEST_LOST:
+            self.deaf = BOTH
+            await self._until_heard(way)
+        elif fate is not None:
             # The rest of what is asked may still be on its way up.
             self.deaf = frozenset({Way.DOWN})
         self.link.passed[way] += len(data)
@@ -222,6 +239,8 @@ class _Connection:
             with suppress(OSError):
                 sink.write(data)
                 await sink.drain()
+        if fate is Fate.REPLY_RESET:
+            _reset(self.downstream)
         if self._left is not None and self._left <= 0:
             self.end(reset=self.link.conditions().cut_resets)
 
@@ -257,10 +276,14 @@ class _Connection:
         for writer in (self.downstream, self.upstream):
             if writer is None:
                 continue
-            if reset and (raw := writer.get_extra_info("socket")) is not None:
-                with suppress(OSError):
-                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort() if reset else writer.close()
+            _reset(writer) if reset else writer.close()
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    if (raw := writer.get_extra_info("socket")) is not None:
+        with suppress(OSError):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 @asynccontextmanager

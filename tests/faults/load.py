@@ -65,6 +65,7 @@ class Turn:
     model: str = MODELS[1]
     max_output_tokens: int = 200
     cancel_on_disconnect: bool = False
+    conversation_id: str = ""
     request_id: str = field(default_factory=lambda: str(uuid4()))
     started: events_pb2.ChatStarted | None = None
     seen: str = ""
@@ -94,10 +95,15 @@ class Turn:
             self.text,
             model=self.model,
             request_id=self.request_id,
+            conversation_id=self.conversation_id,
             options=chat_pb2.ChatOptions(max_output_tokens=self.max_output_tokens),
             cancel_on_disconnect=self.cancel_on_disconnect,
         )
         return replica.chat.StreamChat(request, metadata=self.key.metadata)
+
+    def again(self) -> Turn:
+        """The same message, from its beginning."""
+        return Turn(self.key, self.text, self.model, request_id=self.request_id)
 
     def resume(self, replica: Replica) -> Answer:
         """The rest of it."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.faults.link import HOST, Link, Way
+from tests.faults.link import HOST, Fate, Link, Way
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Awaitable[Ends]]
@@ -91,6 +91,17 @@ async def test_a_reply_is_lost(link: Link, connect: Connect) -> None:
     assert lost.is_set()
     assert not await _says_back(this, b"two\n")
     assert await _says_back(other, b"mark\n")
+
+
+async def test_a_marked_connection_loses_its_request_or_is_reset(link: Link, connect: Connect) -> None:
+    lost = link.doom(b"mark", Fate.REQUEST_LOST)
+    assert not await _says_back(await connect(), b"a mark\n")
+    assert lost.is_set()
+    reset = link.doom(b"mark", Fate.REPLY_RESET)
+    with pytest.raises(ConnectionResetError):
+        await _says_back(await connect(), b"a mark\n")
+    assert reset.is_set()
+    assert await _says_back(await connect(), b"a mark\n")
 
 
 async def test_connections_break(link: Link, connect: Connect) -> None:

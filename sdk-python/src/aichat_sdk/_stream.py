@@ -145,6 +145,8 @@ async def open_stream(transport: Transport, request: StreamChatRequest, *, timeo
         reader = transport.open_stream(STREAM_CHAT, payload, deadline)
         try:
             first = await reader.read()
+            while first is not None and first.heartbeat is not None:
+                first = await reader.read()
             if first is None or first.started is None:
                 raise ServerError("the server did not begin the stream with `started`")
         except BaseException:

@@ -54,6 +54,13 @@ async def test_usage_is_the_last_that_was_told(server: ScriptedServer, client: A
     assert stream.usage == types.ChatUsage(usage=message.usage, cost=message.cost)
 
 
+async def test_heartbeats_may_come_ahead_of_the_beginning(server: ScriptedServer, client: AsyncAIChat) -> None:
+    heartbeat = chat_pb2.StreamChatResponse(heartbeat=events_pb2.Heartbeat())
+    server.on("StreamChat", reply(heartbeat, heartbeat, started(), text_delta("Yes", 2), completed("Yes", 3)))
+    async with client.chat.stream(model="model-1", text="Hi") as stream:
+        assert [event.sequence async for event in stream] == [1, 2, 3]
+
+
 async def test_events_come_as_sent_heartbeats_and_reasoning_included(
     server: ScriptedServer, client: AsyncAIChat
 ) -> None:

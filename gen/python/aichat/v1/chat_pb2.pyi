@@ -216,7 +216,7 @@ class StreamChatResponse(_message.Message):
     SERVER_SENT_EVENT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The event's number within its generation, from 1 up, without gaps. A heartbeat is no event of the generation:
-    it repeats the number of the event before it.
+    it repeats the number of the event before it, and has 0 ahead of the first.
     """
     lane: _builtins.int
     """Which of several models that answer side by side the event is from; 0 while there is one."""
@@ -318,7 +318,7 @@ class ResumeChatResponse(_message.Message):
     SERVER_SENT_EVENT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The event's number within its generation, from 1 up, without gaps. A heartbeat is no event of the generation:
-    it repeats the number of the event before it.
+    it repeats the number of the event before it, and has 0 ahead of the first.
     """
     lane: _builtins.int
     """Which of several models that answer side by side the event is from; 0 while there is one."""

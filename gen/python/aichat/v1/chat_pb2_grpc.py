@@ -66,8 +66,9 @@ class ChatServiceServicer:
         generated and stored when the caller goes away. The model is shown the conversation that the message follows; of one
         that is far longer than its context window, the newest part.
 
-        `started` is always the first event and `completed` always the last; a call that fails ends with a status, and
-        an answer that had begun is stored as far as it got. A call repeated with the same `request_id` never generates
+        `started` is always the first event and `completed` always the last; only a heartbeat, which is no event of the
+        answer, may come ahead of `started`, with the number 0, where that takes long. A call that fails ends with a status,
+        and an answer that had begun is stored as far as it got. A call repeated with the same `request_id` never generates
         a second answer: it gets the first one's, from its beginning, perhaps in other portions.
 
         Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,

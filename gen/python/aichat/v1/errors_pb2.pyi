@@ -200,7 +200,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     `conversation_id`.
     """
     ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 81
-    """UNAVAILABLE. The database cannot be reached. Nothing was begun."""
+    """UNAVAILABLE. The database cannot be reached, or does not answer. Nothing was begun; where events had come, the server
+    shut down before it could store the answer, which is stored later as far as it got: resume it.
+    """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 82
     """INTERNAL. A fault of the server; the call's `x-request-id` finds it in the logs."""
     ERROR_REASON_ROUTE_UNKNOWN: _ErrorReason.ValueType  # 83
@@ -393,7 +395,9 @@ nothing had come, nothing is left of the turn, and the same call starts again. M
 `conversation_id`.
 """
 ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 81
-"""UNAVAILABLE. The database cannot be reached. Nothing was begun."""
+"""UNAVAILABLE. The database cannot be reached, or does not answer. Nothing was begun; where events had come, the server
+shut down before it could store the answer, which is stored later as far as it got: resume it.
+"""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 82
 """INTERNAL. A fault of the server; the call's `x-request-id` finds it in the logs."""
 ERROR_REASON_ROUTE_UNKNOWN: ErrorReason.ValueType  # 83

@@ -149,7 +149,7 @@ export const StreamChatRequestSchema: GenMessage<StreamChatRequest> = /*@__PURE_
 export type StreamChatResponse = Message<"aichat.v1.StreamChatResponse"> & {
   /**
    * The event's number within its generation, from 1 up, without gaps. A heartbeat is no event of the generation:
-   * it repeats the number of the event before it.
+   * it repeats the number of the event before it, and has 0 ahead of the first.
    *
    * @generated from field: int64 sequence = 1;
    */
@@ -270,7 +270,7 @@ export const ResumeChatRequestSchema: GenMessage<ResumeChatRequest> = /*@__PURE_
 export type ResumeChatResponse = Message<"aichat.v1.ResumeChatResponse"> & {
   /**
    * The event's number within its generation, from 1 up, without gaps. A heartbeat is no event of the generation:
-   * it repeats the number of the event before it.
+   * it repeats the number of the event before it, and has 0 ahead of the first.
    *
    * @generated from field: int64 sequence = 1;
    */
@@ -553,8 +553,9 @@ export const ChatService: GenService<{
    * generated and stored when the caller goes away. The model is shown the conversation that the message follows; of one
    * that is far longer than its context window, the newest part.
    *
-   * `started` is always the first event and `completed` always the last; a call that fails ends with a status, and
-   * an answer that had begun is stored as far as it got. A call repeated with the same `request_id` never generates
+   * `started` is always the first event and `completed` always the last; only a heartbeat, which is no event of the
+   * answer, may come ahead of `started`, with the number 0, where that takes long. A call that fails ends with a status,
+   * and an answer that had begun is stored as far as it got. A call repeated with the same `request_id` never generates
    * a second answer: it gets the first one's, from its beginning, perhaps in other portions.
    *
    * Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,

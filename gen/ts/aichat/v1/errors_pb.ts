@@ -436,7 +436,8 @@ export const ErrorReason = {
   SERVER_LOST: 85,
 
   /**
-   * UNAVAILABLE. The database cannot be reached. Nothing was begun.
+   * UNAVAILABLE. The database cannot be reached, or does not answer. Nothing was begun; where events had come, the server
+   * shut down before it could store the answer, which is stored later as far as it got: resume it.
    *
    * @generated from enum value: ERROR_REASON_STORAGE_UNAVAILABLE = 81;
    */

@@ -12,7 +12,7 @@ from aichat_server.domain.stream import Heartbeat, Portion, Position, StreamEven
 Events = AsyncGenerator[tuple[int, StreamEvent], None]
 """What one reader sees: events and their numbers. Close it when it is left early."""
 
-_HEARTBEAT = Heartbeat()
+HEARTBEAT = Heartbeat()
 
 
 class JournalLostError(Exception):
@@ -64,7 +64,7 @@ class Journal:
     async def read(self, after: int = 0) -> Events:
         """The events behind number `after` with their numbers, as they come, and a Heartbeat after each silence.
 
-        A heartbeat has the number of the event before it, and none comes ahead of the first event.
+        A heartbeat has the number of the event before it: 0 ahead of the first one.
         """
         wakeup = _Wakeup(self._heartbeat_seconds)
         self._readers.add(wakeup)
@@ -76,8 +76,8 @@ class Journal:
                     yield position, self._events[position - 1]
                 if self._closed:
                     break
-                if not await wakeup.wait() and position:
-                    yield position, _HEARTBEAT
+                if not await wakeup.wait():
+                    yield position, HEARTBEAT
         finally:
             self._readers.discard(wakeup)
             wakeup.cancel()

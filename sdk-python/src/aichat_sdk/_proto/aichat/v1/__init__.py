@@ -430,7 +430,8 @@ class ErrorReason(betterproto2.Enum):
 
     STORAGE_UNAVAILABLE = 81
     """
-    UNAVAILABLE. The database cannot be reached. Nothing was begun.
+    UNAVAILABLE. The database cannot be reached, or does not answer. Nothing was begun; where events had come, the server
+    shut down before it could store the answer, which is stored later as far as it got: resume it.
     """
 
     INTERNAL = 82
@@ -2659,7 +2660,7 @@ class ResumeChatResponse(betterproto2.Message):
     sequence: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
     """
     The event's number within its generation, from 1 up, without gaps. A heartbeat is no event of the generation:
-    it repeats the number of the event before it.
+    it repeats the number of the event before it, and has 0 ahead of the first.
     """
 
     lane: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
@@ -2802,7 +2803,7 @@ class StreamChatResponse(betterproto2.Message):
     sequence: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
     """
     The event's number within its generation, from 1 up, without gaps. A heartbeat is no event of the generation:
-    it repeats the number of the event before it.
+    it repeats the number of the event before it, and has 0 ahead of the first.
     """
 
     lane: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)

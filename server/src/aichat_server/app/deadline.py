@@ -12,7 +12,7 @@ import structlog
 
 _log = structlog.get_logger()
 
-LAST_SECONDS = 12.0
+LAST_SECONDS = 5.0
 """After its drain a process has so long to store, to tell and to close; whoever kills it from outside waits longer."""
 
 

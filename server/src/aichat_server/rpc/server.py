@@ -34,8 +34,9 @@ SERVICES: tuple[ServiceDescriptor, ...] = (
     billing_pb2.DESCRIPTOR.services_by_name["BillingService"],
 )
 
-# How long calls that were told to end have for their last words.
-_LAST_WORDS_SECONDS = 5.0
+# How long calls that were told to end have for their last words, and their connections to close.
+_LAST_WORDS_SECONDS = 1.0
+_CLOSE_SECONDS = 0.5
 
 
 class RpcServer:
@@ -66,7 +67,7 @@ class RpcServer:
         await end_rest()
         if not finished:
             await self._drain.idle(_LAST_WORDS_SECONDS)
-        await self._server.stop(grace=1.0)
+        await self._server.stop(grace=_CLOSE_SECONDS)
 
 
 def build_server(

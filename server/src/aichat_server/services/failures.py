@@ -33,6 +33,12 @@ def cancelled(turn: TurnBegun, *, words: bool) -> AichatError:  # noqa: ARG001 â
     return AichatError(Reason.GENERATION_CANCELLED, "the answer was cancelled", metadata=metadata)
 
 
+def not_stored() -> AichatError:
+    """The database was away to the end of the server that wrote the answer; the workers end it later."""
+    message = "the answer could not be stored before its server shut down; send the same call again shortly"
+    return AichatError(Reason.STORAGE_UNAVAILABLE, message, retry_after=1.0)
+
+
 def stored_failure(turn: EarlierTurn) -> AichatError | None:
     """The failure that the answer ended with, as it was told then; None if it did not fail."""
     if turn.error_reason is None:

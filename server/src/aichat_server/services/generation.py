@@ -17,17 +17,17 @@ from typing import Protocol
 import structlog
 
 from aichat_server.domain import pricing
-from aichat_server.domain.conversations import Message
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.events import ProviderEvent, Stop, StopReason, TextDelta, UsageReport
 from aichat_server.domain.identity import Principal
 from aichat_server.domain.models import Model
 from aichat_server.domain.observing import GenerationEnded, Observer
-from aichat_server.domain.stream import Completed, Delta, GenerationKey, Started, UsageSoFar
+from aichat_server.domain.stream import Completed, Delta, Started, UsageSoFar
 from aichat_server.domain.texts import is_blank
 from aichat_server.domain.usage import Usage
 from aichat_server.services import failures
 from aichat_server.services.coalescer import Coalescer
+from aichat_server.services.endings import Ending
 from aichat_server.services.journal import Journal
 from aichat_server.services.limits import Admission
 from aichat_server.services.meter import Meter
@@ -36,9 +36,6 @@ from aichat_server.storage.turns import GenerationState, TurnBegun, TurnEnd, Tur
 
 _log = structlog.get_logger()
 
-# How long an answer is held for a database that is away, before it is given up.
-_STORE_SECONDS = 30.0
-_STORE_RETRY_SECONDS = 0.5
 _STATES: Mapping[Reason, GenerationState] = MappingProxyType(
     {
         Reason.SERVER_DRAINING: GenerationState.INTERRUPTED,
@@ -80,11 +77,11 @@ class Generation:
         coalesce_seconds: float,
         announce_seconds: float,
     ) -> None:
-        """`announce_seconds`: `started` goes out after so long at the latest, so that heartbeats may follow it."""
+        """`announce_seconds`: `started` goes out so long after now at the latest, so that readers hear something."""
         self.journal = journal
-        self._turns = turns
+        self._ending = Ending(turns)
         self._observer = observer
-        self._announce_seconds = announce_seconds
+        self._announce_at = asyncio.get_running_loop().time() + announce_seconds
         self._coalesce_seconds = coalesce_seconds
         self._coalescer: Coalescer
         self._started = False
@@ -101,7 +98,7 @@ class Generation:
         """Reads the vendor's stream to its end, stores what came of it, and closes the journal."""
         self._began_at, self._began = time.time(), time.perf_counter()
         self._coalescer = Coalescer(self._coalesce_seconds, partial(self._show, plan))
-        announce = asyncio.get_running_loop().call_later(self._announce_seconds, self._announce, plan)
+        announce = asyncio.get_running_loop().call_at(self._announce_at, self._announce, plan)
         try:
             failure = await self._generate(plan)
             await self._settle_somehow(plan, failure)
@@ -114,8 +111,12 @@ class Generation:
         """Stops reading from the vendor: the answer ends as cancelled. One that has been read to its end does not."""
         self._break_off(failures.cancelled)
 
-    def interrupt(self) -> None:
-        """Stops reading from the vendor: the answer ends as interrupted. One that has been read to its end does not."""
+    def interrupt(self, give_up_at: float) -> None:
+        """Stops reading from the vendor: the answer ends as interrupted. One that has been read to its end does not.
+
+        What is not stored by `give_up_at`, by the event loop's clock, is given up.
+        """
+        self._ending.give_up_at(give_up_at)
         self._break_off(failures.interrupted)
 
     def _break_off(self, why: _Why) -> None:
@@ -205,14 +206,12 @@ class Generation:
         # Before the caller can see the end: its next turn must find this one's place free.
         plan.admission.end(end.usage.total_input + end.usage.output)
         try:
-            message = await self._store(end)
-            stored = end.state.value if message is None else message.state.value
-            if stored != end.state.value or (message is None and failure is None):
-                failure = await self._other_end(plan)
+            message, other = await self._ending.store(end)
         except AichatError as error:
             _log.error("answer not stored", generation_id=str(plan.turn.generation_id), reason=error.reason)
             self.journal.close(error)
             return
+        failure = other or failure
         if message is not None and failure is None:
             self.journal.append(Completed(message))
         self.journal.close(failure)
@@ -269,28 +268,6 @@ class Generation:
             error_message=failure.message if failure else None,
             first_delta_ms=round(first * 1000) if (first := self._first_delta_seconds) is not None else None,
         )
-
-    async def _other_end(self, plan: GenerationPlan) -> AichatError:
-        """Why the answer that is complete here is not what is stored."""
-        turn = await self._turns.find(GenerationKey(plan.principal.org_id, plan.turn.generation_id))
-        if turn is not None and (failure := failures.stored_failure(turn)) is not None:
-            # It was taken for lost, and ended, while this process was held up.
-            return failure
-        metadata = {"conversation_id": str(plan.turn.conversation_id)}
-        text = "the conversation was deleted while the answer was written"
-        return AichatError(Reason.CONVERSATION_NOT_FOUND, text, metadata=metadata)
-
-    async def _store(self, end: TurnEnd) -> Message | None:
-        """Ends the turn; a database that is away is waited for, since the answer exists nowhere else."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _STORE_SECONDS
-        while True:
-            try:
-                return await self._turns.end(end)
-            except AichatError as error:
-                if error.reason is not Reason.STORAGE_UNAVAILABLE or loop.time() > deadline:
-                    raise
-                await asyncio.sleep(_STORE_RETRY_SECONDS)
 
 
 def _state(failure: AichatError | None) -> GenerationState:

@@ -6,12 +6,17 @@ import asyncio
 from collections.abc import Collection, Coroutine
 from typing import TypeVar
 
+from aichat_server.domain.errors import AichatError
 from aichat_server.domain.observing import Observer
 from aichat_server.domain.stream import GenerationKey
 from aichat_server.services.generation import Generation, GenerationPlan
 from aichat_server.services.journal import Journal
 from aichat_server.services.publisher import JournalPublisher
 from aichat_server.storage.turns import TurnStore
+
+STORE_SECONDS = 2.5
+"""When the grace of a drain is over, what is left has so long to be stored."""
+_TELL_SECONDS = 0.5
 
 T = TypeVar("T")
 
@@ -33,7 +38,7 @@ class Generations:
         self._publisher = publisher
         self._observer = observer
         self._coalesce_seconds = coalesce_seconds
-        self._heartbeat_seconds = heartbeat_seconds
+        self.heartbeat_seconds = heartbeat_seconds
         self._open: dict[GenerationKey, Generation] = {}
         self._tasks: set[asyncio.Task[object]] = set()
         observer.watch_generations(self._open.__len__)
@@ -41,11 +46,11 @@ class Generations:
     def open(self, key: GenerationKey) -> Generation:
         """A generation that can be found from now on, and is started or discarded next."""
         generation = Generation(
-            Journal(self._heartbeat_seconds),
+            Journal(self.heartbeat_seconds),
             self._turns,
             self._observer,
             coalesce_seconds=self._coalesce_seconds,
-            announce_seconds=self._heartbeat_seconds,
+            announce_seconds=self.heartbeat_seconds,
         )
         self._open[key] = generation
         return generation
@@ -66,9 +71,9 @@ class Generations:
             generation.cancel()
         return generation is not None
 
-    def discard(self, key: GenerationKey) -> None:
-        """Forgets a generation that was not started."""
-        del self._open[key]
+    def discard(self, key: GenerationKey, failure: AichatError | None = None) -> None:
+        """Forgets a generation that does not run; who reads it already hears of `failure`."""
+        self._open.pop(key).journal.close(failure)
 
     def start(self, generation: Generation, plan: GenerationPlan) -> None:
         """Runs the generation until it has ended."""
@@ -78,7 +83,7 @@ class Generations:
         if plan.cancel_on_disconnect:
             generation.journal.when_abandoned(generation.cancel)
         task = self.spawn(generation.run(plan))
-        task.add_done_callback(lambda _: self.discard(key))
+        task.add_done_callback(lambda _: self._open.pop(key))
         # Done already, unless the generation came to no end of its own.
         task.add_done_callback(lambda _: plan.admission.end(tokens=0))
 
@@ -90,11 +95,15 @@ class Generations:
         return task
 
     async def drain(self, grace_seconds: float) -> None:
-        """Waits for what runs; ends as interrupted, and stores, what takes longer than `grace_seconds`."""
+        """Waits for what runs; ends as interrupted, and stores, what takes longer than `grace_seconds`.
+
+        That takes STORE_SECONDS at most, and a moment to tell readers. The workers end what cannot be stored meanwhile.
+        """
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_seconds)
+        give_up_at = asyncio.get_running_loop().time() + STORE_SECONDS
         # Their tasks go on: an answer that is being stored already must not be cut off.
         for generation in self._open.values():
-            generation.interrupt()
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+            generation.interrupt(give_up_at)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STORE_SECONDS + _TELL_SECONDS)

@@ -1,0 +1,152 @@
+"""Promises 1, 8 and 16: an answer is held until it is stored, or its server must go, however the database is silent."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import asynccontextmanager
+
+import pytest
+from aichat.v1 import chat_pb2, conversations_pb2, messages_pb2, usage_pb2, usage_pb2_grpc
+from aichat_server.gateways.journal import JournalStreams
+from aichat_server.gateways.redis import open_redis
+from aichat_server.services.orphans import Orphans
+from aichat_server.settings import Settings
+
+from tests.faults.books import history_of
+from tests.faults.checker import faults_in
+from tests.faults.linked import Linked, run_linked
+from tests.faults.load import MODELS, Turn, follow, marked
+from tests.faults.rig import Rig, reaping
+from tests.faults.scale import SCALE
+from tests.fixtures.server import ApiKey
+from tests.integration.chat.asking import eventually, refusal
+
+HEARTBEAT_SECONDS = 1.0
+LEASE_SECONDS = 5.0
+DRAIN_SECONDS = 2.0
+CALL_SECONDS = 5.0
+# What a stream is promised to be silent for at most, and as long again for a busy machine.
+SILENT_SECONDS = 2 * HEARTBEAT_SECONDS
+STORED_SECONDS = 15.0
+"""A try of five seconds that has just begun, a pause, the next try, and as long again for a busy machine."""
+
+
+@asynccontextmanager
+async def run_patient(rig: Rig, **settings: str) -> AsyncGenerator[Linked, None]:
+    """A server whose leases are over soon."""
+    more = {"AICHAT_LEASE_SECONDS": str(LEASE_SECONDS), "AICHAT_HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS)}
+    async with run_linked(rig, **more, **settings) as linked:
+        yield linked
+
+
+@asynccontextmanager
+async def reaped(rig: Rig) -> AsyncGenerator[None, None]:
+    """The workers' job runs all the time, with production's settings."""
+    default = {name: Settings.model_fields[name].default for name in ("journal_retention_seconds", "rescue_seconds")}
+    seconds = default["rescue_seconds"]
+    async with open_redis(rig.redis.url) as client:
+        streams = JournalStreams(client, retention_seconds=default["journal_retention_seconds"], rescue_seconds=seconds)
+        async with reaping(Orphans(rig.database, streams, rescue_seconds=seconds)):
+            yield
+
+
+async def shown(turns: list[Turn], words: int) -> None:
+    """Waits until each of the turns was shown so many words."""
+
+    async def least() -> int:
+        return min(len(turn.seen.split()) for turn in turns)
+
+    await eventually(least, lambda count: count >= words)
+
+
+@pytest.mark.parametrize("way", ["all", "open"])
+async def test_answers_that_end_while_the_database_is_silent_are_stored_as_complete(
+    rig: Rig, key: ApiKey, way: str
+) -> None:
+    """Also where their leases are over meanwhile, and the workers look for lost answers."""
+    async with run_patient(rig) as linked, reaped(rig):
+        turns = [Turn(key, marked(words=10, interval_ms=50), MODELS[n % len(MODELS)]) for n in range(6)]
+        reading = asyncio.gather(*(follow(turn, linked.replica) for turn in turns))
+        await shown(turns, 2)
+        if way == "open":
+            linked.postgres.silence_open()
+        else:
+            linked.postgres.silence()
+        await shown(turns, 10)
+        if way == "all":
+            await asyncio.sleep(max(SCALE.broken_seconds, 1.5 * LEASE_SECONDS))
+            assert not any(turn.is_over for turn in turns)
+            linked.postgres.heal()
+        async with asyncio.timeout(STORED_SECONDS):
+            assert await reading == [""] * len(turns)
+    assert max(turn.longest_wait for turn in turns) < SILENT_SECONDS
+    assert not await faults_in(rig.owner_url, key.organization_id, turns)
+    assert all(turn.completed is not None for turn in turns)
+
+
+async def test_a_drain_with_a_silent_database_ends_in_time_and_loses_no_word(rig: Rig, key: ApiKey) -> None:
+    async with run_patient(rig, AICHAT_DRAIN_SECONDS=str(DRAIN_SECONDS)) as linked, reaped(rig):
+        # Some are whole and wait to be stored, the vendor never comes to the end of others.
+        scripts = ({"words": 8, "interval_ms": 20}, {"words": 8, "interval_ms": 20, "idle_after": 6})
+        turns = [Turn(key, marked(**scripts[n % 2])) for n in range(6)]
+        reading = asyncio.gather(*(follow(turn, linked.replica) for turn in turns))
+        await shown(turns, 1)
+        linked.postgres.silence()
+        await shown(turns, 6)
+        before = time.monotonic()
+        await linked.replica.drain()
+        took = time.monotonic() - before
+        assert took < DRAIN_SECONDS + 5 + 3, "the process must be gone 5 s after its grace; 3 s are for a busy machine"
+        # They are told, and not cut off.
+        assert set(await reading) == {"STORAGE_UNAVAILABLE"}
+        linked.postgres.heal()
+        assert not await faults_in(rig.owner_url, key.organization_id, turns)
+    for turn in turns:
+        _, partial = await history_of(rig.replicas[0], turn)
+        assert (partial.state, partial.parts[0].text.text) == (messages_pb2.MESSAGE_STATE_INTERRUPTED, turn.seen)
+
+
+async def test_no_stream_is_silent_while_a_turn_begins(rig: Rig, key: ApiKey) -> None:
+    """Neither the one that begins it, nor one that waits for it elsewhere."""
+    async with run_patient(rig) as linked:
+        assert not await follow(Turn(key, marked(words=1)), linked.replica)
+        turn = Turn(key, marked(words=3))
+        lost = linked.postgres.lose_reply_to(turn.text[-36:].encode())
+        sending = asyncio.create_task(follow(turn, linked.replica))
+        await lost.wait()
+        linked.postgres.silence()
+        repeat = turn.again()
+        waiting = asyncio.create_task(follow(repeat, rig.replicas[0]))
+        assert await sending == "STORAGE_UNAVAILABLE"
+        await waiting
+        linked.postgres.heal()
+        assert max(turn.longest_wait, repeat.longest_wait) < SILENT_SECONDS
+        assert not await faults_in(rig.owner_url, key.organization_id, [])
+
+
+async def test_calls_that_need_a_silent_database_fail_in_time(rig: Rig, key: ApiKey) -> None:
+    async with run_patient(rig) as linked:
+        turn = Turn(key, marked(words=1))
+        assert not await follow(turn, linked.replica)
+        assert turn.started is not None
+        generation_id, conversation_id = turn.started.generation_id, turn.started.conversation_id
+        linked.postgres.silence()
+        asked = linked.replica
+        calls: list[Awaitable[object]] = [
+            asked.conversations.ListMessages(
+                conversations_pb2.ListMessagesRequest(conversation_id=conversation_id), metadata=key.metadata
+            ),
+            asked.conversations.ListConversations(conversations_pb2.ListConversationsRequest(), metadata=key.metadata),
+            asked.chat.CancelGeneration(
+                chat_pb2.CancelGenerationRequest(generation_id=generation_id), metadata=key.metadata
+            ),
+            usage_pb2_grpc.UsageServiceStub(asked.channel).GetQuotas(
+                usage_pb2.GetQuotasRequest(), metadata=key.metadata
+            ),
+        ]
+        before = time.monotonic()
+        failed = await asyncio.gather(*map(refusal, calls))
+        assert {one.reason for one in failed} == {"STORAGE_UNAVAILABLE"}
+        assert time.monotonic() - before < 2 * CALL_SECONDS

@@ -1,9 +1,10 @@
 -- Begins a turn: claims the request_id, stores the user's message, the place of the answer and the generation, and
 -- returns the history that the message follows. The answer becomes the conversation's head at once, so that the next
 -- question follows it, whether it has ended by then or not. A known request_id stores nothing and returns what it began
--- before. SQLSTATE AI001: no such conversation; AI002: no such message in it; AI003: over a quota (aichat.check_quotas);
--- AI004: the quotas could not be checked, and p_fail_closed. Without p_fail_closed the turn then goes on, marked, and
--- unchecked says why.
+-- before. A known generation_id is that of a call whose reply was lost: it stores nothing either, and a turn that still
+-- runs is returned as it was then. SQLSTATE AI001: no such conversation; AI002: no such message in it; AI003: over a
+-- quota (aichat.check_quotas); AI004: the quotas could not be checked, and p_fail_closed. Without p_fail_closed the turn
+-- then goes on, marked, and unchecked says why.
 --
 -- The path is JSON, and goes back from the newest message until it has p_path_bytes, or to the first one.
 --
@@ -24,6 +25,7 @@ DECLARE
     v_parent uuid := p_parent_message_id;
     v_now timestamptz;
     v_hold bigint;
+    v_begun aichat.generations;
 BEGIN
     PERFORM set_config('aichat.org_id', p_org_id::text, true), set_config('aichat.member_id', p_member_id::text, true);
 
@@ -37,8 +39,21 @@ BEGIN
             (SELECT p_title FROM aichat.conversations AS c
              WHERE c.org_id = p_org_id AND c.conversation_id = p_conversation_id AND c.title = ''),
             'running', now()
-        ) ON CONFLICT (org_id, request_id) WHERE request_id IS NOT NULL DO NOTHING;
+        ) ON CONFLICT DO NOTHING;
         EXIT WHEN FOUND;
+        SELECT * INTO v_begun FROM aichat.generations AS r
+        WHERE r.org_id = p_org_id AND r.generation_id = p_generation_id;
+        IF v_begun.state = 'running' THEN
+            path := (
+                SELECT aichat.path_to(p_org_id, m.parent_message_id, p_path_bytes) FROM aichat.messages AS m
+                WHERE m.org_id = p_org_id AND m.message_id = p_user_message_id AND m.parent_message_id IS NOT NULL
+            );
+            unchecked := CASE WHEN v_begun.quota_unchecked THEN 'the reply that says why was lost' END;
+            RETURN;
+        ELSIF FOUND THEN
+            earlier := aichat.known_turn(v_begun);
+            RETURN;
+        END IF;
         earlier := aichat.earlier_turn(p_org_id, p_request_id);
         IF earlier IS NOT NULL THEN
             RETURN;

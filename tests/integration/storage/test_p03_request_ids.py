@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid4
 
+import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.domain.errors import AichatError, Reason
 from aichat_server.domain.identity import Principal
 from aichat_server.storage.database import Database
 from aichat_server.storage.turns import GenerationState, TurnBegun
 
-from tests.integration.storage.rows import owner_rows
+from tests.integration.storage.rows import connection, owner_rows
 from tests.integration.storage.turns import completed, failed, turn
+
+AWAY = AichatError(Reason.STORAGE_UNAVAILABLE, "the database cannot be reached")
 
 
 async def test_a_repeat_while_the_answer_is_written_finds_the_running_turn(
@@ -113,3 +116,72 @@ async def test_organisations_do_not_share_request_ids(
 async def test_turns_without_a_request_id_are_all_new(database: Database, principal: Principal) -> None:
     begun = [await database.turns.begin(turn(principal)) for _ in range(3)]
     assert [one.earlier for one in begun] == [None] * 3
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+async def test_a_beginning_that_is_asked_for_again_is_the_same(
+    postgres: Postgres, database: Database, principal: Principal, *, repeatable: bool
+) -> None:
+    """As where the first reply was lost."""
+    before = await database.turns.begin(turn(principal, "Before"))
+    await database.turns.end(completed(principal, before, "An answer"))
+    asked = turn(principal, conversation_id=before.conversation_id, request_id=uuid4() if repeatable else None)
+    begun = await database.turns.begin(asked)
+    rows = await owner_rows(postgres, principal.org_id)
+    assert len(begun.path) == 3
+    assert await database.turns.begin(asked) == begun
+    assert await owner_rows(postgres, principal.org_id) == rows
+
+
+async def test_a_turn_that_has_begun_is_abandoned_without_a_trace(
+    postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    before = await database.turns.begin(turn(principal, "Before"))
+    await database.turns.end(completed(principal, before, "An answer"))
+    rows = await owner_rows(postgres, principal.org_id)
+    asked = turn(principal, conversation_id=before.conversation_id, request_id=uuid4())
+    await database.turns.begin(asked)
+    for _ in range(2):
+        await database.turns.abandon(asked, AWAY)
+    after = await owner_rows(postgres, principal.org_id)
+    [generation] = [row for row in after.pop("generations") if row["generation_id"] == asked.generation_id]
+    assert (generation["state"], generation["error_reason"]) == ("failed", "STORAGE_UNAVAILABLE")
+    assert after == {table: found for table, found in rows.items() if table != "generations"}
+    assert await leases_and_holds(postgres, principal) == 0
+    again = turn(principal, conversation_id=before.conversation_id, request_id=asked.request_id)
+    assert (await database.turns.begin(again)).earlier is None
+
+
+async def test_a_turn_that_is_abandoned_never_begins(
+    postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    """Though its request arrives later, as what is held up on its way does."""
+    asked = turn(principal, request_id=uuid4())
+    await database.turns.abandon(asked, AWAY)
+    again = turn(principal, request_id=asked.request_id)
+    assert (await database.turns.begin(again)).earlier is None
+    rows = await owner_rows(postgres, principal.org_id)
+    late = (await database.turns.begin(asked)).earlier
+    assert late is not None
+    assert (late.generation_id, late.state) == (asked.generation_id, GenerationState.FAILED)
+    assert await owner_rows(postgres, principal.org_id) == rows
+    assert await leases_and_holds(postgres, principal) == 2
+
+
+async def test_a_turn_that_has_ended_is_not_abandoned(
+    postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    asked = turn(principal, request_id=uuid4())
+    await database.turns.end(completed(principal, await database.turns.begin(asked)))
+    rows = await owner_rows(postgres, principal.org_id)
+    await database.turns.abandon(asked, AWAY)
+    assert await owner_rows(postgres, principal.org_id) == rows
+
+
+async def leases_and_holds(postgres: Postgres, principal: Principal) -> int:
+    query = """
+        SELECT (SELECT count(*) FROM aichat.leases WHERE org_id = $1)
+            + (SELECT count(*) FROM aichat.holds WHERE org_id = $1)
+    """
+    async with connection(postgres.owner_url) as owner:
+        return int(await owner.fetchval(query, principal.org_id))

@@ -98,7 +98,8 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
         )
         leases = Leases(opened.turns, generations, interval_seconds=settings.lease_seconds / RENEWALS_PER_LEASE)
         cancels = {"cancels": partial(replicas.cancels.listen, generations.cancel)} if replicas is not None else {}
-        await stack.enter_async_context(running(observer, leases=leases.run, **cancels))
+        running_always = running(observer, leases=leases.run, abandoned=generations.abandoned.run, **cancels)
+        await stack.enter_async_context(running_always)
         answers = Answers(opened.turns, generations, replicas)
         authenticator = await stack.enter_async_context(open_authenticator(settings, opened, clock, observer))
         server = build_server(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import asdict, dataclass, field
 from uuid import UUID
 
@@ -22,10 +23,11 @@ from aichat_server.domain.observing import Observer
 from aichat_server.domain.pricing import Hold, dearest_hold, hold_for
 from aichat_server.domain.stream import GenerationKey
 from aichat_server.domain.usage import estimate_tokens
+from aichat_server.services import failures
 from aichat_server.services.answers import Answers
 from aichat_server.services.generation import GenerationPlan
 from aichat_server.services.generations import Generations
-from aichat_server.services.journal import Events
+from aichat_server.services.journal import HEARTBEAT, Events
 from aichat_server.services.limits import Admission, RateLimits
 from aichat_server.services.models import Models, output_limit
 from aichat_server.services.plans import PlanBook
@@ -37,6 +39,9 @@ MOST_BYTES_PER_TOKEN = 6
 """More than a token comes to in any long text: English has four and a half, most other scripts fewer."""
 
 _log = structlog.get_logger()
+
+_Beginning = asyncio.Task[tuple[UUID, Events]]
+"""Tells which generation answers, and its events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +94,37 @@ class Chat:
         candidates = self._candidates(principal, model, message.options)
         turn = _turn(principal, message, candidates)
         # A caller that goes away now must not leave a turn that is begun and never answered.
-        task = self._generations.spawn(self._begin(principal, message, candidates, turn))
+        beginning = self._generations.spawn(self._begin(principal, message, candidates, turn))
+        # Whoever goes away does not hear of its failure.
+        beginning.add_done_callback(lambda task: task.cancelled() or task.exception())
+        with self._cancelled_if_left(turn, message):
+            if await self._is_over(beginning):
+                return _events(beginning)
+        return self._late_events(beginning, turn, message)
+
+    async def _late_events(self, beginning: _Beginning, turn: TurnBegin, message: ChatMessage) -> Events:
+        """Heartbeats until the turn has begun, and then its events."""
+        with self._cancelled_if_left(turn, message):
+            yield 0, HEARTBEAT
+            while not await self._is_over(beginning):
+                yield 0, HEARTBEAT
+        async with aclosing(_events(beginning)) as events:
+            async for event in events:
+                yield event
+
+    async def _is_over(self, beginning: _Beginning) -> bool:
+        """Whether it is, after waiting for as long as a stream may be silent."""
+        done, _ = await asyncio.wait({beginning}, timeout=self._generations.heartbeat_seconds)
+        return bool(done)
+
+    @contextmanager
+    def _cancelled_if_left(self, turn: TurnBegin, message: ChatMessage) -> Iterator[None]:
         try:
-            generation_id, events = await asyncio.shield(task)
-        except asyncio.CancelledError:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
             if message.cancel_on_disconnect:
                 self._generations.cancel(GenerationKey(turn.org_id, turn.generation_id))
             raise
-        bind_contextvars(generation_id=str(generation_id))
-        return events
 
     async def _begin(
         self, principal: Principal, message: ChatMessage, candidates: Sequence[Model], turn: TurnBegin
@@ -107,14 +134,14 @@ class Chat:
         stream = str(turn.request_id or turn.generation_id)
         admission = await self._limits.admit_turn(principal, stream, _most_tokens(message, candidates[0]))
         generation = self._generations.open(key)
+        begun: TurnBegun | None = None
         try:
             begun = await self._turns.begin(turn)
             if begun.earlier is None:
                 plan = await self._plan(principal, message, candidates, begun, admission)
-        except BaseException:
-            # What has begun all the same is nobody's, and ends as lost.
+        except BaseException as error:
             admission.end(tokens=0)
-            self._generations.discard(key)
+            self._give_up(turn, error, refused=begun is None and _is_refusal(error))
             raise
         if begun.earlier is not None:
             admission.end(tokens=0)
@@ -122,6 +149,14 @@ class Chat:
             return begun.generation_id, self._reattach(turn, begun.earlier)
         self._generations.start(generation, plan)
         return begun.generation_id, generation.journal.read()
+
+    def _give_up(self, turn: TurnBegin, error: BaseException, *, refused: bool) -> None:
+        """Nothing is left of a turn that was refused; another one may have begun all the same, or may do so yet."""
+        failure = error if isinstance(error, AichatError) else failures.failed(words=False)
+        if refused:
+            self._generations.discard(GenerationKey(turn.org_id, turn.generation_id), failure)
+        else:
+            self._generations.abandon(turn, failure)
 
     async def _plan(
         self,
@@ -152,6 +187,16 @@ class Chat:
             text = "this request_id was used with other parameters; take a new one for a new message"
             raise AichatError(Reason.REQUEST_ID_REUSED, text, metadata=metadata)
         return self._answers.read(GenerationKey(turn.org_id, earlier.generation_id), earlier)
+
+
+def _events(beginning: _Beginning) -> Events:
+    generation_id, events = beginning.result()
+    bind_contextvars(generation_id=str(generation_id))
+    return events
+
+
+def _is_refusal(error: BaseException) -> bool:
+    return isinstance(error, AichatError) and error.reason is not Reason.STORAGE_UNAVAILABLE
 
 
 def _most_tokens(message: ChatMessage, model: Model) -> int:

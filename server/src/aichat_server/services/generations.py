@@ -9,10 +9,11 @@ from typing import TypeVar
 from aichat_server.domain.errors import AichatError
 from aichat_server.domain.observing import Observer
 from aichat_server.domain.stream import GenerationKey
+from aichat_server.services.abandoned import Abandoned
 from aichat_server.services.generation import Generation, GenerationPlan
 from aichat_server.services.journal import Journal
 from aichat_server.services.publisher import JournalPublisher
-from aichat_server.storage.turns import TurnStore
+from aichat_server.storage.turns import TurnBegin, TurnStore
 
 STORE_SECONDS = 2.5
 """When the grace of a drain is over, what is left has so long to be stored."""
@@ -39,6 +40,7 @@ class Generations:
         self._observer = observer
         self._coalesce_seconds = coalesce_seconds
         self.heartbeat_seconds = heartbeat_seconds
+        self.abandoned = Abandoned(turns)
         self._open: dict[GenerationKey, Generation] = {}
         self._tasks: set[asyncio.Task[object]] = set()
         observer.watch_generations(self._open.__len__)
@@ -74,6 +76,14 @@ class Generations:
     def discard(self, key: GenerationKey, failure: AichatError | None = None) -> None:
         """Forgets a generation that does not run; who reads it already hears of `failure`."""
         self._open.pop(key).journal.close(failure)
+
+    def abandon(self, turn: TurnBegin, failure: AichatError) -> None:
+        """Forgets a generation of which it is not known whether it has begun, and sees to it that it ends."""
+        key = GenerationKey(turn.org_id, turn.generation_id)
+        if self._publisher is not None:
+            self._publisher.publish(key, self._open[key].journal)
+        self.discard(key, failure)
+        self.abandoned.add(turn, failure)
 
     def start(self, generation: Generation, plan: GenerationPlan) -> None:
         """Runs the generation until it has ended."""

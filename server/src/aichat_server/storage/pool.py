@@ -15,11 +15,16 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from aichat_server.domain.errors import AichatError
 from aichat_server.storage.connections import Connection, Trust
 from aichat_server.storage.errors import READ_ONLY, sqlstate, storage_errors
 
 CONNECT_SECONDS = 10.0
 """The longest that making a connection takes; it takes four round trips."""
+FIRST_SECONDS = 4.5
+"""What may be asked twice is asked again when its first answer takes longer: two round trips, however slow they are."""
+SECOND_SECONDS = 1.0
+"""So much longer than others such a call takes at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +112,25 @@ class Pool:
         """The one row that `query` gives."""
         with storage_errors():
             async with asyncio.timeout(self._seconds) as patience, self._places:
-                connection = await self._take()
-                # What has just shown that it is alive may be slow.
-                patience.reschedule(max(patience.when() or 0.0, connection.heard_at + self._seconds))
-                row = await self._fetchrow(connection, query, arguments)
-        if row is None:
-            raise LookupError(f"no row: {query}")
-        return row
+                row = await self._fetchrow(await self._take(patience), query, arguments)
+        return _there(row, query)
+
+    async def fetchrow_again(self, query: str, *arguments: object) -> asyncpg.Record:
+        """As `fetchrow`, for what changes nothing when it is asked twice: where the first connection does not answer,
+        or breaks, a new one is asked.
+        """
+        with storage_errors():
+            async with asyncio.timeout(self._seconds) as patience, self._places:
+                try:
+                    with storage_errors():
+                        connection = await self._take(patience)
+                        async with asyncio.timeout(FIRST_SECONDS):
+                            row = await self._fetchrow(connection, query, arguments)
+                except AichatError:
+                    patience.reschedule((patience.when() or 0.0) + SECOND_SECONDS)
+                    # Others that were open may be as dead.
+                    row = await self._fetchrow(await self._connector.connect(), query, arguments)
+        return _there(row, query)
 
     async def _fetchrow(
         self, connection: Connection, query: str, arguments: tuple[object, ...]
@@ -137,7 +154,13 @@ class Pool:
         self._put_back(connection)
         return row
 
-    async def _take(self) -> Connection:
+    async def _take(self, patience: asyncio.Timeout) -> Connection:
+        connection = await self._sound()
+        # What has just shown that it is alive may be slow.
+        patience.reschedule(max(patience.when() or 0.0, connection.heard_at + self._seconds))
+        return connection
+
+    async def _sound(self) -> Connection:
         while self._idle:
             # The one that was used last: it is the likeliest to be alive, and to need no question.
             connection = self._idle.pop()
@@ -157,6 +180,12 @@ class Pool:
         self._closed = True
         while self._idle:
             self._idle.pop().terminate()
+
+
+def _there(row: asyncpg.Record | None, query: str) -> asyncpg.Record:
+    if row is None:
+        raise LookupError(f"no row: {query}")
+    return row
 
 
 def create_engine(connector: Connector, size: int) -> AsyncEngine:

@@ -40,6 +40,7 @@ _ENDED = (
     "model", "provider", "first_delta_ms", *(kind.column for kind in KINDS), "orphan",
 )  # fmt: skip
 _END = f"SELECT aichat.end_turn({', '.join(f'p_{name} => ${number}' for number, name in enumerate(_ENDED, 1))})"
+_ABANDON = "SELECT aichat.abandon_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
 _FIND = "SELECT aichat.find_turn($1, $2)"
 _RENEW = "SELECT aichat.renew_leases($1, $2, $3, $4)"
 # What aichat.begin_turn says by SQLSTATE.
@@ -148,16 +149,19 @@ class TurnStore:
 
         CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, QUOTA_EXCEEDED and QUOTA_CHECK_FAILED leave nothing behind. Of
         several calls with one request_id one begins, and the others get it as `earlier`, also while it runs.
+
+        Where the reply is lost, a second attempt takes up what the first has begun. STORAGE_UNAVAILABLE leaves open
+        whether the turn has begun, or will: `abandon` it.
         """
+        arguments = (
+            *_begin_arguments(turn),
+            self._lease_seconds,
+            self._hold_seconds,
+            self._quota_fail_closed,
+            turn.path_bytes,
+        )
         try:
-            row = await self._pool.fetchrow(
-                _BEGIN,
-                *_begin_arguments(turn),
-                self._lease_seconds,
-                self._hold_seconds,
-                self._quota_fail_closed,
-                turn.path_bytes,
-            )
+            row = await self._pool.fetchrow_again(_BEGIN, *arguments)
         except asyncpg.PostgresError as error:
             refusal = _refusal(turn, error)
             if refusal is None:
@@ -173,9 +177,17 @@ class TurnStore:
         ids = (turn.generation_id, turn.conversation_id, turn.user_message_id, turn.message_id)
         return TurnBegun(*ids, history, quota_failure=unchecked)
 
+    async def abandon(self, turn: TurnBegin, failure: AichatError) -> None:
+        """Ends a turn that may have begun, or may begin yet, with `failure`. It leaves nothing but the record of that,
+        and its request_id may be used again. One that has ended is not changed.
+        """
+        ids = (turn.generation_id, turn.conversation_id, turn.user_message_id, turn.message_id)
+        about = (turn.fingerprint, turn.model, turn.provider, failure.reason, failure.message)
+        await self._pool.fetchrow_again(_ABANDON, turn.org_id, turn.member_id, turn.key_id, *ids, *about)
+
     async def find(self, key: GenerationKey) -> EarlierTurn | None:
         """The turn of a generation; None if the organisation has no such generation."""
-        (found,) = await self._pool.fetchrow(_FIND, *key)
+        (found,) = await self._pool.fetchrow_again(_FIND, *key)
         return read_earlier(key.org_id, found) if found else None
 
     async def renew(self, keys: Collection[GenerationKey]) -> None:
@@ -192,7 +204,7 @@ class TurnStore:
 
         `orphan`: it ends only if its lease is over; None if not.
         """
-        (answer,) = await self._pool.fetchrow(_END, *_end_arguments(turn), orphan)
+        (answer,) = await self._pool.fetchrow_again(_END, *_end_arguments(turn), orphan)
         return read_answer(turn.org_id, answer) if answer else None
 
 

@@ -1,0 +1,196 @@
+"""Promise 3, and with it 1 and 2: what the way to Postgres loses costs no answer, and no answer is paid for twice."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from uuid import UUID, uuid4
+
+import grpc
+import pytest
+from aichat_server.domain.plans import Plan
+
+from tests.faults.checker import faults_in
+from tests.faults.link import Fate
+from tests.faults.linked import Linked, run_linked
+from tests.faults.load import Answer, Turn, follow, marked, reason_of
+from tests.faults.rig import Replica, Rig
+from tests.fixtures.server import ApiKey, minted_key
+from tests.integration.chat.asking import eventually, times_asked
+from tests.integration.storage.rows import connection
+
+FATES = pytest.mark.parametrize("fate", list(Fate), ids=lambda fate: fate.name.lower())
+MOVE_ON_SECONDS = 10.0
+"""Five are promised, and a busy machine may take as many again."""
+FREE_SECONDS = 20.0
+"""So long after the database is back nothing is held any more. A lease alone would last for thirty."""
+
+
+@pytest.fixture(scope="module")
+async def _linked(_rig: Rig) -> AsyncGenerator[Linked, None]:
+    await _rig.up()
+    async with run_linked(_rig) as linked:
+        yield linked
+
+
+@pytest.fixture
+async def linked(_linked: Linked, key: ApiKey) -> AsyncGenerator[Linked, None]:
+    """A server that knows the key, and has a connection that works."""
+    await answered(_linked.replica, key)
+    yield _linked
+    _linked.postgres.heal()
+
+
+async def answered(replica: Replica, key: ApiKey, **script: object) -> Turn:
+    """A turn that is over at once."""
+    turn = Turn(key, marked(**(script or {"words": 2})))
+    assert not await follow(turn, replica)
+    return turn
+
+
+def marker(turn: Turn) -> bytes:
+    """What only this turn's beginning carries to the database."""
+    return turn.text[-36:].encode()
+
+
+@FATES
+@pytest.mark.parametrize("repeatable", [True, False])
+async def test_a_call_goes_on_whose_beginning_was_lost(
+    rig: Rig, key: ApiKey, linked: Linked, fate: Fate, *, repeatable: bool
+) -> None:
+    turn = Turn(key, marked(words=5), request_id=str(uuid4()) if repeatable else "")
+    lost = linked.postgres.doom(marker(turn), fate)
+    before = time.monotonic()
+    async with asyncio.timeout(60):
+        assert not await follow(turn, linked.replica)
+    assert time.monotonic() - before < MOVE_ON_SECONDS
+    assert lost.is_set()
+    assert turn.completed is not None
+    assert times_asked(rig.vendors, turn.text) == 1
+    assert not await faults_in(rig.owner_url, key.organization_id, [turn])
+
+
+async def test_a_turn_that_goes_on_is_shown_its_conversation(rig: Rig, key: ApiKey, linked: Linked) -> None:
+    first = await answered(linked.replica, key, deltas=["What I said before."])
+    assert first.started is not None
+    turn = Turn(key, marked(words=1), conversation_id=first.started.conversation_id)
+    lost = linked.postgres.doom(marker(turn), Fate.REPLY_LOST)
+    assert not await follow(turn, linked.replica)
+    assert lost.is_set()
+    [asked] = [entry for entry in rig.vendors.log() if turn.text[-36:] in str(entry["body"])]
+    assert "What I said before." in str(asked["body"])
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_what_is_not_known_to_have_begun_is_free_again_soon(
+    rig: Rig, key: ApiKey, linked: Linked, *, begun: bool
+) -> None:
+    turn = Turn(key, marked(words=3))
+    if begun:
+        lost = linked.postgres.doom(marker(turn), Fate.REPLY_LOST)
+        sending = asyncio.create_task(follow(turn, linked.replica))
+        await lost.wait()
+        linked.postgres.silence()
+    else:
+        linked.postgres.silence()
+        sending = asyncio.create_task(follow(turn, linked.replica))
+    before = time.monotonic()
+    async with asyncio.timeout(60):
+        assert await sending == "STORAGE_UNAVAILABLE"
+    assert time.monotonic() - before < MOVE_ON_SECONDS
+    if begun:
+        # The others know that it has begun, and nobody waits for an answer that nobody writes.
+        before = time.monotonic()
+        assert await follow(turn.again(), rig.replicas[0]) == "GENERATION_IN_PROGRESS"
+        assert time.monotonic() - before < MOVE_ON_SECONDS
+    linked.postgres.heal()
+    # What was on its way arrives late, and begins nothing.
+    assert not await faults_in(rig.owner_url, key.organization_id, [], quiet_seconds=FREE_SECONDS)
+    assert not times_asked(rig.vendors, turn.text)
+    turn = turn.again()
+    assert not await follow(turn, rig.replicas[0])
+    assert not await faults_in(rig.owner_url, key.organization_id, [turn])
+    assert times_asked(rig.vendors, turn.text) == 1
+
+
+async def test_a_repeat_ends_while_the_first_call_is_given_up(rig: Rig, key: ApiKey, linked: Linked) -> None:
+    """It hears that the stream is alive, then of an end, and the next one begins; nobody waits for a lease."""
+    turn = Turn(key, marked(words=3))
+    lost = linked.postgres.doom(marker(turn), Fate.REPLY_LOST)
+    sending = asyncio.create_task(follow(turn, linked.replica))
+    await lost.wait()
+    linked.postgres.silence()
+    repeats = [asyncio.create_task(follow(turn.again(), replica)) for replica in (*rig.replicas, linked.replica)]
+    assert await sending == "STORAGE_UNAVAILABLE"
+    linked.postgres.heal()
+    async with asyncio.timeout(FREE_SECONDS):
+        assert set(await asyncio.gather(*repeats)) <= {"STORAGE_UNAVAILABLE", "GENERATION_IN_PROGRESS", ""}
+        last = turn.again()
+        while reason := await follow(last, linked.replica):
+            assert reason in {"STORAGE_UNAVAILABLE", "GENERATION_IN_PROGRESS"}
+    assert times_asked(rig.vendors, turn.text) == 1
+    assert not await faults_in(rig.owner_url, key.organization_id, [last])
+
+
+async def test_places_are_given_back_once(rig: Rig, linked: Linked) -> None:
+    """Of the four answers at once that Free allows."""
+    key = await minted_key(rig.database, plan=Plan.FREE)
+    await answered(linked.replica, key)
+    turns = [Turn(key, marked(words=2)) for _ in range(4)]
+    linked.postgres.silence()
+    reasons = await asyncio.gather(*(follow(turn, linked.replica) for turn in turns))
+    assert set(reasons) == {"STORAGE_UNAVAILABLE"}
+    linked.postgres.heal()
+    assert not await faults_in(rig.owner_url, key.organization_id, [], quiet_seconds=FREE_SECONDS)
+    held = [Turn(key, marked(words=2, idle_after=1)) for _ in range(5)]
+    calls = [turn.send(linked.replica) for turn in held]
+    firsts = [await first_of(call) for call in calls]
+    assert firsts == ["", "", "", "", "RATE_LIMITED"]
+    for call in calls:
+        call.cancel()
+
+
+async def first_of(call: Answer) -> str:
+    """Why there is no first event, if there is none."""
+    try:
+        await anext(aiter(call))
+    except grpc.aio.AioRpcError as error:
+        return reason_of(error)
+    return ""
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+async def test_a_caller_leaves_while_the_beginning_is_lost(
+    rig: Rig, key: ApiKey, linked: Linked, *, cancels: bool
+) -> None:
+    turn = Turn(key, marked(words=3), cancel_on_disconnect=cancels)
+    lost = linked.postgres.doom(marker(turn), Fate.REPLY_LOST)
+    call = turn.send(linked.replica)
+    sending = asyncio.create_task(first_of(call))
+    await lost.wait()
+    call.cancel()
+    await asyncio.wait({sending})
+
+    async def states() -> list[str]:
+        async with connection(rig.owner_url) as owner:
+            query = "SELECT state FROM aichat.generations WHERE org_id = $1 ORDER BY started_at"
+            return [row["state"] for row in await owner.fetch(query, UUID(key.organization_id))]
+
+    # The first is the fixture's.
+    assert (await eventually(states, lambda seen: len(seen) == 2 and "running" not in seen))[1] == (
+        "cancelled" if cancels else "complete"
+    )
+    assert not await faults_in(rig.owner_url, key.organization_id, [], quiet_seconds=FREE_SECONDS)
+
+
+@FATES
+async def test_an_end_that_was_lost_is_told_and_booked_once(rig: Rig, key: ApiKey, linked: Linked, fate: Fate) -> None:
+    turn = Turn(key, marked(deltas=["pieces of ", f"{fate.name} ", "and an end"], interval_ms=20))
+    # In one piece the words stand in what ends the turn, and nowhere else.
+    lost = linked.postgres.doom(f"pieces of {fate.name} and an end".encode(), fate)
+    async with asyncio.timeout(60):
+        assert not await follow(turn, linked.replica)
+    assert lost.is_set()
+    assert turn.completed is not None
+    assert not await faults_in(rig.owner_url, key.organization_id, [turn])

@@ -8,7 +8,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -174,32 +174,27 @@ class Rig:
                 if not replica.is_up:
                     group.create_task(replica.start())
 
-    def reaping(self) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def reaping(self) -> AsyncGenerator[None, None]:
         """Ends the answers of lost servers all the time, as the workers do once a minute."""
-        return reaping(self.orphans)
+
+        async def reap() -> None:
+            while True:
+                # The database may be away, too.
+                with suppress(AichatError):
+                    await self.orphans.reap(datetime.now(UTC))
+                await asyncio.sleep(REAP_SECONDS)
+
+        task = asyncio.create_task(reap())
+        try:
+            yield
+            assert not task.done(), task.result()
+        finally:
+            task.cancel()
 
     async def key(self) -> ApiKey:
         """A key of a new organisation."""
         return await minted_key(self.database)
-
-
-@asynccontextmanager
-async def reaping(orphans: Orphans) -> AsyncGenerator[None, None]:
-    """Does the job all the time."""
-
-    async def reap() -> None:
-        while True:
-            # The database may be away, too.
-            with suppress(AichatError):
-                await orphans.reap(datetime.now(UTC))
-            await asyncio.sleep(REAP_SECONDS)
-
-    task = asyncio.create_task(reap())
-    try:
-        yield
-        assert not task.done(), task.result()
-    finally:
-        task.cancel()
 
 
 @asynccontextmanager

@@ -9,16 +9,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aichat.v1 import chat_pb2, conversations_pb2, messages_pb2, usage_pb2, usage_pb2_grpc
-from aichat_server.gateways.journal import JournalStreams
-from aichat_server.gateways.redis import open_redis
-from aichat_server.services.orphans import Orphans
-from aichat_server.settings import Settings
 
 from tests.faults.books import history_of
 from tests.faults.checker import faults_in
 from tests.faults.linked import Linked, run_linked
 from tests.faults.load import MODELS, Turn, follow, marked
-from tests.faults.rig import Rig, reaping
+from tests.faults.rig import Rig
 from tests.faults.scale import SCALE
 from tests.fixtures.server import ApiKey
 from tests.integration.chat.asking import eventually, refusal
@@ -41,17 +37,6 @@ async def run_patient(rig: Rig, **settings: str) -> AsyncGenerator[Linked, None]
         yield linked
 
 
-@asynccontextmanager
-async def reaped(rig: Rig) -> AsyncGenerator[None, None]:
-    """The workers' job runs all the time, with production's settings."""
-    default = {name: Settings.model_fields[name].default for name in ("journal_retention_seconds", "rescue_seconds")}
-    seconds = default["rescue_seconds"]
-    async with open_redis(rig.redis.url) as client:
-        streams = JournalStreams(client, retention_seconds=default["journal_retention_seconds"], rescue_seconds=seconds)
-        async with reaping(Orphans(rig.database, streams, rescue_seconds=seconds)):
-            yield
-
-
 async def shown(turns: list[Turn], words: int) -> None:
     """Waits until each of the turns was shown so many words."""
 
@@ -65,8 +50,8 @@ async def shown(turns: list[Turn], words: int) -> None:
 async def test_answers_that_end_while_the_database_is_silent_are_stored_as_complete(
     rig: Rig, key: ApiKey, way: str
 ) -> None:
-    """Also where their leases are over meanwhile, and the workers look for lost answers."""
-    async with run_patient(rig) as linked, reaped(rig):
+    """Also where their leases are over meanwhile, unless the workers take them for lost before."""
+    async with run_patient(rig) as linked:
         turns = [Turn(key, marked(words=10, interval_ms=50), MODELS[n % len(MODELS)]) for n in range(6)]
         reading = asyncio.gather(*(follow(turn, linked.replica) for turn in turns))
         await shown(turns, 2)
@@ -87,7 +72,7 @@ async def test_answers_that_end_while_the_database_is_silent_are_stored_as_compl
 
 
 async def test_a_drain_with_a_silent_database_ends_in_time_and_loses_no_word(rig: Rig, key: ApiKey) -> None:
-    async with run_patient(rig, AICHAT_DRAIN_SECONDS=str(DRAIN_SECONDS)) as linked, reaped(rig):
+    async with run_patient(rig, AICHAT_DRAIN_SECONDS=str(DRAIN_SECONDS)) as linked, rig.reaping():
         # Some are whole and wait to be stored, the vendor never comes to the end of others.
         scripts = ({"words": 8, "interval_ms": 20}, {"words": 8, "interval_ms": 20, "idle_after": 6})
         turns = [Turn(key, marked(**scripts[n % 2])) for n in range(6)]

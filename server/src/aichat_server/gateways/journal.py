@@ -134,17 +134,6 @@ class JournalStreams:
                 return {key: list(_portions(entries)) for key, entries in found.items()}
             await asyncio.sleep(min(left, _LOOK_SECONDS))
 
-    async def unkept_seconds(self, key: GenerationKey) -> float | None:
-        """For how long the stream of a running answer has not been written to, or kept from expiring.
-
-        None if that is not known: there is no stream, or its server keeps streams for another time than this process.
-        """
-        answers = await ask_all(self._redis, [("PTTL", _name(key))])
-        _check(answers)
-        left_ms = int(answers[0])
-        unkept = self._rescue_seconds - left_ms / 1000
-        return unkept if left_ms >= 0 and unkept >= 0 else None
-
     async def _look(self, positions: Mapping[GenerationKey, Position]) -> dict[GenerationKey, Any]:
         """The entries of those streams that have some, and can be read."""
         reads = [

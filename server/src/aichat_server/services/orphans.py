@@ -29,7 +29,6 @@ from aichat_server.gateways.redis import RedisUnavailableError
 from aichat_server.services.failures import lost, stored_failure
 from aichat_server.services.journal_copies import read_copy
 from aichat_server.services.meter import Meter
-from aichat_server.services.publisher import REVIEW_SECONDS
 from aichat_server.storage.database import Database
 from aichat_server.storage.orphans import Orphan
 from aichat_server.storage.turns import TurnEnd
@@ -37,8 +36,6 @@ from aichat_server.storage.turns import TurnEnd
 _log = structlog.get_logger()
 
 _BATCH = 100
-# A journal that was kept within this time is that of a running server, which only cannot reach the database.
-_KEPT_SECONDS = 2 * REVIEW_SECONDS
 # How often a journal is looked at again that somebody writes after all.
 _ATTEMPTS = 3
 
@@ -52,8 +49,7 @@ class Reaped:
     ended: int = 0
     """Answers that were ended now."""
     left: int = 0
-    """Those that are left for a later run: their server writes them still, their journal cannot be read now, or their
-    end failed."""
+    """Those that are left for a later run: their journal cannot be read now, or their end failed."""
 
     def __str__(self) -> str:
         return f"{self.ended} ended, {self.left} left"
@@ -65,8 +61,7 @@ class Orphans:
     def __init__(self, database: Database, streams: JournalStreams | None, *, rescue_seconds: float) -> None:
         """`streams`: None where there is no Redis, and so no journal of any answer.
 
-        `rescue_seconds`: for so long an answer is worth waiting for whose journal cannot be read now, or whose server
-        runs and cannot reach the database.
+        `rescue_seconds`: for so long a journal that cannot be read now is worth waiting for.
         """
         self._database = database
         self._streams = streams
@@ -85,24 +80,13 @@ class Orphans:
             prices = prices if prices is not None else await self._database.prices()
             for last in batch:
                 try:
-                    if await self._is_written(last, now):
-                        left += 1
-                        _log.warning("orphan left, which is written", generation_id=str(last.key.generation_id))
-                    else:
-                        ended += await self._end(last, now, prices)
+                    ended += await self._end(last, now, prices)
                 except RedisUnavailableError as error:
                     left += 1
                     _log.warning("orphan left", generation_id=str(last.key.generation_id), cause=str(error))
                 except Exception:  # noqa: BLE001 — one that cannot be ended must not keep the others
                     left += 1
                     _log.exception("orphan not ended", generation_id=str(last.key.generation_id))
-
-    async def _is_written(self, orphaned: OrphanedKey, now: datetime) -> bool:
-        """Whether its server runs, though it cannot renew the lease: what it writes is worth waiting for, too."""
-        if self._streams is None or now - orphaned.expired_at >= self._rescue:
-            return False
-        unkept = await self._streams.unkept_seconds(orphaned.key)
-        return unkept is not None and unkept < _KEPT_SECONDS
 
     async def _end(self, orphaned: OrphanedKey, now: datetime, prices: Prices) -> bool:
         """Whether it is ended now, by this process or another at once; it may have ended, or be alive, after all."""

@@ -24,8 +24,8 @@ _log = structlog.get_logger()
 
 _INTERVAL_SECONDS = 0.05
 _PAUSE_SECONDS = 1.0
-REVIEW_SECONDS = 5.0
-"""So often even a quiet stream is looked after: that it is still there, and that it does not expire."""
+# So often even a quiet stream is looked after: that it is still there, and that it does not expire.
+_REVIEW_SECONDS = 5.0
 # The journal of an ended answer is held for so long for a copy that fails.
 _GIVE_UP_SECONDS = 30.0
 # Enough for one connection that does not answer, and for another one.
@@ -60,7 +60,7 @@ class JournalPublisher:
     async def run(self) -> NoReturn:
         """Copies what has changed, once an interval."""
         loop = asyncio.get_running_loop()
-        review_at = loop.time() + REVIEW_SECONDS
+        review_at = loop.time() + _REVIEW_SECONDS
         # What was left when an earlier run ended.
         self._news.set()
         while True:
@@ -69,7 +69,7 @@ class JournalPublisher:
                     await self._news.wait()
             await asyncio.sleep(_INTERVAL_SECONDS)
             if loop.time() >= review_at:
-                review_at = loop.time() + REVIEW_SECONDS
+                review_at = loop.time() + _REVIEW_SECONDS
                 self._changed |= self._copies
             if not await self._flush():
                 await asyncio.sleep(_PAUSE_SECONDS)

@@ -25,7 +25,7 @@ from tests.integration.storage.rows import connection
 SERVERS = 2
 # A vendor's silence, and a model that is left alone, are over in seconds; all else is as it is in production.
 SETTINGS = {"AICHAT_PROVIDER_STALL_SECONDS": "8", "AICHAT_PROVIDER_CIRCUIT_SECONDS": "3"}
-# As docs/contract.md asks of callers, so that they find out that a connection is dead.
+# As the SDK does, so that callers find out within 15 s that a connection is dead.
 CALLER_OPTIONS = [
     *CHANNEL_OPTIONS,
     ("grpc.keepalive_time_ms", 5_000),

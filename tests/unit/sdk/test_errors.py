@@ -10,6 +10,7 @@ import grpc
 import pytest
 from aichat_sdk import AIChatError, AsyncAIChat, FieldViolation, errors
 from aichat_sdk._status import BY_REASON, BY_STATUS, error_of
+from aichat_sdk.cli._advice import advice
 from aichat_sdk.types import ErrorReason
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,3 +125,9 @@ def test_failure_that_says_nothing_still_says_what_it_is(status: grpc.StatusCode
     error = error_of(grpc.aio.AioRpcError(status), "host:1")
     assert "host:1" in str(error)
     assert error.status == status.name
+
+
+def test_the_command_says_where_an_answer_is_whose_connection_is_lost() -> None:
+    error = errors.ConnectionFailedError("no connection to host:1", metadata={"conversation_id": "conversation-1"})
+    assert advice(error).endswith("`aichat conversations show conversation-1`")
+    assert "conversations" not in advice(errors.ConnectionFailedError("no connection to host:1"))

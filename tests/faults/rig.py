@@ -23,6 +23,7 @@ from aichat_server.domain.errors import AichatError
 from aichat_server.gateways.catalogue import load_prices
 from aichat_server.gateways.journal import JournalStreams
 from aichat_server.gateways.redis import open_redis
+from aichat_server.gateways.spare_leases import SpareLeases
 from aichat_server.services.orphans import Orphans
 from aichat_server.settings import DEFAULT_MODELS
 from aichat_server.storage.database import Database, open_database
@@ -214,7 +215,7 @@ async def run_rig() -> AsyncGenerator[Rig, None]:
         database = await stack.enter_async_context(open_database(first.app_url))
         client = await stack.enter_async_context(open_redis(redis.url))
         streams = JournalStreams(client, retention_seconds=RETENTION_SECONDS, rescue_seconds=RETENTION_SECONDS)
-        orphans = Orphans(database, streams, rescue_seconds=RETENTION_SECONDS)
+        orphans = Orphans(database, streams, SpareLeases(client), rescue_seconds=RETENTION_SECONDS)
         settings = {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             **settings_for(VENDORS, vendors.url),

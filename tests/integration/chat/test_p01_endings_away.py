@@ -76,6 +76,6 @@ async def test_what_does_not_pass_is_told_and_ended_later(
         assert "told by the test" not in failed.message
         assert await times() > 0
     await expire(postgres, org_id)
-    await Orphans(database, None, rescue_seconds=600).reap(datetime.now(UTC))
+    await Orphans(database, None, None, rescue_seconds=600).reap(datetime.now(UTC))
     (generation,) = (await owner_rows(postgres, org_id))["generations"]
     assert (generation["state"], generation["error_reason"]) == ("interrupted", "SERVER_LOST")

@@ -101,7 +101,7 @@ Reap = Callable[[], Awaitable[Reaped]]
 def reap(database: Database, redis: RedisUnderTest) -> Reap:
     """Does the job once."""
     streams = JournalStreams(redis.client, retention_seconds=600, rescue_seconds=600)
-    orphans = Orphans(database, streams, rescue_seconds=600)
+    orphans = Orphans(database, streams, None, rescue_seconds=600)
     return lambda: orphans.reap(datetime.now(UTC))
 
 

@@ -27,6 +27,7 @@ from aichat_server.domain.stream import (
 from aichat_server.domain.usage import Usage
 from aichat_server.gateways.journal import Append, JournalStreams
 from aichat_server.gateways.redis import open_redis
+from aichat_server.gateways.spare_leases import LEASE_SECONDS, SpareLeases
 from aichat_server.services.conversations import Conversations
 from aichat_server.services.orphans import Orphans
 from aichat_server.storage.database import Database
@@ -149,7 +150,9 @@ async def test_a_journal_that_cannot_be_read_is_waited_for_as_long_as_it_may_be_
     now = datetime.now(UTC)
     # Nobody listens there.
     async with open_redis("redis://127.0.0.1:1/0") as away:
-        orphans = Orphans(database, JournalStreams(away, retention_seconds=600, rescue_seconds=600), rescue_seconds=600)
+        orphans = Orphans(
+            database, JournalStreams(away, retention_seconds=600, rescue_seconds=600), None, rescue_seconds=600
+        )
         assert (await orphans.reap(now)).left
         assert (await stored(postgres, principal))["state"] == "running"
         assert [row["generation_id"] for row in await leases(postgres, principal)] == [begun.generation_id] * 2
@@ -162,9 +165,27 @@ async def test_a_worker_whose_clock_is_ahead_ends_nothing_too_early(
     postgres: Postgres, database: Database, principal: Principal, streams: JournalStreams
 ) -> None:
     await begin(database, principal)
-    orphans = Orphans(database, streams, rescue_seconds=600)
+    orphans = Orphans(database, streams, None, rescue_seconds=600)
     await orphans.reap(datetime.now(UTC) + timedelta(days=1))
     assert (await stored(postgres, principal))["state"] == "running"
+
+
+async def test_an_answer_whose_process_says_by_redis_that_it_is_alive_is_left_to_it(
+    postgres: Postgres, database: Database, redis: RedisUnderTest, principal: Principal, streams: JournalStreams
+) -> None:
+    begun = await begin(database, principal)
+    await expire(postgres, principal.org_id)
+    spare = SpareLeases(redis.client)
+    orphans = Orphans(database, streams, spare, rescue_seconds=600)
+    await spare.renew([GenerationKey(principal.org_id, begun.generation_id)])
+    assert (await orphans.reap(datetime.now(UTC))).left
+    assert (await stored(postgres, principal))["state"] == "running"
+    # Redis forgets it by itself, which takes no longer than a lease.
+    [name] = await redis.client.keys("aichat:lease:*")
+    assert 0 < await redis.client.ttl(name) <= LEASE_SECONDS
+    await redis.client.delete(name)
+    assert (await orphans.reap(datetime.now(UTC))).ended
+    assert (await stored(postgres, principal))["state"] == "interrupted"
 
 
 async def test_one_that_cannot_be_ended_keeps_no_other(

@@ -19,6 +19,7 @@ from aichat_server.gateways.mail import Mailer
 from aichat_server.gateways.mail_templates import MailTemplates
 from aichat_server.gateways.queues import queue_depth
 from aichat_server.gateways.redis import open_redis
+from aichat_server.gateways.spare_leases import SpareLeases
 from aichat_server.services.billing import Payments
 from aichat_server.services.clock import Clock
 from aichat_server.services.invoice_collection import Collection
@@ -64,11 +65,11 @@ async def build_jobs(settings: Settings, observer: Observer) -> AsyncGenerator[J
     """Puts the use cases together, whose runs `observer` is told of; closes everything at the end."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connect_database(settings))
-        streams = depth = None
+        streams = spare = depth = None
         if settings.redis_url is not None:
             with redis_named():
                 redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
-            streams = build_streams(settings, redis)
+            streams, spare = build_streams(settings, redis), SpareLeases(redis)
             depth = partial(queue_depth, redis)
         clock = await stack.enter_async_context(open_clock(database, observer))
         plans = await stack.enter_async_context(open_plan_book(settings, database, clock, observer))
@@ -76,7 +77,7 @@ async def build_jobs(settings: Settings, observer: Observer) -> AsyncGenerator[J
         desk = await stack.enter_async_context(open_desk(settings, database))
         warnings = build_quota_warnings(settings, database)
         yield Jobs(
-            orphans=Orphans(database, streams, rescue_seconds=settings.rescue_seconds),
+            orphans=Orphans(database, streams, spare, rescue_seconds=settings.rescue_seconds),
             warnings=warnings,
             rollups=Rollups(database),
             invoices=desk.invoices,

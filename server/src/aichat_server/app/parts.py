@@ -15,6 +15,7 @@ from aichat_server.gateways.cancels import Cancels
 from aichat_server.gateways.jwks import FRESH_SECONDS, open_signing_keys
 from aichat_server.gateways.limits import open_shared_limits
 from aichat_server.gateways.redis import open_redis
+from aichat_server.gateways.spare_leases import SpareLeases
 from aichat_server.gateways.tokens import TokenVerifier
 from aichat_server.rpc.interceptors.authentication import Authentication
 from aichat_server.services.answers import Replicas
@@ -46,7 +47,7 @@ async def open_replicas(
         publisher = JournalPublisher(streams)
         mirrors = Mirrors(streams, turns, heartbeat_seconds=settings.heartbeat_seconds)
         async with running(observer, publisher=publisher.run, mirrors=mirrors.run):
-            yield publisher, Replicas(mirrors, Cancels(redis), streams)
+            yield publisher, Replicas(mirrors, Cancels(redis), streams, SpareLeases(redis))
         await publisher.finish()
 
 

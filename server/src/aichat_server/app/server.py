@@ -96,7 +96,7 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
             coalesce_seconds=settings.coalesce_seconds,
             heartbeat_seconds=settings.heartbeat_seconds,
         )
-        leases = Leases(opened.turns, generations, interval_seconds=settings.lease_seconds / RENEWALS_PER_LEASE)
+        leases = _build_leases(settings, opened, generations, replicas)
         cancels = {"cancels": partial(replicas.cancels.listen, generations.cancel)} if replicas is not None else {}
         running_always = running(observer, leases=leases.run, abandoned=generations.abandoned.run, **cancels)
         await stack.enter_async_context(running_always)
@@ -114,6 +114,15 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
             reflect=settings.environment == "development",
         )
         yield App(server, generations, replicas, settings.announce_seconds, settings.drain_seconds)
+
+
+def _build_leases(
+    settings: Settings, database: Database, generations: Generations, replicas: Replicas | None
+) -> Leases:
+    # What an answer may cost is held for it for no longer than this, either.
+    interval, most = settings.lease_seconds / RENEWALS_PER_LEASE, settings.hold_seconds
+    spare = replicas.spare if replicas is not None else None
+    return Leases(database.turns, generations, spare, interval_seconds=interval, spare_seconds=most)
 
 
 def _billing_servicer(

@@ -20,6 +20,7 @@ from aichat_server.domain.stream import BEGINNING, Completed, GenerationKey, Gen
 from aichat_server.gateways.cancels import Cancels
 from aichat_server.gateways.journal import JournalStreams
 from aichat_server.gateways.redis import RedisUnavailableError
+from aichat_server.gateways.spare_leases import SpareLeases
 from aichat_server.services.failures import stored_failure
 from aichat_server.services.generations import Generations
 from aichat_server.services.journal import Events, Journal, JournalLostError
@@ -42,6 +43,7 @@ class Replicas:
     mirrors: Mirrors
     cancels: Cancels
     streams: JournalStreams
+    spare: SpareLeases
 
 
 class Answers:

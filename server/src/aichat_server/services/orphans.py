@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,6 +27,7 @@ from aichat_server.domain.stream import (
 from aichat_server.domain.texts import is_blank
 from aichat_server.gateways.journal import Append, JournalStreams
 from aichat_server.gateways.redis import RedisUnavailableError
+from aichat_server.gateways.spare_leases import SpareLeases
 from aichat_server.services.failures import lost, stored_failure
 from aichat_server.services.journal_copies import read_copy
 from aichat_server.services.meter import Meter
@@ -49,7 +51,7 @@ class Reaped:
     ended: int = 0
     """Answers that were ended now."""
     left: int = 0
-    """Those that are left for a later run: their journal cannot be read now, or their end failed."""
+    """Those left for a later run: they are being written, their journal cannot be read, or their end failed."""
 
     def __str__(self) -> str:
         return f"{self.ended} ended, {self.left} left"
@@ -58,13 +60,16 @@ class Reaped:
 class Orphans:
     """Ends generations whose lease is over. Several processes may do so at once, and any of them may be killed."""
 
-    def __init__(self, database: Database, streams: JournalStreams | None, *, rescue_seconds: float) -> None:
-        """`streams`: None where there is no Redis, and so no journal of any answer.
+    def __init__(
+        self, database: Database, streams: JournalStreams | None, spare: SpareLeases | None, *, rescue_seconds: float
+    ) -> None:
+        """`streams`, `spare`: None where there is no Redis, and so no journal of any answer.
 
         `rescue_seconds`: for so long a journal that cannot be read now is worth waiting for.
         """
         self._database = database
         self._streams = streams
+        self._spare = spare
         self._rescue = timedelta(seconds=rescue_seconds)
 
     async def reap(self, now: datetime) -> Reaped:
@@ -80,13 +85,22 @@ class Orphans:
             prices = prices if prices is not None else await self._database.prices()
             for last in batch:
                 try:
-                    ended += await self._end(last, now, prices)
+                    if await self._is_written(last.key):
+                        left += 1
+                    else:
+                        ended += await self._end(last, now, prices)
                 except RedisUnavailableError as error:
                     left += 1
                     _log.warning("orphan left", generation_id=str(last.key.generation_id), cause=str(error))
                 except Exception:  # noqa: BLE001 — one that cannot be ended must not keep the others
                     left += 1
                     _log.exception("orphan not ended", generation_id=str(last.key.generation_id))
+
+    async def _is_written(self, key: GenerationKey) -> bool:
+        """Whether its process is alive, and only cut off from the database."""
+        with suppress(RedisUnavailableError):
+            return self._spare is not None and await self._spare.has(key)
+        return False
 
     async def _end(self, orphaned: OrphanedKey, now: datetime, prices: Prices) -> bool:
         """Whether it is ended now, by this process or another at once; it may have ended, or be alive, after all."""

@@ -53,6 +53,11 @@ async def sse_events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
         event = {}
 
 
+async def first_sse_event(response: httpx.Response) -> dict[str, Any]:
+    """The first that is no heartbeat; on a busy machine some come ahead of it."""
+    return await anext(event async for event in sse_events(response) if "heartbeat" not in event)
+
+
 async def chat_events(client: httpx.AsyncClient, text: str, **fields: Any) -> list[dict[str, Any]]:
     """All events of a chat that succeeds."""
     async with client.stream("POST", CHAT, json=chat_body(text, **fields)) as response:

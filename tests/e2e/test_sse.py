@@ -9,7 +9,7 @@ import httpx
 import pytest
 from aichat_sandbox.platform import Platform
 
-from tests.e2e.calls import CHAT, MODELS, chat_body, chat_events, error_of, script, sse_events
+from tests.e2e.calls import CHAT, MODELS, chat_body, chat_events, error_of, first_sse_event, script, sse_events
 from tests.fixtures.platform import HEARTBEAT_SECONDS
 
 
@@ -119,7 +119,7 @@ async def test_proxies_are_told_not_to_hold_events_back(http: httpx.AsyncClient)
 async def test_who_leaves_early_finds_the_whole_answer_in_history(http: httpx.AsyncClient) -> None:
     text = script(words=20, interval_ms=20)
     async with http.stream("POST", CHAT, json=chat_body(text)) as response:
-        started = (await anext(sse_events(response)))["started"]
+        started = (await first_sse_event(response))["started"]
     path = f"/v1/conversations/{started['conversation_id']}/messages"
     async with asyncio.timeout(20):
         while len(messages := (await http.get(path)).json()["messages"]) < 2:

@@ -17,7 +17,7 @@ from tests.faults.linked import Linked, run_linked
 from tests.faults.load import Answer, Turn, follow, marked, reason_of
 from tests.faults.rig import Replica, Rig
 from tests.fixtures.server import ApiKey, minted_key
-from tests.integration.chat.asking import eventually, times_asked
+from tests.integration.chat.asking import eventually, first_event, times_asked
 from tests.integration.storage.rows import connection
 
 FATES = pytest.mark.parametrize("fate", list(Fate), ids=lambda fate: fate.name.lower())
@@ -154,7 +154,7 @@ async def test_places_are_given_back_once(rig: Rig, linked: Linked) -> None:
 async def first_of(call: Answer) -> str:
     """Why there is no first event, if there is none."""
     try:
-        await anext(aiter(call))
+        await first_event(call)
     except grpc.aio.AioRpcError as error:
         return reason_of(error)
     return ""

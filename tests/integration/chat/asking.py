@@ -18,6 +18,7 @@ from tests.fixtures.vendors import Vendors
 MODEL = "gpt-6-luna"
 T = TypeVar("T")
 Event = chat_pb2.StreamChatResponse | chat_pb2.ResumeChatResponse
+EventT = TypeVar("EventT", chat_pb2.StreamChatResponse, chat_pb2.ResumeChatResponse)
 
 
 def script(**reply: object) -> str:
@@ -41,6 +42,14 @@ def stream(
 ) -> grpc.aio.UnaryStreamCall[chat_pb2.StreamChatRequest, chat_pb2.StreamChatResponse]:
     """An answer as it comes."""
     return server.chat.StreamChat(asking(text, **fields), metadata=key.metadata)  # type: ignore[arg-type]
+
+
+async def first_event(call: AsyncIterable[EventT]) -> EventT:
+    """The first event that is no heartbeat; on a busy machine some come ahead of it."""
+    async for event in call:
+        if not event.HasField("heartbeat"):
+            return event
+    raise AssertionError("the stream has no event")
 
 
 async def refusal(events: AsyncIterable[Event] | Awaitable[object]) -> Refusal:

@@ -7,7 +7,17 @@ from aichat.v1 import chat_pb2
 
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
 from tests.fixtures.vendors import Vendors
-from tests.integration.chat.asking import ask, conversations, history, refusal, script, stream, text_of, times_asked
+from tests.integration.chat.asking import (
+    ask,
+    conversations,
+    first_event,
+    history,
+    refusal,
+    script,
+    stream,
+    text_of,
+    times_asked,
+)
 
 
 async def test_a_call_repeated_at_once_gets_the_same_answer(
@@ -76,7 +86,7 @@ async def test_another_replica_says_that_the_answer_is_being_written(run_server:
     request_id, text = str(uuid4()), script(words=40, interval_ms=20)
     async with run_server() as one, run_server() as other:
         writing = stream(one, api_key, text, request_id=request_id)
-        await anext(aiter(writing))
+        await first_event(writing)
         failed = await refusal(stream(other, api_key, text, request_id=request_id))
         assert failed.reason == "GENERATION_IN_PROGRESS"
         assert failed.retry_after is not None

@@ -23,6 +23,7 @@ from tests.integration.chat.asking import (
     ask,
     conversations,
     eventually,
+    first_event,
     refusal,
     script,
     stream,
@@ -59,7 +60,7 @@ async def opened(server: ServerUnderTest, key: ApiKey, text: str, count: int) ->
     """Streams that have begun."""
     calls = [stream(server, key, text) for _ in range(count)]
     for call in calls:
-        assert (await anext(aiter(call))).HasField("started")
+        assert (await first_event(call)).HasField("started")
     return calls
 
 
@@ -131,7 +132,7 @@ async def test_a_turn_sent_again_joins_its_answer_though_the_limit_is_reached(pa
     server = pair.one
     request_id, text = str(uuid4()), script(words=40, interval_ms=20)
     first = stream(server, free_key, text, request_id=request_id)
-    await anext(aiter(first))
+    await first_event(first)
     await opened(server, free_key, script(words=100, interval_ms=20), FREE.open_streams - 1)
     again = await ask(server, free_key, text, request_id=request_id)
     assert again[-1].HasField("completed")
@@ -146,7 +147,7 @@ async def test_tokens_are_given_back_and_a_refused_turn_takes_and_leaves_nothing
     for _ in range(3):
         await ask(server, free_key, script(deltas=["a"]), options=large)
     running = stream(server, free_key, script(words=100, interval_ms=20), options=large)
-    await anext(aiter(running))
+    await first_event(running)
     before = len(await conversations(server, free_key))
     for _ in range(5):
         refused = await refusal(stream(server, free_key, script(deltas=["b"]), options=large))
@@ -172,7 +173,7 @@ async def test_a_turn_goes_on_when_redis_goes_away(
 ) -> None:
     async with run_server(REDIS_URL=redis.url) as server:
         running = stream(server, free_key, script(words=30, interval_ms=10))
-        await anext(aiter(running))
+        await first_event(running)
         await redis.kill()
         assert [event async for event in running][-1].HasField("completed")
         assert text_of(await ask(server, free_key, script(deltas=["a"]))) == "a"

@@ -9,7 +9,7 @@ from aichat.v1 import chat_pb2
 from aichat_sandbox.postgres import Postgres
 
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
-from tests.integration.chat.asking import refusal, script, stream, text_of
+from tests.integration.chat.asking import first_event, refusal, script, stream, text_of
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ async def test_an_answer_that_waits_to_be_stored(
 ) -> None:
     """Promise 2, too: no `completed` before the commit, and signs of life until then."""
     call = stream(restless, api_key, script(deltas=["a", "b"], interval_ms=50))
-    started = (await anext(aiter(call))).started
+    started = (await first_event(call)).started
     owner = await asyncpg.connect(postgres.owner_url)
     try:
         async with owner.transaction():

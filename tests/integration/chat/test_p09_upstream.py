@@ -15,6 +15,7 @@ from tests.integration.chat.asking import (
     ask,
     conversations,
     eventually,
+    first_event,
     history,
     refusal,
     script,
@@ -258,7 +259,7 @@ async def test_more_calls_than_there_are_connections_are_refused_at_once(
     wary: ServerUnderTest, api_key: ApiKey, vendors: Vendors
 ) -> None:
     first = stream(wary, api_key, script(deltas=["a", "b"], interval_ms=2500))
-    await anext(aiter(first))
+    await first_event(first)
     text = unique(**HELLO)
 
     full: Refusal = await refusal(stream(wary, api_key, text))

@@ -7,7 +7,7 @@ import pytest
 from aichat.v1 import messages_pb2
 
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
-from tests.integration.chat.asking import Refusal, ask, history, refusal, script, stream, text_of
+from tests.integration.chat.asking import Refusal, ask, first_event, history, refusal, script, stream, text_of
 
 
 async def test_a_running_answer_finishes_and_new_calls_are_refused(
@@ -15,7 +15,7 @@ async def test_a_running_answer_finishes_and_new_calls_are_refused(
 ) -> None:
     async with run_server(AICHAT_DRAIN_SECONDS="20") as draining:
         running = stream(draining, api_key, script(words=40, interval_ms=20))
-        await anext(aiter(running))
+        await first_event(running)
         draining.terminate()
         refused = await refused_soon(draining, api_key)
         assert refused.reason == "SERVER_DRAINING"
@@ -74,7 +74,7 @@ async def test_an_interrupted_turn_without_a_word_can_be_sent_again(
     request_id = "0192f0c4-7d1a-7b3c-9a51-3a7a3a1c9f00"
     async with run_server(AICHAT_DRAIN_SECONDS="0.1", AICHAT_HEARTBEAT_SECONDS="0.05") as draining:
         running = stream(draining, api_key, script(hang=True), request_id=request_id)
-        await anext(aiter(running))
+        await first_event(running)
         draining.terminate()
         told = await refusal(running)
         assert (told.reason, told.message.endswith("; send it again")) == ("SERVER_DRAINING", True)

@@ -11,7 +11,17 @@ from aichat_server.storage.prices import add_prices
 
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
 from tests.fixtures.vendors import Vendors
-from tests.integration.chat.asking import ask, conversations, eventually, history, refusal, script, stream, text_of
+from tests.integration.chat.asking import (
+    ask,
+    conversations,
+    eventually,
+    first_event,
+    history,
+    refusal,
+    script,
+    stream,
+    text_of,
+)
 
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010}
 
@@ -158,7 +168,7 @@ async def test_a_conversation_deleted_meanwhile_ends_the_answer_with_an_error(
     server: ServerUnderTest, api_key: ApiKey
 ) -> None:
     call = stream(server, api_key, script(words=30, interval_ms=10))
-    started = await anext(aiter(call))
+    started = await first_event(call)
     conversation = started.started.conversation_id
     await server.conversations.DeleteConversation(
         conversations_pb2.DeleteConversationRequest(conversation_id=conversation), metadata=api_key.metadata

@@ -9,7 +9,7 @@ import pytest
 from tests.fixtures.redis import RedisUnderTest, run_redis
 from tests.fixtures.server import RunServer, ServerUnderTest
 
-HEARTBEAT_SECONDS = 0.3
+HEARTBEAT_SECONDS = 1.0
 
 
 @pytest.fixture(scope="session")

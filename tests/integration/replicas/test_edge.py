@@ -18,7 +18,7 @@ from aichat_sandbox.ports import free_ports
 from aichat_sandbox.supervisor import until
 from aichat_sdk import AsyncAIChat, message_text
 
-from tests.e2e.calls import sse_events
+from tests.e2e.calls import first_sse_event, sse_events
 from tests.fixtures.server import ApiKey, ServerUnderTest
 from tests.fixtures.vendors import Vendors
 from tests.integration.chat.asking import MODEL, script, times_asked
@@ -138,16 +138,16 @@ async def test_resuming_and_cancelling_over_http(edge: Edge, api_key: ApiKey) ->
     body = {"model": MODEL, "parts": [{"text": {"text": script(deltas=["a ", "b ", "c"], hang_after=2)}}]}
     async with httpx.AsyncClient(base_url=f"http://{edge.address}", headers=headers, timeout=20) as http:
         async with http.stream("POST", "/v1/chat:stream", json=body) as response:
-            first = await anext(sse_events(response))
+            first = await first_sse_event(response)
             generation = f"/v1/generations/{first['started']['generation_id']}"
             async with http.stream("GET", f"{generation}:resume", params={"after_sequence": 1}) as resumed:
                 assert resumed.headers["content-type"] == "text/event-stream"
-                second = await anext(sse_events(resumed))
+                second = await first_sse_event(resumed)
                 assert second["sequence"] == "2"
             async with http.stream(
                 "GET", f"{generation}:resume", params={"after_sequence": 0}, headers={"last-event-id": "1"}
             ) as again:
-                assert (await anext(sse_events(again)))["sequence"] == "2"
+                assert (await first_sse_event(again))["sequence"] == "2"
             cancelled = await http.post(f"{generation}:cancel", json={})
             assert (cancelled.status_code, cancelled.json()) == (200, {"state": "GENERATION_STATE_CANCELLED"})
         ended = await http.get(f"/v1/generations/{uuid4()}:resume")

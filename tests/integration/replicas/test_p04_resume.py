@@ -14,7 +14,17 @@ from aichat_server.gateways.journal import Append, JournalStreams
 from tests.fixtures.redis import RedisUnderTest
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
 from tests.fixtures.vendors import Vendors
-from tests.integration.chat.asking import ask, eventually, history, refusal, script, stream, text_of, times_asked
+from tests.integration.chat.asking import (
+    ask,
+    eventually,
+    first_event,
+    history,
+    refusal,
+    script,
+    stream,
+    text_of,
+    times_asked,
+)
 from tests.integration.replicas.conftest import HEARTBEAT_SECONDS
 from tests.integration.replicas.following import everything, resume, wire
 
@@ -54,7 +64,7 @@ async def test_what_is_still_written_has_an_end_too(
     writer: ServerUnderTest, reader: ServerUnderTest, api_key: ApiKey
 ) -> None:
     call = stream(writer, api_key, script(deltas=["a ", "b"], hang_after=1))
-    started = await anext(aiter(call))
+    started = await first_event(call)
     generation = started.started.generation_id
     behind = await refusal(resume(writer, api_key, generation, 1_000))
     assert (behind.reason, behind.seen) == ("REQUEST_INVALID", [])
@@ -81,7 +91,7 @@ async def test_silence_is_filled_with_heartbeats_on_the_other_replica_too(
     writer: ServerUnderTest, reader: ServerUnderTest, api_key: ApiKey
 ) -> None:
     call = stream(writer, api_key, script(deltas=["a ", "b"], interval_ms=HEARTBEAT_SECONDS * 4000))
-    started = await anext(aiter(call))
+    started = await first_event(call)
     events = [event async for event in resume(reader, api_key, started.started.generation_id)]
     beats = [event for event in events if event.HasField("heartbeat")]
     assert len(beats) >= 2
@@ -95,7 +105,7 @@ async def test_a_call_repeated_on_another_replica_joins_the_answer(
 ) -> None:
     request_id, text = str(uuid4()), script(words=30, interval_ms=10) + str(uuid4())
     call = stream(writer, api_key, text, request_id=request_id)
-    first = await anext(aiter(call))
+    first = await first_event(call)
     joined = await ask(reader, api_key, text, request_id=request_id)
     assert wire(joined) == wire([first, *[event async for event in call]])
     assert times_asked(vendors, text) == 1
@@ -105,7 +115,7 @@ async def test_unknown_and_foreign_generations_get_the_same_answer(
     writer: ServerUnderTest, reader: ServerUnderTest, api_key: ApiKey, foreign_key: ApiKey
 ) -> None:
     call = stream(writer, foreign_key, script(words=30, interval_ms=30))
-    theirs = (await anext(aiter(call))).started.generation_id
+    theirs = (await first_event(call)).started.generation_id
     for server in (writer, reader):
         failures = [await refusal(resume(server, api_key, generation)) for generation in (theirs, str(uuid4()))]
         assert {(failed.reason, failed.code, failed.message) for failed in failures} == {
@@ -185,7 +195,7 @@ async def test_without_redis_a_running_answer_is_known_to_its_own_replica_alone(
 ) -> None:
     async with run_server() as other:
         call = stream(server, api_key, script(words=20, interval_ms=40))
-        first = await anext(aiter(call))
+        first = await first_event(call)
         generation = first.started.generation_id
         own = asyncio.create_task(everything(resume(server, api_key, generation, 1)))
         failed = await refusal(resume(other, api_key, generation, 1))

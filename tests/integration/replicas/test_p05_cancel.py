@@ -11,7 +11,17 @@ from aichat.v1 import chat_pb2, messages_pb2
 from tests.fixtures.redis import RedisUnderTest
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
 from tests.fixtures.vendors import Vendors
-from tests.integration.chat.asking import ask, conversations, eventually, history, refusal, script, stream, text_of
+from tests.integration.chat.asking import (
+    ask,
+    conversations,
+    eventually,
+    first_event,
+    history,
+    refusal,
+    script,
+    stream,
+    text_of,
+)
 from tests.integration.replicas.following import cancel, resume
 
 CANCELLED = chat_pb2.GENERATION_STATE_CANCELLED
@@ -82,7 +92,7 @@ async def test_with_nothing_written_it_leaves_nothing_behind(
 ) -> None:
     request_id, text = str(uuid4()), script(hang=True) + str(uuid4())
     call = stream(writer, api_key, text, request_id=request_id)
-    generation = (await anext(aiter(call))).started.generation_id
+    generation = (await first_event(call)).started.generation_id
     assert await cancel(reader, api_key, generation) == CANCELLED
     assert (await refusal(call)).reason == "GENERATION_CANCELLED"
     assert await conversations(writer, api_key) == []
@@ -94,7 +104,7 @@ async def test_unknown_and_foreign_generations_get_the_same_answer_and_are_not_t
     writer: ServerUnderTest, reader: ServerUnderTest, api_key: ApiKey, foreign_key: ApiKey
 ) -> None:
     call = stream(writer, foreign_key, script(words=20, interval_ms=20))
-    first = await anext(aiter(call))
+    first = await first_event(call)
     theirs = first.started.generation_id
     for server in (writer, reader):
         failures = [await refusal(cancel(server, api_key, generation)) for generation in (theirs, str(uuid4()))]
@@ -108,7 +118,7 @@ async def test_a_race_with_the_answers_end_has_one_winner(
 ) -> None:
     async def race(words: int) -> int:
         call = stream(writer, api_key, script(words=words, interval_ms=2))
-        started = (await anext(aiter(call))).started
+        started = (await first_event(call)).started
         state = await cancel(writer if words % 2 else reader, api_key, started.generation_id)
         if state == CANCELLED:
             assert (await refusal(call)).reason == "GENERATION_CANCELLED"
@@ -127,7 +137,7 @@ async def test_without_redis_another_replicas_answer_cannot_be_cancelled(
     run_server: RunServer, server: ServerUnderTest, writer: ServerUnderTest, redis: RedisUnderTest, api_key: ApiKey
 ) -> None:
     call = stream(writer, api_key, endless())
-    generation = (await anext(aiter(call))).started.generation_id
+    generation = (await first_event(call)).started.generation_id
     assert (await refusal(cancel(server, api_key, generation))).reason == "GENERATION_IN_PROGRESS"
     async with run_server(REDIS_URL="redis://127.0.0.1:9/0") as cut_off:
         assert (await refusal(cancel(cut_off, api_key, generation))).reason == "GENERATION_IN_PROGRESS"
@@ -138,7 +148,7 @@ async def test_replicas_hear_of_cancellations_again_after_an_outage(
     writer: ServerUnderTest, reader: ServerUnderTest, redis: RedisUnderTest, api_key: ApiKey
 ) -> None:
     call = stream(writer, api_key, endless())
-    generation = (await anext(aiter(call))).started.generation_id
+    generation = (await first_event(call)).started.generation_id
     await redis.kill()
     await redis.start()
 
@@ -156,9 +166,9 @@ async def test_a_disconnect_cancels_only_if_the_request_asked_for_it(
 ) -> None:
     text = endless()
     first = stream(writer, api_key, text, cancel_on_disconnect=True)
-    started = (await anext(aiter(first))).started
+    started = (await first_event(first)).started
     second = resume(writer, api_key, started.generation_id)
-    await anext(aiter(second))
+    await first_event(second)
     first.cancel()
     seen = []
     async for event in second:

@@ -8,16 +8,18 @@ from aichat.v1 import chat_pb2, messages_pb2
 
 from tests.fixtures.redis import RedisUnderTest
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
-from tests.integration.chat.asking import ask, eventually, history, refusal, script, stream, text_of
+from tests.integration.chat.asking import ask, eventually, first_event, history, refusal, script, stream, text_of
 from tests.integration.replicas.following import everything, resume, wire
 
 SLOW = script(words=30, interval_ms=60)
 
 
 async def first_words(events: AsyncIterator[chat_pb2.StreamChatResponse]) -> list[chat_pb2.StreamChatResponse]:
-    """The events up to the third piece of text."""
+    """The events up to the third piece of text, but for heartbeats."""
     seen = []
     async for event in events:
+        if event.HasField("heartbeat"):
+            continue
         seen.append(event)
         if sum(event.HasField("text_delta") for event in seen) == 3:
             break
@@ -31,7 +33,7 @@ async def test_an_emptied_redis_is_filled_again_and_readers_miss_nothing(
     seen = await first_words(events)
     generation = seen[0].started.generation_id
     before = resume(reader, api_key, generation)
-    early = [await anext(aiter(before))]
+    early = [await first_event(before)]
     await redis.client.flushall()
     after = asyncio.create_task(everything(resume(reader, api_key, generation, 1)))
     seen += [event async for event in events]
@@ -50,7 +52,7 @@ async def test_a_killed_redis_costs_an_answer_nothing(
     seen = await first_words(events)
     started = seen[0].started
     elsewhere = resume(reader, api_key, started.generation_id, 1)
-    await anext(aiter(elsewhere))
+    await first_event(elsewhere)
     await redis.kill()
     try:
         unreachable = await refusal(stream(reader, api_key, SLOW, request_id=request_id))
@@ -74,7 +76,7 @@ async def test_an_answer_that_outlasts_an_outage_can_be_gone_on_with_again(
     seen = await first_words(events)
     generation = seen[0].started.generation_id
     waiting = resume(reader, api_key, generation, 1)
-    second = await anext(aiter(waiting))
+    second = await first_event(waiting)
     await redis.kill()
     await redis.start()
     await redis.client.flushall()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.fixtures.redis import run_redis
 from tests.fixtures.server import ApiKey, RunServer
-from tests.integration.chat.asking import ask, script, stream
+from tests.integration.chat.asking import ask, first_event, script, stream
 
 # A drain of 1 s, and what a process has after it before it ends by force, on a machine that is busy.
 END_SECONDS = 60
@@ -19,7 +19,7 @@ async def test_a_server_stops_whatever_redis_does(run_server: RunServer, api_key
     async with run_redis() as redis, run_server(REDIS_URL=redis.url, AICHAT_DRAIN_SECONDS="1") as server:
         await ask(server, api_key, script(deltas=["hello"]))
         running = stream(server, api_key, script(deltas=["a", "b"], hang_after=1))
-        await anext(aiter(running))
+        await first_event(running)
         if fate == "killed":
             await redis.kill()
         elif fate == "held still":

@@ -22,6 +22,7 @@ from tests.integration.chat.asking import (
     Refusal,
     ask,
     eventually,
+    first_event,
     history,
     refusal,
     script,
@@ -80,7 +81,7 @@ async def lost(
             key, request_id, own = await minted_key(database), str(uuid4()), text + str(uuid4())
             call = stream(writer, key, own, request_id=request_id)
             if text == SLOW:
-                started = (await anext(aiter(call))).started
+                started = (await first_event(call)).started
                 await copied(redis, key, started.generation_id)
             else:
                 started = events_pb2.ChatStarted()
@@ -101,7 +102,7 @@ async def test_what_a_killed_server_wrote_is_stored_charged_and_told(
 ) -> None:
     asked, started = lost[0], lost[0].started
     elsewhere = resume(reader, asked.key, started.generation_id)
-    seen: list[Event] = [await anext(aiter(elsewhere))]
+    seen: list[Event] = [await first_event(elsewhere)]
     await expire(postgres, asked.org_id)
     await reap()
 
@@ -187,7 +188,7 @@ async def test_a_server_that_was_held_up_past_its_lease_neither_charges_again_no
     short = script(deltas=[f"word{n} " for n in range(40)], interval_ms=50)
     async with run_server(REDIS_URL=redis.url) as writer:
         events = aiter(stream(writer, api_key, short))
-        started = (await anext(events)).started
+        started = (await first_event(events)).started
         rest = asyncio.create_task(refusal(_rest(events)))
         await copied(redis, api_key, started.generation_id)
         writer.process.send_signal(signal.SIGSTOP)
@@ -222,7 +223,7 @@ async def test_an_answer_whose_lease_is_renewed_is_never_ended(
     reader: ServerUnderTest, api_key: ApiKey, postgres: Postgres, reap: Reap
 ) -> None:
     events = aiter(stream(reader, api_key, script(words=100, interval_ms=100)))
-    await anext(events)
+    await first_event(events)
     await expire(postgres, UUID(api_key.organization_id))
     await eventually(partial(_leased, postgres, api_key), bool)
     await reap()

@@ -23,8 +23,8 @@ pytest_plugins = [
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a file stay together, and those that share a platform or rig: it starts but once."""
+    """Tests of a file stay together, and those that share a platform: it starts but once."""
     for item in items:
-        used = {"platform", "_rig", "seen"}.intersection(getattr(item, "fixturenames", ()))
+        used = {"platform", "seen"}.intersection(getattr(item, "fixturenames", ()))
         group = used.pop() if used else str(item.path.relative_to(TESTS))
         item.add_marker(pytest.mark.xdist_group(group))

@@ -1,7 +1,7 @@
 """A TCP proxy in front of one peer, on the loopback, whose connections go silent, slow down, break or are refused.
 
-A silent connection is what a NAT that forgot, a vanished host or a partition leaves: nobody is told of anything, not
-even of an end. Whoever writes into it sees no error, so that only patience of one's own helps.
+A silent connection is what a NAT that forgot, a vanished host or a partition leaves: no end is
+reported. Whoever writes into it sees no error, so that only patience of one's own helps.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Conditions:
     """Of each way."""
     bytes_per_second: float | None = None
     cut_within_bytes: int | None = None
-    """Each connection that is made breaks after so many bytes at most, the number chosen for each."""
+    """Each new connection breaks within this number of bytes, at a random one."""
     cut_resets: bool = True
     """Whether it breaks by RST, and not by FIN."""
 

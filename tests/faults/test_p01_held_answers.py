@@ -39,7 +39,7 @@ async def run_patient(rig: Rig, **settings: str) -> AsyncGenerator[Linked, None]
 
 
 async def shown(turns: list[Turn], words: int) -> None:
-    """Waits until each of the turns was shown so many words."""
+    """Waits until each of the turns was shown `words` words."""
 
     async def least() -> int:
         return min(len(turn.seen.split()) for turn in turns)

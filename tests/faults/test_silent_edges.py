@@ -65,7 +65,7 @@ async def finds(edged: Edged, *backs: Link) -> None:
 
 
 async def holds(edged: Edged, back: Link, calls: int) -> None:
-    """Returns once the edge has sent so many there."""
+    """Returns once the edge has sent that number of calls there."""
 
     async def sent() -> bool:
         return await edged.edge.running(back.address) == calls

@@ -129,9 +129,10 @@ async def test_a_race_with_the_answers_end_has_one_winner(
         assert await cancel(reader, api_key, started.generation_id) == state
         return state
 
-    # Who wins depends on the machine.
-    ends = [await race(words) for words in range(1, 24)]
-    assert set(ends) <= {CANCELLED, chat_pb2.GENERATION_STATE_COMPLETE}
+    # Who wins the others depends on the machine.
+    assert await race(2000) == CANCELLED
+    for words in range(1, 24):
+        assert await race(words) in {CANCELLED, chat_pb2.GENERATION_STATE_COMPLETE}
 
 
 async def test_without_redis_another_replicas_answer_cannot_be_cancelled(

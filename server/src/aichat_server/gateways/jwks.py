@@ -76,9 +76,7 @@ class SigningKeys:
         raise AichatError(Reason.SIGN_IN_UNAVAILABLE, message, retry_after=_FAILED_SECONDS)
 
     async def keep_fresh(self, seconds: float) -> NoReturn:
-        """Reads the list now and again each so many seconds; sooner where it failed. Keys that Auth has stopped listing
-        go by that.
-        """
+        """Reads the list every `seconds`, sooner after a failure. Keys that Auth has stopped listing are forgotten."""
         while True:
             await self._fetch()
             has_failed = self._failed_at >= self._asked_at

@@ -1,10 +1,12 @@
 """What every test can ask for; each fixture file starts one part of the sandbox."""
 
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
 TESTS = Path(__file__).parent
+RIGS = 3
 
 pytest_plugins = [
     "tests.fixtures.auth",
@@ -23,8 +25,12 @@ pytest_plugins = [
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a file stay together, and those that share a platform: it starts but once."""
+    """Tests of a file stay together, and those that share a platform or rig, which take long to start."""
     for item in items:
-        used = {"platform", "seen"}.intersection(getattr(item, "fixturenames", ()))
+        fixtures = set(getattr(item, "fixturenames", ()))
+        used = fixtures & {"platform", "seen"}
         group = used.pop() if used else str(item.path.relative_to(TESTS))
+        if "_rig" in fixtures:
+            # All on one rig would take longer than everything else together.
+            group = f"rig {crc32(group.encode()) % RIGS}"
         item.add_marker(pytest.mark.xdist_group(group))

@@ -88,6 +88,8 @@ def _begin(base: str, folder: Path, stages: Mapping[str, Path]) -> Image:
         "HOME": f"{folder}/root",
         # uv looks past the image's Python, which is a virtual environment here.
         "UV_PYTHON": f"{folder}/usr/local/bin/python",
+        # As in the Makefile: this machine may reach the index by a proxy that has a certificate of its own.
+        "UV_SYSTEM_CERTS": "1",
         "UV_CACHE_DIR": str(cache / "uv"),
         "PIP_CACHE_DIR": str(cache / "pip"),
     }

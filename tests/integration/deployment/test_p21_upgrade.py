@@ -95,7 +95,8 @@ def before(now: Version, tmp_path_factory: pytest.TempPathFactory) -> Version:
     command = ["git", "archive", BEFORE, *PARTS]
     archive = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
-        packed.extractall(folder, filter="data")
+        # It is our own; filters came with Python 3.11.4.
+        packed.extractall(folder)  # noqa: S202
     path = ":".join(str(folder / part) for part in PARTS if part != "server/migrations")
     return Version({**now.environment, "PYTHONPATH": path}, folder)
 

@@ -147,6 +147,9 @@ class Generation:
             # What has arrived must still be stored.
             if (broken_off := self._why_broken_off(plan)) is None:
                 raise
+            # That ended the reading alone. Timeouts of what follows would be taken for it (Python before 3.11.3).
+            if self._reading is not None:
+                self._reading.uncancel()
             return broken_off
         except Exception:  # noqa: BLE001 — whatever it was, what has arrived must still be stored, and its readers told
             _log.exception("generation failed", generation_id=str(plan.turn.generation_id))

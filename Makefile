@@ -48,7 +48,7 @@ env: $(READY) ## Print its endpoint, an API key and a session token as export li
 	@exec $(BIN)/python -m aichat_sandbox env
 
 test: $(READY) $(NODE_READY) ## Run every test, against real Postgres, Redis and Envoy.
-	$(BIN)/python -m pytest --numprocesses 5 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 faults: $(READY) ## Break everything under load, again and again: `make test` does a little of it, this an hour and a half.
 	AICHAT_FAULTS=full $(BIN)/python -m pytest tests/faults --verbose --timeout 1800

@@ -113,7 +113,8 @@ def _copy(image: Image, words: str, stages: Mapping[str, Path]) -> None:
     for source in sources:
         origin = context / source.removeprefix("/")
         if context == ROOT:
-            assert source.split("/")[0] in _allowed(), f"{source} is kept out by .dockerignore"
+            allowed = any(source == name or source.startswith(f"{name}/") for name in _allowed())
+            assert allowed, f"{source} is kept out by .dockerignore"
         if origin.is_dir():
             _copy_folder(origin, destination, of_stage=context != ROOT)
         else:

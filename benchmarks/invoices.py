@@ -15,11 +15,11 @@ from pathlib import Path
 
 import asyncpg
 from aichat_sandbox.postgres import run_postgres
-from aichat_server.domain.periods import month
-from aichat_server.services.invoices import Invoices
-from aichat_server.services.rollups import Rollups
-from aichat_server.storage.database import Database, open_database
-from aichat_server.storage.migrate import migrate
+from aichat_server.core.database.database import Database, open_database
+from aichat_server.core.database.migrate import migrate
+from aichat_server.core.periods import month
+from aichat_server.invoices.service.monthly import Invoices
+from aichat_server.usage.service.rollups import Rollups
 from aichat_workers.registry import JOBS
 
 from benchmarks.rollups import DAY, FILL, OPEN

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import asyncpg
 from aichat_sandbox.postgres import run_postgres
-from aichat_server.services.rollups import Rollups
-from aichat_server.storage.database import open_database
-from aichat_server.storage.migrate import migrate
+from aichat_server.core.database.database import open_database
+from aichat_server.core.database.migrate import migrate
+from aichat_server.usage.service.rollups import Rollups
 
 GOAL = 1.3
 ORGANIZATIONS = 1000

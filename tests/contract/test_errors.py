@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from aichat.v1 import errors_pb2
-from aichat_server.domain.errors import AichatError, FieldViolation, Reason
-from aichat_server.rpc.errors import STATUS_CODES, to_status
+from aichat_server.core.errors import AichatError, FieldViolation, Reason
+from aichat_server.transport.errors import STATUS_CODES, to_status
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure
 from grpc import StatusCode
 

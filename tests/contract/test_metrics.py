@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from aichat_server.gateways.jobs_metrics import JobsMetrics
-from aichat_server.gateways.metrics import Metrics
+from aichat_server.telemetry.jobs_metrics import JobsMetrics
+from aichat_server.telemetry.metrics import Metrics
 from prometheus_client import CollectorRegistry
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,14 +8,14 @@ import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import aichat_server
 import pytest
 from aichat.v1 import annotations_pb2, chat_pb2
 from aichat_sdk import AsyncAIChat
-from aichat_server import rpc
-from aichat_server.rpc.access import access_by_method
-from aichat_server.rpc.counting import MessageShape, shape_of
-from aichat_server.rpc.limits import MAX_REQUEST_BYTES
-from aichat_server.rpc.server import SERVICES
+from aichat_server.transport.access import access_by_method
+from aichat_server.transport.counting import MessageShape, shape_of
+from aichat_server.transport.options import MAX_REQUEST_BYTES
+from aichat_server.transport.server import SERVICES
 from google.api import annotations_pb2 as http_annotations
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -35,7 +35,8 @@ def services() -> Iterator[ServiceDescriptor]:
 def servicer(service: ServiceDescriptor) -> type:
     """The class of the server that serves it."""
     base = f"{service.name}Servicer"
-    modules = [importlib.import_module(f"{rpc.__name__}.{found.name}") for found in pkgutil.iter_modules(rpc.__path__)]
+    found_modules = pkgutil.walk_packages(aichat_server.__path__, f"{aichat_server.__name__}.")
+    modules = [importlib.import_module(found.name) for found in found_modules if ".rpc" in found.name]
     [found] = {
         value
         for module in modules

@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 from aichat_sandbox.platform import Platform
-from aichat_server.domain.unsubscribe import sign
+from aichat_server.notifications.domain.unsubscribe import sign
 
 from tests.e2e.calls import error_of
 

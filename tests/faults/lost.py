@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from aichat_server.domain.events import TextDelta
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.stream import BEGINNING, GenerationKey, Portion, Position, Started, StreamEvent
-from aichat_server.gateways.journal import Append
-from aichat_server.storage.turns import TurnBegun
+from aichat_server.generations.domain.stream import BEGINNING, GenerationKey, Portion, Position, Started, StreamEvent
+from aichat_server.generations.gateway.journal import Append
+from aichat_server.generations.storage.turns import TurnBegun
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.providers.domain.events import TextDelta
 
 from tests.faults.rig import Rig
 from tests.fixtures.server import ApiKey

@@ -19,16 +19,16 @@ from aichat.v1 import chat_pb2_grpc, conversations_pb2_grpc
 from aichat_sandbox.ports import free_ports
 from aichat_sandbox.postgres import Postgres, run_postgres
 from aichat_sandbox.standins import VENDORS, settings_for
-from aichat_server.domain.errors import AichatError
-from aichat_server.gateways.catalogue import load_prices
-from aichat_server.gateways.journal import JournalStreams
-from aichat_server.gateways.redis import open_redis
-from aichat_server.gateways.spare_leases import SpareLeases
-from aichat_server.services.orphans import Orphans
+from aichat_server.core.database.database import Database, open_database
+from aichat_server.core.database.migrate import migrate
+from aichat_server.core.errors import AichatError
+from aichat_server.core.redis.client import open_redis
+from aichat_server.generations.gateway.journal import JournalStreams
+from aichat_server.generations.gateway.spare_leases import SpareLeases
+from aichat_server.generations.service.orphans import Orphans
+from aichat_server.models.gateway import load_prices
+from aichat_server.models.storage import add_prices
 from aichat_server.settings import DEFAULT_MODELS
-from aichat_server.storage.database import Database, open_database
-from aichat_server.storage.migrate import migrate
-from aichat_server.storage.prices import add_prices
 
 from tests.fixtures.redis import RedisUnderTest, run_redis
 from tests.fixtures.server import ApiKey, is_serving, minted_key

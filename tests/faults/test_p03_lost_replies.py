@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import grpc
 import pytest
-from aichat_server.domain.plans import Plan
+from aichat_server.plans.domain import Plan
 
 from tests.faults.checker import faults_in
 from tests.faults.link import Fate

@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from aichat_server.domain.errors import Reason
-from aichat_server.providers.base import ProviderConfig
-from aichat_server.providers.factory import AIProviderFactory
+from aichat_server.core.errors import Reason
+from aichat_server.providers.gateway.base import ProviderConfig
+from aichat_server.providers.gateway.factory import AIProviderFactory
 
 from tests.faults.bounds import ROOM
 from tests.faults.link import HOST, Link, Way, link_to

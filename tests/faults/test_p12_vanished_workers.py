@@ -11,15 +11,15 @@ from operator import lt
 from uuid import UUID, uuid4
 
 import pytest
-from aichat_server.domain.billing import BillingEvent
-from aichat_server.domain.observing import Observer
-from aichat_server.domain.outbox import MessageKind
-from aichat_server.services.batches import Progress
-from aichat_server.services.job_runs import JobBusyError, JobRuns
-from aichat_server.services.outbox import Outbox
-from aichat_server.storage.database import Database, open_database
-from aichat_server.storage.pool import JOBS
-from aichat_server.storage.turns import TurnBegun
+from aichat_server.core.database.batches import Progress
+from aichat_server.core.database.database import Database, open_database
+from aichat_server.core.database.pool import JOBS
+from aichat_server.core.observing import Observer
+from aichat_server.generations.storage.turns import TurnBegun
+from aichat_server.jobs.service.runs import JobBusyError, JobRuns
+from aichat_server.outbox.domain import MessageKind
+from aichat_server.outbox.service import Outbox
+from aichat_server.payments.domain.billing import BillingEvent
 
 from tests.faults.link import Link, link_to
 from tests.faults.lost import lose

@@ -13,13 +13,13 @@ from time import monotonic
 from uuid import UUID
 
 import pytest
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.identity import Principal
-from aichat_server.services.conversations import Conversations
-from aichat_server.storage import connections
-from aichat_server.storage.database import Database, open_database
-from aichat_server.storage.pool import CALLS
-from aichat_server.storage.turns import TurnBegin
+from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.core.database import connections
+from aichat_server.core.database.database import Database, open_database
+from aichat_server.core.database.pool import CALLS
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.generations.storage.turns import TurnBegin
+from aichat_server.identity.domain.principals import Principal
 
 from tests.faults.link import Link, Way, link_to
 from tests.faults.lost import MODEL, PROVIDER

@@ -15,10 +15,10 @@ from typing import Any, cast
 
 import pytest
 from aichat_server.app.background import running
-from aichat_server.domain.jobs import QUEUE
-from aichat_server.domain.observing import Observer
-from aichat_server.gateways.queues import queue_depth
-from aichat_server.services.clock import Clock
+from aichat_server.core.clock import Clock
+from aichat_server.core.observing import Observer
+from aichat_server.jobs.domain.jobs import QUEUE
+from aichat_server.jobs.gateway import queue_depth
 from aichat_workers.broker import declare_actors, open_broker
 from aichat_workers.registry import JOBS
 from aichat_workers.schedule import keep_schedule

@@ -15,7 +15,7 @@ from typing import cast
 import grpc
 import pytest
 from aichat.v1 import conversations_pb2 as pb
-from aichat_server.domain.errors import Reason
+from aichat_server.core.errors import Reason
 
 from tests.faults.bounds import ROOM, read_bounds
 from tests.faults.link import Link, Way, link_to

@@ -21,11 +21,11 @@ from aichat_server.commands.arguments import (
     usd,
     usd_or_any,
 )
-from aichat_server.domain.clocks import ClockWrongError
-from aichat_server.domain.errors import AichatError
-from aichat_server.domain.periods import parse_month
-from aichat_server.domain.plans import Plan
-from aichat_server.domain.quotas import QuotaPeriod
+from aichat_server.core.clock_skew import ClockWrongError
+from aichat_server.core.errors import AichatError
+from aichat_server.core.periods import parse_month
+from aichat_server.plans.domain import Plan
+from aichat_server.quotas.domain import QuotaPeriod
 from aichat_server.settings import Fault, Settings, SettingsError, load_settings
 
 Run = Callable[[Settings, argparse.Namespace], int]

@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from aichat_server.domain.origins import origin_of
+from aichat_server.core.origins import origin_of
 from aichat_server.settings_values import (
     Address,
     Addresses,

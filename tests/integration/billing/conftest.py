@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import stripe as sdk
 from aichat_sandbox.postgres import Postgres
-from aichat_server.gateways.stripe_calls import StripeCalls
-from aichat_server.services.plans import PlanBook
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.payments.gateway.stripe_calls import StripeCalls
+from aichat_server.plans.service import PlanBook
 
 from tests.fixtures.stripe import Stripe
 from tests.integration.billing.desk import Desk, open_desk

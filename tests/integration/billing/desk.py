@@ -15,15 +15,15 @@ from aichat_sandbox.postgres import Postgres
 from aichat_sandbox.stripe.webhooks import SECRET, signature
 from aichat_server.app.billing import build_payments
 from aichat_server.app.jobs import build_webhooks
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.plans import Plan
-from aichat_server.gateways.stripe_calls import StripeCalls
-from aichat_server.gateways.stripe_events import StripeWebhooks
-from aichat_server.services.billing import Billing, Payments
-from aichat_server.services.invoices import Invoices
-from aichat_server.services.plans import PlanBook
-from aichat_server.services.webhooks import WebhookInbox, Webhooks
-from aichat_server.storage.database import Database
+from aichat_server.billing.service.billing import Billing, Payments
+from aichat_server.billing.service.webhooks import WebhookInbox, Webhooks
+from aichat_server.core.database.database import Database
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.invoices.service.monthly import Invoices
+from aichat_server.payments.gateway.stripe_calls import StripeCalls
+from aichat_server.payments.gateway.stripe_events import StripeWebhooks
+from aichat_server.plans.domain import Plan
+from aichat_server.plans.service import PlanBook
 
 from tests.fixtures.stripe import SECRET_KEY, Stripe
 from tests.integration.storage.rows import connection

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator
 from datetime import timedelta
 
 import pytest
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.plans import Plan
-from aichat_server.gateways.stripe_calls import StripeCalls, StripeConfig, open_stripe
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.payments.gateway.stripe_calls import StripeCalls, StripeConfig, open_stripe
+from aichat_server.plans.domain import Plan
 
 from tests.faults.bounds import ROOM, read_bounds
 from tests.faults.link import Link, Way, link_to

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from aichat_sandbox.stripe.webhooks import SECRET, signature
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.plans import Plan
-from aichat_server.domain.webhooks import CLAIM, MOST_ATTEMPTS
-from aichat_server.services.webhooks import ParkedWebhooks, WebhookInbox
+from aichat_server.billing.service.webhooks import ParkedWebhooks, WebhookInbox
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.payments.domain.webhooks import CLAIM, MOST_ATTEMPTS
+from aichat_server.plans.domain import Plan
 
 from tests.integration.billing.desk import DONE, LEFT, MONTH_SECONDS, Desk, Event
 from tests.integration.storage.rows import connection

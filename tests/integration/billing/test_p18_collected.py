@@ -8,18 +8,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import stripe as sdk
-from aichat_server.domain.billing import InvoiceStatus
-from aichat_server.domain.invoices import InvoiceStage
-from aichat_server.domain.outbox import MessageKind
-from aichat_server.domain.periods import Month, month
-from aichat_server.domain.plans import Plan
-from aichat_server.gateways.mail import Mailer
-from aichat_server.gateways.mail_templates import MailTemplates
-from aichat_server.rpc.billing_messages import standing_to_proto
-from aichat_server.services.invoice_stages import take_over
-from aichat_server.services.invoices import Outcome
-from aichat_server.services.outbox import Outbox
-from aichat_server.services.unpaid_notices import UnpaidNotices
+from aichat_server.billing.rpc.messages import standing_to_proto
+from aichat_server.core.periods import Month, month
+from aichat_server.invoices.domain.invoices import InvoiceStage
+from aichat_server.invoices.service.monthly import Outcome
+from aichat_server.invoices.service.stages import take_over
+from aichat_server.mail.gateway.rendering import MailTemplates
+from aichat_server.mail.gateway.smtp import Mailer
+from aichat_server.notifications.service.unpaid_notices import UnpaidNotices
+from aichat_server.outbox.domain import MessageKind
+from aichat_server.outbox.service import Outbox
+from aichat_server.payments.domain.billing import InvoiceStatus
+from aichat_server.plans.domain import Plan
 
 from tests.fixtures.mail import MailServer
 from tests.integration.billing.desk import GRACE, LEFT, MONTH_SECONDS, Desk

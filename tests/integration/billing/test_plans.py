@@ -15,19 +15,19 @@ import pytest
 from aichat.v1 import chat_pb2
 from aichat_sandbox.postgres import Postgres, run_postgres
 from aichat_server.__main__ import main
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.plans import Plan, PlanTerms
-from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
-from aichat_server.gateways.catalogue import load_prices
-from aichat_server.services.plans import PlanBook
-from aichat_server.services.quotas import Quotas
+from aichat_server.core.database.database import Database, open_database
+from aichat_server.core.database.migrate import migrate
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.money import NanoUsd
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.models.gateway import load_prices
+from aichat_server.models.storage import add_prices
+from aichat_server.plans.domain import Plan, PlanTerms
+from aichat_server.plans.service import PlanBook
+from aichat_server.plans.storage import add_terms
+from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.quotas.service import Quotas
 from aichat_server.settings import DEFAULT_MODELS
-from aichat_server.storage.database import Database, open_database
-from aichat_server.storage.migrate import migrate
-from aichat_server.storage.plans import add_terms
-from aichat_server.storage.prices import add_prices
 
 from tests.fixtures.postgres import postgres_folder
 from tests.fixtures.server import RunServer, minted_key

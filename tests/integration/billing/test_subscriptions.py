@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aichat_server.domain.billing import SubscriptionStatus
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.plans import Plan
-from aichat_server.services.billing import Billing
+from aichat_server.billing.service.billing import Billing
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.payments.domain.billing import SubscriptionStatus
+from aichat_server.plans.domain import Plan
 
 from tests.integration.billing.desk import DONE, GRACE, LEFT, MONTH_SECONDS, Desk
 

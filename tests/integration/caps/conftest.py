@@ -8,11 +8,11 @@ from uuid import uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.plans import Plan
-from aichat_server.storage.database import Database, open_database
-from aichat_server.storage.platform import PlatformLimit
+from aichat_server.core.database.database import Database, open_database
+from aichat_server.core.money import NanoUsd
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.plans.domain import Plan
+from aichat_server.quotas.storage.platform_limits import PlatformLimit
 
 from tests.fixtures.postgres import fresh_postgres
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.plans import Plan
-from aichat_server.storage.database import Database
-from aichat_server.storage.platform import PlatformLimit
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.money import NanoUsd
+from aichat_server.plans.domain import Plan
+from aichat_server.quotas.storage.platform_limits import PlatformLimit
 
 from tests.integration.caps.conftest import NO_END, USD, organization
 from tests.integration.storage.ledger import begin, costing, holding, spend

@@ -9,18 +9,18 @@ from datetime import UTC, datetime
 from aichat_sandbox.postgres import Postgres
 from aichat_server.app.billing import build_billing
 from aichat_server.app.database import connect_serving
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.plans import Plan
-from aichat_server.rpc.billing_messages import plan_to_proto
-from aichat_server.services.plans import PlanBook
-from aichat_server.services.quotas import Quotas
+from aichat_server.billing.rpc.messages import plan_to_proto
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.money import NanoUsd
+from aichat_server.generations.storage.turns import TurnBegun
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.plans.domain import Plan
+from aichat_server.plans.service import PlanBook
+from aichat_server.plans.storage import add_terms
+from aichat_server.quotas.service import Quotas
+from aichat_server.quotas.storage.platform_limits import PlatformLimit
 from aichat_server.settings import Settings
-from aichat_server.storage.database import Database
-from aichat_server.storage.plans import add_terms
-from aichat_server.storage.platform import PlatformLimit
-from aichat_server.storage.turns import TurnBegun
 
 from tests.integration.caps.conftest import USD, organization
 from tests.integration.storage.ledger import begin, books, counted, holding, limit, refused, spend

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
 
 from tests.fixtures.server import ApiKey
 from tests.integration.storage.rows import connection

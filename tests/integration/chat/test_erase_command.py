@@ -8,16 +8,16 @@ from uuid import UUID, uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain import api_keys
-from aichat_server.domain.identity import Principal, personal_org_id
-from aichat_server.domain.ids import new_id
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.outbox import MessageKind
-from aichat_server.domain.periods import month
-from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
-from aichat_server.services.conversations import Conversations
-from aichat_server.services.quotas import Quotas
-from aichat_server.storage.database import Database
+from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.core.database.database import Database
+from aichat_server.core.ids import new_id
+from aichat_server.core.money import NanoUsd
+from aichat_server.core.periods import month
+from aichat_server.identity.domain import api_keys
+from aichat_server.identity.domain.principals import Principal, personal_org_id
+from aichat_server.outbox.domain import MessageKind
+from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.quotas.service import Quotas
 
 from tests.integration.chat.test_commands import run
 from tests.integration.storage.rows import connection

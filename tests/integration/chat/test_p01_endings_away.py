@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.services.orphans import Orphans
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.generations.service.orphans import Orphans
 
 from tests.fixtures.server import ApiKey, ServerUnderTest
 from tests.integration.chat.asking import ask, eventually, history, refusal, script, stream, text_of

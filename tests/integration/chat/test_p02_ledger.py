@@ -10,11 +10,11 @@ import grpc
 import pytest
 from aichat.v1 import chat_pb2
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.pricing import BEGINNING
-from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
-from aichat_server.services.quotas import Quotas
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.core.money import NanoUsd
+from aichat_server.models.domain.pricing import BEGINNING
+from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.quotas.service import Quotas
 
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
 from tests.fixtures.vendors import Vendors

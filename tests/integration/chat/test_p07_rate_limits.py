@@ -12,8 +12,8 @@ from uuid import uuid4
 import grpc
 import pytest
 from aichat.v1 import chat_pb2
-from aichat_server.domain.plans import Plan
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.plans.domain import Plan
 
 from tests.fixtures.rates import FREE_RATES
 from tests.fixtures.redis import RedisUnderTest, run_redis

@@ -5,9 +5,9 @@ import json
 import pytest
 from aichat.v1 import chat_pb2, conversations_pb2, messages_pb2
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.pricing import BEGINNING, Price, PriceTier
-from aichat_server.storage.prices import add_prices
+from aichat_server.core.money import NanoUsd
+from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier
+from aichat_server.models.storage import add_prices
 
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
 from tests.fixtures.vendors import Vendors

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import stripe as sdk
 from aichat_sandbox.postgres import Postgres
-from aichat_server.gateways.stripe_calls import StripeCalls
-from aichat_server.gateways.stripe_invoices import StripeInvoices
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.payments.gateway.stripe_calls import StripeCalls
+from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
 
 from tests.fixtures.stripe import Stripe
 from tests.integration.invoices.months import Shop, open_shop

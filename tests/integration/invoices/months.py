@@ -10,17 +10,17 @@ import asyncpg
 import stripe as sdk
 from aichat_sandbox.postgres import Postgres
 from aichat_server.app.billing import build_payments
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.invoices import Invoice, Line
-from aichat_server.domain.periods import Month, month
-from aichat_server.domain.plans import Plan
-from aichat_server.gateways.stripe_invoices import StripeInvoices
-from aichat_server.services.billing import Billing
-from aichat_server.services.invoice_desk import InvoiceDesk
-from aichat_server.services.invoices import Invoices, Outcome
-from aichat_server.services.plans import PlanBook
-from aichat_server.services.rollups import Rollups
-from aichat_server.storage.database import Database
+from aichat_server.billing.service.billing import Billing
+from aichat_server.core.database.database import Database
+from aichat_server.core.periods import Month, month
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.invoices.domain.invoices import Invoice, Line
+from aichat_server.invoices.service.desk import InvoiceDesk
+from aichat_server.invoices.service.monthly import Invoices, Outcome
+from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+from aichat_server.plans.domain import Plan
+from aichat_server.plans.service import PlanBook
+from aichat_server.usage.service.rollups import Rollups
 
 from tests.fixtures.stripe import Stripe
 from tests.integration.storage.rows import connection

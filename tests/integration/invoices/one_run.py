@@ -6,11 +6,11 @@ import asyncio
 import sys
 from uuid import UUID
 
-from aichat_server.domain.periods import parse_month
-from aichat_server.gateways.stripe_calls import StripeConfig, open_stripe
-from aichat_server.gateways.stripe_invoices import StripeInvoices
-from aichat_server.services.invoices import Invoices
-from aichat_server.storage.database import open_database
+from aichat_server.core.database.database import open_database
+from aichat_server.core.periods import parse_month
+from aichat_server.invoices.service.monthly import Invoices
+from aichat_server.payments.gateway.stripe_calls import StripeConfig, open_stripe
+from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
 
 
 async def main(database_url: str, stripe_url: str, organization: str, month: str) -> None:

@@ -10,11 +10,11 @@ from fractions import Fraction
 from uuid import UUID, uuid4
 
 import pytest
-from aichat_server.domain.invoices import InvoiceStage, LineKind
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.periods import month
-from aichat_server.services.invoice_proofs import InvoiceProofs
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.core.money import NanoUsd
+from aichat_server.core.periods import month
+from aichat_server.invoices.domain.invoices import InvoiceStage, LineKind
+from aichat_server.invoices.service.proofs import InvoiceProofs
 
 from tests.fixtures.stripe import Stripe
 from tests.integration.invoices.months import MARCH, USD, Shop

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
-from aichat_server.domain.errors import AichatError
-from aichat_server.domain.invoices import InvoiceStage
-from aichat_server.domain.periods import Month, month, month_of
+from aichat_server.core.errors import AichatError
+from aichat_server.core.periods import Month, month, month_of
+from aichat_server.invoices.domain.invoices import InvoiceStage
 
 from tests.integration.invoices.months import MARCH, USD, Shop
 from tests.integration.storage.ledger import begin, spend

@@ -14,13 +14,13 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.invoices import AdjustmentKind, InvoiceStage, LineKind
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.outbox import MessageKind
-from aichat_server.domain.periods import month
-from aichat_server.services.outbox import Outbox, Relayed
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.money import NanoUsd
+from aichat_server.core.periods import month
+from aichat_server.invoices.domain.invoices import AdjustmentKind, InvoiceStage, LineKind
+from aichat_server.outbox.domain import MessageKind
+from aichat_server.outbox.service import Outbox, Relayed
 
 from tests.fixtures.stripe import Stripe
 from tests.integration.invoices.months import MARCH, USD, Shop

@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator
 from uuid import UUID
 
 import pytest
-from aichat_server.domain.limits import Claim, Exceeded, Granted, LimitName
-from aichat_server.domain.local_limits import LocalLimits
-from aichat_server.gateways.limits import LimitsAwayError, SharedLimits, open_shared_limits
+from aichat_server.limits.domain.limits import Claim, Exceeded, Granted, LimitName
+from aichat_server.limits.domain.local_limits import LocalLimits
+from aichat_server.limits.gateway.shared_limits import LimitsAwayError, SharedLimits, open_shared_limits
 from redis.asyncio import Redis
 
 from tests.fixtures.redis import RedisUnderTest

@@ -10,12 +10,12 @@ from uuid import uuid4
 
 import pytest
 from aichat_server.app.background import running
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.observing import Observer
-from aichat_server.gateways.limits import open_shared_limits
-from aichat_server.services import limits as limits_service
-from aichat_server.services.limits import Admission, RateLimits
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.observing import Observer
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.limits import service as limits_service
+from aichat_server.limits.gateway.shared_limits import open_shared_limits
+from aichat_server.limits.service import Admission, RateLimits
 from structlog.testing import capture_logs
 
 from tests.faults.link import Link, Way, link_to

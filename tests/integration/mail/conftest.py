@@ -11,15 +11,15 @@ import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres, run_postgres
 from aichat_server.app.jobs import build_quota_warnings
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.plans import Plan
-from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
-from aichat_server.services.quotas import Quotas
-from aichat_server.services.warnings import QuotaWarnings
+from aichat_server.core.database.database import Database, open_database
+from aichat_server.core.database.migrate import migrate
+from aichat_server.core.money import NanoUsd
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.notifications.service.warnings import QuotaWarnings
+from aichat_server.plans.domain import Plan
+from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.quotas.service import Quotas
 from aichat_server.settings import Settings
-from aichat_server.storage.database import Database, open_database
-from aichat_server.storage.migrate import migrate
 
 from tests.fixtures.mail import MailServer
 from tests.fixtures.postgres import postgres_folder

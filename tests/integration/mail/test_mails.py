@@ -6,13 +6,13 @@ from email.message import EmailMessage
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from aichat_server.domain import unsubscribe
-from aichat_server.domain.quotas import QuotaPeriod, QuotaScope
-from aichat_server.gateways.mail import MailServerUnavailableError
-from aichat_server.services.notifications import Notifications
-from aichat_server.services.organizations import Organizations
-from aichat_server.services.warnings import QuotaWarnings
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.identity.service.organizations import Organizations
+from aichat_server.mail.gateway.smtp import MailServerUnavailableError
+from aichat_server.notifications.domain import unsubscribe
+from aichat_server.notifications.service.notifications import Notifications
+from aichat_server.notifications.service.warnings import QuotaWarnings
+from aichat_server.quotas.domain import QuotaPeriod, QuotaScope
 
 from tests.fixtures.mail import MailServer
 from tests.integration.mail.conftest import SECRET, Companies, Company, build

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aichat_sandbox.ports import free_ports
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.outbox import MessageKind
-from aichat_server.gateways.mail import MailServerUnavailableError
-from aichat_server.services.outbox import Outbox, Relayed
-from aichat_server.services.warnings import QuotaWarnings
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.mail.gateway.smtp import MailServerUnavailableError
+from aichat_server.notifications.service.warnings import QuotaWarnings
+from aichat_server.outbox.domain import MessageKind
+from aichat_server.outbox.service import Outbox, Relayed
 
 from tests.fixtures.mail import MailServer
 from tests.integration.mail.conftest import Company, build

@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.outbox import MessageKind
-from aichat_server.gateways import mail
-from aichat_server.gateways.mail import MailServerUnavailableError
-from aichat_server.services.outbox import Outbox, Relayed
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.mail.gateway import smtp as mail
+from aichat_server.mail.gateway.smtp import MailServerUnavailableError
+from aichat_server.outbox.domain import MessageKind
+from aichat_server.outbox.service import Outbox, Relayed
 
 from tests.faults.link import Link, Way, link_to
 from tests.fixtures.mail import MailServer

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from aichat_sandbox.ports import free_ports
 from aichat_sandbox.supervisor import until
-from aichat_server.domain.quotas import QuotaPeriod
-from aichat_server.gateways.mail import MailServerUnavailableError
-from aichat_server.services.warnings import QuotaWarnings
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.mail.gateway.smtp import MailServerUnavailableError
+from aichat_server.notifications.service.warnings import QuotaWarnings
+from aichat_server.quotas.domain import QuotaPeriod
 
 from tests.fixtures.mail import MailServer
 from tests.integration.mail.conftest import Company, build

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from aichat_server.providers.base import BaseAIProvider, ProviderConfig
-from aichat_server.providers.factory import AIProviderFactory
+from aichat_server.providers.gateway.base import BaseAIProvider, ProviderConfig
+from aichat_server.providers.gateway.factory import AIProviderFactory
 
 from tests.fixtures.vendors import MODELS, Vendors
 

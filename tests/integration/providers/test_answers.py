@@ -6,13 +6,13 @@ import asyncio
 from typing import Any
 
 import pytest
-from aichat_server.domain.chat import ReasoningEffort
-from aichat_server.domain.errors import Reason
-from aichat_server.domain.events import Stop, StopReason, TextDelta, UsageReport
-from aichat_server.domain.usage import Usage
-from aichat_server.providers.base import BaseAIProvider
-from aichat_server.providers.factory import AIProviderFactory
-from aichat_server.providers.prompt import NO_ANSWER
+from aichat_server.core.errors import Reason
+from aichat_server.models.domain.usage import Usage
+from aichat_server.providers.domain.events import Stop, StopReason, TextDelta, UsageReport
+from aichat_server.providers.domain.requests import ReasoningEffort
+from aichat_server.providers.gateway.base import BaseAIProvider
+from aichat_server.providers.gateway.factory import AIProviderFactory
+from aichat_server.providers.gateway.prompt import NO_ANSWER
 
 from tests.fixtures.vendors import MODELS, Vendors, answer, asking, scripted
 

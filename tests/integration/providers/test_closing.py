@@ -6,9 +6,9 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
-from aichat_server.domain.events import TextDelta
-from aichat_server.providers.base import BaseAIProvider
-from aichat_server.providers.factory import AIProviderFactory
+from aichat_server.providers.domain.events import TextDelta
+from aichat_server.providers.gateway.base import BaseAIProvider
+from aichat_server.providers.gateway.factory import AIProviderFactory
 
 from tests.fixtures.vendors import Vendors, answer, asking, scripted
 

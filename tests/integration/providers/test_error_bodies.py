@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from aichat_server.domain.errors import Reason
-from aichat_server.providers.base import ProviderConfig
-from aichat_server.providers.factory import AIProviderFactory
+from aichat_server.core.errors import Reason
+from aichat_server.providers.gateway.base import ProviderConfig
+from aichat_server.providers.gateway.factory import AIProviderFactory
 
 from tests.fixtures.vendors import Answer, answer, asking
 
@@ -87,7 +87,7 @@ async def test_what_was_compressed_is_read(vendor: str) -> None:
 async def test_a_body_that_breaks_off_or_never_ends_changes_nothing(
     vendor: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aichat_server.providers.error_bodies._LONGEST_SECONDS", 0.2)
+    monkeypatch.setattr("aichat_server.providers.gateway.error_bodies._LONGEST_SECONDS", 0.2)
     for ends in (True, False):
         got = await asked(vendor, responding(529, b"", TOLD, length=4000), ends=ends)
         assert got.error is not None

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from aichat_server.domain.errors import Reason
-from aichat_server.domain.events import Stop, UsageReport
-from aichat_server.providers.base import BaseAIProvider, ProviderConfig
-from aichat_server.providers.factory import AIProviderFactory
+from aichat_server.core.errors import Reason
+from aichat_server.providers.domain.events import Stop, UsageReport
+from aichat_server.providers.gateway.base import BaseAIProvider, ProviderConfig
+from aichat_server.providers.gateway.factory import AIProviderFactory
 
 from tests.fixtures.vendors import MODELS, Answer, Vendors, answer, asking, scripted
 

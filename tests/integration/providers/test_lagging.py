@@ -7,9 +7,9 @@ import json
 from collections.abc import AsyncGenerator
 
 import pytest
-from aichat_server.domain.events import Stop, StopReason
-from aichat_server.providers.base import ProviderConfig
-from aichat_server.providers.factory import AIProviderFactory
+from aichat_server.providers.domain.events import Stop, StopReason
+from aichat_server.providers.gateway.base import ProviderConfig
+from aichat_server.providers.gateway.factory import AIProviderFactory
 from aiohttp import web
 
 from tests.fixtures.vendors import answer, asking

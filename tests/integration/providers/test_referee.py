@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from aichat_server.domain.errors import Reason
-from aichat_server.domain.events import Stop, StopReason, UsageReport
-from aichat_server.domain.usage import Usage
-from aichat_server.providers.base import BaseAIProvider, ProviderConfig
-from aichat_server.providers.factory import AIProviderFactory
+from aichat_server.core.errors import Reason
+from aichat_server.models.domain.usage import Usage
+from aichat_server.providers.domain.events import Stop, StopReason, UsageReport
+from aichat_server.providers.gateway.base import BaseAIProvider, ProviderConfig
+from aichat_server.providers.gateway.factory import AIProviderFactory
 
 from tests.fixtures.vendors import answer, asking
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.storage.database import Database, open_database
+from aichat_server.core.database.database import Database, open_database
 
 from tests.fixtures.postgres import fresh_postgres
 

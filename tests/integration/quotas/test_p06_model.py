@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.plans import Plan
-from aichat_server.services.quotas import Quotas
-from aichat_server.storage.database import Database
-from aichat_server.storage.turns import TurnBegun
+from aichat_server.core.database.database import Database
+from aichat_server.generations.storage.turns import TurnBegun
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.plans.domain import Plan
+from aichat_server.quotas.service import Quotas
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

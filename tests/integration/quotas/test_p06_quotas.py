@@ -10,14 +10,14 @@ from uuid import uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.pricing import Hold
-from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
-from aichat_server.services.quotas import Quotas
-from aichat_server.storage.database import Database, open_database
-from aichat_server.storage.turns import TurnBegun
+from aichat_server.core.database.database import Database, open_database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.money import NanoUsd
+from aichat_server.generations.storage.turns import TurnBegun
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.models.domain.pricing import Hold
+from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.quotas.service import Quotas
 
 from tests.integration.storage.ledger import begin, books, costing, counted, holding, limit, refused, spend
 from tests.integration.storage.rows import connection, owner_rows

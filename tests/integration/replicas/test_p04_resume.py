@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import grpc
 import pytest
 from aichat.v1 import chat_pb2
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.stream import BEGINNING, GenerationKey, Portion, Position
-from aichat_server.gateways.journal import Append, JournalStreams
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.generations.domain.stream import BEGINNING, GenerationKey, Portion, Position
+from aichat_server.generations.gateway.journal import Append, JournalStreams
 
 from tests.fixtures.redis import RedisUnderTest
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest

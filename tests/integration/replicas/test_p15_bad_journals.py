@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from aichat_server.app.background import running
-from aichat_server.domain.events import TextDelta
-from aichat_server.domain.observing import Observer
-from aichat_server.domain.stream import BEGINNING, GenerationKey
-from aichat_server.gateways.cancels import Cancels
-from aichat_server.gateways.journal import JournalStreams
-from aichat_server.gateways.redis import open_redis
-from aichat_server.services.journal import Journal
-from aichat_server.services.publisher import JournalPublisher
+from aichat_server.core.observing import Observer
+from aichat_server.core.redis.client import open_redis
+from aichat_server.generations.domain.stream import BEGINNING, GenerationKey
+from aichat_server.generations.gateway.cancels import Cancels
+from aichat_server.generations.gateway.journal import JournalStreams
+from aichat_server.generations.service.journal import Journal
+from aichat_server.generations.service.publisher import JournalPublisher
+from aichat_server.providers.domain.events import TextDelta
 
 from tests.fixtures.redis import RedisUnderTest
 from tests.integration.chat.asking import eventually

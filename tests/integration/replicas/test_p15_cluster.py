@@ -13,17 +13,17 @@ from uuid import uuid4
 
 import pytest
 from aichat.v1 import chat_pb2
-from aichat_server.domain.events import TextDelta
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.jobs import QUEUE, QueueDepth
-from aichat_server.domain.limits import Exceeded, Granted, claim_turn
-from aichat_server.domain.plans import PlanRates, Rates
-from aichat_server.domain.stream import BEGINNING, GenerationKey, Portion, Position
-from aichat_server.gateways.journal import Append, JournalStreams
-from aichat_server.gateways.limits import open_shared_limits
-from aichat_server.gateways.queues import queue_depth
-from aichat_server.gateways.redis import open_redis
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.core.redis.client import open_redis
+from aichat_server.generations.domain.stream import BEGINNING, GenerationKey, Portion, Position
+from aichat_server.generations.gateway.journal import Append, JournalStreams
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.jobs.domain.jobs import QUEUE, QueueDepth
+from aichat_server.jobs.gateway import queue_depth
+from aichat_server.limits.domain.limits import Exceeded, Granted, claim_turn
+from aichat_server.limits.gateway.shared_limits import open_shared_limits
+from aichat_server.plans.domain import PlanRates, Rates
+from aichat_server.providers.domain.events import TextDelta
 from aichat_workers.broker import open_broker
 from dramatiq import Worker, actor
 from redis.asyncio import RedisCluster

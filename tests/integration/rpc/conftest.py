@@ -16,27 +16,27 @@ from aichat.v1.chat_pb2_grpc import ChatServiceServicer, ChatServiceStub
 from aichat.v1.conversations_pb2_grpc import ConversationServiceStub
 from aichat.v1.notifications_pb2_grpc import NotificationServiceStub
 from aichat.v1.usage_pb2_grpc import UsageServiceStub
-from aichat_server.domain.errors import Reason
-from aichat_server.domain.observing import Observer
-from aichat_server.gateways.stripe_events import StripeWebhooks
-from aichat_server.rpc.billing import BillingServicer
-from aichat_server.rpc.conversations import ConversationServicer
-from aichat_server.rpc.interceptors.authentication import Authentication
-from aichat_server.rpc.interceptors.limits import CallLimits
-from aichat_server.rpc.notifications import NotificationServicer
-from aichat_server.rpc.server import RpcServer, build_server
-from aichat_server.rpc.usage import UsageServicer
-from aichat_server.services.billing import Billing
-from aichat_server.services.conversations import Conversations
-from aichat_server.services.identity import Authenticator
-from aichat_server.services.invoice_proofs import InvoiceProofs
-from aichat_server.services.limits import RateLimits
-from aichat_server.services.notifications import Notifications
-from aichat_server.services.organizations import MintedKey, Organizations
-from aichat_server.services.plans import PlanBook
-from aichat_server.services.usage import UsageReports
-from aichat_server.services.webhooks import WebhookInbox
-from aichat_server.storage.database import Database
+from aichat_server.billing.rpc.servicer import BillingServicer
+from aichat_server.billing.service.billing import Billing
+from aichat_server.billing.service.webhooks import WebhookInbox
+from aichat_server.conversations.rpc.conversations import ConversationServicer
+from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import Reason
+from aichat_server.core.observing import Observer
+from aichat_server.identity.rpc.authentication import Authentication
+from aichat_server.identity.service.authenticator import Authenticator
+from aichat_server.identity.service.organizations import MintedKey, Organizations
+from aichat_server.invoices.service.proofs import InvoiceProofs
+from aichat_server.limits.rpc import CallLimits
+from aichat_server.limits.service import RateLimits
+from aichat_server.notifications.rpc.servicer import NotificationServicer
+from aichat_server.notifications.service.notifications import Notifications
+from aichat_server.payments.gateway.stripe_events import StripeWebhooks
+from aichat_server.plans.service import PlanBook
+from aichat_server.transport.server import RpcServer, build_server
+from aichat_server.usage.rpc.servicer import UsageServicer
+from aichat_server.usage.service.reports import UsageReports
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 

@@ -13,16 +13,16 @@ import grpc
 import pytest
 from aichat.v1 import conversations_pb2 as pb
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain import api_keys
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.identity import personal_org_id
-from aichat_server.domain.observing import KeyRefusal, Observer
-from aichat_server.gateways.metrics import Metrics
-from aichat_server.services.identity import Authenticator
-from aichat_server.services.organizations import MintedKey, Organizations
-from aichat_server.storage.database import Database
-from aichat_server.storage.pool import CALLS, Connector, Pool, create_engine
-from aichat_server.storage.turns import TurnStore
+from aichat_server.core.database.database import Database
+from aichat_server.core.database.pool import CALLS, Connector, Pool, create_engine
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.observing import KeyRefusal, Observer
+from aichat_server.generations.storage.turns import TurnStore
+from aichat_server.identity.domain import api_keys
+from aichat_server.identity.domain.principals import personal_org_id
+from aichat_server.identity.service.authenticator import Authenticator
+from aichat_server.identity.service.organizations import MintedKey, Organizations
+from aichat_server.telemetry.metrics import Metrics
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 

@@ -7,14 +7,14 @@ from uuid import UUID, uuid4
 import grpc
 import pytest
 from aichat.v1 import conversations_pb2 as pb
-from aichat_server.domain.conversations import TextPart
-from aichat_server.domain.errors import Reason
-from aichat_server.domain.ids import new_id
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.pricing import Hold
-from aichat_server.services.organizations import MintedKey, Organizations
-from aichat_server.storage.database import Database
-from aichat_server.storage.turns import TurnBegin
+from aichat_server.content.parts import TextPart
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import Reason
+from aichat_server.core.ids import new_id
+from aichat_server.core.money import NanoUsd
+from aichat_server.generations.storage.turns import TurnBegin
+from aichat_server.identity.service.organizations import MintedKey, Organizations
+from aichat_server.models.domain.pricing import Hold
 from google.rpc.error_details_pb2 import BadRequest
 
 from tests.integration.rpc.conftest import Client, Headers, Refusal, bearer, refusal

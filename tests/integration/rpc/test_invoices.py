@@ -12,13 +12,13 @@ from aichat.v1 import billing_pb2 as pb
 from aichat.v1 import invoices_pb2
 from aichat.v1.billing_pb2_grpc import BillingServiceStub
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.errors import Reason
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.periods import month
-from aichat_server.services.invoice_desk import InvoiceDesk
-from aichat_server.services.organizations import MintedKey
-from aichat_server.services.rollups import Rollups
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import Reason
+from aichat_server.core.money import NanoUsd
+from aichat_server.core.periods import month
+from aichat_server.identity.service.organizations import MintedKey
+from aichat_server.invoices.service.desk import InvoiceDesk
+from aichat_server.usage.service.rollups import Rollups
 from google.type.money_pb2 import Money
 
 from tests.integration.rpc.conftest import Client, bearer, refusal

@@ -11,9 +11,9 @@ import grpc
 import pytest
 from aichat.v1 import billing_pb2, chat_pb2, messages_pb2, notifications_pb2, usage_pb2
 from aichat_sandbox.stripe.webhooks import signature
-from aichat_server.domain.errors import Reason
-from aichat_server.domain.limits import PUBLIC_REQUESTS_PER_MINUTE
-from aichat_server.services.organizations import MintedKey
+from aichat_server.core.errors import Reason
+from aichat_server.identity.service.organizations import MintedKey
+from aichat_server.limits.domain.limits import PUBLIC_REQUESTS_PER_MINUTE
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.integration.rpc.conftest import SIGNING_SECRET, Client, Headers, bearer, refusal

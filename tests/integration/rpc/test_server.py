@@ -9,8 +9,8 @@ import grpc
 import pytest
 from aichat.v1 import chat_pb2
 from aichat.v1.messages_pb2 import Part, TextPart
-from aichat_server.domain.errors import Reason
-from aichat_server.services.organizations import MintedKey
+from aichat_server.core.errors import Reason
+from aichat_server.identity.service.organizations import MintedKey
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 

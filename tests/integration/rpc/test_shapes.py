@@ -10,15 +10,15 @@ from typing import Any
 import grpc
 import pytest
 from aichat.v1 import conversations_pb2 as pb
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.observing import Observer
-from aichat_server.rpc.access import MethodAccess
-from aichat_server.rpc.drain import Drain
-from aichat_server.rpc.interceptors.call import Call
-from aichat_server.rpc.interceptors.metadata import check_metadata_size
-from aichat_server.rpc.interceptors.pipeline import CallInterceptor
-from aichat_server.rpc.interceptors.validation import Validation
-from aichat_server.rpc.limits import SERVER_OPTIONS
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.observing import Observer
+from aichat_server.transport.access import MethodAccess
+from aichat_server.transport.call import Call
+from aichat_server.transport.drain import Drain
+from aichat_server.transport.metadata import check_metadata_size
+from aichat_server.transport.options import SERVER_OPTIONS
+from aichat_server.transport.pipeline import CallInterceptor
+from aichat_server.transport.validation import Validation
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from structlog.testing import capture_logs

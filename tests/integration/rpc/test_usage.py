@@ -10,13 +10,13 @@ import pytest
 from aichat.v1 import quotas_pb2
 from aichat.v1 import usage_pb2 as pb
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.errors import Reason
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
-from aichat_server.services.organizations import MintedKey, Organizations
-from aichat_server.services.quotas import Quotas
-from aichat_server.services.rollups import Rollups
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import Reason
+from aichat_server.core.money import NanoUsd
+from aichat_server.identity.service.organizations import MintedKey, Organizations
+from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.quotas.service import Quotas
+from aichat_server.usage.service.rollups import Rollups
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import BadRequest
 
@@ -226,7 +226,7 @@ async def test_bad_queries_are_refused_and_told_why(
 async def test_a_report_of_too_many_rows_is_refused(
     client: Client, key: MintedKey, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aichat_server.storage.usage.MOST_ROWS", 3)
+    monkeypatch.setattr("aichat_server.usage.storage.usage.MOST_ROWS", 3)
     await add(postgres, member(key), *(Entry(NOON + number * HOUR) for number in range(4)))
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await client.usage.QueryUsage(

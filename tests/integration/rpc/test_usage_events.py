@@ -9,8 +9,8 @@ import grpc
 import pytest
 from aichat.v1 import usage_pb2 as pb
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.errors import Reason
-from aichat_server.services.organizations import MintedKey
+from aichat_server.core.errors import Reason
+from aichat_server.identity.service.organizations import MintedKey
 
 from tests.integration.rpc.conftest import Client, bearer, refusal
 from tests.integration.usage.books import DAY, HOUR, NOON, Entry, add, member, stamp
@@ -47,7 +47,7 @@ async def test_events_come_in_pages_the_oldest_first(client: Client, key: Minted
 async def test_the_books_are_one_csv_file_without_formulas(
     client: Client, key: MintedKey, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aichat_server.services.usage._EVENTS_AT_ONCE", 3)
+    monkeypatch.setattr("aichat_server.usage.service.reports._EVENTS_AT_ONCE", 3)
     entries = [Entry(NOON + number * HOUR, 1_500_000_000, model='=cmd|"x",y') for number in range(8)]
     entries.append(Entry(NOON + 9 * HOUR, 1, error="PROVIDER_TIMEOUT", first_delta_ms=None, key=key.key_id))
     await add(postgres, member(key), *entries)

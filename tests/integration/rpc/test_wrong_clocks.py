@@ -15,9 +15,9 @@ import pytest
 from aichat.v1 import conversations_pb2 as pb
 from aichat.v1 import conversations_pb2_grpc
 from aichat_sandbox.ports import free_ports
-from aichat_server.domain.errors import Reason
-from aichat_server.services.organizations import MintedKey, Organizations
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import Reason
+from aichat_server.identity.service.organizations import MintedKey, Organizations
 
 from tests.fixtures.auth import Auth
 from tests.fixtures.clocks import program

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 import httpx
 import pytest
-from aichat_server.domain.usage import KINDS
+from aichat_server.models.domain.usage import KINDS
 
 from tests.e2e.calls import CHAT, MODELS, chat_body, chat_events, script
 from tests.fixtures.seen import SeenPlatform, until

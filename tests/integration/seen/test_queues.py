@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from aichat_server.domain.jobs import QUEUE, QueueDepth
-from aichat_server.gateways.queues import queue_depth
-from aichat_server.gateways.redis import RedisUnavailableError
+from aichat_server.core.redis.client import RedisUnavailableError
+from aichat_server.jobs.domain.jobs import QUEUE, QueueDepth
+from aichat_server.jobs.gateway import queue_depth
 from aichat_workers.broker import open_broker
 from dramatiq import Message
 

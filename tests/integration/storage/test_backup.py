@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aichat_sandbox.postgres import Postgres, installed, run_postgres
-from aichat_server.domain.identity import Principal
-from aichat_server.storage.database import Database, open_database
+from aichat_server.core.database.database import Database, open_database
+from aichat_server.identity.domain.principals import Principal
 
 from tests.fixtures.postgres import postgres_folder
 from tests.integration.storage.rows import owner_rows

@@ -9,11 +9,11 @@ from typing import TypeAlias
 import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres, run_postgres
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.periods import month_of
-from aichat_server.storage.database import Database, open_database
-from aichat_server.storage.migrate import migrate
+from aichat_server.core.database.database import Database, open_database
+from aichat_server.core.database.migrate import migrate
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.periods import month_of
+from aichat_server.identity.domain.principals import Principal
 
 from tests.fixtures.postgres import postgres_folder
 from tests.integration.storage.rows import connection

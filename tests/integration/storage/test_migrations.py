@@ -11,12 +11,12 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres, run_postgres
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.identity import Principal
-from aichat_server.storage.database import open_database
-from aichat_server.storage.migrate import migrate
-from aichat_server.storage.role import UnsafeRoleError
-from aichat_server.storage.tables import metadata
+from aichat_server.core.database.database import open_database
+from aichat_server.core.database.migrate import migrate
+from aichat_server.core.database.role import UnsafeRoleError
+from aichat_server.core.database.tables import metadata
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.identity.domain.principals import Principal
 from sqlalchemy import Connection, inspect
 from sqlalchemy.ext.asyncio import create_async_engine
 

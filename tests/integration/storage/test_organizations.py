@@ -8,13 +8,13 @@ from uuid import uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain import api_keys
-from aichat_server.domain.identity import Principal, personal_org_id
-from aichat_server.domain.plans import Plan
-from aichat_server.services.conversations import Conversations
-from aichat_server.services.identity import Authenticator
-from aichat_server.services.organizations import MintedKey, NameTakenError, Organizations
-from aichat_server.storage.database import Database
+from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.core.database.database import Database
+from aichat_server.identity.domain import api_keys
+from aichat_server.identity.domain.principals import Principal, personal_org_id
+from aichat_server.identity.service.authenticator import Authenticator
+from aichat_server.identity.service.organizations import MintedKey, NameTakenError, Organizations
+from aichat_server.plans.domain import Plan
 
 from tests.integration.storage.rows import connection
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.usage import Usage
-from aichat_server.services.conversations import Conversations
-from aichat_server.storage.database import Database
-from aichat_server.storage.turns import GenerationState
+from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.core.database.database import Database
+from aichat_server.generations.storage.turns import GenerationState
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.models.domain.usage import Usage
 
 from tests.integration.storage.ledger import begin, books, costing
 from tests.integration.storage.rows import connection

@@ -9,11 +9,11 @@ from uuid import uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.stream import GenerationKey, GenerationState
-from aichat_server.storage.database import Database, open_database
-from aichat_server.storage.turns import TurnBegun, TurnEnd
+from aichat_server.core.database.database import Database, open_database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.generations.domain.stream import GenerationKey, GenerationState
+from aichat_server.generations.storage.turns import TurnBegun, TurnEnd
+from aichat_server.identity.domain.principals import Principal
 
 from tests.integration.storage.ledger import begin, books, costing, counted, holding, limit, refused, spend
 from tests.integration.storage.rows import connection, owner_rows

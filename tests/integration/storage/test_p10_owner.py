@@ -12,9 +12,9 @@ import pytest
 from aichat_sandbox.owner import make_owner
 from aichat_sandbox.postgres import Postgres, run_postgres
 from aichat_sandbox.supervisor import Supervisor
-from aichat_server.storage.database import open_database
-from aichat_server.storage.migrate import migrate
-from aichat_server.storage.role import UnsafeRoleError
+from aichat_server.core.database.database import open_database
+from aichat_server.core.database.migrate import migrate
+from aichat_server.core.database.role import UnsafeRoleError
 
 from tests.fixtures.postgres import postgres_folder
 from tests.integration.storage.rows import connection

@@ -11,21 +11,21 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain import statements
-from aichat_server.domain.billing import SubscriptionStatus
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.invoices import AdjustmentKind, InvoiceStage
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.outbox import MessageKind
-from aichat_server.domain.periods import month
-from aichat_server.domain.plans import Plan
-from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
-from aichat_server.domain.subscriptions import Subscription
-from aichat_server.domain.usage import Usage
-from aichat_server.domain.warnings import QuotaUse
-from aichat_server.services.quotas import Quotas
-from aichat_server.services.rollups import Rollups
-from aichat_server.storage.database import Database
+from aichat_server.billing.domain import Subscription
+from aichat_server.core.database.database import Database
+from aichat_server.core.money import NanoUsd
+from aichat_server.core.periods import month
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.invoices.domain import statements
+from aichat_server.invoices.domain.invoices import AdjustmentKind, InvoiceStage
+from aichat_server.models.domain.usage import Usage
+from aichat_server.notifications.domain.warnings import QuotaUse
+from aichat_server.outbox.domain import MessageKind
+from aichat_server.payments.domain.billing import SubscriptionStatus
+from aichat_server.plans.domain import Plan
+from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.quotas.service import Quotas
+from aichat_server.usage.service.rollups import Rollups
 
 from tests.integration.storage.rows import connection
 from tests.integration.storage.tables import OWNED_BY, TIMES

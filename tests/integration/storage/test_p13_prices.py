@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.pricing import BEGINNING, Price, PriceTier, price_at
-from aichat_server.storage.database import Database
-from aichat_server.storage.prices import add_prices, missing_prices
+from aichat_server.core.database.database import Database
+from aichat_server.core.money import NanoUsd
+from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier, price_at
+from aichat_server.models.storage import add_prices, missing_prices
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,13 +10,13 @@ from uuid import uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres, run_postgres
-from aichat_server.domain.conversations import Conversation
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.identity import Principal
-from aichat_server.services.conversations import Conversations
-from aichat_server.storage import pool
-from aichat_server.storage.database import Database, open_database
-from aichat_server.storage.migrate import migrate
+from aichat_server.conversations.domain import Conversation
+from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.core.database import pool
+from aichat_server.core.database.database import Database, open_database
+from aichat_server.core.database.migrate import migrate
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.identity.domain.principals import Principal
 
 from tests.integration.chat.asking import eventually
 from tests.integration.storage.rows import connection

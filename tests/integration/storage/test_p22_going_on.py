@@ -8,14 +8,15 @@ from uuid import UUID
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.conversations import MessageState, text_of
-from aichat_server.domain.events import StopReason
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.ids import new_id
-from aichat_server.domain.usage import Usage
-from aichat_server.services.conversations import Conversations
-from aichat_server.storage.database import Database
-from aichat_server.storage.turns import GenerationState, TurnBegun, TurnEnd
+from aichat_server.content.parts import text_of
+from aichat_server.conversations.domain import MessageState
+from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.core.database.database import Database
+from aichat_server.core.ids import new_id
+from aichat_server.generations.storage.turns import GenerationState, TurnBegun, TurnEnd
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.models.domain.usage import Usage
+from aichat_server.providers.domain.events import StopReason
 
 from tests.integration.storage.rows import connection, owner_rows
 from tests.integration.storage.turns import completed, exchange, failed, turn

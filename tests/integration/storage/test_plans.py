@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.pages import PageKey
-from aichat_server.storage.conversations import list_conversations
-from aichat_server.storage.messages import list_messages
+from aichat_server.conversations.storage.conversations import list_conversations
+from aichat_server.conversations.storage.messages import list_messages
+from aichat_server.core.pages import PageKey
+from aichat_server.identity.domain.principals import Principal
 from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.base import PGDialect
 

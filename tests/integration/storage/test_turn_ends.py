@@ -7,12 +7,12 @@ from uuid import uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.conversations import text_of
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.identity import Principal
-from aichat_server.services.conversations import Conversations
-from aichat_server.storage.database import Database
-from aichat_server.storage.turns import GenerationState
+from aichat_server.content.parts import text_of
+from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.generations.storage.turns import GenerationState
+from aichat_server.identity.domain.principals import Principal
 
 from tests.integration.storage.rows import owner_rows
 from tests.integration.storage.turns import completed, exchange, failed, turn

@@ -8,13 +8,14 @@ from uuid import uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.conversations import Message, MessageState, Role, text_of
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.events import StopReason
-from aichat_server.domain.identity import Principal
-from aichat_server.services.conversations import Conversations
-from aichat_server.storage.database import Database
-from aichat_server.storage.turns import GenerationState, TurnBegin, TurnBegun
+from aichat_server.content.parts import Role, text_of
+from aichat_server.conversations.domain import Message, MessageState
+from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.generations.storage.turns import GenerationState, TurnBegin, TurnBegun
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.providers.domain.events import StopReason
 
 from tests.integration.storage.rows import owner_rows
 from tests.integration.storage.turns import USAGE, completed, exchange, failed, turn

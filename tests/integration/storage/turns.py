@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from aichat_server.domain.conversations import Message, TextPart
-from aichat_server.domain.errors import Reason
-from aichat_server.domain.events import StopReason
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.ids import new_id
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.pricing import Hold
-from aichat_server.domain.usage import Usage
-from aichat_server.storage.database import Database
-from aichat_server.storage.turns import GenerationState, TurnBegin, TurnBegun, TurnEnd
+from aichat_server.content.parts import TextPart
+from aichat_server.conversations.domain import Message
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import Reason
+from aichat_server.core.ids import new_id
+from aichat_server.core.money import NanoUsd
+from aichat_server.generations.storage.turns import GenerationState, TurnBegin, TurnBegun, TurnEnd
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.models.domain.pricing import Hold
+from aichat_server.models.domain.usage import Usage
+from aichat_server.providers.domain.events import StopReason
 
 USAGE = Usage(
     input=10, cache_read=20, cache_write=30, output=40, reasoning=5, cache_write_1h=50, web_searches=6

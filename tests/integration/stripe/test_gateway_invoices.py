@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 import stripe as sdk
-from aichat_server.domain.billing import InvoiceItem, InvoiceState, InvoiceStatus
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.gateways.stripe_calls import API_VERSION, StripeCalls, StripeConfig, open_stripe
-from aichat_server.gateways.stripe_invoices import StripeInvoices
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.payments.domain.billing import InvoiceItem, InvoiceState, InvoiceStatus
+from aichat_server.payments.gateway.stripe_calls import API_VERSION, StripeCalls, StripeConfig, open_stripe
+from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
 from stripe._api_version import _ApiVersion
 
 from tests.fixtures.stripe import SECRET_KEY, Stripe

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import stripe as sdk
 from aichat_sandbox.stripe.webhooks import SECRET, signature
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.gateways.stripe_calls import StripeCalls
-from aichat_server.gateways.stripe_events import StripeEvents, StripeWebhooks
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.payments.gateway.stripe_calls import StripeCalls
+from aichat_server.payments.gateway.stripe_events import StripeEvents, StripeWebhooks
 
 from tests.fixtures.stripe import Endpoint, Stripe, open_sdk, run_stripe
 from tests.integration.stripe.asking import open_shop

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 
 import asyncpg
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.identity import Principal
-from aichat_server.services.organizations import MintedKey
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.service.organizations import MintedKey
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.integration.storage.rows import connection

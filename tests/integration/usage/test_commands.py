@@ -7,9 +7,9 @@ import sys
 from uuid import uuid4
 
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.identity import Principal
-from aichat_server.services.rollups import Rollups
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.usage.service.rollups import Rollups
 
 from tests.integration.storage.rows import connection
 from tests.integration.usage.books import LATER, NOON, Entry, add

@@ -13,19 +13,19 @@ from aichat.v1 import messages_pb2, models_pb2
 from aichat_sandbox.postgres import Postgres
 from aichat_sdk import types
 from aichat_sdk.types import input_tokens
-from aichat_server.domain import usage_csv
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.periods import month_of
-from aichat_server.domain.pricing import PriceTier, cost
-from aichat_server.domain.statements import LedgerEvent, canonical
-from aichat_server.domain.usage import KINDS, Kind, Usage
-from aichat_server.domain.usage_reports import UsageQuery
-from aichat_server.rpc.messages import usage_to_proto
-from aichat_server.services.invoice_checks import usage_lines
-from aichat_server.services.rollups import Rollups
-from aichat_server.services.usage import UsageReports
-from aichat_server.storage.database import Database
+from aichat_server.conversations.rpc.messages import usage_to_proto
+from aichat_server.core.database.database import Database
+from aichat_server.core.money import NanoUsd
+from aichat_server.core.periods import month_of
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.invoices.domain.statements import LedgerEvent, canonical
+from aichat_server.invoices.service.checks import usage_lines
+from aichat_server.models.domain.pricing import PriceTier, cost
+from aichat_server.models.domain.usage import KINDS, Kind, Usage
+from aichat_server.usage.domain import csv as usage_csv
+from aichat_server.usage.domain.reports import UsageQuery
+from aichat_server.usage.service.reports import UsageReports
+from aichat_server.usage.service.rollups import Rollups
 
 from tests.integration.storage.turns import completed, failed, turn
 

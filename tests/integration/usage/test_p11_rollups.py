@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.usage_reports import Dimension, UsageQuery
-from aichat_server.services.rollups import Rollups
-from aichat_server.services.usage import UsageReports
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.usage.domain.reports import Dimension, UsageQuery
+from aichat_server.usage.service.reports import UsageReports
+from aichat_server.usage.service.rollups import Rollups
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

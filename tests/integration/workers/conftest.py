@@ -12,9 +12,9 @@ from uuid import UUID
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.gateways.journal import JournalStreams
-from aichat_server.services.orphans import Orphans, Reaped
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.generations.gateway.journal import JournalStreams
+from aichat_server.generations.service.orphans import Orphans, Reaped
 
 from tests.fixtures.clocks import program
 from tests.fixtures.redis import RedisUnderTest, run_redis

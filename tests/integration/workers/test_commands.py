@@ -11,8 +11,8 @@ import httpx2
 import pytest
 from aichat_sandbox.ports import free_ports
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.periods import Cadence, period_of
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.core.periods import Cadence, period_of
 from aichat_workers.registry import JOBS
 
 from tests.integration.chat.asking import eventually

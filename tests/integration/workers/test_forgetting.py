@@ -8,21 +8,21 @@ from uuid import uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.quotas import QuotaName, QuotaPeriod, QuotaScope
-from aichat_server.domain.usage import Usage
-from aichat_server.services.conversations import Conversations
-from aichat_server.services.forgetting import (
+from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.core.database.database import Database
+from aichat_server.core.money import NanoUsd
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.models.domain.usage import Usage
+from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.quotas.service import Quotas
+from aichat_server.retention.service.forgetting import (
     FAILURES_KEPT,
     GENERATIONS_KEPT,
     QUOTA_PERIODS_KEPT,
     Forgotten,
     forget,
 )
-from aichat_server.services.quotas import Quotas
-from aichat_server.services.rollups import Rollups
-from aichat_server.storage.database import Database
+from aichat_server.usage.service.rollups import Rollups
 
 from tests.integration.storage.rows import connection
 from tests.integration.storage.turns import exchange, failed, turn
@@ -66,7 +66,7 @@ async def test_a_running_generation_is_not_forgotten(
 async def test_all_generations_are_looked_at(
     postgres: Postgres, database: Database, principal: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aichat_server.services.forgetting._LOOKED_AT", 2)
+    monkeypatch.setattr("aichat_server.retention.service.forgetting._LOOKED_AT", 2)
     gone = []
     for number in range(7):
         conversation_id = (await exchange(database, principal)).conversation_id

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from aichat.v1 import chat_pb2, events_pb2, messages_pb2
 from aichat_sandbox.postgres import Postgres
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
 
 from tests.fixtures.redis import RedisUnderTest
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest, minted_key

@@ -11,11 +11,12 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.events import ReasoningDelta, TextDelta
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.stream import (
+from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.money import NanoUsd
+from aichat_server.core.redis.client import open_redis
+from aichat_server.generations.domain.stream import (
     BEGINNING,
     GenerationKey,
     Portion,
@@ -24,14 +25,13 @@ from aichat_server.domain.stream import (
     StreamEvent,
     UsageSoFar,
 )
-from aichat_server.domain.usage import Usage
-from aichat_server.gateways.journal import Append, JournalStreams
-from aichat_server.gateways.redis import open_redis
-from aichat_server.gateways.spare_leases import LEASE_SECONDS, SpareLeases
-from aichat_server.services.conversations import Conversations
-from aichat_server.services.orphans import Orphans
-from aichat_server.storage.database import Database
-from aichat_server.storage.turns import TurnBegun
+from aichat_server.generations.gateway.journal import Append, JournalStreams
+from aichat_server.generations.gateway.spare_leases import LEASE_SECONDS, SpareLeases
+from aichat_server.generations.service.orphans import Orphans
+from aichat_server.generations.storage.turns import TurnBegun
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.models.domain.usage import Usage
+from aichat_server.providers.domain.events import ReasoningDelta, TextDelta
 
 from tests.fixtures.redis import RedisUnderTest
 from tests.integration.storage.ledger import books, holding, limit

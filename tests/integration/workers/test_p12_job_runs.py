@@ -9,13 +9,13 @@ from uuid import UUID, uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.observing import Observer
-from aichat_server.domain.periods import Cadence, Period, period_of
-from aichat_server.services.batches import Progress, organizations
-from aichat_server.services.job_runs import JobBusyError, JobRuns
-from aichat_server.storage.database import Database, open_database
-from aichat_server.storage.job_runs import JobClaim
+from aichat_server.core.database.batches import Progress, organizations
+from aichat_server.core.database.database import Database, open_database
+from aichat_server.core.observing import Observer
+from aichat_server.core.periods import Cadence, Period, period_of
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.jobs.service.runs import JobBusyError, JobRuns
+from aichat_server.jobs.storage.runs import JobClaim
 
 from tests.integration.chat.asking import eventually
 from tests.integration.storage.rows import connection

@@ -15,13 +15,13 @@ from uuid import uuid4
 import httpx2
 import pytest
 from aichat_sandbox.ports import free_ports
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.plans import Plan
-from aichat_server.gateways.catalogue import load_prices
+from aichat_server.core.database.database import open_database
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.models.gateway import load_prices
+from aichat_server.models.storage import add_prices
+from aichat_server.plans.domain import Plan
+from aichat_server.plans.storage import add_terms
 from aichat_server.settings import DEFAULT_MODELS
-from aichat_server.storage.database import open_database
-from aichat_server.storage.plans import add_terms
-from aichat_server.storage.prices import add_prices
 from aichat_workers.registry import JOBS
 
 from tests.fixtures.clocks import program

@@ -8,14 +8,14 @@ from uuid import UUID, uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.billing import BillingEvent
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.plans import Plan, PlanLists
-from aichat_server.services.conversations import Conversations
-from aichat_server.services.plans import PlanBook
-from aichat_server.services.retention import RUNS_KEPT, WEBHOOKS_KEPT, Retention
-from aichat_server.storage.database import Database
-from aichat_server.storage.job_runs import JobClaim
+from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.core.database.database import Database
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.jobs.storage.runs import JobClaim
+from aichat_server.payments.domain.billing import BillingEvent
+from aichat_server.plans.domain import Plan, PlanLists
+from aichat_server.plans.service import PlanBook
+from aichat_server.retention.service.retention import RUNS_KEPT, WEBHOOKS_KEPT, Retention
 
 from tests.integration.storage.rows import connection
 from tests.integration.storage.turns import completed, exchange, turn

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from aichat_sandbox.postgres import Postgres
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.jobs import QUEUE
-from aichat_server.storage.database import Database
+from aichat_server.core.database.database import Database
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.jobs.domain.jobs import QUEUE
 from aichat_workers.broker import open_broker
 from dramatiq import Message
 

@@ -12,8 +12,8 @@ from typing import NoReturn, cast
 import pytest
 from aichat_server.app import background
 from aichat_server.app.background import Work, running
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.observing import Observer
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.observing import Observer
 from structlog.testing import capture_logs
 
 

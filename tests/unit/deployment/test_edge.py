@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aichat_server.rpc.server import SERVICES
 from aichat_server.settings import Settings
+from aichat_server.transport.server import SERVICES
 from google.api import annotations_pb2 as http_annotations
 from ruamel.yaml import YAML
 

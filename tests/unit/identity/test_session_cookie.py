@@ -7,8 +7,8 @@ import json
 from urllib.parse import quote
 
 import pytest
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.rpc.interceptors.session_cookie import session_token
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.identity.rpc.session_cookie import session_token
 
 TOKEN = "header.claims." + "s" * 300
 SESSION = json.dumps(

@@ -11,8 +11,8 @@ import httpx2
 import jwt
 import pytest
 from aichat_sandbox.auth import SigningKey
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.gateways.jwks import SigningKeys
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.identity.gateway.jwks import SigningKeys
 from structlog.testing import capture_logs
 
 from tests.fixtures.auth import Auth

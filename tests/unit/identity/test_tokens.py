@@ -13,8 +13,8 @@ from uuid import UUID, uuid4
 import jwt
 import pytest
 from aichat_sandbox.auth import SigningKey, usual_claims
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.gateways.tokens import TokenVerifier
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.identity.gateway.tokens import TokenVerifier
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.fixtures.auth import SECRET, Auth

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from aichat_server.domain.limits import Claim, Limit, LimitName, Scope
+from aichat_server.limits.domain.limits import Claim, Limit, LimitName, Scope
 
 ORG, KEY = UUID(int=1), UUID(int=2)
 

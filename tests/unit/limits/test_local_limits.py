@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from aichat_server.domain.limits import Claim, Exceeded, Granted, LimitName, Scope
-from aichat_server.domain.local_limits import LocalLimits
+from aichat_server.limits.domain.limits import Claim, Exceeded, Granted, LimitName, Scope
+from aichat_server.limits.domain.local_limits import LocalLimits
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any, NoReturn, Self, cast
 
 import pytest
-from aichat_server.gateways.limits import LimitsAwayError, SharedLimits
+from aichat_server.limits.gateway.shared_limits import LimitsAwayError, SharedLimits
 from redis.asyncio import Redis
 
 STREAMS = {"one": ["a"], "other": ["b"]}

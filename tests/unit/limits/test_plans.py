@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from aichat_server.domain.identity import Principal
-from aichat_server.domain.limits import Scope, claim_turn
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.limits.domain.limits import Scope, claim_turn
 
 from tests.fixtures.rates import FREE_RATES
 

@@ -6,9 +6,9 @@ import time
 from uuid import UUID
 
 import pytest
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.identity import Principal
-from aichat_server.services.limits import RateLimits
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.limits.service import RateLimits
 
 from tests.fixtures.rates import FREE_RATES, rates_of
 

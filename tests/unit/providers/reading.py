@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from aichat_server.domain.chat import PathMessage, ProviderRequest
-from aichat_server.domain.conversations import Role, TextPart
-from aichat_server.domain.errors import AichatError
-from aichat_server.domain.events import ProviderEvent, UsageReport
-from aichat_server.domain.usage import Usage
-from aichat_server.providers.answer import AnswerReader
-from aichat_server.providers.claude import ClaudeReader
+from aichat_server.content.parts import Role, TextPart
+from aichat_server.core.errors import AichatError
+from aichat_server.models.domain.usage import Usage
+from aichat_server.providers.domain.events import ProviderEvent, UsageReport
+from aichat_server.providers.domain.requests import PathMessage, ProviderRequest
+from aichat_server.providers.gateway.answer import AnswerReader
+from aichat_server.providers.gateway.claude import ClaudeReader
 
 REQUEST = ProviderRequest("a-model", (PathMessage(Role.USER, (TextPart("twelve bytes"),)),), 1000)
 Make = Callable[[str, ProviderRequest], AnswerReader]

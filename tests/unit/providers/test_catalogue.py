@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from aichat_server.domain.models import ModelAbilities
-from aichat_server.domain.money import from_decimal
-from aichat_server.domain.pricing import BEGINNING, Price, PriceTier
-from aichat_server.gateways.catalogue import CompatibleEntry, load_catalogue, load_prices
+from aichat_server.core.money import from_decimal
+from aichat_server.models.domain.models import ModelAbilities
+from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier
+from aichat_server.models.gateway import CompatibleEntry, load_catalogue, load_prices
 from aichat_server.settings import DEFAULT_MODELS
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from aichat_server.domain.usage import Usage
-from aichat_server.providers.figures import MOST_TOKENS, to_count
-from aichat_server.providers.gemini import GeminiReader
-from aichat_server.providers.openai import OpenAIReader
+from aichat_server.models.domain.usage import Usage
+from aichat_server.providers.gateway.figures import MOST_TOKENS, to_count
+from aichat_server.providers.gateway.gemini import GeminiReader
+from aichat_server.providers.gateway.openai import OpenAIReader
 from hypothesis import example, given
 from hypothesis import strategies as st
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.events import ReasoningDelta, Stop, StopReason, TextDelta
-from aichat_server.domain.usage import Usage
-from aichat_server.providers.gemini import GeminiReader
-from aichat_server.providers.openai import OpenAIReader
-from aichat_server.providers.sse import BrokenStreamError
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.models.domain.usage import Usage
+from aichat_server.providers.domain.events import ReasoningDelta, Stop, StopReason, TextDelta
+from aichat_server.providers.gateway.gemini import GeminiReader
+from aichat_server.providers.gateway.openai import OpenAIReader
+from aichat_server.providers.gateway.sse import BrokenStreamError
 
 from tests.unit.providers.reading import REQUEST, candidate, chunk, claude, failure, final_usage, read
 

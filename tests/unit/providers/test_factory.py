@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.providers.base import ProviderConfig
-from aichat_server.providers.claude import ClaudeProvider
-from aichat_server.providers.factory import AIProviderFactory
-from aichat_server.providers.gemini import GeminiProvider
-from aichat_server.providers.openai import OpenAIProvider
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.providers.gateway.base import ProviderConfig
+from aichat_server.providers.gateway.claude import ClaudeProvider
+from aichat_server.providers.gateway.factory import AIProviderFactory
+from aichat_server.providers.gateway.gemini import GeminiProvider
+from aichat_server.providers.gateway.openai import OpenAIProvider
 
 
 async def test_each_name_gets_its_provider() -> None:

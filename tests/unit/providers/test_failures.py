@@ -9,9 +9,9 @@ from typing import Any
 import httpx2
 import openai
 import pytest
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.retry import is_outage
-from aichat_server.providers import failures
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.providers.domain.retry import is_outage
+from aichat_server.providers.gateway import failures
 from google.genai import errors as genai
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from aichat_server.domain.chat import PathMessage, ProviderRequest
-from aichat_server.domain.conversations import Role, TextPart
-from aichat_server.providers.prompt import NO_ANSWER, Said, said, system_prompt
+from aichat_server.content.parts import Role, TextPart
+from aichat_server.providers.domain.requests import PathMessage, ProviderRequest
+from aichat_server.providers.gateway.prompt import NO_ANSWER, Said, said, system_prompt
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.events import ReasoningDelta, Stop, StopReason, TextDelta, UsageReport
-from aichat_server.domain.usage import Usage
-from aichat_server.providers.claude import ClaudeReader
-from aichat_server.providers.gemini import GeminiReader
-from aichat_server.providers.openai import OpenAIReader
-from aichat_server.providers.sse import BrokenStreamError
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.models.domain.usage import Usage
+from aichat_server.providers.domain.events import ReasoningDelta, Stop, StopReason, TextDelta, UsageReport
+from aichat_server.providers.gateway.claude import ClaudeReader
+from aichat_server.providers.gateway.gemini import GeminiReader
+from aichat_server.providers.gateway.openai import OpenAIReader
+from aichat_server.providers.gateway.sse import BrokenStreamError
 
 from tests.unit.providers.reading import REQUEST, Make, candidate, chunk, claude, final_usage, read
 

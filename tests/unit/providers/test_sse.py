@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from aichat_server.providers.sse import MAX_EVENT_BYTES, BrokenStreamError, SseDecoder
+from aichat_server.providers.gateway.sse import MAX_EVENT_BYTES, BrokenStreamError, SseDecoder
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from aichat_server.domain.errors import AichatError, Reason
-from aichat_server.domain.money import NanoUsd
-from aichat_server.domain.pricing import PriceTier, cost, hold_for
-from aichat_server.domain.usage import Usage
-from aichat_server.providers.claude import ClaudeReader
-from aichat_server.providers.openai import OpenAIReader
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.money import NanoUsd
+from aichat_server.models.domain.pricing import PriceTier, cost, hold_for
+from aichat_server.models.domain.usage import Usage
+from aichat_server.providers.gateway.claude import ClaudeReader
+from aichat_server.providers.gateway.openai import OpenAIReader
 
 from tests.unit.providers.reading import REQUEST, chunk, claude, failure, final_usage, framed
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aichat_server.domain.jobs import JobState
-from aichat_server.domain.periods import Cadence, parse_period, period_of
+from aichat_server.core.periods import Cadence, parse_period, period_of
+from aichat_server.jobs.domain.jobs import JobState
 from aichat_workers.lags import lags_at
 from aichat_workers.registry import JOBS
 from hypothesis import given

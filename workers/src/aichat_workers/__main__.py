@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 
 from aichat_server.app.jobs import build_jobs
 from aichat_server.app.telemetry import open_telemetry
-from aichat_server.domain.clocks import ClockWrongError
-from aichat_server.domain.errors import AichatError
-from aichat_server.domain.periods import period_of
-from aichat_server.services.job_runs import JobBusyError
+from aichat_server.core.clock_skew import ClockWrongError
+from aichat_server.core.errors import AichatError
+from aichat_server.core.periods import period_of
+from aichat_server.jobs.service.runs import JobBusyError
 from aichat_server.settings import Settings, SettingsError, load_settings
 
 from aichat_workers.registry import JOBS

@@ -9,9 +9,9 @@ from typing import Any
 
 from aichat_server.app.jobs import Jobs
 from aichat_server.app.redis import queue_connection
-from aichat_server.domain.clocks import MOST_SKEW_SECONDS
-from aichat_server.domain.jobs import QUEUE, QUEUE_NAMESPACE
-from aichat_server.domain.observing import Observer, TraceContext
+from aichat_server.core.clock_skew import MOST_SKEW_SECONDS
+from aichat_server.core.observing import Observer, TraceContext
+from aichat_server.jobs.domain.jobs import QUEUE, QUEUE_NAMESPACE
 from dramatiq import actor
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Retries

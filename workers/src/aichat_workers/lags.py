@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pendulum
-from aichat_server.domain.jobs import JobState
+from aichat_server.jobs.domain.jobs import JobState
 from periodiq import cron
 
 from aichat_workers.registry import JOBS

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from aichat_server.app.jobs import Jobs
-from aichat_server.domain.backlog import Backlog
+from aichat_server.jobs.domain.backlog import Backlog
 
 
 def preview_backlog(count: Callable[[Backlog], int], words: str) -> Callable[[Jobs, datetime], Awaitable[str]]:

@@ -8,8 +8,8 @@ from datetime import datetime
 from types import MappingProxyType
 
 from aichat_server.app.jobs import Jobs
-from aichat_server.domain.periods import Cadence, Period, parse_period, period_of
-from aichat_server.services.batches import Progress
+from aichat_server.core.database.batches import Progress
+from aichat_server.core.periods import Cadence, Period, parse_period, period_of
 
 from aichat_workers.previews import preview_backlog, preview_invoices, preview_purge, preview_warnings
 

@@ -7,10 +7,10 @@ import time
 
 import structlog
 from aichat_server.app.jobs import Jobs
-from aichat_server.domain.clocks import ClockWrongError
-from aichat_server.domain.periods import Period
-from aichat_server.services.batches import Progress
-from aichat_server.services.job_runs import ALWAYS, JobBusyError
+from aichat_server.core.clock_skew import ClockWrongError
+from aichat_server.core.database.batches import Progress
+from aichat_server.core.periods import Period
+from aichat_server.jobs.service.runs import ALWAYS, JobBusyError
 
 from aichat_workers.registry import Job
 

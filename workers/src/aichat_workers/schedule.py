@@ -12,8 +12,8 @@ from typing import NoReturn, TypeAlias
 
 import pendulum
 import structlog
-from aichat_server.domain.observing import Observer
-from aichat_server.services.clock import Clock
+from aichat_server.core.clock import Clock
+from aichat_server.core.observing import Observer
 from dramatiq import Actor
 from dramatiq.brokers.redis import RedisBroker
 

@@ -13,7 +13,7 @@ from aichat_server.app.background import running
 from aichat_server.app.deadline import stop_within
 from aichat_server.app.jobs import build_jobs
 from aichat_server.app.telemetry import open_telemetry
-from aichat_server.services.clock import Clock
+from aichat_server.core.clock import Clock
 from aichat_server.settings import Settings, SettingsError
 from dramatiq import Worker
 

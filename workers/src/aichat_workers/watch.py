@@ -8,9 +8,9 @@ from typing import NoReturn
 
 import structlog
 from aichat_server.app.jobs import Jobs
-from aichat_server.domain.clocks import tell_skew
-from aichat_server.domain.errors import AichatError
-from aichat_server.domain.jobs import JobsSeen
+from aichat_server.core.clock_skew import tell_skew
+from aichat_server.core.errors import AichatError
+from aichat_server.jobs.domain.jobs import JobsSeen
 
 from aichat_workers.lags import lags_at
 from aichat_workers.registry import JOBS

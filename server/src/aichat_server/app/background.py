@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import structlog
 
-from aichat_server.domain.observing import Observer
+from aichat_server.core.observing import Observer
 
 _log = structlog.get_logger()
 

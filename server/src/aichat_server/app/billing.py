@@ -8,21 +8,21 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
-from aichat_server.domain.money import from_decimal
-from aichat_server.domain.origins import ReturnPages, origins_of
-from aichat_server.gateways.stripe_calls import StripeCalls, StripeConfig, open_stripe
-from aichat_server.gateways.stripe_customers import StripeCustomers
-from aichat_server.gateways.stripe_events import StripeWebhooks
-from aichat_server.gateways.stripe_invoices import StripeInvoices
-from aichat_server.services.billing import Billing, Payments
-from aichat_server.services.cards import OrganizationCards
-from aichat_server.services.invoice_desk import InvoiceDesk
-from aichat_server.services.invoice_proofs import InvoiceProofs
-from aichat_server.services.plans import PlanBook
-from aichat_server.services.subscriptions import Subscriptions
-from aichat_server.services.webhooks import WebhookInbox
+from aichat_server.billing.service.billing import Billing, Payments
+from aichat_server.billing.service.cards import OrganizationCards
+from aichat_server.billing.service.subscriptions import Subscriptions
+from aichat_server.billing.service.webhooks import WebhookInbox
+from aichat_server.core.database.database import Database
+from aichat_server.core.money import from_decimal
+from aichat_server.core.origins import ReturnPages, origins_of
+from aichat_server.invoices.service.desk import InvoiceDesk
+from aichat_server.invoices.service.proofs import InvoiceProofs
+from aichat_server.payments.gateway.stripe_calls import StripeCalls, StripeConfig, open_stripe
+from aichat_server.payments.gateway.stripe_customers import StripeCustomers
+from aichat_server.payments.gateway.stripe_events import StripeWebhooks
+from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+from aichat_server.plans.service import PlanBook
 from aichat_server.settings import Settings
-from aichat_server.storage.database import Database
 
 
 @asynccontextmanager

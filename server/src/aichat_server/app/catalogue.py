@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from aichat_server.domain.models import Model
-from aichat_server.domain.pricing import Price
-from aichat_server.gateways.catalogue import CompatibleEntry, load_catalogue, load_prices
+from aichat_server.models.domain.models import Model
+from aichat_server.models.domain.pricing import Price
+from aichat_server.models.gateway import CompatibleEntry, load_catalogue, load_prices
 from aichat_server.settings import Settings, SettingsError
 
 

@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from aichat_server.app.background import running
-from aichat_server.domain.observing import Observer
-from aichat_server.services.clock import Clock
-from aichat_server.storage.database import Database
+from aichat_server.core.clock import Clock
+from aichat_server.core.database.database import Database
+from aichat_server.core.observing import Observer
 
 
 @asynccontextmanager

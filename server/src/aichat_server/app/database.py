@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from aichat_server.domain.money import from_decimal
+from aichat_server.core.database.database import Database, open_database
+from aichat_server.core.database.pool import CALLS, JOBS, Patience
+from aichat_server.core.database.role import UnsafeRoleError
+from aichat_server.core.database.schema import SchemaMismatchError
+from aichat_server.core.money import from_decimal
+from aichat_server.quotas.storage.platform_limits import PlatformLimit
 from aichat_server.settings import Settings, SettingsError
-from aichat_server.storage.database import Database, open_database
-from aichat_server.storage.platform import PlatformLimit
-from aichat_server.storage.pool import CALLS, JOBS, Patience
-from aichat_server.storage.role import UnsafeRoleError
-from aichat_server.storage.schema import SchemaMismatchError
 
 _log = structlog.get_logger()
 

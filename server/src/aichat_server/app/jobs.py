@@ -13,31 +13,31 @@ from aichat_server.app.database import connect_database
 from aichat_server.app.journals import build_streams
 from aichat_server.app.plans import open_plan_book
 from aichat_server.app.redis import redis_named
-from aichat_server.domain.observing import Observer
-from aichat_server.domain.outbox import MessageKind
-from aichat_server.gateways.mail import Mailer
-from aichat_server.gateways.mail_templates import MailTemplates
-from aichat_server.gateways.queues import queue_depth
-from aichat_server.gateways.redis import open_redis
-from aichat_server.gateways.spare_leases import SpareLeases
-from aichat_server.services.billing import Payments
-from aichat_server.services.clock import Clock
-from aichat_server.services.invoice_collection import Collection
-from aichat_server.services.invoice_desk import InvoiceDesk
-from aichat_server.services.invoices import Invoices
-from aichat_server.services.job_runs import JobRuns
-from aichat_server.services.jobs_watch import JobsWatch
-from aichat_server.services.orphans import Orphans
-from aichat_server.services.outbox import Deliver, Outbox
-from aichat_server.services.retention import Retention
-from aichat_server.services.rollups import Rollups
-from aichat_server.services.subscriptions import Subscriptions
-from aichat_server.services.unpaid_notices import UnpaidNotices
-from aichat_server.services.warning_mails import WarningMails
-from aichat_server.services.warnings import QuotaWarnings
-from aichat_server.services.webhooks import InvoiceSync, Webhooks
+from aichat_server.billing.service.billing import Payments
+from aichat_server.billing.service.subscriptions import Subscriptions
+from aichat_server.billing.service.webhooks import InvoiceSync, Webhooks
+from aichat_server.core.clock import Clock
+from aichat_server.core.database.database import Database
+from aichat_server.core.observing import Observer
+from aichat_server.core.redis.client import open_redis
+from aichat_server.generations.gateway.spare_leases import SpareLeases
+from aichat_server.generations.service.orphans import Orphans
+from aichat_server.invoices.service.collection import Collection
+from aichat_server.invoices.service.desk import InvoiceDesk
+from aichat_server.invoices.service.monthly import Invoices
+from aichat_server.jobs.gateway import queue_depth
+from aichat_server.jobs.service.runs import JobRuns
+from aichat_server.jobs.service.watch import JobsWatch
+from aichat_server.mail.gateway.rendering import MailTemplates
+from aichat_server.mail.gateway.smtp import Mailer
+from aichat_server.notifications.service.unpaid_notices import UnpaidNotices
+from aichat_server.notifications.service.warning_mails import WarningMails
+from aichat_server.notifications.service.warnings import QuotaWarnings
+from aichat_server.outbox.domain import MessageKind
+from aichat_server.outbox.service import Deliver, Outbox
+from aichat_server.retention.service.retention import Retention
 from aichat_server.settings import Settings
-from aichat_server.storage.database import Database
+from aichat_server.usage.service.rollups import Rollups
 
 
 @dataclass(frozen=True, slots=True)

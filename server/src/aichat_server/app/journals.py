@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aichat_server.gateways.journal import JournalStreams
-from aichat_server.gateways.redis import AnyRedis
+from aichat_server.core.redis.client import AnyRedis
+from aichat_server.generations.gateway.journal import JournalStreams
 from aichat_server.settings import Settings
 
 

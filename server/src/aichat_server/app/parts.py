@@ -10,26 +10,26 @@ from urllib.parse import urlsplit
 from aichat_server.app.background import running
 from aichat_server.app.journals import build_streams
 from aichat_server.app.redis import redis_named
-from aichat_server.domain.observing import Observer
-from aichat_server.gateways.cancels import Cancels
-from aichat_server.gateways.jwks import FRESH_SECONDS, open_signing_keys
-from aichat_server.gateways.limits import open_shared_limits
-from aichat_server.gateways.redis import open_redis
-from aichat_server.gateways.spare_leases import SpareLeases
-from aichat_server.gateways.tokens import TokenVerifier
-from aichat_server.rpc.interceptors.authentication import Authentication
-from aichat_server.services.answers import Replicas
-from aichat_server.services.clock import Clock
-from aichat_server.services.identity import Authenticator
-from aichat_server.services.limits import RateLimits
-from aichat_server.services.mirrors import Mirrors
-from aichat_server.services.notifications import Notifications
-from aichat_server.services.plans import PlanBook
-from aichat_server.services.prices import PriceBook
-from aichat_server.services.publisher import JournalPublisher
+from aichat_server.core.clock import Clock
+from aichat_server.core.database.database import Database
+from aichat_server.core.observing import Observer
+from aichat_server.core.redis.client import open_redis
+from aichat_server.generations.gateway.cancels import Cancels
+from aichat_server.generations.gateway.spare_leases import SpareLeases
+from aichat_server.generations.service.answers import Replicas
+from aichat_server.generations.service.mirrors import Mirrors
+from aichat_server.generations.service.publisher import JournalPublisher
+from aichat_server.generations.storage.turns import TurnStore
+from aichat_server.identity.gateway.jwks import FRESH_SECONDS, open_signing_keys
+from aichat_server.identity.gateway.tokens import TokenVerifier
+from aichat_server.identity.rpc.authentication import Authentication
+from aichat_server.identity.service.authenticator import Authenticator
+from aichat_server.limits.gateway.shared_limits import open_shared_limits
+from aichat_server.limits.service import RateLimits
+from aichat_server.models.service import PriceBook
+from aichat_server.notifications.service.notifications import Notifications
+from aichat_server.plans.service import PlanBook
 from aichat_server.settings import Settings
-from aichat_server.storage.database import Database
-from aichat_server.storage.turns import TurnStore
 
 
 @asynccontextmanager

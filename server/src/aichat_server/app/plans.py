@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from aichat_server.app.background import running
-from aichat_server.domain.observing import Observer
-from aichat_server.services.clock import Clock
-from aichat_server.services.plans import PlanBook
+from aichat_server.core.clock import Clock
+from aichat_server.core.database.database import Database
+from aichat_server.core.observing import Observer
+from aichat_server.plans.service import PlanBook
 from aichat_server.settings import Settings
-from aichat_server.storage.database import Database
 
 
 @asynccontextmanager

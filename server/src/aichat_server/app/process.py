@@ -12,7 +12,7 @@ import structlog
 from aichat_server.app.deadline import stop_within
 from aichat_server.app.server import App, build
 from aichat_server.app.telemetry import open_telemetry
-from aichat_server.domain.observing import Observer
+from aichat_server.core.observing import Observer
 from aichat_server.settings import Settings, SettingsError
 
 _log = structlog.get_logger()

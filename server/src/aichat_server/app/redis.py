@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from aichat_server.gateways.redis import RedisUrlError, connection_options
+from aichat_server.core.redis.client import RedisUrlError, connection_options
 from aichat_server.settings import SettingsError
 
 

@@ -23,27 +23,27 @@ from aichat_server.app.parts import (
 )
 from aichat_server.app.plans import open_plan_book
 from aichat_server.app.vendors import build_upstream_policy, provider_configs
-from aichat_server.domain.observing import Observer
-from aichat_server.providers.factory import AIProviderFactory
-from aichat_server.rpc.billing import BillingServicer
-from aichat_server.rpc.chat import ChatServicer
-from aichat_server.rpc.conversations import ConversationServicer
-from aichat_server.rpc.interceptors.limits import CallLimits
-from aichat_server.rpc.notifications import NotificationServicer
-from aichat_server.rpc.server import RpcServer, build_server
-from aichat_server.rpc.usage import UsageServicer
-from aichat_server.services.answers import Answers, Replicas
-from aichat_server.services.billing import Payments
-from aichat_server.services.chat import Chat
-from aichat_server.services.conversations import Conversations
-from aichat_server.services.generations import Generations
-from aichat_server.services.leases import RENEWALS_PER_LEASE, Leases
-from aichat_server.services.models import Models
-from aichat_server.services.plans import PlanBook
-from aichat_server.services.upstream import Upstream
-from aichat_server.services.usage import UsageReports
+from aichat_server.billing.rpc.servicer import BillingServicer
+from aichat_server.billing.service.billing import Payments
+from aichat_server.conversations.rpc.chat import ChatServicer
+from aichat_server.conversations.rpc.conversations import ConversationServicer
+from aichat_server.conversations.service.chat import Chat
+from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.core.database.database import Database
+from aichat_server.core.observing import Observer
+from aichat_server.generations.service.answers import Answers, Replicas
+from aichat_server.generations.service.generations import Generations
+from aichat_server.generations.service.leases import RENEWALS_PER_LEASE, Leases
+from aichat_server.limits.rpc import CallLimits
+from aichat_server.notifications.rpc.servicer import NotificationServicer
+from aichat_server.plans.service import PlanBook
+from aichat_server.providers.gateway.factory import AIProviderFactory
+from aichat_server.providers.service.models import Models
+from aichat_server.providers.service.upstream import Upstream
 from aichat_server.settings import Settings
-from aichat_server.storage.database import Database
+from aichat_server.transport.server import RpcServer, build_server
+from aichat_server.usage.rpc.servicer import UsageServicer
+from aichat_server.usage.service.reports import UsageReports
 
 
 @dataclass(frozen=True, slots=True)

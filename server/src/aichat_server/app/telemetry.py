@@ -9,11 +9,11 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from aichat_server.domain.observing import Observer, Observers
-from aichat_server.gateways.logs import configure_logs
-from aichat_server.gateways.metrics import Metrics, open_metrics
-from aichat_server.gateways.scrubbing import Scrubber
+from aichat_server.core.observing import Observer, Observers
 from aichat_server.settings import Settings, SettingsError
+from aichat_server.telemetry.logs import configure_logs
+from aichat_server.telemetry.metrics import Metrics, open_metrics
+from aichat_server.telemetry.scrubbing import Scrubber
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def open_telemetry(
                 raise SettingsError(f"{metrics_setting}: {metrics_address}: {error.strerror}") from None
         if settings.otlp_endpoint is not None:
             # Loaded now, as half of all processes do without, and would wait for it.
-            traces = import_module("aichat_server.gateways.traces")
+            traces = import_module("aichat_server.telemetry.traces")
             observers.append(stack.enter_context(traces.open_traces(settings.otlp_endpoint, service)))
         yield observers[0] if len(observers) == 1 else Observers(observers) if observers else Observer()
 
@@ -44,7 +44,7 @@ def _configure_logs(settings: Settings, stack: ExitStack) -> None:
     report = None
     if settings.sentry_dsn is not None:
         # Loaded now, since it takes half a second that most processes need not wait.
-        faults = import_module("aichat_server.gateways.faults")
+        faults = import_module("aichat_server.telemetry.faults")
         dsn = settings.sentry_dsn.get_secret_value()
         try:
             report = stack.enter_context(faults.open_faults(dsn, settings.environment, scrubber))

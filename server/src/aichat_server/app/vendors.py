@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from aichat_server.domain.models import Model
-from aichat_server.domain.retry import RetryPolicy
-from aichat_server.providers.base import ProviderConfig
-from aichat_server.services.upstream import UpstreamPolicy
+from aichat_server.models.domain.models import Model
+from aichat_server.providers.domain.retry import RetryPolicy
+from aichat_server.providers.gateway.base import ProviderConfig
+from aichat_server.providers.service.upstream import UpstreamPolicy
 from aichat_server.settings import Settings, SettingsError
 
 

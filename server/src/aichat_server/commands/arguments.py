@@ -7,8 +7,8 @@ from decimal import Decimal, InvalidOperation
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 
-from aichat_server.domain.money import NanoUsd, from_decimal
-from aichat_server.domain.plans import Rates
+from aichat_server.core.money import NanoUsd, from_decimal
+from aichat_server.plans.domain import Rates
 
 MAX_KEY_DAYS = 36_500
 MOST_USD = 1_000_000_000

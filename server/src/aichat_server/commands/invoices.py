@@ -11,12 +11,12 @@ from decimal import Decimal
 
 from aichat_server.app.billing import open_desk
 from aichat_server.app.database import connect_database
-from aichat_server.domain.invoices import Line
-from aichat_server.domain.money import to_decimal
-from aichat_server.domain.observing import Observer
-from aichat_server.services.clock import Clock
-from aichat_server.services.invoice_desk import InvoiceDesk
-from aichat_server.services.invoices import Outcome
+from aichat_server.core.clock import Clock
+from aichat_server.core.money import to_decimal
+from aichat_server.core.observing import Observer
+from aichat_server.invoices.domain.invoices import Line
+from aichat_server.invoices.service.desk import InvoiceDesk
+from aichat_server.invoices.service.monthly import Outcome
 from aichat_server.settings import Settings
 
 

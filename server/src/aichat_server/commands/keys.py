@@ -9,7 +9,7 @@ import sys
 from datetime import timedelta
 
 from aichat_server.app.database import connect_database
-from aichat_server.services.organizations import MintedKey, NameTakenError, Organizations
+from aichat_server.identity.service.organizations import MintedKey, NameTakenError, Organizations
 from aichat_server.settings import Settings
 
 

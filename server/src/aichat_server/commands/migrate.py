@@ -7,10 +7,10 @@ import asyncio
 
 from aichat_server.app.catalogue import build_prices
 from aichat_server.commands.owner import owner_url
+from aichat_server.core.database.migrate import migrate
+from aichat_server.core.database.schema import SchemaMismatchError
+from aichat_server.models.storage import add_prices
 from aichat_server.settings import Settings, SettingsError
-from aichat_server.storage.migrate import migrate
-from aichat_server.storage.prices import add_prices
-from aichat_server.storage.schema import SchemaMismatchError
 
 
 def run(settings: Settings, _options: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import sys
 from uuid import UUID
 
 from aichat_server.app.database import connect_database
-from aichat_server.services.organizations import Organizations
+from aichat_server.identity.service.organizations import Organizations
 from aichat_server.settings import Settings
 
 

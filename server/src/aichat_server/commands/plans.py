@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 from aichat_server.app.database import connect_database
 from aichat_server.commands.owner import owner_url
-from aichat_server.domain.money import NanoUsd, to_decimal
-from aichat_server.domain.plans import Plan, PlanRates, PlanTerms, Rates
-from aichat_server.services.plans import PlanBook
+from aichat_server.core.money import NanoUsd, to_decimal
+from aichat_server.plans.domain import Plan, PlanRates, PlanTerms, Rates
+from aichat_server.plans.service import PlanBook
+from aichat_server.plans.storage import add_terms
 from aichat_server.settings import Settings
-from aichat_server.storage.plans import add_terms
 
 ANY = "any"
 """What an option is given to say that there is no such limit."""

@@ -8,8 +8,8 @@ import sys
 
 from aichat_server.app.catalogue import build_prices
 from aichat_server.commands.owner import owner_url
+from aichat_server.models.storage import add_prices
 from aichat_server.settings import Settings
-from aichat_server.storage.prices import add_prices
 
 
 def sync(settings: Settings, _options: argparse.Namespace) -> int:

@@ -8,9 +8,9 @@ import sys
 from uuid import UUID
 
 from aichat_server.app.database import connect_database
-from aichat_server.domain.money import to_decimal
-from aichat_server.domain.quotas import Quota, QuotaName, QuotaScope
-from aichat_server.services.quotas import Quotas
+from aichat_server.core.money import to_decimal
+from aichat_server.quotas.domain import Quota, QuotaName, QuotaScope
+from aichat_server.quotas.service import Quotas
 from aichat_server.settings import Settings
 
 

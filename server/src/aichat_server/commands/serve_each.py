@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import structlog
 
 from aichat_server.app.deadline import LAST_SECONDS
-from aichat_server.gateways.logs import configure_logs
 from aichat_server.settings import Settings
+from aichat_server.telemetry.logs import configure_logs
 
 _log = structlog.get_logger()
 

@@ -8,10 +8,10 @@ import sys
 from datetime import UTC, datetime
 
 from aichat_server.app.database import connect_database
-from aichat_server.domain.observing import Observer
-from aichat_server.services.clock import Clock
-from aichat_server.services.rollups import Rollups
+from aichat_server.core.clock import Clock
+from aichat_server.core.observing import Observer
 from aichat_server.settings import Settings
+from aichat_server.usage.service.rollups import Rollups
 
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from aichat_server.app.database import connect_database
-from aichat_server.domain.webhooks import ParkedEvent
-from aichat_server.services.webhooks import ParkedWebhooks
+from aichat_server.billing.service.webhooks import ParkedWebhooks
+from aichat_server.payments.domain.webhooks import ParkedEvent
 from aichat_server.settings import Settings
 
 

@@ -1,1 +1,1 @@
-"""LLM vendors, each behind the same generator of typed events."""
+"""Claude, OpenAI and Gemini, each behind the same typed events; retry, circuit breaker and fallback."""

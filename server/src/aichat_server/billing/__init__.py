@@ -1,0 +1,1 @@
+"""Subscriptions, cards and the webhooks of the payment provider."""

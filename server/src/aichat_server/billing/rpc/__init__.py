@@ -1,0 +1,1 @@
+"""Billing: the contract in protobuf and gRPC."""

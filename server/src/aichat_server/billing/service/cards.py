@@ -1,0 +1,62 @@
+"""The card that an organisation pays with: one for its subscription and its usage, and the one that it chose last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.payments.domain.billing import PaymentMethodState
+from aichat_server.payments.gateway.stripe_customers import StripeCustomers
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationCards:
+    """Each method fails as `StripeCalls.send` says, and may run at any time, twice, and beside itself."""
+
+    database: Database
+    customers: StripeCustomers
+
+    async def find(self, org_id: UUID) -> PaymentMethodState | None:
+        """What is due is collected from it; None if there is none. Changes nothing."""
+        async with self.database.tenant(org_id) as tenant:
+            account, subscription = await tenant.billing.account(), await tenant.billing.subscription()
+        if account is None or account.customer_id is None:
+            return None
+        subscription_id = subscription.subscription_id if subscription else None
+        return (await self.customers.cards(account.customer_id, subscription_id)).chosen(account.seen_card_id)
+
+    async def settle(self, org_id: UUID) -> PaymentMethodState | None:
+        """The same, and has the subscription paid with it as well.
+
+        Stripe's portal changes the customer's default alone, and Stripe goes on charging a subscription that has one of
+        its own, as Checkout leaves it.
+        """
+        async with self.database.tenant(org_id) as tenant:
+            account, subscription = await tenant.billing.account(), await tenant.billing.subscription()
+        if account is None or account.customer_id is None:
+            return None
+        subscription_id = subscription.subscription_id if subscription else None
+        cards = await self.customers.cards(account.customer_id, subscription_id)
+        chosen = cards.chosen(account.seen_card_id)
+        pays = subscription is not None and not subscription.has_ended
+        if cards.has_changed(account.seen_card_id) and chosen and pays and chosen.id != cards.subscription_default:
+            await self._repoint(subscription_id or "", chosen.id)
+        if cards.customer_default != account.seen_card_id:
+            async with self.database.tenant(org_id) as tenant:
+                await tenant.billing.see_card(cards.customer_default)
+        return chosen
+
+    async def _repoint(self, subscription_id: str, card_id: str) -> None:
+        try:
+            await self.customers.set_subscription_card(subscription_id, card_id)
+        except AichatError as error:
+            if error.reason not in {Reason.BILLING_REQUEST_REJECTED, Reason.BILLING_OBJECT_MISSING}:
+                raise
+            # It has ended, or the card is gone, and that was not heard yet.
+            _log.warning("subscription keeps its card", subscription_id=subscription_id, reason=error.reason)

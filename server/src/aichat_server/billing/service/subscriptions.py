@@ -1,0 +1,97 @@
+"""Subscriptions at the payment provider become plans here, whatever the order in which is heard of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from aichat_server.billing.domain import Subscription, foremost, grace_ends, subscription_of
+from aichat_server.core.database.batches import at_once
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.payments.domain.billing import SubscriptionState, SubscriptionStatus
+from aichat_server.payments.gateway.stripe_customers import StripeCustomers
+from aichat_server.plans.service import PlanBook
+
+_TRIES = 5
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """Takes over what the payment provider says of subscriptions now. Each of its methods may run at any time, twice,
+    and beside itself.
+    """
+
+    database: Database
+    customers: StripeCustomers
+    plans: PlanBook
+    grace: timedelta
+    """For how long a plan lasts that is not paid for."""
+
+    async def refresh(self, org_id: UUID, now: datetime) -> Subscription | None:
+        """Reads the organisation's subscription anew, and puts it on the plan that comes of it at `now`.
+
+        None if it has never had one: its plan is left as it is then. Fails as `StripeCalls.send` says.
+        """
+        for _ in range(_TRIES):
+            async with self.database.tenant(org_id) as tenant:
+                account, before = await tenant.billing.account(), await tenant.billing.subscription()
+            if account is None:
+                return None
+            # Read behind the account's version: whoever has read earlier finds another one when it stores.
+            seen = self._seen(await self._sold(account.customer_id), before, now)
+            async with self.database.tenant(org_id) as tenant:
+                unpaid_since = await tenant.unpaid.since()
+                ends = grace_ends(seen, unpaid_since, self.grace)
+                taken = await tenant.billing.take_over(
+                    seen,
+                    now,
+                    seen_version=account.seen_version,
+                    grace_ends_at=next((end for end in ends if end > now), None),
+                )
+                if taken and seen is not None:
+                    await tenant.organizations.set_plan(seen.plan_at(now, self.grace, unpaid_since), now)
+            if taken:
+                return seen
+        message = "the subscription is being changed by others; try again"
+        raise AichatError(Reason.BILLING_UNAVAILABLE, message, retry_after=1.0)
+
+    async def end_graces(self, now: datetime) -> int:
+        """Puts organisations on Free whose grace has ended by `now` unpaid; returns how many were looked at."""
+        async with self.database.work_list() as work:
+            over = await work.grace_over(now)
+        await at_once(over, lambda org_id: self._end_grace(org_id, now))
+        return len(over)
+
+    async def _end_grace(self, org_id: UUID, now: datetime) -> None:
+        try:
+            await self.refresh(org_id, now)
+        except AichatError as error:
+            # It stays on the list. One that fails must not hold up the others.
+            _log.warning("grace not ended", org_id=str(org_id), reason=error.reason)
+
+    async def _sold(self, customer_id: str | None) -> list[SubscriptionState]:
+        if customer_id is None:
+            return []
+        try:
+            return await self.customers.list_subscriptions(customer_id)
+        except AichatError as error:
+            if error.reason is not Reason.BILLING_OBJECT_MISSING:
+                raise
+            return []
+
+    def _seen(self, states: list[SubscriptionState], before: Subscription | None, now: datetime) -> Subscription | None:
+        ours = [(state, plan) for state in states if (plan := self.plans.sold_as(state.price_lookup_key))]
+        if len(ours) > 1:
+            _log.error("more than one subscription", customer_id=ours[0][0].customer_id, count=len(ours))
+        first = foremost(ours)
+        if first is not None:
+            return subscription_of(*first, before, now)
+        if before is None:
+            return None
+        return replace(before, status=SubscriptionStatus.CANCELED, cancel_at_period_end=False, past_due_since=None)

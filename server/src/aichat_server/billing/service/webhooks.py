@@ -1,0 +1,202 @@
+"""Stripe's webhooks: stored once when they come, and acted on by a job.
+
+An event says that something happened to an object, and no more: the object is read again, so that it does not matter
+how late events come, in which order, and how often.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from aichat_server.billing.service.subscriptions import Subscriptions
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.payments.domain.webhooks import (
+    CLAIM,
+    HANDLED,
+    MAY_CHANGE_CARDS,
+    MOST_ATTEMPTS,
+    NOT_ITS_FAULT,
+    ClaimedEvent,
+    ParkedEvent,
+    wait_after,
+)
+from aichat_server.payments.gateway.stripe_customers import StripeCustomers
+from aichat_server.payments.gateway.stripe_events import StripeWebhooks
+from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+
+MOST_EVENTS = 1000
+"""How many events one run takes up."""
+
+_log = structlog.get_logger()
+
+
+class InvoiceSync(Protocol):
+    """Who keeps our own record of invoices."""
+
+    async def refresh(self, stripe_invoice_id: str) -> None:
+        """Reads the invoice anew, and takes over what became of it. One that is not of our making is left alone."""
+        ...
+
+
+class CardWatch(Protocol):
+    """Who has what is due collected from the card that its organisation chose last."""
+
+    async def look_at_cards(self, org_id: UUID) -> None:
+        """The organisation's cards may have changed."""
+        ...
+
+
+class WebhookInbox:
+    """Where webhooks come in."""
+
+    def __init__(self, database: Database, webhooks: StripeWebhooks | None) -> None:
+        """`webhooks` is None where no secret is known that they are signed with."""
+        self._database = database
+        self._webhooks = webhooks
+
+    async def receive(self, body: bytes, signature: str | None) -> None:
+        """Stores the event in a webhook's `body`, which came with this `Stripe-Signature`.
+
+        One that is there already, or of a type that nothing comes of, changes nothing. WEBHOOK_INVALID if Stripe did
+        not sign it in the last five minutes, BILLING_NOT_CONFIGURED without a secret.
+        """
+        if self._webhooks is None:
+            raise AichatError(Reason.BILLING_NOT_CONFIGURED, "this server takes no webhooks: it has no secret for them")
+        event = self._webhooks.verify(body, signature)
+        if event.type in HANDLED:
+            async with self._database.work_list() as work:
+                await work.stripe_events.add(event)
+
+
+class ParkedWebhooks:
+    """The events that were given up, for operators to look into."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(self) -> list[ParkedEvent]:
+        """Those that there are, the newest first."""
+        async with self._database.work_list() as work:
+            return [*await work.stripe_events.list_parked()]
+
+    async def release(self, event_id: str) -> bool:
+        """Has one tried again; False if there is none of this id."""
+        async with self._database.work_list() as work:
+            return await work.stripe_events.release(event_id)
+
+
+class _AwayError(Exception):
+    """The payment provider cannot be reached: each event would wait for it, one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """Acts on the events that were stored."""
+
+    database: Database
+    customers: StripeCustomers
+    stripe_invoices: StripeInvoices
+    subscriptions: Subscriptions
+    invoices: InvoiceSync
+    cards: CardWatch
+
+    async def process_pending(self, now: datetime) -> int:
+        """Acts on every event that is due at `now`; returns on how many it did.
+
+        What fails is tried again later, and given up after MOST_ATTEMPTS, unless that says nothing about the event.
+        Where the payment provider is away, the run ends: the other events stay due.
+        """
+        done = 0
+        for _ in range(MOST_EVENTS):
+            async with self.database.work_list() as work:
+                event = await work.stripe_events.claim(now, now + CLAIM)
+            if event is None:
+                break
+            try:
+                done += await self._process(event, now)
+            except _AwayError:
+                break
+        return done
+
+    async def _process(self, event: ClaimedEvent, now: datetime) -> bool:
+        if event.attempts > MOST_ATTEMPTS:
+            # Each attempt broke off without a word: it may be what ends the worker.
+            await self._fail(event, now, RuntimeError("no attempt came to an end"))
+            return False
+        try:
+            await self._act(event, now)
+        except Exception as error:
+            # One that cannot be acted on must not hold up the others.
+            await self._fail(event, now, error)
+            if isinstance(error, AichatError) and error.reason is Reason.BILLING_UNAVAILABLE:
+                raise _AwayError from error
+            return False
+        async with self.database.work_list() as work:
+            await work.stripe_events.finish(event.event_id, now)
+        return True
+
+    async def _fail(self, event: ClaimedEvent, now: datetime, error: Exception) -> None:
+        reason = error.reason if isinstance(error, AichatError) else None
+        failure = reason.value if reason else type(error).__name__
+        told = {"event_id": event.event_id, "type": event.type, "attempts": event.attempts, "failure": failure}
+        async with self.database.work_list() as work:
+            if event.attempts < MOST_ATTEMPTS or reason in NOT_ITS_FAULT:
+                _log.warning("webhook failed, and is tried again", **told, exc_info=error)
+                # An outage, however long, leaves it one attempt at least.
+                counted = min(event.attempts, MOST_ATTEMPTS - 1)
+                await work.stripe_events.postpone(event.event_id, now + wait_after(event.attempts), failure, counted)
+            else:
+                _log.error("webhook given up", **told, exc_info=error)
+                await work.stripe_events.park(event.event_id, now, failure)
+
+    async def _act(self, event: ClaimedEvent, now: datetime) -> None:
+        try:
+            customer_id, invoice_id = await self._subject(event)
+        except AichatError as error:
+            if error.reason is not Reason.BILLING_OBJECT_MISSING:
+                raise
+            # It is gone, and nothing can become of it any more.
+            return
+        org_id = await self._organization(customer_id)
+        if org_id is None:
+            return
+        if event.type == "customer.deleted":
+            await self._forget(org_id, event.object_id)
+        if invoice_id is not None:
+            await self.invoices.refresh(invoice_id)
+        if event.type in MAY_CHANGE_CARDS:
+            await self.cards.look_at_cards(org_id)
+        await self.subscriptions.refresh(org_id, now)
+
+    async def _subject(self, event: ClaimedEvent) -> tuple[str | None, str | None]:
+        """Whose customer, and which invoice, the event is about, by its object as it is now."""
+        kind, key = event.type.rpartition(".")[0], event.object_id
+        match kind:
+            case "checkout.session":
+                return (await self.customers.fetch_checkout(key)).customer_id, None
+            case "customer.subscription":
+                return (await self.customers.fetch_subscription(key)).customer_id, None
+            case "invoice":
+                return (await self.stripe_invoices.fetch(key)).customer_id, key
+            case "charge":
+                charge = await self.stripe_invoices.fetch_charge(key)
+                return charge.customer_id, charge.invoice_id
+            case _:
+                return key, None
+
+    async def _organization(self, customer_id: str | None) -> UUID | None:
+        if customer_id is None:
+            return None
+        async with self.database.work_list() as work:
+            return await work.customers_organization(customer_id)
+
+    async def _forget(self, org_id: UUID, customer_id: str) -> None:
+        if await self.customers.is_deleted(customer_id):
+            async with self.database.tenant(org_id) as tenant:
+                await tenant.billing.forget_customer(customer_id)

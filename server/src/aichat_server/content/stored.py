@@ -1,0 +1,46 @@
+"""How a message's content is stored: a JSON list of parts, each with its type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from aichat_server.content.parts import Part, TextPart
+from aichat_server.core.texts import storable
+
+# What the encoder takes for a number.
+_LEAST, _MOST = -(2**63), 2**64 - 1
+
+
+class StoredText(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
+    """A piece of text, as stored."""
+
+    text: str
+
+
+def encode_parts(parts: Iterable[Part]) -> str:
+    """`parts` as the JSON that is stored."""
+    return msgspec.json.encode([StoredText(storable(part.text)) for part in parts]).decode()
+
+
+def encode_json(value: object) -> str:
+    """What JSON can say, as JSON text that Postgres takes, whoever said it."""
+    return msgspec.json.encode(_storable(value)).decode()
+
+
+def _storable(value: object) -> object:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, Mapping):
+        return {storable(str(name)): _storable(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(inner) for inner in value]
+    if isinstance(value, int) and not _LEAST <= value <= _MOST:
+        return str(value)
+    return value
+
+
+def to_parts(stored: Iterable[StoredText]) -> tuple[Part, ...]:
+    """Stored parts as the domain knows them."""
+    return tuple(TextPart(part.text) for part in stored)

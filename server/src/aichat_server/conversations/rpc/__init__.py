@@ -1,0 +1,1 @@
+"""Conversations: the contract in protobuf and gRPC."""

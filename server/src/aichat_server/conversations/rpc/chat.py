@@ -1,0 +1,140 @@
+"""ChatService over gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TypeVar
+from uuid import UUID
+
+import grpc
+from aichat.v1 import chat_pb2, chat_pb2_grpc, events_pb2
+
+from aichat_server.conversations.rpc.messages import message_to_proto, money_to_proto, parts_from_proto, usage_to_proto
+from aichat_server.conversations.rpc.models import model_to_proto
+from aichat_server.conversations.service.chat import Chat, ChatMessage
+from aichat_server.generations.domain.stream import (
+    Completed,
+    GenerationState,
+    Heartbeat,
+    Started,
+    StreamEvent,
+    UsageSoFar,
+)
+from aichat_server.generations.service.answers import Answers
+from aichat_server.identity.service.caller import current_principal
+from aichat_server.providers.domain.events import ReasoningDelta, TextDelta
+from aichat_server.providers.domain.requests import ChatOptions, ReasoningEffort
+from aichat_server.transport.sse import last_event_id
+
+_EFFORTS = {
+    chat_pb2.REASONING_EFFORT_NONE: ReasoningEffort.NONE,
+    chat_pb2.REASONING_EFFORT_LOW: ReasoningEffort.LOW,
+    chat_pb2.REASONING_EFFORT_MEDIUM: ReasoningEffort.MEDIUM,
+    chat_pb2.REASONING_EFFORT_HIGH: ReasoningEffort.HIGH,
+}
+_STATES = {
+    GenerationState.COMPLETE: chat_pb2.GENERATION_STATE_COMPLETE,
+    GenerationState.FAILED: chat_pb2.GENERATION_STATE_FAILED,
+    GenerationState.INTERRUPTED: chat_pb2.GENERATION_STATE_INTERRUPTED,
+    GenerationState.CANCELLED: chat_pb2.GENERATION_STATE_CANCELLED,
+}
+
+ResponseT = TypeVar("ResponseT", chat_pb2.StreamChatResponse, chat_pb2.ResumeChatResponse)
+
+
+class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
+    """Reads journals to callers."""
+
+    def __init__(self, chat: Chat, answers: Answers) -> None:
+        self._chat = chat
+        self._answers = answers
+
+    async def StreamChat(  # noqa: N802
+        self, request: chat_pb2.StreamChatRequest, _context: grpc.aio.ServicerContext[object, object]
+    ) -> AsyncGenerator[chat_pb2.StreamChatResponse, None]:
+        """Sends the message and yields the answer's events."""
+        async with aclosing(await self._chat.send(current_principal(), _message(request))) as events:
+            async for sequence, event in events:
+                yield _response(chat_pb2.StreamChatResponse, sequence, event)
+
+    async def ResumeChat(  # noqa: N802
+        self, request: chat_pb2.ResumeChatRequest, context: grpc.aio.ServicerContext[object, object]
+    ) -> AsyncGenerator[chat_pb2.ResumeChatResponse, None]:
+        """Yields the answer's events from where the caller lost them."""
+        after = last_event_id(context)
+        resumed = await self._answers.resume(
+            current_principal(), UUID(request.generation_id), request.after_sequence if after is None else after
+        )
+        async with aclosing(resumed) as events:
+            async for sequence, event in events:
+                yield _response(chat_pb2.ResumeChatResponse, sequence, event)
+
+    async def CancelGeneration(  # noqa: N802
+        self, request: chat_pb2.CancelGenerationRequest, _context: grpc.aio.ServicerContext[object, object]
+    ) -> chat_pb2.CancelGenerationResponse:
+        """Stops the answer."""
+        state = await self._answers.cancel(current_principal(), UUID(request.generation_id))
+        return chat_pb2.CancelGenerationResponse(state=_STATES[state])
+
+    async def ListModels(  # noqa: N802
+        self, _request: chat_pb2.ListModelsRequest, _context: grpc.aio.ServicerContext[object, object]
+    ) -> chat_pb2.ListModelsResponse:
+        """Lists the models that the caller's plan offers."""
+        models = self._chat.list_models(current_principal())
+        return chat_pb2.ListModelsResponse(models=[model_to_proto(model) for model in models])
+
+
+def _message(request: chat_pb2.StreamChatRequest) -> ChatMessage:
+    return ChatMessage(
+        model=request.model,
+        parts=parts_from_proto(request.parts),
+        request_id=_uuid(request.request_id),
+        conversation_id=_uuid(request.conversation_id),
+        parent_message_id=_uuid(request.parent_message_id),
+        options=_options(request.options),
+        cancel_on_disconnect=request.cancel_on_disconnect,
+    )
+
+
+def _uuid(text: str) -> UUID | None:
+    return UUID(text) if text else None
+
+
+def _options(options: chat_pb2.ChatOptions) -> ChatOptions:
+    return ChatOptions(
+        max_output_tokens=options.max_output_tokens if options.HasField("max_output_tokens") else None,
+        temperature=options.temperature if options.HasField("temperature") else None,
+        stop=tuple(options.stop),
+        system_prompt=options.system_prompt,
+        reasoning_effort=_EFFORTS.get(options.reasoning_effort),
+    )
+
+
+def _response(kind: type[ResponseT], sequence: int, event: StreamEvent) -> ResponseT:
+    if isinstance(event, TextDelta):
+        return kind(sequence=sequence, text_delta=events_pb2.TextDelta(text=event.text))
+    if isinstance(event, ReasoningDelta):
+        delta = events_pb2.ReasoningDelta(text=event.text)
+        return kind(sequence=sequence, reasoning_delta=delta)
+    if isinstance(event, Heartbeat):
+        return kind(sequence=sequence, heartbeat=events_pb2.Heartbeat())
+    if isinstance(event, UsageSoFar):
+        usage = events_pb2.ChatUsage(usage=usage_to_proto(event.usage), cost=money_to_proto(event.cost))
+        return kind(sequence=sequence, usage=usage)
+    if isinstance(event, Completed):
+        completed = events_pb2.ChatCompleted(message=message_to_proto(event.message))
+        return kind(sequence=sequence, completed=completed)
+    return kind(sequence=sequence, started=_started(event))
+
+
+def _started(event: Started) -> events_pb2.ChatStarted:
+    return events_pb2.ChatStarted(
+        generation_id=str(event.generation_id),
+        conversation_id=str(event.conversation_id),
+        user_message_id=str(event.user_message_id),
+        message_id=str(event.message_id),
+        model=event.model,
+        provider=event.provider,
+        requested_model=event.requested_model,
+    )

@@ -1,0 +1,104 @@
+"""Conversations and messages between the domain and the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from uuid import UUID
+
+from aichat.v1 import conversations_pb2, messages_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.money_pb2 import Money
+
+from aichat_server.content.parts import Part, Role, TextPart
+from aichat_server.conversations.domain import Conversation, Message, MessageState
+from aichat_server.core.money import NANO_PER_USD, NanoUsd
+from aichat_server.models.domain.usage import KINDS, Usage
+from aichat_server.providers.domain.events import StopReason
+
+ROLES: Mapping[Role, messages_pb2.Role.ValueType] = MappingProxyType(
+    {Role.USER: messages_pb2.ROLE_USER, Role.ASSISTANT: messages_pb2.ROLE_ASSISTANT}
+)
+STATES: Mapping[MessageState, messages_pb2.MessageState.ValueType] = MappingProxyType(
+    {
+        MessageState.COMPLETE: messages_pb2.MESSAGE_STATE_COMPLETE,
+        MessageState.FAILED: messages_pb2.MESSAGE_STATE_FAILED,
+        MessageState.INTERRUPTED: messages_pb2.MESSAGE_STATE_INTERRUPTED,
+        MessageState.CANCELLED: messages_pb2.MESSAGE_STATE_CANCELLED,
+    }
+)
+STOP_REASONS: Mapping[StopReason, messages_pb2.StopReason.ValueType] = MappingProxyType(
+    {
+        StopReason.END_TURN: messages_pb2.STOP_REASON_END_TURN,
+        StopReason.MAX_TOKENS: messages_pb2.STOP_REASON_MAX_TOKENS,
+        StopReason.STOP_SEQUENCE: messages_pb2.STOP_REASON_STOP_SEQUENCE,
+        StopReason.OTHER: messages_pb2.STOP_REASON_OTHER,
+    }
+)
+
+
+def money_to_proto(nano: NanoUsd) -> Money:
+    """US dollars; units and nanos have the same sign, as google.type.Money asks for."""
+    units, nanos = divmod(abs(nano), NANO_PER_USD)
+    sign = -1 if nano < 0 else 1
+    return Money(currency_code="USD", units=sign * units, nanos=sign * nanos)
+
+
+def usage_to_proto(usage: Usage) -> messages_pb2.Usage:
+    """Token counts, as the contract names them."""
+    counts = {kind.column: getattr(usage, kind.name) for kind in KINDS}
+    return messages_pb2.Usage(**counts, estimated=usage.estimated)
+
+
+def parts_from_proto(parts: Iterable[messages_pb2.Part]) -> tuple[Part, ...]:
+    """A validated request's parts."""
+    return tuple(TextPart(part.text.text) for part in parts)
+
+
+def conversation_to_proto(conversation: Conversation) -> conversations_pb2.Conversation:
+    """A conversation, as stored."""
+    return conversations_pb2.Conversation(
+        conversation_id=str(conversation.conversation_id),
+        organization_id=str(conversation.org_id),
+        member_id=str(conversation.member_id),
+        title=conversation.title,
+        create_time=timestamp(conversation.created_at),
+        update_time=timestamp(conversation.updated_at),
+        head_message_id=_id(conversation.head_message_id),
+    )
+
+
+def message_to_proto(message: Message) -> messages_pb2.Message:
+    """A message, as stored."""
+    proto = messages_pb2.Message(
+        message_id=str(message.message_id),
+        conversation_id=str(message.conversation_id),
+        parent_message_id=_id(message.parent_message_id),
+        organization_id=str(message.org_id),
+        member_id=str(message.member_id),
+        role=ROLES[message.role],
+        parts=[messages_pb2.Part(text=messages_pb2.TextPart(text=part.text)) for part in message.parts],
+        state=STATES[message.state],
+        create_time=timestamp(message.created_at),
+    )
+    answer = message.answer
+    if answer is not None:
+        proto.generation_id = str(answer.generation_id)
+        proto.model = answer.model
+        if answer.stop_reason is not None:
+            proto.stop_reason = STOP_REASONS[answer.stop_reason]
+        proto.usage.CopyFrom(usage_to_proto(answer.usage))
+        proto.cost.CopyFrom(money_to_proto(answer.cost))
+    return proto
+
+
+def timestamp(value: datetime) -> Timestamp:
+    """A moment, to the microsecond."""
+    timestamp = Timestamp()
+    timestamp.FromDatetime(value)
+    return timestamp
+
+
+def _id(value: UUID | None) -> str:
+    return "" if value is None else str(value)

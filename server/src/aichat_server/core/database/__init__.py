@@ -1,0 +1,1 @@
+"""Postgres: connections, transactions of one organisation, the schema and its migrations."""

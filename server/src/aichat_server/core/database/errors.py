@@ -1,0 +1,148 @@
+"""What storage fails with: the one place where a driver's error becomes a public one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC
+from types import MappingProxyType
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.money import NanoUsd, to_decimal
+from aichat_server.quotas.domain import QuotaCap, QuotaRefusal
+
+_UNAVAILABLE = (
+    OSError,  # refused, reset, timed out, no such host
+    PoolTimeoutError,
+    asyncpg.InterfaceError,  # the connection was closed under us
+    asyncpg.InternalClientError,  # or is just about to be: its last word has come, and its end has not
+)
+READ_ONLY = "25006"
+_UNAVAILABLE_CODES = (
+    "08",  # the connection failed
+    "40",  # taken back for others' sake: a deadlock, a serialization failure
+    "53",  # too many connections, disk or memory full
+    "57",  # shutting down, starting up, cancelled by its operator
+    "58",  # its own files fail
+    "XX",  # its own fault, or a pooler's word that it has no more connections
+    READ_ONLY,  # a replica, or a primary that fails over
+    "25P03",  # waited too long for us
+    "25P04",
+    "55P03",  # a lock took too long
+)
+"""SQLSTATEs, or what they begin with, of what passes."""
+_TOLD: Mapping[str, str] = MappingProxyType(
+    {
+        "28P01": "the database refuses the password of the server's role; the operator must correct its URL",
+        "28000": "the database refuses the server's role; the operator must correct its URL, or let the role in",
+        "3D000": "the database that the server's URL names does not exist; the operator must make it or correct that",
+        "42501": "the server's role lacks a right in the database; the operator must let aichat_app serve, and the "
+        "schema's owner migrate",
+        READ_ONLY: "the database takes no writes now; send the call again shortly",
+    }
+)
+
+
+_FEWER = "ask for fewer max_output_tokens, or wait for running answers to end"
+_ADVICE: Mapping[QuotaCap | None, str] = MappingProxyType(
+    {
+        None: _FEWER,
+        QuotaCap.OVERAGE: f"have an unpaid invoice paid, if there is one, or {_FEWER}",
+        QuotaCap.FREE_PLAN: "subscribe to a plan",
+    }
+)
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turns a database that cannot do its work now into STORAGE_UNAVAILABLE; every other error goes on as it is."""
+    try:
+        yield
+    except Exception as error:
+        if (message := _unavailable(error)) is None:
+            raise
+        raise AichatError(Reason.STORAGE_UNAVAILABLE, message, retry_after=1.0) from error
+
+
+def sqlstate(error: BaseException | None) -> str:
+    """What the database itself calls its error; empty if it said nothing."""
+    if isinstance(error, DBAPIError):
+        # SQLAlchemy's error holds its adapter's, which was raised from the driver's.
+        error = error.orig.__cause__ if error.orig else None
+    return error.sqlstate or "" if isinstance(error, asyncpg.PostgresError) else ""
+
+
+def _unavailable(error: BaseException) -> str | None:
+    """What callers read about it; None if it does not mean that the database is away."""
+    code = sqlstate(error)
+    if code in _TOLD and not _is_row_security(error):
+        return _TOLD[code]
+    if code.startswith(_UNAVAILABLE_CODES) or (not code and _is_away(error)):
+        return "the database cannot be reached; send the call again shortly"
+    return None
+
+
+def _is_row_security(error: BaseException) -> bool:
+    """Row-level security refuses with the SQLSTATE of a missing right what is a fault of ours."""
+    return "row-level security" in str(error)
+
+
+def _is_away(error: BaseException | None) -> bool:
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or _is_away(error.orig.__cause__ if error.orig else None)
+    # A ValueError of the driver's is a value that fits no parameter: a fault of ours.
+    return isinstance(error, _UNAVAILABLE) and not isinstance(error, ValueError)
+
+
+def conversation_not_found(conversation_id: UUID) -> AichatError:
+    """The same for a conversation that does not exist and for another organisation's."""
+    metadata = {"conversation_id": str(conversation_id)}
+    return AichatError(Reason.CONVERSATION_NOT_FOUND, "no such conversation in this organisation", metadata=metadata)
+
+
+def message_not_found(message_id: UUID) -> AichatError:
+    """The same for a message that does not exist, another conversation's and another organisation's."""
+    metadata = {"message_id": str(message_id)}
+    return AichatError(Reason.MESSAGE_NOT_FOUND, "no such message in this conversation", metadata=metadata)
+
+
+def over_quota(refusal: QuotaRefusal) -> AichatError:
+    """A turn that could bring its organisation, member or key above a hard quota, or above a cap."""
+    remaining = NanoUsd(max(0, refusal.limit - refusal.used))
+    limit, used, left, needed = (_dollars(m) for m in (refusal.limit, refusal.used, remaining, refusal.needed))
+    reset_time = refusal.resets_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    free = refusal.cap is QuotaCap.FREE_PLAN
+    whose = "all of Free" if free else f"this {refusal.scope}"
+    message = (
+        f"of {whose}'s {limit} USD for the {refusal.period} {left} USD are left, and the answer may cost {needed} USD: "
+        f"{_ADVICE[refusal.cap]}, or wait until {reset_time}"
+    )
+    metadata = {
+        "period": refusal.period.value,
+        "limit": limit,
+        "used": used,
+        "remaining": left,
+        "reset_time": reset_time,
+    }
+    if refusal.cap is not None:
+        metadata["cap"] = refusal.cap.value
+    if free:
+        return AichatError(Reason.FREE_PLAN_EXHAUSTED, message, metadata=metadata, quota_subject="plan:free")
+    metadata["scope"] = refusal.scope.value
+    subject = f"{refusal.scope}:{refusal.scope_id}"
+    return AichatError(Reason.QUOTA_EXCEEDED, message, metadata=metadata, quota_subject=subject)
+
+
+def quota_check_failed() -> AichatError:
+    """The quotas could not be checked, and the server is set to refuse turns then."""
+    message = "the quotas cannot be checked now; send the call again shortly"
+    return AichatError(Reason.QUOTA_CHECK_FAILED, message, retry_after=1.0)
+
+
+def _dollars(nano: NanoUsd) -> str:
+    return f"{to_decimal(nano):f}"

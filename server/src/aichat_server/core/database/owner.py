@@ -1,0 +1,43 @@
+"""Transactions of the schema's owner, by which commands write what the server may not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aichat_server.core.database.errors import storage_errors
+from aichat_server.core.database.pool import Connector, Patience, create_engine
+
+LONG = Patience(connection=10.0, answer=3600.0)
+"""An index may take its time to build, and a member's rows theirs to go."""
+
+# What the server's role has by its settings (server/migrations/rights.sql), for one transaction: a process that
+# vanishes leaves its locks to others within seconds.
+_VANISH_SOON = text(
+    "SELECT set_config('tcp_keepalives_idle', '5', true), set_config('tcp_keepalives_interval', '2', true), "
+    "set_config('tcp_keepalives_count', '3', true), set_config('tcp_user_timeout', '10s', true), "
+    "set_config('client_connection_check_interval', '5s', true), "
+    "set_config('idle_in_transaction_session_timeout', '20s', true)"
+)
+
+
+@asynccontextmanager
+async def owner_transaction(url: str) -> AsyncGenerator[AsyncConnection, None]:
+    """A transaction of the role that `url` names: committed at the end, rolled back if that is an exception.
+
+    STORAGE_UNAVAILABLE if the database is away.
+    """
+    # The way to the database may be a pooler.
+    connector = Connector(url, prepared_statements=False, patience=LONG)
+    engine = create_engine(connector, size=1)
+    try:
+        with storage_errors():
+            async with engine.begin() as connection:
+                await connection.execute(_VANISH_SOON)
+                yield connection
+    finally:
+        await engine.dispose()
+        await connector.close()

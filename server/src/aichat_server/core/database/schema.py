@@ -1,0 +1,119 @@
+"""Whether code and schema fit: the version of each, and what is to be done where they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+OLDEST_REVISION = "0011"
+"""The newest migration of the landing before this one: its servers run on this schema, too, while they are replaced."""
+
+MIGRATE = "python -m aichat_server migrate"
+
+_READABLE = text("SELECT coalesce(has_table_privilege(to_regclass(:table), 'SELECT'), false)")
+_REVISION = text("SELECT version_num FROM aichat.alembic_version")
+_HISTORY = text("SELECT revision, digest, oldest_revision FROM aichat.schema_versions ORDER BY applied_at DESC")
+_RECORD = text(
+    "INSERT INTO aichat.schema_versions (revision, digest, oldest_revision) VALUES (:revision, :digest, :oldest)"
+)
+
+
+class SchemaMismatchError(Exception):
+    """The schema is not for this version of the code; the message says which it is, and what to run."""
+
+
+class Applied(NamedTuple):
+    """A version that has migrated the database."""
+
+    revision: str
+    digest: str
+    oldest_revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeVersion:
+    """What this version of the code brings along."""
+
+    revisions: tuple[str, ...]
+    """Its migrations, ascending."""
+    digest: str
+
+    @property
+    def head(self) -> str:
+        """Its newest migration."""
+        return self.revisions[-1]
+
+    def check(self, at: str | None, history: Sequence[Applied]) -> bool:
+        """Whether the database has been migrated by a newer version, on whose schema this one runs, too.
+
+        It is at the migration `at`, with that history. SchemaMismatchError if this version does not run on it.
+        """
+        if self._is_behind(at, history):
+            message = f"the database is at {at or 'an older migration'}, and this version needs {self.head}"
+            raise SchemaMismatchError(f"{message}: run `{MIGRATE}`")
+        newest = history[0] if history else None
+        if newest is None or newest.revision != at or newest.oldest_revision not in self.revisions:
+            raise SchemaMismatchError(
+                f"the database is at {at}, which is too new for this version, of {self.head}: start the version that "
+                f"ran `{MIGRATE}` last, or a newer one"
+            )
+        return newest.digest != self.digest
+
+    def check_not_newer(self, at: str | None, history: Sequence[Applied]) -> None:
+        """SchemaMismatchError if a newer version has migrated the database."""
+        if (at is not None and at not in self.revisions) or self._was_overtaken(history):
+            raise SchemaMismatchError(
+                f"a newer version than this one, of {self.head}, has migrated the database, to {at}: nothing was "
+                f"changed. Run `{MIGRATE}` with that version, or a newer one"
+            )
+
+    def _is_behind(self, at: str | None, history: Sequence[Applied]) -> bool:
+        if at != self.head:
+            return at is None or at in self.revisions
+        # The migrations are ours. The functions are, too, or were before a newer version came.
+        return all((at, self.digest) != (applied.revision, applied.digest) for applied in history)
+
+    def _was_overtaken(self, history: Sequence[Applied]) -> bool:
+        digests = [applied.digest for applied in history]
+        return self.digest in digests and self.digest != digests[0]
+
+
+def migrations_folder() -> Path:
+    """The migrations: beside the package in an installed wheel, beside src/ in the source tree."""
+    package = Path(__file__).resolve().parents[2]
+    installed = package / "migrations"
+    return installed if installed.is_dir() else package.parent.parent / "migrations"
+
+
+def code_version() -> CodeVersion:
+    """The version that this code is of."""
+    folder = migrations_folder()
+    names = sorted(file.name for file in (folder / "versions").glob("*.py"))
+    digest = sha256("\n".join(names).encode())
+    for file in (*sorted((folder / "functions").glob("*.sql")), folder / "rights.sql"):
+        digest.update(file.read_bytes())
+    return CodeVersion(tuple(name.split("_")[0] for name in names), digest.hexdigest())
+
+
+def read_versions(connection: Connection) -> tuple[str | None, Sequence[Applied]]:
+    """At which migration the database is, and which versions have migrated it, the newest first; as far as it tells."""
+    at = connection.execute(_REVISION).scalar_one_or_none() if _can_read(connection, "alembic_version") else None
+    known = connection.execute(_HISTORY).all() if _can_read(connection, "schema_versions") else []
+    return at, [Applied(*row) for row in known]
+
+
+def record_version(connection: Connection, code: CodeVersion) -> None:
+    """Notes that this version has migrated the database, unless it was the last to do so."""
+    _, history = read_versions(connection)
+    if not history or (history[0].revision, history[0].digest) != (code.head, code.digest):
+        values = {"revision": code.head, "digest": code.digest, "oldest": OLDEST_REVISION}
+        connection.execute(_RECORD, values)
+
+
+def _can_read(connection: Connection, table: str) -> bool:
+    return bool(connection.execute(_READABLE, {"table": f"aichat.{table}"}).scalar_one())

@@ -1,1 +1,0 @@
-"""What the product knows without asking anyone: plain values and arithmetic, no I/O."""

@@ -1,0 +1,1 @@
+"""Generations: values and rules, without I/O."""

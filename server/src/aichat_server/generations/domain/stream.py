@@ -1,0 +1,103 @@
+"""What the readers of an answer see: the vendor's deltas between a beginning and an end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from aichat_server.conversations.domain import Message
+from aichat_server.core.errors import AichatError
+from aichat_server.core.money import NanoUsd
+from aichat_server.models.domain.usage import Usage
+from aichat_server.providers.domain.events import ReasoningDelta, TextDelta
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The vendor took the message and the answer begins."""
+
+    generation_id: UUID
+    conversation_id: UUID
+    user_message_id: UUID
+    message_id: UUID
+    """The id that the answer is stored under."""
+    model: str
+    """The one that answers."""
+    provider: str
+    requested_model: str
+    """The one that was asked for; another one than `model` where a fallback answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSoFar:
+    """What the answer has used so far, and what that costs."""
+
+    usage: Usage
+    cost: NanoUsd
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Nothing happened for a while; the stream is alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The answer is whole and stored."""
+
+    message: Message
+
+
+Delta = TextDelta | ReasoningDelta
+StreamEvent = Started | TextDelta | ReasoningDelta | UsageSoFar | Heartbeat | Completed
+
+
+class GenerationState(StrEnum):
+    """How far a generation got."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    CANCELLED = "cancelled"
+
+
+class GenerationKey(NamedTuple):
+    """Names a generation, and whose it is."""
+
+    org_id: UUID
+    generation_id: UUID
+
+
+class OrphanedKey(NamedTuple):
+    """Names a generation that its process no longer keeps leased."""
+
+    key: GenerationKey
+    expired_at: datetime
+    """When its lease was over."""
+
+
+class Position(NamedTuple):
+    """How far a stream has got."""
+
+    sequence: int
+    """The number of its last event; 0 before the first."""
+    ended: bool
+    """Whether it is known how the stream ended."""
+
+
+BEGINNING = Position(0, ended=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Events of a stream that follow each other."""
+
+    position: Position
+    """How far the stream has got with them."""
+    events: tuple[StreamEvent, ...]
+    failure: AichatError | None = None
+    """What the stream ended with, if it has ended and not well."""

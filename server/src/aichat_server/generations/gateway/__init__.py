@@ -1,0 +1,1 @@
+"""Generations: the way to other technologies."""

@@ -1,0 +1,69 @@
+"""Tells every replica that a generation is to be cancelled: Redis publish and subscribe."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NoReturn
+from uuid import UUID
+
+import structlog
+
+from aichat_server.core.redis.client import AnyRedis, RedisUnavailableError, ask
+from aichat_server.generations.domain.stream import GenerationKey
+
+_log = structlog.get_logger()
+
+_CHANNEL = "aichat:cancel"
+_RECONNECT_SECONDS = 0.5
+# A subscription that is silent for so long is asked for again, and given up if it is silent for as long once more.
+_SILENT_SECONDS = 2.0
+_UUID_BYTES = 16
+
+
+class Cancels:
+    """Asks for cancellations, and hears of them."""
+
+    def __init__(self, redis: AnyRedis) -> None:
+        self._redis = redis
+
+    async def ask(self, key: GenerationKey) -> None:
+        """Tells all replicas that listen now; RedisUnavailableError if they cannot be told."""
+        message = key.org_id.bytes + key.generation_id.bytes
+        await ask(self._redis, partial(self._redis.publish, _CHANNEL, message))
+
+    async def listen(self, cancel: Callable[[GenerationKey], object]) -> NoReturn:
+        """Calls `cancel` for each generation that any replica asks for. While Redis is away nothing is heard."""
+        while True:
+            try:
+                await ask(self._redis, partial(self._hear, cancel), seconds=None, attempts=1)
+            except RedisUnavailableError as error:
+                _log.warning("cannot listen for cancellations", cause=str(error))
+                await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _hear(self, cancel: Callable[[GenerationKey], object]) -> NoReturn:
+        async with self._redis.pubsub() as subscription:
+            await subscription.subscribe(_CHANNEL)
+            confirmed = False
+            while True:
+                message = await subscription.get_message(timeout=_SILENT_SECONDS)
+                if message is not None:
+                    confirmed = True
+                    _take(message, cancel)
+                elif confirmed:
+                    # Which Redis confirms: so it is there, and so is the subscription.
+                    confirmed = False
+                    await subscription.subscribe(_CHANNEL)
+                else:
+                    raise TimeoutError("the subscription is not confirmed")
+
+
+def _take(message: Mapping[str, Any], cancel: Callable[[GenerationKey], object]) -> None:
+    if message["type"] != "message":
+        return
+    data: bytes = message["data"]
+    if len(data) == 2 * _UUID_BYTES:
+        cancel(GenerationKey(UUID(bytes=data[:_UUID_BYTES]), UUID(bytes=data[_UUID_BYTES:])))
+    else:
+        _log.warning("what was to be cancelled cannot be read", size=len(data))

@@ -1,0 +1,1 @@
+"""Generations: the use cases."""

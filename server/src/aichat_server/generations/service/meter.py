@@ -1,0 +1,75 @@
+"""What an answer uses while it is written: an estimate that goes along with it, until its vendor has counted."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from aichat_server.generations.domain.stream import Delta
+from aichat_server.models.domain.usage import BYTES_PER_TOKEN, Usage, estimate_tokens
+from aichat_server.providers.domain.events import ReasoningDelta, UsageReport
+
+# So often the estimate is told at most, however fast the model writes.
+_PERIOD_SECONDS = 1.0
+
+
+class Meter:
+    """Counts one answer. What it estimates never falls; only the vendor's own count may be less."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.raw: Mapping[str, object] = {}
+        """The vendor's own words, as far as it has said any."""
+        self._clock = clock
+        self._due: float | None = None
+        self._reported: Usage | None = None
+        self._asked: Usage | None = None
+        self._text_bytes = 0
+        self._reasoning_bytes = 0
+        self._most = Usage()
+
+    def report(self, report: UsageReport) -> Usage:
+        """Takes what the vendor says; returns what is known then."""
+        self.raw, self._reported = report.raw, report.usage
+        return self._estimate(report.usage) if report.usage.estimated else report.usage
+
+    def distrust(self) -> None:
+        """Takes nothing that the vendor said for true: what was used is estimated from what was written."""
+        self.raw, self._reported, self._most = {}, None, Usage()
+
+    def count(self, delta: Delta) -> bool:
+        """Takes what was written; True if it is time to tell what that comes to."""
+        size = len(delta.text) if delta.text.isascii() else len(delta.text.encode())
+        if isinstance(delta, ReasoningDelta):
+            self._reasoning_bytes += size
+        else:
+            self._text_bytes += size
+        now = self._clock()
+        if self._due is None or now >= self._due:
+            first, self._due = self._due is None, now + _PERIOD_SECONDS
+            return not first and (self._reported is None or self._reported.estimated)
+        return False
+
+    def usage(self, asked: Iterable[str]) -> Usage:
+        """What has been used: the vendor's figures, or an estimate of what it has not come to say.
+
+        `asked`: all that the model was shown, the same each time.
+        """
+        if self._reported is None:
+            if not self._text_bytes and not self._reasoning_bytes:
+                return Usage()
+            if self._asked is None:
+                self._asked = Usage(input=sum(map(estimate_tokens, asked)))
+            return self._estimate(self._asked)
+        return self._estimate(self._reported) if self._reported.estimated else self._reported
+
+    def _estimate(self, known: Usage) -> Usage:
+        reasoning = max(known.reasoning, _tokens(self._reasoning_bytes), self._most.reasoning)
+        written = _tokens(self._text_bytes) + _tokens(self._reasoning_bytes)
+        output = max(known.output, written, self._most.output)
+        self._most = dataclasses.replace(known, output=output, reasoning=reasoning, estimated=True)
+        return self._most
+
+
+def _tokens(size: int) -> int:
+    return -(-size // BYTES_PER_TOKEN)

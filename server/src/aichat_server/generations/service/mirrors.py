@@ -1,0 +1,176 @@
+"""Journals of answers that other replicas write: fed from their copies, and read like this process's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from typing import NoReturn
+
+import structlog
+
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.redis.client import RedisUnavailableError
+from aichat_server.generations.domain.stream import BEGINNING, GenerationKey, GenerationState, Portion
+from aichat_server.generations.gateway.journal import JournalStreams
+from aichat_server.generations.service.journal import Journal, JournalLostError
+from aichat_server.generations.storage.turns import TurnStore
+
+_log = structlog.get_logger()
+
+# Within this time a new mirror is looked for, since all are read by one command that waits for so long.
+_WAIT_SECONDS = 0.1
+_PAUSE_SECONDS = 0.5
+# A mirror that could not be read once within this time is none.
+_FIRST_READ_SECONDS = 3.0
+# When an answer has been stored, its last events may still be on their way for so long.
+_LAST_WORDS_SECONDS = 2.0
+
+
+class Mirrors:
+    """One mirror for each generation that is read here and written elsewhere, however many read it."""
+
+    def __init__(
+        self,
+        streams: JournalStreams,
+        turns: TurnStore,
+        *,
+        heartbeat_seconds: float,
+    ) -> None:
+        """After each silence of `heartbeat_seconds` the turn is looked up: whoever writes the answer may be gone."""
+        self._streams = streams
+        self._turns = turns
+        self._heartbeat_seconds = heartbeat_seconds
+        self._mirrors: dict[GenerationKey, _Mirror] = {}
+        self._wanted = asyncio.Event()
+
+    @asynccontextmanager
+    async def open(self, key: GenerationKey, *, ended: bool) -> AsyncGenerator[Journal, None]:
+        """A journal of the generation, from its beginning; it closes with JournalLostError if it cannot be had whole.
+
+        `ended`: whether the answer is known to have ended.
+        """
+        mirror = self._mirrors.get(key)
+        if mirror is None:
+            mirror = self._mirrors[key] = _Mirror(Journal(self._heartbeat_seconds))
+            mirror.watcher = asyncio.create_task(self._watch(key, mirror, ended=ended))
+            self._wanted.set()
+        mirror.readers += 1
+        try:
+            yield mirror.journal
+        finally:
+            mirror.readers -= 1
+            if not mirror.readers:
+                self._drop(key, mirror)
+
+    async def run(self) -> NoReturn:
+        """Feeds the mirrors, as long as there are any, all by one command at a time."""
+        while True:
+            self._wanted.clear()
+            if not self._mirrors:
+                await self._wanted.wait()
+            reading = dict(self._mirrors)
+            try:
+                news = await self._streams.read(
+                    {key: mirror.journal.position for key, mirror in reading.items()}, _WAIT_SECONDS
+                )
+            except RedisUnavailableError as error:
+                _log.warning("events of answers are not read from Redis", cause=str(error))
+                self._give_up_unread(reading)
+                await asyncio.sleep(_PAUSE_SECONDS)
+                continue
+            for key, mirror in reading.items():
+                self._feed(key, mirror, news.get(key, []))
+
+    def close(self) -> None:
+        """Sends the readers to another replica."""
+        for key, mirror in list(self._mirrors.items()):
+            text = "the server is shutting down; go on with the stream on another replica"
+            mirror.journal.close(AichatError(Reason.SERVER_DRAINING, text, retry_after=1.0))
+            self._drop(key, mirror)
+
+    def _feed(self, key: GenerationKey, mirror: _Mirror, news: list[Portion]) -> None:
+        try:
+            mirror.take(news)
+        except Exception:  # noqa: BLE001 — whatever is in one journal, the others are read
+            _log.exception("events of an answer cannot be read", generation_id=str(key.generation_id))
+            mirror.journal.close(JournalLostError())
+        if mirror.journal.position.ended:
+            self._drop(key, mirror)
+
+    def _give_up_unread(self, mirrors: dict[GenerationKey, _Mirror]) -> None:
+        """Those who have waited for nothing yet are told at once; others may wait until it works again."""
+        for key, mirror in mirrors.items():
+            if not mirror.was_read.is_set():
+                mirror.journal.close(JournalLostError())
+                self._drop(key, mirror)
+
+    def _drop(self, key: GenerationKey, mirror: _Mirror) -> None:
+        if self._mirrors.get(key) is mirror:
+            del self._mirrors[key]
+        if mirror.watcher is not None:
+            mirror.watcher.cancel()
+
+    async def _watch(self, key: GenerationKey, mirror: _Mirror, *, ended: bool) -> None:
+        """Closes a mirror that will get no further, though its answer has ended, and in any case when it ends."""
+        try:
+            await self._until_useless(key, mirror, ended=ended)
+        except Exception:  # noqa: BLE001 — whatever it is, the readers are sent elsewhere
+            _log.exception("an answer of another replica is not looked after", generation_id=str(key.generation_id))
+        finally:
+            mirror.journal.close(JournalLostError())
+            if self._mirrors.get(key) is mirror:
+                del self._mirrors[key]
+
+    async def _until_useless(self, key: GenerationKey, mirror: _Mirror, *, ended: bool) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_READ_SECONDS):
+                await mirror.was_read.wait()
+        if mirror.was_read.is_set():
+            while not ended:
+                await mirror.silence(self._heartbeat_seconds)
+                with suppress(AichatError):
+                    turn = await self._turns.find(key)
+                    ended = turn is None or turn.state is not GenerationState.RUNNING
+            if mirror.journal.position != BEGINNING:
+                await mirror.silence(_LAST_WORDS_SECONDS)
+
+
+class _Mirror:
+    """A journal, and who keeps it."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.readers = 0
+        self.was_read = asyncio.Event()
+        self.watcher: asyncio.Task[None] | None = None
+
+    def take(self, news: list[Portion]) -> None:
+        """Adds what is new."""
+        for portion in news:
+            if self.journal.position.ended:
+                return
+            have = self.journal.position.sequence
+            first = portion.position.sequence - len(portion.events) + 1
+            if first > have + 1:
+                self.journal.close(JournalLostError())
+                return
+            # A copy that was lost is written anew, from its beginning.
+            for event in portion.events[have + 1 - first :]:
+                self.journal.append(event)
+            if portion.position.ended:
+                self.journal.close(_told(portion.failure))
+        self.was_read.set()
+
+    async def silence(self, seconds: float) -> None:
+        """Returns once nothing has come for so long."""
+        while True:
+            before = self.journal.position
+            await asyncio.sleep(seconds)
+            if self.journal.position == before:
+                return
+
+
+def _told(failure: AichatError | None) -> AichatError | JournalLostError | None:
+    """How the answer ended, by its journal. What its server could not store, the database knows another end of."""
+    return JournalLostError() if failure is not None and failure.reason is Reason.STORAGE_UNAVAILABLE else failure

@@ -1,0 +1,184 @@
+"""Answers whose process is lost: each is ended with what had come of it, which its journal still tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from aichat_server.content.parts import text_of
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.redis.client import RedisUnavailableError
+from aichat_server.core.texts import is_blank
+from aichat_server.generations.domain.stream import (
+    BEGINNING,
+    GenerationKey,
+    GenerationState,
+    OrphanedKey,
+    Portion,
+    Position,
+    Started,
+    StreamEvent,
+    UsageSoFar,
+)
+from aichat_server.generations.gateway.journal import Append, JournalStreams
+from aichat_server.generations.gateway.spare_leases import SpareLeases
+from aichat_server.generations.service.failures import lost, stored_failure
+from aichat_server.generations.service.journal_copies import read_copy
+from aichat_server.generations.service.meter import Meter
+from aichat_server.generations.storage.orphans import Orphan
+from aichat_server.generations.storage.turns import TurnEnd
+from aichat_server.models.domain.pricing import Price, cost, price_at
+from aichat_server.providers.domain.events import ReasoningDelta, TextDelta, UsageReport
+
+_log = structlog.get_logger()
+
+_BATCH = 100
+# How often a journal is looked at again that somebody writes after all.
+_ATTEMPTS = 3
+
+Prices = Mapping[tuple[str, str], Sequence[Price]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """What one run came to."""
+
+    ended: int = 0
+    """Answers that were ended now."""
+    left: int = 0
+    """Those left for a later run: they are being written, their journal cannot be read, or their end failed."""
+
+    def __str__(self) -> str:
+        return f"{self.ended} ended, {self.left} left"
+
+
+class Orphans:
+    """Ends generations whose lease is over. Several processes may do so at once, and any of them may be killed."""
+
+    def __init__(
+        self, database: Database, streams: JournalStreams | None, spare: SpareLeases | None, *, rescue_seconds: float
+    ) -> None:
+        """`streams`, `spare`: None where there is no Redis, and so no journal of any answer.
+
+        `rescue_seconds`: for so long a journal that cannot be read now is worth waiting for.
+        """
+        self._database = database
+        self._streams = streams
+        self._spare = spare
+        self._rescue = timedelta(seconds=rescue_seconds)
+
+    async def reap(self, now: datetime) -> Reaped:
+        """Ends every generation whose lease was over at `now`."""
+        ended = left = 0
+        last: OrphanedKey | None = None
+        prices: Prices | None = None
+        while True:
+            async with self._database.work_list() as work:
+                batch = await work.orphans(now, _BATCH, last)
+            if not batch:
+                return Reaped(ended, left)
+            prices = prices if prices is not None else await self._database.prices()
+            for last in batch:
+                try:
+                    if await self._is_written(last.key):
+                        left += 1
+                    else:
+                        ended += await self._end(last, now, prices)
+                except RedisUnavailableError as error:
+                    left += 1
+                    _log.warning("orphan left", generation_id=str(last.key.generation_id), cause=str(error))
+                except Exception:  # noqa: BLE001 — one that cannot be ended must not keep the others
+                    left += 1
+                    _log.exception("orphan not ended", generation_id=str(last.key.generation_id))
+
+    async def _is_written(self, key: GenerationKey) -> bool:
+        """Whether its process is alive, and only cut off from the database."""
+        with suppress(RedisUnavailableError):
+            return self._spare is not None and await self._spare.has(key)
+        return False
+
+    async def _end(self, orphaned: OrphanedKey, now: datetime, prices: Prices) -> bool:
+        """Whether it is ended now, by this process or another at once; it may have ended, or be alive, after all."""
+        try:
+            return await self._end_from(self._streams, orphaned.key, prices)
+        except RedisUnavailableError:
+            if now - orphaned.expired_at < self._rescue:
+                raise
+            return await self._end_from(None, orphaned.key, prices)
+
+    async def _end_from(self, streams: JournalStreams | None, key: GenerationKey, prices: Prices) -> bool:
+        async with self._database.tenant(key.org_id) as tenant:
+            orphan = await tenant.orphans.find(key.generation_id)
+        if orphan is not None:
+            came = _Came([event for portion in await read_copy(streams, key) for event in portion.events])
+            await self._database.turns.end(_turn_end(key, orphan, came, prices), orphan=True)
+        turn = await self._database.turns.find(key)
+        if turn is None or turn.state is GenerationState.RUNNING:
+            return False
+        failure = stored_failure(turn)
+        if failure is not None and failure.reason is Reason.SERVER_LOST:
+            await _tell(streams, key, failure)
+        # Last: until then another run makes up for one that is killed.
+        async with self._database.tenant(key.org_id) as tenant:
+            await tenant.orphans.forget(key.generation_id)
+        return orphan is not None
+
+
+async def _tell(streams: JournalStreams | None, key: GenerationKey, failure: AichatError) -> None:
+    """Ends the journal, so that its readers know at once."""
+    for _ in range(_ATTEMPTS):
+        portions = await read_copy(streams, key)
+        reached = portions[-1].position if portions else BEGINNING
+        if streams is None or reached.ended:
+            return
+        end = Portion(Position(reached.sequence, ended=True), (), failure)
+        [held] = await streams.append([Append(key, reached, end)])
+        if held == end.position:
+            return
+
+
+class _Came:
+    """What had come of an answer, from the events of its journal."""
+
+    def __init__(self, events: Sequence[StreamEvent]) -> None:
+        self.started = next((event for event in events if isinstance(event, Started)), None)
+        self.text = "".join(event.text for event in events if isinstance(event, TextDelta))
+        self.meter = Meter()
+        for event in events:
+            if isinstance(event, UsageSoFar):
+                self.meter.report(UsageReport(event.usage, {}))
+            elif isinstance(event, TextDelta | ReasoningDelta):
+                self.meter.count(event)
+
+
+def _turn_end(key: GenerationKey, orphan: Orphan, came: _Came, prices: Prices) -> TurnEnd:
+    model, provider = (came.started.model, came.started.provider) if came.started else (orphan.model, orphan.provider)
+    price = price_at(prices.get((provider, model), ()), orphan.started_at)
+    usage = came.meter.usage((orphan.system_prompt, *(text_of(message.parts) for message in orphan.path)))
+    if price is None:
+        raise LookupError(f"{provider} {model} had no price at {orphan.started_at}")
+    failure = lost(words=not is_blank(came.text))
+    return TurnEnd(
+        org_id=key.org_id,
+        member_id=orphan.member_id,
+        generation_id=key.generation_id,
+        conversation_id=orphan.conversation_id,
+        user_message_id=orphan.user_message_id,
+        message_id=orphan.message_id,
+        model=model,
+        provider=provider,
+        state=GenerationState.INTERRUPTED,
+        text=came.text,
+        stop_reason=None,
+        usage=usage,
+        raw_usage={},
+        cost=cost(price.tiers, usage),
+        price_version=price.version,
+        error_reason=failure.reason,
+        error_message=failure.message,
+    )

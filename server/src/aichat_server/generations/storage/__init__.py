@@ -1,0 +1,1 @@
+"""Generations: what Postgres stores."""

@@ -1,0 +1,1 @@
+"""Who calls: organisations, members, API keys and session tokens."""

@@ -1,0 +1,1 @@
+"""Identity: values and rules, without I/O."""

@@ -1,0 +1,30 @@
+"""Who is calling, and for which organisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from aichat_server.plans.domain import Plan
+
+# Never to be changed: every personal organisation's id derives from it.
+PERSONAL_ORGANIZATIONS = UUID("6f1f5a3e-8f0b-4c55-9f0e-52f1a3c0d7b4")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller: a member of an organisation, by API key or by session token."""
+
+    org_id: UUID
+    member_id: UUID
+    key_id: UUID | None = None
+    """The API key that was used; None for a session token."""
+    plan: Plan = Plan.FREE
+    """The organisation's."""
+    acts_as_member: bool = False
+    """Whether it has no owner's rights though it may be an owner: by an API key that is for a member's work alone."""
+
+
+def personal_org_id(user_id: UUID) -> UUID:
+    """The id of the organisation that a user has alone."""
+    return uuid5(PERSONAL_ORGANIZATIONS, str(user_id))

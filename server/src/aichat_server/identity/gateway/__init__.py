@@ -1,0 +1,1 @@
+"""Identity: the way to other technologies."""

@@ -1,0 +1,1 @@
+"""Identity: the contract in protobuf and gRPC."""

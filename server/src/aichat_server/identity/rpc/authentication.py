@@ -1,0 +1,81 @@
+"""Who is calling: credentials are read from a call's headers and become the caller's identity."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from structlog.contextvars import bind_contextvars
+
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.origins import is_loopback
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.rpc.session_cookie import session_token
+from aichat_server.identity.service.authenticator import Authenticator
+from aichat_server.identity.service.caller import set_principal
+from aichat_server.transport.call import Call
+
+_SHOWN_ORIGIN_CHARACTERS = 200
+
+
+class Authentication:
+    """The step that authenticates calls, by the `authorization` header or else by the session cookie."""
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        *,
+        cookie: str,
+        origins: Collection[str],
+        loopback: bool = False,
+        project: str | None = None,
+    ) -> None:
+        """`cookie` names the session cookie, `project` that of Supabase. Pages of `origins` alone may use them, and,
+        with `loopback`, those of the caller's own machine.
+        """
+        self._authenticator = authenticator
+        self._cookie = cookie
+        self._project = project
+        self._origins = frozenset(origins)
+        self._loopback = loopback
+
+    async def authenticate(self, call: Call) -> None:
+        """Names the caller for the call's handler and its log lines; AichatError if there is none to name.
+
+        Callers of public RPCs are not asked.
+        """
+        if call.access.public:
+            return
+        principal = await self._principal(call)
+        set_principal(principal)
+        call.org_id = principal.org_id
+        bind_contextvars(org_id=str(principal.org_id))
+
+    async def _principal(self, call: Call) -> Principal:
+        headers = call.values("authorization")
+        if headers:
+            return await self._authenticator.authenticate(_bearer(headers))
+        session = session_token(call.values("cookie"), self._cookie, self._project)
+        if session is None:
+            message = "the call has no credentials; send `authorization: Bearer <API key or session token>`"
+            raise AichatError(Reason.CREDENTIALS_MISSING, message)
+        self._check_origin(call)
+        return await self._authenticator.authenticate_session(session)
+
+    def _check_origin(self, call: Call) -> None:
+        """A browser sends the cookie for any page, so the page must be one of ours to change something with it."""
+        origins = call.values("origin")
+        if not origins and call.access.reads_only:
+            return
+        if len(origins) == 1 and (origins[0] in self._origins or (self._loopback and is_loopback(origins[0]))):
+            return
+        origin = ", ".join(origins)[:_SHOWN_ORIGIN_CHARACTERS]
+        message = "this page's origin may not use the session cookie; send the token as `authorization: Bearer` instead"
+        raise AichatError(Reason.ORIGIN_NOT_ALLOWED, message, metadata={"origin": origin})
+
+
+def _bearer(headers: list[str]) -> str:
+    scheme, _, credentials = headers[0].partition(" ")
+    if len(headers) > 1 or scheme.lower() != "bearer" or not credentials.strip():
+        message = "the `authorization` header is not `Bearer <API key or session token>`"
+        raise AichatError(Reason.CREDENTIALS_INVALID, message)
+    return credentials.strip()

@@ -1,0 +1,131 @@
+"""Who is calling: credentials become a principal, or a typed refusal."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.observing import KeyRefusal, Observer
+from aichat_server.identity.domain import api_keys
+from aichat_server.identity.domain.principals import Principal, personal_org_id
+from aichat_server.identity.gateway.tokens import TokenVerifier
+from aichat_server.identity.storage.api_keys import StoredKey
+
+_MOST_CACHED = 10_000
+# Stands in for the hash of a key that does not exist, so that it takes as long to refuse as a wrong one.
+_NO_HASH = bytes(hashlib.sha256().digest_size)
+
+_UNKNOWN = (Reason.CREDENTIALS_INVALID, "the API key is not known here; check it, or mint a new one")
+_REFUSALS: Mapping[KeyRefusal, tuple[Reason, str]] = MappingProxyType(
+    {
+        KeyRefusal.MALFORMED: _UNKNOWN,
+        KeyRefusal.UNKNOWN: _UNKNOWN,
+        KeyRefusal.REVOKED: (Reason.CREDENTIALS_REVOKED, "the API key has been revoked; mint a new one"),
+        KeyRefusal.EXPIRED: (Reason.CREDENTIALS_EXPIRED, "the API key has expired; mint a new one"),
+    }
+)
+
+
+class Authenticator:
+    """Tells who callers are by what they show."""
+
+    def __init__(
+        self,
+        database: Database,
+        tokens: TokenVerifier | None,
+        *,
+        cache_seconds: float,
+        allow_anonymous: bool = False,
+        observer: Observer | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`tokens` is None where there is no sign-in, only API keys.
+
+        Who was authenticated stays so for `cache_seconds`, whatever becomes of the key meanwhile, but never longer
+        than the key or token is valid. `allow_anonymous`: takes tokens of users who have not signed in with anything.
+        `observer` counts the keys that are refused. `clock` tells monotonic seconds.
+        """
+        self._database = database
+        self._tokens = tokens
+        self._cache_seconds = cache_seconds
+        self._allow_anonymous = allow_anonymous
+        self._observer = observer or Observer()
+        self._clock = clock
+        self._cache: dict[bytes, tuple[Principal, float]] = {}
+
+    async def authenticate(self, credentials: str) -> Principal:
+        """The owner of an API key or session token; AichatError with a CREDENTIALS_ reason if it is not good, and
+        ANONYMOUS_NOT_ALLOWED for a user who has not signed in.
+        """
+        if credentials.startswith(api_keys.PREFIX):
+            digest = api_keys.digest(credentials)
+            return self._cached(digest) or await self._by_api_key(credentials, digest)
+        return await self.authenticate_session(credentials)
+
+    async def authenticate_session(self, token: str) -> Principal:
+        """The owner of a session token, and of nothing else."""
+        digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+        return self._cached(digest) or await self._by_token(token, digest)
+
+    async def _by_api_key(self, text: str, digest: bytes) -> Principal:
+        named = api_keys.parse(text)
+        if named is None:
+            raise self._refuse(KeyRefusal.MALFORMED)
+        org_id, key_id = named
+        asked = self._clock()
+        async with self._database.tenant(org_id) as tenant:
+            stored = await tenant.api_keys.find(key_id)
+        if not hmac.compare_digest(stored.key_hash if stored else _NO_HASH, digest) or stored is None:
+            raise self._refuse(KeyRefusal.UNKNOWN)
+        if stored.revoked_at is not None:
+            raise self._refuse(KeyRefusal.REVOKED)
+        left = stored.expires_in.total_seconds() if stored.expires_in is not None else self._cache_seconds
+        if stored.expires_in is not None and left <= 0:
+            raise self._refuse(KeyRefusal.EXPIRED)
+        return self._remember(digest, _principal(stored), asked + min(self._cache_seconds, left))
+
+    def _refuse(self, why: KeyRefusal) -> AichatError:
+        self._observer.key_refused(why)
+        return AichatError(*_REFUSALS[why])
+
+    async def _by_token(self, token: str, digest: bytes) -> Principal:
+        if self._tokens is None:
+            raise AichatError(Reason.CREDENTIALS_INVALID, "this server knows no session tokens; use an API key")
+        asked = self._clock()
+        session = await self._tokens.verify(token)
+        if session.is_anonymous and not self._allow_anonymous:
+            message = (
+                "this server takes users who have signed in alone: sign in with an account, or link one to this user"
+            )
+            raise AichatError(Reason.ANONYMOUS_NOT_ALLOWED, message)
+        org_id = personal_org_id(session.user_id)
+        async with self._database.tenant(org_id, session.user_id) as tenant:
+            plan = await tenant.organizations.ensure_personal(session.user_id, session.email)
+        principal = Principal(org_id, session.user_id, plan=plan)
+        return self._remember(digest, principal, asked + min(self._cache_seconds, session.expires_in))
+
+    def _cached(self, digest: bytes) -> Principal | None:
+        entry = self._cache.get(digest)
+        if entry is None:
+            return None
+        principal, until = entry
+        if until > self._clock():
+            return principal
+        del self._cache[digest]
+        return None
+
+    def _remember(self, digest: bytes, principal: Principal, until: float) -> Principal:
+        if len(self._cache) >= _MOST_CACHED:
+            # The oldest entry, which is about to run out anyway.
+            self._cache.pop(next(iter(self._cache)))
+        self._cache[digest] = (principal, until)
+        return principal
+
+
+def _principal(key: StoredKey) -> Principal:
+    return Principal(key.org_id, key.member_id, key.key_id, key.plan, acts_as_member=not key.is_owners)

@@ -1,0 +1,102 @@
+"""Organisations that operators set up, and their API keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID, uuid5
+
+from aichat_server.core.database.database import Database, Tenant
+from aichat_server.core.time_zones import load_zone
+from aichat_server.identity.domain import api_keys
+from aichat_server.plans.domain import Plan
+
+# Never to be changed: the id of every organisation that is known by its name derives from it.
+_NAMED_ORGANIZATIONS = UUID("a3f0c1d2-58b7-4d0e-8a55-0f6f2f5a9c31")
+
+
+@dataclass(frozen=True, slots=True)
+class MintedKey:
+    """A new API key, readable this once."""
+
+    org_id: UUID
+    member_id: UUID
+    key_id: UUID
+    api_key: str = field(repr=False)
+
+
+class NameTakenError(Exception):
+    """An organisation of that name is there, and another would be another one's."""
+
+    def __init__(self, org_id: UUID) -> None:
+        super().__init__(f"the name is that of the organisation {org_id}")
+        self.org_id = org_id
+
+
+class Organizations:
+    """Organisations by name, and their API keys."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def mint_key(
+        self, name: str, *, expires_in: timedelta | None = None, plan: Plan | None = None, is_owners: bool = True
+    ) -> MintedKey:
+        """Makes an organisation called `name`, and an API key for it; NameTakenError if there is one.
+
+        `plan` puts the organisation on that plan, which is free else. The key `is_owners` if it may do what only owners
+        may, such as pay.
+
+        The organisation's id derives from its name, since row-level security lets nobody search all organisations
+        for one. Its one member's id derives from its own.
+        """
+        org_id = uuid5(_NAMED_ORGANIZATIONS, name)
+        member_id = uuid5(org_id, "owner")
+        async with self._database.tenant(org_id, member_id) as tenant:
+            if not await tenant.organizations.ensure(name, member_id):
+                raise NameTakenError(org_id)
+            return await _mint(tenant, org_id, member_id, expires_in, plan, is_owners=is_owners)
+
+    async def mint_another_key(
+        self, org_id: UUID, *, expires_in: timedelta | None = None, plan: Plan | None = None, is_owners: bool = False
+    ) -> MintedKey | None:
+        """Makes a further API key for an organisation, its first owner's; None if there is no such organisation."""
+        async with self._database.tenant(org_id) as tenant:
+            member_id = await tenant.organizations.first_owner()
+            if member_id is None:
+                return None
+            return await _mint(tenant, org_id, member_id, expires_in, plan, is_owners=is_owners)
+
+    async def set_contact(self, org_id: UUID, email: str | None) -> bool:
+        """Sets where e-mails for members without an address go, None for nowhere; False if there is no such one."""
+        async with self._database.tenant(org_id) as tenant:
+            return await tenant.organizations.set_contact(email)
+
+    async def set_time_zone(self, org_id: UUID, name: str) -> bool:
+        """Shows the organisation's usage by the days of a zone, an IANA name; False if there is no organisation.
+
+        ValueError if there is no such zone.
+        """
+        load_zone(name)
+        async with self._database.tenant(org_id) as tenant:
+            return await tenant.organizations.set_time_zone(name)
+
+    async def revoke_keys_of(self, org_id: UUID, member_id: UUID) -> None:
+        """Ends the lives of all of a member's API keys."""
+        async with self._database.tenant(org_id) as tenant:
+            await tenant.api_keys.revoke_all(member_id)
+
+    async def revoke_key(self, org_id: UUID, key_id: UUID) -> bool:
+        """Ends an API key's life; False if the organisation has no such key."""
+        async with self._database.tenant(org_id) as tenant:
+            return await tenant.api_keys.revoke(key_id)
+
+
+async def _mint(
+    tenant: Tenant, org_id: UUID, member_id: UUID, expires_in: timedelta | None, plan: Plan | None, *, is_owners: bool
+) -> MintedKey:
+    if plan is not None:
+        await tenant.organizations.set_plan(plan)
+    key_id, text = api_keys.new_key(org_id)
+    await tenant.api_keys.add(key_id, member_id, api_keys.digest(text), expires_in, is_owners=is_owners)
+    return MintedKey(org_id, member_id, key_id, text)

@@ -1,0 +1,80 @@
+"""API keys, as stored: by hash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aichat_server.core.database.tables import api_keys as table
+from aichat_server.core.database.tables import organizations
+from aichat_server.plans.domain import Plan
+
+_OWNER, _MEMBER = "owner", "member"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """An API key, but for the key itself."""
+
+    org_id: UUID
+    key_id: UUID
+    member_id: UUID
+    key_hash: bytes = field(repr=False)
+    expires_in: timedelta | None
+    """For how long it is still good, by the database's clock; None: for ever."""
+    revoked_at: datetime | None
+    is_owners: bool
+    """Whether it may do what only owners may, if its member is one."""
+    plan: Plan
+    """The organisation's."""
+
+
+class ApiKeyRepository:
+    """One organisation's API keys."""
+
+    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
+        self._connection = connection
+        self._org_id = org_id
+
+    async def add(
+        self, key_id: UUID, member_id: UUID, key_hash: bytes, expires_in: timedelta | None, *, is_owners: bool = False
+    ) -> None:
+        """Stores a new key of one of the organisation's members, good for that long from now; None: for ever."""
+        expires_at = None if expires_in is None else func.now() + expires_in
+        values = {"key_id": key_id, "member_id": member_id, "key_hash": key_hash, "expires_at": expires_at}
+        role = _OWNER if is_owners else _MEMBER
+        await self._connection.execute(insert(table).values(org_id=self._org_id, role=role, **values))
+
+    async def find(self, key_id: UUID) -> StoredKey | None:
+        """The key, revoked and expired ones too, or None."""
+        left = (table.c.expires_at - func.clock_timestamp()).label("expires_in")
+        query = select(table, organizations.c.plan, left).join(organizations, organizations.c.org_id == table.c.org_id)
+        query = query.where(table.c.org_id == self._org_id, table.c.key_id == key_id)
+        row = (await self._connection.execute(query)).one_or_none()
+        if row is None:
+            return None
+        return StoredKey(
+            row.org_id,
+            row.key_id,
+            row.member_id,
+            row.key_hash,
+            row.expires_in,
+            row.revoked_at,
+            is_owners=row.role == _OWNER,
+            plan=Plan(row.plan),
+        )
+
+    async def revoke(self, key_id: UUID) -> bool:
+        """Ends the key's life, once; False if there is none."""
+        change = update(table).where(table.c.org_id == self._org_id, table.c.key_id == key_id)
+        change = change.values(revoked_at=func.coalesce(table.c.revoked_at, func.now()))
+        return (await self._connection.execute(change)).rowcount > 0
+
+    async def revoke_all(self, member_id: UUID) -> None:
+        """Ends the lives of all of a member's keys."""
+        change = update(table).where(table.c.org_id == self._org_id, table.c.member_id == member_id)
+        await self._connection.execute(change.values(revoked_at=func.coalesce(table.c.revoked_at, func.now())))

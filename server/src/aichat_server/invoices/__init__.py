@@ -1,0 +1,1 @@
+"""Monthly invoices: made from the ledger, checked, collected and proven."""

@@ -1,0 +1,1 @@
+"""Invoices: values and rules, without I/O."""

@@ -1,0 +1,1 @@
+"""Invoices: the contract in protobuf and gRPC."""

@@ -1,0 +1,1 @@
+"""Invoices: the use cases."""

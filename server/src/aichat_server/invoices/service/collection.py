@@ -1,0 +1,87 @@
+"""Invoices that are asked for, until they are paid: from the card that their organisation chose last."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import structlog
+
+from aichat_server.billing.service.cards import OrganizationCards
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.periods import Month
+from aichat_server.invoices.domain.invoices import Invoice
+from aichat_server.invoices.service.stages import take_over
+from aichat_server.payments.domain.billing import InvoiceState, InvoiceStatus
+from aichat_server.payments.gateway.stripe_customers import StripeCustomers
+from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+
+_log = structlog.get_logger()
+
+_TOO_LATE = frozenset({Reason.BILLING_REQUEST_REJECTED, Reason.BILLING_OBJECT_MISSING})
+"""It was collected already, or the card is gone by now: what comes of that is seen when it is looked at again."""
+
+
+class Collection:
+    """Each method fails as `StripeCalls.send` says, and may run at any time, twice, and beside itself."""
+
+    def __init__(self, database: Database, stripe: StripeInvoices) -> None:
+        self._database = database
+        self._stripe = stripe
+        self._cards = OrganizationCards(database, StripeCustomers(stripe.calls))
+
+    async def ask(self, invoice: Invoice) -> bool:
+        """Asks for what was drafted; whether the invoice has come to another stage.
+
+        Stripe would collect an invoice that names no card from the customer's default, which Checkout does not set. The
+        card is named at the last moment, since the draft may be days old.
+        """
+        invoice_id = invoice.stripe_id or ""
+        card = await self._cards.settle(invoice.org_id)
+        if card is not None:
+            try:
+                await self._stripe.set_card(invoice_id, card.id)
+            except AichatError as error:
+                if error.reason not in _TOO_LATE:
+                    raise
+        return await take_over(self._database, invoice, await self._stripe.finalize(invoice_id))
+
+    async def look(self, invoice: Invoice) -> bool:
+        """Looks whether it was paid; whether the invoice has come to another stage."""
+        return await self.take(invoice, await self._stripe.fetch(invoice.stripe_id or ""))
+
+    async def take(self, invoice: Invoice, state: InvoiceState) -> bool:
+        """Takes over how it stands, after it was collected from another card, if one was chosen since it failed."""
+        if state.status is InvoiceStatus.OPEN and state.is_attempted:
+            card = await self._cards.settle(invoice.org_id)
+            if card is not None and card.id != state.card_id:
+                state = await self._stripe.pay(state.id, card.id)
+        return await take_over(self._database, invoice, state)
+
+    async def look_at_cards(self, org_id: UUID) -> None:
+        """The organisation's cards may have changed: has what is due collected from the one that it chose last."""
+        await self._cards.settle(org_id)
+        async with self._database.tenant(org_id) as tenant:
+            months = [one.month for one in await tenant.unpaid.list()]
+        for month in months:
+            await self._look(org_id, month)
+
+    async def look_at_all(self) -> int:
+        """Looks at every invoice that was not paid; returns how many there were."""
+        async with self._database.work_list() as work:
+            unpaid = await work.unpaid_invoices()
+        for org_id, month in unpaid:
+            try:
+                await self._look(org_id, month)
+            except AichatError as error:
+                if error.reason is Reason.BILLING_NOT_CONFIGURED:
+                    raise
+                # The next run looks again. One that fails must not hold up the others.
+                _log.warning("unpaid invoice not looked at", organization=str(org_id), reason=error.reason)
+        return len(unpaid)
+
+    async def _look(self, org_id: UUID, month: Month) -> None:
+        async with self._database.tenant(org_id) as tenant:
+            invoice = await tenant.invoices.find(month)
+        if invoice is not None:
+            await self.look(invoice)

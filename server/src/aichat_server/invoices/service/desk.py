@@ -1,0 +1,122 @@
+"""What operators do about single invoices: look, begin anew, void, credit and refund."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.money import NanoUsd
+from aichat_server.core.periods import Month
+from aichat_server.invoices.domain.invoices import (
+    NANO_PER_CENT,
+    Adjustment,
+    AdjustmentKind,
+    Invoice,
+    InvoiceStage,
+    Line,
+    UnpaidInvoice,
+)
+from aichat_server.invoices.service.monthly import Invoices, Outcome
+from aichat_server.invoices.service.stages import begin_anew, take_over
+from aichat_server.outbox.domain import MessageKind
+from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+
+
+class InvoiceDesk:
+    """Each method is REQUEST_INVALID where there is no such invoice, or it is at another stage."""
+
+    def __init__(self, database: Database, stripe: StripeInvoices | None) -> None:
+        self.invoices = Invoices(database, stripe)
+        self._database = database
+        self._stripe = stripe
+
+    async def show(self, org_id: UUID, month: Month) -> tuple[Invoice, tuple[Line, ...]]:
+        """An invoice and its lines."""
+        async with self._database.tenant(org_id) as tenant:
+            invoice = await tenant.invoices.find(month)
+            lines = await tenant.invoices.lines(month)
+        if invoice is None:
+            raise AichatError(Reason.REQUEST_INVALID, f"there is no invoice for {month.name}")
+        return invoice, lines
+
+    async def unpaid(self) -> list[tuple[UUID, UnpaidInvoice]]:
+        """Every organisation's invoices that could not be collected, the oldest first."""
+        async with self._database.work_list() as work:
+            org_ids = dict.fromkeys(org_id for org_id, _ in await work.unpaid_invoices())
+        found = []
+        for org_id in org_ids:
+            async with self._database.tenant(org_id) as tenant:
+                found += [(org_id, invoice) for invoice in await tenant.unpaid.list()]
+        return sorted(found, key=lambda one: one[1].since)
+
+    async def retry(self, org_id: UUID, month: Month) -> Outcome:
+        """Makes an invoice anew that was not asked for: takes back its draft and lines, and begins from the books."""
+        invoice, _ = await self.show(org_id, month)
+        await begin_anew(self._database, self._stripe, invoice)
+        return await self.invoices.bring_on(org_id, month)
+
+    async def void(self, org_id: UUID, month: Month) -> Invoice:
+        """Takes back an invoice that was asked for and is not paid. What credits it had taken up wait again."""
+        invoice, _ = await self.show(org_id, month)
+        if invoice.stage not in {InvoiceStage.FINALIZED, InvoiceStage.UNCOLLECTIBLE, InvoiceStage.VOID}:
+            message = f"the invoice is {invoice.stage}: only one that is asked for and not paid can be voided"
+            raise AichatError(Reason.REQUEST_INVALID, message)
+        await take_over(self._database, invoice, await self._provider().void(invoice.stripe_id or ""))
+        return (await self.show(org_id, month))[0]
+
+    async def adjust(
+        self, org_id: UUID, amount: NanoUsd, *, adjustment_id: UUID, reason: str, actor: str
+    ) -> Adjustment:
+        """Puts a credit, which is below 0, or another amount on the next invoice; once for each `adjustment_id`."""
+        kind = AdjustmentKind.CREDIT if amount < 0 else AdjustmentKind.ADJUSTMENT
+        async with self._database.tenant(org_id) as tenant:
+            return await tenant.adjustments.add(adjustment_id, kind, amount, reason=reason, actor=actor)
+
+    async def refund(
+        self, org_id: UUID, month: Month, cents: int, *, adjustment_id: UUID, reason: str, actor: str
+    ) -> Adjustment:
+        """Gives back some of a paid invoice; once for each `adjustment_id`.
+
+        It is on our books, and in the outbox, before the money goes: one that fails now is carried out by a job.
+        """
+        invoice, _ = await self.show(org_id, month)
+        if invoice.stage is not InvoiceStage.PAID or cents <= 0:
+            raise AichatError(Reason.REQUEST_INVALID, "only some of a paid invoice can be refunded")
+        amount = NanoUsd(-cents * NANO_PER_CENT)
+        async with self._database.tenant(org_id) as tenant:
+            entry = await tenant.adjustments.add(
+                adjustment_id, AdjustmentKind.REFUND, amount, reason=reason, actor=actor, month=month
+            )
+            if await tenant.adjustments.unpaid_refund(adjustment_id):
+                await tenant.outbox.add(MessageKind.REFUND, adjustment_id)
+        if entry.kind is not AdjustmentKind.REFUND or (entry.amount, entry.month) != (amount, month):
+            raise AichatError(Reason.REQUEST_INVALID, "that id stands for another adjustment")
+        await self.carry_out_refund(org_id, adjustment_id)
+        return entry
+
+    async def carry_out_refund(self, org_id: UUID, adjustment_id: UUID) -> bool:
+        """Has the money go for a refund that is on our books, unless it went before; True once it has.
+
+        Fails as `StripeCalls.send` says.
+        """
+        async with self._database.tenant(org_id) as tenant:
+            entry = await tenant.adjustments.unpaid_refund(adjustment_id)
+            invoice = await tenant.invoices.find(entry.month) if entry and entry.month else None
+        if entry is not None and invoice is not None:
+            cents = -entry.amount // NANO_PER_CENT
+            refund = await self._provider().refund(invoice.stripe_id or "", cents, name=str(adjustment_id))
+            async with self._database.tenant(org_id) as tenant:
+                await tenant.adjustments.mark_refunded(adjustment_id, refund.id)
+                await tenant.outbox.remove(adjustment_id)
+        return True
+
+    async def unpaid_refunds(self, org_id: UUID, month: Month) -> tuple[Adjustment, ...]:
+        """The refunds that are decided, and not known to be carried out."""
+        async with self._database.tenant(org_id) as tenant:
+            return await tenant.adjustments.unpaid_refunds(month)
+
+    def _provider(self) -> StripeInvoices:
+        if self._stripe is None:
+            raise AichatError(Reason.BILLING_NOT_CONFIGURED, "there is no payment provider: set STRIPE_SECRET_KEY")
+        return self._stripe

@@ -1,0 +1,217 @@
+"""Monthly invoices: made of the books, drafted at the payment provider, compared, and asked for.
+
+Each step is stored before the next one begins, and doing one again does nothing: what is sent goes under names that the
+organisation, the month and the statement make, and what is there already under such a name is taken over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from uuid import UUID, uuid4
+
+import structlog
+
+from aichat_server.core.database.batches import Progress, at_once, organizations
+from aichat_server.core.database.database import Database, Tenant
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.periods import Month, month_of, parse_month
+from aichat_server.invoices.domain.invoices import AdjustmentKind, Invoice, InvoiceStage, Line, Statement
+from aichat_server.invoices.domain.statements import MOST_ADJUSTMENTS, statement
+from aichat_server.invoices.service.checks import hourly_difference, usage_lines
+from aichat_server.invoices.service.collection import Collection
+from aichat_server.invoices.service.stages import block
+from aichat_server.invoices.service.steps import AtStripe
+from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+from aichat_server.usage.service.rollups import Rollups
+
+_log = structlog.get_logger()
+
+_BLOCKING = frozenset({Reason.BILLING_OBJECT_MISSING, Reason.BILLING_REQUEST_REJECTED, Reason.PAYMENT_DECLINED})
+"""What the payment provider says that will not be better the next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Where an organisation's invoice stands after a run."""
+
+    org_id: UUID
+    stage: InvoiceStage | None
+    """None: it has not begun."""
+    total: int | None
+    """In cents; None until it is known."""
+    trouble: str | None = None
+    """What keeps it where it is, where something does."""
+
+
+class Invoices:
+    """The invoices of all organisations."""
+
+    def __init__(self, database: Database, stripe: StripeInvoices | None) -> None:
+        """`stripe`: None leaves invoices where they are drafted, until there is one."""
+        self._database = database
+        self._stripe = stripe
+        self._collection = Collection(database, stripe) if stripe is not None else None
+        self._rollups = Rollups(database)
+
+    async def run(
+        self, month: Month, now: datetime, *, dry_run: bool = False, progress: Progress | None = None
+    ) -> tuple[Outcome, ...]:
+        """Brings the month's invoice of every organisation as far as it goes; returns those with something to ask for
+        or to look at. May run twice, also at once; one that fails stops no other. With `progress` it goes on from where
+        an unfinished run came to.
+
+        `dry_run` changes nothing and tells what would be asked for, also of a month that is not over. REQUEST_INVALID
+        if the month is not over; BILLING_NOT_CONFIGURED if the payment provider refuses us.
+        """
+        if dry_run:
+            pages = organizations(self._database, Progress())
+            found = [await at_once(page, lambda org_id: self._preview(org_id, month)) async for page in pages]
+            return tuple(one for page in found for one in page if one.total or one.trouble)
+        if now < month.end:
+            raise AichatError(Reason.REQUEST_INVALID, f"{month.name} is not over")
+        outcomes = list[Outcome]()
+        async for page in organizations(self._database, progress or Progress()):
+            await at_once(page, lambda org_id: self._close(org_id, month))
+            # Nothing is booked into their month any more, so that its last hours are summed up for good.
+            await self._rollups.run(now)
+            brought = await at_once(page, lambda org_id: self.bring_on(org_id, month))
+            outcomes += [one for one in brought if one.total or one.trouble]
+        return tuple(outcomes)
+
+    async def run_last(self, now: datetime, progress: Progress | None = None) -> dict[str, int]:
+        """Does so for the month before the one that `now` is in, and looks again at those of any month that were not
+        paid; returns how many stand where.
+        """
+        outcomes = await self.run(_month_before(now), now, progress=progress)
+        if self._collection is not None:
+            await self._collection.look_at_all()
+        return dict(Counter(str(one.stage or "waiting") for one in outcomes))
+
+    async def preview_last(self, now: datetime) -> tuple[Outcome, ...]:
+        """What that would be about; changes nothing."""
+        return await self.run(_month_before(now), now, dry_run=True)
+
+    async def bring_on(self, org_id: UUID, month: Month) -> Outcome:
+        """Brings one invoice on, whose month was closed, as far as it goes."""
+        trouble = None
+        try:
+            while (invoice := await self._find(org_id, month)) is not None:
+                step = self._steps().get(invoice.stage)
+                if step is None or not await self._try(step, invoice):
+                    break
+        except AichatError as error:
+            if error.reason is Reason.BILLING_NOT_CONFIGURED:
+                raise
+            trouble = error.message
+            _log.warning("invoice waits", organization=str(org_id), month=month.name, error=repr(error))
+        except Exception as error:  # noqa: BLE001 — one that fails stops no other
+            trouble = "it failed: see the log"
+            _log.exception("invoice failed", organization=str(org_id), month=month.name, error=repr(error))
+        if trouble is not None:
+            return Outcome(org_id, None, None, trouble)
+        if invoice is None:
+            return Outcome(org_id, None, None, "its books are not closed: the database's clock is behind")
+        return Outcome(org_id, invoice.stage, invoice.total, invoice.blocked_because)
+
+    async def refresh(self, stripe_invoice_id: str) -> None:
+        """Reads an invoice anew at the payment provider, and takes over what became of it; one that is not of our
+        making, or not asked for yet, is left alone.
+        """
+        if self._stripe is None or self._collection is None:
+            return
+        state = await self._stripe.fetch(stripe_invoice_id)
+        try:
+            org_id, month = UUID(state.metadata["org_id"]), parse_month(state.metadata["month"])
+        except (KeyError, ValueError):
+            return
+        invoice = await self._find(org_id, month)
+        if invoice is not None and invoice.stripe_id == stripe_invoice_id:
+            await self._collection.take(invoice, state)
+
+    def _steps(self) -> Mapping[InvoiceStage, Callable[[Invoice], Awaitable[bool]]]:
+        """What is done at each stage; it says whether the invoice is worth looking at again."""
+        steps = {InvoiceStage.CLOSED: self._draft}
+        if self._stripe is not None and self._collection is not None:
+            at_stripe = AtStripe(self._database, self._stripe)
+            steps |= {
+                InvoiceStage.DRAFTED: at_stripe.create,
+                InvoiceStage.CREATED: at_stripe.push,
+                InvoiceStage.PUSHED: at_stripe.compare,
+                InvoiceStage.COMPARED: self._collection.ask,
+                InvoiceStage.FINALIZED: self._collection.look,
+            }
+        return MappingProxyType(steps)
+
+    async def _try(self, step: Callable[[Invoice], Awaitable[bool]], invoice: Invoice) -> bool:
+        try:
+            return await step(invoice)
+        except AichatError as error:
+            if error.reason not in _BLOCKING:
+                raise
+            async with self._database.tenant(invoice.org_id) as tenant:
+                await block(tenant, invoice, error.message)
+            return True
+
+    async def _draft(self, invoice: Invoice) -> bool:
+        """Makes the lines of the books; if these and their hourly sums are the same."""
+        async with self._database.tenant(invoice.org_id) as tenant:
+            found = await tenant.invoices.find(invoice.month, lock=True)
+            if found is None or found.stage is not InvoiceStage.CLOSED:
+                return True
+            hourly = await tenant.ledger.hourly_sums(invoice.month)
+            if hourly.is_open:
+                raise AichatError(Reason.STORAGE_UNAVAILABLE, "the month's hours are not all summed up yet")
+            usage = await usage_lines(tenant.ledger, invoice.month)
+            wrong = hourly_difference(usage, hourly)
+            if wrong is not None:
+                await block(tenant, invoice, wrong)
+                return True
+            customer = await tenant.billing.customer_id()
+            made = await _with_adjustments(tenant, usage, customer)
+            to_ask = customer is not None and made.total > 0
+            stage = InvoiceStage.DRAFTED if to_ask else InvoiceStage.SETTLED
+            await tenant.invoices.draft(invoice.month, made, stage, customer_id=customer)
+            if made.carried:
+                reason = f"credits that the invoice for {invoice.month.name} was too small for"
+                await tenant.adjustments.add(
+                    uuid4(), AdjustmentKind.CARRIED, made.carried, reason=reason, actor="aichat", month=invoice.month
+                )
+        return True
+
+    async def _preview(self, org_id: UUID, month: Month) -> Outcome:
+        async with self._database.tenant(org_id) as tenant:
+            invoice = await tenant.invoices.find(month)
+            if invoice is not None and invoice.total is not None:
+                return Outcome(org_id, invoice.stage, invoice.total, invoice.blocked_because)
+            usage = await usage_lines(tenant.ledger, month)
+            hourly = await tenant.ledger.hourly_sums(month)
+            made = await _with_adjustments(tenant, usage, await tenant.billing.customer_id())
+        trouble = None if hourly.is_open else hourly_difference(usage, hourly)
+        return Outcome(org_id, invoice.stage if invoice else None, made.total, trouble)
+
+    async def _close(self, org_id: UUID, month: Month) -> None:
+        async with self._database.tenant(org_id) as tenant:
+            if await tenant.invoices.find(month) is None:
+                await tenant.invoices.close(month)
+
+    async def _find(self, org_id: UUID, month: Month) -> Invoice | None:
+        async with self._database.tenant(org_id) as tenant:
+            return await tenant.invoices.find(month)
+
+
+def _month_before(now: datetime) -> Month:
+    return month_of(month_of(now).start - timedelta(days=1))
+
+
+async def _with_adjustments(tenant: Tenant, usage: tuple[Line, ...], customer: str | None) -> Statement:
+    """The statement with what waits for it; credits wait on where there is nothing to ask for, or nobody."""
+    alone = statement(usage, ())
+    if customer is None:
+        return alone
+    waiting = await tenant.adjustments.waiting(MOST_ADJUSTMENTS)
+    together = statement(usage, waiting)
+    return together if alone.total or together.total else alone

@@ -1,0 +1,89 @@
+"""Invoices proven line by line: recomputed from the books and held against what was stored and what was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from aichat_server.billing.service.billing import check_owner
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.money import NanoUsd
+from aichat_server.core.periods import Month
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.invoices.domain.invoices import Invoice, Line, LineKind
+from aichat_server.invoices.service.checks import (
+    books_difference,
+    hourly_difference,
+    is_same,
+    sent_difference,
+    usage_lines,
+)
+from aichat_server.payments.domain.billing import InvoiceLine
+from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+
+
+@dataclass(frozen=True, slots=True)
+class LineProof:
+    """A line, and what it is held against."""
+
+    line: Line
+    fresh: Line | None
+    """Made of the books just now; of a line that is not of usage, itself. None: the books have no such line."""
+    sent: InvoiceLine | None
+    """As the payment provider has it; None: it has no such line, or was not asked."""
+    is_proven: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceProof:
+    """An invoice, and whether it is what the books say."""
+
+    invoice: Invoice
+    lines: tuple[LineProof, ...]
+    books: NanoUsd
+    """What the month's usage cost, by the books."""
+    hourly: NanoUsd
+    """The same by the hourly sums."""
+    difference: str | None
+    """What is wrong; None: nothing is."""
+
+
+class InvoiceProofs:
+    """Proves invoices."""
+
+    def __init__(self, database: Database, stripe: StripeInvoices | None) -> None:
+        self._database = database
+        self._stripe = stripe
+
+    async def verify(self, principal: Principal, month: Month) -> InvoiceProof:
+        """Proves an invoice to one of the organisation's owners: OWNER_REQUIRED for others, or as `prove` fails."""
+        async with self._database.tenant(principal.org_id, principal.member_id) as tenant:
+            await check_owner(tenant, principal)
+        return await self.prove(principal.org_id, month)
+
+    async def prove(self, org_id: UUID, month: Month) -> InvoiceProof:
+        """Makes the month's lines of the books again. INVOICE_NOT_FOUND if it has none yet."""
+        async with self._database.tenant(org_id) as tenant:
+            invoice = await tenant.invoices.find(month)
+            if invoice is None or invoice.digest is None:
+                message = f"there is no invoice for {month.name} yet: it is made once the month is over"
+                raise AichatError(Reason.INVOICE_NOT_FOUND, message)
+            lines = await tenant.invoices.lines(month)
+            fresh = await usage_lines(tenant.ledger, month)
+            hourly = await tenant.ledger.hourly_sums(month)
+        sent: tuple[InvoiceLine, ...] | None = None
+        if self._stripe is not None and invoice.stripe_id is not None:
+            sent = await self._stripe.fetch_lines(invoice.stripe_id)
+        again = {line.number: line for line in fresh}
+        provided = {line.metadata.get("line"): line for line in sent or ()}
+        proofs = []
+        for line in lines:
+            made = again.get(line.number) if line.kind is LineKind.USAGE else line
+            told = provided.get(str(line.number))
+            proofs.append(LineProof(line, made, told, made == line and (sent is None or is_same(line, told))))
+        difference = hourly_difference(fresh, hourly) or books_difference(lines, fresh)
+        if difference is None and sent is not None:
+            difference = sent_difference(lines, sent)
+        cost = NanoUsd(sum(line.cost for line in fresh))
+        return InvoiceProof(invoice, tuple(proofs), cost, hourly.cost, difference)

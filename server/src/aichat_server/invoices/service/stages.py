@@ -1,0 +1,142 @@
+"""What becomes of an invoice once it is asked for, and how one is begun anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from uuid import uuid4
+
+import structlog
+
+from aichat_server.core.database.database import Database, Tenant
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.money import NanoUsd
+from aichat_server.invoices.domain.invoices import ASKED_FOR, AdjustmentKind, Invoice, InvoiceStage, LineKind
+from aichat_server.outbox.domain import MessageKind
+from aichat_server.payments.domain.billing import InvoiceState, InvoiceStatus
+from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
+
+STAGES: Mapping[InvoiceStatus, InvoiceStage] = MappingProxyType(
+    {
+        InvoiceStatus.OPEN: InvoiceStage.FINALIZED,
+        InvoiceStatus.PAID: InvoiceStage.PAID,
+        InvoiceStatus.VOID: InvoiceStage.VOID,
+        InvoiceStatus.UNCOLLECTIBLE: InvoiceStage.UNCOLLECTIBLE,
+    }
+)
+_BEFORE: Mapping[InvoiceStage, frozenset[InvoiceStage]] = MappingProxyType(
+    {
+        InvoiceStage.COMPARED: ASKED_FOR,
+        InvoiceStage.FINALIZED: ASKED_FOR,
+        InvoiceStage.UNCOLLECTIBLE: frozenset({InvoiceStage.PAID, InvoiceStage.VOID, InvoiceStage.UNCOLLECTIBLE}),
+        InvoiceStage.PAID: frozenset(),
+        InvoiceStage.VOID: frozenset(),
+    }
+)
+"""What can become of an invoice: what was read before and is stored after takes nothing back."""
+_log = structlog.get_logger()
+
+_COLLECTED_WITHIN = timedelta(days=1)
+"""How long the payment provider may take to try, which is an hour: what it leaves alone is not paid either."""
+_ACTOR = "aichat"
+_PAGE = 100
+
+
+async def take_over(database: Database, invoice: Invoice, state: InvoiceState) -> bool:
+    """Stores how the invoice stands at the payment provider; whether it has come to another stage by that.
+
+    One that was not paid is noted, and its organisation's owners are to be told, once. What credits and adjustments a
+    void one had taken up waits for the next invoice again, once.
+    """
+    stage = STAGES.get(state.status)
+    is_unpaid = _is_unpaid(state, await database.now())
+    async with database.tenant(invoice.org_id) as tenant:
+        found = await tenant.invoices.find(invoice.month, lock=True)
+        if found is None or stage is None or stage not in _BEFORE.get(found.stage, ()):
+            return False
+        await _keep_unpaid(tenant, invoice, state, is_unpaid=is_unpaid)
+        if stage is found.stage:
+            return False
+        if stage is InvoiceStage.VOID:
+            await _give_back(tenant, invoice, {LineKind.ADJUSTMENT, LineKind.CARRIED}, "the invoice is void")
+        return await tenant.invoices.move(invoice.month, {found.stage}, stage, number=state.number)
+
+
+def _is_unpaid(state: InvoiceState, now: datetime) -> bool:
+    if state.status is InvoiceStatus.OPEN:
+        is_late = state.finalized_at is not None and state.finalized_at + _COLLECTED_WITHIN < now
+        return state.is_attempted or is_late
+    return state.status is InvoiceStatus.UNCOLLECTIBLE
+
+
+async def _keep_unpaid(tenant: Tenant, invoice: Invoice, state: InvoiceState, *, is_unpaid: bool) -> None:
+    if is_unpaid:
+        if not await tenant.unpaid.note(invoice.month):
+            return
+        owners = await tenant.warnings.recipients(QuotaName(QuotaScope.ORGANIZATION, invoice.org_id, QuotaPeriod.MONTH))
+        for notice_id in await tenant.unpaid.tell(invoice.month, owners):
+            await tenant.outbox.add(MessageKind.UNPAID_INVOICE, notice_id)
+        _log.warning("invoice not paid", organization=str(invoice.org_id), month=invoice.month.name)
+    elif state.status is InvoiceStatus.OPEN or not await tenant.unpaid.settle(invoice.month):
+        return
+    # The plan that the organisation is on depends on it.
+    await tenant.billing.look_again()
+
+
+async def begin_anew(database: Database, stripe: StripeInvoices | None, invoice: Invoice) -> None:
+    """Takes back all that was made of an invoice that was not asked for, its draft included.
+
+    REQUEST_INVALID if it was asked for.
+    """
+    if invoice.stage in ASKED_FOR:
+        message = f"the invoice is {invoice.stage}: what was asked for is voided, refunded or credited, not made anew"
+        raise AichatError(Reason.REQUEST_INVALID, message)
+    draft = invoice.stripe_id
+    if stripe is not None:
+        draft = draft or await find_draft(stripe, invoice)
+        if draft is not None:
+            await stripe.delete_draft(draft)
+    elif draft is not None:
+        message = "the draft at the payment provider cannot be deleted: set STRIPE_SECRET_KEY"
+        raise AichatError(Reason.BILLING_NOT_CONFIGURED, message)
+    async with database.tenant(invoice.org_id) as tenant:
+        found = await tenant.invoices.find(invoice.month, lock=True)
+        if found != invoice:
+            raise AichatError(Reason.REQUEST_INVALID, "the invoice has changed just now: look at it again")
+        # Credits wait again by having no line; what was carried of them must not wait as well.
+        await _give_back(tenant, invoice, {LineKind.CARRIED}, "the invoice is begun anew")
+        await tenant.invoices.begin_anew(invoice.month)
+
+
+async def find_draft(stripe: StripeInvoices, invoice: Invoice) -> str | None:
+    """The draft that was made under the invoice's name, should nobody have heard of it; None if there is none."""
+    if invoice.customer_id is None:
+        return None
+    after = None
+    while True:
+        page = await stripe.list_page(invoice.customer_id, size=_PAGE, after=after)
+        for one in page.invoices:
+            if one.metadata.get("name") == invoice.name and one.status is InvoiceStatus.DRAFT:
+                return one.id
+            if one.created_at < invoice.month.start:
+                return None
+        if page.next_after is None:
+            return None
+        after = page.next_after
+
+
+async def block(tenant: Tenant, invoice: Invoice, because: str) -> None:
+    """Stops an invoice until an operator has looked at it."""
+    if await tenant.invoices.move(invoice.month, {invoice.stage}, InvoiceStage.BLOCKED, blocked_because=because):
+        _log.error("invoice blocked", organization=str(invoice.org_id), month=invoice.month.name, because=because)
+
+
+async def _give_back(tenant: Tenant, invoice: Invoice, kinds: set[LineKind], reason: str) -> None:
+    lines = await tenant.invoices.lines(invoice.month)
+    amount = sum(line.cost for line in lines if line.kind in kinds)
+    if amount:
+        await tenant.adjustments.add(
+            uuid4(), AdjustmentKind.RETURNED, NanoUsd(amount), reason=reason, actor=_ACTOR, month=invoice.month
+        )

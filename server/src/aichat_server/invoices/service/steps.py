@@ -1,0 +1,89 @@
+"""The steps of an invoice that is to be asked for: drafted, filled and compared at the payment provider."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aichat_server.core.database.database import Database
+from aichat_server.core.periods import Month
+from aichat_server.invoices.domain.invoices import Invoice, InvoiceStage, Line
+from aichat_server.invoices.service.checks import (
+    CURRENCY,
+    books_difference,
+    hourly_difference,
+    metadata_of,
+    sent_difference,
+    usage_lines,
+)
+from aichat_server.invoices.service.stages import block, find_draft
+from aichat_server.payments.domain.billing import InvoiceItem
+from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+
+
+@dataclass(frozen=True, slots=True)
+class AtStripe:
+    """Each step says whether the invoice is worth looking at again, and may be done again at any time."""
+
+    database: Database
+    stripe: StripeInvoices
+
+    async def create(self, invoice: Invoice) -> bool:
+        """Makes the draft, or takes over the one that is there."""
+        draft = await find_draft(self.stripe, invoice)
+        if draft is None:
+            month = invoice.month.name
+            metadata = {"name": invoice.name, "org_id": str(invoice.org_id), "month": month}
+            metadata["sha256"] = invoice.digest or ""
+            made = await self.stripe.create_draft(
+                invoice.customer_id or "",
+                CURRENCY,
+                description=f"Usage in {month}",
+                metadata=metadata,
+                key=invoice.name,
+            )
+            draft = made.id
+        return await self._move(invoice, InvoiceStage.CREATED, stripe_invoice_id=draft)
+
+    async def push(self, invoice: Invoice) -> bool:
+        """Puts those lines on the draft that are not there yet."""
+        draft = invoice.stripe_id or ""
+        there = {line.metadata.get("line") for line in await self.stripe.fetch_lines(draft)}
+        for line in await self._lines(invoice):
+            if str(line.number) not in there:
+                await self.stripe.add_item(
+                    invoice.customer_id or "",
+                    _item(line, invoice.month),
+                    invoice_id=draft,
+                    key=f"{invoice.name}:{line.number}",
+                )
+        return await self._move(invoice, InvoiceStage.PUSHED)
+
+    async def compare(self, invoice: Invoice) -> bool:
+        """Makes the lines of the books once more, and holds them against the stored ones, hourly sums and the draft."""
+        sent = await self.stripe.fetch_lines(invoice.stripe_id or "")
+        state = await self.stripe.fetch(invoice.stripe_id or "")
+        async with self.database.tenant(invoice.org_id) as tenant:
+            fresh = await usage_lines(tenant.ledger, invoice.month)
+            hourly = await tenant.ledger.hourly_sums(invoice.month)
+            lines = await tenant.invoices.lines(invoice.month)
+            wrong = hourly_difference(fresh, hourly) or books_difference(lines, fresh) or sent_difference(lines, sent)
+            if wrong is None and (state.total, state.customer_id) != (invoice.total, invoice.customer_id):
+                wrong = f"the draft asks for {state.total} cents, the lines for {invoice.total}"
+            if wrong is not None:
+                await block(tenant, invoice, wrong)
+                return True
+            await tenant.invoices.move(invoice.month, {invoice.stage}, InvoiceStage.COMPARED)
+        return True
+
+    async def _lines(self, invoice: Invoice) -> tuple[Line, ...]:
+        async with self.database.tenant(invoice.org_id) as tenant:
+            return await tenant.invoices.lines(invoice.month)
+
+    async def _move(self, invoice: Invoice, stage: InvoiceStage, **values: object) -> bool:
+        async with self.database.tenant(invoice.org_id) as tenant:
+            await tenant.invoices.move(invoice.month, {invoice.stage}, stage, **values)
+        return True
+
+
+def _item(line: Line, month: Month) -> InvoiceItem:
+    return InvoiceItem(line.cents, CURRENCY, line.description, month.start, month.end, metadata_of(line))

@@ -1,0 +1,92 @@
+"""Credits, adjustments and refunds, as stored."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+from uuid import UUID
+
+from sqlalchemy import Row, Select, exists, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aichat_server.core.money import NanoUsd
+from aichat_server.core.periods import Month, month_of
+from aichat_server.invoices.domain.invoices import Adjustment, AdjustmentKind
+from aichat_server.invoices.storage.tables import adjustments as table
+from aichat_server.invoices.storage.tables import invoice_lines as lines
+from aichat_server.invoices.storage.tables import refunds
+
+_Row: TypeAlias = "Row[tuple[object, ...]]"
+
+
+_CARRIED_OUT = exists().where(refunds.c.org_id == table.c.org_id, refunds.c.adjustment_id == table.c.adjustment_id)
+_UNPAID = (table.c.kind == AdjustmentKind.REFUND.value) & ~_CARRIED_OUT
+
+
+class AdjustmentRepository:
+    """One organisation's. What is there stays as it is."""
+
+    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
+        self._connection = connection
+        self._org_id = org_id
+
+    async def add(
+        self,
+        adjustment_id: UUID,
+        kind: AdjustmentKind,
+        amount: NanoUsd,
+        *,
+        reason: str,
+        actor: str,
+        month: Month | None = None,
+    ) -> Adjustment:
+        """Adds one, unless that id is there; returns the one that is."""
+        values = {
+            "adjustment_id": adjustment_id,
+            "kind": kind.value,
+            "amount_nano_usd": amount,
+            "reason": reason,
+            "actor": actor,
+            "period_start": month.start if month else None,
+        }
+        await self._connection.execute(insert(table).values(org_id=self._org_id, **values).on_conflict_do_nothing())
+        query = self._select().where(table.c.adjustment_id == adjustment_id)
+        return _adjustment((await self._connection.execute(query)).one())
+
+    async def waiting(self, limit: int) -> tuple[Adjustment, ...]:
+        """At most `limit` that are to go on an invoice and are on none, the oldest first."""
+        taken = exists().where(lines.c.org_id == table.c.org_id, lines.c.adjustment_id == table.c.adjustment_id)
+        query = self._select().where(table.c.kind != AdjustmentKind.REFUND.value, ~taken).limit(limit)
+        return tuple(_adjustment(row) for row in await self._connection.execute(query))
+
+    async def unpaid_refunds(self, month: Month) -> tuple[Adjustment, ...]:
+        """The refunds of the month's invoice that are decided, and not known to be carried out."""
+        query = self._select().where(table.c.period_start == month.start, _UNPAID)
+        return tuple(_adjustment(row) for row in await self._connection.execute(query))
+
+    async def unpaid_refund(self, adjustment_id: UUID) -> Adjustment | None:
+        """One such refund; None if there is none of this id, or no more."""
+        query = self._select().where(table.c.adjustment_id == adjustment_id, _UNPAID)
+        row = (await self._connection.execute(query)).one_or_none()
+        return _adjustment(row) if row else None
+
+    async def mark_refunded(self, adjustment_id: UUID, refund_id: str) -> None:
+        """Says that a refund was carried out."""
+        values = {"org_id": self._org_id, "adjustment_id": adjustment_id, "refund_id": refund_id}
+        await self._connection.execute(insert(refunds).values(values).on_conflict_do_nothing())
+
+    def _select(self) -> Select[tuple[object, ...]]:
+        query = select(table).where(table.c.org_id == self._org_id)
+        return query.order_by(table.c.created_at, table.c.adjustment_id)
+
+
+def _adjustment(row: _Row) -> Adjustment:
+    return Adjustment(
+        adjustment_id=row.adjustment_id,
+        kind=AdjustmentKind(row.kind),
+        amount=NanoUsd(row.amount_nano_usd),
+        reason=row.reason,
+        actor=row.actor,
+        month=month_of(row.period_start) if row.period_start else None,
+        created_at=row.created_at,
+    )

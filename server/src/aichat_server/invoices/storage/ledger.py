@@ -1,0 +1,111 @@
+"""The books of a month, as invoices are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ARRAY, DateTime, Row, bindparam, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aichat_server.core.database.tables import TOKEN_COLUMNS
+from aichat_server.core.database.tables import usage_events as table
+from aichat_server.core.money import NanoUsd
+from aichat_server.core.periods import Month
+from aichat_server.invoices.domain.invoices import Terms
+from aichat_server.invoices.domain.statements import COUNTS, LedgerEvent, LineKey, finest_key
+from aichat_server.models.domain.usage import Usage
+
+_AT_ONCE = 1000
+_TIME = DateTime(timezone=True)
+_TOKENS = ", ".join(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in TOKEN_COLUMNS.values())
+_TERMS = text(
+    """
+    SELECT t.starts_at, t.ends_at, t.plan, t.valid_from, p.included_nano_usd, p.overage_basis_points
+    FROM aichat.plan_terms(:org_id, :start, :end) AS t JOIN aichat.plans AS p USING (plan, valid_from)
+    ORDER BY t.starts_at
+    """
+).bindparams(bindparam("start", type_=_TIME), bindparam("end", type_=_TIME))
+# One event of each line stands for all of it.
+_SAMPLES = text(
+    """
+    SELECT DISTINCT ON (piece, provider, model, price_version, member_id) *
+    FROM (
+        SELECT width_bucket(e.occurred_at, :bounds) - 1 AS piece, e.* FROM aichat.usage_events AS e
+        WHERE e.org_id = :org_id AND e.occurred_at >= :start AND e.occurred_at < :end
+    ) AS e
+    """
+).bindparams(bindparam("start", type_=_TIME), bindparam("end", type_=_TIME), bindparam("bounds", type_=ARRAY(_TIME)))
+_HOURLY = text(
+    f"""
+    SELECT
+        coalesce(sum(cost_nano_usd), 0)::bigint AS cost, {_TOKENS},
+        EXISTS (
+            SELECT FROM aichat.open_hours AS h WHERE h.org_id = :org_id AND h.hour >= :start AND h.hour < :end
+        ) AS is_open
+    FROM aichat.usage_hourly WHERE org_id = :org_id AND hour >= :start AND hour < :end
+    """  # noqa: S608 — our own columns
+).bindparams(bindparam("start", type_=_TIME), bindparam("end", type_=_TIME))
+
+
+class HourlySums(NamedTuple):
+    """A month by its hourly sums."""
+
+    cost: NanoUsd
+    counts: tuple[int, ...]
+    """In the order of COUNTS."""
+    is_open: bool
+    """Whether hours of it are yet to be summed up."""
+
+
+class LedgerRepository:
+    """One organisation's books."""
+
+    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
+        self._connection = connection
+        self._org_id = org_id
+
+    async def terms(self, month: Month) -> tuple[Terms, ...]:
+        """What the organisation's plans include and charge over the month, piece by piece without a gap."""
+        rows = await self._connection.execute(_TERMS, self._range(month))
+        return tuple(Terms(*row) for row in rows)
+
+    async def line_keys(self, month: Month, terms: Sequence[Terms]) -> set[LineKey]:
+        """The finest keys of all events of the month."""
+        bounds: list[datetime] = [piece.starts_at for piece in terms]
+        rows = await self._connection.execute(_SAMPLES, {**self._range(month), "bounds": bounds})
+        return {finest_key(row.piece, _event(row)) for row in rows}
+
+    async def events(self, month: Month) -> AsyncGenerator[LedgerEvent, None]:
+        """All events of the month, ordered by time and generation."""
+        query = select(table).where(
+            table.c.org_id == self._org_id, table.c.occurred_at >= month.start, table.c.occurred_at < month.end
+        )
+        query = query.order_by(table.c.occurred_at, table.c.generation_id)
+        async with self._connection.stream(query.execution_options(yield_per=_AT_ONCE)) as rows:
+            async for row in rows:
+                yield _event(row)
+
+    async def hourly_sums(self, month: Month) -> HourlySums:
+        """The month by the hourly sums."""
+        row = (await self._connection.execute(_HOURLY, self._range(month))).one()
+        return HourlySums(row.cost, tuple(row._mapping[TOKEN_COLUMNS[name]] for name in COUNTS), row.is_open)
+
+    def _range(self, month: Month) -> dict[str, object]:
+        return {"org_id": self._org_id, "start": month.start, "end": month.end}
+
+
+def _event(row: Row[tuple[object, ...]]) -> LedgerEvent:
+    tokens = {field: row._mapping[column] for field, column in TOKEN_COLUMNS.items()}
+    return LedgerEvent(
+        occurred_at=row.occurred_at,
+        generation_id=row.generation_id,
+        member_id=row.member_id,
+        provider=row.provider,
+        model=row.model,
+        price_version=row.price_version,
+        usage=Usage(**tokens, estimated=row.quality == "estimated"),
+        cost=NanoUsd(row.cost_nano_usd),
+    )

@@ -1,0 +1,117 @@
+"""Invoices for usage that were not paid, as stored, and who is to be told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import Column, DateTime, Table, Uuid, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aichat_server.core.database.tables import metadata, organizations, users
+from aichat_server.core.periods import Month, month_of
+from aichat_server.invoices.domain.invoices import UnpaidInvoice, UnpaidNotice
+from aichat_server.invoices.storage.tables import invoices
+
+_Time = DateTime(timezone=True)
+
+_unpaid = Table(
+    "unpaid_invoices",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("period_start", _Time, primary_key=True),
+    Column("unpaid_since", _Time, nullable=False),
+)
+_notices = Table(
+    "unpaid_notices",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("notice_id", Uuid, primary_key=True),
+    Column("period_start", _Time, nullable=False),
+    Column("member_id", Uuid, nullable=False),
+)
+
+
+class UnpaidRepository:
+    """One organisation's."""
+
+    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
+        self._connection = connection
+        self._org_id = org_id
+
+    async def note(self, month: Month) -> bool:
+        """Notes that the month's invoice was not paid; False if that was known."""
+        row = {"org_id": self._org_id, "period_start": month.start, "unpaid_since": func.now()}
+        return (await self._connection.execute(insert(_unpaid).values(row).on_conflict_do_nothing())).rowcount > 0
+
+    async def settle(self, month: Month) -> bool:
+        """Nothing is due for the month any more; False if that was known."""
+        gone = (_unpaid.c.org_id == self._org_id) & (_unpaid.c.period_start == month.start)
+        return (await self._connection.execute(delete(_unpaid).where(gone))).rowcount > 0
+
+    async def list(self) -> tuple[UnpaidInvoice, ...]:
+        """Those that there are, the oldest first."""
+        query = select(
+            _unpaid.c.period_start, _unpaid.c.unpaid_since, invoices.c.total_cents, invoices.c.stripe_invoice_id
+        )
+        query = query.join(
+            invoices, (invoices.c.org_id == _unpaid.c.org_id) & (invoices.c.period_start == _unpaid.c.period_start)
+        )
+        rows = await self._connection.execute(
+            query.where(_unpaid.c.org_id == self._org_id).order_by(_unpaid.c.period_start)
+        )
+        return tuple(
+            UnpaidInvoice(month_of(row.period_start), row.unpaid_since, row.total_cents, row.stripe_invoice_id)
+            for row in rows
+        )
+
+    async def since(self) -> datetime | None:
+        """Since when something is due that was not paid; None if nothing is."""
+        query = select(func.min(_unpaid.c.unpaid_since)).where(_unpaid.c.org_id == self._org_id)
+        since: datetime | None = (await self._connection.execute(query)).scalar_one()
+        return since
+
+    async def tell(self, month: Month, members: Collection[UUID]) -> tuple[UUID, ...]:
+        """Each of these members is to be told of the month's; returns the notices' ids."""
+        of_month = {"org_id": self._org_id, "period_start": month.start}
+        told = {uuid4(): member_id for member_id in members}
+        for notice_id, member_id in told.items():
+            await self._connection.execute(
+                insert(_notices).values(**of_month, notice_id=notice_id, member_id=member_id)
+            )
+        return tuple(told)
+
+    async def notice(self, notice_id: UUID) -> UnpaidNotice | None:
+        """Whom a notice is for, and what it is about; None if there is nothing to tell any more."""
+        query = (
+            select(
+                _notices.c.period_start,
+                _unpaid.c.unpaid_since,
+                invoices.c.total_cents,
+                invoices.c.stripe_invoice_id,
+                organizations.c.name,
+                func.coalesce(func.nullif(users.c.email, ""), organizations.c.contact_email).label("address"),
+            )
+            .join(
+                _unpaid, (_unpaid.c.org_id == _notices.c.org_id) & (_unpaid.c.period_start == _notices.c.period_start)
+            )
+            .join(
+                invoices, (invoices.c.org_id == _unpaid.c.org_id) & (invoices.c.period_start == _unpaid.c.period_start)
+            )
+            .join(organizations, organizations.c.org_id == _notices.c.org_id)
+            .outerjoin(users, users.c.user_id == _notices.c.member_id)
+            .where(_notices.c.org_id == self._org_id, _notices.c.notice_id == notice_id)
+        )
+        row = (await self._connection.execute(query)).one_or_none()
+        if row is None:
+            return None
+        invoice = UnpaidInvoice(month_of(row.period_start), row.unpaid_since, row.total_cents, row.stripe_invoice_id)
+        return UnpaidNotice(notice_id, invoice, row.name, row.address)
+
+
+async def unpaid_invoices(connection: AsyncConnection) -> tuple[tuple[UUID, Month], ...]:
+    """Every organisation's, the oldest first, in a work list's transaction."""
+    query = select(_unpaid.c.org_id, _unpaid.c.period_start).order_by(_unpaid.c.unpaid_since, _unpaid.c.org_id)
+    return tuple((row.org_id, month_of(row.period_start)) for row in await connection.execute(query))

@@ -1,0 +1,1 @@
+"""The scheduled jobs: who runs which, and how they are doing."""

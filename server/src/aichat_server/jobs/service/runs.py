@@ -1,0 +1,133 @@
+"""Runs jobs: each in one process at a time, with a record of what came of it.
+
+By that record, periods that were missed are made up for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from uuid import UUID, uuid4
+
+import structlog
+
+from aichat_server.core.database.batches import Progress
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import AichatError
+from aichat_server.core.observing import Observer
+from aichat_server.core.periods import Period, parse_period
+from aichat_server.jobs.storage.runs import JobClaim
+
+_log = structlog.get_logger()
+
+HELD_SECONDS = 15.0
+"""For how long a job is held by a run whose process is gone."""
+_RENEWALS = 3
+# A renewal that failed is made up for as soon.
+_RETRY_SECONDS = 1.0
+
+ALWAYS = ""
+"""The period of a job that has none: each run does whatever there is to do."""
+
+
+class JobBusyError(Exception):
+    """The job runs already, for the same period."""
+
+
+class JobRuns:
+    """The record of all jobs' runs, by which each is held. Whoever is killed leaves its period unfinished, and holds it
+    for a moment longer.
+    """
+
+    def __init__(self, database: Database, observer: Observer, held_seconds: float = HELD_SECONDS) -> None:
+        self._database = database
+        self._observer = observer
+        self._held_seconds = held_seconds
+
+    async def run(self, job: str, period: str, work: Callable[[Progress], Awaitable[object]]) -> object:
+        """Does the job's work for a period, from where an unfinished run came to, and returns its outcome.
+
+        JobBusyError if another process is at it, or may be by now, since the hold could not be renewed. What the work
+        fails with is recorded, and goes on.
+        """
+        run = JobClaim(job, period, uuid4())
+        held_until = asyncio.get_running_loop().time() + self._held_seconds
+        async with self._database.work_list() as lists:
+            claimed = await lists.job_runs.claim(run, self._held_seconds)
+        if claimed is None:
+            message = f"runs already: wait for its end, or {self._held_seconds:.0f} s if its process was killed"
+            raise JobBusyError(f"{_name(run)} {message}")
+
+        async def note(org_id: UUID | None) -> None:
+            async with self._database.work_list() as lists:
+                await lists.job_runs.reach(run, org_id)
+
+        try:
+            async with self._held(run, held_until):
+                with self._observer.job(job):
+                    outcome = await work(Progress(claimed.reached, note))
+        except Exception as error:
+            await self._fail(run, error)
+            raise
+        async with self._database.work_list() as lists:
+            await lists.job_runs.succeed(run, str(outcome))
+        return outcome
+
+    async def due(self, job: str, current: Period) -> Sequence[Period]:
+        """The periods to run the job for now, in their order: the current one, and those that were missed.
+
+        That is, those whose last run did not come to a good end, and those since it last began one.
+        """
+        async with self._database.work_list() as lists:
+            known = await lists.job_runs.periods(job)
+        # Names sort as their periods do. One that has yet to begin was run by a clock that was ahead.
+        known = {name: succeeded for name, succeeded in known.items() if name <= current.name}
+        due = {name for name, succeeded in known.items() if not succeeded} | {current.name}
+        newest = parse_period(current.cadence, max(known)) if known else current
+        while newest.start < current.start:
+            newest = newest.next
+            due.add(newest.name)
+        return [parse_period(current.cadence, name) for name in sorted(due)]
+
+    @asynccontextmanager
+    async def _held(self, run: JobClaim, until: float) -> AsyncGenerator[None, None]:
+        """Ends what is done here, with JobBusyError, as soon as it may be another's."""
+        try:
+            async with asyncio.timeout_at(until) as hold:
+                holding = asyncio.create_task(self._hold(run, hold))
+                try:
+                    yield
+                finally:
+                    holding.cancel()
+                    await asyncio.gather(holding, return_exceptions=True)
+        except TimeoutError as error:
+            if not hold.expired():
+                raise
+            message = "was given up: its hold could not be renewed, and another process may run it"
+            raise JobBusyError(f"{_name(run)} {message}") from error
+
+    async def _hold(self, run: JobClaim, hold: asyncio.Timeout) -> None:
+        loop = asyncio.get_running_loop()
+        is_held = True
+        while is_held:
+            asked = loop.time()
+            try:
+                is_held = await self._database.hold_job(run, self._held_seconds)
+            except AichatError as error:
+                _log.warning("job not held", job=run.job, period=run.period, reason=error.reason)
+                await asyncio.sleep(min(_RETRY_SECONDS, self._held_seconds / _RENEWALS))
+            else:
+                hold.reschedule(asked + self._held_seconds if is_held else asked)
+                await asyncio.sleep(self._held_seconds / _RENEWALS)
+
+    async def _fail(self, run: JobClaim, error: Exception) -> None:
+        failure = error.reason.value if isinstance(error, AichatError) else type(error).__name__
+        # With the database away nothing can be recorded: the period stays unfinished, which says enough.
+        with suppress(AichatError):
+            async with self._database.work_list() as lists:
+                await lists.job_runs.fail(run, failure)
+
+
+def _name(run: JobClaim) -> str:
+    return f"{run.job} {run.period}".strip()

@@ -1,0 +1,48 @@
+"""Looks at how all jobs are doing."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+from aichat_server.core.database.database import Database
+from aichat_server.core.observing import Observer
+from aichat_server.core.redis.client import RedisUnavailableError
+from aichat_server.jobs.domain.backlog import Backlog
+from aichat_server.jobs.domain.jobs import JobsSeen, JobState, QueueDepth
+
+Lags = Callable[[Mapping[str, JobState]], Mapping[str, float]]
+"""From each job's state, for how long its next good end has been due, in seconds; jobs that never ran included."""
+
+
+class JobsWatch:
+    """Of the whole platform."""
+
+    def __init__(
+        self, database: Database, queue_depth: Callable[[], Awaitable[QueueDepth]] | None, observer: Observer
+    ) -> None:
+        """`queue_depth`: None without Redis."""
+        self._database = database
+        self._queue_depth = queue_depth
+        self._observer = observer
+
+    async def backlog(self, now: datetime) -> Backlog:
+        """What there is to do at `now`; STORAGE_UNAVAILABLE."""
+        async with self._database.work_list() as work:
+            return await work.backlog(now)
+
+    async def look(self, now: datetime, lags: Lags) -> JobsSeen:
+        """Looks, and tells the observer; STORAGE_UNAVAILABLE."""
+        async with self._database.work_list() as work:
+            backlog, states = await work.backlog(now), await work.job_runs.states()
+        seen = JobsSeen(backlog, await self._queue(), states, lags(states))
+        self._observer.jobs_seen(seen)
+        return seen
+
+    async def _queue(self) -> QueueDepth | None:
+        if self._queue_depth is None:
+            return None
+        try:
+            return await self._queue_depth()
+        except RedisUnavailableError:
+            return None

@@ -1,0 +1,95 @@
+"""The runs of the jobs, as stored."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aichat_server.jobs.domain.jobs import JobState
+from aichat_server.jobs.storage.tables import job_runs as table
+
+
+class JobClaim(NamedTuple):
+    """One run of a job for a period."""
+
+    job: str
+    period: str
+    holder: UUID
+
+
+class Claimed(NamedTuple):
+    """What a run finds that may begin."""
+
+    reached: UUID | None
+    """The organisation that an unfinished run before it came to."""
+
+
+_GOOD_END = table.c.ended_at.is_not(None) & table.c.failure.is_(None)
+
+
+class JobRunStore:
+    """What became of each job in each period, for a transaction of the work list. Times are the database's."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def claim(self, run: JobClaim, seconds: float) -> Claimed | None:
+        """It runs now, and is held for so long; None if another run holds it."""
+        held = {"holder": run.holder, "held_until": _in(seconds)}
+        row = insert(table).values(job=run.job, period=run.period, runs=1, failures=0, started_at=func.now(), **held)
+        again = {"runs": table.c.runs + 1, "started_at": func.now(), "ended_at": None, **held}
+        is_free = table.c.held_until.is_(None) | (table.c.held_until <= func.now())
+        claim = row.on_conflict_do_update(index_elements=[*table.primary_key], set_=again, where=is_free)
+        found = (await self._connection.execute(claim.returning(table.c.reached))).one_or_none()
+        return None if found is None else Claimed(found.reached)
+
+    async def reach(self, run: JobClaim, org_id: UUID | None) -> None:
+        """It has come to this organisation."""
+        await self._set(run, reached=org_id)
+
+    async def succeed(self, run: JobClaim, outcome: str) -> None:
+        """It has come to a good end."""
+        await self._end(run, succeeded_at=func.now(), outcome=outcome, failure=None)
+
+    async def fail(self, run: JobClaim, failure: str) -> None:
+        """It has failed."""
+        await self._end(run, failures=table.c.failures + 1, failure=failure)
+
+    async def periods(self, job: str) -> dict[str, bool]:
+        """The periods that the job has begun with, and whether its last run came to a good end in each."""
+        query = select(table.c.period, _GOOD_END).where(table.c.job == job)
+        return {row.period: row[1] for row in await self._connection.execute(query)}
+
+    async def states(self) -> dict[str, JobState]:
+        """How each job that ever ran has been doing, by its name."""
+        columns = (
+            table.c.job,
+            func.sum(table.c.runs),
+            func.sum(table.c.failures),
+            func.max(table.c.succeeded_at),
+            func.bool_or(table.c.failure.is_not(None)),
+        )
+        rows = await self._connection.execute(select(*columns).group_by(table.c.job))
+        return {row[0]: JobState(int(row[1]), int(row[2]), row[3], row[4]) for row in rows}
+
+    async def purge(self, before: datetime) -> int:
+        """Forgets the periods whose last run began before then, and came to a good end; returns how many."""
+        done = _GOOD_END & (table.c.started_at < before)
+        return (await self._connection.execute(delete(table).where(done))).rowcount
+
+    async def _end(self, run: JobClaim, **values: object) -> None:
+        await self._set(run, ended_at=func.now(), holder=None, held_until=None, **values)
+
+    async def _set(self, run: JobClaim, **values: object) -> None:
+        # One that lost its hold to another leaves the record to that one.
+        mine = (table.c.job == run.job, table.c.period == run.period, table.c.holder == run.holder)
+        await self._connection.execute(update(table).where(*mine).values(**values))
+
+
+def _in(seconds: float) -> ColumnElement[datetime]:
+    return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)

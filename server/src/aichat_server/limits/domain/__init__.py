@@ -1,0 +1,1 @@
+"""Limits: values and rules, without I/O."""

@@ -1,0 +1,1 @@
+"""Limits: the way to other technologies."""

@@ -1,0 +1,1 @@
+"""E-mail: its words, and the way to an SMTP server."""

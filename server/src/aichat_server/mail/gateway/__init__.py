@@ -1,0 +1,1 @@
+"""Mail: the way to other technologies."""

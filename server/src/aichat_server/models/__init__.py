@@ -1,0 +1,1 @@
+"""The models, what they cost, and what usage of them is counted in."""

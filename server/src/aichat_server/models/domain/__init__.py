@@ -1,0 +1,1 @@
+"""Models: values and rules, without I/O."""

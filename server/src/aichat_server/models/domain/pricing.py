@@ -1,0 +1,117 @@
+"""What usage costs, and what a turn that is about to begin may come to cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aichat_server.core.money import NanoUsd
+from aichat_server.models.domain.usage import INPUT_KINDS, KINDS, TOKENS_PER_PRICE, Usage
+
+BEGINNING = datetime.fromtimestamp(0, UTC)
+"""When a model's first known price came into force, as far as the books go."""
+
+FRAMING_TOKENS = 256
+"""More than any vendor adds to what it is sent: roles, separators, a preamble of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceTier:
+    """Prices for requests with more than `above` input tokens: per million tokens, but for `web_search`."""
+
+    above: int
+    input: NanoUsd
+    cache_read: NanoUsd
+    cache_write: NanoUsd
+    cache_write_1h: NanoUsd
+    output: NanoUsd
+    web_search: NanoUsd
+    """For one search; 0 where no price is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A model's price from a moment on, until its next one comes into force."""
+
+    version: datetime
+    """That moment, which names the price."""
+    tiers: tuple[PriceTier, ...]
+    """Ascending by threshold, the first at 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What a turn may come to cost: never less than it will, if it stays within what it asked for."""
+
+    known: NanoUsd
+    """For the new message and the longest answer."""
+    history: NanoUsd
+    """For each million bytes of the conversation that the message follows."""
+    most: NanoUsd | None
+    """For the fullest context that the model takes; None if that is not known."""
+
+
+def price_at(prices: Sequence[Price], moment: datetime) -> Price | None:
+    """The price in force at `moment`; `prices` ascend by version."""
+    return next((price for price in reversed(prices) if price.version <= moment), None)
+
+
+def tier_for(tiers: Sequence[PriceTier], input_tokens: int) -> PriceTier:
+    """The tier that a request with so many input tokens is priced at; `tiers` ascend and begin at 0."""
+    return next(tier for tier in reversed(tiers) if tier.above == 0 or input_tokens > tier.above)
+
+
+def cost(tiers: Sequence[PriceTier], usage: Usage) -> NanoUsd:
+    """What `usage` costs, rounded up once to the whole nano-dollar."""
+    tier = tier_for(tiers, usage.total_input)
+    total = 0
+    for kind in KINDS:
+        if kind.price is not None:
+            percent = usage.percent if kind.per == TOKENS_PER_PRICE else 100
+            price: int = getattr(tier, kind.price) * (TOKENS_PER_PRICE // kind.per)
+            total += getattr(usage, kind.name) * price * percent
+    return NanoUsd(-(-total // (100 * TOKENS_PER_PRICE)))
+
+
+def hold_for(
+    tiers: Sequence[PriceTier],
+    *,
+    input_bytes: int,
+    has_history: bool,
+    max_output_tokens: int,
+    context_window: int,
+    most_percent: int = 100,
+) -> Hold:
+    """What to set aside for a turn whose new input is `input_bytes` of UTF-8; `context_window` of 0 is not known.
+
+    `most_percent`: see Model.
+
+    A token is a byte at least, so bytes are never fewer than the tokens that the vendor will count. Each is priced as
+    the dearest class of input in the dearest tier that the turn could reach, which is any with a history of unknown
+    length. Nothing is held for tools, since models are offered none.
+    """
+    known_tokens = input_bytes + FRAMING_TOKENS
+    reached = [tier for tier in tiers if has_history or tier.above == 0 or known_tokens > tier.above]
+    dearest = max(getattr(tier, kind.price) for tier in reached for kind in INPUT_KINDS if kind.price is not None)
+    asked = -(-dearest * most_percent // 100)
+    answered = -(-max_output_tokens * max(tier.output for tier in reached) * most_percent // 100)
+    return Hold(
+        known=_rounded_up(known_tokens * asked + answered),
+        history=NanoUsd(asked),
+        most=_rounded_up(context_window * asked + answered) if context_window else None,
+    )
+
+
+def dearest_hold(holds: Sequence[Hold]) -> Hold:
+    """What to set aside where any of several models may answer; `holds` are what each of them may come to cost."""
+    most = [hold.most for hold in holds if hold.most is not None]
+    return Hold(
+        known=max(hold.known for hold in holds),
+        history=max(hold.history for hold in holds),
+        most=max(most) if len(most) == len(holds) else None,
+    )
+
+
+def _rounded_up(nano_per_million: int) -> NanoUsd:
+    return NanoUsd(-(-nano_per_million // TOKENS_PER_PRICE))

@@ -1,0 +1,1 @@
+"""Notifications: values and rules, without I/O."""

@@ -1,0 +1,1 @@
+"""Notifications: the contract in protobuf and gRPC."""

@@ -1,0 +1,1 @@
+"""Notifications: the use cases."""

@@ -1,0 +1,72 @@
+"""Tells an organisation's owners, by e-mail, that an invoice for usage was not paid."""
+
+from __future__ import annotations
+
+import calendar
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from aichat_server.core.database.database import Database
+from aichat_server.invoices.domain.invoices import UnpaidNotice
+from aichat_server.mail.gateway.rendering import MailTemplates
+from aichat_server.mail.gateway.smtp import Mail, MailDeferredError, Mailer, MailRefusedError
+from aichat_server.notifications.service.warning_mails import one_line
+from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+
+_log = structlog.get_logger()
+
+
+class UnpaidNotices:
+    """One for each owner and invoice, sent by the outbox; sent again, it has the same Message-ID."""
+
+    def __init__(
+        self, database: Database, stripe: StripeInvoices, mailer: Mailer, templates: MailTemplates, grace: timedelta
+    ) -> None:
+        self._database = database
+        self._stripe = stripe
+        self._mailer = mailer
+        self._templates = templates
+        self._grace = grace
+
+    async def send(self, org_id: UUID, notice_id: UUID) -> bool:
+        """Sends one that is in the outbox; whether there is nothing more to do about it.
+
+        MailServerUnavailableError: it can be sent later. Fails as `StripeCalls.send` says, too.
+        """
+        async with self._database.tenant(org_id) as tenant:
+            notice = await tenant.unpaid.notice(notice_id)
+        ids = {"org_id": str(org_id), "notice_id": str(notice_id)}
+        if notice is None:
+            return True
+        if notice.address is None:
+            _log.warning("unpaid invoice told to nobody: no owner has an address", **ids)
+            return True
+        page = (await self._stripe.fetch(notice.invoice.stripe_id)).page_url
+        try:
+            await self._mailer.send(self._write(notice, notice.address, page or ""))
+        except MailRefusedError as error:
+            _log.warning("unpaid invoice told to nobody: the e-mail is refused", **ids, error=str(error))
+        except MailDeferredError as error:
+            _log.warning("notice of an unpaid invoice deferred", **ids, error=str(error))
+            return False
+        return True
+
+    def _write(self, notice: UnpaidNotice, address: str, page: str) -> Mail:
+        organization, start = one_line(notice.organization), notice.invoice.month.start
+        month = f"{calendar.month_name[start.month]} {start.year}"
+        values = {
+            "subject": f"{organization}: the invoice for usage in {month} was not paid",
+            "organization": organization,
+            "month": month,
+            "total": f"{notice.invoice.total // 100:,}.{notice.invoice.total % 100:02}",
+            "grace_ends": _day(notice.invoice.since + self._grace),
+            "page_url": page,
+        }
+        text, html = self._templates.render("unpaid_invoice", values)
+        return Mail(notice.id, address, str(values["subject"]), text, html, None)
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {calendar.month_name[moment.month]} {moment.year}"

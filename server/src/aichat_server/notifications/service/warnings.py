@@ -1,0 +1,136 @@
+"""Warns by e-mail of quotas that are used up by half, by four fifths and wholly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from aichat_server.core.database.batches import Progress, at_once, organizations
+from aichat_server.core.database.database import Database, Tenant
+from aichat_server.mail.gateway.smtp import MailDeferredError, Mailer, MailRefusedError, MailServerUnavailableError
+from aichat_server.notifications.domain.warnings import ClaimedWarning, QuotaUse, QuotaWarning, WarningState
+from aichat_server.notifications.service.warning_mails import WarningMails
+from aichat_server.outbox.domain import MessageKind
+
+_log = structlog.get_logger()
+
+# How long a claim holds: many times what the slowest mail server may take.
+_LEASE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class WarningsRun:
+    """What a run has done."""
+
+    noted: int
+    """Warnings that fell due and were not known before."""
+    sent: int
+    """E-mails that the mail server has taken, those that an earlier run had left among them."""
+    deferred: int
+    """E-mails that the mail server will have later only: the next run sends them."""
+
+
+class QuotaWarnings:
+    """The warnings of all organisations: one for each threshold, period and person, however often a run is repeated.
+
+    Each is noted before any is sent, and is claimed by one run at a time. A run that dies leaves its claim to run out,
+    and the next one sends that e-mail, perhaps for the second time, with the same Message-ID.
+    """
+
+    def __init__(self, database: Database, mailer: Mailer, mails: WarningMails) -> None:
+        self._database = database
+        self._mailer = mailer
+        self._mails = mails
+
+    async def run(self, now: datetime, progress: Progress | None = None) -> WarningsRun:
+        """Sends what is due in the periods that `now` is in, and in those that ended within the day before it.
+
+        So once a day is often enough, and a run may be late. MailServerUnavailableError: what is due is noted, and the
+        next run sends it. STORAGE_UNAVAILABLE: what was not done is due again.
+        """
+        found = dict[UUID, tuple[int, tuple[UUID, ...]]]()
+        async for page in organizations(self._database, progress or Progress()):
+            found |= zip(page, await at_once(page, lambda org_id: self._note(org_id, now)), strict=True)
+        states = [state for org_id, (_, pending) in found.items() for state in await self._send(org_id, pending)]
+        noted = sum(noted for noted, _ in found.values())
+        return WarningsRun(noted, states.count(WarningState.SENT), states.count(WarningState.PENDING))
+
+    async def send(self, org_id: UUID, warning_id: UUID) -> bool:
+        """Sends one that is in the outbox; whether there is nothing more to do about it.
+
+        MailServerUnavailableError: it can be sent later.
+        """
+        await self._send(org_id, (warning_id,))
+        async with self._database.tenant(org_id) as tenant:
+            return not await tenant.warnings.is_pending(warning_id)
+
+    async def due(self, now: datetime) -> int:
+        """How many warnings a run would note; changes nothing."""
+        pages = organizations(self._database, Progress())
+        return sum([sum(await at_once(page, lambda org_id: self._count_due(org_id, now))) async for page in pages])
+
+    async def _count_due(self, org_id: UUID, now: datetime) -> int:
+        async with self._database.tenant(org_id) as tenant:
+            warnings = {
+                QuotaWarning(org_id, member_id, use.thresholds()[-1], use).id
+                for use, member_id in await _reached(tenant, now)
+            }
+            return len(warnings - await tenant.warnings.known(warnings))
+
+    async def _note(self, org_id: UUID, now: datetime) -> tuple[int, tuple[UUID, ...]]:
+        """How many were noted, and which wait to be sent."""
+        async with self._database.tenant(org_id) as tenant:
+            reached = await _reached(tenant, now)
+            new = [noted for use, member_id in reached if (noted := await tenant.warnings.note(member_id, use))]
+            for warning_id in new:
+                await tenant.outbox.add(MessageKind.QUOTA_WARNING, warning_id)
+            return len(new), await tenant.warnings.pending()
+
+    async def _send(self, org_id: UUID, pending: Sequence[UUID]) -> Sequence[WarningState]:
+        states = []
+        for warning_id in pending:
+            async with self._database.tenant(org_id) as tenant:
+                claimed = await tenant.warnings.claim(warning_id, _LEASE)
+            if claimed is not None:
+                states.append(await self._deliver(claimed))
+        return states
+
+    async def _deliver(self, claimed: ClaimedWarning) -> WarningState:
+        warning = claimed.warning
+        try:
+            state = await self._hand_in(claimed)
+        except MailServerUnavailableError:
+            async with self._database.tenant(warning.org_id) as tenant:
+                await tenant.warnings.release(warning.id)
+            raise
+        if state is not WarningState.PENDING:
+            async with self._database.tenant(warning.org_id) as tenant:
+                await tenant.warnings.settle(warning.id, state)
+                await tenant.outbox.remove(warning.id)
+        return state
+
+    async def _hand_in(self, claimed: ClaimedWarning) -> WarningState:
+        if not claimed.wanted:
+            return WarningState.UNSUBSCRIBED
+        if claimed.address is None:
+            return WarningState.NO_ADDRESS
+        ids = {"org_id": str(claimed.warning.org_id), "warning_id": str(claimed.warning.id)}
+        try:
+            await self._mailer.send(self._mails.write(claimed, claimed.address))
+        except MailRefusedError as error:
+            _log.warning("quota warning refused", **ids, error=str(error))
+            return WarningState.REFUSED
+        except MailDeferredError as error:
+            _log.warning("quota warning deferred", **ids, error=str(error))
+            return WarningState.PENDING
+        return WarningState.SENT
+
+
+async def _reached(tenant: Tenant, now: datetime) -> list[tuple[QuotaUse, UUID]]:
+    """Quotas of which a threshold is reached, with each member who is warned of it."""
+    uses = [use for use in await tenant.warnings.uses(now) if use.thresholds()]
+    return [(use, member_id) for use in uses for member_id in await tenant.warnings.recipients(use.name)]

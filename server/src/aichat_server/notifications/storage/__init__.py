@@ -1,0 +1,1 @@
+"""Notifications: what Postgres stores."""

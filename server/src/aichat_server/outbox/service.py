@@ -1,0 +1,95 @@
+"""Hands over what is in the outbox: noted together with what it tells of, and tried again until that succeeds."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from aichat_server.core.database.database import Database
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.mail.gateway.smtp import MailServerUnavailableError
+from aichat_server.outbox.domain import MessageKind, OutboxMessage, wait_after
+
+_log = structlog.get_logger()
+
+_BATCH = 100
+
+Deliver = Callable[[UUID, UUID], Awaitable[bool]]
+"""Hands over what an organisation's message of this id is about; whether there is nothing more to do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """What one run came to."""
+
+    done: int = 0
+    left: int = 0
+    """Those that are tried again later."""
+
+    def __str__(self) -> str:
+        return f"{self.done} done, {self.left} left"
+
+
+class _AwayError(Exception):
+    """The payment provider cannot be reached: each message would wait for it, one after the other."""
+
+
+class Outbox:
+    """The messages of all organisations. Whoever is killed leaves what it was at, and another tries it again."""
+
+    def __init__(self, database: Database, deliveries: Mapping[MessageKind, Deliver]) -> None:
+        self._database = database
+        self._deliveries = deliveries
+
+    async def relay(self, now: datetime) -> Relayed:
+        """Hands over what is due at `now`. What fails is tried again later, each time after a longer wait.
+
+        MailServerUnavailableError if no e-mail gets through: then they all stay due, and the rest is done. Where the
+        payment provider is away, the rest is done, too, and what it is for stays due.
+        """
+        done = left = 0
+        kinds, away = set(self._deliveries), None
+        while batch := await self._due(now, kinds):
+            for message in batch:
+                try:
+                    if await self._relay(message, now):
+                        done += 1
+                    else:
+                        left += 1
+                except MailServerUnavailableError as error:
+                    kinds.discard(message.kind)
+                    away = error
+                    break
+                except _AwayError:
+                    left += 1
+                    kinds.discard(message.kind)
+                    break
+        if away is not None:
+            raise away
+        return Relayed(done, left)
+
+    async def _due(self, now: datetime, kinds: Collection[MessageKind]) -> Sequence[OutboxMessage]:
+        async with self._database.work_list() as work:
+            return await work.due_messages(now, _BATCH, kinds)
+
+    async def _relay(self, message: OutboxMessage, now: datetime) -> bool:
+        deliver, away = self._deliveries[message.kind], False
+        try:
+            done = await deliver(message.org_id, message.id)
+        except MailServerUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 — one that cannot be handed over must not hold up the others
+            _log.warning("message not handed over", message_id=str(message.id), kind=message.kind, error=repr(error))
+            done, away = False, isinstance(error, AichatError) and error.reason is Reason.BILLING_UNAVAILABLE
+        async with self._database.tenant(message.org_id) as tenant:
+            if done:
+                await tenant.outbox.remove(message.id)
+            else:
+                await tenant.outbox.postpone(message.id, now + wait_after(message.attempts + 1))
+        if away:
+            raise _AwayError
+        return done

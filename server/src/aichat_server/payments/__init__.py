@@ -1,0 +1,1 @@
+"""The payment provider: customers, cards, invoices and events, as Stripe has them."""

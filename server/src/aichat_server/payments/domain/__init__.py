@@ -1,0 +1,1 @@
+"""Payments: values and rules, without I/O."""

@@ -1,0 +1,1 @@
+"""Payments: the way to other technologies."""

@@ -1,0 +1,77 @@
+"""The plans' terms, as stored: read by the server, added to by the owner, changed by nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aichat_server.billing.storage.tables import plans as table
+from aichat_server.core.database.owner import owner_transaction
+from aichat_server.plans.domain import Plan, PlanRates, PlanTerms, Rates
+
+
+async def read_plans(connection: AsyncConnection) -> Mapping[Plan, tuple[PlanTerms, ...]]:
+    """Every plan's terms, ascending by the moment from which they hold."""
+    rows = (await connection.execute(select(table).order_by(*table.primary_key.columns))).all()
+    found = {Plan(plan): tuple(_terms(row) for row in of_plan) for plan, of_plan in groupby(rows, lambda row: row.plan)}
+    return {plan: found[plan] for plan in Plan}
+
+
+async def add_terms(url: str, terms: PlanTerms) -> None:
+    """Makes them the terms of their plan from now on, whatever moment they name, as the owner that `url` names.
+
+    STORAGE_UNAVAILABLE if the database is away.
+    """
+    async with owner_transaction(url) as connection:
+        await connection.execute(insert(table).values(_row(terms)))
+
+
+def _terms(row: Row[Any]) -> PlanTerms:
+    return PlanTerms(
+        plan=Plan(row.plan),
+        valid_from=row.valid_from,
+        name=row.name,
+        lookup_key=row.lookup_key,
+        seat_price=row.seat_nano_usd,
+        most_seats=row.most_seats,
+        included=row.included_nano_usd,
+        hard=row.hard,
+        overage_basis_points=row.overage_basis_points,
+        rates=PlanRates(
+            Rates(row.caller_requests, row.caller_tokens, row.caller_streams),
+            Rates(row.organization_requests, row.organization_tokens, row.organization_streams),
+        ),
+        models=None if row.models is None else frozenset(row.models),
+        retention_days=row.retention_days,
+        trial_days=row.trial_days,
+        overage_cap=row.overage_cap_nano_usd,
+    )
+
+
+def _row(terms: PlanTerms) -> dict[str, object]:
+    caller, organization = terms.rates.caller, terms.rates.organization
+    return {
+        "plan": terms.plan.value,
+        "valid_from": func.now(),
+        "name": terms.name,
+        "lookup_key": terms.lookup_key,
+        "seat_nano_usd": terms.seat_price,
+        "most_seats": terms.most_seats,
+        "included_nano_usd": terms.included,
+        "hard": terms.hard,
+        "overage_basis_points": terms.overage_basis_points,
+        "caller_requests": caller.requests_per_minute,
+        "caller_tokens": caller.tokens_per_minute,
+        "caller_streams": caller.open_streams,
+        "organization_requests": organization.requests_per_minute,
+        "organization_tokens": organization.tokens_per_minute,
+        "organization_streams": organization.open_streams,
+        "models": None if terms.models is None else sorted(terms.models),
+        "retention_days": terms.retention_days,
+        "trial_days": terms.trial_days,
+        "overage_cap_nano_usd": terms.overage_cap,
+    }

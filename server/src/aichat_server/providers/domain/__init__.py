@@ -1,0 +1,1 @@
+"""Providers: values and rules, without I/O."""

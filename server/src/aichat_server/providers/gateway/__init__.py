@@ -1,0 +1,1 @@
+"""Providers: the way to other technologies."""

@@ -1,0 +1,165 @@
+"""Turns the bytes of one answer into events, and keeps count: what all vendors' streams have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, TypeVar
+
+import msgspec
+
+from aichat_server.content.parts import text_of
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.texts import is_blank, storable
+from aichat_server.models.domain.usage import BYTES_PER_TOKEN, Usage, estimate_tokens
+from aichat_server.providers.domain.events import (
+    ProviderEvent,
+    ReasoningDelta,
+    Stop,
+    StopReason,
+    TextDelta,
+    UsageReport,
+)
+from aichat_server.providers.domain.requests import ProviderRequest
+from aichat_server.providers.gateway import failures
+from aichat_server.providers.gateway.figures import Figures, Path
+from aichat_server.providers.gateway.sse import BrokenStreamError, SseDecoder
+
+T = TypeVar("T")
+
+
+class AnswerReader(ABC):
+    """One answer, being read. A vendor's own reader sets `ended`, `stop` and `fault` as it learns them."""
+
+    FIGURES: ClassVar[Mapping[str, Path]]
+    """Where the vendor's usage object has which figure."""
+    WRITTEN: ClassVar[frozenset[str]]
+    """Those of them that count what was written, the reasoning or the answer."""
+
+    def __init__(self, provider: str, request: ProviderRequest) -> None:
+        self.provider = provider
+        self.request = request
+        self.begun = False
+        """The vendor took the request."""
+        self.ended = False
+        """The vendor said that nothing more comes."""
+        self.stop: StopReason | None = None
+        """Why the model ended; None until the vendor has said so."""
+        self.fault: AichatError | None = None
+        """Why the answer is not whole, where the vendor said that in place of why it ended."""
+        self._answered = False
+        """There was a word of the answer itself."""
+        self.figures = Figures(self.FIGURES)
+        self._sse = SseDecoder()
+        self._over = False
+        self._output_bytes = 0
+        self._counted_bytes: int | None = None
+
+    @abstractmethod
+    def event(self, data: bytes) -> tuple[ProviderEvent, ...]:
+        """What one event says. Raises AichatError or BrokenStreamError."""
+
+    @abstractmethod
+    def usage(self) -> Usage:
+        """`figures` in the normal form; `estimated` where they had to be interpreted."""
+
+    @property
+    def used(self) -> bool:
+        """The vendor has counted something, or said something: it did not merely fail."""
+        return bool(self.figures or self._output_bytes)
+
+    def read(self, chunk: bytes) -> Iterator[ProviderEvent]:
+        """The events that `chunk` completes."""
+        for data in self._sse.feed(chunk):
+            yield from self.event(data)
+
+    def finish(self) -> Iterator[ProviderEvent]:
+        """The last events, once the vendor's bytes have ended; raises what the end shows to be wrong."""
+        self._over = True
+        for data in () if self.ended else self._sse.finish():
+            yield from self.event(data)
+        if self.fault is not None:
+            raise self.fault
+        if self.stop is None:
+            raise BrokenStreamError("the stream ended before the answer did")
+        cut_short = (StopReason.MAX_TOKENS, StopReason.STOP_SEQUENCE)
+        # Only Anthropic tells a stop sequence from an end.
+        if not self._answered and self.stop not in cut_short and not self.request.stop:
+            raise self.failure(Reason.PROVIDER_EMPTY_ANSWER)
+        yield self.report()
+        yield Stop(self.stop)
+
+    def has_input(self, usage: Usage) -> bool:
+        """Whether the input was counted: there is no prompt without tokens."""
+        return usage.total_input > 0
+
+    def count(self, told: object, *, final: bool = True, whole: bool = False) -> None:
+        """Takes the vendor's usage object, after the text that came with it.
+
+        `final`: the output in it is no first guess. `whole`: see Figures.take.
+        """
+        counts = self.figures.take(told, whole=whole)
+        if final and counts and (any(map(counts.get, self.WRITTEN)) or not self._output_bytes):
+            self._counted_bytes = self._output_bytes
+
+    def report(self) -> UsageReport:
+        """The usage as the vendor counted it, or an estimate at four bytes a token where it did not."""
+        usage = self.usage()
+        if not self._is_exact(usage):
+            output = max(usage.output, -(-self._output_bytes // BYTES_PER_TOKEN))
+            asked = usage.input if usage.total_input else self._estimated_input()
+            usage = dataclasses.replace(usage, input=asked, output=output, estimated=True)
+        return UsageReport(usage, dict(self.figures.raw))
+
+    def _is_exact(self, usage: Usage) -> bool:
+        """The answer is over, and was counted after its last word: some endpoints count in every chunk."""
+        over = self._over or self.stop is not None or self.fault is not None
+        counted = over and self._counted_bytes == self._output_bytes
+        # What was said is not free, whatever was counted first and left out last.
+        counted = counted and (usage.output > 0 or not self._output_bytes)
+        return counted and self.has_input(usage) and not usage.estimated and not self.figures.doubted
+
+    def broken_off(self, error: object) -> None:
+        """Takes the vendor's error event: nothing follows, and what was counted by now is what it counts."""
+        self.fault, self.ended = failures.from_event(error, self.provider, self.request.model), True
+
+    def failure(self, reason: Reason) -> AichatError:
+        """The error for `reason`."""
+        return failures.failure(reason, self.provider, self.request.model)
+
+    def text(self, text: str) -> tuple[ProviderEvent, ...]:
+        """More of the answer."""
+        text = self._cleaned(text)
+        if not text:
+            return ()
+        self._answered = self._answered or not is_blank(text)
+        return (TextDelta(text),)
+
+    def reasoning(self, text: str) -> tuple[ProviderEvent, ...]:
+        """More of the reasoning."""
+        text = self._cleaned(text)
+        return (ReasoningDelta(text),) if text else ()
+
+    def _cleaned(self, text: str) -> str:
+        text = storable(text)
+        self._output_bytes += len(text) if text.isascii() else len(text.encode())
+        return text
+
+    def _estimated_input(self) -> int:
+        texts = [text_of(message.parts) for message in self.request.messages]
+        return sum(estimate_tokens(text) for text in (self.request.system_prompt, *texts))
+
+
+def decoded(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
+    """`data` as the decoder's type; BrokenStreamError if it is none."""
+    try:
+        return decoder.decode(data)
+    except (msgspec.MsgspecError, ValueError):
+        pass
+    try:
+        # The standard library takes the lone surrogates that strict JSON has no room for.
+        return msgspec.convert(json.loads(data), decoder.type)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise BrokenStreamError("an event that cannot be read") from error

@@ -1,0 +1,51 @@
+"""What every vendor is to the rest of the server: one async generator of typed events."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+from aichat_server.providers.domain.events import ProviderEvent
+from aichat_server.providers.domain.requests import ProviderRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderConfig:
+    """How to reach one vendor."""
+
+    name: str
+    """The vendor's name in the catalogue, for example "anthropic"."""
+    api_key: str = field(repr=False)
+    base_url: str | None = None
+    """None: the vendor's own."""
+    connect_seconds: float = 5.0
+    """Longest wait for a connection."""
+    stall_seconds: float = 60.0
+    """Longest silence, before the first byte of an answer and between any two later ones."""
+    reasoning_stall_seconds: float = 600.0
+    """The same of a model that reasons, which may do so without a word."""
+    openai_compatible: bool = False
+    """An endpoint of any name that speaks OpenAI's Chat Completions; it needs a `base_url`."""
+    searching_models: frozenset[str] = frozenset()
+    """The models, by the vendor's ids, whose searches such an endpoint charges for."""
+
+
+class BaseAIProvider(ABC):
+    """One vendor. Safe to use from many tasks of one event loop at once."""
+
+    def __init__(self, config: ProviderConfig) -> None:
+        self.name = config.name
+
+    @abstractmethod
+    def stream(self, request: ProviderRequest) -> AsyncGenerator[ProviderEvent, None]:
+        """Asks the model and yields its answer as it arrives.
+
+        Yields any number of TextDelta, ReasoningDelta and UsageReport, then exactly one Stop, last. Text is never
+        empty and holds no NUL and no lone surrogate. Failures are AichatError with a PROVIDER_ reason or
+        ANSWER_REFUSED; usage known by then has been yielded. Closing the generator closes the vendor's stream.
+        """
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Closes all connections."""

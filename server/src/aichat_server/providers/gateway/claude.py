@@ -1,0 +1,217 @@
+"""Claude, by Anthropic's Messages API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+import aiohttp
+import anthropic
+import msgspec
+from anthropic.types import MessageParam, OutputConfigParam, ThinkingConfigParam
+from anthropic.types.message_create_params import MessageCreateParamsStreaming
+
+from aichat_server.content.parts import Role
+from aichat_server.core.errors import Reason
+from aichat_server.models.domain.usage import Usage
+from aichat_server.providers.domain.events import ProviderEvent, StopReason
+from aichat_server.providers.domain.requests import ProviderRequest, ReasoningEffort
+from aichat_server.providers.gateway import prompt
+from aichat_server.providers.gateway.answer import AnswerReader, decoded
+from aichat_server.providers.gateway.base import ProviderConfig
+from aichat_server.providers.gateway.figures import Path
+from aichat_server.providers.gateway.raw import RawStreamProvider
+from aichat_server.providers.gateway.transport import body_of
+
+# How thinking is turned down as far as it goes: some models cannot turn it off, one says it in its own way.
+ALWAYS_THINKS = ("claude-opus-5-5", "claude-fable-", "claude-mythos-")
+THINKS_BETWEEN_TOOLS = ("claude-sonnet-5-5",)
+# These think unless they are told not to; others are asked to think only when the request says how much.
+THINKS_BY_DEFAULT = ("claude-opus-5", "claude-sonnet-5", "claude-haiku-5", *ALWAYS_THINKS)
+
+# Anthropic charges a tenth more for tokens where only American machines may answer, and says so of each answer.
+DEARER_REGIONS = {"us": 110}
+
+STOPS = {
+    "end_turn": StopReason.END_TURN,
+    "max_tokens": StopReason.MAX_TOKENS,
+    "model_context_window_exceeded": StopReason.MAX_TOKENS,
+    "stop_sequence": StopReason.STOP_SEQUENCE,
+}
+
+
+class ClaudeProvider(RawStreamProvider):
+    """Anthropic. Its API takes no temperature."""
+
+    def __init__(self, config: ProviderConfig) -> None:
+        super().__init__(config)
+        self._client = anthropic.AsyncAnthropic(
+            api_key=config.api_key, base_url=config.base_url, max_retries=0, http_client=self._http
+        )
+
+    @asynccontextmanager
+    async def _open(self, request: ProviderRequest) -> AsyncGenerator[aiohttp.StreamReader]:
+        async with self._client.messages.with_streaming_response.create(**_params(request)) as response:
+            yield body_of(response.http_response)
+
+    def _reader(self, request: ProviderRequest) -> AnswerReader:
+        return ClaudeReader(self.name, request)
+
+
+class ClaudeReader(AnswerReader):
+    """Reads the events of a message."""
+
+    FIGURES: ClassVar[Mapping[str, Path]] = {
+        "input": ("input_tokens",),
+        "cache_read": ("cache_read_input_tokens",),
+        "cache_write": ("cache_creation_input_tokens",),
+        "cache_write_5m": ("cache_creation", "ephemeral_5m_input_tokens"),
+        "cache_write_1h": ("cache_creation", "ephemeral_1h_input_tokens"),
+        "output": ("output_tokens",),
+        "reasoning": ("output_tokens_details", "thinking_tokens"),
+        "searches": ("server_tool_use", "web_search_requests"),
+    }
+
+    WRITTEN: ClassVar[frozenset[str]] = frozenset({"output"})
+
+    _refused = False
+    _guessed = False
+    _opened = False
+
+    def event(self, data: bytes) -> tuple[ProviderEvent, ...]:
+        """See AnswerReader.event."""
+        event = decoded(_EVENTS, data)
+        delta = event.delta
+        if event.type == "content_block_delta" and delta is not None:
+            if delta.type == "text_delta":
+                return self.text(delta.text or "")
+            return self.reasoning(delta.thinking or "") if delta.type == "thinking_delta" else ()
+        if event.type == "message_start" and event.message is not None:
+            self.count(event.message.usage, final=False)
+            self._opened = self._guessed = True
+            return (self.report(),)
+        if event.type == "message_delta" and delta is not None:
+            self._unguess(event.usage)
+            self.count(event.usage)
+            self._end(delta.stop_reason)
+        elif event.type == "message_stop":
+            self.ended = True
+        elif event.type == "error":
+            self.broken_off(event.error)
+        return ()
+
+    def usage(self) -> Usage:
+        """Anthropic's buckets are disjoint already, and thinking is inside output.
+
+        Only the beginning tells for how long the cache was written to; what is written later is of the shorter kind,
+        which is what is written unasked.
+        """
+        told = self.figures
+        written = told["cache_write"] or told["cache_write_5m"] + told["cache_write_1h"]
+        written_1h = min(told["cache_write_1h"], written)
+        region = told.raw.get("inference_geo")
+        percent = DEARER_REGIONS.get(region, 100) if isinstance(region, str) else 100
+        return Usage(
+            input=told["input"],
+            cache_read=told["cache_read"],
+            cache_write=written - written_1h,
+            cache_write_1h=written_1h,
+            output=told["output"],
+            reasoning=told["reasoning"],
+            web_searches=told["searches"],
+            # What it refuses before a word of output it does not charge for.
+            percent=0 if self._refused and not told["output"] and not self._output_bytes else percent,
+        )
+
+    def has_input(self, usage: Usage) -> bool:
+        """The beginning counts the input; where none came, what the end counts is all that was."""
+        return usage.total_input > 0 or not self._opened
+
+    def _unguess(self, usage: object) -> None:
+        """The first real count of the output replaces what the beginning said, which was no count."""
+        if self._guessed and isinstance(usage, Mapping) and usage.get("output_tokens") is not None:
+            self._guessed = False
+            self.figures.drop("output")
+
+    def _end(self, stop_reason: str | None) -> None:
+        if stop_reason == "refusal":
+            self._refused, self.fault = True, self.failure(Reason.ANSWER_REFUSED)
+        elif stop_reason:
+            # All others are about a turn that would go on: with tools, which are not offered, or in another request.
+            self.stop = STOPS.get(stop_reason, StopReason.OTHER)
+
+
+class _Delta(msgspec.Struct):
+    type: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    stop_reason: str | None = None
+
+
+class _Message(msgspec.Struct):
+    usage: Any = None
+
+
+class _Event(msgspec.Struct):
+    type: str
+    delta: _Delta | None = None
+    message: _Message | None = None
+    usage: Any = None
+    error: Any = None
+
+
+_EVENTS = msgspec.json.Decoder(_Event)
+
+
+def _params(request: ProviderRequest) -> MessageCreateParamsStreaming:
+    params: MessageCreateParamsStreaming = {
+        "model": request.model,
+        "max_tokens": request.max_output_tokens,
+        "messages": _messages(request),
+        "stream": True,
+        # What is bought ahead is priced otherwise, and asked for by nobody here.
+        "service_tier": "standard_only",
+    }
+    if system := prompt.system_prompt(request):
+        params["system"] = system
+    if request.stop:
+        params["stop_sequences"] = list(request.stop)
+    if thinking := _thinking(request):
+        params["thinking"] = thinking
+    if effort := _effort(request):
+        params["output_config"] = effort
+    return params
+
+
+def _messages(request: ProviderRequest) -> list[MessageParam]:
+    messages: list[MessageParam] = []
+    for message in prompt.said(request):
+        if message.role is Role.USER:
+            messages.append({"role": "user", "content": message.text})
+        else:
+            messages.append({"role": "assistant", "content": message.text})
+    return messages
+
+
+def _thinking(request: ProviderRequest) -> ThinkingConfigParam | None:
+    if request.reasoning_effort is ReasoningEffort.NONE and not request.model.startswith(ALWAYS_THINKS):
+        return {"type": "between_tools"} if request.model.startswith(THINKS_BETWEEN_TOOLS) else {"type": "disabled"}
+    if request.reasoning_effort or request.model.startswith(THINKS_BY_DEFAULT):
+        # Newer models hide what they think unless they are asked for a summary.
+        return {"type": "adaptive", "display": "summarized"}
+    return None
+
+
+def _effort(request: ProviderRequest) -> OutputConfigParam | None:
+    match request.reasoning_effort:
+        case None:
+            return None
+        case ReasoningEffort.NONE:
+            return {"effort": "low"} if request.model.startswith(ALWAYS_THINKS) else None
+        case ReasoningEffort.LOW:
+            return {"effort": "low"}
+        case ReasoningEffort.MEDIUM:
+            return {"effort": "medium"}
+        case ReasoningEffort.HIGH:
+            return {"effort": "high"}

@@ -1,0 +1,53 @@
+"""Makes the vendors that are configured, and gives them by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.providers.gateway.base import BaseAIProvider, ProviderConfig
+from aichat_server.providers.gateway.claude import ClaudeProvider
+from aichat_server.providers.gateway.gemini import GeminiProvider
+from aichat_server.providers.gateway.openai import OpenAIProvider
+
+VENDORS: dict[str, type[ClaudeProvider | OpenAIProvider | GeminiProvider]] = {
+    "anthropic": ClaudeProvider,
+    "openai": OpenAIProvider,
+    "gemini": GeminiProvider,
+}
+
+
+class AIProviderFactory:
+    """The vendors of this server, one provider each."""
+
+    def __init__(self, configs: Iterable[ProviderConfig]) -> None:
+        """ValueError for a name that is no vendor's and no compatible endpoint's."""
+        self._providers: dict[str, BaseAIProvider] = {config.name: _made(config) for config in configs}
+
+    def __contains__(self, name: object) -> bool:
+        """True if a provider of that name is configured."""
+        return name in self._providers
+
+    def get(self, name: str) -> BaseAIProvider:
+        """The provider of that name; PROVIDER_NOT_CONFIGURED if there is none."""
+        provider = self._providers.get(name)
+        if provider is None:
+            raise AichatError(
+                Reason.PROVIDER_NOT_CONFIGURED,
+                f"this server has no credentials for {name}; its operator must add them",
+                metadata={"provider": name},
+            )
+        return provider
+
+    async def aclose(self) -> None:
+        """Closes every provider."""
+        for provider in self._providers.values():
+            await provider.aclose()
+
+
+def _made(config: ProviderConfig) -> BaseAIProvider:
+    if config.openai_compatible:
+        return OpenAIProvider(config)
+    if config.name not in VENDORS:
+        raise ValueError(f"no vendor is called {config.name!r}: {', '.join(VENDORS)}, or an OpenAI-compatible endpoint")
+    return VENDORS[config.name](config)

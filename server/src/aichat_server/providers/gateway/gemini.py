@@ -1,0 +1,198 @@
+"""Gemini, by Google's Generative Language API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, ClassVar
+
+import aiohttp
+import msgspec
+from google import genai
+from google.genai import types
+
+from aichat_server.content.parts import Role
+from aichat_server.core.errors import Reason
+from aichat_server.models.domain.usage import Usage
+from aichat_server.providers.domain.events import ProviderEvent, StopReason
+from aichat_server.providers.domain.requests import ProviderRequest, ReasoningEffort
+from aichat_server.providers.gateway import prompt
+from aichat_server.providers.gateway.answer import AnswerReader, decoded
+from aichat_server.providers.gateway.base import ProviderConfig
+from aichat_server.providers.gateway.figures import Path
+from aichat_server.providers.gateway.raw import RawStreamProvider
+from aichat_server.providers.gateway.transport import claimed_body
+
+ROLES = {Role.USER: "user", Role.ASSISTANT: "model"}
+# Before Gemini 3, thinking was told otherwise.
+TAKES_NO_LEVEL = ("gemini-1", "gemini-2", "gemma-")
+# The least of the levels; the lite models have one below the others' "low".
+LITE = "flash-lite"
+LEVELS = {
+    ReasoningEffort.LOW: types.ThinkingLevel.LOW,
+    ReasoningEffort.MEDIUM: types.ThinkingLevel.MEDIUM,
+    ReasoningEffort.HIGH: types.ThinkingLevel.HIGH,
+}
+
+STOPS = {
+    "STOP": StopReason.END_TURN,
+    "MAX_TOKENS": StopReason.MAX_TOKENS,
+    # The answer would go on in another request, which nobody asked for.
+    "CONTINUATION": StopReason.MAX_TOKENS,
+}
+REFUSALS = {
+    "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "ESCALATION", "IMAGE_SAFETY",
+    "MODEL_ARMOR",
+}  # fmt: skip
+# The answer broke off in the middle, or at a call of tools that are not offered.
+FAULTS = ("MALFORMED_", "UNEXPECTED_", "TOO_MANY_")
+UNSAID = "FINISH_REASON_UNSPECIFIED"
+
+
+class GeminiProvider(RawStreamProvider):
+    """Google. Its SDK has no raw responses, so the transport keeps the answer for itself."""
+
+    def __init__(self, config: ProviderConfig) -> None:
+        super().__init__(config)
+        options = types.HttpOptions(
+            base_url=config.base_url,
+            httpx_async_client=self._http,
+            retry_options=types.HttpRetryOptions(attempts=1),
+        )
+        self._client = genai.Client(api_key=config.api_key, vertexai=False, http_options=options)
+
+    def _open(self, request: ProviderRequest) -> AbstractAsyncContextManager[aiohttp.StreamReader]:
+        async def send() -> AsyncIterator[object]:
+            return await self._client.aio.models.generate_content_stream(
+                model=request.model, contents=_contents(request), config=_config(request)
+            )
+
+        return claimed_body(send)
+
+    def _reader(self, request: ProviderRequest) -> AnswerReader:
+        return GeminiReader(self.name, request)
+
+
+class GeminiReader(AnswerReader):
+    """Reads the chunks of a response."""
+
+    FIGURES: ClassVar[Mapping[str, Path]] = {
+        "prompt": ("promptTokenCount",),
+        "tools": ("toolUsePromptTokenCount",),
+        "cached": ("cachedContentTokenCount",),
+        "output": ("candidatesTokenCount",),
+        "thoughts": ("thoughtsTokenCount",),
+        "total": ("totalTokenCount",),
+    }
+
+    WRITTEN: ClassVar[frozenset[str]] = frozenset({"output", "thoughts"})
+
+    def event(self, data: bytes) -> tuple[ProviderEvent, ...]:
+        """See AnswerReader.event."""
+        chunk = decoded(_CHUNKS, data)
+        events = self._candidate(chunk.candidates[0]) if chunk.candidates else ()
+        if chunk.feedback and chunk.feedback.block_reason:
+            # Nothing follows what was blocked.
+            self.fault = self.failure(Reason.ANSWER_REFUSED)
+        # Each chunk repeats the whole usage; the first is worth a report, the last one counts.
+        known = bool(self.figures)
+        self.count(chunk.usage, whole=True)
+        if self.figures and not known:
+            events = (self.report(), *events)
+        if chunk.error is not None:
+            self.broken_off(chunk.error)
+        return events
+
+    def usage(self) -> Usage:
+        """Cached tokens are a part of Gemini's prompt; thoughts and tools' results stand beside their kind."""
+        told = self.figures
+        asked, answer, thoughts = told["prompt"] + told["tools"], told["output"], told["thoughts"]
+        cached = min(told["cached"], asked)
+        # Where the answer itself was not counted, the whole may have been.
+        uncounted = 0 if answer else max(told["total"] - asked - thoughts, 0)
+        return Usage(
+            input=asked - cached,
+            cache_read=cached,
+            output=answer + uncounted + thoughts,
+            reasoning=thoughts,
+            estimated=cached < told["cached"] or uncounted > 0,
+        )
+
+    def has_input(self, usage: Usage) -> bool:
+        """Google leaves out what is 0; some of its prompts are said to be, files alone."""
+        return usage.total_input > 0 or "prompt" not in self.figures
+
+    def _candidate(self, candidate: _Candidate) -> tuple[ProviderEvent, ...]:
+        events: tuple[ProviderEvent, ...] = ()
+        for part in (candidate.content.parts if candidate.content else None) or ():
+            events += self.reasoning(part.text or "") if part.thought else self.text(part.text or "")
+        if candidate.finish and candidate.finish != UNSAID:
+            self._end(candidate.finish)
+        return events
+
+    def _end(self, reason: str) -> None:
+        if reason in REFUSALS:
+            self.fault = self.failure(Reason.ANSWER_REFUSED)
+        elif reason.startswith(FAULTS):
+            self.fault = self.failure(Reason.PROVIDER_STREAM_BROKEN)
+        else:
+            self.stop = STOPS.get(reason, StopReason.OTHER)
+
+
+class _Part(msgspec.Struct):
+    text: str | None = None
+    thought: bool | None = None
+
+
+class _Content(msgspec.Struct):
+    parts: list[_Part] | None = None
+
+
+class _Candidate(msgspec.Struct):
+    content: _Content | None = None
+    finish: str | None = msgspec.field(default=None, name="finishReason")
+
+
+class _Feedback(msgspec.Struct):
+    block_reason: str | None = msgspec.field(default=None, name="blockReason")
+
+
+class _Chunk(msgspec.Struct):
+    candidates: list[_Candidate] | None = None
+    usage: Any = msgspec.field(default=None, name="usageMetadata")
+    feedback: _Feedback | None = msgspec.field(default=None, name="promptFeedback")
+    error: Any = None
+
+
+_CHUNKS = msgspec.json.Decoder(_Chunk)
+
+
+def _contents(request: ProviderRequest) -> list[types.Content]:
+    return [
+        types.Content(role=ROLES[message.role], parts=[types.Part(text=message.text)])
+        for message in prompt.said(request)
+    ]
+
+
+def _config(request: ProviderRequest) -> types.GenerateContentConfig:
+    return types.GenerateContentConfig(
+        max_output_tokens=request.max_output_tokens,
+        temperature=request.temperature,
+        stop_sequences=list(request.stop) or None,
+        system_instruction=prompt.system_prompt(request),
+        thinking_config=_thinking(request),
+        automatic_continuation=False,
+    )
+
+
+def _thinking(request: ProviderRequest) -> types.ThinkingConfig | None:
+    if request.model.startswith(TAKES_NO_LEVEL):
+        return None
+    match request.reasoning_effort:
+        case None:
+            level = None
+        case ReasoningEffort.NONE:
+            level = types.ThinkingLevel.MINIMAL if LITE in request.model else types.ThinkingLevel.LOW
+        case effort:
+            level = LEVELS[effort]
+    return types.ThinkingConfig(include_thoughts=True, thinking_level=level)

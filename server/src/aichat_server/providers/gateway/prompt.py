@@ -1,0 +1,47 @@
+"""What a model is shown of a conversation, in the form that every vendor takes, whoever wrote what in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import dropwhile, groupby
+from typing import NamedTuple
+
+from aichat_server.content.parts import Role, text_of
+from aichat_server.core.texts import is_blank
+from aichat_server.providers.domain.requests import PathMessage, ProviderRequest
+
+NO_ANSWER = "(no answer)"
+"""What stands for an answer without a visible word: vendors refuse an empty one, and a question without any would run
+into the next one."""
+
+
+class Said(NamedTuple):
+    """What one side says before the other does."""
+
+    role: Role
+    text: str
+
+
+def said(request: ProviderRequest) -> list[Said]:
+    """The conversation as the strictest of the vendors wants it: the user begins, and the roles take turns.
+
+    None is of white space alone, since Anthropic refuses a conversation that holds one. Those that follow each other in
+    one role become one, since the templates of many open models refuse two.
+    """
+    begun = dropwhile(lambda message: message.role is not Role.USER, _visible(request.messages))
+    runs = groupby(begun, lambda message: message.role)
+    return [Said(role, "\n\n".join(message.text for message in run)) for role, run in runs]
+
+
+def _visible(messages: Iterable[PathMessage]) -> Iterator[Said]:
+    for message in messages:
+        text = text_of(message.parts)
+        if not is_blank(text):
+            yield Said(message.role, text)
+        elif message.role is Role.ASSISTANT:
+            yield Said(message.role, NO_ANSWER)
+
+
+def system_prompt(request: ProviderRequest) -> str | None:
+    """The system prompt; None where it says nothing."""
+    return None if is_blank(request.system_prompt) else request.system_prompt

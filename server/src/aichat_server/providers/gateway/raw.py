@@ -1,0 +1,105 @@
+"""The loop from a vendor's bytes to events: one await for each piece that the network brings."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+
+import aiohttp
+import httpx2
+
+from aichat_server.core.errors import AichatError
+from aichat_server.providers.domain.events import ProviderEvent
+from aichat_server.providers.domain.requests import ProviderRequest
+from aichat_server.providers.gateway import failures
+from aichat_server.providers.gateway.answer import AnswerReader
+from aichat_server.providers.gateway.base import BaseAIProvider, ProviderConfig
+from aichat_server.providers.gateway.transport import AiohttpTransport, silent_for
+
+# How long the end of a body may lag behind the end of its answer for the connection to be kept; and how long there may
+# be more before that, since some bring a second message along.
+_LAG_SECONDS = 0.25
+_MORE_SECONDS = 5.0
+
+
+class RawStreamProvider(BaseAIProvider):
+    """A vendor whose SDK sends the request, and whose answer is read as bytes."""
+
+    def __init__(self, config: ProviderConfig) -> None:
+        super().__init__(config)
+        transport = AiohttpTransport(connect_seconds=config.connect_seconds, stall_seconds=config.stall_seconds)
+        self._stall_seconds = config.stall_seconds
+        self._reasoning_stall_seconds = config.reasoning_stall_seconds
+        self._http = httpx2.AsyncClient(transport=transport, trust_env=False)
+
+    @abstractmethod
+    def _open(self, request: ProviderRequest) -> AbstractAsyncContextManager[aiohttp.StreamReader]:
+        """Sends the request; the body of the answer, once it begins."""
+
+    @abstractmethod
+    def _reader(self, request: ProviderRequest) -> AnswerReader:
+        """What reads the answer."""
+
+    async def stream(self, request: ProviderRequest) -> AsyncGenerator[ProviderEvent, None]:
+        """See BaseAIProvider.stream."""
+        reader = self._reader(request)
+        stall = self._reasoning_stall_seconds if request.reasons else self._stall_seconds
+        try:
+            async with AsyncExitStack() as stack:
+                with silent_for(stall):
+                    body = await stack.enter_async_context(self._open(request))
+                reader.begun = True
+                pieces = _Pieces(body, reader, stall)
+                while chunk := await pieces.next():
+                    for event in reader.read(chunk):
+                        yield event
+                for event in reader.finish():
+                    yield event
+        except (AichatError, *failures.VENDOR_ERRORS) as error:
+            if reader.used:
+                yield reader.report()
+            if isinstance(error, AichatError):
+                raise
+            raise failures.from_exception(error, self.name, request.model, begun=reader.begun) from error
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        await self._http.aclose()
+
+
+class _Pieces:
+    """The body of an answer, piece by piece; behind the answer's end only what comes at once."""
+
+    def __init__(self, body: aiohttp.StreamReader, reader: AnswerReader, stall_seconds: float) -> None:
+        self._body = body
+        self._reader = reader
+        self._stall_seconds = stall_seconds
+        self._last: float | None = None
+        self._line_since: float | None = None
+        """Since when a line has been coming whose end has not."""
+
+    async def next(self) -> bytes:
+        """The next piece; empty at the end. TimeoutError if one line takes longer than a silence may."""
+        if not self._reader.ended:
+            chunk = await self._body.readany()
+            self._look_for_line(chunk)
+            return chunk
+        now = asyncio.get_running_loop().time()
+        self._last = self._last or now + _MORE_SECONDS
+        try:
+            async with asyncio.timeout(min(_LAG_SECONDS, self._last - now)):
+                return await self._body.readany()
+        except (TimeoutError, aiohttp.ClientError):
+            return b""
+
+    def _look_for_line(self, chunk: bytes) -> None:
+        """A vendor whose bytes come one by one is never silent, and says nothing either."""
+        if b"\n" in chunk or b"\r" in chunk:
+            self._line_since = None
+            return
+        now = asyncio.get_running_loop().time()
+        self._line_since = self._line_since or now
+        if now - self._line_since > self._stall_seconds:
+            raise TimeoutError

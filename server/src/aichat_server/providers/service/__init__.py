@@ -1,0 +1,1 @@
+"""Providers: the use cases."""

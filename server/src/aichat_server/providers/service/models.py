@@ -1,0 +1,80 @@
+"""The models that chats can be held with, and what may be asked of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import structlog
+
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.texts import is_blank
+from aichat_server.models.domain.models import Model
+from aichat_server.models.service import PriceBook
+from aichat_server.providers.domain.requests import ChatOptions
+from aichat_server.providers.gateway.base import BaseAIProvider
+from aichat_server.providers.gateway.factory import AIProviderFactory
+
+DEFAULT_MAX_OUTPUT_TOKENS = 8192
+
+_log = structlog.get_logger()
+
+
+class Models:
+    """The catalogue, at the prices in force, with the vendors that run its models."""
+
+    def __init__(self, catalogue: Mapping[str, Model], providers: AIProviderFactory, prices: PriceBook) -> None:
+        self._catalogue = catalogue
+        self._providers = providers
+        self._prices = prices
+        for model in catalogue.values():
+            if prices.current(model.provider, model.id) is None:
+                _log.warning("a model has no price, and is not offered; run `prices sync`", model=model.id)
+
+    def list(self) -> list[Model]:
+        """The models whose vendors this server has credentials for, by vendor and id."""
+        priced = (self._priced(model) for model in self._catalogue.values() if model.provider in self._providers)
+        offered = [model for model in priced if model is not None]
+        return sorted(offered, key=lambda model: (model.provider, model.id))
+
+    def get(self, model_id: str) -> Model:
+        """The model; MODEL_UNKNOWN if there is none, or if nobody knows what it costs."""
+        known = self._catalogue.get(model_id)
+        model = self._priced(known) if known else None
+        if model is None:
+            message = f"there is no model {model_id!r}; ListModels tells which there are"
+            raise AichatError(Reason.MODEL_UNKNOWN, message, metadata={"model": model_id})
+        return model
+
+    def provider(self, model: Model) -> BaseAIProvider:
+        """The vendor that runs the model, or PROVIDER_NOT_CONFIGURED."""
+        return self._providers.get(model.provider)
+
+    def _priced(self, model: Model) -> Model | None:
+        price = self._prices.current(model.provider, model.id)
+        return replace(model, prices=price.tiers, price_version=price.version) if price else None
+
+
+def output_limit(model: Model, options: ChatOptions) -> int:
+    """The most tokens that the answer may have."""
+    return options.max_output_tokens or min(DEFAULT_MAX_OUTPUT_TOKENS, model.max_output_tokens)
+
+
+def check_options(model: Model, options: ChatOptions) -> None:
+    """Raises OPTION_UNSUPPORTED for the first option that the model cannot do."""
+    abilities = model.abilities
+    if options.temperature is not None and not abilities.temperature:
+        raise _unsupported(model, "temperature", "takes no temperature: leave it out")
+    if options.stop and not abilities.stop:
+        raise _unsupported(model, "stop", "takes no stop sequences: leave them out")
+    if not abilities.blank_stop and any(map(is_blank, options.stop)):
+        raise _unsupported(model, "stop", "takes no stop sequence of white space alone: leave it out")
+    if options.reasoning_effort is not None and not abilities.reasoning:
+        raise _unsupported(model, "reasoning_effort", "does not reason: leave reasoning_effort out")
+    if (options.max_output_tokens or 0) > model.max_output_tokens:
+        raise _unsupported(model, "max_output_tokens", f"writes at most {model.max_output_tokens} tokens")
+
+
+def _unsupported(model: Model, option: str, what: str) -> AichatError:
+    metadata = {"model": model.id, "option": option}
+    return AichatError(Reason.OPTION_UNSUPPORTED, f"{model.id} {what}", metadata=metadata)

@@ -1,0 +1,193 @@
+"""The vendors as a turn sees them: asked again, or another one asked, until an answer begins; never after that."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import structlog
+
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.observing import AfterFailure, Observer
+from aichat_server.models.domain.models import Model
+from aichat_server.providers.domain.breaker import Breaker
+from aichat_server.providers.domain.events import ProviderEvent
+from aichat_server.providers.domain.requests import ChatOptions, PathMessage, ProviderRequest
+from aichat_server.providers.domain.retry import REPLACED, RetryPolicy
+from aichat_server.providers.service.gate import Gate, GateClosedError, Line
+from aichat_server.providers.service.models import Models, check_options, output_limit
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamPolicy:
+    """What is done about vendors that misbehave."""
+
+    retry: RetryPolicy
+    fallbacks: Mapping[str, str]
+    """By a model's id, that of the one which answers when it cannot."""
+    circuit_failures: int
+    """The number of failures in a row after which a model is left alone."""
+    circuit_seconds: float
+    """Within so many seconds, and for so many."""
+    connections: int
+    """The most calls to one vendor at once."""
+
+
+class Upstream:
+    """The vendors of this process."""
+
+    def __init__(self, models: Models, policy: UpstreamPolicy, observer: Observer) -> None:
+        self.models = models
+        self.policy = policy
+        self.observer = observer
+        self._lines: dict[str, Line] = {}
+        self._gates: dict[str, Gate] = {}
+
+    def candidates(self, model: Model, options: ChatOptions) -> tuple[Model, ...]:
+        """The models that may answer: the one asked for, and its fallback if that has a price and can do what
+        the options ask.
+
+        PROVIDER_NOT_CONFIGURED or OPTION_UNSUPPORTED if the one asked for cannot.
+        """
+        self.models.provider(model)
+        check_options(model, options)
+        name = self.policy.fallbacks.get(model.id)
+        if name is None:
+            return (model,)
+        try:
+            fallback = self.models.get(name)
+            check_options(fallback, options)
+        except AichatError:
+            return (model,)
+        return (model, fallback)
+
+    def answer(
+        self, candidates: Sequence[Model], path: tuple[PathMessage, ...], options: ChatOptions
+    ) -> UpstreamAnswer:
+        """The answer of the first of the `candidates` that gives one; nobody is asked before its events are read."""
+        return UpstreamAnswer(self, candidates, path, options)
+
+    def gate(self, model: Model) -> Gate:
+        """The way to that model, shared by all turns."""
+        gate = self._gates.get(model.id)
+        if gate is None:
+            line = self._lines.setdefault(model.provider, Line(model.provider, self.policy.connections))
+            breaker = Breaker(self.policy.circuit_failures, self.policy.circuit_seconds)
+            gate = self._gates[model.id] = Gate(model.id, line, breaker, time.monotonic)
+        return gate
+
+
+class UpstreamAnswer:
+    """One answer, asked for as often as it takes until a model begins it."""
+
+    model: Model
+    """The model that answers, or that is being asked. Once `keep_model` was called or an event came, it stays."""
+    request: ProviderRequest
+    """What it is asked."""
+
+    def __init__(
+        self, upstream: Upstream, candidates: Sequence[Model], path: tuple[PathMessage, ...], options: ChatOptions
+    ) -> None:
+        self.requested = candidates[0]
+        """The model that was asked for."""
+        self._upstream = upstream
+        self._fallbacks = list(candidates[1:])
+        self._path = path
+        self._options = options
+        self._kept = False
+        self._first_failure: AichatError | None = None
+        self._ask(self.requested)
+
+    def keep_model(self) -> None:
+        """The caller has been told which model answers: no other one may from now on."""
+        self._kept = True
+
+    async def events(self) -> AsyncGenerator[ProviderEvent, None]:
+        """The answer's events, as BaseAIProvider.stream yields them, and its failures; read it once.
+
+        What fails before the first event may be asked again, or asked of a fallback; what fails after it has failed.
+        """
+        answering = False
+        while True:
+            provider = self._upstream.models.provider(self.model)
+            try:
+                with self._upstream.gate(self.model).call() as answer_begins:
+                    async with aclosing(provider.stream(self.request)) as events:
+                        async for event in events:
+                            if not answering:
+                                answering = self._kept = True
+                                answer_begins()
+                            yield event
+            except AichatError as error:
+                failure = error
+            else:
+                return
+            self._alert(failure)
+            if answering:
+                raise _public(failure)
+            await self._recover(failure)
+
+    async def _recover(self, error: AichatError) -> None:
+        """Waits for another attempt, or turns to a fallback; raises what the caller is to know if neither is left."""
+        retry, elapsed = self._upstream.policy.retry, time.monotonic() - self._since
+        asked = not isinstance(error, GateClosedError)
+        wait = retry.wait(error, self._attempts, elapsed, random.random()) if asked else None  # noqa: S311 — no secret
+        told = {"model": self.model.id, "provider": self.model.provider, "reason": error.reason}
+        if wait is not None:
+            self._tell(error, AfterFailure.RETRIED)
+            _log.info("vendor is asked again", **told, attempts=self._attempts, seconds=round(wait, 3))
+            self._attempts += 1
+            await asyncio.sleep(wait)
+        elif self._fallbacks and not self._kept and error.reason in REPLACED:
+            self._first_failure = error
+            self._tell(error, AfterFailure.REPLACED)
+            self._ask(self._fallbacks.pop(0))
+            _log.warning("fallback is asked", **told, fallback=self.model.id)
+        elif self._first_failure is None or self._kept:
+            self._tell(error, AfterFailure.FAILED)
+            raise _public(error)
+        else:
+            self._tell(error, AfterFailure.FAILED)
+            # Nobody was told of the fallback, whose failure may be one that the model asked for would not have had.
+            self._ask(self.requested)
+            raise _public(self._first_failure)
+
+    def _alert(self, error: AichatError) -> None:
+        """What only the operator can mend is told to nobody else."""
+        if error.reason is Reason.PROVIDER_CREDENTIALS_REJECTED:
+            told = {"provider": self.model.provider, "model": self.model.id}
+            _log.error("vendor refuses this server's account", **told, cause=repr(error.__cause__))
+
+    def _tell(self, error: AichatError, then: AfterFailure) -> None:
+        self._upstream.observer.vendor_failed(self.model.provider, error.reason, then)
+
+    def _ask(self, model: Model) -> None:
+        self.model = model
+        self.request = ProviderRequest(
+            model=model.vendor_model,
+            messages=self._path,
+            max_output_tokens=output_limit(model, self._options),
+            temperature=self._options.temperature,
+            stop=self._options.stop,
+            system_prompt=self._options.system_prompt,
+            reasoning_effort=self._options.reasoning_effort,
+            reasons=model.abilities.reasoning or model.abilities.thinks,
+        )
+        self._attempts, self._since = 1, time.monotonic()
+
+
+def _public(error: AichatError) -> AichatError:
+    """The failure as callers are told it: that the operator's account is refused is between operator and vendor."""
+    if error.reason is not Reason.PROVIDER_CREDENTIALS_REJECTED:
+        return error
+    provider = error.metadata["provider"]
+    message = f"{provider} is unavailable; ask another model, or try again later"
+    public = AichatError(Reason.PROVIDER_UNAVAILABLE, message, metadata={"provider": provider})
+    public.__cause__ = error
+    return public

@@ -1,0 +1,1 @@
+"""Quotas: how much may be spent in a month or a day."""

@@ -1,0 +1,1 @@
+"""Quotas: what Postgres stores."""

@@ -1,0 +1,41 @@
+"""What holds for the platform as a whole, and for no organisation alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, Column, DateTime, Table, Text, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aichat_server.core.database.tables import metadata
+from aichat_server.core.money import NanoUsd
+
+_limits = Table(
+    "platform_limits",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("nano_usd", BigInteger, nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+)
+
+
+class PlatformLimit(StrEnum):
+    """Which limit."""
+
+    OVERAGE = "overage"
+    """What an organisation may owe beyond its included usage, where its plan does not say."""
+    FREE_PLAN = "free_plan"
+    """What all organisations on Free may use together in a calendar month in UTC."""
+
+
+async def set_limits(connection: AsyncConnection, limits: Mapping[PlatformLimit, NanoUsd]) -> None:
+    """Makes these the limits from the next turn on, and writes nothing where they are."""
+    rows = await connection.execute(select(_limits.c.name, _limits.c.nano_usd))
+    before = {row.name: row.nano_usd for row in rows}
+    for name, amount in limits.items():
+        if before.get(name.value) != amount:
+            values = {"nano_usd": amount, "updated_at": func.now()}
+            change = insert(_limits).values(name=name.value, **values)
+            await connection.execute(change.on_conflict_do_update(index_elements=[_limits.c.name], set_=values))

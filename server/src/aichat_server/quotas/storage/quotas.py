@@ -1,0 +1,93 @@
+"""Quotas, as stored; turns check them by themselves."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import delete as delete_from
+from sqlalchemy import exists, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aichat_server.core.database.tables import api_keys, members, organizations
+from aichat_server.core.database.tables import quota_usage as usage
+from aichat_server.core.database.tables import quotas as table
+from aichat_server.core.money import NanoUsd
+from aichat_server.quotas.domain import Quota, QuotaName, QuotaPeriod, QuotaScope
+
+_OWNERS = {
+    QuotaScope.ORGANIZATION: organizations.c.org_id,
+    QuotaScope.MEMBER: members.c.member_id,
+    QuotaScope.KEY: api_keys.c.key_id,
+}
+_LIST = text(
+    """
+    SELECT
+        q.*,
+        p.starts_at,
+        (p.starts_at AT TIME ZONE 'UTC' + ('1 ' || q.period)::interval) AT TIME ZONE 'UTC' AS resets_at,
+        now() AS at,
+        aichat.charged(:org_id, q.scope, q.scope_id, p.starts_at, 'infinity') AS charged,
+        aichat.held(:org_id, q.scope, q.scope_id) AS held
+    FROM aichat.quotas_in_force(:org_id) AS q
+    CROSS JOIN LATERAL (SELECT date_trunc(q.period, now(), 'UTC') AS starts_at) AS p
+    ORDER BY q.scope <> 'organization', q.scope, q.scope_id, q.period
+    """
+)
+
+
+class QuotaRepository:
+    """One organisation's quotas."""
+
+    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
+        self._connection = connection
+        self._org_id = org_id
+
+    async def has_owner(self, name: QuotaName) -> bool:
+        """Whether the organisation, its member or its key is there."""
+        column = _OWNERS[name.scope]
+        there = exists().where(column.table.c.org_id == self._org_id, column == name.id)
+        return bool((await self._connection.execute(select(there))).scalar_one())
+
+    async def set(self, name: QuotaName, hard: NanoUsd | None, soft: NanoUsd | None) -> None:
+        """Sets or replaces a quota, and has what is used of it summed up from the books."""
+        await self._own(name)
+        limits = {"hard_nano_usd": hard, "soft_nano_usd": soft, "updated_at": func.now()}
+        change = insert(table).values(self._key(name) | limits)
+        change = change.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=limits)
+        await self._connection.execute(change)
+
+    async def remove(self, name: QuotaName) -> bool:
+        """Takes a quota away; False if there is none."""
+        await self._own(name)
+        of_name = [table.c[column] == value for column, value in self._key(name).items()]
+        return (await self._connection.execute(delete_from(table).where(*of_name))).rowcount > 0
+
+    async def list(self) -> tuple[Quota, ...]:
+        """Every quota, with what the books have charged in its period, and what is held now.
+
+        What the plan includes is one of them where its limit is hard and the operator has set no other.
+        """
+        rows = (await self._connection.execute(_LIST, {"org_id": self._org_id})).all()
+        return tuple(
+            Quota(
+                QuotaName(QuotaScope(row.scope), row.scope_id, QuotaPeriod(row.period)),
+                row.hard_nano_usd,
+                row.soft_nano_usd,
+                row.charged,
+                row.held,
+                row.starts_at,
+                row.resets_at,
+                row.at,
+            )
+            for row in rows
+        )
+
+    async def _own(self, name: QuotaName) -> None:
+        """Waits for turns that are beginning or ending, and drops the counters, which the next turn sums up."""
+        await self._connection.execute(select(func.pg_advisory_xact_lock(func.aichat.quota_lock(self._org_id))))
+        of_name = [usage.c[column] == value for column, value in self._key(name).items()]
+        await self._connection.execute(delete_from(usage).where(*of_name))
+
+    def _key(self, name: QuotaName) -> dict[str, object]:
+        return {"org_id": self._org_id, "scope": name.scope.value, "scope_id": name.id, "period": name.period.value}

@@ -1,0 +1,54 @@
+"""What nobody has a use for: generations without a message, failures, and periods of quotas that are long over.
+
+What was charged stays on the books.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from aichat_server.core.database.database import Database
+
+GENERATIONS_KEPT = timedelta(days=90)
+"""Of which no message is left: for so long a request_id is known, whatever was deleted."""
+FAILURES_KEPT = timedelta(days=400)
+"""Turns that cost nothing; the hourly sums count them for as long."""
+QUOTA_PERIODS_KEPT = timedelta(days=400)
+
+_LOOKED_AT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How much was."""
+
+    generations: int = 0
+    failures: int = 0
+    quota_periods: int = 0
+    """What was charged, and who was warned, in periods of quotas."""
+
+    def __add__(self, other: Forgotten) -> Forgotten:
+        return Forgotten(
+            self.generations + other.generations,
+            self.failures + other.failures,
+            self.quota_periods + other.quota_periods,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.generations} generations, {self.failures} failures, {self.quota_periods} periods of quotas"
+
+
+async def forget(database: Database, org_id: UUID, now: datetime) -> Forgotten:
+    """Forgets what one organisation has of it, a little at a time, so that nobody waits for long."""
+    total = Forgotten()
+    after: UUID | None = None
+    while True:
+        async with database.tenant(org_id) as tenant:
+            generations, after = await tenant.forgetting.generations(now - GENERATIONS_KEPT, _LOOKED_AT, after)
+            failures = await tenant.forgetting.failures(now - FAILURES_KEPT, _LOOKED_AT)
+            quota_periods = await tenant.forgetting.quota_periods(now - QUOTA_PERIODS_KEPT)
+        total += Forgotten(generations, failures, quota_periods)
+        if after is None and failures < _LOOKED_AT:
+            return total

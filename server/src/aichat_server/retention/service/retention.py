@@ -1,0 +1,93 @@
+"""What is kept for a time only: conversations, for as long as their plan says, and records of work that is done.
+
+What is kept for ever gets room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from aichat_server.core.database.batches import Progress, at_once, organizations
+from aichat_server.core.database.database import Database
+from aichat_server.plans.service import PlanBook
+from aichat_server.retention.service.forgetting import Forgotten, forget
+
+WEBHOOKS_KEPT = timedelta(days=90)
+"""Far longer than anybody asks about one; a webhook that old is not taken again, whoever sends it."""
+RUNS_KEPT = timedelta(days=400)
+"""More than a year of months."""
+
+_BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What one run has deleted."""
+
+    conversations: int
+    webhooks: int
+    runs: int
+    """Records of jobs."""
+    months: int
+    """For which the ledger got a partition."""
+    forgotten: Forgotten
+
+    def __str__(self) -> str:
+        gone = f"{self.conversations} conversations, {self.forgotten}, {self.webhooks} webhooks"
+        return f"{gone} and {self.runs} records of jobs deleted, {self.months} months of the ledger begun"
+
+
+class Retention:
+    """Of all organisations. The books and the invoices are kept for ever."""
+
+    def __init__(self, database: Database, plans: PlanBook) -> None:
+        self._database = database
+        self._plans = plans
+
+    async def purge(self, now: datetime, progress: Progress | None = None) -> Purged:
+        """Deletes what is too old at `now`; a conversation's age counts from its last change.
+
+        Sees to it that the ledger has partitions for the months to come.
+        """
+        conversations, forgotten = 0, Forgotten()
+        async for page in organizations(self._database, progress or Progress()):
+            conversations += sum(await at_once(page, lambda org_id: self._purge(org_id, now)))
+            for one in await at_once(page, lambda org_id: forget(self._database, org_id, now)):
+                forgotten += one
+        async with self._database.work_list() as work:
+            webhooks = await work.stripe_events.purge(now - WEBHOOKS_KEPT)
+            runs = await work.job_runs.purge(now - RUNS_KEPT)
+        # Last: it may be refused, should others read the whole ledger for long just then, and has months of time.
+        months = await self._database.extend_books()
+        return Purged(conversations, webhooks, runs, months, forgotten)
+
+    async def stale(self, now: datetime) -> int:
+        """How many conversations it would delete; changes nothing."""
+        pages = organizations(self._database, Progress())
+        return sum([sum(await at_once(page, lambda org_id: self._count(org_id, now))) async for page in pages])
+
+    async def _limit(self, org_id: UUID, now: datetime) -> datetime | None:
+        """How far that goes back which the organisation's plan keeps; None: for ever."""
+        async with self._database.tenant(org_id) as tenant:
+            days = self._plans.current(await tenant.organizations.plan()).retention_days
+        return None if days is None else now - timedelta(days=days)
+
+    async def _purge(self, org_id: UUID, now: datetime) -> int:
+        before, deleted = await self._limit(org_id, now), 0
+        while before is not None:
+            # Few at a time, so that nobody waits for long.
+            async with self._database.tenant(org_id) as tenant:
+                batch = await tenant.conversations.purge(before, _BATCH)
+            deleted += batch
+            if batch < _BATCH:
+                break
+        return deleted
+
+    async def _count(self, org_id: UUID, now: datetime) -> int:
+        before = await self._limit(org_id, now)
+        if before is None:
+            return 0
+        async with self._database.tenant(org_id) as tenant:
+            return await tenant.conversations.count_stale(before)

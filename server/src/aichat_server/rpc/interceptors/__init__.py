@@ -1,1 +1,0 @@
-"""What every call passes through before and after its handler, whatever its shape."""

@@ -1,1 +1,0 @@
-"""Use cases: what the product does, one short unit each."""

@@ -1,1 +1,0 @@
-"""Postgres: the engine, the tenant-scoped session, one repository a feature."""

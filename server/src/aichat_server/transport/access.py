@@ -1,0 +1,52 @@
+"""What the contract says of each RPC: who may call it, and how large its request may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from aichat.v1 import annotations_pb2
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+
+from aichat_server.transport.counting import MessageShape, shape_of
+from aichat_server.transport.options import MAX_REQUEST_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class MethodAccess:
+    """What an RPC's options say about its callers and their requests."""
+
+    reads_only: bool
+    """True if the RPC is marked NO_SIDE_EFFECTS."""
+    public: bool = False
+    """True if the caller need not say who it is."""
+    max_request_bytes: int = MAX_REQUEST_BYTES
+    request: MessageShape = field(default_factory=dict)
+    """How many of each field its request may hold."""
+
+
+def access_by_method(services: Iterable[ServiceDescriptor]) -> Mapping[str, MethodAccess]:
+    """Every RPC of `services` by its path; ValueError names all that do not say who may call them, or with how much."""
+    methods = [method for service in services for method in service.methods]
+    for option, said in (("access", _access), ("max_request_bytes", _max_request_bytes)):
+        silent = [method.full_name for method in methods if not said(method)]
+        if silent:
+            raise ValueError(f"these RPCs have no (aichat.v1.{option}) option: {', '.join(silent)}")
+    return {
+        f"/{method.containing_service.full_name}/{method.name}": MethodAccess(
+            reads_only=method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS,
+            public=_access(method) == annotations_pb2.ACCESS_PUBLIC,
+            max_request_bytes=_max_request_bytes(method),
+            request=shape_of(method.input_type),
+        )
+        for method in methods
+    }
+
+
+def _access(method: MethodDescriptor) -> annotations_pb2.Access.ValueType:
+    return method.GetOptions().Extensions[annotations_pb2.access]
+
+
+def _max_request_bytes(method: MethodDescriptor) -> int:
+    return method.GetOptions().Extensions[annotations_pb2.max_request_bytes]

@@ -1,0 +1,140 @@
+"""Counts what a request holds, on the wire and before anything of it is decoded.
+
+What it costs to refuse a request thereby does not grow with what is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from buf.validate import validate_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from aichat_server.core.errors import AichatError, Reason, invalid_request
+
+MOST_FIELDS = 4096
+"""More than this a request never has, however often it says one."""
+
+_VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
+_FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
+_MOST_VARINT_BITS = 70
+_NEVER_PACKED = {FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES, FieldDescriptor.TYPE_MESSAGE}
+# The bytes of a varint but for its last one.
+_CONTINUED = bytes(range(0x80, 0x100))
+
+
+@dataclass(frozen=True, slots=True)
+class FieldShape:
+    """What is known of one field."""
+
+    name: str
+    most: int | None
+    """How many elements a list may have; None for what is no list."""
+    packed: bool
+    """Whether many elements may come as one field."""
+    message: Mapping[int, FieldShape] | None
+    """The fields of its message, by number; None for what is none."""
+
+
+MessageShape = Mapping[int, FieldShape]
+
+
+def shape_of(message: Descriptor) -> MessageShape:
+    """A request's fields by number. A list for which the contract names no `max_items` must be empty."""
+    return _shape(message, {})
+
+
+def check_counts(raw: bytes, shape: MessageShape) -> None:
+    """REQUEST_INVALID if a list is too long, or if there are too many fields at all.
+
+    REQUEST_MALFORMED if they cannot be told apart.
+    """
+    _Counter(raw).count(0, len(raw), shape, "")
+
+
+def _shape(message: Descriptor, known: dict[str, dict[int, FieldShape]]) -> MessageShape:
+    found = known.get(message.full_name)
+    if found is None:
+        # Known before it is whole, since a message may hold others of its own kind.
+        found = known[message.full_name] = {}
+        found.update((field.number, _field(field, known)) for field in message.fields)
+    return found
+
+
+def _field(field: FieldDescriptor, known: dict[str, dict[int, FieldShape]]) -> FieldShape:
+    most = field.GetOptions().Extensions[validate_pb2.field].repeated.max_items if field.is_repeated else None
+    inner = _shape(field.message_type, known) if field.message_type is not None else None
+    return FieldShape(field.name, most, field.type not in _NEVER_PACKED, inner)
+
+
+class _Counter:
+    """Reads the tags of one request."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._left = MOST_FIELDS
+
+    def count(self, at: int, end: int, shape: MessageShape, path: str) -> None:
+        """Counts the fields of the message in these bytes, and of those within it."""
+        counted: dict[int, int] = {}
+        while at < end:
+            self._left -= 1
+            if self._left < 0:
+                raise invalid_request(path, f"must not have more than {MOST_FIELDS} fields in all")
+            tag, at = self._varint(at, end)
+            number, wire = tag >> 3, tag & 7
+            begin, stop = self._extent(wire, at, end)
+            field = shape.get(number)
+            if field is not None:
+                where = f"{path}.{field.name}" if path else field.name
+                if field.most is not None:
+                    counted[number] = counted.get(number, 0) + self._elements(field, wire, begin, stop)
+                    _hold(counted[number], field.most, where)
+                if field.message is not None and wire == _DELIMITED:
+                    self.count(begin, stop, field.message, where)
+            at = stop
+
+    def _elements(self, field: FieldShape, wire: int, begin: int, stop: int) -> int:
+        if wire != _DELIMITED or not field.packed:
+            return 1
+        return len(self._raw[begin:stop].translate(None, _CONTINUED))
+
+    def _extent(self, wire: int, at: int, end: int) -> tuple[int, int]:
+        """Where a field's value begins and stops."""
+        begin = at
+        if wire == _VARINT:
+            stop = self._varint(at, end)[1]
+        elif wire == _DELIMITED:
+            size, begin = self._varint(at, end)
+            stop = begin + size
+        elif wire in _FIXED_BYTES:
+            stop = at + _FIXED_BYTES[wire]
+        else:
+            # Groups, which the contract has none of: the decoder would go through them and on.
+            raise malformed()
+        if stop > end:
+            raise malformed()
+        return begin, stop
+
+    def _varint(self, at: int, end: int) -> tuple[int, int]:
+        value = shift = 0
+        while at < end and shift < _MOST_VARINT_BITS:
+            byte = self._raw[at]
+            at += 1
+            value |= (byte & 0x7F) << shift
+            if byte <= 0x7F:
+                return value, at
+            shift += 7
+        raise malformed()
+
+
+def malformed() -> AichatError:
+    """What bytes are told that are no message."""
+    message = "the request is no valid message of its type; send text as UTF-8, and whole messages"
+    return AichatError(Reason.REQUEST_MALFORMED, message)
+
+
+def _hold(count: int, most: int, where: str) -> None:
+    if count > most:
+        raise invalid_request(where, f"must contain no more than {most} item(s)" if most else "must be empty")

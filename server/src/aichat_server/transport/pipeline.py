@@ -1,0 +1,153 @@
+"""The one interceptor: the same frame and the same steps around every handler, unary and streaming alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, cast
+
+import grpc
+import structlog
+from grpc.aio import AbortError, ServerInterceptor
+
+from aichat_server.core.errors import AichatError
+from aichat_server.core.observing import Observer
+from aichat_server.transport.access import MethodAccess
+from aichat_server.transport.access_log import logged
+from aichat_server.transport.call import REQUEST_ID_KEY, Call, Context, Metadata, Step
+from aichat_server.transport.decoding import decode_request
+from aichat_server.transport.drain import Drain
+from aichat_server.transport.errors import DETAILS_KEY, STATUS_CODES, internal_error, to_status
+from aichat_server.transport.shapes import Behaviour, Handler, behaviour_of, decoder_of, with_behaviour
+from aichat_server.transport.sse import MARK, EventStream
+from aichat_server.transport.unknown import unknown_rpc
+
+_log = structlog.get_logger()
+
+# By these headers the edge asks whether a caller is known, and is told so. The status would not do: whether that comes
+# in the headers or behind them depends on the moment.
+_ASKED = "x-aichat-is-known"
+_KNOWN = ("x-aichat-known", "yes")
+_UNSURE = ("x-aichat-known", "unsure")
+
+
+class CallInterceptor(ServerInterceptor):
+    """Logs, admits, checks and answers calls. RPCs without an entry in `access`, such as health, pass untouched.
+
+    Handlers of streams are async generators.
+    """
+
+    def __init__(
+        self,
+        access: Mapping[str, MethodAccess],
+        drain: Drain,
+        steps: Sequence[Step],
+        check_request: Callable[[object], None],
+        observer: Observer,
+    ) -> None:
+        """`check_request` sees every request message and raises AichatError for one that is not valid."""
+        self._access = access
+        self._drain = drain
+        self._steps = (drain.admit, *steps)
+        self._check_request = check_request
+        self._observer = observer
+        self._wrapped: dict[str, Handler] = {}
+        self._unknown = unknown_rpc()
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """The method's handler within the frame, where it is put once and kept; a refusal if there is no such RPC."""
+        method = handler_call_details.method
+        wrapped = self._wrapped.get(method)
+        if wrapped is not None:
+            return wrapped
+        handler = await continuation(handler_call_details)
+        access = self._access.get(method)
+        if handler is None:
+            return self._unknown
+        if access is None:
+            return handler
+        wrapped = self._wrapped[method] = self._wrap(method, access, handler)
+        return wrapped
+
+    def _wrap(self, method: str, access: MethodAccess, handler: Handler) -> Handler:
+        behaviour, decode = behaviour_of(handler), decoder_of(handler)
+        answer = _stream if handler.response_streaming else _respond
+
+        def read(raw: bytes) -> object:
+            request = decode_request(raw, access, decode)
+            self._check_request(request)
+            return request
+
+        async def serve(raw: Any, context: Context) -> Any:
+            call = Call(method, access, cast("Metadata", context.invocation_metadata() or ()), context.peer())
+            # In the trailers, since headers of our own would cost each call an operation more.
+            context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
+            events = EventStream(context) if handler.response_streaming and call.values(MARK) else None
+            with self._drain.counted(), self._observer.call(call), logged(call):
+                try:
+                    for step in self._steps:
+                        await step(call)
+                    if call.values(_ASKED):
+                        await context.send_initial_metadata((_KNOWN,))
+                    # Nothing of the request is looked at before the caller is known.
+                    request = _each(raw, read) if handler.request_streaming else read(raw)
+                    response = await answer(behaviour, request, context, events)
+                except AbortError:
+                    raise
+                except Exception as cause:  # noqa: BLE001 — the one place where a fault becomes an answer
+                    await _fail(call, context, events, cause)
+                call.code = grpc.StatusCode.OK
+                return response
+
+        return with_behaviour(handler, serve)
+
+
+async def _each(requests: AsyncIterable[bytes], read: Callable[[bytes], object]) -> AsyncGenerator[object, None]:
+    async for raw in requests:
+        yield read(raw)
+
+
+async def _respond(behaviour: Behaviour, request: object, context: Context, _: EventStream | None) -> object:
+    return await behaviour(request, context)
+
+
+async def _stream(behaviour: Behaviour, request: object, context: Context, events: EventStream | None) -> None:
+    write = context.write if events is None else events.write
+    async with aclosing(behaviour(request, context)) as responses:
+        async for response in responses:
+            await write(response)
+    if events is not None:
+        await events.finish()
+
+
+async def _fail(call: Call, context: Context, events: EventStream | None, cause: Exception) -> None:
+    if isinstance(cause, AichatError):
+        error = cause
+    else:
+        _log.error("call failed", method=call.method, exc_info=cause)
+        error = internal_error(call.request_id)
+    if call.when_failed is not None:
+        try:
+            await call.when_failed(error)
+        except AichatError as refused:
+            error = refused
+    call.reason, call.code = error.reason, STATUS_CODES[error.reason]
+    if call.code is grpc.StatusCode.UNAVAILABLE and call.values(_ASKED):
+        await context.send_initial_metadata((_UNSURE,))
+    if call.code is grpc.StatusCode.UNAVAILABLE and error.__cause__ is not None:
+        # The caller is told that something is away; operators must be told why.
+        _log.warning("call failed", method=call.method, reason=call.reason, cause=repr(error.__cause__))
+    status = to_status(error)
+    if events is not None:
+        await events.fail(status)
+    details = status.SerializeToString()
+    trailers: list[tuple[str, str | bytes]] = [(DETAILS_KEY, details), (REQUEST_ID_KEY, call.request_id)]
+    if error.retry_after is not None:
+        # What HTTP has for the same as RetryInfo; the edge makes trailers without a message before them headers.
+        trailers.append(("retry-after", str(math.ceil(error.retry_after))))
+    await context.abort(call.code, error.message, tuple(trailers))

@@ -1,0 +1,1 @@
+"""What was used: the ledger, its hourly sums, and reports of both."""

@@ -1,0 +1,1 @@
+"""Usage: values and rules, without I/O."""

@@ -1,0 +1,1 @@
+"""Usage: the contract in protobuf and gRPC."""

@@ -1,0 +1,1 @@
+"""Usage: the use cases."""

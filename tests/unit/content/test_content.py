@@ -1,0 +1,42 @@
+"""Message content as stored."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+from aichat_server.content.parts import TextPart
+from aichat_server.content.stored import StoredText, encode_json, encode_parts, to_parts
+from hypothesis import given
+from hypothesis import strategies as st
+
+TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
+
+
+@given(TEXTS)
+def test_parts_come_back_as_they_were(texts: list[str]) -> None:
+    parts = tuple(TextPart(text) for text in texts)
+    stored = encode_parts(parts)
+    assert json.loads(stored) == [{"type": "text", "text": text} for text in texts]
+    assert to_parts(msgspec.json.decode(stored, type=list[StoredText])) == parts
+
+
+NUMBERS = st.one_of(st.integers(-(2**70), 2**70), st.floats())
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, st.text(st.characters(codec=None))),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec=None)), inner),
+)
+
+
+@given(JSON)
+def test_whatever_a_vendor_says_is_json_that_postgres_takes(said: object) -> None:
+    stored = encode_json(said)
+    assert "\\u0000" not in stored.replace("\\\\", "")
+    assert stored.encode().decode() == stored
+    json.loads(stored)
+
+
+def test_what_has_no_place_in_json_keeps_its_meaning() -> None:
+    said = {"a\0b": "half \ud83d", "whole": "\ud83d\ude00", "many": 2**64, "few": -(2**63) - 1, "most": 2**64 - 1}
+    kept = {"ab": "half \ufffd", "whole": "😀", "many": str(2**64), "few": str(-(2**63) - 1), "most": 2**64 - 1}
+    assert json.loads(encode_json(said)) == kept

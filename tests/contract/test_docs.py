@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from aichat_server.__main__ import main
+from aichat_server.__main__ import main as server
 from aichat_server.settings import CompatibleEndpoint
+from aichat_workers.__main__ import main as workers
 from grpc import StatusCode
 from pydantic import TypeAdapter
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("sdk-python/*.md"), *ROOT.glob("docs/**/*.md")])
 # A path in a document begins at the repository's root, or in the server's package where the text is about that.
 BASES = (ROOT, ROOT / "server/src/aichat_server")
 MADE_WHEN_RUN = (".venv", ".sandbox")
@@ -31,7 +34,17 @@ NAMING_CONSTANTS = (
     "sandbox/src/aichat_sandbox/env.py",
 )
 
-each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+SHELL = re.compile(r"^ *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+MODULES: dict[str, Callable[[Sequence[str]], int]] = {"aichat_server": server, "aichat_workers": workers}
+# How a command line begins that one of the modules takes, and which one.
+BEGINNINGS = {
+    "python -m aichat_server ": "aichat_server",
+    "python -m aichat_workers ": "aichat_workers",
+    "docker compose run --rm server ": "aichat_server",
+}
+PLACEHOLDERS = {"ID": "00000000-0000-0000-0000-000000000000", "KEY": "00000000-0000-0000-0000-000000000000"}
+
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
 
 @each_document
@@ -45,10 +58,24 @@ def test_every_make_target_exists(document: Path) -> None:
 def test_every_python_command_exists(document: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for module, command in re.findall(r"python -m ([\w.]+)(?: ([a-z][a-z-]*))?", document.read_text()):
         assert find_spec(module), f"there is no module {module}"
-        if module == "aichat_server" and command:
+        if module in MODULES and command:
             with pytest.raises(SystemExit) as ended:
-                main([command, "--help"])
+                MODULES[module]([command, "--help"])
             assert ended.value.code == 0, f"there is no command {command}: {capsys.readouterr().err}"
+
+
+@each_document
+def test_every_command_line_is_taken(
+    document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Without settings a command stops right after it has read its command line.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    for module, words in _command_lines(document):
+        try:
+            assert MODULES[module]([PLACEHOLDERS.get(word, word) for word in words]) == 2
+        except SystemExit:
+            pytest.fail(f"{module} does not take {words}: {capsys.readouterr().err}")
 
 
 @each_document
@@ -82,6 +109,15 @@ def test_the_example_of_a_compatible_endpoint_is_valid() -> None:
     assert example
     (endpoint,) = TypeAdapter(tuple[CompatibleEndpoint, ...]).validate_json(example[1])
     assert endpoint.models
+
+
+def _command_lines(document: Path) -> Iterator[tuple[str, list[str]]]:
+    """The module and the words of each command line that stands in a block for the shell."""
+    lines = [line.strip() for block in SHELL.findall(document.read_text()) for line in block.splitlines()]
+    for line in lines:
+        for beginning, module in BEGINNINGS.items():
+            if line.startswith(beginning):
+                yield module, shlex.split(line.removeprefix(beginning), comments=True)
 
 
 def _exists(path: str) -> bool:

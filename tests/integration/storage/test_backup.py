@@ -1,4 +1,4 @@
-"""What docs/operations.md says of backups: a dump of the schema is all that a new server needs."""
+"""The commands of docs/operations/data.md restore a dump: it holds all that a new server needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def documented() -> list[list[str]]:
     """The commands of the section, word by word."""
-    section = (ROOT / "docs/operations.md").read_text().split("### Back up and restore")[1].split("\n## ")[0]
+    section = (ROOT / "docs/operations/data.md").read_text().split("## Back up and restore")[1].split("\n## ")[0]
     blocks = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
     return [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
 

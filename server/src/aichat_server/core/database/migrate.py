@@ -37,7 +37,7 @@ _SCRAM_ITERATIONS = 4096
 async def migrate(url: str, app_database_url: str, *, lock_seconds: float = LOCK_SECONDS) -> None:
     """Applies every missing migration, and today's functions, as the owner that `url` names, in one transaction.
 
-    There is no way back: the version before runs on this schema, too (docs/operations.md).
+    There is no way back: the version before runs on this schema, too (docs/operations/upgrades.md).
 
     If `app_database_url` is aichat_app's, that role gets the password it carries. STORAGE_UNAVAILABLE if the database
     is away, or if others hold a lock for longer than `lock_seconds`: whoever comes behind us waits as long as we do.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
-from aichat_server.generations.domain.stream import BEGINNING, GenerationKey, Portion, Position, Started, StreamEvent
+from aichat_server.generations.domain.generation import GenerationKey
+from aichat_server.generations.domain.stream import BEGINNING, Portion, Position, Started, StreamEvent
 from aichat_server.generations.gateway.journal import Append
 from aichat_server.generations.storage.turns import TurnBegun
 from aichat_server.identity.domain.principals import Principal

@@ -8,7 +8,8 @@ import grpc
 import pytest
 from aichat.v1 import chat_pb2
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.generations.domain.stream import BEGINNING, GenerationKey, Portion, Position
+from aichat_server.generations.domain.generation import GenerationKey
+from aichat_server.generations.domain.stream import BEGINNING, Portion, Position
 from aichat_server.generations.gateway.journal import Append, JournalStreams
 
 from tests.fixtures.redis import RedisUnderTest

@@ -11,7 +11,8 @@ from uuid import uuid4
 from aichat_server.app.background import running
 from aichat_server.core.observing import Observer
 from aichat_server.core.redis.client import open_redis
-from aichat_server.generations.domain.stream import BEGINNING, GenerationKey
+from aichat_server.generations.domain.generation import GenerationKey
+from aichat_server.generations.domain.stream import BEGINNING
 from aichat_server.generations.gateway.cancels import Cancels
 from aichat_server.generations.gateway.journal import JournalStreams
 from aichat_server.generations.service.journal import Journal

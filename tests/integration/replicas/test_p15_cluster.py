@@ -15,7 +15,8 @@ import pytest
 from aichat.v1 import chat_pb2
 from aichat_server.core.database.database import Database
 from aichat_server.core.redis.client import open_redis
-from aichat_server.generations.domain.stream import BEGINNING, GenerationKey, Portion, Position
+from aichat_server.generations.domain.generation import GenerationKey
+from aichat_server.generations.domain.stream import BEGINNING, Portion, Position
 from aichat_server.generations.gateway.journal import Append, JournalStreams
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.jobs.domain.jobs import QUEUE, QueueDepth

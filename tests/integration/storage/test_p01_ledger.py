@@ -9,7 +9,7 @@ import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.conversations.service.conversations import Conversations
 from aichat_server.core.database.database import Database
-from aichat_server.generations.storage.turns import GenerationState
+from aichat_server.generations.domain.generation import GenerationState
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.models.domain.usage import Usage
 

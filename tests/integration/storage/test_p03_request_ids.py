@@ -9,7 +9,8 @@ import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.generations.storage.turns import GenerationState, TurnBegun
+from aichat_server.generations.domain.generation import GenerationState
+from aichat_server.generations.storage.turns import TurnBegun
 from aichat_server.identity.domain.principals import Principal
 
 from tests.integration.storage.rows import connection, owner_rows

@@ -11,7 +11,7 @@ import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.generations.domain.stream import GenerationKey, GenerationState
+from aichat_server.generations.domain.generation import GenerationKey, GenerationState
 from aichat_server.generations.storage.turns import TurnBegun, TurnEnd
 from aichat_server.identity.domain.principals import Principal
 

@@ -13,7 +13,8 @@ from aichat_server.conversations.domain import MessageState
 from aichat_server.conversations.service.conversations import Conversations
 from aichat_server.core.database.database import Database
 from aichat_server.core.ids import new_id
-from aichat_server.generations.storage.turns import GenerationState, TurnBegun, TurnEnd
+from aichat_server.generations.domain.generation import GenerationState
+from aichat_server.generations.storage.turns import TurnBegun, TurnEnd
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import StopReason

@@ -11,7 +11,7 @@ from aichat_server.content.parts import text_of
 from aichat_server.conversations.service.conversations import Conversations
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.generations.storage.turns import GenerationState
+from aichat_server.generations.domain.generation import GenerationState
 from aichat_server.identity.domain.principals import Principal
 
 from tests.integration.storage.rows import owner_rows

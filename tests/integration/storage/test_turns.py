@@ -13,7 +13,8 @@ from aichat_server.conversations.domain import Message, MessageState
 from aichat_server.conversations.service.conversations import Conversations
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.generations.storage.turns import GenerationState, TurnBegin, TurnBegun
+from aichat_server.generations.domain.generation import GenerationState
+from aichat_server.generations.storage.turns import TurnBegin, TurnBegun
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.providers.domain.events import StopReason
 

@@ -11,7 +11,8 @@ from aichat_server.core.database.database import Database
 from aichat_server.core.errors import Reason
 from aichat_server.core.ids import new_id
 from aichat_server.core.money import NanoUsd
-from aichat_server.generations.storage.turns import GenerationState, TurnBegin, TurnBegun, TurnEnd
+from aichat_server.generations.domain.generation import GenerationState
+from aichat_server.generations.storage.turns import TurnBegin, TurnBegun, TurnEnd
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.models.domain.pricing import Hold
 from aichat_server.models.domain.usage import Usage

@@ -16,15 +16,8 @@ from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
 from aichat_server.core.redis.client import open_redis
-from aichat_server.generations.domain.stream import (
-    BEGINNING,
-    GenerationKey,
-    Portion,
-    Position,
-    Started,
-    StreamEvent,
-    UsageSoFar,
-)
+from aichat_server.generations.domain.generation import GenerationKey
+from aichat_server.generations.domain.stream import BEGINNING, Portion, Position, Started, StreamEvent, UsageSoFar
 from aichat_server.generations.gateway.journal import Append, JournalStreams
 from aichat_server.generations.gateway.spare_leases import LEASE_SECONDS, SpareLeases
 from aichat_server.generations.service.orphans import Orphans

@@ -13,7 +13,7 @@ import pytest
 from aichat_server.app.background import running
 from aichat_server.core.observing import Observer
 from aichat_server.core.redis.client import open_redis
-from aichat_server.generations.domain.stream import GenerationKey
+from aichat_server.generations.domain.generation import GenerationKey
 from aichat_server.generations.gateway.cancels import Cancels
 
 from tests.faults.link import Link, Way, link_to

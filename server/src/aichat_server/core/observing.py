@@ -10,7 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from aichat_server.core.errors import Reason
-from aichat_server.generations.domain.stream import GenerationState
+from aichat_server.generations.domain.generation import GenerationState
 from aichat_server.jobs.domain.jobs import JobsSeen
 from aichat_server.models.domain.usage import Usage
 

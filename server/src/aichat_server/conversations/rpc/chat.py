@@ -13,14 +13,8 @@ from aichat.v1 import chat_pb2, chat_pb2_grpc, events_pb2
 from aichat_server.conversations.rpc.messages import message_to_proto, money_to_proto, parts_from_proto, usage_to_proto
 from aichat_server.conversations.rpc.models import model_to_proto
 from aichat_server.conversations.service.chat import Chat, ChatMessage
-from aichat_server.generations.domain.stream import (
-    Completed,
-    GenerationState,
-    Heartbeat,
-    Started,
-    StreamEvent,
-    UsageSoFar,
-)
+from aichat_server.generations.domain.generation import GenerationState
+from aichat_server.generations.domain.stream import Completed, Heartbeat, Started, StreamEvent, UsageSoFar
 from aichat_server.generations.service.answers import Answers
 from aichat_server.identity.service.caller import current_principal
 from aichat_server.providers.domain.events import ReasoningDelta, TextDelta

@@ -17,7 +17,7 @@ from aichat_server.content.parts import Part, text_of
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.ids import new_id
 from aichat_server.core.observing import Observer
-from aichat_server.generations.domain.stream import GenerationKey
+from aichat_server.generations.domain.generation import GenerationKey
 from aichat_server.generations.service import failures
 from aichat_server.generations.service.answers import Answers
 from aichat_server.generations.service.generation import GenerationPlan

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
@@ -53,31 +51,6 @@ class Completed:
 
 Delta = TextDelta | ReasoningDelta
 StreamEvent = Started | TextDelta | ReasoningDelta | UsageSoFar | Heartbeat | Completed
-
-
-class GenerationState(StrEnum):
-    """How far a generation got."""
-
-    RUNNING = "running"
-    COMPLETE = "complete"
-    FAILED = "failed"
-    INTERRUPTED = "interrupted"
-    CANCELLED = "cancelled"
-
-
-class GenerationKey(NamedTuple):
-    """Names a generation, and whose it is."""
-
-    org_id: UUID
-    generation_id: UUID
-
-
-class OrphanedKey(NamedTuple):
-    """Names a generation that its process no longer keeps leased."""
-
-    key: GenerationKey
-    expired_at: datetime
-    """When its lease was over."""
 
 
 class Position(NamedTuple):

@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 
 from aichat_server.core.redis.client import AnyRedis, RedisUnavailableError, ask
-from aichat_server.generations.domain.stream import GenerationKey
+from aichat_server.generations.domain.generation import GenerationKey
 
 _log = structlog.get_logger()
 

@@ -20,7 +20,8 @@ from redis.asyncio import RedisCluster
 from aichat_server.core.errors import Reason
 from aichat_server.core.redis.client import AnyRedis, ask_all, unavailable
 from aichat_server.core.redis.scripts import Script
-from aichat_server.generations.domain.stream import GenerationKey, Portion, Position
+from aichat_server.generations.domain.generation import GenerationKey
+from aichat_server.generations.domain.stream import Portion, Position
 from aichat_server.generations.gateway.portions import decode_portion, encode_portion
 
 # For each stream: where it must stand, the entry's id and bytes, and the milliseconds to keep it for; no bytes if there

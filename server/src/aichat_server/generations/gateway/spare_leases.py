@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from aichat_server.core.redis.client import AnyRedis, ask, ask_all
-from aichat_server.generations.domain.stream import GenerationKey
+from aichat_server.generations.domain.generation import GenerationKey
 
 LEASE_SECONDS = 15
 """Longer than a renewal that the database does not answer, and the pause after it."""

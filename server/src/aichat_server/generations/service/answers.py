@@ -14,14 +14,8 @@ from structlog.contextvars import bind_contextvars
 from aichat_server.content.parts import Part, TextPart, text_of
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.redis.client import RedisUnavailableError
-from aichat_server.generations.domain.stream import (
-    BEGINNING,
-    Completed,
-    GenerationKey,
-    GenerationState,
-    Started,
-    StreamEvent,
-)
+from aichat_server.generations.domain.generation import GenerationKey, GenerationState
+from aichat_server.generations.domain.stream import BEGINNING, Completed, Started, StreamEvent
 from aichat_server.generations.gateway.cancels import Cancels
 from aichat_server.generations.gateway.journal import JournalStreams
 from aichat_server.generations.gateway.spare_leases import SpareLeases

@@ -8,7 +8,7 @@ import structlog
 
 from aichat_server.conversations.domain import Message
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.generations.domain.stream import GenerationKey
+from aichat_server.generations.domain.generation import GenerationKey
 from aichat_server.generations.service import failures
 from aichat_server.generations.storage.turns import TurnEnd, TurnStore
 

@@ -19,13 +19,14 @@ import structlog
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.observing import GenerationEnded, Observer
 from aichat_server.core.texts import is_blank
+from aichat_server.generations.domain.generation import GenerationState
 from aichat_server.generations.domain.stream import Completed, Delta, Started, UsageSoFar
 from aichat_server.generations.service import failures
 from aichat_server.generations.service.coalescer import Coalescer
 from aichat_server.generations.service.endings import Ending
 from aichat_server.generations.service.journal import Journal
 from aichat_server.generations.service.meter import Meter
-from aichat_server.generations.storage.turns import GenerationState, TurnBegun, TurnEnd, TurnStore
+from aichat_server.generations.storage.turns import TurnBegun, TurnEnd, TurnStore
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.limits.service import Admission
 from aichat_server.models.domain import pricing

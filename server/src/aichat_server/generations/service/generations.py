@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from aichat_server.core.errors import AichatError
 from aichat_server.core.observing import Observer
-from aichat_server.generations.domain.stream import GenerationKey
+from aichat_server.generations.domain.generation import GenerationKey
 from aichat_server.generations.service.abandoned import Abandoned
 from aichat_server.generations.service.generation import Generation, GenerationPlan
 from aichat_server.generations.service.journal import Journal

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from aichat_server.generations.domain.stream import BEGINNING, GenerationKey, Portion
+from aichat_server.generations.domain.generation import GenerationKey
+from aichat_server.generations.domain.stream import BEGINNING, Portion
 from aichat_server.generations.gateway.journal import JournalStreams
 
 # What is there is there: nobody waits for more.

@@ -10,7 +10,7 @@ import structlog
 
 from aichat_server.core.errors import AichatError
 from aichat_server.core.redis.client import RedisUnavailableError
-from aichat_server.generations.domain.stream import GenerationKey
+from aichat_server.generations.domain.generation import GenerationKey
 from aichat_server.generations.gateway.spare_leases import SpareLeases
 from aichat_server.generations.service.generations import Generations
 from aichat_server.generations.storage.turns import TurnStore

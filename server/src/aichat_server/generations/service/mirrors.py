@@ -11,7 +11,8 @@ import structlog
 
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.redis.client import RedisUnavailableError
-from aichat_server.generations.domain.stream import BEGINNING, GenerationKey, GenerationState, Portion
+from aichat_server.generations.domain.generation import GenerationKey, GenerationState
+from aichat_server.generations.domain.stream import BEGINNING, Portion
 from aichat_server.generations.gateway.journal import JournalStreams
 from aichat_server.generations.service.journal import Journal, JournalLostError
 from aichat_server.generations.storage.turns import TurnStore

@@ -14,17 +14,8 @@ from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.redis.client import RedisUnavailableError
 from aichat_server.core.texts import is_blank
-from aichat_server.generations.domain.stream import (
-    BEGINNING,
-    GenerationKey,
-    GenerationState,
-    OrphanedKey,
-    Portion,
-    Position,
-    Started,
-    StreamEvent,
-    UsageSoFar,
-)
+from aichat_server.generations.domain.generation import GenerationKey, GenerationState, OrphanedKey
+from aichat_server.generations.domain.stream import BEGINNING, Portion, Position, Started, StreamEvent, UsageSoFar
 from aichat_server.generations.gateway.journal import Append, JournalStreams
 from aichat_server.generations.gateway.spare_leases import SpareLeases
 from aichat_server.generations.service.failures import lost, stored_failure

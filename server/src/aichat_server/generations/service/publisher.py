@@ -16,7 +16,8 @@ from typing import NoReturn
 import structlog
 
 from aichat_server.core.redis.client import RedisUnavailableError
-from aichat_server.generations.domain.stream import BEGINNING, GenerationKey, Position
+from aichat_server.generations.domain.generation import GenerationKey
+from aichat_server.generations.domain.stream import BEGINNING, Position
 from aichat_server.generations.gateway.journal import Append, JournalStreams
 from aichat_server.generations.service.journal import Journal
 

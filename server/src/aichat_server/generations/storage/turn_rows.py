@@ -14,7 +14,7 @@ from aichat_server.content.stored import StoredText, to_parts
 from aichat_server.conversations.domain import Answer, Message, MessageState
 from aichat_server.core.errors import Reason
 from aichat_server.core.money import NanoUsd
-from aichat_server.generations.domain.stream import GenerationState
+from aichat_server.generations.domain.generation import GenerationState
 from aichat_server.models.domain.usage import KINDS, Usage
 from aichat_server.providers.domain.events import StopReason
 from aichat_server.providers.domain.requests import PathMessage

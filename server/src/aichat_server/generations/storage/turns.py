@@ -21,14 +21,14 @@ from aichat_server.core.database.pool import Pool
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
 from aichat_server.core.texts import is_blank
-from aichat_server.generations.domain.stream import GenerationKey, GenerationState
+from aichat_server.generations.domain.generation import GenerationKey, GenerationState
 from aichat_server.generations.storage.turn_rows import EarlierTurn, read_answer, read_earlier, read_path, read_refusal
 from aichat_server.models.domain.pricing import Hold
 from aichat_server.models.domain.usage import KINDS, Usage
 from aichat_server.providers.domain.events import StopReason
 from aichat_server.providers.domain.requests import PathMessage
 
-__all__ = ["EarlierTurn", "GenerationState", "TurnBegin", "TurnBegun", "TurnEnd", "TurnStore"]
+__all__ = ["EarlierTurn", "TurnBegin", "TurnBegun", "TurnEnd", "TurnStore"]
 
 _BEGIN = (
     "SELECT path, earlier, unchecked FROM aichat.begin_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "

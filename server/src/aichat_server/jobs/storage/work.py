@@ -13,7 +13,7 @@ from aichat_server.billing.storage.stripe_events import StripeEventStore
 from aichat_server.billing.storage.tables import billing_accounts as accounts
 from aichat_server.core.database.tables import leases, listed_organizations
 from aichat_server.core.periods import Month
-from aichat_server.generations.domain.stream import GenerationKey, OrphanedKey
+from aichat_server.generations.domain.generation import GenerationKey, OrphanedKey
 from aichat_server.invoices.storage.unpaid import unpaid_invoices
 from aichat_server.jobs.domain.backlog import Backlog
 from aichat_server.jobs.storage.runs import JobRunStore

@@ -25,21 +25,21 @@ class _Access:
 class _AccessEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Access.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ACCESS_UNSPECIFIED: _Access.ValueType  # 0
-    """Never valid: an RPC must say who may call it."""
+    """Never valid: every RPC must name who may call it."""
     ACCESS_MEMBER: _Access.ValueType  # 1
     """Any member of an organisation, by API key or by session token."""
     ACCESS_PUBLIC: _Access.ValueType  # 2
-    """Anybody: what may be done is decided by what the request itself carries."""
+    """Anybody: the request itself carries what authorizes the call."""
 
 class Access(_Access, metaclass=_AccessEnumTypeWrapper):
     """Who may call an RPC. Every RPC names one; the server refuses to start with an RPC that does not."""
 
 ACCESS_UNSPECIFIED: Access.ValueType  # 0
-"""Never valid: an RPC must say who may call it."""
+"""Never valid: every RPC must name who may call it."""
 ACCESS_MEMBER: Access.ValueType  # 1
 """Any member of an organisation, by API key or by session token."""
 ACCESS_PUBLIC: Access.ValueType  # 2
-"""Anybody: what may be done is decided by what the request itself carries."""
+"""Anybody: the request itself carries what authorizes the call."""
 Global___Access: _TypeAlias = Access  # noqa: Y015
 
 ACCESS_FIELD_NUMBER: _builtins.int
@@ -47,6 +47,7 @@ MAX_REQUEST_BYTES_FIELD_NUMBER: _builtins.int
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access.ValueType]
 """Who may call this RPC."""
 max_request_bytes: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.int]
-"""The most bytes that this RPC's request may have, as protobuf and as the body of an HTTP request: REQUEST_TOO_LARGE
-beyond, before anything of it is read. Every RPC says so; the server refuses to start with an RPC that does not.
+"""The largest request that this RPC accepts, in bytes, as protobuf and as the body of an HTTP request. The server
+refuses a larger one with REQUEST_TOO_LARGE before it reads any of it. Every RPC sets this; the server refuses to
+start with an RPC that does not.
 """

@@ -89,8 +89,8 @@ class GetSubscriptionResponse(_message.Message):
     SUBSCRIPTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def subscription(self) -> _plans_pb2.Subscription:
-        """The plan and the members are this platform's; the rest is as the payment provider told last, and the card as it tells
-        now.
+        """The plan and the members are this platform's own. The card is read from the payment provider now; the rest is what
+        the payment provider reported last.
         """
 
     def __init__(
@@ -118,11 +118,11 @@ class CreateCheckoutSessionRequest(_message.Message):
     plan: _builtins.str
     """The plan to subscribe to: "pro" or "team"."""
     success_url: _builtins.str
-    """Where the page leads when it is done: an http or https address of an origin that the server's operator allows, at
-    most 2,048 characters.
+    """Where the page leads when the checkout is done: an http or https address of an origin that the server's operator
+    allows, at most 2,048 characters.
     """
     cancel_url: _builtins.str
-    """Where the page leads when it is left: as above."""
+    """Where the page leads when the member cancels the checkout: as above."""
     def __init__(
         self,
         *,
@@ -162,7 +162,7 @@ Global___CreateCheckoutSessionResponse: _TypeAlias = CreateCheckoutSessionRespon
 
 @_typing.final
 class CreatePortalSessionRequest(_message.Message):
-    """Opens a page to look after billing on."""
+    """Opens a page to manage billing on."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -186,7 +186,7 @@ Global___CreatePortalSessionRequest: _TypeAlias = CreatePortalSessionRequest  # 
 
 @_typing.final
 class CreatePortalSessionResponse(_message.Message):
-    """The page to look after billing on."""
+    """The page to manage billing on."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -208,13 +208,13 @@ Global___CreatePortalSessionResponse: _TypeAlias = CreatePortalSessionResponse  
 
 @_typing.final
 class ChangePlanRequest(_message.Message):
-    """Goes over to another plan."""
+    """Changes to another plan."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PLAN_FIELD_NUMBER: _builtins.int
     plan: _builtins.str
-    """The plan to go over to: "free", "pro" or "team"."""
+    """The plan to change to: "free", "pro" or "team"."""
     def __init__(
         self,
         *,
@@ -230,14 +230,14 @@ Global___ChangePlanRequest: _TypeAlias = ChangePlanRequest  # noqa: Y015
 
 @_typing.final
 class ChangePlanResponse(_message.Message):
-    """The plan that was gone over to."""
+    """The new plan."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SUBSCRIPTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def subscription(self) -> _plans_pb2.Subscription:
-        """As it is now."""
+        """The subscription after the change."""
 
     def __init__(
         self,
@@ -308,14 +308,14 @@ Global___ListInvoicesResponse: _TypeAlias = ListInvoicesResponse  # noqa: Y015
 
 @_typing.final
 class StripeWebhookRequest(_message.Message):
-    """Something that Stripe says has happened."""
+    """An event from Stripe."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def event(self) -> _httpbody_pb2.HttpBody:
-        """The event, as it was signed: at most 1 MiB."""
+        """The event, exactly as it was signed: at most 1 MiB."""
 
     def __init__(
         self,
@@ -349,13 +349,13 @@ Global___StripeWebhookResponse: _TypeAlias = StripeWebhookResponse  # noqa: Y015
 
 @_typing.final
 class VerifyInvoiceRequest(_message.Message):
-    """Asks for the proof of an invoice."""
+    """Asks to verify an invoice."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MONTH_FIELD_NUMBER: _builtins.int
     month: _builtins.str
-    """The month whose usage it is for, such as "2026-10", in UTC; of the years 1970 to 8999."""
+    """The month of the usage, such as "2026-10", in UTC; of the years 1970 to 8999."""
     def __init__(
         self,
         *,
@@ -371,7 +371,7 @@ Global___VerifyInvoiceRequest: _TypeAlias = VerifyInvoiceRequest  # noqa: Y015
 
 @_typing.final
 class VerifyInvoiceResponse(_message.Message):
-    """The proof of an invoice. Amounts are US dollars, to the nano-dollar."""
+    """The result of verifying an invoice. Amounts are US dollars, to the nano-dollar."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -386,20 +386,20 @@ class VerifyInvoiceResponse(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
     month: _builtins.str
-    """The month, as asked for."""
+    """The month of the request."""
     stage: _invoices_pb2.InvoiceStage.ValueType
-    """How far the invoice is."""
+    """The stage that the invoice has reached."""
     number: _builtins.str
-    """The number on the invoice; empty until it is asked for."""
+    """The number on the invoice; empty until it is finalized."""
     proven: _builtins.bool
-    """Whether books, hourly sums and lines are the same, and the payment provider's, where it was asked."""
+    """Whether the ledger, the hourly sums and the lines agree, and the payment provider's lines where it has them."""
     difference: _builtins.str
-    """What is not; empty if it is proven."""
+    """What differs; empty if the invoice is proven."""
     sha256: _builtins.str
     """SHA-256, in hex, over the lines' amounts, terms and hashes."""
     @_builtins.property
     def ledger_cost(self) -> _money_pb2.Money:
-        """What the month's usage cost, by the books."""
+        """What the month's usage cost, by the ledger."""
 
     @_builtins.property
     def hourly_cost(self) -> _money_pb2.Money:
@@ -407,7 +407,7 @@ class VerifyInvoiceResponse(_message.Message):
 
     @_builtins.property
     def total(self) -> _money_pb2.Money:
-        """What the invoice comes to: the sum of its lines, in whole cents."""
+        """The invoice's total: the sum of its lines, in whole cents."""
 
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[_invoices_pb2.VerifiedLine]:

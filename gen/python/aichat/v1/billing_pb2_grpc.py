@@ -26,10 +26,10 @@ if _version_not_supported:
 
 
 class BillingServiceStub:
-    """What an organisation is subscribed to, and what it pays. Cards are looked after, and invoices paid, on pages of the
-    payment provider. What changes something, and what shows invoices, is for the organisation's owners: OWNER_REQUIRED.
-    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans,
-    GetSubscription and VerifyInvoice, which need none.
+    """An organisation's subscription and its invoices. Members manage cards and pay invoices on the payment provider's
+    pages. Only the organisation's owners may change anything or read invoices: OWNER_REQUIRED. A server without an
+    account at the payment provider answers BILLING_NOT_CONFIGURED, except to ListPlans, GetSubscription and
+    VerifyInvoice, which need no account.
     """
 
     def __init__(self, channel):
@@ -81,52 +81,53 @@ class BillingServiceStub:
 
 
 class BillingServiceServicer:
-    """What an organisation is subscribed to, and what it pays. Cards are looked after, and invoices paid, on pages of the
-    payment provider. What changes something, and what shows invoices, is for the organisation's owners: OWNER_REQUIRED.
-    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans,
-    GetSubscription and VerifyInvoice, which need none.
+    """An organisation's subscription and its invoices. Members manage cards and pay invoices on the payment provider's
+    pages. Only the organisation's owners may change anything or read invoices: OWNER_REQUIRED. A server without an
+    account at the payment provider answers BILLING_NOT_CONFIGURED, except to ListPlans, GetSubscription and
+    VerifyInvoice, which need no account.
     """
 
     def ListPlans(self, request, context):
-        """Lists the plans at the terms in force now, the smallest first.
+        """Lists the plans with the terms in force now, the smallest plan first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSubscription(self, request, context):
-        """Gets the plan that the organisation is on, its subscription, if there is one, and its card, which the payment provider
-        is asked for. Errors: BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
+        """Gets the organisation's plan, its subscription if it has one, and its card. The card is read from the payment
+        provider. Errors: BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateCheckoutSession(self, request, context):
-        """Opens a page on which the organisation subscribes to a plan, for each of its members; a day long, and as often as
-        asked for. The first subscription begins with the plan's trial. Errors: OWNER_REQUIRED, PLAN_UNKNOWN,
-        SUBSCRIPTION_EXISTS, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED.
+        """Opens a page on which the organisation subscribes to a plan, with one seat for each of its members. The page is
+        valid for a day, and the call may be repeated. The first subscription begins with the plan's trial. Errors:
+        OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_EXISTS, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
+        BILLING_REQUEST_REJECTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreatePortalSession(self, request, context):
-        """Opens a page on which the organisation looks after its cards, its subscription and its invoices; for minutes. It opens
-        for whoever was on a page to subscribe once, also without a subscription; SUBSCRIPTION_MISSING means that the
-        organisation never was. Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
-        BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
+        """Opens a page on which the organisation manages its cards, its subscription and its invoices. The page is valid for
+        some minutes. An organisation that has opened a checkout page before may use it, even without a subscription;
+        SUBSCRIPTION_MISSING means that the organisation never opened one. Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING,
+        BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ChangePlan(self, request, context):
-        """Goes over to another plan. Between plans that are paid for it does so at once, for each member there is now: the
-        rest of the running month is put to account on the next invoice, for and against. Free ends the subscription when
-        the month that is paid for does; the plan that there is takes that back. What was used before stays under the
-        terms that it was used under. Errors: OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_MISSING, SEATS_EXCEEDED,
-        BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED, PAYMENT_DECLINED.
+        """Changes to another plan. A change between paid plans takes effect at once, with one seat for each current member:
+        the next invoice prorates the rest of the current month. A change to Free ends the subscription when the paid month
+        ends; a change to the current plan undoes that. Earlier usage stays under the terms that were in force when it
+        occurred. Errors: OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_MISSING, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED,
+        BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED, PAYMENT_DECLINED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,19 +142,20 @@ class BillingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyInvoice(self, request, context):
-        """Proves the organisation's invoice for a month's usage line by line: makes each line of usage from the books again, and
-        holds it against what was stored when the invoice was made and, if the payment provider has the invoice and this
-        server an account there, against what it asks for. Lines that are not of usage are held against the payment
-        provider's alone. Errors: OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING,
-        BILLING_REQUEST_REJECTED.
+        """Verifies the organisation's invoice for a month's usage line by line. Recomputes each line of usage from the ledger
+        and compares it with the line stored when the invoice was made. If the payment provider has the invoice and this
+        server has an account there, compares it with the provider's line, too. Lines that are not usage are compared with
+        the payment provider's alone. Errors: OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE,
+        BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StripeWebhook(self, request, context):
-        """Takes an event of Stripe's. It must carry the header `stripe-signature` and come as it was signed, to the byte. Once
-        it is answered it is stored, and acted on soon. Errors: WEBHOOK_INVALID, BILLING_NOT_CONFIGURED.
+        """Receives an event from Stripe. The request must carry the header `stripe-signature` and the body exactly as it was
+        signed. The event is stored before the call returns, and processed soon after. Errors: WEBHOOK_INVALID,
+        BILLING_NOT_CONFIGURED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -211,10 +213,10 @@ def add_BillingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BillingService:
-    """What an organisation is subscribed to, and what it pays. Cards are looked after, and invoices paid, on pages of the
-    payment provider. What changes something, and what shows invoices, is for the organisation's owners: OWNER_REQUIRED.
-    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans,
-    GetSubscription and VerifyInvoice, which need none.
+    """An organisation's subscription and its invoices. Members manage cards and pay invoices on the payment provider's
+    pages. Only the organisation's owners may change anything or read invoices: OWNER_REQUIRED. A server without an
+    account at the payment provider answers BILLING_NOT_CONFIGURED, except to ListPlans, GetSubscription and
+    VerifyInvoice, which need no account.
     """
 
     @staticmethod

@@ -27,10 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class BillingServiceStub:
-    """What an organisation is subscribed to, and what it pays. Cards are looked after, and invoices paid, on pages of the
-    payment provider. What changes something, and what shows invoices, is for the organisation's owners: OWNER_REQUIRED.
-    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans,
-    GetSubscription and VerifyInvoice, which need none.
+    """An organisation's subscription and its invoices. Members manage cards and pay invoices on the payment provider's
+    pages. Only the organisation's owners may change anything or read invoices: OWNER_REQUIRED. A server without an
+    account at the payment provider answers BILLING_NOT_CONFIGURED, except to ListPlans, GetSubscription and
+    VerifyInvoice, which need no account.
     """
 
     @_typing.overload
@@ -38,99 +38,103 @@ class BillingServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> BillingServiceAsyncStub: ...
     ListPlans: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ListPlansRequest, _billing_pb2.ListPlansResponse]
-    """Lists the plans at the terms in force now, the smallest first."""
+    """Lists the plans with the terms in force now, the smallest plan first."""
     GetSubscription: _grpc.UnaryUnaryMultiCallable[_billing_pb2.GetSubscriptionRequest, _billing_pb2.GetSubscriptionResponse]
-    """Gets the plan that the organisation is on, its subscription, if there is one, and its card, which the payment provider
-    is asked for. Errors: BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
+    """Gets the organisation's plan, its subscription if it has one, and its card. The card is read from the payment
+    provider. Errors: BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
     """
     CreateCheckoutSession: _grpc.UnaryUnaryMultiCallable[_billing_pb2.CreateCheckoutSessionRequest, _billing_pb2.CreateCheckoutSessionResponse]
-    """Opens a page on which the organisation subscribes to a plan, for each of its members; a day long, and as often as
-    asked for. The first subscription begins with the plan's trial. Errors: OWNER_REQUIRED, PLAN_UNKNOWN,
-    SUBSCRIPTION_EXISTS, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED.
+    """Opens a page on which the organisation subscribes to a plan, with one seat for each of its members. The page is
+    valid for a day, and the call may be repeated. The first subscription begins with the plan's trial. Errors:
+    OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_EXISTS, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
+    BILLING_REQUEST_REJECTED.
     """
     CreatePortalSession: _grpc.UnaryUnaryMultiCallable[_billing_pb2.CreatePortalSessionRequest, _billing_pb2.CreatePortalSessionResponse]
-    """Opens a page on which the organisation looks after its cards, its subscription and its invoices; for minutes. It opens
-    for whoever was on a page to subscribe once, also without a subscription; SUBSCRIPTION_MISSING means that the
-    organisation never was. Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
-    BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
+    """Opens a page on which the organisation manages its cards, its subscription and its invoices. The page is valid for
+    some minutes. An organisation that has opened a checkout page before may use it, even without a subscription;
+    SUBSCRIPTION_MISSING means that the organisation never opened one. Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING,
+    BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
     """
     ChangePlan: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ChangePlanRequest, _billing_pb2.ChangePlanResponse]
-    """Goes over to another plan. Between plans that are paid for it does so at once, for each member there is now: the
-    rest of the running month is put to account on the next invoice, for and against. Free ends the subscription when
-    the month that is paid for does; the plan that there is takes that back. What was used before stays under the
-    terms that it was used under. Errors: OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_MISSING, SEATS_EXCEEDED,
-    BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED, PAYMENT_DECLINED.
+    """Changes to another plan. A change between paid plans takes effect at once, with one seat for each current member:
+    the next invoice prorates the rest of the current month. A change to Free ends the subscription when the paid month
+    ends; a change to the current plan undoes that. Earlier usage stays under the terms that were in force when it
+    occurred. Errors: OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_MISSING, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED,
+    BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED, PAYMENT_DECLINED.
     """
     ListInvoices: _grpc.UnaryUnaryMultiCallable[_billing_pb2.ListInvoicesRequest, _billing_pb2.ListInvoicesResponse]
     """Lists the organisation's invoices, the newest first. Errors: OWNER_REQUIRED, PAGE_TOKEN_INVALID,
     BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE.
     """
     VerifyInvoice: _grpc.UnaryUnaryMultiCallable[_billing_pb2.VerifyInvoiceRequest, _billing_pb2.VerifyInvoiceResponse]
-    """Proves the organisation's invoice for a month's usage line by line: makes each line of usage from the books again, and
-    holds it against what was stored when the invoice was made and, if the payment provider has the invoice and this
-    server an account there, against what it asks for. Lines that are not of usage are held against the payment
-    provider's alone. Errors: OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING,
-    BILLING_REQUEST_REJECTED.
+    """Verifies the organisation's invoice for a month's usage line by line. Recomputes each line of usage from the ledger
+    and compares it with the line stored when the invoice was made. If the payment provider has the invoice and this
+    server has an account there, compares it with the provider's line, too. Lines that are not usage are compared with
+    the payment provider's alone. Errors: OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE,
+    BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
     """
     StripeWebhook: _grpc.UnaryUnaryMultiCallable[_billing_pb2.StripeWebhookRequest, _billing_pb2.StripeWebhookResponse]
-    """Takes an event of Stripe's. It must carry the header `stripe-signature` and come as it was signed, to the byte. Once
-    it is answered it is stored, and acted on soon. Errors: WEBHOOK_INVALID, BILLING_NOT_CONFIGURED.
+    """Receives an event from Stripe. The request must carry the header `stripe-signature` and the body exactly as it was
+    signed. The event is stored before the call returns, and processed soon after. Errors: WEBHOOK_INVALID,
+    BILLING_NOT_CONFIGURED.
     """
 
 @_typing.type_check_only
 class BillingServiceAsyncStub(BillingServiceStub):
-    """What an organisation is subscribed to, and what it pays. Cards are looked after, and invoices paid, on pages of the
-    payment provider. What changes something, and what shows invoices, is for the organisation's owners: OWNER_REQUIRED.
-    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans,
-    GetSubscription and VerifyInvoice, which need none.
+    """An organisation's subscription and its invoices. Members manage cards and pay invoices on the payment provider's
+    pages. Only the organisation's owners may change anything or read invoices: OWNER_REQUIRED. A server without an
+    account at the payment provider answers BILLING_NOT_CONFIGURED, except to ListPlans, GetSubscription and
+    VerifyInvoice, which need no account.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListPlans: _aio.UnaryUnaryMultiCallable[_billing_pb2.ListPlansRequest, _billing_pb2.ListPlansResponse]  # type: ignore[assignment]
-    """Lists the plans at the terms in force now, the smallest first."""
+    """Lists the plans with the terms in force now, the smallest plan first."""
     GetSubscription: _aio.UnaryUnaryMultiCallable[_billing_pb2.GetSubscriptionRequest, _billing_pb2.GetSubscriptionResponse]  # type: ignore[assignment]
-    """Gets the plan that the organisation is on, its subscription, if there is one, and its card, which the payment provider
-    is asked for. Errors: BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
+    """Gets the organisation's plan, its subscription if it has one, and its card. The card is read from the payment
+    provider. Errors: BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
     """
     CreateCheckoutSession: _aio.UnaryUnaryMultiCallable[_billing_pb2.CreateCheckoutSessionRequest, _billing_pb2.CreateCheckoutSessionResponse]  # type: ignore[assignment]
-    """Opens a page on which the organisation subscribes to a plan, for each of its members; a day long, and as often as
-    asked for. The first subscription begins with the plan's trial. Errors: OWNER_REQUIRED, PLAN_UNKNOWN,
-    SUBSCRIPTION_EXISTS, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED.
+    """Opens a page on which the organisation subscribes to a plan, with one seat for each of its members. The page is
+    valid for a day, and the call may be repeated. The first subscription begins with the plan's trial. Errors:
+    OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_EXISTS, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
+    BILLING_REQUEST_REJECTED.
     """
     CreatePortalSession: _aio.UnaryUnaryMultiCallable[_billing_pb2.CreatePortalSessionRequest, _billing_pb2.CreatePortalSessionResponse]  # type: ignore[assignment]
-    """Opens a page on which the organisation looks after its cards, its subscription and its invoices; for minutes. It opens
-    for whoever was on a page to subscribe once, also without a subscription; SUBSCRIPTION_MISSING means that the
-    organisation never was. Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
-    BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
+    """Opens a page on which the organisation manages its cards, its subscription and its invoices. The page is valid for
+    some minutes. An organisation that has opened a checkout page before may use it, even without a subscription;
+    SUBSCRIPTION_MISSING means that the organisation never opened one. Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING,
+    BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
     """
     ChangePlan: _aio.UnaryUnaryMultiCallable[_billing_pb2.ChangePlanRequest, _billing_pb2.ChangePlanResponse]  # type: ignore[assignment]
-    """Goes over to another plan. Between plans that are paid for it does so at once, for each member there is now: the
-    rest of the running month is put to account on the next invoice, for and against. Free ends the subscription when
-    the month that is paid for does; the plan that there is takes that back. What was used before stays under the
-    terms that it was used under. Errors: OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_MISSING, SEATS_EXCEEDED,
-    BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED, PAYMENT_DECLINED.
+    """Changes to another plan. A change between paid plans takes effect at once, with one seat for each current member:
+    the next invoice prorates the rest of the current month. A change to Free ends the subscription when the paid month
+    ends; a change to the current plan undoes that. Earlier usage stays under the terms that were in force when it
+    occurred. Errors: OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_MISSING, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED,
+    BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED, PAYMENT_DECLINED.
     """
     ListInvoices: _aio.UnaryUnaryMultiCallable[_billing_pb2.ListInvoicesRequest, _billing_pb2.ListInvoicesResponse]  # type: ignore[assignment]
     """Lists the organisation's invoices, the newest first. Errors: OWNER_REQUIRED, PAGE_TOKEN_INVALID,
     BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE.
     """
     VerifyInvoice: _aio.UnaryUnaryMultiCallable[_billing_pb2.VerifyInvoiceRequest, _billing_pb2.VerifyInvoiceResponse]  # type: ignore[assignment]
-    """Proves the organisation's invoice for a month's usage line by line: makes each line of usage from the books again, and
-    holds it against what was stored when the invoice was made and, if the payment provider has the invoice and this
-    server an account there, against what it asks for. Lines that are not of usage are held against the payment
-    provider's alone. Errors: OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING,
-    BILLING_REQUEST_REJECTED.
+    """Verifies the organisation's invoice for a month's usage line by line. Recomputes each line of usage from the ledger
+    and compares it with the line stored when the invoice was made. If the payment provider has the invoice and this
+    server has an account there, compares it with the provider's line, too. Lines that are not usage are compared with
+    the payment provider's alone. Errors: OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE,
+    BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
     """
     StripeWebhook: _aio.UnaryUnaryMultiCallable[_billing_pb2.StripeWebhookRequest, _billing_pb2.StripeWebhookResponse]  # type: ignore[assignment]
-    """Takes an event of Stripe's. It must carry the header `stripe-signature` and come as it was signed, to the byte. Once
-    it is answered it is stored, and acted on soon. Errors: WEBHOOK_INVALID, BILLING_NOT_CONFIGURED.
+    """Receives an event from Stripe. The request must carry the header `stripe-signature` and the body exactly as it was
+    signed. The event is stored before the call returns, and processed soon after. Errors: WEBHOOK_INVALID,
+    BILLING_NOT_CONFIGURED.
     """
 
 class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What an organisation is subscribed to, and what it pays. Cards are looked after, and invoices paid, on pages of the
-    payment provider. What changes something, and what shows invoices, is for the organisation's owners: OWNER_REQUIRED.
-    A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans,
-    GetSubscription and VerifyInvoice, which need none.
+    """An organisation's subscription and its invoices. Members manage cards and pay invoices on the payment provider's
+    pages. Only the organisation's owners may change anything or read invoices: OWNER_REQUIRED. A server without an
+    account at the payment provider answers BILLING_NOT_CONFIGURED, except to ListPlans, GetSubscription and
+    VerifyInvoice, which need no account.
     """
 
     @_abc_1.abstractmethod
@@ -139,7 +143,7 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.ListPlansRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.ListPlansResponse, _abc.Awaitable[_billing_pb2.ListPlansResponse]]:
-        """Lists the plans at the terms in force now, the smallest first."""
+        """Lists the plans with the terms in force now, the smallest plan first."""
 
     @_abc_1.abstractmethod
     def GetSubscription(
@@ -147,8 +151,8 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.GetSubscriptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.GetSubscriptionResponse, _abc.Awaitable[_billing_pb2.GetSubscriptionResponse]]:
-        """Gets the plan that the organisation is on, its subscription, if there is one, and its card, which the payment provider
-        is asked for. Errors: BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
+        """Gets the organisation's plan, its subscription if it has one, and its card. The card is read from the payment
+        provider. Errors: BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
         """
 
     @_abc_1.abstractmethod
@@ -157,9 +161,10 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.CreateCheckoutSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.CreateCheckoutSessionResponse, _abc.Awaitable[_billing_pb2.CreateCheckoutSessionResponse]]:
-        """Opens a page on which the organisation subscribes to a plan, for each of its members; a day long, and as often as
-        asked for. The first subscription begins with the plan's trial. Errors: OWNER_REQUIRED, PLAN_UNKNOWN,
-        SUBSCRIPTION_EXISTS, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED.
+        """Opens a page on which the organisation subscribes to a plan, with one seat for each of its members. The page is
+        valid for a day, and the call may be repeated. The first subscription begins with the plan's trial. Errors:
+        OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_EXISTS, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
+        BILLING_REQUEST_REJECTED.
         """
 
     @_abc_1.abstractmethod
@@ -168,10 +173,10 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.CreatePortalSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.CreatePortalSessionResponse, _abc.Awaitable[_billing_pb2.CreatePortalSessionResponse]]:
-        """Opens a page on which the organisation looks after its cards, its subscription and its invoices; for minutes. It opens
-        for whoever was on a page to subscribe once, also without a subscription; SUBSCRIPTION_MISSING means that the
-        organisation never was. Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
-        BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
+        """Opens a page on which the organisation manages its cards, its subscription and its invoices. The page is valid for
+        some minutes. An organisation that has opened a checkout page before may use it, even without a subscription;
+        SUBSCRIPTION_MISSING means that the organisation never opened one. Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING,
+        BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
         """
 
     @_abc_1.abstractmethod
@@ -180,11 +185,11 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.ChangePlanRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.ChangePlanResponse, _abc.Awaitable[_billing_pb2.ChangePlanResponse]]:
-        """Goes over to another plan. Between plans that are paid for it does so at once, for each member there is now: the
-        rest of the running month is put to account on the next invoice, for and against. Free ends the subscription when
-        the month that is paid for does; the plan that there is takes that back. What was used before stays under the
-        terms that it was used under. Errors: OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_MISSING, SEATS_EXCEEDED,
-        BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED, PAYMENT_DECLINED.
+        """Changes to another plan. A change between paid plans takes effect at once, with one seat for each current member:
+        the next invoice prorates the rest of the current month. A change to Free ends the subscription when the paid month
+        ends; a change to the current plan undoes that. Earlier usage stays under the terms that were in force when it
+        occurred. Errors: OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_MISSING, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED,
+        BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED, PAYMENT_DECLINED.
         """
 
     @_abc_1.abstractmethod
@@ -203,11 +208,11 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.VerifyInvoiceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.VerifyInvoiceResponse, _abc.Awaitable[_billing_pb2.VerifyInvoiceResponse]]:
-        """Proves the organisation's invoice for a month's usage line by line: makes each line of usage from the books again, and
-        holds it against what was stored when the invoice was made and, if the payment provider has the invoice and this
-        server an account there, against what it asks for. Lines that are not of usage are held against the payment
-        provider's alone. Errors: OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING,
-        BILLING_REQUEST_REJECTED.
+        """Verifies the organisation's invoice for a month's usage line by line. Recomputes each line of usage from the ledger
+        and compares it with the line stored when the invoice was made. If the payment provider has the invoice and this
+        server has an account there, compares it with the provider's line, too. Lines that are not usage are compared with
+        the payment provider's alone. Errors: OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE,
+        BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
         """
 
     @_abc_1.abstractmethod
@@ -216,8 +221,9 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _billing_pb2.StripeWebhookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_billing_pb2.StripeWebhookResponse, _abc.Awaitable[_billing_pb2.StripeWebhookResponse]]:
-        """Takes an event of Stripe's. It must carry the header `stripe-signature` and come as it was signed, to the byte. Once
-        it is answered it is stored, and acted on soon. Errors: WEBHOOK_INVALID, BILLING_NOT_CONFIGURED.
+        """Receives an event from Stripe. The request must carry the header `stripe-signature` and the body exactly as it was
+        signed. The event is stored before the call returns, and processed soon after. Errors: WEBHOOK_INVALID,
+        BILLING_NOT_CONFIGURED.
         """
 
 def add_BillingServiceServicer_to_server(servicer: BillingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -36,7 +36,7 @@ class _ReasoningEffortEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reaso
     REASONING_EFFORT_LOW: _ReasoningEffort.ValueType  # 2
     """A little."""
     REASONING_EFFORT_MEDIUM: _ReasoningEffort.ValueType  # 3
-    """A fair amount."""
+    """A moderate amount."""
     REASONING_EFFORT_HIGH: _ReasoningEffort.ValueType  # 4
     """A lot."""
 
@@ -50,7 +50,7 @@ REASONING_EFFORT_NONE: ReasoningEffort.ValueType  # 1
 REASONING_EFFORT_LOW: ReasoningEffort.ValueType  # 2
 """A little."""
 REASONING_EFFORT_MEDIUM: ReasoningEffort.ValueType  # 3
-"""A fair amount."""
+"""A moderate amount."""
 REASONING_EFFORT_HIGH: ReasoningEffort.ValueType  # 4
 """A lot."""
 Global___ReasoningEffort: _TypeAlias = ReasoningEffort  # noqa: Y015
@@ -64,32 +64,32 @@ class _GenerationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Gener
     GENERATION_STATE_UNSPECIFIED: _GenerationState.ValueType  # 0
     """Never sent."""
     GENERATION_STATE_COMPLETE: _GenerationState.ValueType  # 1
-    """Its model ended the answer, and the answer is stored."""
+    """The model ended the answer, and the answer is stored."""
     GENERATION_STATE_FAILED: _GenerationState.ValueType  # 2
-    """Its vendor failed or refused to go on."""
+    """The vendor failed or refused to continue."""
     GENERATION_STATE_INTERRUPTED: _GenerationState.ValueType  # 3
-    """The server broke it off when it shut down."""
+    """The server shut down before the answer's end."""
     GENERATION_STATE_CANCELLED: _GenerationState.ValueType  # 4
-    """A caller stopped it."""
+    """A caller cancelled it."""
 
 class GenerationState(_GenerationState, metaclass=_GenerationStateEnumTypeWrapper):
-    """How far a generation got."""
+    """How a generation ended."""
 
 GENERATION_STATE_UNSPECIFIED: GenerationState.ValueType  # 0
 """Never sent."""
 GENERATION_STATE_COMPLETE: GenerationState.ValueType  # 1
-"""Its model ended the answer, and the answer is stored."""
+"""The model ended the answer, and the answer is stored."""
 GENERATION_STATE_FAILED: GenerationState.ValueType  # 2
-"""Its vendor failed or refused to go on."""
+"""The vendor failed or refused to continue."""
 GENERATION_STATE_INTERRUPTED: GenerationState.ValueType  # 3
-"""The server broke it off when it shut down."""
+"""The server shut down before the answer's end."""
 GENERATION_STATE_CANCELLED: GenerationState.ValueType  # 4
-"""A caller stopped it."""
+"""A caller cancelled it."""
 Global___GenerationState: _TypeAlias = GenerationState  # noqa: Y015
 
 @_typing.final
 class ChatOptions(_message.Message):
-    """How to answer."""
+    """Options of an answer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -99,23 +99,23 @@ class ChatOptions(_message.Message):
     SYSTEM_PROMPT_FIELD_NUMBER: _builtins.int
     REASONING_EFFORT_FIELD_NUMBER: _builtins.int
     max_output_tokens: _builtins.int
-    """The most tokens the answer may have, reasoning included: at least 1. Absent: 8192, or the most that the model
-    can write if that is less. More than the model can write is refused as OPTION_UNSUPPORTED.
+    """The most tokens that the answer may have, reasoning included: at least 1. Absent: 8192, or the most that the model
+    can write if that is less. A value above the model's most is refused with OPTION_UNSUPPORTED.
     """
     temperature: _builtins.float
-    """How freely the model picks its words, from 0 to 2. Absent: the vendor's default. OPTION_UNSUPPORTED where the
-    model takes none.
+    """How random the model's choice of words is, from 0 to 2. Absent: the vendor's default. OPTION_UNSUPPORTED if the
+    model does not accept a temperature.
     """
     system_prompt: _builtins.str
-    """What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty, or white
-    space alone: nothing.
+    """Instructions that precede the conversation, such as background and behaviour: at most 256 KiB. Empty or only white
+    space: none.
     """
     reasoning_effort: Global___ReasoningEffort.ValueType
-    """How much the model should reason. OPTION_UNSUPPORTED where the model does not reason."""
+    """How much the model should reason. OPTION_UNSUPPORTED if the model does not reason."""
     @_builtins.property
     def stop(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none. OPTION_UNSUPPORTED
-        where the model takes none, or, as Claude's do, none of white space alone.
+        if the model accepts none or, as Claude models do, refuses a sequence that is only white space.
         """
 
     def __init__(
@@ -156,21 +156,21 @@ class StreamChatRequest(_message.Message):
     OPTIONS_FIELD_NUMBER: _builtins.int
     CANCEL_ON_DISCONNECT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Makes the call safe to repeat: a UUID of the caller's choice, new for each message. Empty: the call is not
-    repeatable.
+    """Makes the call safe to repeat: a UUID of the caller's choice, new for each message. Empty: repeating the call sends
+    another message.
     """
     conversation_id: _builtins.str
-    """The conversation to go on with, a UUID. Empty: a new one begins."""
+    """The conversation to continue, a UUID. Empty: a new one begins."""
     parent_message_id: _builtins.str
-    """The message that this one follows, a UUID; an earlier one than the last begins a branch. Empty: the conversation's
-    head, which is the answer to the newest question. Of an answer that is still being written, or was stopped, the
-    model is shown what there is.
+    """The message that this one follows, a UUID; a message before the last begins a branch. Empty: the conversation's
+    head, which is the answer to the newest question. If that answer is still being written or was cancelled, the model
+    reads the part that exists.
     """
     model: _builtins.str
     """The model to ask, an id from ListModels."""
     cancel_on_disconnect: _builtins.bool
-    """Whether the answer is cancelled, as CancelGeneration does, when the last stream of it on the replica that writes it
-    is gone before its end. Default: it goes on being written and is stored.
+    """Whether to cancel the answer, as CancelGeneration does, when its last stream on the replica that writes it
+    disconnects before the end. Default: the server continues to write the answer and stores it.
     """
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[_messages_pb2.Part]:
@@ -178,7 +178,7 @@ class StreamChatRequest(_message.Message):
 
     @_builtins.property
     def options(self) -> Global___ChatOptions:
-        """How to answer. Absent: all defaults."""
+        """Options of the answer. Absent: all defaults."""
 
     def __init__(
         self,
@@ -215,14 +215,14 @@ class StreamChatResponse(_message.Message):
     COMPLETED_FIELD_NUMBER: _builtins.int
     SERVER_SENT_EVENT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """The event's number within its generation, from 1 up, without gaps. A heartbeat is no event of the generation:
-    it repeats the number of the event before it, and has 0 ahead of the first.
+    """The event's number within its generation, from 1 up, without gaps. A heartbeat is not an event of the generation:
+    it repeats the number of the event before it, or has 0 before the first.
     """
     lane: _builtins.int
-    """Which of several models that answer side by side the event is from; 0 while there is one."""
+    """Which of several models that answer side by side sent the event; 0 while there is only one."""
     @_builtins.property
     def started(self) -> _events_pb2.ChatStarted:
-        """The vendor took the message and the answer begins. Always the first event."""
+        """The vendor accepted the message and the answer begins. Always the first event."""
 
     @_builtins.property
     def text_delta(self) -> _events_pb2.TextDelta:
@@ -238,16 +238,17 @@ class StreamChatResponse(_message.Message):
 
     @_builtins.property
     def heartbeat(self) -> _events_pb2.Heartbeat:
-        """Nothing happened for a while; the stream is alive."""
+        """Nothing has happened for a while; the stream is alive."""
 
     @_builtins.property
     def completed(self) -> _events_pb2.ChatCompleted:
-        """The answer is whole and stored. Always the last event of a call that succeeds."""
+        """The answer is complete and stored. Always the last event of a call that succeeds."""
 
     @_builtins.property
     def server_sent_event(self) -> _httpbody_pb2.HttpBody:
-        """The event as HTTP has it (text/event-stream): `id`, the sequence, and `data`, this message as JSON. The last event of
-        an answer that failed is named `error`, has no `id`, and its `data` is the `google.rpc.Status`. Absent in gRPC.
+        """The event in the form that HTTP sends (text/event-stream): `id` is the sequence, and `data` is this message as
+        JSON. The last event of an answer that failed has the name `error` and no `id`, and its `data` is the
+        `google.rpc.Status`. Absent in gRPC.
         """
 
     def __init__(
@@ -275,7 +276,7 @@ Global___StreamChatResponse: _TypeAlias = StreamChatResponse  # noqa: Y015
 
 @_typing.final
 class ResumeChatRequest(_message.Message):
-    """Which stream to go on with, and from where."""
+    """Which stream to resume, and from where."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -284,8 +285,9 @@ class ResumeChatRequest(_message.Message):
     generation_id: _builtins.str
     """The generation that writes the answer, as `started` names it: a UUID."""
     after_sequence: _builtins.int
-    """The number of the last event that was received: at least 0, and not more than there have been. Default: from the
-    beginning. Over HTTP the header `last-event-id`, which an EventSource sends when it connects again, takes its place.
+    """The number of the last event received: at least 0, and at most the number of the last event sent. Default: 0, from
+    the beginning. Over HTTP the header `last-event-id` replaces it; an EventSource sends that header when it
+    reconnects.
     """
     def __init__(
         self,
@@ -317,14 +319,14 @@ class ResumeChatResponse(_message.Message):
     COMPLETED_FIELD_NUMBER: _builtins.int
     SERVER_SENT_EVENT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
-    """The event's number within its generation, from 1 up, without gaps. A heartbeat is no event of the generation:
-    it repeats the number of the event before it, and has 0 ahead of the first.
+    """The event's number within its generation, from 1 up, without gaps. A heartbeat is not an event of the generation:
+    it repeats the number of the event before it, or has 0 before the first.
     """
     lane: _builtins.int
-    """Which of several models that answer side by side the event is from; 0 while there is one."""
+    """Which of several models that answer side by side sent the event; 0 while there is only one."""
     @_builtins.property
     def started(self) -> _events_pb2.ChatStarted:
-        """The vendor took the message and the answer begins. Always the event with the number 1."""
+        """The vendor accepted the message and the answer begins. Always the event with the number 1."""
 
     @_builtins.property
     def text_delta(self) -> _events_pb2.TextDelta:
@@ -340,16 +342,17 @@ class ResumeChatResponse(_message.Message):
 
     @_builtins.property
     def heartbeat(self) -> _events_pb2.Heartbeat:
-        """Nothing happened for a while; the stream is alive."""
+        """Nothing has happened for a while; the stream is alive."""
 
     @_builtins.property
     def completed(self) -> _events_pb2.ChatCompleted:
-        """The answer is whole and stored. Always the last event of a call that succeeds."""
+        """The answer is complete and stored. Always the last event of a call that succeeds."""
 
     @_builtins.property
     def server_sent_event(self) -> _httpbody_pb2.HttpBody:
-        """The event as HTTP has it (text/event-stream): `id`, the sequence, and `data`, this message as JSON. The last event of
-        an answer that failed is named `error`, has no `id`, and its `data` is the `google.rpc.Status`. Absent in gRPC.
+        """The event in the form that HTTP sends (text/event-stream): `id` is the sequence, and `data` is this message as
+        JSON. The last event of an answer that failed has the name `error` and no `id`, and its `data` is the
+        `google.rpc.Status`. Absent in gRPC.
         """
 
     def __init__(
@@ -377,7 +380,7 @@ Global___ResumeChatResponse: _TypeAlias = ResumeChatResponse  # noqa: Y015
 
 @_typing.final
 class CancelGenerationRequest(_message.Message):
-    """Which answer to stop."""
+    """Which answer to cancel."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -405,7 +408,9 @@ class CancelGenerationResponse(_message.Message):
 
     STATE_FIELD_NUMBER: _builtins.int
     state: Global___GenerationState.ValueType
-    """GENERATION_STATE_CANCELLED if it was stopped, now or before; another state if it had ended otherwise by then."""
+    """GENERATION_STATE_CANCELLED if the answer was cancelled, now or before; another state if it had already ended
+    otherwise.
+    """
     def __init__(
         self,
         *,
@@ -445,7 +450,7 @@ class ListModelsResponse(_message.Message):
     MODELS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[_models_pb2.Model]:
-        """Every model that this server has a vendor and a price for and that the organisation's plan offers."""
+        """Every model that the organisation's plan offers and for which this server has a vendor and a price."""
 
     def __init__(
         self,

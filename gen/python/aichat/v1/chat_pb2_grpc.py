@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ChatServiceStub:
-    """Talks to every vendor's models through one interface.
+    """Chats with every vendor's models through one interface.
     """
 
     def __init__(self, channel):
@@ -58,18 +58,18 @@ class ChatServiceStub:
 
 
 class ChatServiceServicer:
-    """Talks to every vendor's models through one interface.
+    """Chats with every vendor's models through one interface.
     """
 
     def StreamChat(self, request, context):
-        """Sends a message and streams the answer. The message and the answer are stored; the answer goes on being
-        generated and stored when the caller goes away. The model is shown the conversation that the message follows; of one
-        that is far longer than its context window, the newest part.
+        """Sends a message and streams the answer. The message and the answer are stored; the server continues to generate and
+        store the answer when the caller disconnects. The model reads the conversation up to the message. If the
+        conversation is far longer than the model's context window, the model reads the newest part.
 
-        `started` is always the first event and `completed` always the last; only a heartbeat, which is no event of the
-        answer, may come ahead of `started`, with the number 0, where that takes long. A call that fails ends with a status,
-        and an answer that had begun is stored as far as it got. A call repeated with the same `request_id` never generates
-        a second answer: it gets the first one's, from its beginning, perhaps in other portions.
+        `started` is always the first event and `completed` always the last. Only a heartbeat may precede `started`, with
+        the number 0, where that takes long; it is not an event of the answer. A call that fails ends with a status, and a
+        partial answer is stored as far as it had arrived. A call repeated with the same `request_id` never generates a
+        second answer: it streams the first one from its beginning, perhaps in other pieces.
 
         Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
         GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
@@ -80,11 +80,11 @@ class ChatServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResumeChat(self, request, context):
-        """Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
-        exactly the events that follow `after_sequence`, in order. It never starts a second answer.
+        """Resumes the stream of an answer, on any replica, whether the model is still writing it or not: sends exactly the
+        events that follow `after_sequence`, in order. It never starts a second answer.
 
-        The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the answer comes
-        from its beginning as it is stored, its text in one delta and without reasoning; otherwise the call is
+        The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the stored
+        answer is sent from its beginning, its text in one delta and without reasoning; otherwise the call fails with
         GENERATION_NOT_RESUMABLE. The stream ends as StreamChat's does.
 
         Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
@@ -95,10 +95,10 @@ class ChatServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelGeneration(self, request, context):
-        """Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
-        the state MESSAGE_STATE_CANCELLED, and the answer's streams end with GENERATION_CANCELLED. An answer of which
-        nothing had arrived, and that costs nothing, leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
-        it is.
+        """Cancels an answer, on whichever replica is writing it: closes the vendor's stream, stores what had arrived with the
+        state MESSAGE_STATE_CANCELLED, and ends the answer's streams with GENERATION_CANCELLED. If nothing had arrived and
+        nothing was charged, the message is removed as well. Returns once the answer has ended. An answer that had ended
+        before stays as it is.
 
         Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
         """
@@ -107,7 +107,7 @@ class ChatServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """Lists the models that the organisation can hold chats with, by vendor and id. The list is short and comes whole.
+        """Lists the models that the organisation may chat with, by vendor and id. The list is short and has no pages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,7 +145,7 @@ def add_ChatServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ChatService:
-    """Talks to every vendor's models through one interface.
+    """Chats with every vendor's models through one interface.
     """
 
     @staticmethod

@@ -27,91 +27,91 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ChatServiceStub:
-    """Talks to every vendor's models through one interface."""
+    """Chats with every vendor's models through one interface."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ChatServiceAsyncStub: ...
     StreamChat: _grpc.UnaryStreamMultiCallable[_chat_pb2.StreamChatRequest, _chat_pb2.StreamChatResponse]
-    """Sends a message and streams the answer. The message and the answer are stored; the answer goes on being
-    generated and stored when the caller goes away. The model is shown the conversation that the message follows; of one
-    that is far longer than its context window, the newest part.
+    """Sends a message and streams the answer. The message and the answer are stored; the server continues to generate and
+    store the answer when the caller disconnects. The model reads the conversation up to the message. If the
+    conversation is far longer than the model's context window, the model reads the newest part.
 
-    `started` is always the first event and `completed` always the last; only a heartbeat, which is no event of the
-    answer, may come ahead of `started`, with the number 0, where that takes long. A call that fails ends with a status,
-    and an answer that had begun is stored as far as it got. A call repeated with the same `request_id` never generates
-    a second answer: it gets the first one's, from its beginning, perhaps in other portions.
+    `started` is always the first event and `completed` always the last. Only a heartbeat may precede `started`, with
+    the number 0, where that takes long; it is not an event of the answer. A call that fails ends with a status, and a
+    partial answer is stored as far as it had arrived. A call repeated with the same `request_id` never generates a
+    second answer: it streams the first one from its beginning, perhaps in other pieces.
 
     Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
     GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
     ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
     """
     ResumeChat: _grpc.UnaryStreamMultiCallable[_chat_pb2.ResumeChatRequest, _chat_pb2.ResumeChatResponse]
-    """Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
-    exactly the events that follow `after_sequence`, in order. It never starts a second answer.
+    """Resumes the stream of an answer, on any replica, whether the model is still writing it or not: sends exactly the
+    events that follow `after_sequence`, in order. It never starts a second answer.
 
-    The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the answer comes
-    from its beginning as it is stored, its text in one delta and without reasoning; otherwise the call is
+    The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the stored
+    answer is sent from its beginning, its text in one delta and without reasoning; otherwise the call fails with
     GENERATION_NOT_RESUMABLE. The stream ends as StreamChat's does.
 
     Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
     CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
     """
     CancelGeneration: _grpc.UnaryUnaryMultiCallable[_chat_pb2.CancelGenerationRequest, _chat_pb2.CancelGenerationResponse]
-    """Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
-    the state MESSAGE_STATE_CANCELLED, and the answer's streams end with GENERATION_CANCELLED. An answer of which
-    nothing had arrived, and that costs nothing, leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
-    it is.
+    """Cancels an answer, on whichever replica is writing it: closes the vendor's stream, stores what had arrived with the
+    state MESSAGE_STATE_CANCELLED, and ends the answer's streams with GENERATION_CANCELLED. If nothing had arrived and
+    nothing was charged, the message is removed as well. Returns once the answer has ended. An answer that had ended
+    before stays as it is.
 
     Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
     """
     ListModels: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListModelsRequest, _chat_pb2.ListModelsResponse]
-    """Lists the models that the organisation can hold chats with, by vendor and id. The list is short and comes whole."""
+    """Lists the models that the organisation may chat with, by vendor and id. The list is short and has no pages."""
 
 @_typing.type_check_only
 class ChatServiceAsyncStub(ChatServiceStub):
-    """Talks to every vendor's models through one interface."""
+    """Chats with every vendor's models through one interface."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StreamChat: _aio.UnaryStreamMultiCallable[_chat_pb2.StreamChatRequest, _chat_pb2.StreamChatResponse]  # type: ignore[assignment]
-    """Sends a message and streams the answer. The message and the answer are stored; the answer goes on being
-    generated and stored when the caller goes away. The model is shown the conversation that the message follows; of one
-    that is far longer than its context window, the newest part.
+    """Sends a message and streams the answer. The message and the answer are stored; the server continues to generate and
+    store the answer when the caller disconnects. The model reads the conversation up to the message. If the
+    conversation is far longer than the model's context window, the model reads the newest part.
 
-    `started` is always the first event and `completed` always the last; only a heartbeat, which is no event of the
-    answer, may come ahead of `started`, with the number 0, where that takes long. A call that fails ends with a status,
-    and an answer that had begun is stored as far as it got. A call repeated with the same `request_id` never generates
-    a second answer: it gets the first one's, from its beginning, perhaps in other portions.
+    `started` is always the first event and `completed` always the last. Only a heartbeat may precede `started`, with
+    the number 0, where that takes long; it is not an event of the answer. A call that fails ends with a status, and a
+    partial answer is stored as far as it had arrived. A call repeated with the same `request_id` never generates a
+    second answer: it streams the first one from its beginning, perhaps in other pieces.
 
     Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
     GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
     ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
     """
     ResumeChat: _aio.UnaryStreamMultiCallable[_chat_pb2.ResumeChatRequest, _chat_pb2.ResumeChatResponse]  # type: ignore[assignment]
-    """Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
-    exactly the events that follow `after_sequence`, in order. It never starts a second answer.
+    """Resumes the stream of an answer, on any replica, whether the model is still writing it or not: sends exactly the
+    events that follow `after_sequence`, in order. It never starts a second answer.
 
-    The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the answer comes
-    from its beginning as it is stored, its text in one delta and without reasoning; otherwise the call is
+    The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the stored
+    answer is sent from its beginning, its text in one delta and without reasoning; otherwise the call fails with
     GENERATION_NOT_RESUMABLE. The stream ends as StreamChat's does.
 
     Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
     CONVERSATION_NOT_FOUND, ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
     """
     CancelGeneration: _aio.UnaryUnaryMultiCallable[_chat_pb2.CancelGenerationRequest, _chat_pb2.CancelGenerationResponse]  # type: ignore[assignment]
-    """Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
-    the state MESSAGE_STATE_CANCELLED, and the answer's streams end with GENERATION_CANCELLED. An answer of which
-    nothing had arrived, and that costs nothing, leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
-    it is.
+    """Cancels an answer, on whichever replica is writing it: closes the vendor's stream, stores what had arrived with the
+    state MESSAGE_STATE_CANCELLED, and ends the answer's streams with GENERATION_CANCELLED. If nothing had arrived and
+    nothing was charged, the message is removed as well. Returns once the answer has ended. An answer that had ended
+    before stays as it is.
 
     Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListModelsRequest, _chat_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """Lists the models that the organisation can hold chats with, by vendor and id. The list is short and comes whole."""
+    """Lists the models that the organisation may chat with, by vendor and id. The list is short and has no pages."""
 
 class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Talks to every vendor's models through one interface."""
+    """Chats with every vendor's models through one interface."""
 
     @_abc_1.abstractmethod
     def StreamChat(
@@ -119,14 +119,14 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.StreamChatRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_chat_pb2.StreamChatResponse], _abc.AsyncIterator[_chat_pb2.StreamChatResponse]]:
-        """Sends a message and streams the answer. The message and the answer are stored; the answer goes on being
-        generated and stored when the caller goes away. The model is shown the conversation that the message follows; of one
-        that is far longer than its context window, the newest part.
+        """Sends a message and streams the answer. The message and the answer are stored; the server continues to generate and
+        store the answer when the caller disconnects. The model reads the conversation up to the message. If the
+        conversation is far longer than the model's context window, the model reads the newest part.
 
-        `started` is always the first event and `completed` always the last; only a heartbeat, which is no event of the
-        answer, may come ahead of `started`, with the number 0, where that takes long. A call that fails ends with a status,
-        and an answer that had begun is stored as far as it got. A call repeated with the same `request_id` never generates
-        a second answer: it gets the first one's, from its beginning, perhaps in other portions.
+        `started` is always the first event and `completed` always the last. Only a heartbeat may precede `started`, with
+        the number 0, where that takes long; it is not an event of the answer. A call that fails ends with a status, and a
+        partial answer is stored as far as it had arrived. A call repeated with the same `request_id` never generates a
+        second answer: it streams the first one from its beginning, perhaps in other pieces.
 
         Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
         GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
@@ -139,11 +139,11 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ResumeChatRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_chat_pb2.ResumeChatResponse], _abc.AsyncIterator[_chat_pb2.ResumeChatResponse]]:
-        """Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
-        exactly the events that follow `after_sequence`, in order. It never starts a second answer.
+        """Resumes the stream of an answer, on any replica, whether the model is still writing it or not: sends exactly the
+        events that follow `after_sequence`, in order. It never starts a second answer.
 
-        The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the answer comes
-        from its beginning as it is stored, its text in one delta and without reasoning; otherwise the call is
+        The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the stored
+        answer is sent from its beginning, its text in one delta and without reasoning; otherwise the call fails with
         GENERATION_NOT_RESUMABLE. The stream ends as StreamChat's does.
 
         Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
@@ -156,10 +156,10 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.CancelGenerationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.CancelGenerationResponse, _abc.Awaitable[_chat_pb2.CancelGenerationResponse]]:
-        """Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
-        the state MESSAGE_STATE_CANCELLED, and the answer's streams end with GENERATION_CANCELLED. An answer of which
-        nothing had arrived, and that costs nothing, leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
-        it is.
+        """Cancels an answer, on whichever replica is writing it: closes the vendor's stream, stores what had arrived with the
+        state MESSAGE_STATE_CANCELLED, and ends the answer's streams with GENERATION_CANCELLED. If nothing had arrived and
+        nothing was charged, the message is removed as well. Returns once the answer has ended. An answer that had ended
+        before stays as it is.
 
         Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
         """
@@ -170,6 +170,6 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _chat_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_chat_pb2.ListModelsResponse, _abc.Awaitable[_chat_pb2.ListModelsResponse]]:
-        """Lists the models that the organisation can hold chats with, by vendor and id. The list is short and comes whole."""
+        """Lists the models that the organisation may chat with, by vendor and id. The list is short and has no pages."""
 
 def add_ChatServiceServicer_to_server(servicer: ChatServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -38,20 +38,20 @@ class Conversation(_message.Message):
     organization_id: _builtins.str
     """The organisation it belongs to."""
     member_id: _builtins.str
-    """The member who began it."""
+    """The member who created it."""
     title: _builtins.str
-    """Its title: given, or the beginning of its first message; may be empty."""
+    """Its title: the given one, or the beginning of its first message; may be empty."""
     head_message_id: _builtins.str
-    """The answer to its newest question, which StreamChat goes on from: also while it is being written, and is not listed
-    yet. Empty before the first question.
+    """The answer to its newest question, which StreamChat continues from. It is set while the answer is being written,
+    before ListMessages lists it. Empty before the first question.
     """
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it began."""
+        """When it was created."""
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last got a question, an answer or another title."""
+        """When it last received a question, an answer or another title."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ Global___Conversation: _TypeAlias = Conversation  # noqa: Y015
 
 @_typing.final
 class CreateConversationRequest(_message.Message):
-    """Begins a conversation."""
+    """Creates a conversation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -202,7 +202,7 @@ class ListConversationsResponse(_message.Message):
     """Gets the next page; empty on the last one."""
     @_builtins.property
     def conversations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Conversation]:
-        """The page, the conversation that changed last first."""
+        """The page, the most recently changed conversation first."""
 
     def __init__(
         self,

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class ConversationServiceStub:
-    """Keeps an organisation's conversations. A conversation of another organisation is answered exactly as one that
-    does not exist: CONVERSATION_NOT_FOUND.
+    """Stores an organisation's conversations. A conversation of another organisation gives the same error as one that does
+    not exist: CONVERSATION_NOT_FOUND.
     """
 
     def __init__(self, channel):
@@ -69,12 +69,12 @@ class ConversationServiceStub:
 
 
 class ConversationServiceServicer:
-    """Keeps an organisation's conversations. A conversation of another organisation is answered exactly as one that
-    does not exist: CONVERSATION_NOT_FOUND.
+    """Stores an organisation's conversations. A conversation of another organisation gives the same error as one that does
+    not exist: CONVERSATION_NOT_FOUND.
     """
 
     def CreateConversation(self, request, context):
-        """Begins a conversation without a message. StreamChat without a `conversation_id` begins one by itself.
+        """Creates a conversation without a message. StreamChat without a `conversation_id` creates one by itself.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,7 +88,7 @@ class ConversationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListConversations(self, request, context):
-        """Lists the organisation's conversations, the one that changed last first. Errors: PAGE_TOKEN_INVALID.
+        """Lists the organisation's conversations, the most recently changed first. Errors: PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,16 +102,16 @@ class ConversationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteConversation(self, request, context):
-        """Deletes a conversation and its messages for good. An answer still being written to it is not stored. What its
-        answers cost stays on the books. Errors: CONVERSATION_NOT_FOUND.
+        """Deletes a conversation and its messages for good. An answer that is still being written to it is not stored. The
+        cost of its answers stays in the ledger. Errors: CONVERSATION_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListMessages(self, request, context):
-        """Lists a conversation's messages, all branches, the oldest first; an answer once it has ended. Errors: CONVERSATION_NOT_FOUND,
-        PAGE_TOKEN_INVALID.
+        """Lists a conversation's messages, all branches, the oldest first. An answer is listed once it has ended. Errors:
+        CONVERSATION_NOT_FOUND, PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,8 +159,8 @@ def add_ConversationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ConversationService:
-    """Keeps an organisation's conversations. A conversation of another organisation is answered exactly as one that
-    does not exist: CONVERSATION_NOT_FOUND.
+    """Stores an organisation's conversations. A conversation of another organisation gives the same error as one that does
+    not exist: CONVERSATION_NOT_FOUND.
     """
 
     @staticmethod

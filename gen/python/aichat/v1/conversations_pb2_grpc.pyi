@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ConversationServiceStub:
-    """Keeps an organisation's conversations. A conversation of another organisation is answered exactly as one that
-    does not exist: CONVERSATION_NOT_FOUND.
+    """Stores an organisation's conversations. A conversation of another organisation gives the same error as one that does
+    not exist: CONVERSATION_NOT_FOUND.
     """
 
     @_typing.overload
@@ -36,49 +36,49 @@ class ConversationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ConversationServiceAsyncStub: ...
     CreateConversation: _grpc.UnaryUnaryMultiCallable[_conversations_pb2.CreateConversationRequest, _conversations_pb2.CreateConversationResponse]
-    """Begins a conversation without a message. StreamChat without a `conversation_id` begins one by itself."""
+    """Creates a conversation without a message. StreamChat without a `conversation_id` creates one by itself."""
     GetConversation: _grpc.UnaryUnaryMultiCallable[_conversations_pb2.GetConversationRequest, _conversations_pb2.GetConversationResponse]
     """Gets one conversation. Errors: CONVERSATION_NOT_FOUND."""
     ListConversations: _grpc.UnaryUnaryMultiCallable[_conversations_pb2.ListConversationsRequest, _conversations_pb2.ListConversationsResponse]
-    """Lists the organisation's conversations, the one that changed last first. Errors: PAGE_TOKEN_INVALID."""
+    """Lists the organisation's conversations, the most recently changed first. Errors: PAGE_TOKEN_INVALID."""
     UpdateConversation: _grpc.UnaryUnaryMultiCallable[_conversations_pb2.UpdateConversationRequest, _conversations_pb2.UpdateConversationResponse]
     """Changes the fields that are present. Errors: CONVERSATION_NOT_FOUND."""
     DeleteConversation: _grpc.UnaryUnaryMultiCallable[_conversations_pb2.DeleteConversationRequest, _conversations_pb2.DeleteConversationResponse]
-    """Deletes a conversation and its messages for good. An answer still being written to it is not stored. What its
-    answers cost stays on the books. Errors: CONVERSATION_NOT_FOUND.
+    """Deletes a conversation and its messages for good. An answer that is still being written to it is not stored. The
+    cost of its answers stays in the ledger. Errors: CONVERSATION_NOT_FOUND.
     """
     ListMessages: _grpc.UnaryUnaryMultiCallable[_conversations_pb2.ListMessagesRequest, _conversations_pb2.ListMessagesResponse]
-    """Lists a conversation's messages, all branches, the oldest first; an answer once it has ended. Errors: CONVERSATION_NOT_FOUND,
-    PAGE_TOKEN_INVALID.
+    """Lists a conversation's messages, all branches, the oldest first. An answer is listed once it has ended. Errors:
+    CONVERSATION_NOT_FOUND, PAGE_TOKEN_INVALID.
     """
 
 @_typing.type_check_only
 class ConversationServiceAsyncStub(ConversationServiceStub):
-    """Keeps an organisation's conversations. A conversation of another organisation is answered exactly as one that
-    does not exist: CONVERSATION_NOT_FOUND.
+    """Stores an organisation's conversations. A conversation of another organisation gives the same error as one that does
+    not exist: CONVERSATION_NOT_FOUND.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateConversation: _aio.UnaryUnaryMultiCallable[_conversations_pb2.CreateConversationRequest, _conversations_pb2.CreateConversationResponse]  # type: ignore[assignment]
-    """Begins a conversation without a message. StreamChat without a `conversation_id` begins one by itself."""
+    """Creates a conversation without a message. StreamChat without a `conversation_id` creates one by itself."""
     GetConversation: _aio.UnaryUnaryMultiCallable[_conversations_pb2.GetConversationRequest, _conversations_pb2.GetConversationResponse]  # type: ignore[assignment]
     """Gets one conversation. Errors: CONVERSATION_NOT_FOUND."""
     ListConversations: _aio.UnaryUnaryMultiCallable[_conversations_pb2.ListConversationsRequest, _conversations_pb2.ListConversationsResponse]  # type: ignore[assignment]
-    """Lists the organisation's conversations, the one that changed last first. Errors: PAGE_TOKEN_INVALID."""
+    """Lists the organisation's conversations, the most recently changed first. Errors: PAGE_TOKEN_INVALID."""
     UpdateConversation: _aio.UnaryUnaryMultiCallable[_conversations_pb2.UpdateConversationRequest, _conversations_pb2.UpdateConversationResponse]  # type: ignore[assignment]
     """Changes the fields that are present. Errors: CONVERSATION_NOT_FOUND."""
     DeleteConversation: _aio.UnaryUnaryMultiCallable[_conversations_pb2.DeleteConversationRequest, _conversations_pb2.DeleteConversationResponse]  # type: ignore[assignment]
-    """Deletes a conversation and its messages for good. An answer still being written to it is not stored. What its
-    answers cost stays on the books. Errors: CONVERSATION_NOT_FOUND.
+    """Deletes a conversation and its messages for good. An answer that is still being written to it is not stored. The
+    cost of its answers stays in the ledger. Errors: CONVERSATION_NOT_FOUND.
     """
     ListMessages: _aio.UnaryUnaryMultiCallable[_conversations_pb2.ListMessagesRequest, _conversations_pb2.ListMessagesResponse]  # type: ignore[assignment]
-    """Lists a conversation's messages, all branches, the oldest first; an answer once it has ended. Errors: CONVERSATION_NOT_FOUND,
-    PAGE_TOKEN_INVALID.
+    """Lists a conversation's messages, all branches, the oldest first. An answer is listed once it has ended. Errors:
+    CONVERSATION_NOT_FOUND, PAGE_TOKEN_INVALID.
     """
 
 class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Keeps an organisation's conversations. A conversation of another organisation is answered exactly as one that
-    does not exist: CONVERSATION_NOT_FOUND.
+    """Stores an organisation's conversations. A conversation of another organisation gives the same error as one that does
+    not exist: CONVERSATION_NOT_FOUND.
     """
 
     @_abc_1.abstractmethod
@@ -87,7 +87,7 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _conversations_pb2.CreateConversationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_conversations_pb2.CreateConversationResponse, _abc.Awaitable[_conversations_pb2.CreateConversationResponse]]:
-        """Begins a conversation without a message. StreamChat without a `conversation_id` begins one by itself."""
+        """Creates a conversation without a message. StreamChat without a `conversation_id` creates one by itself."""
 
     @_abc_1.abstractmethod
     def GetConversation(
@@ -103,7 +103,7 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _conversations_pb2.ListConversationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_conversations_pb2.ListConversationsResponse, _abc.Awaitable[_conversations_pb2.ListConversationsResponse]]:
-        """Lists the organisation's conversations, the one that changed last first. Errors: PAGE_TOKEN_INVALID."""
+        """Lists the organisation's conversations, the most recently changed first. Errors: PAGE_TOKEN_INVALID."""
 
     @_abc_1.abstractmethod
     def UpdateConversation(
@@ -119,8 +119,8 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _conversations_pb2.DeleteConversationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_conversations_pb2.DeleteConversationResponse, _abc.Awaitable[_conversations_pb2.DeleteConversationResponse]]:
-        """Deletes a conversation and its messages for good. An answer still being written to it is not stored. What its
-        answers cost stays on the books. Errors: CONVERSATION_NOT_FOUND.
+        """Deletes a conversation and its messages for good. An answer that is still being written to it is not stored. The
+        cost of its answers stays in the ledger. Errors: CONVERSATION_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -129,8 +129,8 @@ class ConversationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _conversations_pb2.ListMessagesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_conversations_pb2.ListMessagesResponse, _abc.Awaitable[_conversations_pb2.ListMessagesResponse]]:
-        """Lists a conversation's messages, all branches, the oldest first; an answer once it has ended. Errors: CONVERSATION_NOT_FOUND,
-        PAGE_TOKEN_INVALID.
+        """Lists a conversation's messages, all branches, the oldest first. An answer is listed once it has ended. Errors:
+        CONVERSATION_NOT_FOUND, PAGE_TOKEN_INVALID.
         """
 
 def add_ConversationServiceServicer_to_server(servicer: ConversationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

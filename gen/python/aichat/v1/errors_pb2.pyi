@@ -29,148 +29,152 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: a call without an `authorization` header.
     """
     ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 2
-    """UNAUTHENTICATED. The credentials are malformed, unknown, or signed by a key that is not trusted.
-    Example: `authorization: Bearer ak_wrong`.
+    """UNAUTHENTICATED. The credentials are malformed, unknown, or signed by an untrusted key. Example: `authorization:
+    Bearer ak_wrong`.
     """
     ERROR_REASON_CREDENTIALS_EXPIRED: _ErrorReason.ValueType  # 3
-    """UNAUTHENTICATED. The API key or session token was good and has run out: sign in again or mint a new key."""
+    """UNAUTHENTICATED. The API key or session token has expired: sign in again or create a new key."""
     ERROR_REASON_CREDENTIALS_REVOKED: _ErrorReason.ValueType  # 4
-    """UNAUTHENTICATED. The API key was good and has been revoked: mint a new one."""
+    """UNAUTHENTICATED. The API key has been revoked: create a new one."""
     ERROR_REASON_ORIGIN_NOT_ALLOWED: _ErrorReason.ValueType  # 5
     """PERMISSION_DENIED. A session cookie came from a web page whose origin is not allowed. Metadata: `origin`."""
     ERROR_REASON_ANONYMOUS_NOT_ALLOWED: _ErrorReason.ValueType  # 6
-    """PERMISSION_DENIED. The session token is of a user who has not signed in with anything (Supabase's anonymous users),
-    and this server takes none of those: sign in with an account, which may be linked to the same user.
+    """PERMISSION_DENIED. The session token belongs to a user who has not signed in with an account (one of Supabase's
+    anonymous users), and this server accepts none of those: sign in with an account, which may be linked to the same
+    user.
     """
     ERROR_REASON_SIGN_IN_UNAVAILABLE: _ErrorReason.ValueType  # 7
-    """UNAVAILABLE. The sign-in service does not say which keys it signs session tokens with, so that this one, of a key
-    that the server has not seen yet, cannot be checked. It may be good: send the call again after the delay in
-    `google.rpc.RetryInfo`. Callers with an API key are not affected.
+    """UNAVAILABLE. The server does not know the key that signed this session token, and cannot read the sign-in service's
+    keys. The token may be valid: repeat the call after the delay in `google.rpc.RetryInfo`. Callers with an API key are
+    not affected.
     """
     ERROR_REASON_REQUEST_INVALID: _ErrorReason.ValueType  # 20
-    """INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one, of more than 16 the
-    first.
-    """
+    """INVALID_ARGUMENT. A field breaks a rule of the contract. `google.rpc.BadRequest` names each one, or the first 16."""
     ERROR_REASON_REQUEST_MALFORMED: _ErrorReason.ValueType  # 21
-    """INVALID_ARGUMENT. The bytes are no valid request message, for example text that is not UTF-8."""
+    """INVALID_ARGUMENT. The bytes are not a valid request message, for example text that is not UTF-8."""
     ERROR_REASON_METADATA_TOO_LARGE: _ErrorReason.ValueType  # 22
-    """INVALID_ARGUMENT. The request's headers are larger than the server takes. Metadata: `limit_bytes`."""
+    """INVALID_ARGUMENT. The request's headers are larger than the server accepts. Metadata: `limit_bytes`."""
     ERROR_REASON_PAGE_TOKEN_INVALID: _ErrorReason.ValueType  # 23
-    """INVALID_ARGUMENT. The page token is not one that this list handed out."""
+    """INVALID_ARGUMENT. This list did not issue the page token."""
     ERROR_REASON_OPTION_UNSUPPORTED: _ErrorReason.ValueType  # 24
     """INVALID_ARGUMENT. The model cannot do what an option asks for. Metadata: `model`, `option`."""
     ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 25
-    """RESOURCE_EXHAUSTED. The request is larger than the server takes. Metadata: `limit_bytes`."""
+    """RESOURCE_EXHAUSTED. The request is larger than the server accepts. Metadata: `limit_bytes`."""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 26
-    """RESOURCE_EXHAUSTED. The caller's plan allows no more now, and the call has used nothing up: send it again after the
-    delay in `google.rpc.RetryInfo`, which JSON clients get as the header `retry-after`, too. Metadata: `name`
-    ("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use it is: "api_key", "member",
-    "organization", or "address" where the call needs no credentials), `limit`, `used`, `remaining`, and `reset_time`, the time (RFC 3339) from which there is room for this
-    call; a guess for open streams, which end when they end.
+    """RESOURCE_EXHAUSTED. The call exceeds a rate limit of the caller's plan. It has used nothing: repeat it after the
+    delay in `google.rpc.RetryInfo`, which JSON clients also get as the header `retry-after`. Metadata: `name`
+    ("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use the limit counts: "api_key",
+    "member", "organization", or "address" if the call needs no credentials), `limit`, `used`, `remaining`, and
+    `reset_time`, the time (RFC 3339) from which this call fits the limit. For open streams that time is a guess,
+    because nobody knows when they end.
     """
     ERROR_REASON_MODEL_UNKNOWN: _ErrorReason.ValueType  # 40
-    """NOT_FOUND. No such model; ListModels tells which there are. Metadata: `model`."""
+    """NOT_FOUND. The model does not exist; ListModels lists those that do. Metadata: `model`."""
     ERROR_REASON_CONVERSATION_NOT_FOUND: _ErrorReason.ValueType  # 41
-    """NOT_FOUND. No such conversation in this organisation. Metadata: `conversation_id`."""
+    """NOT_FOUND. The conversation does not exist in this organisation. Metadata: `conversation_id`."""
     ERROR_REASON_MESSAGE_NOT_FOUND: _ErrorReason.ValueType  # 42
-    """NOT_FOUND. No such message in this conversation. Metadata: `message_id`."""
+    """NOT_FOUND. The message does not exist in this conversation. Metadata: `message_id`."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 43
     """ALREADY_EXISTS. The `request_id` was used before with other parameters. Metadata: `request_id`."""
     ERROR_REASON_GENERATION_IN_PROGRESS: _ErrorReason.ValueType  # 44
-    """ABORTED. The answer is still being generated by another replica, which cannot be reached from this one: send the
-    same call again after the delay in `google.rpc.RetryInfo`. Metadata: `generation_id`.
+    """ABORTED. Another replica is still generating the answer, and this one cannot reach it: repeat the call after the
+    delay in `google.rpc.RetryInfo`. Metadata: `generation_id`.
     """
     ERROR_REASON_GENERATION_NOT_FOUND: _ErrorReason.ValueType  # 45
-    """NOT_FOUND. No such generation in this organisation. Metadata: `generation_id`."""
+    """NOT_FOUND. The generation does not exist in this organisation. Metadata: `generation_id`."""
     ERROR_REASON_GENERATION_NOT_RESUMABLE: _ErrorReason.ValueType  # 46
-    """FAILED_PRECONDITION. The answer has ended and its events are not kept any more: read its message, which is stored.
-    Metadata: `generation_id`, `conversation_id`, `message_id`.
+    """FAILED_PRECONDITION. The answer has ended and its events have expired: read its message, which is stored. Metadata:
+    `generation_id`, `conversation_id`, `message_id`.
     """
     ERROR_REASON_GENERATION_CANCELLED: _ErrorReason.ValueType  # 47
-    """CANCELLED. The answer was stopped by CancelGeneration, or by the disconnect that its request named. What had
-    arrived is stored. Metadata: `generation_id`.
+    """CANCELLED. CancelGeneration cancelled the answer, or the disconnect did that its request asked to cancel on. What
+    had arrived is stored. Metadata: `generation_id`.
     """
     ERROR_REASON_MODEL_NOT_IN_PLAN: _ErrorReason.ValueType  # 48
-    """FAILED_PRECONDITION. The organisation's plan does not offer the model; ListModels tells which it does. Metadata:
-    `model`, `plan`.
+    """FAILED_PRECONDITION. The organisation's plan does not offer the model; ListModels lists those that it offers.
+    Metadata: `model`, `plan`.
     """
     ERROR_REASON_PROVIDER_NOT_CONFIGURED: _ErrorReason.ValueType  # 60
     """FAILED_PRECONDITION. The model's vendor has no credentials on this server. Metadata: `provider`."""
     ERROR_REASON_PROVIDER_CREDENTIALS_REJECTED: _ErrorReason.ValueType  # 61
-    """FAILED_PRECONDITION. The vendor refused this server's credentials. Not told any more: that the account of this
-    server's operator is refused is PROVIDER_UNAVAILABLE to callers. Metadata: `provider`.
+    """FAILED_PRECONDITION. The vendor refused this server's credentials. The server no longer sends this reason: callers
+    get PROVIDER_UNAVAILABLE when a vendor refuses the operator's account. Metadata: `provider`.
     """
     ERROR_REASON_PROVIDER_MODEL_MISSING: _ErrorReason.ValueType  # 62
-    """FAILED_PRECONDITION. The vendor does not know, or does not offer, the model. Metadata: `provider`, `model`."""
+    """FAILED_PRECONDITION. The vendor does not know or does not offer the model. Metadata: `provider`, `model`."""
     ERROR_REASON_PROVIDER_REQUEST_REJECTED: _ErrorReason.ValueType  # 63
     """INVALID_ARGUMENT. The vendor refused the request, for example a conversation longer than the model's context.
     Metadata: `provider`.
     """
     ERROR_REASON_PROVIDER_RATE_LIMITED: _ErrorReason.ValueType  # 64
-    """UNAVAILABLE. The vendor limits this server's rate; `google.rpc.RetryInfo` says when to try again, where the
-    vendor says so. Metadata: `provider`.
+    """UNAVAILABLE. The vendor limits this server's rate. `google.rpc.RetryInfo` says when to retry, if the vendor says
+    so. Metadata: `provider`.
     """
     ERROR_REASON_PROVIDER_OVERLOADED: _ErrorReason.ValueType  # 65
-    """UNAVAILABLE. The vendor is overloaded, or this server has as many calls to it open as it may, and then says in
-    `google.rpc.RetryInfo` when to try again. Metadata: `provider`; from this server also `name` ("open_calls"),
-    `limit`, `remaining` and `reset_time`, when there may be room again (RFC 3339).
+    """UNAVAILABLE. The vendor is overloaded, or this server has reached its limit of open calls to it; in that case
+    `google.rpc.RetryInfo` says when to retry. Metadata: `provider`; from this server also `name` ("open_calls"),
+    `limit`, `remaining` and `reset_time`, when a call may be free again (RFC 3339).
     """
     ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 66
-    """UNAVAILABLE. The vendor cannot be reached, failed on its side, or does not serve this server's operator at the
-    moment; or the model failed again and again and is left alone until the time in `google.rpc.RetryInfo`. Another
-    model may answer. Metadata: `provider`; where the model is left alone also `model`, `name` ("failures_in_a_row"),
-    `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
+    """UNAVAILABLE. The vendor is unreachable, failed on its side, or does not serve this server's operator at the moment;
+    or the model failed repeatedly, and the server does not call it until the time in `google.rpc.RetryInfo`. Another
+    model may answer. Metadata: `provider`; if the server does not call the model also `model`, `name`
+    ("failures_in_a_row"), `limit`, `remaining` and `reset_time`, when the server tries it again (RFC 3339).
     """
     ERROR_REASON_PROVIDER_TIMEOUT: _ErrorReason.ValueType  # 67
-    """UNAVAILABLE. The vendor did not answer, or fell silent, for longer than the server waits. Metadata: `provider`."""
+    """UNAVAILABLE. The vendor did not answer, or fell silent, for longer than the server's time limit. Metadata:
+    `provider`.
+    """
     ERROR_REASON_PROVIDER_STREAM_BROKEN: _ErrorReason.ValueType  # 68
-    """UNAVAILABLE. The vendor's stream broke off, or made no sense, before the answer's end. What had arrived is
-    stored. Metadata: `provider`.
+    """UNAVAILABLE. The vendor's stream broke, or became unreadable, before the answer's end. What had arrived is stored.
+    Metadata: `provider`.
     """
     ERROR_REASON_PROVIDER_EMPTY_ANSWER: _ErrorReason.ValueType  # 69
-    """UNAVAILABLE. The vendor ended its stream without a word of an answer. Metadata: `provider`."""
+    """UNAVAILABLE. The vendor ended its stream without any answer. Metadata: `provider`."""
     ERROR_REASON_ANSWER_REFUSED: _ErrorReason.ValueType  # 70
-    """FAILED_PRECONDITION. The model, or its vendor's safety filter, declined to answer. Asking again as it stands
-    gives the same. Metadata: `provider`.
+    """FAILED_PRECONDITION. The model, or its vendor's safety filter, declined to answer. The same question gets the same
+    result. Metadata: `provider`.
     """
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 120
-    """RESOURCE_EXHAUSTED. The answer could bring spending above a quota of the organisation, the member or the API key;
-    nothing was begun, and the `request_id` may be used again. Metadata: `scope` (organization, member or key),
-    `period` (month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. What
-    running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is. Also `cap`,
-    "overage", where it is the limit of what the organisation may owe beyond the usage that its plan includes: `limit`
-    is the usage of the month, what is included among it, and invoices for usage that were not paid make it less.
+    """RESOURCE_EXHAUSTED. The answer could raise spending above a quota of the organisation, the member or the API key.
+    Nothing began, and the `request_id` may be used again. Metadata: `scope` (organization, member or key), `period`
+    (month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. The most that
+    running answers may cost counts as used. `google.rpc.QuotaFailure` names whose quota it is. `cap` is also present,
+    as "overage", if the limit is what the organisation may owe for usage above what its plan includes. In that case
+    `limit` is the month's usage, included usage among it, less the invoices for usage that are unpaid.
     """
     ERROR_REASON_QUOTA_CHECK_FAILED: _ErrorReason.ValueType  # 121
-    """UNAVAILABLE. The quotas could not be checked, and this server is set to refuse calls then. Nothing was begun: send
-    the call again after the delay in `google.rpc.RetryInfo`.
+    """UNAVAILABLE. The server could not check the quotas, and its settings refuse calls in that case. Nothing began:
+    repeat the call after the delay in `google.rpc.RetryInfo`.
     """
     ERROR_REASON_FREE_PLAN_EXHAUSTED: _ErrorReason.ValueType  # 122
-    """RESOURCE_EXHAUSTED. What all organisations on the plan Free may use together this month, on this platform, is used
-    up, whatever this one has left: subscribe, or wait. Nothing was begun, and the `request_id` may be used again.
+    """RESOURCE_EXHAUSTED. All organisations on the plan Free together have used up what this platform offers them this
+    month, even if this one has quota left: subscribe, or wait. Nothing began, and the `request_id` may be used again.
     Metadata: `cap` ("free_plan"), `period` (month, in UTC), `limit`, `used` and `remaining` in US dollars, and
     `reset_time` in RFC 3339.
     """
     ERROR_REASON_BILLING_UNAVAILABLE: _ErrorReason.ValueType  # 140
-    """UNAVAILABLE. The payment provider cannot be reached, or failed on its side: send the call again after the delay in
+    """UNAVAILABLE. The payment provider is unreachable, or failed on its side: repeat the call after the delay in
     `google.rpc.RetryInfo`.
     """
     ERROR_REASON_BILLING_NOT_CONFIGURED: _ErrorReason.ValueType  # 141
-    """FAILED_PRECONDITION. This server has no account at a payment provider, or its key is refused there."""
+    """FAILED_PRECONDITION. This server has no account at a payment provider, or the provider refused its key."""
     ERROR_REASON_BILLING_OBJECT_MISSING: _ErrorReason.ValueType  # 142
-    """NOT_FOUND. The payment provider does not know the object that the call is about: it was deleted there."""
+    """NOT_FOUND. The payment provider does not know the object of the call: it was deleted there."""
     ERROR_REASON_BILLING_REQUEST_REJECTED: _ErrorReason.ValueType  # 143
-    """FAILED_PRECONDITION. The payment provider did not take the request, for example a refund of more than was paid.
-    Metadata: `code`, the provider's own, where it gave one.
+    """FAILED_PRECONDITION. The payment provider refused the request, for example a refund of more than was paid.
+    Metadata: `code`, the provider's own code, if it gave one.
     """
     ERROR_REASON_PAYMENT_DECLINED: _ErrorReason.ValueType  # 144
-    """FAILED_PRECONDITION. The card was declined: pay with another one, or ask its bank. Metadata: `code`."""
+    """FAILED_PRECONDITION. The card was declined: pay with another card, or ask the card's bank. Metadata: `code`."""
     ERROR_REASON_WEBHOOK_INVALID: _ErrorReason.ValueType  # 145
-    """INVALID_ARGUMENT. The webhook was not signed by the payment provider in the last five minutes, or holds no event."""
+    """INVALID_ARGUMENT. The payment provider did not sign the webhook in the last five minutes, or it holds no event."""
     ERROR_REASON_OWNER_REQUIRED: _ErrorReason.ValueType  # 146
     """PERMISSION_DENIED. Billing is for the organisation's owners: ask one of them."""
     ERROR_REASON_PLAN_UNKNOWN: _ErrorReason.ValueType  # 147
-    """NOT_FOUND. No such plan, or none that can be subscribed to; ListPlans tells which there are. Metadata: `plan`."""
+    """NOT_FOUND. The plan does not exist or is not open to subscriptions; ListPlans lists those that are. Metadata:
+    `plan`.
+    """
     ERROR_REASON_SUBSCRIPTION_MISSING: _ErrorReason.ValueType  # 148
     """FAILED_PRECONDITION. The organisation has no subscription: CreateCheckoutSession begins one."""
     ERROR_REASON_SUBSCRIPTION_EXISTS: _ErrorReason.ValueType  # 149
@@ -180,28 +184,29 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     `members`.
     """
     ERROR_REASON_INVOICE_NOT_FOUND: _ErrorReason.ValueType  # 151
-    """NOT_FOUND. The organisation has no invoice for that month yet: it is made once the month is over."""
+    """NOT_FOUND. The organisation has no invoice for that month yet: the invoice is made after the month's end."""
     ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID: _ErrorReason.ValueType  # 160
-    """INVALID_ARGUMENT. The link that this token is of is not whole, or was not sent by this platform: follow the one in
-    the newest e-mail, or use UpdateNotificationSettings.
+    """INVALID_ARGUMENT. The link with this token is incomplete, or this platform did not send it: follow the link in the
+    newest e-mail, or use UpdateNotificationSettings.
     """
     ERROR_REASON_SERVER_DRAINING: _ErrorReason.ValueType  # 80
-    """UNAVAILABLE. The server is shutting down. With `google.rpc.RetryInfo` it takes no new calls, or shows no stream any
-    more: send the same call again, or continue the stream by ResumeChat, and another replica takes it. Without, it
-    stopped before the end of the answer that it wrote. What had come is stored, with the state
-    MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If nothing had
-    come, nothing is left of the turn, and the same call starts again. Metadata, then: `generation_id`,
-    `conversation_id`.
+    """UNAVAILABLE. The server is shutting down. With `google.rpc.RetryInfo`, it accepts no new calls or has closed this
+    stream: repeat the call, or resume the stream with ResumeChat, and another replica serves it. Without
+    `google.rpc.RetryInfo`, the server stopped before the end of the answer that it was writing. What had arrived is
+    stored with the state MESSAGE_STATE_INTERRUPTED, and a repeated call ends the same way: ask again with a new
+    `request_id`. If nothing had arrived, nothing of the turn is stored, and a repeated call starts it again. Metadata
+    in that case: `generation_id`, `conversation_id`.
     """
     ERROR_REASON_SERVER_LOST: _ErrorReason.ValueType  # 85
-    """UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had come is stored, with
-    the state MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If
-    nothing had come, nothing is left of the turn, and the same call starts again. Metadata: `generation_id`,
+    """UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had arrived is stored with
+    the state MESSAGE_STATE_INTERRUPTED, and a repeated call ends the same way: ask again with a new `request_id`. If
+    nothing had arrived, nothing of the turn is stored, and a repeated call starts it again. Metadata: `generation_id`,
     `conversation_id`.
     """
     ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 81
-    """UNAVAILABLE. The database cannot be reached, or does not answer. Nothing was begun; where events had come, the server
-    shut down before it could store the answer, which is stored later as far as it got: resume it.
+    """UNAVAILABLE. The database is unreachable, or does not answer. If the stream had no events yet, nothing began. If it
+    had, the server shut down before it could store the answer; the answer is stored later as far as it had arrived:
+    resume it.
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 82
     """INTERNAL. A fault of the server; the call's `x-request-id` finds it in the logs."""
@@ -210,11 +215,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     no such service or method.
     """
     ERROR_REASON_SERVER_UNAVAILABLE: _ErrorReason.ValueType  # 84
-    """UNAVAILABLE. No server can be reached now: send the call again. Said by the edge alone."""
+    """UNAVAILABLE. No server is reachable now: repeat the call. Only the edge sends this reason."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """Why a call failed. Carried as the name without its prefix in `google.rpc.ErrorInfo.reason`, with the domain
-    "aichat.v1"; each comment names the gRPC status it comes with and the metadata it carries.
+    """Why a call failed. `google.rpc.ErrorInfo.reason` carries the name without its prefix, with the domain "aichat.v1".
+    Each comment names the gRPC status and the metadata of the reason.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
@@ -224,148 +229,152 @@ ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 1
 Example: a call without an `authorization` header.
 """
 ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 2
-"""UNAUTHENTICATED. The credentials are malformed, unknown, or signed by a key that is not trusted.
-Example: `authorization: Bearer ak_wrong`.
+"""UNAUTHENTICATED. The credentials are malformed, unknown, or signed by an untrusted key. Example: `authorization:
+Bearer ak_wrong`.
 """
 ERROR_REASON_CREDENTIALS_EXPIRED: ErrorReason.ValueType  # 3
-"""UNAUTHENTICATED. The API key or session token was good and has run out: sign in again or mint a new key."""
+"""UNAUTHENTICATED. The API key or session token has expired: sign in again or create a new key."""
 ERROR_REASON_CREDENTIALS_REVOKED: ErrorReason.ValueType  # 4
-"""UNAUTHENTICATED. The API key was good and has been revoked: mint a new one."""
+"""UNAUTHENTICATED. The API key has been revoked: create a new one."""
 ERROR_REASON_ORIGIN_NOT_ALLOWED: ErrorReason.ValueType  # 5
 """PERMISSION_DENIED. A session cookie came from a web page whose origin is not allowed. Metadata: `origin`."""
 ERROR_REASON_ANONYMOUS_NOT_ALLOWED: ErrorReason.ValueType  # 6
-"""PERMISSION_DENIED. The session token is of a user who has not signed in with anything (Supabase's anonymous users),
-and this server takes none of those: sign in with an account, which may be linked to the same user.
+"""PERMISSION_DENIED. The session token belongs to a user who has not signed in with an account (one of Supabase's
+anonymous users), and this server accepts none of those: sign in with an account, which may be linked to the same
+user.
 """
 ERROR_REASON_SIGN_IN_UNAVAILABLE: ErrorReason.ValueType  # 7
-"""UNAVAILABLE. The sign-in service does not say which keys it signs session tokens with, so that this one, of a key
-that the server has not seen yet, cannot be checked. It may be good: send the call again after the delay in
-`google.rpc.RetryInfo`. Callers with an API key are not affected.
+"""UNAVAILABLE. The server does not know the key that signed this session token, and cannot read the sign-in service's
+keys. The token may be valid: repeat the call after the delay in `google.rpc.RetryInfo`. Callers with an API key are
+not affected.
 """
 ERROR_REASON_REQUEST_INVALID: ErrorReason.ValueType  # 20
-"""INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one, of more than 16 the
-first.
-"""
+"""INVALID_ARGUMENT. A field breaks a rule of the contract. `google.rpc.BadRequest` names each one, or the first 16."""
 ERROR_REASON_REQUEST_MALFORMED: ErrorReason.ValueType  # 21
-"""INVALID_ARGUMENT. The bytes are no valid request message, for example text that is not UTF-8."""
+"""INVALID_ARGUMENT. The bytes are not a valid request message, for example text that is not UTF-8."""
 ERROR_REASON_METADATA_TOO_LARGE: ErrorReason.ValueType  # 22
-"""INVALID_ARGUMENT. The request's headers are larger than the server takes. Metadata: `limit_bytes`."""
+"""INVALID_ARGUMENT. The request's headers are larger than the server accepts. Metadata: `limit_bytes`."""
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 23
-"""INVALID_ARGUMENT. The page token is not one that this list handed out."""
+"""INVALID_ARGUMENT. This list did not issue the page token."""
 ERROR_REASON_OPTION_UNSUPPORTED: ErrorReason.ValueType  # 24
 """INVALID_ARGUMENT. The model cannot do what an option asks for. Metadata: `model`, `option`."""
 ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 25
-"""RESOURCE_EXHAUSTED. The request is larger than the server takes. Metadata: `limit_bytes`."""
+"""RESOURCE_EXHAUSTED. The request is larger than the server accepts. Metadata: `limit_bytes`."""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 26
-"""RESOURCE_EXHAUSTED. The caller's plan allows no more now, and the call has used nothing up: send it again after the
-delay in `google.rpc.RetryInfo`, which JSON clients get as the header `retry-after`, too. Metadata: `name`
-("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use it is: "api_key", "member",
-"organization", or "address" where the call needs no credentials), `limit`, `used`, `remaining`, and `reset_time`, the time (RFC 3339) from which there is room for this
-call; a guess for open streams, which end when they end.
+"""RESOURCE_EXHAUSTED. The call exceeds a rate limit of the caller's plan. It has used nothing: repeat it after the
+delay in `google.rpc.RetryInfo`, which JSON clients also get as the header `retry-after`. Metadata: `name`
+("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use the limit counts: "api_key",
+"member", "organization", or "address" if the call needs no credentials), `limit`, `used`, `remaining`, and
+`reset_time`, the time (RFC 3339) from which this call fits the limit. For open streams that time is a guess,
+because nobody knows when they end.
 """
 ERROR_REASON_MODEL_UNKNOWN: ErrorReason.ValueType  # 40
-"""NOT_FOUND. No such model; ListModels tells which there are. Metadata: `model`."""
+"""NOT_FOUND. The model does not exist; ListModels lists those that do. Metadata: `model`."""
 ERROR_REASON_CONVERSATION_NOT_FOUND: ErrorReason.ValueType  # 41
-"""NOT_FOUND. No such conversation in this organisation. Metadata: `conversation_id`."""
+"""NOT_FOUND. The conversation does not exist in this organisation. Metadata: `conversation_id`."""
 ERROR_REASON_MESSAGE_NOT_FOUND: ErrorReason.ValueType  # 42
-"""NOT_FOUND. No such message in this conversation. Metadata: `message_id`."""
+"""NOT_FOUND. The message does not exist in this conversation. Metadata: `message_id`."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 43
 """ALREADY_EXISTS. The `request_id` was used before with other parameters. Metadata: `request_id`."""
 ERROR_REASON_GENERATION_IN_PROGRESS: ErrorReason.ValueType  # 44
-"""ABORTED. The answer is still being generated by another replica, which cannot be reached from this one: send the
-same call again after the delay in `google.rpc.RetryInfo`. Metadata: `generation_id`.
+"""ABORTED. Another replica is still generating the answer, and this one cannot reach it: repeat the call after the
+delay in `google.rpc.RetryInfo`. Metadata: `generation_id`.
 """
 ERROR_REASON_GENERATION_NOT_FOUND: ErrorReason.ValueType  # 45
-"""NOT_FOUND. No such generation in this organisation. Metadata: `generation_id`."""
+"""NOT_FOUND. The generation does not exist in this organisation. Metadata: `generation_id`."""
 ERROR_REASON_GENERATION_NOT_RESUMABLE: ErrorReason.ValueType  # 46
-"""FAILED_PRECONDITION. The answer has ended and its events are not kept any more: read its message, which is stored.
-Metadata: `generation_id`, `conversation_id`, `message_id`.
+"""FAILED_PRECONDITION. The answer has ended and its events have expired: read its message, which is stored. Metadata:
+`generation_id`, `conversation_id`, `message_id`.
 """
 ERROR_REASON_GENERATION_CANCELLED: ErrorReason.ValueType  # 47
-"""CANCELLED. The answer was stopped by CancelGeneration, or by the disconnect that its request named. What had
-arrived is stored. Metadata: `generation_id`.
+"""CANCELLED. CancelGeneration cancelled the answer, or the disconnect did that its request asked to cancel on. What
+had arrived is stored. Metadata: `generation_id`.
 """
 ERROR_REASON_MODEL_NOT_IN_PLAN: ErrorReason.ValueType  # 48
-"""FAILED_PRECONDITION. The organisation's plan does not offer the model; ListModels tells which it does. Metadata:
-`model`, `plan`.
+"""FAILED_PRECONDITION. The organisation's plan does not offer the model; ListModels lists those that it offers.
+Metadata: `model`, `plan`.
 """
 ERROR_REASON_PROVIDER_NOT_CONFIGURED: ErrorReason.ValueType  # 60
 """FAILED_PRECONDITION. The model's vendor has no credentials on this server. Metadata: `provider`."""
 ERROR_REASON_PROVIDER_CREDENTIALS_REJECTED: ErrorReason.ValueType  # 61
-"""FAILED_PRECONDITION. The vendor refused this server's credentials. Not told any more: that the account of this
-server's operator is refused is PROVIDER_UNAVAILABLE to callers. Metadata: `provider`.
+"""FAILED_PRECONDITION. The vendor refused this server's credentials. The server no longer sends this reason: callers
+get PROVIDER_UNAVAILABLE when a vendor refuses the operator's account. Metadata: `provider`.
 """
 ERROR_REASON_PROVIDER_MODEL_MISSING: ErrorReason.ValueType  # 62
-"""FAILED_PRECONDITION. The vendor does not know, or does not offer, the model. Metadata: `provider`, `model`."""
+"""FAILED_PRECONDITION. The vendor does not know or does not offer the model. Metadata: `provider`, `model`."""
 ERROR_REASON_PROVIDER_REQUEST_REJECTED: ErrorReason.ValueType  # 63
 """INVALID_ARGUMENT. The vendor refused the request, for example a conversation longer than the model's context.
 Metadata: `provider`.
 """
 ERROR_REASON_PROVIDER_RATE_LIMITED: ErrorReason.ValueType  # 64
-"""UNAVAILABLE. The vendor limits this server's rate; `google.rpc.RetryInfo` says when to try again, where the
-vendor says so. Metadata: `provider`.
+"""UNAVAILABLE. The vendor limits this server's rate. `google.rpc.RetryInfo` says when to retry, if the vendor says
+so. Metadata: `provider`.
 """
 ERROR_REASON_PROVIDER_OVERLOADED: ErrorReason.ValueType  # 65
-"""UNAVAILABLE. The vendor is overloaded, or this server has as many calls to it open as it may, and then says in
-`google.rpc.RetryInfo` when to try again. Metadata: `provider`; from this server also `name` ("open_calls"),
-`limit`, `remaining` and `reset_time`, when there may be room again (RFC 3339).
+"""UNAVAILABLE. The vendor is overloaded, or this server has reached its limit of open calls to it; in that case
+`google.rpc.RetryInfo` says when to retry. Metadata: `provider`; from this server also `name` ("open_calls"),
+`limit`, `remaining` and `reset_time`, when a call may be free again (RFC 3339).
 """
 ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 66
-"""UNAVAILABLE. The vendor cannot be reached, failed on its side, or does not serve this server's operator at the
-moment; or the model failed again and again and is left alone until the time in `google.rpc.RetryInfo`. Another
-model may answer. Metadata: `provider`; where the model is left alone also `model`, `name` ("failures_in_a_row"),
-`limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
+"""UNAVAILABLE. The vendor is unreachable, failed on its side, or does not serve this server's operator at the moment;
+or the model failed repeatedly, and the server does not call it until the time in `google.rpc.RetryInfo`. Another
+model may answer. Metadata: `provider`; if the server does not call the model also `model`, `name`
+("failures_in_a_row"), `limit`, `remaining` and `reset_time`, when the server tries it again (RFC 3339).
 """
 ERROR_REASON_PROVIDER_TIMEOUT: ErrorReason.ValueType  # 67
-"""UNAVAILABLE. The vendor did not answer, or fell silent, for longer than the server waits. Metadata: `provider`."""
+"""UNAVAILABLE. The vendor did not answer, or fell silent, for longer than the server's time limit. Metadata:
+`provider`.
+"""
 ERROR_REASON_PROVIDER_STREAM_BROKEN: ErrorReason.ValueType  # 68
-"""UNAVAILABLE. The vendor's stream broke off, or made no sense, before the answer's end. What had arrived is
-stored. Metadata: `provider`.
+"""UNAVAILABLE. The vendor's stream broke, or became unreadable, before the answer's end. What had arrived is stored.
+Metadata: `provider`.
 """
 ERROR_REASON_PROVIDER_EMPTY_ANSWER: ErrorReason.ValueType  # 69
-"""UNAVAILABLE. The vendor ended its stream without a word of an answer. Metadata: `provider`."""
+"""UNAVAILABLE. The vendor ended its stream without any answer. Metadata: `provider`."""
 ERROR_REASON_ANSWER_REFUSED: ErrorReason.ValueType  # 70
-"""FAILED_PRECONDITION. The model, or its vendor's safety filter, declined to answer. Asking again as it stands
-gives the same. Metadata: `provider`.
+"""FAILED_PRECONDITION. The model, or its vendor's safety filter, declined to answer. The same question gets the same
+result. Metadata: `provider`.
 """
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 120
-"""RESOURCE_EXHAUSTED. The answer could bring spending above a quota of the organisation, the member or the API key;
-nothing was begun, and the `request_id` may be used again. Metadata: `scope` (organization, member or key),
-`period` (month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. What
-running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is. Also `cap`,
-"overage", where it is the limit of what the organisation may owe beyond the usage that its plan includes: `limit`
-is the usage of the month, what is included among it, and invoices for usage that were not paid make it less.
+"""RESOURCE_EXHAUSTED. The answer could raise spending above a quota of the organisation, the member or the API key.
+Nothing began, and the `request_id` may be used again. Metadata: `scope` (organization, member or key), `period`
+(month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. The most that
+running answers may cost counts as used. `google.rpc.QuotaFailure` names whose quota it is. `cap` is also present,
+as "overage", if the limit is what the organisation may owe for usage above what its plan includes. In that case
+`limit` is the month's usage, included usage among it, less the invoices for usage that are unpaid.
 """
 ERROR_REASON_QUOTA_CHECK_FAILED: ErrorReason.ValueType  # 121
-"""UNAVAILABLE. The quotas could not be checked, and this server is set to refuse calls then. Nothing was begun: send
-the call again after the delay in `google.rpc.RetryInfo`.
+"""UNAVAILABLE. The server could not check the quotas, and its settings refuse calls in that case. Nothing began:
+repeat the call after the delay in `google.rpc.RetryInfo`.
 """
 ERROR_REASON_FREE_PLAN_EXHAUSTED: ErrorReason.ValueType  # 122
-"""RESOURCE_EXHAUSTED. What all organisations on the plan Free may use together this month, on this platform, is used
-up, whatever this one has left: subscribe, or wait. Nothing was begun, and the `request_id` may be used again.
+"""RESOURCE_EXHAUSTED. All organisations on the plan Free together have used up what this platform offers them this
+month, even if this one has quota left: subscribe, or wait. Nothing began, and the `request_id` may be used again.
 Metadata: `cap` ("free_plan"), `period` (month, in UTC), `limit`, `used` and `remaining` in US dollars, and
 `reset_time` in RFC 3339.
 """
 ERROR_REASON_BILLING_UNAVAILABLE: ErrorReason.ValueType  # 140
-"""UNAVAILABLE. The payment provider cannot be reached, or failed on its side: send the call again after the delay in
+"""UNAVAILABLE. The payment provider is unreachable, or failed on its side: repeat the call after the delay in
 `google.rpc.RetryInfo`.
 """
 ERROR_REASON_BILLING_NOT_CONFIGURED: ErrorReason.ValueType  # 141
-"""FAILED_PRECONDITION. This server has no account at a payment provider, or its key is refused there."""
+"""FAILED_PRECONDITION. This server has no account at a payment provider, or the provider refused its key."""
 ERROR_REASON_BILLING_OBJECT_MISSING: ErrorReason.ValueType  # 142
-"""NOT_FOUND. The payment provider does not know the object that the call is about: it was deleted there."""
+"""NOT_FOUND. The payment provider does not know the object of the call: it was deleted there."""
 ERROR_REASON_BILLING_REQUEST_REJECTED: ErrorReason.ValueType  # 143
-"""FAILED_PRECONDITION. The payment provider did not take the request, for example a refund of more than was paid.
-Metadata: `code`, the provider's own, where it gave one.
+"""FAILED_PRECONDITION. The payment provider refused the request, for example a refund of more than was paid.
+Metadata: `code`, the provider's own code, if it gave one.
 """
 ERROR_REASON_PAYMENT_DECLINED: ErrorReason.ValueType  # 144
-"""FAILED_PRECONDITION. The card was declined: pay with another one, or ask its bank. Metadata: `code`."""
+"""FAILED_PRECONDITION. The card was declined: pay with another card, or ask the card's bank. Metadata: `code`."""
 ERROR_REASON_WEBHOOK_INVALID: ErrorReason.ValueType  # 145
-"""INVALID_ARGUMENT. The webhook was not signed by the payment provider in the last five minutes, or holds no event."""
+"""INVALID_ARGUMENT. The payment provider did not sign the webhook in the last five minutes, or it holds no event."""
 ERROR_REASON_OWNER_REQUIRED: ErrorReason.ValueType  # 146
 """PERMISSION_DENIED. Billing is for the organisation's owners: ask one of them."""
 ERROR_REASON_PLAN_UNKNOWN: ErrorReason.ValueType  # 147
-"""NOT_FOUND. No such plan, or none that can be subscribed to; ListPlans tells which there are. Metadata: `plan`."""
+"""NOT_FOUND. The plan does not exist or is not open to subscriptions; ListPlans lists those that are. Metadata:
+`plan`.
+"""
 ERROR_REASON_SUBSCRIPTION_MISSING: ErrorReason.ValueType  # 148
 """FAILED_PRECONDITION. The organisation has no subscription: CreateCheckoutSession begins one."""
 ERROR_REASON_SUBSCRIPTION_EXISTS: ErrorReason.ValueType  # 149
@@ -375,28 +384,29 @@ ERROR_REASON_SEATS_EXCEEDED: ErrorReason.ValueType  # 150
 `members`.
 """
 ERROR_REASON_INVOICE_NOT_FOUND: ErrorReason.ValueType  # 151
-"""NOT_FOUND. The organisation has no invoice for that month yet: it is made once the month is over."""
+"""NOT_FOUND. The organisation has no invoice for that month yet: the invoice is made after the month's end."""
 ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID: ErrorReason.ValueType  # 160
-"""INVALID_ARGUMENT. The link that this token is of is not whole, or was not sent by this platform: follow the one in
-the newest e-mail, or use UpdateNotificationSettings.
+"""INVALID_ARGUMENT. The link with this token is incomplete, or this platform did not send it: follow the link in the
+newest e-mail, or use UpdateNotificationSettings.
 """
 ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 80
-"""UNAVAILABLE. The server is shutting down. With `google.rpc.RetryInfo` it takes no new calls, or shows no stream any
-more: send the same call again, or continue the stream by ResumeChat, and another replica takes it. Without, it
-stopped before the end of the answer that it wrote. What had come is stored, with the state
-MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If nothing had
-come, nothing is left of the turn, and the same call starts again. Metadata, then: `generation_id`,
-`conversation_id`.
+"""UNAVAILABLE. The server is shutting down. With `google.rpc.RetryInfo`, it accepts no new calls or has closed this
+stream: repeat the call, or resume the stream with ResumeChat, and another replica serves it. Without
+`google.rpc.RetryInfo`, the server stopped before the end of the answer that it was writing. What had arrived is
+stored with the state MESSAGE_STATE_INTERRUPTED, and a repeated call ends the same way: ask again with a new
+`request_id`. If nothing had arrived, nothing of the turn is stored, and a repeated call starts it again. Metadata
+in that case: `generation_id`, `conversation_id`.
 """
 ERROR_REASON_SERVER_LOST: ErrorReason.ValueType  # 85
-"""UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had come is stored, with
-the state MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If
-nothing had come, nothing is left of the turn, and the same call starts again. Metadata: `generation_id`,
+"""UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had arrived is stored with
+the state MESSAGE_STATE_INTERRUPTED, and a repeated call ends the same way: ask again with a new `request_id`. If
+nothing had arrived, nothing of the turn is stored, and a repeated call starts it again. Metadata: `generation_id`,
 `conversation_id`.
 """
 ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 81
-"""UNAVAILABLE. The database cannot be reached, or does not answer. Nothing was begun; where events had come, the server
-shut down before it could store the answer, which is stored later as far as it got: resume it.
+"""UNAVAILABLE. The database is unreachable, or does not answer. If the stream had no events yet, nothing began. If it
+had, the server shut down before it could store the answer; the answer is stored later as far as it had arrived:
+resume it.
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 82
 """INTERNAL. A fault of the server; the call's `x-request-id` finds it in the logs."""
@@ -405,5 +415,5 @@ ERROR_REASON_ROUTE_UNKNOWN: ErrorReason.ValueType  # 83
 no such service or method.
 """
 ERROR_REASON_SERVER_UNAVAILABLE: ErrorReason.ValueType  # 84
-"""UNAVAILABLE. No server can be reached now: send the call again. Said by the edge alone."""
+"""UNAVAILABLE. No server is reachable now: repeat the call. Only the edge sends this reason."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

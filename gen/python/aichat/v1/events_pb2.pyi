@@ -43,12 +43,12 @@ class ChatStarted(_message.Message):
     message_id: _builtins.str
     """The id that the answer is stored under."""
     model: _builtins.str
-    """The model that answers, and goes on to do so: once this is said, no other one takes its place."""
+    """The model that answers. It does not change: no other model replaces it after this event."""
     provider: _builtins.str
     """The vendor that runs it."""
     requested_model: _builtins.str
-    """The model that was asked for. Another one than `model` where that one's vendor failed before its first word and
-    the fallback that the server is configured with answers; the answer's usage and cost are the fallback's.
+    """The model that the request named. It differs from `model` if its vendor failed before the first word and the
+    fallback that the server is configured with answers; the answer's usage and cost are then the fallback's.
     """
     def __init__(
         self,
@@ -115,8 +115,8 @@ Global___ReasoningDelta: _TypeAlias = ReasoningDelta  # noqa: Y015
 
 @_typing.final
 class ChatUsage(_message.Message):
-    """What an answer has used so far: an estimate, told anew about once a second while the answer is written and whenever
-    its vendor says something of it, then the vendor's exact figure. A short answer may have no estimate.
+    """What an answer has used so far. It is an estimate, sent about once a second while the answer is written and each time
+    the vendor reports usage, and finally the vendor's exact figure. A short answer may have no estimate.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -125,13 +125,13 @@ class ChatUsage(_message.Message):
     COST_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def usage(self) -> _messages_pb2.Usage:
-        """The counts. Replaces what an earlier event said. While they are `estimated`, output never falls; the exact figure,
-        which comes last where the vendor gives one, may be less.
+        """The counts. They replace those of an earlier event. While they are `estimated`, output never falls; the exact
+        figure, which is last if the vendor gives one, may be less.
         """
 
     @_builtins.property
     def cost(self) -> _money_pb2.Money:
-        """What that costs in US dollars, to the nano-dollar; after the exact figure it is what `completed` says."""
+        """What that costs in US dollars, to the nano-dollar. After the exact figure it equals the cost in `completed`."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
 
 @_typing.final
 class ChatCompleted(_message.Message):
-    """An answer is whole and stored."""
+    """An answer is complete and stored."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

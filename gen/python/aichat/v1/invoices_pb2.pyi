@@ -31,13 +31,13 @@ class _InvoiceStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Invoice
     INVOICE_STATUS_DRAFT: _InvoiceStatus.ValueType  # 1
     """It may still change."""
     INVOICE_STATUS_OPEN: _InvoiceStatus.ValueType  # 2
-    """It waits to be paid."""
+    """It is due."""
     INVOICE_STATUS_PAID: _InvoiceStatus.ValueType  # 3
     """It is paid."""
     INVOICE_STATUS_VOID: _InvoiceStatus.ValueType  # 4
-    """It was taken back."""
+    """It was voided."""
     INVOICE_STATUS_UNCOLLECTIBLE: _InvoiceStatus.ValueType  # 5
-    """Nobody expects it to be paid any more."""
+    """The operator no longer expects payment."""
 
 class InvoiceStatus(_InvoiceStatus, metaclass=_InvoiceStatusEnumTypeWrapper):
     """Where an invoice stands."""
@@ -47,13 +47,13 @@ INVOICE_STATUS_UNSPECIFIED: InvoiceStatus.ValueType  # 0
 INVOICE_STATUS_DRAFT: InvoiceStatus.ValueType  # 1
 """It may still change."""
 INVOICE_STATUS_OPEN: InvoiceStatus.ValueType  # 2
-"""It waits to be paid."""
+"""It is due."""
 INVOICE_STATUS_PAID: InvoiceStatus.ValueType  # 3
 """It is paid."""
 INVOICE_STATUS_VOID: InvoiceStatus.ValueType  # 4
-"""It was taken back."""
+"""It was voided."""
 INVOICE_STATUS_UNCOLLECTIBLE: InvoiceStatus.ValueType  # 5
-"""Nobody expects it to be paid any more."""
+"""The operator no longer expects payment."""
 Global___InvoiceStatus: _TypeAlias = InvoiceStatus  # noqa: Y015
 
 class _InvoiceStage:
@@ -65,51 +65,51 @@ class _InvoiceStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InvoiceS
     INVOICE_STAGE_UNSPECIFIED: _InvoiceStage.ValueType  # 0
     """Never sent."""
     INVOICE_STAGE_DRAFTED: _InvoiceStage.ValueType  # 1
-    """Its lines are made of the books."""
+    """Its lines are computed from the ledger."""
     INVOICE_STAGE_CREATED: _InvoiceStage.ValueType  # 2
-    """It is being drafted at the payment provider."""
+    """The payment provider has a draft of it."""
     INVOICE_STAGE_PUSHED: _InvoiceStage.ValueType  # 3
     """All lines are on the draft."""
     INVOICE_STAGE_COMPARED: _InvoiceStage.ValueType  # 4
-    """Books and draft were compared, and are the same."""
+    """The ledger and the draft were compared, and agree."""
     INVOICE_STAGE_FINALIZED: _InvoiceStage.ValueType  # 5
-    """It is asked for."""
+    """It is final, and payment is due."""
     INVOICE_STAGE_PAID: _InvoiceStage.ValueType  # 6
     """It is paid."""
     INVOICE_STAGE_VOID: _InvoiceStage.ValueType  # 7
-    """It was taken back."""
+    """It was voided."""
     INVOICE_STAGE_UNCOLLECTIBLE: _InvoiceStage.ValueType  # 8
-    """It is not paid, and not asked for any more."""
+    """It is unpaid, and payment is no longer requested."""
     INVOICE_STAGE_SETTLED: _InvoiceStage.ValueType  # 9
-    """There is nothing to ask for: its lines are a statement."""
+    """Nothing is due: its lines are a statement."""
     INVOICE_STAGE_BLOCKED: _InvoiceStage.ValueType  # 10
-    """Something was not as it should be; the operator looks into it, and nothing is asked for."""
+    """A check failed. The operator investigates, and no payment is requested."""
 
 class InvoiceStage(_InvoiceStage, metaclass=_InvoiceStageEnumTypeWrapper):
-    """How far an invoice for usage is."""
+    """The stage of an invoice for usage."""
 
 INVOICE_STAGE_UNSPECIFIED: InvoiceStage.ValueType  # 0
 """Never sent."""
 INVOICE_STAGE_DRAFTED: InvoiceStage.ValueType  # 1
-"""Its lines are made of the books."""
+"""Its lines are computed from the ledger."""
 INVOICE_STAGE_CREATED: InvoiceStage.ValueType  # 2
-"""It is being drafted at the payment provider."""
+"""The payment provider has a draft of it."""
 INVOICE_STAGE_PUSHED: InvoiceStage.ValueType  # 3
 """All lines are on the draft."""
 INVOICE_STAGE_COMPARED: InvoiceStage.ValueType  # 4
-"""Books and draft were compared, and are the same."""
+"""The ledger and the draft were compared, and agree."""
 INVOICE_STAGE_FINALIZED: InvoiceStage.ValueType  # 5
-"""It is asked for."""
+"""It is final, and payment is due."""
 INVOICE_STAGE_PAID: InvoiceStage.ValueType  # 6
 """It is paid."""
 INVOICE_STAGE_VOID: InvoiceStage.ValueType  # 7
-"""It was taken back."""
+"""It was voided."""
 INVOICE_STAGE_UNCOLLECTIBLE: InvoiceStage.ValueType  # 8
-"""It is not paid, and not asked for any more."""
+"""It is unpaid, and payment is no longer requested."""
 INVOICE_STAGE_SETTLED: InvoiceStage.ValueType  # 9
-"""There is nothing to ask for: its lines are a statement."""
+"""Nothing is due: its lines are a statement."""
 INVOICE_STAGE_BLOCKED: InvoiceStage.ValueType  # 10
-"""Something was not as it should be; the operator looks into it, and nothing is asked for."""
+"""A check failed. The operator investigates, and no payment is requested."""
 Global___InvoiceStage: _TypeAlias = InvoiceStage  # noqa: Y015
 
 class _InvoiceLineKind:
@@ -125,10 +125,10 @@ class _InvoiceLineKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Invoi
     INVOICE_LINE_KIND_ADJUSTMENT: _InvoiceLineKind.ValueType  # 2
     """A credit, or another change that the operator decided."""
     INVOICE_LINE_KIND_CARRIED: _InvoiceLineKind.ValueType  # 3
-    """What is left of credits and goes to the next invoice."""
+    """Credit that is left over and carried to the next invoice."""
 
 class InvoiceLineKind(_InvoiceLineKind, metaclass=_InvoiceLineKindEnumTypeWrapper):
-    """What a line of an invoice is about."""
+    """The kind of an invoice's line."""
 
 INVOICE_LINE_KIND_UNSPECIFIED: InvoiceLineKind.ValueType  # 0
 """Never sent."""
@@ -137,7 +137,7 @@ INVOICE_LINE_KIND_USAGE: InvoiceLineKind.ValueType  # 1
 INVOICE_LINE_KIND_ADJUSTMENT: InvoiceLineKind.ValueType  # 2
 """A credit, or another change that the operator decided."""
 INVOICE_LINE_KIND_CARRIED: InvoiceLineKind.ValueType  # 3
-"""What is left of credits and goes to the next invoice."""
+"""Credit that is left over and carried to the next invoice."""
 Global___InvoiceLineKind: _TypeAlias = InvoiceLineKind  # noqa: Y015
 
 @_typing.final
@@ -158,24 +158,24 @@ class Invoice(_message.Message):
     invoice_id: _builtins.str
     """The payment provider's id."""
     number: _builtins.str
-    """The number on the invoice; empty while it is a draft, and so are the two addresses."""
+    """The number on the invoice; empty while it is a draft, as are the two addresses."""
     status: Global___InvoiceStatus.ValueType
     """Where it stands."""
     page_url: _builtins.str
-    """The page on which it is paid."""
+    """The page on which to pay it."""
     pdf_url: _builtins.str
     """The invoice as a PDF."""
     @_builtins.property
     def total(self) -> _money_pb2.Money:
-        """What it comes to, with taxes."""
+        """Its total, with taxes."""
 
     @_builtins.property
     def amount_due(self) -> _money_pb2.Money:
-        """What has to be paid of that."""
+        """The part of the total that must be paid."""
 
     @_builtins.property
     def amount_paid(self) -> _money_pb2.Money:
-        """What was paid."""
+        """The part that was paid."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -204,7 +204,7 @@ Global___Invoice: _TypeAlias = Invoice  # noqa: Y015
 
 @_typing.final
 class VerifiedLine(_message.Message):
-    """A line of an invoice, and what it is held against."""
+    """A line of an invoice, and what it was compared with."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -235,34 +235,34 @@ class VerifiedLine(_message.Message):
     line: _builtins.int
     """Its place, from 1 on."""
     kind: Global___InvoiceLineKind.ValueType
-    """What it is about."""
+    """What kind of line it is."""
     description: _builtins.str
     """The text on the invoice."""
     model: _builtins.str
-    """The model; empty: all, as for the following three."""
+    """The model; empty if the line covers all, as with the following three."""
     provider: _builtins.str
     """The vendor."""
     member_id: _builtins.str
     """The member whose usage it is."""
     plan: _builtins.str
-    """The plan that it was used under; empty for what is no usage."""
+    """The plan that the usage falls under; empty for a line that is not usage."""
     overage_basis_points: _builtins.int
-    """Basis points that the plan puts on top of what it does not include."""
+    """The basis points that the plan adds to usage that it does not include."""
     event_count: _builtins.int
-    """How many events it is made of, as the following by the stored line."""
+    """The number of usage events in the line. This and the following four fields are as stored."""
     first_generation_id: _builtins.str
-    """The generation of the first."""
+    """The generation of the first event."""
     last_generation_id: _builtins.str
-    """The generation of the last."""
+    """The generation of the last event."""
     sha256: _builtins.str
-    """SHA-256, in hex, over its events as docs/contract.md writes them."""
+    """SHA-256, in hex, over the line's events as docs/contract.md writes them."""
     ledger_sha256: _builtins.str
-    """The same by the books now; empty where they have no such line."""
+    """The same by the ledger now; empty if the ledger has no such line."""
     proven: _builtins.bool
-    """Whether all of it is the same everywhere."""
+    """Whether all copies of the line agree."""
     @_builtins.property
     def price_time(self) -> _timestamp_pb2.Timestamp:
-        """The version of the price, which is when it came into force; absent: all."""
+        """The version of the price, named by the time from which it is in force; absent if the line covers all."""
 
     @_builtins.property
     def usage(self) -> _messages_pb2.Usage:
@@ -270,35 +270,35 @@ class VerifiedLine(_message.Message):
 
     @_builtins.property
     def cost(self) -> _money_pb2.Money:
-        """What it cost, before anything else; of what is no usage, its amount."""
+        """The cost of the usage before anything included or added; the amount of a line that is not usage."""
 
     @_builtins.property
     def included(self) -> _money_pb2.Money:
-        """What of that the plan includes."""
+        """The part of the cost that the plan includes."""
 
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """What is asked for: the rest with what is on top, rounded once to whole cents, halves to the even one."""
+        """The amount due: the rest with what the plan adds, rounded once to whole cents, halves to even."""
 
     @_builtins.property
     def ledger_cost(self) -> _money_pb2.Money:
-        """What the books cost now; absent where they have no such line."""
+        """The cost by the ledger now; absent if the ledger has no such line."""
 
     @_builtins.property
     def ledger_amount(self) -> _money_pb2.Money:
-        """What would be asked for by the books now; absent as the former."""
+        """The amount due by the ledger now; absent if the ledger has no such line."""
 
     @_builtins.property
     def provider_amount(self) -> _money_pb2.Money:
-        """What the payment provider asks for; absent where it has no such line, or none was sent."""
+        """The amount that the payment provider charges; absent if it has no such line, or none was sent."""
 
     @_builtins.property
     def first_event_time(self) -> _timestamp_pb2.Timestamp:
-        """When the first of them occurred."""
+        """When the first event occurred."""
 
     @_builtins.property
     def last_event_time(self) -> _timestamp_pb2.Timestamp:
-        """When the last of them occurred."""
+        """When the last event occurred."""
 
     def __init__(
         self,

@@ -54,27 +54,27 @@ class _MessageStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MessageS
     MESSAGE_STATE_UNSPECIFIED: _MessageState.ValueType  # 0
     """Never sent."""
     MESSAGE_STATE_COMPLETE: _MessageState.ValueType  # 1
-    """Whole: a user's message, or an answer that its model ended."""
+    """Complete: a user's message, or an answer that its model ended."""
     MESSAGE_STATE_FAILED: _MessageState.ValueType  # 2
-    """An answer that broke off because its vendor failed or refused to go on; what had arrived is kept."""
+    """An answer that ended early because its vendor failed or refused to continue; what had arrived is kept."""
     MESSAGE_STATE_INTERRUPTED: _MessageState.ValueType  # 3
-    """An answer that the server broke off when it shut down; what had arrived is kept."""
+    """An answer that ended early because the server shut down; what had arrived is kept."""
     MESSAGE_STATE_CANCELLED: _MessageState.ValueType  # 4
-    """An answer that a caller stopped; what had arrived is kept."""
+    """An answer that a caller cancelled; what had arrived is kept."""
 
 class MessageState(_MessageState, metaclass=_MessageStateEnumTypeWrapper):
-    """How far a message got."""
+    """How a message ended."""
 
 MESSAGE_STATE_UNSPECIFIED: MessageState.ValueType  # 0
 """Never sent."""
 MESSAGE_STATE_COMPLETE: MessageState.ValueType  # 1
-"""Whole: a user's message, or an answer that its model ended."""
+"""Complete: a user's message, or an answer that its model ended."""
 MESSAGE_STATE_FAILED: MessageState.ValueType  # 2
-"""An answer that broke off because its vendor failed or refused to go on; what had arrived is kept."""
+"""An answer that ended early because its vendor failed or refused to continue; what had arrived is kept."""
 MESSAGE_STATE_INTERRUPTED: MessageState.ValueType  # 3
-"""An answer that the server broke off when it shut down; what had arrived is kept."""
+"""An answer that ended early because the server shut down; what had arrived is kept."""
 MESSAGE_STATE_CANCELLED: MessageState.ValueType  # 4
-"""An answer that a caller stopped; what had arrived is kept."""
+"""An answer that a caller cancelled; what had arrived is kept."""
 Global___MessageState: _TypeAlias = MessageState  # noqa: Y015
 
 class _StopReason:
@@ -86,14 +86,14 @@ class _StopReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StopReason
     STOP_REASON_UNSPECIFIED: _StopReason.ValueType  # 0
     """The answer did not end by itself: see the message's state."""
     STOP_REASON_END_TURN: _StopReason.ValueType  # 1
-    """The model had said all it had to say."""
+    """The model finished its answer."""
     STOP_REASON_MAX_TOKENS: _StopReason.ValueType  # 2
     """The answer reached `max_output_tokens`, or the most that the model can write."""
     STOP_REASON_STOP_SEQUENCE: _StopReason.ValueType  # 3
     """The answer reached one of the request's `stop` sequences."""
     STOP_REASON_OTHER: _StopReason.ValueType  # 4
-    """The model stopped for another reason: it paused, wanted a tool, or its vendor gave a reason that is not known. The
-    answer may not be whole.
+    """The model stopped for another reason: it paused, requested a tool, or its vendor gave an unknown reason. The answer
+    may be incomplete.
     """
 
 class StopReason(_StopReason, metaclass=_StopReasonEnumTypeWrapper):
@@ -102,20 +102,20 @@ class StopReason(_StopReason, metaclass=_StopReasonEnumTypeWrapper):
 STOP_REASON_UNSPECIFIED: StopReason.ValueType  # 0
 """The answer did not end by itself: see the message's state."""
 STOP_REASON_END_TURN: StopReason.ValueType  # 1
-"""The model had said all it had to say."""
+"""The model finished its answer."""
 STOP_REASON_MAX_TOKENS: StopReason.ValueType  # 2
 """The answer reached `max_output_tokens`, or the most that the model can write."""
 STOP_REASON_STOP_SEQUENCE: StopReason.ValueType  # 3
 """The answer reached one of the request's `stop` sequences."""
 STOP_REASON_OTHER: StopReason.ValueType  # 4
-"""The model stopped for another reason: it paused, wanted a tool, or its vendor gave a reason that is not known. The
-answer may not be whole.
+"""The model stopped for another reason: it paused, requested a tool, or its vendor gave an unknown reason. The answer
+may be incomplete.
 """
 Global___StopReason: _TypeAlias = StopReason  # noqa: Y015
 
 @_typing.final
 class Part(_message.Message):
-    """One piece of a message's content. Exactly one kind is set; kinds to come take the numbers from 2 on."""
+    """One piece of a message's content. Exactly one kind is set; future kinds take the numbers from 2 on."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -163,7 +163,7 @@ Global___TextPart: _TypeAlias = TextPart  # noqa: Y015
 
 @_typing.final
 class Usage(_message.Message):
-    """What a generation used. The counts are disjoint, but for `reasoning_tokens`, which is part of `output_tokens`: all
+    """What a generation used. The counts do not overlap, except that `reasoning_tokens` is part of `output_tokens`: all
     input is the sum of `input_tokens`, `cache_read_tokens`, `cache_write_tokens` and `cache_write_1h_tokens`.
     """
 
@@ -178,24 +178,24 @@ class Usage(_message.Message):
     CACHE_WRITE_1H_TOKENS_FIELD_NUMBER: _builtins.int
     WEB_SEARCHES_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
-    """Input tokens that no cache served."""
+    """Input tokens that did not come from a cache."""
     cache_read_tokens: _builtins.int
     """Input tokens read from the vendor's cache."""
     cache_write_tokens: _builtins.int
-    """Input tokens written to the vendor's cache, for five minutes where the vendor tells how long."""
+    """Input tokens written to the vendor's cache; those for five minutes, if the vendor reports how long."""
     output_tokens: _builtins.int
     """Output tokens, reasoning included."""
     reasoning_tokens: _builtins.int
-    """The part of `output_tokens` that the model spent on reasoning; 0 where the vendor does not say."""
+    """The part of `output_tokens` that the model spent on reasoning; 0 if the vendor does not report it."""
     estimated: _builtins.bool
-    """True if the vendor never gave its final count, or one that cannot be, so that the counts are an estimate from what
+    """True if the vendor never gave its final count, or gave an impossible one; the counts are then an estimate from what
     had arrived.
     """
     cache_write_1h_tokens: _builtins.int
     """Input tokens written to the vendor's cache for an hour."""
     web_searches: _builtins.int
-    """Web searches that the vendor made for the answer and charges for; 0 where it does not say. The tokens that they
-    brought are input.
+    """Web searches that the vendor made for the answer and charges for; 0 if it reports none. Their results count as
+    input tokens.
     """
     def __init__(
         self,
@@ -244,15 +244,15 @@ class Message(_message.Message):
     conversation_id: _builtins.str
     """The conversation it belongs to."""
     parent_message_id: _builtins.str
-    """The message it answers or follows; empty for a conversation's first."""
+    """The message that it answers or follows; empty for a conversation's first."""
     organization_id: _builtins.str
     """The organisation it belongs to."""
     member_id: _builtins.str
-    """The member who wrote it, or who asked for it."""
+    """The member who wrote it, or whose question it answers."""
     role: Global___Role.ValueType
     """Who wrote it."""
     state: Global___MessageState.ValueType
-    """How far it got."""
+    """How it ended."""
     generation_id: _builtins.str
     """The generation that wrote it; empty on a user's message."""
     model: _builtins.str
@@ -265,7 +265,7 @@ class Message(_message.Message):
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was stored; of an answer that a question followed before its end, when it began."""
+        """When it was stored. For an answer that another question followed before its end: when it began."""
 
     @_builtins.property
     def usage(self) -> Global___Usage:

@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Model(_message.Message):
-    """A model that chats can be held with."""
+    """A model that members can chat with."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -39,16 +39,16 @@ class Model(_message.Message):
     display_name: _builtins.str
     """A name for people."""
     context_window: _builtins.int
-    """The most tokens that input and output may have together; 0 where it is not known."""
+    """The most tokens that input and output may have together; 0 if unknown."""
     max_output_tokens: _builtins.int
     """The most tokens that one answer may have."""
     @_builtins.property
     def prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelPrice]:
-        """What it charges today. Prices of long contexts, where a model has them, start at `ModelPrice.above_tokens`."""
+        """What it charges today. If the model has prices for long contexts, they start at `ModelPrice.above_tokens`."""
 
     @_builtins.property
     def abilities(self) -> Global___ModelAbilities:
-        """What it can do."""
+        """The model's abilities."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ Global___Model: _TypeAlias = Model  # noqa: Y015
 
 @_typing.final
 class ModelAbilities(_message.Message):
-    """What a model can do."""
+    """A model's abilities."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -79,11 +79,11 @@ class ModelAbilities(_message.Message):
     TEMPERATURE_FIELD_NUMBER: _builtins.int
     STOP_FIELD_NUMBER: _builtins.int
     reasoning: _builtins.bool
-    """Reasons before it answers, and takes `reasoning_effort`."""
+    """Whether it reasons before it answers, and accepts `reasoning_effort`."""
     temperature: _builtins.bool
-    """Takes `temperature`."""
+    """Whether it accepts `temperature`."""
     stop: _builtins.bool
-    """Takes `stop` sequences."""
+    """Whether it accepts `stop` sequences."""
     def __init__(
         self,
         *,
@@ -101,8 +101,8 @@ Global___ModelAbilities: _TypeAlias = ModelAbilities  # noqa: Y015
 
 @_typing.final
 class ModelPrice(_message.Message):
-    """A model's prices for requests with more input than a threshold. Tokens of an answer that Anthropic says it gave from
-    American machines alone, which the operator's workspace may ask for, cost a tenth more.
+    """A model's prices for requests with more input than a threshold. Tokens that Anthropic reports as served from the US
+    alone cost a tenth more; the operator's Anthropic workspace may ask for that.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -115,7 +115,7 @@ class ModelPrice(_message.Message):
     CACHE_WRITE_1H_FIELD_NUMBER: _builtins.int
     WEB_SEARCH_FIELD_NUMBER: _builtins.int
     above_tokens: _builtins.int
-    """Holds for requests with more input tokens than this; 0 for the base price."""
+    """Applies to requests with more input tokens than this; 0 for the base price."""
     @_builtins.property
     def input(self) -> _money_pb2.Money:
         """Price of a million input tokens."""
@@ -126,7 +126,7 @@ class ModelPrice(_message.Message):
 
     @_builtins.property
     def cache_write(self) -> _money_pb2.Money:
-        """Price of a million input tokens written to the vendor's cache, for five minutes where that makes a difference."""
+        """Price of a million input tokens written to the vendor's cache, for five minutes if the price depends on that."""
 
     @_builtins.property
     def output(self) -> _money_pb2.Money:
@@ -138,7 +138,7 @@ class ModelPrice(_message.Message):
 
     @_builtins.property
     def web_search(self) -> _money_pb2.Money:
-        """Price of one web search that the vendor makes for an answer; 0 where it has none that is known."""
+        """Price of one web search that the vendor makes for an answer; 0 if no price is known."""
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ class NotificationSettings(_message.Message):
 
     QUOTA_WARNINGS_FIELD_NUMBER: _builtins.int
     quota_warnings: _builtins.bool
-    """Warnings about quotas that are used up by half, by four fifths and wholly. True until it is changed."""
+    """Warnings when half, four fifths or all of a quota is used. True by default."""
     def __init__(
         self,
         *,
@@ -88,7 +88,7 @@ class UpdateNotificationSettingsRequest(_message.Message):
 
     QUOTA_WARNINGS_FIELD_NUMBER: _builtins.int
     quota_warnings: _builtins.bool
-    """Whether to get warnings about quotas. Absent: unchanged."""
+    """Whether to send warnings about quotas. Absent: unchanged."""
     def __init__(
         self,
         *,
@@ -136,7 +136,7 @@ class ShowUnsubscribeRequest(_message.Message):
 
     TOKEN_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """The link's token, as it was sent; at most 200 bytes."""
+    """The link's token, unchanged; at most 200 bytes."""
     def __init__(
         self,
         *,
@@ -176,17 +176,17 @@ Global___ShowUnsubscribeResponse: _TypeAlias = ShowUnsubscribeResponse  # noqa: 
 
 @_typing.final
 class UnsubscribeRequest(_message.Message):
-    """Ends the e-mails that a token was sent with."""
+    """Ends the kind of e-mail that carried a token."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKEN_FIELD_NUMBER: _builtins.int
     FORM_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """The link's token, as it was sent; at most 200 bytes."""
+    """The link's token, unchanged; at most 200 bytes."""
     @_builtins.property
     def form(self) -> _httpbody_pb2.HttpBody:
-        """What the form sent, which makes no difference; at most 4096 bytes."""
+        """The body of the form, which is ignored; at most 4096 bytes."""
 
     def __init__(
         self,
@@ -211,7 +211,7 @@ class UnsubscribeResponse(_message.Message):
     PAGE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def page(self) -> _httpbody_pb2.HttpBody:
-        """HTML that says so."""
+        """HTML that confirms it."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class NotificationServiceStub:
-    """Says which e-mails a member gets, and takes the unsubscribe links that they carry.
+    """Stores which e-mails a member wants, and serves the unsubscribe links in them.
     """
 
     def __init__(self, channel):
@@ -58,11 +58,11 @@ class NotificationServiceStub:
 
 
 class NotificationServiceServicer:
-    """Says which e-mails a member gets, and takes the unsubscribe links that they carry.
+    """Stores which e-mails a member wants, and serves the unsubscribe links in them.
     """
 
     def GetNotificationSettings(self, request, context):
-        """Gets which e-mails the caller gets in this organisation; with an API key, the key's member.
+        """Gets which e-mails the caller gets in this organisation. With an API key, the caller is the key's member.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,16 +76,16 @@ class NotificationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ShowUnsubscribe(self, request, context):
-        """Where an e-mail's unsubscribe link leads in a browser: a page whose button unsubscribes. It changes nothing by
-        itself, since programs that scan mail follow links. Errors: UNSUBSCRIBE_TOKEN_INVALID.
+        """Serves the page that an e-mail's unsubscribe link opens in a browser. Its button unsubscribes; opening the page
+        changes nothing, since programs that scan mail follow links. Errors: UNSUBSCRIBE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Unsubscribe(self, request, context):
-        """Ends the e-mails that the token was sent with, by that page's button or by a mail program's own (RFC 8058).
-        UpdateNotificationSettings begins them again. Errors: UNSUBSCRIBE_TOKEN_INVALID.
+        """Ends the kind of e-mail that carried the token. Called by that page's button or by a mail program's own (RFC 8058).
+        UpdateNotificationSettings turns the e-mails on again. Errors: UNSUBSCRIBE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +123,7 @@ def add_NotificationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NotificationService:
-    """Says which e-mails a member gets, and takes the unsubscribe links that they carry.
+    """Stores which e-mails a member wants, and serves the unsubscribe links in them.
     """
 
     @staticmethod

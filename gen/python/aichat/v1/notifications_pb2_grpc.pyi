@@ -27,45 +27,45 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class NotificationServiceStub:
-    """Says which e-mails a member gets, and takes the unsubscribe links that they carry."""
+    """Stores which e-mails a member wants, and serves the unsubscribe links in them."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> NotificationServiceAsyncStub: ...
     GetNotificationSettings: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.GetNotificationSettingsRequest, _notifications_pb2.GetNotificationSettingsResponse]
-    """Gets which e-mails the caller gets in this organisation; with an API key, the key's member."""
+    """Gets which e-mails the caller gets in this organisation. With an API key, the caller is the key's member."""
     UpdateNotificationSettings: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.UpdateNotificationSettingsRequest, _notifications_pb2.UpdateNotificationSettingsResponse]
     """Changes the fields that are present."""
     ShowUnsubscribe: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.ShowUnsubscribeRequest, _notifications_pb2.ShowUnsubscribeResponse]
-    """Where an e-mail's unsubscribe link leads in a browser: a page whose button unsubscribes. It changes nothing by
-    itself, since programs that scan mail follow links. Errors: UNSUBSCRIBE_TOKEN_INVALID.
+    """Serves the page that an e-mail's unsubscribe link opens in a browser. Its button unsubscribes; opening the page
+    changes nothing, since programs that scan mail follow links. Errors: UNSUBSCRIBE_TOKEN_INVALID.
     """
     Unsubscribe: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.UnsubscribeRequest, _notifications_pb2.UnsubscribeResponse]
-    """Ends the e-mails that the token was sent with, by that page's button or by a mail program's own (RFC 8058).
-    UpdateNotificationSettings begins them again. Errors: UNSUBSCRIBE_TOKEN_INVALID.
+    """Ends the kind of e-mail that carried the token. Called by that page's button or by a mail program's own (RFC 8058).
+    UpdateNotificationSettings turns the e-mails on again. Errors: UNSUBSCRIBE_TOKEN_INVALID.
     """
 
 @_typing.type_check_only
 class NotificationServiceAsyncStub(NotificationServiceStub):
-    """Says which e-mails a member gets, and takes the unsubscribe links that they carry."""
+    """Stores which e-mails a member wants, and serves the unsubscribe links in them."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetNotificationSettings: _aio.UnaryUnaryMultiCallable[_notifications_pb2.GetNotificationSettingsRequest, _notifications_pb2.GetNotificationSettingsResponse]  # type: ignore[assignment]
-    """Gets which e-mails the caller gets in this organisation; with an API key, the key's member."""
+    """Gets which e-mails the caller gets in this organisation. With an API key, the caller is the key's member."""
     UpdateNotificationSettings: _aio.UnaryUnaryMultiCallable[_notifications_pb2.UpdateNotificationSettingsRequest, _notifications_pb2.UpdateNotificationSettingsResponse]  # type: ignore[assignment]
     """Changes the fields that are present."""
     ShowUnsubscribe: _aio.UnaryUnaryMultiCallable[_notifications_pb2.ShowUnsubscribeRequest, _notifications_pb2.ShowUnsubscribeResponse]  # type: ignore[assignment]
-    """Where an e-mail's unsubscribe link leads in a browser: a page whose button unsubscribes. It changes nothing by
-    itself, since programs that scan mail follow links. Errors: UNSUBSCRIBE_TOKEN_INVALID.
+    """Serves the page that an e-mail's unsubscribe link opens in a browser. Its button unsubscribes; opening the page
+    changes nothing, since programs that scan mail follow links. Errors: UNSUBSCRIBE_TOKEN_INVALID.
     """
     Unsubscribe: _aio.UnaryUnaryMultiCallable[_notifications_pb2.UnsubscribeRequest, _notifications_pb2.UnsubscribeResponse]  # type: ignore[assignment]
-    """Ends the e-mails that the token was sent with, by that page's button or by a mail program's own (RFC 8058).
-    UpdateNotificationSettings begins them again. Errors: UNSUBSCRIBE_TOKEN_INVALID.
+    """Ends the kind of e-mail that carried the token. Called by that page's button or by a mail program's own (RFC 8058).
+    UpdateNotificationSettings turns the e-mails on again. Errors: UNSUBSCRIBE_TOKEN_INVALID.
     """
 
 class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Says which e-mails a member gets, and takes the unsubscribe links that they carry."""
+    """Stores which e-mails a member wants, and serves the unsubscribe links in them."""
 
     @_abc_1.abstractmethod
     def GetNotificationSettings(
@@ -73,7 +73,7 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notifications_pb2.GetNotificationSettingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notifications_pb2.GetNotificationSettingsResponse, _abc.Awaitable[_notifications_pb2.GetNotificationSettingsResponse]]:
-        """Gets which e-mails the caller gets in this organisation; with an API key, the key's member."""
+        """Gets which e-mails the caller gets in this organisation. With an API key, the caller is the key's member."""
 
     @_abc_1.abstractmethod
     def UpdateNotificationSettings(
@@ -89,8 +89,8 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notifications_pb2.ShowUnsubscribeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notifications_pb2.ShowUnsubscribeResponse, _abc.Awaitable[_notifications_pb2.ShowUnsubscribeResponse]]:
-        """Where an e-mail's unsubscribe link leads in a browser: a page whose button unsubscribes. It changes nothing by
-        itself, since programs that scan mail follow links. Errors: UNSUBSCRIBE_TOKEN_INVALID.
+        """Serves the page that an e-mail's unsubscribe link opens in a browser. Its button unsubscribes; opening the page
+        changes nothing, since programs that scan mail follow links. Errors: UNSUBSCRIBE_TOKEN_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -99,8 +99,8 @@ class NotificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notifications_pb2.UnsubscribeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notifications_pb2.UnsubscribeResponse, _abc.Awaitable[_notifications_pb2.UnsubscribeResponse]]:
-        """Ends the e-mails that the token was sent with, by that page's button or by a mail program's own (RFC 8058).
-        UpdateNotificationSettings begins them again. Errors: UNSUBSCRIBE_TOKEN_INVALID.
+        """Ends the kind of e-mail that carried the token. Called by that page's button or by a mail program's own (RFC 8058).
+        UpdateNotificationSettings turns the e-mails on again. Errors: UNSUBSCRIBE_TOKEN_INVALID.
         """
 
 def add_NotificationServiceServicer_to_server(servicer: NotificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

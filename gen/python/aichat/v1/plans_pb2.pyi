@@ -28,42 +28,42 @@ class _SubscriptionStatus:
 class _SubscriptionStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SubscriptionStatus.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SUBSCRIPTION_STATUS_UNSPECIFIED: _SubscriptionStatus.ValueType  # 0
-    """There has been no subscription."""
+    """The organisation never had a subscription."""
     SUBSCRIPTION_STATUS_INCOMPLETE: _SubscriptionStatus.ValueType  # 1
-    """Its first payment has not come about; it gives no plan."""
+    """Its first payment has not succeeded; it grants no plan."""
     SUBSCRIPTION_STATUS_TRIALING: _SubscriptionStatus.ValueType  # 2
     """In its trial."""
     SUBSCRIPTION_STATUS_ACTIVE: _SubscriptionStatus.ValueType  # 3
-    """Paid for."""
+    """Paid."""
     SUBSCRIPTION_STATUS_PAST_DUE: _SubscriptionStatus.ValueType  # 4
-    """A payment failed. The plan lasts until `grace_end_time`; then the limits are Free's, until it is paid."""
+    """A payment failed. The plan lasts until `grace_end_time`; then Free's limits apply until the payment succeeds."""
     SUBSCRIPTION_STATUS_CANCELED: _SubscriptionStatus.ValueType  # 5
     """It has ended; the plan is Free."""
     SUBSCRIPTION_STATUS_PAUSED: _SubscriptionStatus.ValueType  # 6
-    """Its trial has ended without a payment method; it gives no plan until there is one."""
+    """Its trial ended without a payment method; it grants no plan until there is one."""
 
 class SubscriptionStatus(_SubscriptionStatus, metaclass=_SubscriptionStatusEnumTypeWrapper):
     """Where a subscription stands."""
 
 SUBSCRIPTION_STATUS_UNSPECIFIED: SubscriptionStatus.ValueType  # 0
-"""There has been no subscription."""
+"""The organisation never had a subscription."""
 SUBSCRIPTION_STATUS_INCOMPLETE: SubscriptionStatus.ValueType  # 1
-"""Its first payment has not come about; it gives no plan."""
+"""Its first payment has not succeeded; it grants no plan."""
 SUBSCRIPTION_STATUS_TRIALING: SubscriptionStatus.ValueType  # 2
 """In its trial."""
 SUBSCRIPTION_STATUS_ACTIVE: SubscriptionStatus.ValueType  # 3
-"""Paid for."""
+"""Paid."""
 SUBSCRIPTION_STATUS_PAST_DUE: SubscriptionStatus.ValueType  # 4
-"""A payment failed. The plan lasts until `grace_end_time`; then the limits are Free's, until it is paid."""
+"""A payment failed. The plan lasts until `grace_end_time`; then Free's limits apply until the payment succeeds."""
 SUBSCRIPTION_STATUS_CANCELED: SubscriptionStatus.ValueType  # 5
 """It has ended; the plan is Free."""
 SUBSCRIPTION_STATUS_PAUSED: SubscriptionStatus.ValueType  # 6
-"""Its trial has ended without a payment method; it gives no plan until there is one."""
+"""Its trial ended without a payment method; it grants no plan until there is one."""
 Global___SubscriptionStatus: _TypeAlias = SubscriptionStatus  # noqa: Y015
 
 @_typing.final
 class Plan(_message.Message):
-    """What may be subscribed to."""
+    """A plan that organisations can subscribe to."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -85,26 +85,26 @@ class Plan(_message.Message):
     display_name: _builtins.str
     """A name for people."""
     most_seats: _builtins.int
-    """The most members that an organisation may have on it; 0: any number."""
+    """The most members that an organisation on it may have; 0: no limit."""
     hard_limit: _builtins.bool
-    """Whether usage above that is refused with QUOTA_EXCEEDED, and not charged."""
+    """Whether usage above that is refused with QUOTA_EXCEEDED, instead of charged."""
     overage_basis_points: _builtins.int
-    """Hundredths of a percent that usage above that costs on top of its price."""
+    """What usage above that costs on top of its price, in hundredths of a percent."""
     retention_days: _builtins.int
-    """For how many days conversations are kept; 0: until they are deleted."""
+    """How many days conversations are kept; 0: until they are deleted."""
     trial_days: _builtins.int
-    """With how many days of trial the first subscription begins; 0: none."""
+    """The days of trial of the first subscription; 0: none."""
     @_builtins.property
     def seat_price(self) -> _money_pb2.Money:
-        """What a seat costs a month, before taxes."""
+        """The price of a seat for a month, before taxes."""
 
     @_builtins.property
     def included_usage(self) -> _money_pb2.Money:
-        """The usage of a calendar month in UTC that the price covers, for all members together."""
+        """The usage of a calendar month in UTC that the price includes, for all members together."""
 
     @_builtins.property
     def caller_rates(self) -> Global___PlanRates:
-        """The limits of each API key, and of each member who is signed in."""
+        """The limits of each API key, and of each member who signs in."""
 
     @_builtins.property
     def organization_rates(self) -> Global___PlanRates:
@@ -112,12 +112,12 @@ class Plan(_message.Message):
 
     @_builtins.property
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The models that may be asked; empty: all."""
+        """The models that members may use; empty: all."""
 
     @_builtins.property
     def overage_cap(self) -> _money_pb2.Money:
-        """The most that may be owed for usage above what is included, invoices that were not paid among it: messages that could
-        bring it above that are refused with QUOTA_EXCEEDED. Absent where the limit is hard, and where there is no cap.
+        """The most that an organisation may owe for usage above what is included, unpaid invoices counted. A message that
+        could exceed it is refused with QUOTA_EXCEEDED. Absent if the limit is hard, or if there is no cap.
         """
 
     def __init__(
@@ -147,7 +147,7 @@ Global___Plan: _TypeAlias = Plan  # noqa: Y015
 
 @_typing.final
 class PlanRates(_message.Message):
-    """How much may go on at once, and in any minute."""
+    """Limits of calls, tokens and open streams."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -159,7 +159,7 @@ class PlanRates(_message.Message):
     tokens_per_minute: _builtins.int
     """Tokens of input and output in any minute."""
     open_streams: _builtins.int
-    """Answers that are being written."""
+    """Answers being written at the same time."""
     def __init__(
         self,
         *,
@@ -177,7 +177,7 @@ Global___PlanRates: _TypeAlias = PlanRates  # noqa: Y015
 
 @_typing.final
 class Subscription(_message.Message):
-    """What an organisation is subscribed to."""
+    """An organisation's subscription."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -194,24 +194,24 @@ class Subscription(_message.Message):
     PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     UNPAID_INVOICES_FIELD_NUMBER: _builtins.int
     plan: _builtins.str
-    """The plan whose limits hold now: "free" without a subscription, after its end, and when the grace is over."""
+    """The plan whose limits apply now: "free" without a subscription, after its end, and after the grace period."""
     subscribed_plan: _builtins.str
-    """The plan that is subscribed to; empty if there has been no subscription."""
+    """The plan of the subscription; empty if there never was one."""
     status: Global___SubscriptionStatus.ValueType
     """Where the subscription stands."""
     seats: _builtins.int
-    """How many members it is paid for."""
+    """How many members it pays for."""
     members: _builtins.int
-    """How many members there are. The two are made equal by each checkout and each change of the plan."""
+    """How many members the organisation has. Each checkout and each change of plan sets the seats to this number."""
     cancel_at_period_end: _builtins.bool
     """Whether the subscription ends then."""
     @_builtins.property
     def period_start_time(self) -> _timestamp_pb2.Timestamp:
-        """When the month that is paid for began; absent without a subscription."""
+        """When the paid month began; absent without a subscription."""
 
     @_builtins.property
     def period_end_time(self) -> _timestamp_pb2.Timestamp:
-        """The moment after its last one; absent without a subscription."""
+        """When the paid month ends, exclusive; absent without a subscription."""
 
     @_builtins.property
     def trial_end_time(self) -> _timestamp_pb2.Timestamp:
@@ -219,18 +219,19 @@ class Subscription(_message.Message):
 
     @_builtins.property
     def grace_end_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when the plan lasts although it, or an invoice for usage, is not paid for; absent while nothing is due."""
+        """When the plan ends if it, or an invoice for usage, stays unpaid; absent while nothing is due."""
 
     @_builtins.property
     def payment_method(self) -> Global___PaymentMethod:
-        """What invoices are paid with, those for the subscription and those for usage: the card that was chosen last, on the
-        page to subscribe on or in the portal. Absent if there is nothing.
+        """What pays the invoices, those for the subscription and those for usage: the card that a member chose last, at
+        checkout or in the portal. Absent if there is none.
         """
 
     @_builtins.property
     def unpaid_invoices(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnpaidInvoice]:
-        """The invoices for usage that could not be collected, the oldest first. The plan lasts until `grace_end_time`, and they
-        count against the plan's `overage_cap`. Another card in the portal has them collected from that one.
+        """The invoices for usage whose payment failed, the oldest first. The plan lasts until `grace_end_time`, and the
+        invoices count against the plan's `overage_cap`. After a member chooses another card in the portal, they are
+        charged to that card.
         """
 
     def __init__(
@@ -259,7 +260,7 @@ Global___Subscription: _TypeAlias = Subscription  # noqa: Y015
 
 @_typing.final
 class UnpaidInvoice(_message.Message):
-    """An invoice for usage that could not be collected."""
+    """An invoice for usage whose payment failed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -268,16 +269,16 @@ class UnpaidInvoice(_message.Message):
     UNPAID_SINCE_TIME_FIELD_NUMBER: _builtins.int
     INVOICE_ID_FIELD_NUMBER: _builtins.int
     month: _builtins.str
-    """The month whose usage it is for, such as "2026-10", in UTC."""
+    """The month of the usage, such as "2026-10", in UTC."""
     invoice_id: _builtins.str
-    """Its id, as ListInvoices tells it, with the page on which it can be paid."""
+    """Its id, as in ListInvoices, which also has the page on which to pay it."""
     @_builtins.property
     def total(self) -> _money_pb2.Money:
-        """What it asks for, in whole cents."""
+        """Its total, in whole cents."""
 
     @_builtins.property
     def unpaid_since_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was first heard that it was not paid."""
+        """When the platform first learned that the payment failed."""
 
     def __init__(
         self,
@@ -297,7 +298,7 @@ Global___UnpaidInvoice: _TypeAlias = UnpaidInvoice  # noqa: Y015
 
 @_typing.final
 class PaymentMethod(_message.Message):
-    """What invoices are paid with."""
+    """What pays the invoices."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -309,13 +310,13 @@ class PaymentMethod(_message.Message):
     kind: _builtins.str
     """"card", or another of the payment provider's types."""
     brand: _builtins.str
-    """The card's brand, for example "visa"; empty for what is no card, and so are the other fields."""
+    """The card's brand, for example "visa"; empty if it is not a card, as are the other fields."""
     last_digits: _builtins.str
     """The card's last four digits."""
     expires_year: _builtins.int
-    """The last year in which the card is good."""
+    """The last year in which the card is valid."""
     expires_month: _builtins.int
-    """The last month of it, from 1."""
+    """The last month of that year in which the card is valid, from 1."""
     def __init__(
         self,
         *,

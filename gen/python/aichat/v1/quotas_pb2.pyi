@@ -61,7 +61,7 @@ class _QuotaPeriodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QuotaPeri
     """A calendar day, in UTC."""
 
 class QuotaPeriod(_QuotaPeriod, metaclass=_QuotaPeriodEnumTypeWrapper):
-    """How long a quota lasts."""
+    """The period of a quota."""
 
 QUOTA_PERIOD_UNSPECIFIED: QuotaPeriod.ValueType  # 0
 """Never sent."""
@@ -73,7 +73,7 @@ Global___QuotaPeriod: _TypeAlias = QuotaPeriod  # noqa: Y015
 
 @_typing.final
 class QuotaState(_message.Message):
-    """A quota, and how far it is used up. Amounts are US dollars, to the nano-dollar."""
+    """A quota and its current use. Amounts are US dollars, to the nano-dollar."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -93,14 +93,14 @@ class QuotaState(_message.Message):
     scope_id: _builtins.str
     """The organisation's, the member's or the key's id."""
     period: Global___QuotaPeriod.ValueType
-    """How long it lasts."""
+    """Its period."""
     @_builtins.property
     def hard_limit(self) -> _money_pb2.Money:
-        """What could go beyond this is refused; absent: nothing is."""
+        """An answer that could raise spending above this is refused; absent: none is."""
 
     @_builtins.property
     def soft_limit(self) -> _money_pb2.Money:
-        """What goes beyond this is shown, and not refused; absent where there is only the other."""
+        """Spending above this is reported, not refused; absent if the quota has only a hard limit."""
 
     @_builtins.property
     def used(self) -> _money_pb2.Money:
@@ -108,11 +108,11 @@ class QuotaState(_message.Message):
 
     @_builtins.property
     def held(self) -> _money_pb2.Money:
-        """What the answers that are being written may come to cost; it counts as used until they end."""
+        """The most that the answers being written may cost; it counts as used until they end."""
 
     @_builtins.property
     def remaining(self) -> _money_pb2.Money:
-        """What a next turn may cost: `hard_limit` without `used` and `held`, 0 at least; absent without `hard_limit`."""
+        """The most that the next turn may cost: `hard_limit` less `used` and `held`, at least 0; absent without `hard_limit`."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
@@ -120,12 +120,12 @@ class QuotaState(_message.Message):
 
     @_builtins.property
     def reset_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends and counting begins anew."""
+        """When it ends and `used` starts again from 0."""
 
     @_builtins.property
     def forecast(self) -> _money_pb2.Money:
-        """What will be spent by then, if spending goes on as it did on average since the period began; as if at least a
-        twenty-fourth of the period were over.
+        """The spending expected by `reset_time`, if it continues at the average since the period began. The average assumes
+        that at least a twenty-fourth of the period is over.
         """
 
     def __init__(

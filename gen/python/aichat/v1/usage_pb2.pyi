@@ -31,11 +31,11 @@ class _UsageBucket:
 class _UsageBucketEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UsageBucket.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     USAGE_BUCKET_UNSPECIFIED: _UsageBucket.ValueType  # 0
-    """The whole range is one."""
+    """The whole range is one bucket."""
     USAGE_BUCKET_HOUR: _UsageBucket.ValueType  # 1
     """An hour."""
     USAGE_BUCKET_DAY: _UsageBucket.ValueType  # 2
-    """A day; of 23 or 25 hours when clocks change."""
+    """A day; 23 or 25 hours long when clocks change."""
     USAGE_BUCKET_MONTH: _UsageBucket.ValueType  # 3
     """A month."""
 
@@ -43,11 +43,11 @@ class UsageBucket(_UsageBucket, metaclass=_UsageBucketEnumTypeWrapper):
     """A unit of calendar time."""
 
 USAGE_BUCKET_UNSPECIFIED: UsageBucket.ValueType  # 0
-"""The whole range is one."""
+"""The whole range is one bucket."""
 USAGE_BUCKET_HOUR: UsageBucket.ValueType  # 1
 """An hour."""
 USAGE_BUCKET_DAY: UsageBucket.ValueType  # 2
-"""A day; of 23 or 25 hours when clocks change."""
+"""A day; 23 or 25 hours long when clocks change."""
 USAGE_BUCKET_MONTH: UsageBucket.ValueType  # 3
 """A month."""
 Global___UsageBucket: _TypeAlias = UsageBucket  # noqa: Y015
@@ -67,12 +67,12 @@ class _UsageDimensionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UsageD
     USAGE_DIMENSION_MEMBER: _UsageDimension.ValueType  # 3
     """The member who asked."""
     USAGE_DIMENSION_KEY: _UsageDimension.ValueType  # 4
-    """The API key that was used; none where the member was signed in."""
+    """The API key that was used; none if the member was signed in."""
     USAGE_DIMENSION_CONVERSATION: _UsageDimension.ValueType  # 5
     """The conversation."""
 
 class UsageDimension(_UsageDimension, metaclass=_UsageDimensionEnumTypeWrapper):
-    """What usage can be told apart by."""
+    """What usage can be grouped by."""
 
 USAGE_DIMENSION_UNSPECIFIED: UsageDimension.ValueType  # 0
 """Never valid."""
@@ -83,7 +83,7 @@ USAGE_DIMENSION_PROVIDER: UsageDimension.ValueType  # 2
 USAGE_DIMENSION_MEMBER: UsageDimension.ValueType  # 3
 """The member who asked."""
 USAGE_DIMENSION_KEY: UsageDimension.ValueType  # 4
-"""The API key that was used; none where the member was signed in."""
+"""The API key that was used; none if the member was signed in."""
 USAGE_DIMENSION_CONVERSATION: UsageDimension.ValueType  # 5
 """The conversation."""
 Global___UsageDimension: _TypeAlias = UsageDimension  # noqa: Y015
@@ -101,26 +101,26 @@ class QueryUsageRequest(_message.Message):
     GROUP_BY_FIELD_NUMBER: _builtins.int
     INCLUDE_LATENCY_FIELD_NUMBER: _builtins.int
     bucket: Global___UsageBucket.ValueType
-    """How the range is cut. Unspecified: not at all."""
+    """How to divide the range. Unspecified: not at all."""
     time_zone: _builtins.str
-    """The IANA name of the time zone whose hours, days and months are meant, such as "Europe/Berlin". Empty: the
-    organisation's, which is UTC unless its operator has set another.
+    """The IANA name of the time zone that defines hours, days and months, such as "Europe/Berlin". Empty: the
+    organisation's, which is UTC unless the operator has set another.
     """
     include_latency: _builtins.bool
-    """Whether percentiles of the latency are worked out, too."""
+    """Whether to compute percentiles of the latency."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """The range's first moment, from the year 2000 on."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """The first moment that is no more in the range: at most 400 days after `start_time`, 31 days by the hour or by
-        conversation, and before the year 2100.
+        """The end of the range, exclusive: at most 400 days after `start_time`, or 31 days by the hour or by conversation,
+        and before the year 2100.
         """
 
     @_builtins.property
     def group_by(self) -> _containers.RepeatedScalarFieldContainer[Global___UsageDimension.ValueType]:
-        """What usage is told apart by, each at most once, and so 5 at most. Empty: nothing."""
+        """What to group usage by, each at most once, and so 5 at most. Empty: nothing."""
 
     def __init__(
         self,
@@ -150,10 +150,10 @@ class QueryUsageResponse(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     time_zone: _builtins.str
-    """The time zone that was meant."""
+    """The time zone that was used."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsageRow]:
-        """By time, then by what `group_by` names. What was not used has no row."""
+        """By time, then by what `group_by` names. A bucket without usage has no row."""
 
     @_builtins.property
     def total(self) -> Global___UsageTotals:
@@ -176,7 +176,7 @@ Global___QueryUsageResponse: _TypeAlias = QueryUsageResponse  # noqa: Y015
 
 @_typing.final
 class UsageRow(_message.Message):
-    """What was used in one piece of time by one of those that `group_by` tells apart."""
+    """The usage of one time bucket and one group."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -189,22 +189,22 @@ class UsageRow(_message.Message):
     CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     TOTALS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """The model; empty unless asked for, as the following."""
+    """The model. This and the following four fields are empty unless `group_by` names them."""
     provider: _builtins.str
     """The vendor."""
     member_id: _builtins.str
     """The member."""
     key_id: _builtins.str
-    """The API key; empty also where members were signed in."""
+    """The API key; also empty for members who were signed in."""
     conversation_id: _builtins.str
     """The conversation."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When the piece of time begins; not before the range does."""
+        """When the bucket begins; not before the range does."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends, itself not included; not after the range does."""
+        """When it ends, exclusive; not after the range does."""
 
     @_builtins.property
     def totals(self) -> Global___UsageTotals:
@@ -245,20 +245,20 @@ class UsageTotals(_message.Message):
     FIRST_DELTA_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
     turns: _builtins.int
-    """How many turns ended, however they did; those that are being answered are not in it, nor calls that were refused
-    before a turn began.
+    """The number of turns that ended, in any way. Turns in progress do not count, nor do calls refused before a turn
+    began.
     """
     errors: _builtins.int
-    """How many of them did not complete."""
+    """The number of turns that did not complete."""
     estimated_turns: _builtins.int
-    """How many turns were booked with an estimate, since the vendor never gave its final count."""
+    """The number of turns booked with an estimate, because the vendor never gave its final count."""
     @_builtins.property
     def errors_by_reason(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsageError]:
-        """What those failed with, the most frequent first."""
+        """The reasons of those errors, the most frequent first."""
 
     @_builtins.property
     def usage(self) -> _messages_pb2.Usage:
-        """The tokens; `estimated` if any of them are."""
+        """The tokens; `estimated` if those of any turn are."""
 
     @_builtins.property
     def cost(self) -> _money_pb2.Money:
@@ -266,13 +266,13 @@ class UsageTotals(_message.Message):
 
     @_builtins.property
     def first_delta(self) -> Global___LatencyPercentiles:
-        """From the asking of the vendor to the first piece of the answer, of the turns that completed; absent unless asked for,
-        and where there are none.
+        """The time from the call to the vendor to the first piece of the answer, for turns that completed; absent unless
+        requested, or if there are none.
         """
 
     @_builtins.property
     def duration(self) -> Global___LatencyPercentiles:
-        """From a message's arrival to the stored answer, of the turns that completed; absent as the former."""
+        """The time from a message's arrival to the stored answer, for turns that completed; absent in the same cases."""
 
     def __init__(
         self,
@@ -296,7 +296,7 @@ Global___UsageTotals: _TypeAlias = UsageTotals  # noqa: Y015
 
 @_typing.final
 class UsageError(_message.Message):
-    """How many turns failed in one way."""
+    """The number of turns that failed for one reason."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -305,7 +305,7 @@ class UsageError(_message.Message):
     reason: _builtins.str
     """The name of an `ErrorReason` without its prefix, such as "PROVIDER_TIMEOUT"."""
     count: _builtins.int
-    """How many."""
+    """The number of turns."""
     def __init__(
         self,
         *,
@@ -322,7 +322,7 @@ Global___UsageError: _TypeAlias = UsageError  # noqa: Y015
 
 @_typing.final
 class LatencyPercentiles(_message.Message):
-    """Times that so many of all turns stayed within, in milliseconds; each is the time of one of the turns."""
+    """Percentiles of a time, in milliseconds. Each is the time of one of the turns."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -330,11 +330,11 @@ class LatencyPercentiles(_message.Message):
     P90_MS_FIELD_NUMBER: _builtins.int
     P99_MS_FIELD_NUMBER: _builtins.int
     p50_ms: _builtins.int
-    """Half of them."""
+    """Half of the turns took at most this time."""
     p90_ms: _builtins.int
-    """90 of 100."""
+    """90 of 100 turns took at most this time."""
     p99_ms: _builtins.int
-    """99 of 100."""
+    """99 of 100 turns took at most this time."""
     def __init__(
         self,
         *,
@@ -411,7 +411,7 @@ class ListUsageEventsRequest(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """The first moment that is no more in the range: at most 400 days after `start_time`, and before the year 2100."""
+        """The end of the range, exclusive: at most 400 days after `start_time`, and before the year 2100."""
 
     def __init__(
         self,
@@ -459,7 +459,7 @@ Global___ListUsageEventsResponse: _TypeAlias = ListUsageEventsResponse  # noqa: 
 
 @_typing.final
 class UsageEvent(_message.Message):
-    """What one turn used, as it is on the books."""
+    """What one turn used, as in the ledger."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -477,23 +477,23 @@ class UsageEvent(_message.Message):
     DURATION_MS_FIELD_NUMBER: _builtins.int
     OCCUR_TIME_FIELD_NUMBER: _builtins.int
     generation_id: _builtins.str
-    """The generation, whose event it is."""
+    """The generation that used it."""
     conversation_id: _builtins.str
-    """The conversation; perhaps deleted since."""
+    """The conversation; it may have been deleted."""
     member_id: _builtins.str
     """The member who asked."""
     key_id: _builtins.str
-    """The API key that was used; empty where the member was signed in."""
+    """The API key that was used; empty if the member was signed in."""
     provider: _builtins.str
     """The vendor."""
     model: _builtins.str
     """The model that answered."""
     error_reason: _builtins.str
-    """The name of the `ErrorReason`, without its prefix, that the turn failed with; empty where it completed."""
+    """The name of the `ErrorReason`, without its prefix, that the turn failed with; empty if it completed."""
     first_delta_ms: _builtins.int
-    """From the asking of the vendor to the first piece of the answer, in milliseconds; absent where none came."""
+    """The time from the call to the vendor to the first piece of the answer, in milliseconds; absent if none arrived."""
     duration_ms: _builtins.int
-    """From the message's arrival to the stored answer, in milliseconds."""
+    """The time from the message's arrival to the stored answer, in milliseconds."""
     @_builtins.property
     def usage(self) -> _messages_pb2.Usage:
         """The tokens."""
@@ -504,11 +504,11 @@ class UsageEvent(_message.Message):
 
     @_builtins.property
     def price_time(self) -> _timestamp_pb2.Timestamp:
-        """Which price it was charged at: the moment from which that was in force."""
+        """The version of the price charged, named by the time from which it is in force."""
 
     @_builtins.property
     def occur_time(self) -> _timestamp_pb2.Timestamp:
-        """When the answer was stored: what it counts for."""
+        """When the answer was stored. Ranges and sums use this time."""
 
     def __init__(
         self,
@@ -551,7 +551,7 @@ class ExportUsageEventsRequest(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """The first moment that is no more in the range: at most 400 days after `start_time`, and before the year 2100."""
+        """The end of the range, exclusive: at most 400 days after `start_time`, and before the year 2100."""
 
     def __init__(
         self,
@@ -576,7 +576,7 @@ class ExportUsageEventsResponse(_message.Message):
     PIECE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def piece(self) -> _httpbody_pb2.HttpBody:
-        """Its next lines, each of them whole."""
+        """The next lines of the file. A piece never splits a line."""
 
     def __init__(
         self,

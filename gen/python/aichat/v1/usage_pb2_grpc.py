@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class UsageServiceStub:
-    """Tells what an organisation used and what that cost, exact to the last turn that has ended. Every member of the
-    organisation sees all of it. Times of a range are half-open: a turn at `start_time` counts, one at `end_time` does not.
+    """Reports an organisation's usage and its cost, exact to the last turn that ended. Every member of the organisation
+    sees all of it. Time ranges are half-open: a turn at `start_time` counts, one at `end_time` does not.
     """
 
     def __init__(self, channel):
@@ -59,35 +59,35 @@ class UsageServiceStub:
 
 
 class UsageServiceServicer:
-    """Tells what an organisation used and what that cost, exact to the last turn that has ended. Every member of the
-    organisation sees all of it. Times of a range are half-open: a turn at `start_time` counts, one at `end_time` does not.
+    """Reports an organisation's usage and its cost, exact to the last turn that ended. Every member of the organisation
+    sees all of it. Time ranges are half-open: a turn at `start_time` counts, one at `end_time` does not.
     """
 
     def QueryUsage(self, request, context):
-        """Sums up usage by time and by what used it. Errors: REQUEST_INVALID, also for a time zone that does not exist and for
-        an answer of more than 10,000 rows.
+        """Sums usage by time and by dimension. Errors: REQUEST_INVALID, also for a time zone that does not exist and for an
+        answer of more than 10,000 rows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetQuotas(self, request, context):
-        """Tells how far every quota of the organisation, its members and its keys is used up.
+        """Gets every quota of the organisation, its members and its keys, with its current use.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListUsageEvents(self, request, context):
-        """Lists what is on the books, the oldest first: one event for each turn that used anything. Errors:
-        PAGE_TOKEN_INVALID.
+        """Lists the ledger's events, the oldest first: one for each turn that used anything. Errors: PAGE_TOKEN_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExportUsageEvents(self, request, context):
-        """Gives the same events as one CSV file, in pieces (RFC 4180, UTF-8, a line of names first). Over HTTP it is a download.
+        """Returns the same events as one CSV file, in pieces (RFC 4180, UTF-8, column names first). Over HTTP it is a
+        download.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,8 +125,8 @@ def add_UsageServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class UsageService:
-    """Tells what an organisation used and what that cost, exact to the last turn that has ended. Every member of the
-    organisation sees all of it. Times of a range are half-open: a turn at `start_time` counts, one at `end_time` does not.
+    """Reports an organisation's usage and its cost, exact to the last turn that ended. Every member of the organisation
+    sees all of it. Time ranges are half-open: a turn at `start_time` counts, one at `end_time` does not.
     """
 
     @staticmethod

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class UsageServiceStub:
-    """Tells what an organisation used and what that cost, exact to the last turn that has ended. Every member of the
-    organisation sees all of it. Times of a range are half-open: a turn at `start_time` counts, one at `end_time` does not.
+    """Reports an organisation's usage and its cost, exact to the last turn that ended. Every member of the organisation
+    sees all of it. Time ranges are half-open: a turn at `start_time` counts, one at `end_time` does not.
     """
 
     @_typing.overload
@@ -36,41 +36,41 @@ class UsageServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> UsageServiceAsyncStub: ...
     QueryUsage: _grpc.UnaryUnaryMultiCallable[_usage_pb2.QueryUsageRequest, _usage_pb2.QueryUsageResponse]
-    """Sums up usage by time and by what used it. Errors: REQUEST_INVALID, also for a time zone that does not exist and for
-    an answer of more than 10,000 rows.
+    """Sums usage by time and by dimension. Errors: REQUEST_INVALID, also for a time zone that does not exist and for an
+    answer of more than 10,000 rows.
     """
     GetQuotas: _grpc.UnaryUnaryMultiCallable[_usage_pb2.GetQuotasRequest, _usage_pb2.GetQuotasResponse]
-    """Tells how far every quota of the organisation, its members and its keys is used up."""
+    """Gets every quota of the organisation, its members and its keys, with its current use."""
     ListUsageEvents: _grpc.UnaryUnaryMultiCallable[_usage_pb2.ListUsageEventsRequest, _usage_pb2.ListUsageEventsResponse]
-    """Lists what is on the books, the oldest first: one event for each turn that used anything. Errors:
-    PAGE_TOKEN_INVALID.
-    """
+    """Lists the ledger's events, the oldest first: one for each turn that used anything. Errors: PAGE_TOKEN_INVALID."""
     ExportUsageEvents: _grpc.UnaryStreamMultiCallable[_usage_pb2.ExportUsageEventsRequest, _usage_pb2.ExportUsageEventsResponse]
-    """Gives the same events as one CSV file, in pieces (RFC 4180, UTF-8, a line of names first). Over HTTP it is a download."""
+    """Returns the same events as one CSV file, in pieces (RFC 4180, UTF-8, column names first). Over HTTP it is a
+    download.
+    """
 
 @_typing.type_check_only
 class UsageServiceAsyncStub(UsageServiceStub):
-    """Tells what an organisation used and what that cost, exact to the last turn that has ended. Every member of the
-    organisation sees all of it. Times of a range are half-open: a turn at `start_time` counts, one at `end_time` does not.
+    """Reports an organisation's usage and its cost, exact to the last turn that ended. Every member of the organisation
+    sees all of it. Time ranges are half-open: a turn at `start_time` counts, one at `end_time` does not.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     QueryUsage: _aio.UnaryUnaryMultiCallable[_usage_pb2.QueryUsageRequest, _usage_pb2.QueryUsageResponse]  # type: ignore[assignment]
-    """Sums up usage by time and by what used it. Errors: REQUEST_INVALID, also for a time zone that does not exist and for
-    an answer of more than 10,000 rows.
+    """Sums usage by time and by dimension. Errors: REQUEST_INVALID, also for a time zone that does not exist and for an
+    answer of more than 10,000 rows.
     """
     GetQuotas: _aio.UnaryUnaryMultiCallable[_usage_pb2.GetQuotasRequest, _usage_pb2.GetQuotasResponse]  # type: ignore[assignment]
-    """Tells how far every quota of the organisation, its members and its keys is used up."""
+    """Gets every quota of the organisation, its members and its keys, with its current use."""
     ListUsageEvents: _aio.UnaryUnaryMultiCallable[_usage_pb2.ListUsageEventsRequest, _usage_pb2.ListUsageEventsResponse]  # type: ignore[assignment]
-    """Lists what is on the books, the oldest first: one event for each turn that used anything. Errors:
-    PAGE_TOKEN_INVALID.
-    """
+    """Lists the ledger's events, the oldest first: one for each turn that used anything. Errors: PAGE_TOKEN_INVALID."""
     ExportUsageEvents: _aio.UnaryStreamMultiCallable[_usage_pb2.ExportUsageEventsRequest, _usage_pb2.ExportUsageEventsResponse]  # type: ignore[assignment]
-    """Gives the same events as one CSV file, in pieces (RFC 4180, UTF-8, a line of names first). Over HTTP it is a download."""
+    """Returns the same events as one CSV file, in pieces (RFC 4180, UTF-8, column names first). Over HTTP it is a
+    download.
+    """
 
 class UsageServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tells what an organisation used and what that cost, exact to the last turn that has ended. Every member of the
-    organisation sees all of it. Times of a range are half-open: a turn at `start_time` counts, one at `end_time` does not.
+    """Reports an organisation's usage and its cost, exact to the last turn that ended. Every member of the organisation
+    sees all of it. Time ranges are half-open: a turn at `start_time` counts, one at `end_time` does not.
     """
 
     @_abc_1.abstractmethod
@@ -79,8 +79,8 @@ class UsageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _usage_pb2.QueryUsageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_usage_pb2.QueryUsageResponse, _abc.Awaitable[_usage_pb2.QueryUsageResponse]]:
-        """Sums up usage by time and by what used it. Errors: REQUEST_INVALID, also for a time zone that does not exist and for
-        an answer of more than 10,000 rows.
+        """Sums usage by time and by dimension. Errors: REQUEST_INVALID, also for a time zone that does not exist and for an
+        answer of more than 10,000 rows.
         """
 
     @_abc_1.abstractmethod
@@ -89,7 +89,7 @@ class UsageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _usage_pb2.GetQuotasRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_usage_pb2.GetQuotasResponse, _abc.Awaitable[_usage_pb2.GetQuotasResponse]]:
-        """Tells how far every quota of the organisation, its members and its keys is used up."""
+        """Gets every quota of the organisation, its members and its keys, with its current use."""
 
     @_abc_1.abstractmethod
     def ListUsageEvents(
@@ -97,9 +97,7 @@ class UsageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _usage_pb2.ListUsageEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_usage_pb2.ListUsageEventsResponse, _abc.Awaitable[_usage_pb2.ListUsageEventsResponse]]:
-        """Lists what is on the books, the oldest first: one event for each turn that used anything. Errors:
-        PAGE_TOKEN_INVALID.
-        """
+        """Lists the ledger's events, the oldest first: one for each turn that used anything. Errors: PAGE_TOKEN_INVALID."""
 
     @_abc_1.abstractmethod
     def ExportUsageEvents(
@@ -107,6 +105,8 @@ class UsageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _usage_pb2.ExportUsageEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_usage_pb2.ExportUsageEventsResponse], _abc.AsyncIterator[_usage_pb2.ExportUsageEventsResponse]]:
-        """Gives the same events as one CSV file, in pieces (RFC 4180, UTF-8, a line of names first). Over HTTP it is a download."""
+        """Returns the same events as one CSV file, in pieces (RFC 4180, UTF-8, column names first). Over HTTP it is a
+        download.
+        """
 
 def add_UsageServiceServicer_to_server(servicer: UsageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -14,8 +14,9 @@ export const file_aichat_v1_annotations: GenFile = /*@__PURE__*/
   fileDesc("ChthaWNoYXQvdjEvYW5ub3RhdGlvbnMucHJvdG8SCWFpY2hhdC52MTpMChFtYXhfcmVxdWVzdF9ieXRlcxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNKGAyABKAVSD21heFJlcXVlc3RCeXRlc2IGcHJvdG8z", [file_google_protobuf_descriptor]);
 
 /**
- * The most bytes that this RPC's request may have, as protobuf and as the body of an HTTP request: REQUEST_TOO_LARGE
- * beyond, before anything of it is read. Every RPC says so; the server refuses to start with an RPC that does not.
+ * The largest request that this RPC accepts, in bytes, as protobuf and as the body of an HTTP request. The server
+ * refuses a larger one with REQUEST_TOO_LARGE before it reads any of it. Every RPC sets this; the server refuses to
+ * start with an RPC that does not.
  *
  * @generated from extension: int32 max_request_bytes = 50002;
  */

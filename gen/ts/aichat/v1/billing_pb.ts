@@ -79,8 +79,8 @@ export const GetSubscriptionRequestSchema: GenMessage<GetSubscriptionRequest> = 
  */
 export type GetSubscriptionResponse = Message<"aichat.v1.GetSubscriptionResponse"> & {
   /**
-   * The plan and the members are this platform's; the rest is as the payment provider told last, and the card as it tells
-   * now.
+   * The plan and the members are this platform's own. The card is read from the payment provider now; the rest is what
+   * the payment provider reported last.
    *
    * @generated from field: aichat.v1.Subscription subscription = 1;
    */
@@ -108,15 +108,15 @@ export type CreateCheckoutSessionRequest = Message<"aichat.v1.CreateCheckoutSess
   plan: string;
 
   /**
-   * Where the page leads when it is done: an http or https address of an origin that the server's operator allows, at
-   * most 2,048 characters.
+   * Where the page leads when the checkout is done: an http or https address of an origin that the server's operator
+   * allows, at most 2,048 characters.
    *
    * @generated from field: string success_url = 2;
    */
   successUrl: string;
 
   /**
-   * Where the page leads when it is left: as above.
+   * Where the page leads when the member cancels the checkout: as above.
    *
    * @generated from field: string cancel_url = 3;
    */
@@ -152,7 +152,7 @@ export const CreateCheckoutSessionResponseSchema: GenMessage<CreateCheckoutSessi
   messageDesc(file_aichat_v1_billing, 5);
 
 /**
- * Opens a page to look after billing on.
+ * Opens a page to manage billing on.
  *
  * @generated from message aichat.v1.CreatePortalSessionRequest
  */
@@ -174,7 +174,7 @@ export const CreatePortalSessionRequestSchema: GenMessage<CreatePortalSessionReq
   messageDesc(file_aichat_v1_billing, 6);
 
 /**
- * The page to look after billing on.
+ * The page to manage billing on.
  *
  * @generated from message aichat.v1.CreatePortalSessionResponse
  */
@@ -195,13 +195,13 @@ export const CreatePortalSessionResponseSchema: GenMessage<CreatePortalSessionRe
   messageDesc(file_aichat_v1_billing, 7);
 
 /**
- * Goes over to another plan.
+ * Changes to another plan.
  *
  * @generated from message aichat.v1.ChangePlanRequest
  */
 export type ChangePlanRequest = Message<"aichat.v1.ChangePlanRequest"> & {
   /**
-   * The plan to go over to: "free", "pro" or "team".
+   * The plan to change to: "free", "pro" or "team".
    *
    * @generated from field: string plan = 1;
    */
@@ -216,13 +216,13 @@ export const ChangePlanRequestSchema: GenMessage<ChangePlanRequest> = /*@__PURE_
   messageDesc(file_aichat_v1_billing, 8);
 
 /**
- * The plan that was gone over to.
+ * The new plan.
  *
  * @generated from message aichat.v1.ChangePlanResponse
  */
 export type ChangePlanResponse = Message<"aichat.v1.ChangePlanResponse"> & {
   /**
-   * As it is now.
+   * The subscription after the change.
    *
    * @generated from field: aichat.v1.Subscription subscription = 1;
    */
@@ -293,13 +293,13 @@ export const ListInvoicesResponseSchema: GenMessage<ListInvoicesResponse> = /*@_
   messageDesc(file_aichat_v1_billing, 11);
 
 /**
- * Something that Stripe says has happened.
+ * An event from Stripe.
  *
  * @generated from message aichat.v1.StripeWebhookRequest
  */
 export type StripeWebhookRequest = Message<"aichat.v1.StripeWebhookRequest"> & {
   /**
-   * The event, as it was signed: at most 1 MiB.
+   * The event, exactly as it was signed: at most 1 MiB.
    *
    * @generated from field: google.api.HttpBody event = 1;
    */
@@ -329,13 +329,13 @@ export const StripeWebhookResponseSchema: GenMessage<StripeWebhookResponse> = /*
   messageDesc(file_aichat_v1_billing, 13);
 
 /**
- * Asks for the proof of an invoice.
+ * Asks to verify an invoice.
  *
  * @generated from message aichat.v1.VerifyInvoiceRequest
  */
 export type VerifyInvoiceRequest = Message<"aichat.v1.VerifyInvoiceRequest"> & {
   /**
-   * The month whose usage it is for, such as "2026-10", in UTC; of the years 1970 to 8999.
+   * The month of the usage, such as "2026-10", in UTC; of the years 1970 to 8999.
    *
    * @generated from field: string month = 1;
    */
@@ -350,48 +350,48 @@ export const VerifyInvoiceRequestSchema: GenMessage<VerifyInvoiceRequest> = /*@_
   messageDesc(file_aichat_v1_billing, 14);
 
 /**
- * The proof of an invoice. Amounts are US dollars, to the nano-dollar.
+ * The result of verifying an invoice. Amounts are US dollars, to the nano-dollar.
  *
  * @generated from message aichat.v1.VerifyInvoiceResponse
  */
 export type VerifyInvoiceResponse = Message<"aichat.v1.VerifyInvoiceResponse"> & {
   /**
-   * The month, as asked for.
+   * The month of the request.
    *
    * @generated from field: string month = 1;
    */
   month: string;
 
   /**
-   * How far the invoice is.
+   * The stage that the invoice has reached.
    *
    * @generated from field: aichat.v1.InvoiceStage stage = 2;
    */
   stage: InvoiceStage;
 
   /**
-   * The number on the invoice; empty until it is asked for.
+   * The number on the invoice; empty until it is finalized.
    *
    * @generated from field: string number = 3;
    */
   number: string;
 
   /**
-   * Whether books, hourly sums and lines are the same, and the payment provider's, where it was asked.
+   * Whether the ledger, the hourly sums and the lines agree, and the payment provider's lines where it has them.
    *
    * @generated from field: bool proven = 4;
    */
   proven: boolean;
 
   /**
-   * What is not; empty if it is proven.
+   * What differs; empty if the invoice is proven.
    *
    * @generated from field: string difference = 5;
    */
   difference: string;
 
   /**
-   * What the month's usage cost, by the books.
+   * What the month's usage cost, by the ledger.
    *
    * @generated from field: google.type.Money ledger_cost = 6;
    */
@@ -405,7 +405,7 @@ export type VerifyInvoiceResponse = Message<"aichat.v1.VerifyInvoiceResponse"> &
   hourlyCost?: Money | undefined;
 
   /**
-   * What the invoice comes to: the sum of its lines, in whole cents.
+   * The invoice's total: the sum of its lines, in whole cents.
    *
    * @generated from field: google.type.Money total = 8;
    */
@@ -434,16 +434,16 @@ export const VerifyInvoiceResponseSchema: GenMessage<VerifyInvoiceResponse> = /*
   messageDesc(file_aichat_v1_billing, 15);
 
 /**
- * What an organisation is subscribed to, and what it pays. Cards are looked after, and invoices paid, on pages of the
- * payment provider. What changes something, and what shows invoices, is for the organisation's owners: OWNER_REQUIRED.
- * A server without an account at the payment provider answers BILLING_NOT_CONFIGURED, but for ListPlans,
- * GetSubscription and VerifyInvoice, which need none.
+ * An organisation's subscription and its invoices. Members manage cards and pay invoices on the payment provider's
+ * pages. Only the organisation's owners may change anything or read invoices: OWNER_REQUIRED. A server without an
+ * account at the payment provider answers BILLING_NOT_CONFIGURED, except to ListPlans, GetSubscription and
+ * VerifyInvoice, which need no account.
  *
  * @generated from service aichat.v1.BillingService
  */
 export const BillingService: GenService<{
   /**
-   * Lists the plans at the terms in force now, the smallest first.
+   * Lists the plans with the terms in force now, the smallest plan first.
    *
    * @generated from rpc aichat.v1.BillingService.ListPlans
    */
@@ -453,8 +453,8 @@ export const BillingService: GenService<{
     output: typeof ListPlansResponseSchema;
   },
   /**
-   * Gets the plan that the organisation is on, its subscription, if there is one, and its card, which the payment provider
-   * is asked for. Errors: BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
+   * Gets the organisation's plan, its subscription if it has one, and its card. The card is read from the payment
+   * provider. Errors: BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
    *
    * @generated from rpc aichat.v1.BillingService.GetSubscription
    */
@@ -464,9 +464,10 @@ export const BillingService: GenService<{
     output: typeof GetSubscriptionResponseSchema;
   },
   /**
-   * Opens a page on which the organisation subscribes to a plan, for each of its members; a day long, and as often as
-   * asked for. The first subscription begins with the plan's trial. Errors: OWNER_REQUIRED, PLAN_UNKNOWN,
-   * SUBSCRIPTION_EXISTS, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED.
+   * Opens a page on which the organisation subscribes to a plan, with one seat for each of its members. The page is
+   * valid for a day, and the call may be repeated. The first subscription begins with the plan's trial. Errors:
+   * OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_EXISTS, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
+   * BILLING_REQUEST_REJECTED.
    *
    * @generated from rpc aichat.v1.BillingService.CreateCheckoutSession
    */
@@ -476,10 +477,10 @@ export const BillingService: GenService<{
     output: typeof CreateCheckoutSessionResponseSchema;
   },
   /**
-   * Opens a page on which the organisation looks after its cards, its subscription and its invoices; for minutes. It opens
-   * for whoever was on a page to subscribe once, also without a subscription; SUBSCRIPTION_MISSING means that the
-   * organisation never was. Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING, BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE,
-   * BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
+   * Opens a page on which the organisation manages its cards, its subscription and its invoices. The page is valid for
+   * some minutes. An organisation that has opened a checkout page before may use it, even without a subscription;
+   * SUBSCRIPTION_MISSING means that the organisation never opened one. Errors: OWNER_REQUIRED, SUBSCRIPTION_MISSING,
+   * BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
    *
    * @generated from rpc aichat.v1.BillingService.CreatePortalSession
    */
@@ -489,11 +490,11 @@ export const BillingService: GenService<{
     output: typeof CreatePortalSessionResponseSchema;
   },
   /**
-   * Goes over to another plan. Between plans that are paid for it does so at once, for each member there is now: the
-   * rest of the running month is put to account on the next invoice, for and against. Free ends the subscription when
-   * the month that is paid for does; the plan that there is takes that back. What was used before stays under the
-   * terms that it was used under. Errors: OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_MISSING, SEATS_EXCEEDED,
-   * BILLING_NOT_CONFIGURED, BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED, PAYMENT_DECLINED.
+   * Changes to another plan. A change between paid plans takes effect at once, with one seat for each current member:
+   * the next invoice prorates the rest of the current month. A change to Free ends the subscription when the paid month
+   * ends; a change to the current plan undoes that. Earlier usage stays under the terms that were in force when it
+   * occurred. Errors: OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_MISSING, SEATS_EXCEEDED, BILLING_NOT_CONFIGURED,
+   * BILLING_UNAVAILABLE, BILLING_REQUEST_REJECTED, PAYMENT_DECLINED.
    *
    * @generated from rpc aichat.v1.BillingService.ChangePlan
    */
@@ -514,11 +515,11 @@ export const BillingService: GenService<{
     output: typeof ListInvoicesResponseSchema;
   },
   /**
-   * Proves the organisation's invoice for a month's usage line by line: makes each line of usage from the books again, and
-   * holds it against what was stored when the invoice was made and, if the payment provider has the invoice and this
-   * server an account there, against what it asks for. Lines that are not of usage are held against the payment
-   * provider's alone. Errors: OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE, BILLING_OBJECT_MISSING,
-   * BILLING_REQUEST_REJECTED.
+   * Verifies the organisation's invoice for a month's usage line by line. Recomputes each line of usage from the ledger
+   * and compares it with the line stored when the invoice was made. If the payment provider has the invoice and this
+   * server has an account there, compares it with the provider's line, too. Lines that are not usage are compared with
+   * the payment provider's alone. Errors: OWNER_REQUIRED, INVOICE_NOT_FOUND, BILLING_UNAVAILABLE,
+   * BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED.
    *
    * @generated from rpc aichat.v1.BillingService.VerifyInvoice
    */
@@ -528,8 +529,9 @@ export const BillingService: GenService<{
     output: typeof VerifyInvoiceResponseSchema;
   },
   /**
-   * Takes an event of Stripe's. It must carry the header `stripe-signature` and come as it was signed, to the byte. Once
-   * it is answered it is stored, and acted on soon. Errors: WEBHOOK_INVALID, BILLING_NOT_CONFIGURED.
+   * Receives an event from Stripe. The request must carry the header `stripe-signature` and the body exactly as it was
+   * signed. The event is stored before the call returns, and processed soon after. Errors: WEBHOOK_INVALID,
+   * BILLING_NOT_CONFIGURED.
    *
    * @generated from rpc aichat.v1.BillingService.StripeWebhook
    */

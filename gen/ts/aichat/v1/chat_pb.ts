@@ -22,22 +22,22 @@ export const file_aichat_v1_chat: GenFile = /*@__PURE__*/
   fileDesc("ChRhaWNoYXQvdjEvY2hhdC5wcm90bxIJYWljaGF0LnYxIsgBCgtDaGF0T3B0aW9ucxIeChFtYXhfb3V0cHV0X3Rva2VucxgBIAEoBUgAiAEBEhgKC3RlbXBlcmF0dXJlGAIgASgBSAGIAQESDAoEc3RvcBgDIAMoCRIVCg1zeXN0ZW1fcHJvbXB0GAQgASgJEjQKEHJlYXNvbmluZ19lZmZvcnQYBSABKA4yGi5haWNoYXQudjEuUmVhc29uaW5nRWZmb3J0QhQKEl9tYXhfb3V0cHV0X3Rva2Vuc0IOCgxfdGVtcGVyYXR1cmUi0QEKEVN0cmVhbUNoYXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhkKEXBhcmVudF9tZXNzYWdlX2lkGAMgASgJEh4KBXBhcnRzGAQgAygLMg8uYWljaGF0LnYxLlBhcnQSDQoFbW9kZWwYBSABKAkSJwoHb3B0aW9ucxgGIAEoCzIWLmFpY2hhdC52MS5DaGF0T3B0aW9ucxIcChRjYW5jZWxfb25fZGlzY29ubmVjdBgHIAEoCCL8AgoSU3RyZWFtQ2hhdFJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgDEgwKBGxhbmUYAiABKAUSKQoHc3RhcnRlZBgDIAEoCzIWLmFpY2hhdC52MS5DaGF0U3RhcnRlZEgAEioKCnRleHRfZGVsdGEYBCABKAsyFC5haWNoYXQudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGAUgASgLMhkuYWljaGF0LnYxLlJlYXNvbmluZ0RlbHRhSAASJQoFdXNhZ2UYBiABKAsyFC5haWNoYXQudjEuQ2hhdFVzYWdlSAASKQoJaGVhcnRiZWF0GAcgASgLMhQuYWljaGF0LnYxLkhlYXJ0YmVhdEgAEi0KCWNvbXBsZXRlZBgIIAEoCzIYLmFpY2hhdC52MS5DaGF0Q29tcGxldGVkSAASLwoRc2VydmVyX3NlbnRfZXZlbnQYCSABKAsyFC5nb29nbGUuYXBpLkh0dHBCb2R5QgcKBWV2ZW50IkIKEVJlc3VtZUNoYXRSZXF1ZXN0EhUKDWdlbmVyYXRpb25faWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKAMi/AIKElJlc3VtZUNoYXRSZXNwb25zZRIQCghzZXF1ZW5jZRgBIAEoAxIMCgRsYW5lGAIgASgFEikKB3N0YXJ0ZWQYAyABKAsyFi5haWNoYXQudjEuQ2hhdFN0YXJ0ZWRIABIqCgp0ZXh0X2RlbHRhGAQgASgLMhQuYWljaGF0LnYxLlRleHREZWx0YUgAEjQKD3JlYXNvbmluZ19kZWx0YRgFIAEoCzIZLmFpY2hhdC52MS5SZWFzb25pbmdEZWx0YUgAEiUKBXVzYWdlGAYgASgLMhQuYWljaGF0LnYxLkNoYXRVc2FnZUgAEikKCWhlYXJ0YmVhdBgHIAEoCzIULmFpY2hhdC52MS5IZWFydGJlYXRIABItCgljb21wbGV0ZWQYCCABKAsyGC5haWNoYXQudjEuQ2hhdENvbXBsZXRlZEgAEi8KEXNlcnZlcl9zZW50X2V2ZW50GAkgASgLMhQuZ29vZ2xlLmFwaS5IdHRwQm9keUIHCgVldmVudCIwChdDYW5jZWxHZW5lcmF0aW9uUmVxdWVzdBIVCg1nZW5lcmF0aW9uX2lkGAEgASgJIkUKGENhbmNlbEdlbmVyYXRpb25SZXNwb25zZRIpCgVzdGF0ZRgBIAEoDjIaLmFpY2hhdC52MS5HZW5lcmF0aW9uU3RhdGUiEwoRTGlzdE1vZGVsc1JlcXVlc3QiNgoSTGlzdE1vZGVsc1Jlc3BvbnNlEiAKBm1vZGVscxgBIAMoCzIQLmFpY2hhdC52MS5Nb2RlbCqgAQoPUmVhc29uaW5nRWZmb3J0EiAKHFJFQVNPTklOR19FRkZPUlRfVU5TUEVDSUZJRUQQABIZChVSRUFTT05JTkdfRUZGT1JUX05PTkUQARIYChRSRUFTT05JTkdfRUZGT1JUX0xPVxACEhsKF1JFQVNPTklOR19FRkZPUlRfTUVESVVNEAMSGQoVUkVBU09OSU5HX0VGRk9SVF9ISUdIEAQqsQEKD0dlbmVyYXRpb25TdGF0ZRIgChxHRU5FUkFUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASHQoZR0VORVJBVElPTl9TVEFURV9DT01QTEVURRABEhsKF0dFTkVSQVRJT05fU1RBVEVfRkFJTEVEEAISIAocR0VORVJBVElPTl9TVEFURV9JTlRFUlJVUFRFRBADEh4KGkdFTkVSQVRJT05fU1RBVEVfQ0FOQ0VMTEVEEAQy+QIKC0NoYXRTZXJ2aWNlElQKClN0cmVhbUNoYXQSHC5haWNoYXQudjEuU3RyZWFtQ2hhdFJlcXVlc3QaHS5haWNoYXQudjEuU3RyZWFtQ2hhdFJlc3BvbnNlIgeQtRiAgIACMAESVgoKUmVzdW1lQ2hhdBIcLmFpY2hhdC52MS5SZXN1bWVDaGF0UmVxdWVzdBodLmFpY2hhdC52MS5SZXN1bWVDaGF0UmVzcG9uc2UiCZACAZC1GICABDABEmYKEENhbmNlbEdlbmVyYXRpb24SIi5haWNoYXQudjEuQ2FuY2VsR2VuZXJhdGlvblJlcXVlc3QaIy5haWNoYXQudjEuQ2FuY2VsR2VuZXJhdGlvblJlc3BvbnNlIgmQAgKQtRiAgAQSVAoKTGlzdE1vZGVscxIcLmFpY2hhdC52MS5MaXN0TW9kZWxzUmVxdWVzdBodLmFpY2hhdC52MS5MaXN0TW9kZWxzUmVzcG9uc2UiCZACAZC1GICABGIGcHJvdG8z", [file_aichat_v1_annotations, file_aichat_v1_events, file_aichat_v1_messages, file_aichat_v1_models, file_google_api_httpbody]);
 
 /**
- * How to answer.
+ * Options of an answer.
  *
  * @generated from message aichat.v1.ChatOptions
  */
 export type ChatOptions = Message<"aichat.v1.ChatOptions"> & {
   /**
-   * The most tokens the answer may have, reasoning included: at least 1. Absent: 8192, or the most that the model
-   * can write if that is less. More than the model can write is refused as OPTION_UNSUPPORTED.
+   * The most tokens that the answer may have, reasoning included: at least 1. Absent: 8192, or the most that the model
+   * can write if that is less. A value above the model's most is refused with OPTION_UNSUPPORTED.
    *
    * @generated from field: optional int32 max_output_tokens = 1;
    */
   maxOutputTokens?: number | undefined;
 
   /**
-   * How freely the model picks its words, from 0 to 2. Absent: the vendor's default. OPTION_UNSUPPORTED where the
-   * model takes none.
+   * How random the model's choice of words is, from 0 to 2. Absent: the vendor's default. OPTION_UNSUPPORTED if the
+   * model does not accept a temperature.
    *
    * @generated from field: optional double temperature = 2;
    */
@@ -45,22 +45,22 @@ export type ChatOptions = Message<"aichat.v1.ChatOptions"> & {
 
   /**
    * Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none. OPTION_UNSUPPORTED
-   * where the model takes none, or, as Claude's do, none of white space alone.
+   * if the model accepts none or, as Claude models do, refuses a sequence that is only white space.
    *
    * @generated from field: repeated string stop = 3;
    */
   stop: string[];
 
   /**
-   * What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty, or white
-   * space alone: nothing.
+   * Instructions that precede the conversation, such as background and behaviour: at most 256 KiB. Empty or only white
+   * space: none.
    *
    * @generated from field: string system_prompt = 4;
    */
   systemPrompt: string;
 
   /**
-   * How much the model should reason. OPTION_UNSUPPORTED where the model does not reason.
+   * How much the model should reason. OPTION_UNSUPPORTED if the model does not reason.
    *
    * @generated from field: aichat.v1.ReasoningEffort reasoning_effort = 5;
    */
@@ -81,24 +81,24 @@ export const ChatOptionsSchema: GenMessage<ChatOptions> = /*@__PURE__*/
  */
 export type StreamChatRequest = Message<"aichat.v1.StreamChatRequest"> & {
   /**
-   * Makes the call safe to repeat: a UUID of the caller's choice, new for each message. Empty: the call is not
-   * repeatable.
+   * Makes the call safe to repeat: a UUID of the caller's choice, new for each message. Empty: repeating the call sends
+   * another message.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * The conversation to go on with, a UUID. Empty: a new one begins.
+   * The conversation to continue, a UUID. Empty: a new one begins.
    *
    * @generated from field: string conversation_id = 2;
    */
   conversationId: string;
 
   /**
-   * The message that this one follows, a UUID; an earlier one than the last begins a branch. Empty: the conversation's
-   * head, which is the answer to the newest question. Of an answer that is still being written, or was stopped, the
-   * model is shown what there is.
+   * The message that this one follows, a UUID; a message before the last begins a branch. Empty: the conversation's
+   * head, which is the answer to the newest question. If that answer is still being written or was cancelled, the model
+   * reads the part that exists.
    *
    * @generated from field: string parent_message_id = 3;
    */
@@ -119,15 +119,15 @@ export type StreamChatRequest = Message<"aichat.v1.StreamChatRequest"> & {
   model: string;
 
   /**
-   * How to answer. Absent: all defaults.
+   * Options of the answer. Absent: all defaults.
    *
    * @generated from field: aichat.v1.ChatOptions options = 6;
    */
   options?: ChatOptions | undefined;
 
   /**
-   * Whether the answer is cancelled, as CancelGeneration does, when the last stream of it on the replica that writes it
-   * is gone before its end. Default: it goes on being written and is stored.
+   * Whether to cancel the answer, as CancelGeneration does, when its last stream on the replica that writes it
+   * disconnects before the end. Default: the server continues to write the answer and stores it.
    *
    * @generated from field: bool cancel_on_disconnect = 7;
    */
@@ -148,15 +148,15 @@ export const StreamChatRequestSchema: GenMessage<StreamChatRequest> = /*@__PURE_
  */
 export type StreamChatResponse = Message<"aichat.v1.StreamChatResponse"> & {
   /**
-   * The event's number within its generation, from 1 up, without gaps. A heartbeat is no event of the generation:
-   * it repeats the number of the event before it, and has 0 ahead of the first.
+   * The event's number within its generation, from 1 up, without gaps. A heartbeat is not an event of the generation:
+   * it repeats the number of the event before it, or has 0 before the first.
    *
    * @generated from field: int64 sequence = 1;
    */
   sequence: bigint;
 
   /**
-   * Which of several models that answer side by side the event is from; 0 while there is one.
+   * Which of several models that answer side by side sent the event; 0 while there is only one.
    *
    * @generated from field: int32 lane = 2;
    */
@@ -169,7 +169,7 @@ export type StreamChatResponse = Message<"aichat.v1.StreamChatResponse"> & {
    */
   event: {
     /**
-     * The vendor took the message and the answer begins. Always the first event.
+     * The vendor accepted the message and the answer begins. Always the first event.
      *
      * @generated from field: aichat.v1.ChatStarted started = 3;
      */
@@ -201,7 +201,7 @@ export type StreamChatResponse = Message<"aichat.v1.StreamChatResponse"> & {
     case: "usage";
   } | {
     /**
-     * Nothing happened for a while; the stream is alive.
+     * Nothing has happened for a while; the stream is alive.
      *
      * @generated from field: aichat.v1.Heartbeat heartbeat = 7;
      */
@@ -209,7 +209,7 @@ export type StreamChatResponse = Message<"aichat.v1.StreamChatResponse"> & {
     case: "heartbeat";
   } | {
     /**
-     * The answer is whole and stored. Always the last event of a call that succeeds.
+     * The answer is complete and stored. Always the last event of a call that succeeds.
      *
      * @generated from field: aichat.v1.ChatCompleted completed = 8;
      */
@@ -218,8 +218,9 @@ export type StreamChatResponse = Message<"aichat.v1.StreamChatResponse"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * The event as HTTP has it (text/event-stream): `id`, the sequence, and `data`, this message as JSON. The last event of
-   * an answer that failed is named `error`, has no `id`, and its `data` is the `google.rpc.Status`. Absent in gRPC.
+   * The event in the form that HTTP sends (text/event-stream): `id` is the sequence, and `data` is this message as
+   * JSON. The last event of an answer that failed has the name `error` and no `id`, and its `data` is the
+   * `google.rpc.Status`. Absent in gRPC.
    *
    * @generated from field: google.api.HttpBody server_sent_event = 9;
    */
@@ -234,7 +235,7 @@ export const StreamChatResponseSchema: GenMessage<StreamChatResponse> = /*@__PUR
   messageDesc(file_aichat_v1_chat, 2);
 
 /**
- * Which stream to go on with, and from where.
+ * Which stream to resume, and from where.
  *
  * @generated from message aichat.v1.ResumeChatRequest
  */
@@ -247,8 +248,9 @@ export type ResumeChatRequest = Message<"aichat.v1.ResumeChatRequest"> & {
   generationId: string;
 
   /**
-   * The number of the last event that was received: at least 0, and not more than there have been. Default: from the
-   * beginning. Over HTTP the header `last-event-id`, which an EventSource sends when it connects again, takes its place.
+   * The number of the last event received: at least 0, and at most the number of the last event sent. Default: 0, from
+   * the beginning. Over HTTP the header `last-event-id` replaces it; an EventSource sends that header when it
+   * reconnects.
    *
    * @generated from field: int64 after_sequence = 2;
    */
@@ -269,15 +271,15 @@ export const ResumeChatRequestSchema: GenMessage<ResumeChatRequest> = /*@__PURE_
  */
 export type ResumeChatResponse = Message<"aichat.v1.ResumeChatResponse"> & {
   /**
-   * The event's number within its generation, from 1 up, without gaps. A heartbeat is no event of the generation:
-   * it repeats the number of the event before it, and has 0 ahead of the first.
+   * The event's number within its generation, from 1 up, without gaps. A heartbeat is not an event of the generation:
+   * it repeats the number of the event before it, or has 0 before the first.
    *
    * @generated from field: int64 sequence = 1;
    */
   sequence: bigint;
 
   /**
-   * Which of several models that answer side by side the event is from; 0 while there is one.
+   * Which of several models that answer side by side sent the event; 0 while there is only one.
    *
    * @generated from field: int32 lane = 2;
    */
@@ -290,7 +292,7 @@ export type ResumeChatResponse = Message<"aichat.v1.ResumeChatResponse"> & {
    */
   event: {
     /**
-     * The vendor took the message and the answer begins. Always the event with the number 1.
+     * The vendor accepted the message and the answer begins. Always the event with the number 1.
      *
      * @generated from field: aichat.v1.ChatStarted started = 3;
      */
@@ -322,7 +324,7 @@ export type ResumeChatResponse = Message<"aichat.v1.ResumeChatResponse"> & {
     case: "usage";
   } | {
     /**
-     * Nothing happened for a while; the stream is alive.
+     * Nothing has happened for a while; the stream is alive.
      *
      * @generated from field: aichat.v1.Heartbeat heartbeat = 7;
      */
@@ -330,7 +332,7 @@ export type ResumeChatResponse = Message<"aichat.v1.ResumeChatResponse"> & {
     case: "heartbeat";
   } | {
     /**
-     * The answer is whole and stored. Always the last event of a call that succeeds.
+     * The answer is complete and stored. Always the last event of a call that succeeds.
      *
      * @generated from field: aichat.v1.ChatCompleted completed = 8;
      */
@@ -339,8 +341,9 @@ export type ResumeChatResponse = Message<"aichat.v1.ResumeChatResponse"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * The event as HTTP has it (text/event-stream): `id`, the sequence, and `data`, this message as JSON. The last event of
-   * an answer that failed is named `error`, has no `id`, and its `data` is the `google.rpc.Status`. Absent in gRPC.
+   * The event in the form that HTTP sends (text/event-stream): `id` is the sequence, and `data` is this message as
+   * JSON. The last event of an answer that failed has the name `error` and no `id`, and its `data` is the
+   * `google.rpc.Status`. Absent in gRPC.
    *
    * @generated from field: google.api.HttpBody server_sent_event = 9;
    */
@@ -355,7 +358,7 @@ export const ResumeChatResponseSchema: GenMessage<ResumeChatResponse> = /*@__PUR
   messageDesc(file_aichat_v1_chat, 4);
 
 /**
- * Which answer to stop.
+ * Which answer to cancel.
  *
  * @generated from message aichat.v1.CancelGenerationRequest
  */
@@ -382,7 +385,8 @@ export const CancelGenerationRequestSchema: GenMessage<CancelGenerationRequest> 
  */
 export type CancelGenerationResponse = Message<"aichat.v1.CancelGenerationResponse"> & {
   /**
-   * GENERATION_STATE_CANCELLED if it was stopped, now or before; another state if it had ended otherwise by then.
+   * GENERATION_STATE_CANCELLED if the answer was cancelled, now or before; another state if it had already ended
+   * otherwise.
    *
    * @generated from field: aichat.v1.GenerationState state = 1;
    */
@@ -418,7 +422,7 @@ export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE_
  */
 export type ListModelsResponse = Message<"aichat.v1.ListModelsResponse"> & {
   /**
-   * Every model that this server has a vendor and a price for and that the organisation's plan offers.
+   * Every model that the organisation's plan offers and for which this server has a vendor and a price.
    *
    * @generated from field: repeated aichat.v1.Model models = 1;
    */
@@ -460,7 +464,7 @@ export const ReasoningEffort = {
   LOW: 2,
 
   /**
-   * A fair amount.
+   * A moderate amount.
    *
    * @generated from enum value: REASONING_EFFORT_MEDIUM = 3;
    */
@@ -488,7 +492,7 @@ export const ReasoningEffortSchema: GenEnum<ReasoningEffort> = /*@__PURE__*/
   enumDesc(file_aichat_v1_chat, 0);
 
 /**
- * How far a generation got.
+ * How a generation ended.
  *
  * @generated from enum aichat.v1.GenerationState
  */
@@ -501,28 +505,28 @@ export const GenerationState = {
   UNSPECIFIED: 0,
 
   /**
-   * Its model ended the answer, and the answer is stored.
+   * The model ended the answer, and the answer is stored.
    *
    * @generated from enum value: GENERATION_STATE_COMPLETE = 1;
    */
   COMPLETE: 1,
 
   /**
-   * Its vendor failed or refused to go on.
+   * The vendor failed or refused to continue.
    *
    * @generated from enum value: GENERATION_STATE_FAILED = 2;
    */
   FAILED: 2,
 
   /**
-   * The server broke it off when it shut down.
+   * The server shut down before the answer's end.
    *
    * @generated from enum value: GENERATION_STATE_INTERRUPTED = 3;
    */
   INTERRUPTED: 3,
 
   /**
-   * A caller stopped it.
+   * A caller cancelled it.
    *
    * @generated from enum value: GENERATION_STATE_CANCELLED = 4;
    */
@@ -530,7 +534,7 @@ export const GenerationState = {
 } as const;
 
 /**
- * How far a generation got.
+ * How a generation ended.
  *
  * @generated from enum aichat.v1.GenerationState
  */
@@ -543,20 +547,20 @@ export const GenerationStateSchema: GenEnum<GenerationState> = /*@__PURE__*/
   enumDesc(file_aichat_v1_chat, 1);
 
 /**
- * Talks to every vendor's models through one interface.
+ * Chats with every vendor's models through one interface.
  *
  * @generated from service aichat.v1.ChatService
  */
 export const ChatService: GenService<{
   /**
-   * Sends a message and streams the answer. The message and the answer are stored; the answer goes on being
-   * generated and stored when the caller goes away. The model is shown the conversation that the message follows; of one
-   * that is far longer than its context window, the newest part.
+   * Sends a message and streams the answer. The message and the answer are stored; the server continues to generate and
+   * store the answer when the caller disconnects. The model reads the conversation up to the message. If the
+   * conversation is far longer than the model's context window, the model reads the newest part.
    *
-   * `started` is always the first event and `completed` always the last; only a heartbeat, which is no event of the
-   * answer, may come ahead of `started`, with the number 0, where that takes long. A call that fails ends with a status,
-   * and an answer that had begun is stored as far as it got. A call repeated with the same `request_id` never generates
-   * a second answer: it gets the first one's, from its beginning, perhaps in other portions.
+   * `started` is always the first event and `completed` always the last. Only a heartbeat may precede `started`, with
+   * the number 0, where that takes long; it is not an event of the answer. A call that fails ends with a status, and a
+   * partial answer is stored as far as it had arrived. A call repeated with the same `request_id` never generates a
+   * second answer: it streams the first one from its beginning, perhaps in other pieces.
    *
    * Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
    * GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
@@ -570,11 +574,11 @@ export const ChatService: GenService<{
     output: typeof StreamChatResponseSchema;
   },
   /**
-   * Goes on with the stream of an answer, on any replica and whether the answer is still being written or not: gives
-   * exactly the events that follow `after_sequence`, in order. It never starts a second answer.
+   * Resumes the stream of an answer, on any replica, whether the model is still writing it or not: sends exactly the
+   * events that follow `after_sequence`, in order. It never starts a second answer.
    *
-   * The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the answer comes
-   * from its beginning as it is stored, its text in one delta and without reasoning; otherwise the call is
+   * The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the stored
+   * answer is sent from its beginning, its text in one delta and without reasoning; otherwise the call fails with
    * GENERATION_NOT_RESUMABLE. The stream ends as StreamChat's does.
    *
    * Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
@@ -588,10 +592,10 @@ export const ChatService: GenService<{
     output: typeof ResumeChatResponseSchema;
   },
   /**
-   * Stops an answer, on whichever replica it is written: the vendor's stream is closed, what had arrived is stored with
-   * the state MESSAGE_STATE_CANCELLED, and the answer's streams end with GENERATION_CANCELLED. An answer of which
-   * nothing had arrived, and that costs nothing, leaves nothing behind. Returns once the answer has ended; one that had ended before is left as
-   * it is.
+   * Cancels an answer, on whichever replica is writing it: closes the vendor's stream, stores what had arrived with the
+   * state MESSAGE_STATE_CANCELLED, and ends the answer's streams with GENERATION_CANCELLED. If nothing had arrived and
+   * nothing was charged, the message is removed as well. Returns once the answer has ended. An answer that had ended
+   * before stays as it is.
    *
    * Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
    *
@@ -603,7 +607,7 @@ export const ChatService: GenService<{
     output: typeof CancelGenerationResponseSchema;
   },
   /**
-   * Lists the models that the organisation can hold chats with, by vendor and id. The list is short and comes whole.
+   * Lists the models that the organisation may chat with, by vendor and id. The list is short and has no pages.
    *
    * @generated from rpc aichat.v1.ChatService.ListModels
    */

@@ -38,36 +38,36 @@ export type Conversation = Message<"aichat.v1.Conversation"> & {
   organizationId: string;
 
   /**
-   * The member who began it.
+   * The member who created it.
    *
    * @generated from field: string member_id = 3;
    */
   memberId: string;
 
   /**
-   * Its title: given, or the beginning of its first message; may be empty.
+   * Its title: the given one, or the beginning of its first message; may be empty.
    *
    * @generated from field: string title = 4;
    */
   title: string;
 
   /**
-   * When it began.
+   * When it was created.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 5;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it last got a question, an answer or another title.
+   * When it last received a question, an answer or another title.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 6;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * The answer to its newest question, which StreamChat goes on from: also while it is being written, and is not listed
-   * yet. Empty before the first question.
+   * The answer to its newest question, which StreamChat continues from. It is set while the answer is being written,
+   * before ListMessages lists it. Empty before the first question.
    *
    * @generated from field: string head_message_id = 7;
    */
@@ -82,7 +82,7 @@ export const ConversationSchema: GenMessage<Conversation> = /*@__PURE__*/
   messageDesc(file_aichat_v1_conversations, 0);
 
 /**
- * Begins a conversation.
+ * Creates a conversation.
  *
  * @generated from message aichat.v1.CreateConversationRequest
  */
@@ -200,7 +200,7 @@ export const ListConversationsRequestSchema: GenMessage<ListConversationsRequest
  */
 export type ListConversationsResponse = Message<"aichat.v1.ListConversationsResponse"> & {
   /**
-   * The page, the conversation that changed last first.
+   * The page, the most recently changed conversation first.
    *
    * @generated from field: repeated aichat.v1.Conversation conversations = 1;
    */
@@ -370,14 +370,14 @@ export const ListMessagesResponseSchema: GenMessage<ListMessagesResponse> = /*@_
   messageDesc(file_aichat_v1_conversations, 12);
 
 /**
- * Keeps an organisation's conversations. A conversation of another organisation is answered exactly as one that
- * does not exist: CONVERSATION_NOT_FOUND.
+ * Stores an organisation's conversations. A conversation of another organisation gives the same error as one that does
+ * not exist: CONVERSATION_NOT_FOUND.
  *
  * @generated from service aichat.v1.ConversationService
  */
 export const ConversationService: GenService<{
   /**
-   * Begins a conversation without a message. StreamChat without a `conversation_id` begins one by itself.
+   * Creates a conversation without a message. StreamChat without a `conversation_id` creates one by itself.
    *
    * @generated from rpc aichat.v1.ConversationService.CreateConversation
    */
@@ -397,7 +397,7 @@ export const ConversationService: GenService<{
     output: typeof GetConversationResponseSchema;
   },
   /**
-   * Lists the organisation's conversations, the one that changed last first. Errors: PAGE_TOKEN_INVALID.
+   * Lists the organisation's conversations, the most recently changed first. Errors: PAGE_TOKEN_INVALID.
    *
    * @generated from rpc aichat.v1.ConversationService.ListConversations
    */
@@ -417,8 +417,8 @@ export const ConversationService: GenService<{
     output: typeof UpdateConversationResponseSchema;
   },
   /**
-   * Deletes a conversation and its messages for good. An answer still being written to it is not stored. What its
-   * answers cost stays on the books. Errors: CONVERSATION_NOT_FOUND.
+   * Deletes a conversation and its messages for good. An answer that is still being written to it is not stored. The
+   * cost of its answers stays in the ledger. Errors: CONVERSATION_NOT_FOUND.
    *
    * @generated from rpc aichat.v1.ConversationService.DeleteConversation
    */
@@ -428,8 +428,8 @@ export const ConversationService: GenService<{
     output: typeof DeleteConversationResponseSchema;
   },
   /**
-   * Lists a conversation's messages, all branches, the oldest first; an answer once it has ended. Errors: CONVERSATION_NOT_FOUND,
-   * PAGE_TOKEN_INVALID.
+   * Lists a conversation's messages, all branches, the oldest first. An answer is listed once it has ended. Errors:
+   * CONVERSATION_NOT_FOUND, PAGE_TOKEN_INVALID.
    *
    * @generated from rpc aichat.v1.ConversationService.ListMessages
    */

@@ -13,8 +13,8 @@ export const file_aichat_v1_errors: GenFile = /*@__PURE__*/
   fileDesc("ChZhaWNoYXQvdjEvZXJyb3JzLnByb3RvEglhaWNoYXQudjEq4xAKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEiQKIEVSUk9SX1JFQVNPTl9DUkVERU5USUFMU19NSVNTSU5HEAESJAogRVJST1JfUkVBU09OX0NSRURFTlRJQUxTX0lOVkFMSUQQAhIkCiBFUlJPUl9SRUFTT05fQ1JFREVOVElBTFNfRVhQSVJFRBADEiQKIEVSUk9SX1JFQVNPTl9DUkVERU5USUFMU19SRVZPS0VEEAQSIwofRVJST1JfUkVBU09OX09SSUdJTl9OT1RfQUxMT1dFRBAFEiYKIkVSUk9SX1JFQVNPTl9BTk9OWU1PVVNfTk9UX0FMTE9XRUQQBhIkCiBFUlJPUl9SRUFTT05fU0lHTl9JTl9VTkFWQUlMQUJMRRAHEiAKHEVSUk9SX1JFQVNPTl9SRVFVRVNUX0lOVkFMSUQQFBIiCh5FUlJPUl9SRUFTT05fUkVRVUVTVF9NQUxGT1JNRUQQFRIjCh9FUlJPUl9SRUFTT05fTUVUQURBVEFfVE9PX0xBUkdFEBYSIwofRVJST1JfUkVBU09OX1BBR0VfVE9LRU5fSU5WQUxJRBAXEiMKH0VSUk9SX1JFQVNPTl9PUFRJT05fVU5TVVBQT1JURUQQGBIiCh5FUlJPUl9SRUFTT05fUkVRVUVTVF9UT09fTEFSR0UQGRIdChlFUlJPUl9SRUFTT05fUkFURV9MSU1JVEVEEBoSHgoaRVJST1JfUkVBU09OX01PREVMX1VOS05PV04QKBInCiNFUlJPUl9SRUFTT05fQ09OVkVSU0FUSU9OX05PVF9GT1VORBApEiIKHkVSUk9SX1JFQVNPTl9NRVNTQUdFX05PVF9GT1VORBAqEiIKHkVSUk9SX1JFQVNPTl9SRVFVRVNUX0lEX1JFVVNFRBArEicKI0VSUk9SX1JFQVNPTl9HRU5FUkFUSU9OX0lOX1BST0dSRVNTECwSJQohRVJST1JfUkVBU09OX0dFTkVSQVRJT05fTk9UX0ZPVU5EEC0SKQolRVJST1JfUkVBU09OX0dFTkVSQVRJT05fTk9UX1JFU1VNQUJMRRAuEiUKIUVSUk9SX1JFQVNPTl9HRU5FUkFUSU9OX0NBTkNFTExFRBAvEiIKHkVSUk9SX1JFQVNPTl9NT0RFTF9OT1RfSU5fUExBThAwEigKJEVSUk9SX1JFQVNPTl9QUk9WSURFUl9OT1RfQ09ORklHVVJFRBA8Ei4KKkVSUk9SX1JFQVNPTl9QUk9WSURFUl9DUkVERU5USUFMU19SRUpFQ1RFRBA9EicKI0VSUk9SX1JFQVNPTl9QUk9WSURFUl9NT0RFTF9NSVNTSU5HED4SKgomRVJST1JfUkVBU09OX1BST1ZJREVSX1JFUVVFU1RfUkVKRUNURUQQPxImCiJFUlJPUl9SRUFTT05fUFJPVklERVJfUkFURV9MSU1JVEVEEEASJAogRVJST1JfUkVBU09OX1BST1ZJREVSX09WRVJMT0FERUQQQRIlCiFFUlJPUl9SRUFTT05fUFJPVklERVJfVU5BVkFJTEFCTEUQQhIhCh1FUlJPUl9SRUFTT05fUFJPVklERVJfVElNRU9VVBBDEicKI0VSUk9SX1JFQVNPTl9QUk9WSURFUl9TVFJFQU1fQlJPS0VOEEQSJgoiRVJST1JfUkVBU09OX1BST1ZJREVSX0VNUFRZX0FOU1dFUhBFEh8KG0VSUk9SX1JFQVNPTl9BTlNXRVJfUkVGVVNFRBBGEh8KG0VSUk9SX1JFQVNPTl9RVU9UQV9FWENFRURFRBB4EiMKH0VSUk9SX1JFQVNPTl9RVU9UQV9DSEVDS19GQUlMRUQQeRIkCiBFUlJPUl9SRUFTT05fRlJFRV9QTEFOX0VYSEFVU1RFRBB6EiUKIEVSUk9SX1JFQVNPTl9CSUxMSU5HX1VOQVZBSUxBQkxFEIwBEigKI0VSUk9SX1JFQVNPTl9CSUxMSU5HX05PVF9DT05GSUdVUkVEEI0BEigKI0VSUk9SX1JFQVNPTl9CSUxMSU5HX09CSkVDVF9NSVNTSU5HEI4BEioKJUVSUk9SX1JFQVNPTl9CSUxMSU5HX1JFUVVFU1RfUkVKRUNURUQQjwESIgodRVJST1JfUkVBU09OX1BBWU1FTlRfREVDTElORUQQkAESIQocRVJST1JfUkVBU09OX1dFQkhPT0tfSU5WQUxJRBCRARIgChtFUlJPUl9SRUFTT05fT1dORVJfUkVRVUlSRUQQkgESHgoZRVJST1JfUkVBU09OX1BMQU5fVU5LTk9XThCTARImCiFFUlJPUl9SRUFTT05fU1VCU0NSSVBUSU9OX01JU1NJTkcQlAESJQogRVJST1JfUkVBU09OX1NVQlNDUklQVElPTl9FWElTVFMQlQESIAobRVJST1JfUkVBU09OX1NFQVRTX0VYQ0VFREVEEJYBEiMKHkVSUk9SX1JFQVNPTl9JTlZPSUNFX05PVF9GT1VORBCXARIrCiZFUlJPUl9SRUFTT05fVU5TVUJTQ1JJQkVfVE9LRU5fSU5WQUxJRBCgARIgChxFUlJPUl9SRUFTT05fU0VSVkVSX0RSQUlOSU5HEFASHAoYRVJST1JfUkVBU09OX1NFUlZFUl9MT1NUEFUSJAogRVJST1JfUkVBU09OX1NUT1JBR0VfVU5BVkFJTEFCTEUQURIZChVFUlJPUl9SRUFTT05fSU5URVJOQUwQUhIeChpFUlJPUl9SRUFTT05fUk9VVEVfVU5LTk9XThBTEiMKH0VSUk9SX1JFQVNPTl9TRVJWRVJfVU5BVkFJTEFCTEUQVGIGcHJvdG8z");
 
 /**
- * Why a call failed. Carried as the name without its prefix in `google.rpc.ErrorInfo.reason`, with the domain
- * "aichat.v1"; each comment names the gRPC status it comes with and the metadata it carries.
+ * Why a call failed. `google.rpc.ErrorInfo.reason` carries the name without its prefix, with the domain "aichat.v1".
+ * Each comment names the gRPC status and the metadata of the reason.
  *
  * @generated from enum aichat.v1.ErrorReason
  */
@@ -35,22 +35,22 @@ export const ErrorReason = {
   CREDENTIALS_MISSING: 1,
 
   /**
-   * UNAUTHENTICATED. The credentials are malformed, unknown, or signed by a key that is not trusted.
-   * Example: `authorization: Bearer ak_wrong`.
+   * UNAUTHENTICATED. The credentials are malformed, unknown, or signed by an untrusted key. Example: `authorization:
+   * Bearer ak_wrong`.
    *
    * @generated from enum value: ERROR_REASON_CREDENTIALS_INVALID = 2;
    */
   CREDENTIALS_INVALID: 2,
 
   /**
-   * UNAUTHENTICATED. The API key or session token was good and has run out: sign in again or mint a new key.
+   * UNAUTHENTICATED. The API key or session token has expired: sign in again or create a new key.
    *
    * @generated from enum value: ERROR_REASON_CREDENTIALS_EXPIRED = 3;
    */
   CREDENTIALS_EXPIRED: 3,
 
   /**
-   * UNAUTHENTICATED. The API key was good and has been revoked: mint a new one.
+   * UNAUTHENTICATED. The API key has been revoked: create a new one.
    *
    * @generated from enum value: ERROR_REASON_CREDENTIALS_REVOKED = 4;
    */
@@ -64,46 +64,46 @@ export const ErrorReason = {
   ORIGIN_NOT_ALLOWED: 5,
 
   /**
-   * PERMISSION_DENIED. The session token is of a user who has not signed in with anything (Supabase's anonymous users),
-   * and this server takes none of those: sign in with an account, which may be linked to the same user.
+   * PERMISSION_DENIED. The session token belongs to a user who has not signed in with an account (one of Supabase's
+   * anonymous users), and this server accepts none of those: sign in with an account, which may be linked to the same
+   * user.
    *
    * @generated from enum value: ERROR_REASON_ANONYMOUS_NOT_ALLOWED = 6;
    */
   ANONYMOUS_NOT_ALLOWED: 6,
 
   /**
-   * UNAVAILABLE. The sign-in service does not say which keys it signs session tokens with, so that this one, of a key
-   * that the server has not seen yet, cannot be checked. It may be good: send the call again after the delay in
-   * `google.rpc.RetryInfo`. Callers with an API key are not affected.
+   * UNAVAILABLE. The server does not know the key that signed this session token, and cannot read the sign-in service's
+   * keys. The token may be valid: repeat the call after the delay in `google.rpc.RetryInfo`. Callers with an API key are
+   * not affected.
    *
    * @generated from enum value: ERROR_REASON_SIGN_IN_UNAVAILABLE = 7;
    */
   SIGN_IN_UNAVAILABLE: 7,
 
   /**
-   * INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one, of more than 16 the
-   * first.
+   * INVALID_ARGUMENT. A field breaks a rule of the contract. `google.rpc.BadRequest` names each one, or the first 16.
    *
    * @generated from enum value: ERROR_REASON_REQUEST_INVALID = 20;
    */
   REQUEST_INVALID: 20,
 
   /**
-   * INVALID_ARGUMENT. The bytes are no valid request message, for example text that is not UTF-8.
+   * INVALID_ARGUMENT. The bytes are not a valid request message, for example text that is not UTF-8.
    *
    * @generated from enum value: ERROR_REASON_REQUEST_MALFORMED = 21;
    */
   REQUEST_MALFORMED: 21,
 
   /**
-   * INVALID_ARGUMENT. The request's headers are larger than the server takes. Metadata: `limit_bytes`.
+   * INVALID_ARGUMENT. The request's headers are larger than the server accepts. Metadata: `limit_bytes`.
    *
    * @generated from enum value: ERROR_REASON_METADATA_TOO_LARGE = 22;
    */
   METADATA_TOO_LARGE: 22,
 
   /**
-   * INVALID_ARGUMENT. The page token is not one that this list handed out.
+   * INVALID_ARGUMENT. This list did not issue the page token.
    *
    * @generated from enum value: ERROR_REASON_PAGE_TOKEN_INVALID = 23;
    */
@@ -117,39 +117,40 @@ export const ErrorReason = {
   OPTION_UNSUPPORTED: 24,
 
   /**
-   * RESOURCE_EXHAUSTED. The request is larger than the server takes. Metadata: `limit_bytes`.
+   * RESOURCE_EXHAUSTED. The request is larger than the server accepts. Metadata: `limit_bytes`.
    *
    * @generated from enum value: ERROR_REASON_REQUEST_TOO_LARGE = 25;
    */
   REQUEST_TOO_LARGE: 25,
 
   /**
-   * RESOURCE_EXHAUSTED. The caller's plan allows no more now, and the call has used nothing up: send it again after the
-   * delay in `google.rpc.RetryInfo`, which JSON clients get as the header `retry-after`, too. Metadata: `name`
-   * ("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use it is: "api_key", "member",
-   * "organization", or "address" where the call needs no credentials), `limit`, `used`, `remaining`, and `reset_time`, the time (RFC 3339) from which there is room for this
-   * call; a guess for open streams, which end when they end.
+   * RESOURCE_EXHAUSTED. The call exceeds a rate limit of the caller's plan. It has used nothing: repeat it after the
+   * delay in `google.rpc.RetryInfo`, which JSON clients also get as the header `retry-after`. Metadata: `name`
+   * ("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use the limit counts: "api_key",
+   * "member", "organization", or "address" if the call needs no credentials), `limit`, `used`, `remaining`, and
+   * `reset_time`, the time (RFC 3339) from which this call fits the limit. For open streams that time is a guess,
+   * because nobody knows when they end.
    *
    * @generated from enum value: ERROR_REASON_RATE_LIMITED = 26;
    */
   RATE_LIMITED: 26,
 
   /**
-   * NOT_FOUND. No such model; ListModels tells which there are. Metadata: `model`.
+   * NOT_FOUND. The model does not exist; ListModels lists those that do. Metadata: `model`.
    *
    * @generated from enum value: ERROR_REASON_MODEL_UNKNOWN = 40;
    */
   MODEL_UNKNOWN: 40,
 
   /**
-   * NOT_FOUND. No such conversation in this organisation. Metadata: `conversation_id`.
+   * NOT_FOUND. The conversation does not exist in this organisation. Metadata: `conversation_id`.
    *
    * @generated from enum value: ERROR_REASON_CONVERSATION_NOT_FOUND = 41;
    */
   CONVERSATION_NOT_FOUND: 41,
 
   /**
-   * NOT_FOUND. No such message in this conversation. Metadata: `message_id`.
+   * NOT_FOUND. The message does not exist in this conversation. Metadata: `message_id`.
    *
    * @generated from enum value: ERROR_REASON_MESSAGE_NOT_FOUND = 42;
    */
@@ -163,39 +164,39 @@ export const ErrorReason = {
   REQUEST_ID_REUSED: 43,
 
   /**
-   * ABORTED. The answer is still being generated by another replica, which cannot be reached from this one: send the
-   * same call again after the delay in `google.rpc.RetryInfo`. Metadata: `generation_id`.
+   * ABORTED. Another replica is still generating the answer, and this one cannot reach it: repeat the call after the
+   * delay in `google.rpc.RetryInfo`. Metadata: `generation_id`.
    *
    * @generated from enum value: ERROR_REASON_GENERATION_IN_PROGRESS = 44;
    */
   GENERATION_IN_PROGRESS: 44,
 
   /**
-   * NOT_FOUND. No such generation in this organisation. Metadata: `generation_id`.
+   * NOT_FOUND. The generation does not exist in this organisation. Metadata: `generation_id`.
    *
    * @generated from enum value: ERROR_REASON_GENERATION_NOT_FOUND = 45;
    */
   GENERATION_NOT_FOUND: 45,
 
   /**
-   * FAILED_PRECONDITION. The answer has ended and its events are not kept any more: read its message, which is stored.
-   * Metadata: `generation_id`, `conversation_id`, `message_id`.
+   * FAILED_PRECONDITION. The answer has ended and its events have expired: read its message, which is stored. Metadata:
+   * `generation_id`, `conversation_id`, `message_id`.
    *
    * @generated from enum value: ERROR_REASON_GENERATION_NOT_RESUMABLE = 46;
    */
   GENERATION_NOT_RESUMABLE: 46,
 
   /**
-   * CANCELLED. The answer was stopped by CancelGeneration, or by the disconnect that its request named. What had
-   * arrived is stored. Metadata: `generation_id`.
+   * CANCELLED. CancelGeneration cancelled the answer, or the disconnect did that its request asked to cancel on. What
+   * had arrived is stored. Metadata: `generation_id`.
    *
    * @generated from enum value: ERROR_REASON_GENERATION_CANCELLED = 47;
    */
   GENERATION_CANCELLED: 47,
 
   /**
-   * FAILED_PRECONDITION. The organisation's plan does not offer the model; ListModels tells which it does. Metadata:
-   * `model`, `plan`.
+   * FAILED_PRECONDITION. The organisation's plan does not offer the model; ListModels lists those that it offers.
+   * Metadata: `model`, `plan`.
    *
    * @generated from enum value: ERROR_REASON_MODEL_NOT_IN_PLAN = 48;
    */
@@ -209,15 +210,15 @@ export const ErrorReason = {
   PROVIDER_NOT_CONFIGURED: 60,
 
   /**
-   * FAILED_PRECONDITION. The vendor refused this server's credentials. Not told any more: that the account of this
-   * server's operator is refused is PROVIDER_UNAVAILABLE to callers. Metadata: `provider`.
+   * FAILED_PRECONDITION. The vendor refused this server's credentials. The server no longer sends this reason: callers
+   * get PROVIDER_UNAVAILABLE when a vendor refuses the operator's account. Metadata: `provider`.
    *
    * @generated from enum value: ERROR_REASON_PROVIDER_CREDENTIALS_REJECTED = 61;
    */
   PROVIDER_CREDENTIALS_REJECTED: 61,
 
   /**
-   * FAILED_PRECONDITION. The vendor does not know, or does not offer, the model. Metadata: `provider`, `model`.
+   * FAILED_PRECONDITION. The vendor does not know or does not offer the model. Metadata: `provider`, `model`.
    *
    * @generated from enum value: ERROR_REASON_PROVIDER_MODEL_MISSING = 62;
    */
@@ -232,85 +233,86 @@ export const ErrorReason = {
   PROVIDER_REQUEST_REJECTED: 63,
 
   /**
-   * UNAVAILABLE. The vendor limits this server's rate; `google.rpc.RetryInfo` says when to try again, where the
-   * vendor says so. Metadata: `provider`.
+   * UNAVAILABLE. The vendor limits this server's rate. `google.rpc.RetryInfo` says when to retry, if the vendor says
+   * so. Metadata: `provider`.
    *
    * @generated from enum value: ERROR_REASON_PROVIDER_RATE_LIMITED = 64;
    */
   PROVIDER_RATE_LIMITED: 64,
 
   /**
-   * UNAVAILABLE. The vendor is overloaded, or this server has as many calls to it open as it may, and then says in
-   * `google.rpc.RetryInfo` when to try again. Metadata: `provider`; from this server also `name` ("open_calls"),
-   * `limit`, `remaining` and `reset_time`, when there may be room again (RFC 3339).
+   * UNAVAILABLE. The vendor is overloaded, or this server has reached its limit of open calls to it; in that case
+   * `google.rpc.RetryInfo` says when to retry. Metadata: `provider`; from this server also `name` ("open_calls"),
+   * `limit`, `remaining` and `reset_time`, when a call may be free again (RFC 3339).
    *
    * @generated from enum value: ERROR_REASON_PROVIDER_OVERLOADED = 65;
    */
   PROVIDER_OVERLOADED: 65,
 
   /**
-   * UNAVAILABLE. The vendor cannot be reached, failed on its side, or does not serve this server's operator at the
-   * moment; or the model failed again and again and is left alone until the time in `google.rpc.RetryInfo`. Another
-   * model may answer. Metadata: `provider`; where the model is left alone also `model`, `name` ("failures_in_a_row"),
-   * `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
+   * UNAVAILABLE. The vendor is unreachable, failed on its side, or does not serve this server's operator at the moment;
+   * or the model failed repeatedly, and the server does not call it until the time in `google.rpc.RetryInfo`. Another
+   * model may answer. Metadata: `provider`; if the server does not call the model also `model`, `name`
+   * ("failures_in_a_row"), `limit`, `remaining` and `reset_time`, when the server tries it again (RFC 3339).
    *
    * @generated from enum value: ERROR_REASON_PROVIDER_UNAVAILABLE = 66;
    */
   PROVIDER_UNAVAILABLE: 66,
 
   /**
-   * UNAVAILABLE. The vendor did not answer, or fell silent, for longer than the server waits. Metadata: `provider`.
+   * UNAVAILABLE. The vendor did not answer, or fell silent, for longer than the server's time limit. Metadata:
+   * `provider`.
    *
    * @generated from enum value: ERROR_REASON_PROVIDER_TIMEOUT = 67;
    */
   PROVIDER_TIMEOUT: 67,
 
   /**
-   * UNAVAILABLE. The vendor's stream broke off, or made no sense, before the answer's end. What had arrived is
-   * stored. Metadata: `provider`.
+   * UNAVAILABLE. The vendor's stream broke, or became unreadable, before the answer's end. What had arrived is stored.
+   * Metadata: `provider`.
    *
    * @generated from enum value: ERROR_REASON_PROVIDER_STREAM_BROKEN = 68;
    */
   PROVIDER_STREAM_BROKEN: 68,
 
   /**
-   * UNAVAILABLE. The vendor ended its stream without a word of an answer. Metadata: `provider`.
+   * UNAVAILABLE. The vendor ended its stream without any answer. Metadata: `provider`.
    *
    * @generated from enum value: ERROR_REASON_PROVIDER_EMPTY_ANSWER = 69;
    */
   PROVIDER_EMPTY_ANSWER: 69,
 
   /**
-   * FAILED_PRECONDITION. The model, or its vendor's safety filter, declined to answer. Asking again as it stands
-   * gives the same. Metadata: `provider`.
+   * FAILED_PRECONDITION. The model, or its vendor's safety filter, declined to answer. The same question gets the same
+   * result. Metadata: `provider`.
    *
    * @generated from enum value: ERROR_REASON_ANSWER_REFUSED = 70;
    */
   ANSWER_REFUSED: 70,
 
   /**
-   * RESOURCE_EXHAUSTED. The answer could bring spending above a quota of the organisation, the member or the API key;
-   * nothing was begun, and the `request_id` may be used again. Metadata: `scope` (organization, member or key),
-   * `period` (month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. What
-   * running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is. Also `cap`,
-   * "overage", where it is the limit of what the organisation may owe beyond the usage that its plan includes: `limit`
-   * is the usage of the month, what is included among it, and invoices for usage that were not paid make it less.
+   * RESOURCE_EXHAUSTED. The answer could raise spending above a quota of the organisation, the member or the API key.
+   * Nothing began, and the `request_id` may be used again. Metadata: `scope` (organization, member or key), `period`
+   * (month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. The most that
+   * running answers may cost counts as used. `google.rpc.QuotaFailure` names whose quota it is. `cap` is also present,
+   * as "overage", if the limit is what the organisation may owe for usage above what its plan includes. In that case
+   * `limit` is the month's usage, included usage among it, less the invoices for usage that are unpaid.
    *
    * @generated from enum value: ERROR_REASON_QUOTA_EXCEEDED = 120;
    */
   QUOTA_EXCEEDED: 120,
 
   /**
-   * UNAVAILABLE. The quotas could not be checked, and this server is set to refuse calls then. Nothing was begun: send
-   * the call again after the delay in `google.rpc.RetryInfo`.
+   * UNAVAILABLE. The server could not check the quotas, and its settings refuse calls in that case. Nothing began:
+   * repeat the call after the delay in `google.rpc.RetryInfo`.
    *
    * @generated from enum value: ERROR_REASON_QUOTA_CHECK_FAILED = 121;
    */
   QUOTA_CHECK_FAILED: 121,
 
   /**
-   * RESOURCE_EXHAUSTED. What all organisations on the plan Free may use together this month, on this platform, is used
-   * up, whatever this one has left: subscribe, or wait. Nothing was begun, and the `request_id` may be used again.
+   * RESOURCE_EXHAUSTED. All organisations on the plan Free together have used up what this platform offers them this
+   * month, even if this one has quota left: subscribe, or wait. Nothing began, and the `request_id` may be used again.
    * Metadata: `cap` ("free_plan"), `period` (month, in UTC), `limit`, `used` and `remaining` in US dollars, and
    * `reset_time` in RFC 3339.
    *
@@ -319,7 +321,7 @@ export const ErrorReason = {
   FREE_PLAN_EXHAUSTED: 122,
 
   /**
-   * UNAVAILABLE. The payment provider cannot be reached, or failed on its side: send the call again after the delay in
+   * UNAVAILABLE. The payment provider is unreachable, or failed on its side: repeat the call after the delay in
    * `google.rpc.RetryInfo`.
    *
    * @generated from enum value: ERROR_REASON_BILLING_UNAVAILABLE = 140;
@@ -327,36 +329,36 @@ export const ErrorReason = {
   BILLING_UNAVAILABLE: 140,
 
   /**
-   * FAILED_PRECONDITION. This server has no account at a payment provider, or its key is refused there.
+   * FAILED_PRECONDITION. This server has no account at a payment provider, or the provider refused its key.
    *
    * @generated from enum value: ERROR_REASON_BILLING_NOT_CONFIGURED = 141;
    */
   BILLING_NOT_CONFIGURED: 141,
 
   /**
-   * NOT_FOUND. The payment provider does not know the object that the call is about: it was deleted there.
+   * NOT_FOUND. The payment provider does not know the object of the call: it was deleted there.
    *
    * @generated from enum value: ERROR_REASON_BILLING_OBJECT_MISSING = 142;
    */
   BILLING_OBJECT_MISSING: 142,
 
   /**
-   * FAILED_PRECONDITION. The payment provider did not take the request, for example a refund of more than was paid.
-   * Metadata: `code`, the provider's own, where it gave one.
+   * FAILED_PRECONDITION. The payment provider refused the request, for example a refund of more than was paid.
+   * Metadata: `code`, the provider's own code, if it gave one.
    *
    * @generated from enum value: ERROR_REASON_BILLING_REQUEST_REJECTED = 143;
    */
   BILLING_REQUEST_REJECTED: 143,
 
   /**
-   * FAILED_PRECONDITION. The card was declined: pay with another one, or ask its bank. Metadata: `code`.
+   * FAILED_PRECONDITION. The card was declined: pay with another card, or ask the card's bank. Metadata: `code`.
    *
    * @generated from enum value: ERROR_REASON_PAYMENT_DECLINED = 144;
    */
   PAYMENT_DECLINED: 144,
 
   /**
-   * INVALID_ARGUMENT. The webhook was not signed by the payment provider in the last five minutes, or holds no event.
+   * INVALID_ARGUMENT. The payment provider did not sign the webhook in the last five minutes, or it holds no event.
    *
    * @generated from enum value: ERROR_REASON_WEBHOOK_INVALID = 145;
    */
@@ -370,7 +372,8 @@ export const ErrorReason = {
   OWNER_REQUIRED: 146,
 
   /**
-   * NOT_FOUND. No such plan, or none that can be subscribed to; ListPlans tells which there are. Metadata: `plan`.
+   * NOT_FOUND. The plan does not exist or is not open to subscriptions; ListPlans lists those that are. Metadata:
+   * `plan`.
    *
    * @generated from enum value: ERROR_REASON_PLAN_UNKNOWN = 147;
    */
@@ -399,36 +402,36 @@ export const ErrorReason = {
   SEATS_EXCEEDED: 150,
 
   /**
-   * NOT_FOUND. The organisation has no invoice for that month yet: it is made once the month is over.
+   * NOT_FOUND. The organisation has no invoice for that month yet: the invoice is made after the month's end.
    *
    * @generated from enum value: ERROR_REASON_INVOICE_NOT_FOUND = 151;
    */
   INVOICE_NOT_FOUND: 151,
 
   /**
-   * INVALID_ARGUMENT. The link that this token is of is not whole, or was not sent by this platform: follow the one in
-   * the newest e-mail, or use UpdateNotificationSettings.
+   * INVALID_ARGUMENT. The link with this token is incomplete, or this platform did not send it: follow the link in the
+   * newest e-mail, or use UpdateNotificationSettings.
    *
    * @generated from enum value: ERROR_REASON_UNSUBSCRIBE_TOKEN_INVALID = 160;
    */
   UNSUBSCRIBE_TOKEN_INVALID: 160,
 
   /**
-   * UNAVAILABLE. The server is shutting down. With `google.rpc.RetryInfo` it takes no new calls, or shows no stream any
-   * more: send the same call again, or continue the stream by ResumeChat, and another replica takes it. Without, it
-   * stopped before the end of the answer that it wrote. What had come is stored, with the state
-   * MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If nothing had
-   * come, nothing is left of the turn, and the same call starts again. Metadata, then: `generation_id`,
-   * `conversation_id`.
+   * UNAVAILABLE. The server is shutting down. With `google.rpc.RetryInfo`, it accepts no new calls or has closed this
+   * stream: repeat the call, or resume the stream with ResumeChat, and another replica serves it. Without
+   * `google.rpc.RetryInfo`, the server stopped before the end of the answer that it was writing. What had arrived is
+   * stored with the state MESSAGE_STATE_INTERRUPTED, and a repeated call ends the same way: ask again with a new
+   * `request_id`. If nothing had arrived, nothing of the turn is stored, and a repeated call starts it again. Metadata
+   * in that case: `generation_id`, `conversation_id`.
    *
    * @generated from enum value: ERROR_REASON_SERVER_DRAINING = 80;
    */
   SERVER_DRAINING: 80,
 
   /**
-   * UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had come is stored, with
-   * the state MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If
-   * nothing had come, nothing is left of the turn, and the same call starts again. Metadata: `generation_id`,
+   * UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had arrived is stored with
+   * the state MESSAGE_STATE_INTERRUPTED, and a repeated call ends the same way: ask again with a new `request_id`. If
+   * nothing had arrived, nothing of the turn is stored, and a repeated call starts it again. Metadata: `generation_id`,
    * `conversation_id`.
    *
    * @generated from enum value: ERROR_REASON_SERVER_LOST = 85;
@@ -436,8 +439,9 @@ export const ErrorReason = {
   SERVER_LOST: 85,
 
   /**
-   * UNAVAILABLE. The database cannot be reached, or does not answer. Nothing was begun; where events had come, the server
-   * shut down before it could store the answer, which is stored later as far as it got: resume it.
+   * UNAVAILABLE. The database is unreachable, or does not answer. If the stream had no events yet, nothing began. If it
+   * had, the server shut down before it could store the answer; the answer is stored later as far as it had arrived:
+   * resume it.
    *
    * @generated from enum value: ERROR_REASON_STORAGE_UNAVAILABLE = 81;
    */
@@ -459,7 +463,7 @@ export const ErrorReason = {
   ROUTE_UNKNOWN: 83,
 
   /**
-   * UNAVAILABLE. No server can be reached now: send the call again. Said by the edge alone.
+   * UNAVAILABLE. No server is reachable now: repeat the call. Only the edge sends this reason.
    *
    * @generated from enum value: ERROR_REASON_SERVER_UNAVAILABLE = 84;
    */
@@ -467,8 +471,8 @@ export const ErrorReason = {
 } as const;
 
 /**
- * Why a call failed. Carried as the name without its prefix in `google.rpc.ErrorInfo.reason`, with the domain
- * "aichat.v1"; each comment names the gRPC status it comes with and the metadata it carries.
+ * Why a call failed. `google.rpc.ErrorInfo.reason` carries the name without its prefix, with the domain "aichat.v1".
+ * Each comment names the gRPC status and the metadata of the reason.
  *
  * @generated from enum aichat.v1.ErrorReason
  */

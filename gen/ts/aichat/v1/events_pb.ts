@@ -51,7 +51,7 @@ export type ChatStarted = Message<"aichat.v1.ChatStarted"> & {
   messageId: string;
 
   /**
-   * The model that answers, and goes on to do so: once this is said, no other one takes its place.
+   * The model that answers. It does not change: no other model replaces it after this event.
    *
    * @generated from field: string model = 5;
    */
@@ -65,8 +65,8 @@ export type ChatStarted = Message<"aichat.v1.ChatStarted"> & {
   provider: string;
 
   /**
-   * The model that was asked for. Another one than `model` where that one's vendor failed before its first word and
-   * the fallback that the server is configured with answers; the answer's usage and cost are the fallback's.
+   * The model that the request named. It differs from `model` if its vendor failed before the first word and the
+   * fallback that the server is configured with answers; the answer's usage and cost are then the fallback's.
    *
    * @generated from field: string requested_model = 7;
    */
@@ -123,22 +123,22 @@ export const ReasoningDeltaSchema: GenMessage<ReasoningDelta> = /*@__PURE__*/
   messageDesc(file_aichat_v1_events, 2);
 
 /**
- * What an answer has used so far: an estimate, told anew about once a second while the answer is written and whenever
- * its vendor says something of it, then the vendor's exact figure. A short answer may have no estimate.
+ * What an answer has used so far. It is an estimate, sent about once a second while the answer is written and each time
+ * the vendor reports usage, and finally the vendor's exact figure. A short answer may have no estimate.
  *
  * @generated from message aichat.v1.ChatUsage
  */
 export type ChatUsage = Message<"aichat.v1.ChatUsage"> & {
   /**
-   * The counts. Replaces what an earlier event said. While they are `estimated`, output never falls; the exact figure,
-   * which comes last where the vendor gives one, may be less.
+   * The counts. They replace those of an earlier event. While they are `estimated`, output never falls; the exact
+   * figure, which is last if the vendor gives one, may be less.
    *
    * @generated from field: aichat.v1.Usage usage = 1;
    */
   usage?: Usage | undefined;
 
   /**
-   * What that costs in US dollars, to the nano-dollar; after the exact figure it is what `completed` says.
+   * What that costs in US dollars, to the nano-dollar. After the exact figure it equals the cost in `completed`.
    *
    * @generated from field: google.type.Money cost = 2;
    */
@@ -168,7 +168,7 @@ export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
   messageDesc(file_aichat_v1_events, 4);
 
 /**
- * An answer is whole and stored.
+ * An answer is complete and stored.
  *
  * @generated from message aichat.v1.ChatCompleted
  */

@@ -32,7 +32,7 @@ export type Invoice = Message<"aichat.v1.Invoice"> & {
   invoiceId: string;
 
   /**
-   * The number on the invoice; empty while it is a draft, and so are the two addresses.
+   * The number on the invoice; empty while it is a draft, as are the two addresses.
    *
    * @generated from field: string number = 2;
    */
@@ -46,21 +46,21 @@ export type Invoice = Message<"aichat.v1.Invoice"> & {
   status: InvoiceStatus;
 
   /**
-   * What it comes to, with taxes.
+   * Its total, with taxes.
    *
    * @generated from field: google.type.Money total = 4;
    */
   total?: Money | undefined;
 
   /**
-   * What has to be paid of that.
+   * The part of the total that must be paid.
    *
    * @generated from field: google.type.Money amount_due = 5;
    */
   amountDue?: Money | undefined;
 
   /**
-   * What was paid.
+   * The part that was paid.
    *
    * @generated from field: google.type.Money amount_paid = 6;
    */
@@ -74,7 +74,7 @@ export type Invoice = Message<"aichat.v1.Invoice"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * The page on which it is paid.
+   * The page on which to pay it.
    *
    * @generated from field: string page_url = 8;
    */
@@ -96,7 +96,7 @@ export const InvoiceSchema: GenMessage<Invoice> = /*@__PURE__*/
   messageDesc(file_aichat_v1_invoices, 0);
 
 /**
- * A line of an invoice, and what it is held against.
+ * A line of an invoice, and what it was compared with.
  *
  * @generated from message aichat.v1.VerifiedLine
  */
@@ -109,7 +109,7 @@ export type VerifiedLine = Message<"aichat.v1.VerifiedLine"> & {
   line: number;
 
   /**
-   * What it is about.
+   * What kind of line it is.
    *
    * @generated from field: aichat.v1.InvoiceLineKind kind = 2;
    */
@@ -123,7 +123,7 @@ export type VerifiedLine = Message<"aichat.v1.VerifiedLine"> & {
   description: string;
 
   /**
-   * The model; empty: all, as for the following three.
+   * The model; empty if the line covers all, as with the following three.
    *
    * @generated from field: string model = 4;
    */
@@ -144,21 +144,21 @@ export type VerifiedLine = Message<"aichat.v1.VerifiedLine"> & {
   memberId: string;
 
   /**
-   * The version of the price, which is when it came into force; absent: all.
+   * The version of the price, named by the time from which it is in force; absent if the line covers all.
    *
    * @generated from field: google.protobuf.Timestamp price_time = 7;
    */
   priceTime?: Timestamp | undefined;
 
   /**
-   * The plan that it was used under; empty for what is no usage.
+   * The plan that the usage falls under; empty for a line that is not usage.
    *
    * @generated from field: string plan = 8;
    */
   plan: string;
 
   /**
-   * Basis points that the plan puts on top of what it does not include.
+   * The basis points that the plan adds to usage that it does not include.
    *
    * @generated from field: int32 overage_basis_points = 9;
    */
@@ -172,98 +172,98 @@ export type VerifiedLine = Message<"aichat.v1.VerifiedLine"> & {
   usage?: Usage | undefined;
 
   /**
-   * What it cost, before anything else; of what is no usage, its amount.
+   * The cost of the usage before anything included or added; the amount of a line that is not usage.
    *
    * @generated from field: google.type.Money cost = 11;
    */
   cost?: Money | undefined;
 
   /**
-   * What of that the plan includes.
+   * The part of the cost that the plan includes.
    *
    * @generated from field: google.type.Money included = 12;
    */
   included?: Money | undefined;
 
   /**
-   * What is asked for: the rest with what is on top, rounded once to whole cents, halves to the even one.
+   * The amount due: the rest with what the plan adds, rounded once to whole cents, halves to even.
    *
    * @generated from field: google.type.Money amount = 13;
    */
   amount?: Money | undefined;
 
   /**
-   * What the books cost now; absent where they have no such line.
+   * The cost by the ledger now; absent if the ledger has no such line.
    *
    * @generated from field: google.type.Money ledger_cost = 14;
    */
   ledgerCost?: Money | undefined;
 
   /**
-   * What would be asked for by the books now; absent as the former.
+   * The amount due by the ledger now; absent if the ledger has no such line.
    *
    * @generated from field: google.type.Money ledger_amount = 15;
    */
   ledgerAmount?: Money | undefined;
 
   /**
-   * What the payment provider asks for; absent where it has no such line, or none was sent.
+   * The amount that the payment provider charges; absent if it has no such line, or none was sent.
    *
    * @generated from field: google.type.Money provider_amount = 16;
    */
   providerAmount?: Money | undefined;
 
   /**
-   * How many events it is made of, as the following by the stored line.
+   * The number of usage events in the line. This and the following four fields are as stored.
    *
    * @generated from field: int64 event_count = 17;
    */
   eventCount: bigint;
 
   /**
-   * When the first of them occurred.
+   * When the first event occurred.
    *
    * @generated from field: google.protobuf.Timestamp first_event_time = 18;
    */
   firstEventTime?: Timestamp | undefined;
 
   /**
-   * The generation of the first.
+   * The generation of the first event.
    *
    * @generated from field: string first_generation_id = 19;
    */
   firstGenerationId: string;
 
   /**
-   * When the last of them occurred.
+   * When the last event occurred.
    *
    * @generated from field: google.protobuf.Timestamp last_event_time = 20;
    */
   lastEventTime?: Timestamp | undefined;
 
   /**
-   * The generation of the last.
+   * The generation of the last event.
    *
    * @generated from field: string last_generation_id = 21;
    */
   lastGenerationId: string;
 
   /**
-   * SHA-256, in hex, over its events as docs/contract.md writes them.
+   * SHA-256, in hex, over the line's events as docs/contract.md writes them.
    *
    * @generated from field: string sha256 = 22;
    */
   sha256: string;
 
   /**
-   * The same by the books now; empty where they have no such line.
+   * The same by the ledger now; empty if the ledger has no such line.
    *
    * @generated from field: string ledger_sha256 = 23;
    */
   ledgerSha256: string;
 
   /**
-   * Whether all of it is the same everywhere.
+   * Whether all copies of the line agree.
    *
    * @generated from field: bool proven = 24;
    */
@@ -298,7 +298,7 @@ export const InvoiceStatus = {
   DRAFT: 1,
 
   /**
-   * It waits to be paid.
+   * It is due.
    *
    * @generated from enum value: INVOICE_STATUS_OPEN = 2;
    */
@@ -312,14 +312,14 @@ export const InvoiceStatus = {
   PAID: 3,
 
   /**
-   * It was taken back.
+   * It was voided.
    *
    * @generated from enum value: INVOICE_STATUS_VOID = 4;
    */
   VOID: 4,
 
   /**
-   * Nobody expects it to be paid any more.
+   * The operator no longer expects payment.
    *
    * @generated from enum value: INVOICE_STATUS_UNCOLLECTIBLE = 5;
    */
@@ -340,7 +340,7 @@ export const InvoiceStatusSchema: GenEnum<InvoiceStatus> = /*@__PURE__*/
   enumDesc(file_aichat_v1_invoices, 0);
 
 /**
- * How far an invoice for usage is.
+ * The stage of an invoice for usage.
  *
  * @generated from enum aichat.v1.InvoiceStage
  */
@@ -353,14 +353,14 @@ export const InvoiceStage = {
   UNSPECIFIED: 0,
 
   /**
-   * Its lines are made of the books.
+   * Its lines are computed from the ledger.
    *
    * @generated from enum value: INVOICE_STAGE_DRAFTED = 1;
    */
   DRAFTED: 1,
 
   /**
-   * It is being drafted at the payment provider.
+   * The payment provider has a draft of it.
    *
    * @generated from enum value: INVOICE_STAGE_CREATED = 2;
    */
@@ -374,14 +374,14 @@ export const InvoiceStage = {
   PUSHED: 3,
 
   /**
-   * Books and draft were compared, and are the same.
+   * The ledger and the draft were compared, and agree.
    *
    * @generated from enum value: INVOICE_STAGE_COMPARED = 4;
    */
   COMPARED: 4,
 
   /**
-   * It is asked for.
+   * It is final, and payment is due.
    *
    * @generated from enum value: INVOICE_STAGE_FINALIZED = 5;
    */
@@ -395,28 +395,28 @@ export const InvoiceStage = {
   PAID: 6,
 
   /**
-   * It was taken back.
+   * It was voided.
    *
    * @generated from enum value: INVOICE_STAGE_VOID = 7;
    */
   VOID: 7,
 
   /**
-   * It is not paid, and not asked for any more.
+   * It is unpaid, and payment is no longer requested.
    *
    * @generated from enum value: INVOICE_STAGE_UNCOLLECTIBLE = 8;
    */
   UNCOLLECTIBLE: 8,
 
   /**
-   * There is nothing to ask for: its lines are a statement.
+   * Nothing is due: its lines are a statement.
    *
    * @generated from enum value: INVOICE_STAGE_SETTLED = 9;
    */
   SETTLED: 9,
 
   /**
-   * Something was not as it should be; the operator looks into it, and nothing is asked for.
+   * A check failed. The operator investigates, and no payment is requested.
    *
    * @generated from enum value: INVOICE_STAGE_BLOCKED = 10;
    */
@@ -424,7 +424,7 @@ export const InvoiceStage = {
 } as const;
 
 /**
- * How far an invoice for usage is.
+ * The stage of an invoice for usage.
  *
  * @generated from enum aichat.v1.InvoiceStage
  */
@@ -437,7 +437,7 @@ export const InvoiceStageSchema: GenEnum<InvoiceStage> = /*@__PURE__*/
   enumDesc(file_aichat_v1_invoices, 1);
 
 /**
- * What a line of an invoice is about.
+ * The kind of an invoice's line.
  *
  * @generated from enum aichat.v1.InvoiceLineKind
  */
@@ -464,7 +464,7 @@ export const InvoiceLineKind = {
   ADJUSTMENT: 2,
 
   /**
-   * What is left of credits and goes to the next invoice.
+   * Credit that is left over and carried to the next invoice.
    *
    * @generated from enum value: INVOICE_LINE_KIND_CARRIED = 3;
    */
@@ -472,7 +472,7 @@ export const InvoiceLineKind = {
 } as const;
 
 /**
- * What a line of an invoice is about.
+ * The kind of an invoice's line.
  *
  * @generated from enum aichat.v1.InvoiceLineKind
  */

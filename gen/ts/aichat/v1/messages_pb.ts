@@ -17,7 +17,7 @@ export const file_aichat_v1_messages: GenFile = /*@__PURE__*/
   fileDesc("ChhhaWNoYXQvdjEvbWVzc2FnZXMucHJvdG8SCWFpY2hhdC52MSIzCgRQYXJ0EiMKBHRleHQYASABKAsyEy5haWNoYXQudjEuVGV4dFBhcnRIAEIGCgRraW5kIhgKCFRleHRQYXJ0EgwKBHRleHQYASABKAkizQEKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoAxIZChFjYWNoZV9yZWFkX3Rva2VucxgCIAEoAxIaChJjYWNoZV93cml0ZV90b2tlbnMYAyABKAMSFQoNb3V0cHV0X3Rva2VucxgEIAEoAxIYChByZWFzb25pbmdfdG9rZW5zGAUgASgDEhEKCWVzdGltYXRlZBgGIAEoCBIdChVjYWNoZV93cml0ZV8xaF90b2tlbnMYByABKAMSFAoMd2ViX3NlYXJjaGVzGAggASgDIqoDCgdNZXNzYWdlEhIKCm1lc3NhZ2VfaWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhkKEXBhcmVudF9tZXNzYWdlX2lkGAMgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgEIAEoCRIRCgltZW1iZXJfaWQYBSABKAkSHQoEcm9sZRgGIAEoDjIPLmFpY2hhdC52MS5Sb2xlEh4KBXBhcnRzGAcgAygLMg8uYWljaGF0LnYxLlBhcnQSJgoFc3RhdGUYCCABKA4yFy5haWNoYXQudjEuTWVzc2FnZVN0YXRlEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1nZW5lcmF0aW9uX2lkGAogASgJEg0KBW1vZGVsGAsgASgJEioKC3N0b3BfcmVhc29uGAwgASgOMhUuYWljaGF0LnYxLlN0b3BSZWFzb24SHwoFdXNhZ2UYDSABKAsyEC5haWNoYXQudjEuVXNhZ2USIAoEY29zdBgOIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5Kj8KBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg0KCVJPTEVfVVNFUhABEhIKDlJPTEVfQVNTSVNUQU5UEAIqnwEKDE1lc3NhZ2VTdGF0ZRIdChlNRVNTQUdFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWTUVTU0FHRV9TVEFURV9DT01QTEVURRABEhgKFE1FU1NBR0VfU1RBVEVfRkFJTEVEEAISHQoZTUVTU0FHRV9TVEFURV9JTlRFUlJVUFRFRBADEhsKF01FU1NBR0VfU1RBVEVfQ0FOQ0VMTEVEEAQqlQEKClN0b3BSZWFzb24SGwoXU1RPUF9SRUFTT05fVU5TUEVDSUZJRUQQABIYChRTVE9QX1JFQVNPTl9FTkRfVFVSThABEhoKFlNUT1BfUkVBU09OX01BWF9UT0tFTlMQAhIdChlTVE9QX1JFQVNPTl9TVE9QX1NFUVVFTkNFEAMSFQoRU1RPUF9SRUFTT05fT1RIRVIQBGIGcHJvdG8z", [file_google_protobuf_timestamp, file_google_type_money]);
 
 /**
- * One piece of a message's content. Exactly one kind is set; kinds to come take the numbers from 2 on.
+ * One piece of a message's content. Exactly one kind is set; future kinds take the numbers from 2 on.
  *
  * @generated from message aichat.v1.Part
  */
@@ -67,14 +67,14 @@ export const TextPartSchema: GenMessage<TextPart> = /*@__PURE__*/
   messageDesc(file_aichat_v1_messages, 1);
 
 /**
- * What a generation used. The counts are disjoint, but for `reasoning_tokens`, which is part of `output_tokens`: all
+ * What a generation used. The counts do not overlap, except that `reasoning_tokens` is part of `output_tokens`: all
  * input is the sum of `input_tokens`, `cache_read_tokens`, `cache_write_tokens` and `cache_write_1h_tokens`.
  *
  * @generated from message aichat.v1.Usage
  */
 export type Usage = Message$1<"aichat.v1.Usage"> & {
   /**
-   * Input tokens that no cache served.
+   * Input tokens that did not come from a cache.
    *
    * @generated from field: int64 input_tokens = 1;
    */
@@ -88,7 +88,7 @@ export type Usage = Message$1<"aichat.v1.Usage"> & {
   cacheReadTokens: bigint;
 
   /**
-   * Input tokens written to the vendor's cache, for five minutes where the vendor tells how long.
+   * Input tokens written to the vendor's cache; those for five minutes, if the vendor reports how long.
    *
    * @generated from field: int64 cache_write_tokens = 3;
    */
@@ -102,14 +102,14 @@ export type Usage = Message$1<"aichat.v1.Usage"> & {
   outputTokens: bigint;
 
   /**
-   * The part of `output_tokens` that the model spent on reasoning; 0 where the vendor does not say.
+   * The part of `output_tokens` that the model spent on reasoning; 0 if the vendor does not report it.
    *
    * @generated from field: int64 reasoning_tokens = 5;
    */
   reasoningTokens: bigint;
 
   /**
-   * True if the vendor never gave its final count, or one that cannot be, so that the counts are an estimate from what
+   * True if the vendor never gave its final count, or gave an impossible one; the counts are then an estimate from what
    * had arrived.
    *
    * @generated from field: bool estimated = 6;
@@ -124,8 +124,8 @@ export type Usage = Message$1<"aichat.v1.Usage"> & {
   cacheWrite1hTokens: bigint;
 
   /**
-   * Web searches that the vendor made for the answer and charges for; 0 where it does not say. The tokens that they
-   * brought are input.
+   * Web searches that the vendor made for the answer and charges for; 0 if it reports none. Their results count as
+   * input tokens.
    *
    * @generated from field: int64 web_searches = 8;
    */
@@ -161,7 +161,7 @@ export type Message = Message$1<"aichat.v1.Message"> & {
   conversationId: string;
 
   /**
-   * The message it answers or follows; empty for a conversation's first.
+   * The message that it answers or follows; empty for a conversation's first.
    *
    * @generated from field: string parent_message_id = 3;
    */
@@ -175,7 +175,7 @@ export type Message = Message$1<"aichat.v1.Message"> & {
   organizationId: string;
 
   /**
-   * The member who wrote it, or who asked for it.
+   * The member who wrote it, or whose question it answers.
    *
    * @generated from field: string member_id = 5;
    */
@@ -196,14 +196,14 @@ export type Message = Message$1<"aichat.v1.Message"> & {
   parts: Part[];
 
   /**
-   * How far it got.
+   * How it ended.
    *
    * @generated from field: aichat.v1.MessageState state = 8;
    */
   state: MessageState;
 
   /**
-   * When it was stored; of an answer that a question followed before its end, when it began.
+   * When it was stored. For an answer that another question followed before its end: when it began.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 9;
    */
@@ -294,7 +294,7 @@ export const RoleSchema: GenEnum<Role> = /*@__PURE__*/
   enumDesc(file_aichat_v1_messages, 0);
 
 /**
- * How far a message got.
+ * How a message ended.
  *
  * @generated from enum aichat.v1.MessageState
  */
@@ -307,28 +307,28 @@ export const MessageState = {
   UNSPECIFIED: 0,
 
   /**
-   * Whole: a user's message, or an answer that its model ended.
+   * Complete: a user's message, or an answer that its model ended.
    *
    * @generated from enum value: MESSAGE_STATE_COMPLETE = 1;
    */
   COMPLETE: 1,
 
   /**
-   * An answer that broke off because its vendor failed or refused to go on; what had arrived is kept.
+   * An answer that ended early because its vendor failed or refused to continue; what had arrived is kept.
    *
    * @generated from enum value: MESSAGE_STATE_FAILED = 2;
    */
   FAILED: 2,
 
   /**
-   * An answer that the server broke off when it shut down; what had arrived is kept.
+   * An answer that ended early because the server shut down; what had arrived is kept.
    *
    * @generated from enum value: MESSAGE_STATE_INTERRUPTED = 3;
    */
   INTERRUPTED: 3,
 
   /**
-   * An answer that a caller stopped; what had arrived is kept.
+   * An answer that a caller cancelled; what had arrived is kept.
    *
    * @generated from enum value: MESSAGE_STATE_CANCELLED = 4;
    */
@@ -336,7 +336,7 @@ export const MessageState = {
 } as const;
 
 /**
- * How far a message got.
+ * How a message ended.
  *
  * @generated from enum aichat.v1.MessageState
  */
@@ -362,7 +362,7 @@ export const StopReason = {
   UNSPECIFIED: 0,
 
   /**
-   * The model had said all it had to say.
+   * The model finished its answer.
    *
    * @generated from enum value: STOP_REASON_END_TURN = 1;
    */
@@ -383,8 +383,8 @@ export const StopReason = {
   STOP_SEQUENCE: 3,
 
   /**
-   * The model stopped for another reason: it paused, wanted a tool, or its vendor gave a reason that is not known. The
-   * answer may not be whole.
+   * The model stopped for another reason: it paused, requested a tool, or its vendor gave an unknown reason. The answer
+   * may be incomplete.
    *
    * @generated from enum value: STOP_REASON_OTHER = 4;
    */

@@ -15,7 +15,7 @@ export const file_aichat_v1_models: GenFile = /*@__PURE__*/
   fileDesc("ChZhaWNoYXQvdjEvbW9kZWxzLnByb3RvEglhaWNoYXQudjEixgEKBU1vZGVsEg0KBW1vZGVsGAEgASgJEhAKCHByb3ZpZGVyGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRIWCg5jb250ZXh0X3dpbmRvdxgEIAEoAxIZChFtYXhfb3V0cHV0X3Rva2VucxgFIAEoAxIlCgZwcmljZXMYBiADKAsyFS5haWNoYXQudjEuTW9kZWxQcmljZRIsCglhYmlsaXRpZXMYByABKAsyGS5haWNoYXQudjEuTW9kZWxBYmlsaXRpZXMiRgoOTW9kZWxBYmlsaXRpZXMSEQoJcmVhc29uaW5nGAEgASgIEhMKC3RlbXBlcmF0dXJlGAIgASgIEgwKBHN0b3AYAyABKAgijgIKCk1vZGVsUHJpY2USFAoMYWJvdmVfdG9rZW5zGAEgASgDEiEKBWlucHV0GAIgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJgoKY2FjaGVfcmVhZBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EicKC2NhY2hlX3dyaXRlGAQgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSIgoGb3V0cHV0GAUgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSKgoOY2FjaGVfd3JpdGVfMWgYBiABKAsyEi5nb29nbGUudHlwZS5Nb25leRImCgp3ZWJfc2VhcmNoGAcgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXliBnByb3RvMw", [file_google_type_money]);
 
 /**
- * A model that chats can be held with.
+ * A model that members can chat with.
  *
  * @generated from message aichat.v1.Model
  */
@@ -42,7 +42,7 @@ export type Model = Message<"aichat.v1.Model"> & {
   displayName: string;
 
   /**
-   * The most tokens that input and output may have together; 0 where it is not known.
+   * The most tokens that input and output may have together; 0 if unknown.
    *
    * @generated from field: int64 context_window = 4;
    */
@@ -56,14 +56,14 @@ export type Model = Message<"aichat.v1.Model"> & {
   maxOutputTokens: bigint;
 
   /**
-   * What it charges today. Prices of long contexts, where a model has them, start at `ModelPrice.above_tokens`.
+   * What it charges today. If the model has prices for long contexts, they start at `ModelPrice.above_tokens`.
    *
    * @generated from field: repeated aichat.v1.ModelPrice prices = 6;
    */
   prices: ModelPrice[];
 
   /**
-   * What it can do.
+   * The model's abilities.
    *
    * @generated from field: aichat.v1.ModelAbilities abilities = 7;
    */
@@ -78,27 +78,27 @@ export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
   messageDesc(file_aichat_v1_models, 0);
 
 /**
- * What a model can do.
+ * A model's abilities.
  *
  * @generated from message aichat.v1.ModelAbilities
  */
 export type ModelAbilities = Message<"aichat.v1.ModelAbilities"> & {
   /**
-   * Reasons before it answers, and takes `reasoning_effort`.
+   * Whether it reasons before it answers, and accepts `reasoning_effort`.
    *
    * @generated from field: bool reasoning = 1;
    */
   reasoning: boolean;
 
   /**
-   * Takes `temperature`.
+   * Whether it accepts `temperature`.
    *
    * @generated from field: bool temperature = 2;
    */
   temperature: boolean;
 
   /**
-   * Takes `stop` sequences.
+   * Whether it accepts `stop` sequences.
    *
    * @generated from field: bool stop = 3;
    */
@@ -113,14 +113,14 @@ export const ModelAbilitiesSchema: GenMessage<ModelAbilities> = /*@__PURE__*/
   messageDesc(file_aichat_v1_models, 1);
 
 /**
- * A model's prices for requests with more input than a threshold. Tokens of an answer that Anthropic says it gave from
- * American machines alone, which the operator's workspace may ask for, cost a tenth more.
+ * A model's prices for requests with more input than a threshold. Tokens that Anthropic reports as served from the US
+ * alone cost a tenth more; the operator's Anthropic workspace may ask for that.
  *
  * @generated from message aichat.v1.ModelPrice
  */
 export type ModelPrice = Message<"aichat.v1.ModelPrice"> & {
   /**
-   * Holds for requests with more input tokens than this; 0 for the base price.
+   * Applies to requests with more input tokens than this; 0 for the base price.
    *
    * @generated from field: int64 above_tokens = 1;
    */
@@ -141,7 +141,7 @@ export type ModelPrice = Message<"aichat.v1.ModelPrice"> & {
   cacheRead?: Money | undefined;
 
   /**
-   * Price of a million input tokens written to the vendor's cache, for five minutes where that makes a difference.
+   * Price of a million input tokens written to the vendor's cache, for five minutes if the price depends on that.
    *
    * @generated from field: google.type.Money cache_write = 4;
    */
@@ -162,7 +162,7 @@ export type ModelPrice = Message<"aichat.v1.ModelPrice"> & {
   cacheWrite1h?: Money | undefined;
 
   /**
-   * Price of one web search that the vendor makes for an answer; 0 where it has none that is known.
+   * Price of one web search that the vendor makes for an answer; 0 if no price is known.
    *
    * @generated from field: google.type.Money web_search = 7;
    */

@@ -22,7 +22,7 @@ export const file_aichat_v1_notifications: GenFile = /*@__PURE__*/
  */
 export type NotificationSettings = Message<"aichat.v1.NotificationSettings"> & {
   /**
-   * Warnings about quotas that are used up by half, by four fifths and wholly. True until it is changed.
+   * Warnings when half, four fifths or all of a quota is used. True by default.
    *
    * @generated from field: bool quota_warnings = 1;
    */
@@ -79,7 +79,7 @@ export const GetNotificationSettingsResponseSchema: GenMessage<GetNotificationSe
  */
 export type UpdateNotificationSettingsRequest = Message<"aichat.v1.UpdateNotificationSettingsRequest"> & {
   /**
-   * Whether to get warnings about quotas. Absent: unchanged.
+   * Whether to send warnings about quotas. Absent: unchanged.
    *
    * @generated from field: optional bool quota_warnings = 1;
    */
@@ -121,7 +121,7 @@ export const UpdateNotificationSettingsResponseSchema: GenMessage<UpdateNotifica
  */
 export type ShowUnsubscribeRequest = Message<"aichat.v1.ShowUnsubscribeRequest"> & {
   /**
-   * The link's token, as it was sent; at most 200 bytes.
+   * The link's token, unchanged; at most 200 bytes.
    *
    * @generated from field: string token = 1;
    */
@@ -157,20 +157,20 @@ export const ShowUnsubscribeResponseSchema: GenMessage<ShowUnsubscribeResponse> 
   messageDesc(file_aichat_v1_notifications, 6);
 
 /**
- * Ends the e-mails that a token was sent with.
+ * Ends the kind of e-mail that carried a token.
  *
  * @generated from message aichat.v1.UnsubscribeRequest
  */
 export type UnsubscribeRequest = Message<"aichat.v1.UnsubscribeRequest"> & {
   /**
-   * The link's token, as it was sent; at most 200 bytes.
+   * The link's token, unchanged; at most 200 bytes.
    *
    * @generated from field: string token = 1;
    */
   token: string;
 
   /**
-   * What the form sent, which makes no difference; at most 4096 bytes.
+   * The body of the form, which is ignored; at most 4096 bytes.
    *
    * @generated from field: google.api.HttpBody form = 2;
    */
@@ -191,7 +191,7 @@ export const UnsubscribeRequestSchema: GenMessage<UnsubscribeRequest> = /*@__PUR
  */
 export type UnsubscribeResponse = Message<"aichat.v1.UnsubscribeResponse"> & {
   /**
-   * HTML that says so.
+   * HTML that confirms it.
    *
    * @generated from field: google.api.HttpBody page = 1;
    */
@@ -206,13 +206,13 @@ export const UnsubscribeResponseSchema: GenMessage<UnsubscribeResponse> = /*@__P
   messageDesc(file_aichat_v1_notifications, 8);
 
 /**
- * Says which e-mails a member gets, and takes the unsubscribe links that they carry.
+ * Stores which e-mails a member wants, and serves the unsubscribe links in them.
  *
  * @generated from service aichat.v1.NotificationService
  */
 export const NotificationService: GenService<{
   /**
-   * Gets which e-mails the caller gets in this organisation; with an API key, the key's member.
+   * Gets which e-mails the caller gets in this organisation. With an API key, the caller is the key's member.
    *
    * @generated from rpc aichat.v1.NotificationService.GetNotificationSettings
    */
@@ -232,8 +232,8 @@ export const NotificationService: GenService<{
     output: typeof UpdateNotificationSettingsResponseSchema;
   },
   /**
-   * Where an e-mail's unsubscribe link leads in a browser: a page whose button unsubscribes. It changes nothing by
-   * itself, since programs that scan mail follow links. Errors: UNSUBSCRIBE_TOKEN_INVALID.
+   * Serves the page that an e-mail's unsubscribe link opens in a browser. Its button unsubscribes; opening the page
+   * changes nothing, since programs that scan mail follow links. Errors: UNSUBSCRIBE_TOKEN_INVALID.
    *
    * @generated from rpc aichat.v1.NotificationService.ShowUnsubscribe
    */
@@ -243,8 +243,8 @@ export const NotificationService: GenService<{
     output: typeof ShowUnsubscribeResponseSchema;
   },
   /**
-   * Ends the e-mails that the token was sent with, by that page's button or by a mail program's own (RFC 8058).
-   * UpdateNotificationSettings begins them again. Errors: UNSUBSCRIBE_TOKEN_INVALID.
+   * Ends the kind of e-mail that carried the token. Called by that page's button or by a mail program's own (RFC 8058).
+   * UpdateNotificationSettings turns the e-mails on again. Errors: UNSUBSCRIBE_TOKEN_INVALID.
    *
    * @generated from rpc aichat.v1.NotificationService.Unsubscribe
    */

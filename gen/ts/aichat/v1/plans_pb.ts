@@ -17,7 +17,7 @@ export const file_aichat_v1_plans: GenFile = /*@__PURE__*/
   fileDesc("ChVhaWNoYXQvdjEvcGxhbnMucHJvdG8SCWFpY2hhdC52MSKHAwoEUGxhbhIMCgRwbGFuGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRImCgpzZWF0X3ByaWNlGAMgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSEgoKbW9zdF9zZWF0cxgEIAEoBRIqCg5pbmNsdWRlZF91c2FnZRgFIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EhIKCmhhcmRfbGltaXQYBiABKAgSHAoUb3ZlcmFnZV9iYXNpc19wb2ludHMYByABKAUSKgoMY2FsbGVyX3JhdGVzGAggASgLMhQuYWljaGF0LnYxLlBsYW5SYXRlcxIwChJvcmdhbml6YXRpb25fcmF0ZXMYCSABKAsyFC5haWNoYXQudjEuUGxhblJhdGVzEg4KBm1vZGVscxgKIAMoCRIWCg5yZXRlbnRpb25fZGF5cxgLIAEoBRISCgp0cmlhbF9kYXlzGAwgASgFEicKC292ZXJhZ2VfY2FwGA0gASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkiWQoJUGxhblJhdGVzEhsKE3JlcXVlc3RzX3Blcl9taW51dGUYASABKAUSGQoRdG9rZW5zX3Blcl9taW51dGUYAiABKAUSFAoMb3Blbl9zdHJlYW1zGAMgASgFItsDCgxTdWJzY3JpcHRpb24SDAoEcGxhbhgBIAEoCRIXCg9zdWJzY3JpYmVkX3BsYW4YAiABKAkSLQoGc3RhdHVzGAMgASgOMh0uYWljaGF0LnYxLlN1YnNjcmlwdGlvblN0YXR1cxINCgVzZWF0cxgEIAEoBRIPCgdtZW1iZXJzGAUgASgFEjUKEXBlcmlvZF9zdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIzCg9wZXJpb2RfZW5kX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhwKFGNhbmNlbF9hdF9wZXJpb2RfZW5kGAggASgIEjIKDnRyaWFsX2VuZF90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5ncmFjZV9lbmRfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoOcGF5bWVudF9tZXRob2QYCyABKAsyGC5haWNoYXQudjEuUGF5bWVudE1ldGhvZBIxCg91bnBhaWRfaW52b2ljZXMYDCADKAsyGC5haWNoYXQudjEuVW5wYWlkSW52b2ljZSKMAQoNVW5wYWlkSW52b2ljZRINCgVtb250aBgBIAEoCRIhCgV0b3RhbBgCIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EjUKEXVucGFpZF9zaW5jZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgppbnZvaWNlX2lkGAQgASgJIm4KDVBheW1lbnRNZXRob2QSDAoEa2luZBgBIAEoCRINCgVicmFuZBgCIAEoCRITCgtsYXN0X2RpZ2l0cxgDIAEoCRIUCgxleHBpcmVzX3llYXIYBCABKAUSFQoNZXhwaXJlc19tb250aBgFIAEoBSqDAgoSU3Vic2NyaXB0aW9uU3RhdHVzEiMKH1NVQlNDUklQVElPTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIiCh5TVUJTQ1JJUFRJT05fU1RBVFVTX0lOQ09NUExFVEUQARIgChxTVUJTQ1JJUFRJT05fU1RBVFVTX1RSSUFMSU5HEAISHgoaU1VCU0NSSVBUSU9OX1NUQVRVU19BQ1RJVkUQAxIgChxTVUJTQ1JJUFRJT05fU1RBVFVTX1BBU1RfRFVFEAQSIAocU1VCU0NSSVBUSU9OX1NUQVRVU19DQU5DRUxFRBAFEh4KGlNVQlNDUklQVElPTl9TVEFUVVNfUEFVU0VEEAZiBnByb3RvMw", [file_google_protobuf_timestamp, file_google_type_money]);
 
 /**
- * What may be subscribed to.
+ * A plan that organisations can subscribe to.
  *
  * @generated from message aichat.v1.Plan
  */
@@ -37,42 +37,42 @@ export type Plan = Message<"aichat.v1.Plan"> & {
   displayName: string;
 
   /**
-   * What a seat costs a month, before taxes.
+   * The price of a seat for a month, before taxes.
    *
    * @generated from field: google.type.Money seat_price = 3;
    */
   seatPrice?: Money | undefined;
 
   /**
-   * The most members that an organisation may have on it; 0: any number.
+   * The most members that an organisation on it may have; 0: no limit.
    *
    * @generated from field: int32 most_seats = 4;
    */
   mostSeats: number;
 
   /**
-   * The usage of a calendar month in UTC that the price covers, for all members together.
+   * The usage of a calendar month in UTC that the price includes, for all members together.
    *
    * @generated from field: google.type.Money included_usage = 5;
    */
   includedUsage?: Money | undefined;
 
   /**
-   * Whether usage above that is refused with QUOTA_EXCEEDED, and not charged.
+   * Whether usage above that is refused with QUOTA_EXCEEDED, instead of charged.
    *
    * @generated from field: bool hard_limit = 6;
    */
   hardLimit: boolean;
 
   /**
-   * Hundredths of a percent that usage above that costs on top of its price.
+   * What usage above that costs on top of its price, in hundredths of a percent.
    *
    * @generated from field: int32 overage_basis_points = 7;
    */
   overageBasisPoints: number;
 
   /**
-   * The limits of each API key, and of each member who is signed in.
+   * The limits of each API key, and of each member who signs in.
    *
    * @generated from field: aichat.v1.PlanRates caller_rates = 8;
    */
@@ -86,29 +86,29 @@ export type Plan = Message<"aichat.v1.Plan"> & {
   organizationRates?: PlanRates | undefined;
 
   /**
-   * The models that may be asked; empty: all.
+   * The models that members may use; empty: all.
    *
    * @generated from field: repeated string models = 10;
    */
   models: string[];
 
   /**
-   * For how many days conversations are kept; 0: until they are deleted.
+   * How many days conversations are kept; 0: until they are deleted.
    *
    * @generated from field: int32 retention_days = 11;
    */
   retentionDays: number;
 
   /**
-   * With how many days of trial the first subscription begins; 0: none.
+   * The days of trial of the first subscription; 0: none.
    *
    * @generated from field: int32 trial_days = 12;
    */
   trialDays: number;
 
   /**
-   * The most that may be owed for usage above what is included, invoices that were not paid among it: messages that could
-   * bring it above that are refused with QUOTA_EXCEEDED. Absent where the limit is hard, and where there is no cap.
+   * The most that an organisation may owe for usage above what is included, unpaid invoices counted. A message that
+   * could exceed it is refused with QUOTA_EXCEEDED. Absent if the limit is hard, or if there is no cap.
    *
    * @generated from field: google.type.Money overage_cap = 13;
    */
@@ -123,7 +123,7 @@ export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
   messageDesc(file_aichat_v1_plans, 0);
 
 /**
- * How much may go on at once, and in any minute.
+ * Limits of calls, tokens and open streams.
  *
  * @generated from message aichat.v1.PlanRates
  */
@@ -143,7 +143,7 @@ export type PlanRates = Message<"aichat.v1.PlanRates"> & {
   tokensPerMinute: number;
 
   /**
-   * Answers that are being written.
+   * Answers being written at the same time.
    *
    * @generated from field: int32 open_streams = 3;
    */
@@ -158,20 +158,20 @@ export const PlanRatesSchema: GenMessage<PlanRates> = /*@__PURE__*/
   messageDesc(file_aichat_v1_plans, 1);
 
 /**
- * What an organisation is subscribed to.
+ * An organisation's subscription.
  *
  * @generated from message aichat.v1.Subscription
  */
 export type Subscription = Message<"aichat.v1.Subscription"> & {
   /**
-   * The plan whose limits hold now: "free" without a subscription, after its end, and when the grace is over.
+   * The plan whose limits apply now: "free" without a subscription, after its end, and after the grace period.
    *
    * @generated from field: string plan = 1;
    */
   plan: string;
 
   /**
-   * The plan that is subscribed to; empty if there has been no subscription.
+   * The plan of the subscription; empty if there never was one.
    *
    * @generated from field: string subscribed_plan = 2;
    */
@@ -185,28 +185,28 @@ export type Subscription = Message<"aichat.v1.Subscription"> & {
   status: SubscriptionStatus;
 
   /**
-   * How many members it is paid for.
+   * How many members it pays for.
    *
    * @generated from field: int32 seats = 4;
    */
   seats: number;
 
   /**
-   * How many members there are. The two are made equal by each checkout and each change of the plan.
+   * How many members the organisation has. Each checkout and each change of plan sets the seats to this number.
    *
    * @generated from field: int32 members = 5;
    */
   members: number;
 
   /**
-   * When the month that is paid for began; absent without a subscription.
+   * When the paid month began; absent without a subscription.
    *
    * @generated from field: google.protobuf.Timestamp period_start_time = 6;
    */
   periodStartTime?: Timestamp | undefined;
 
   /**
-   * The moment after its last one; absent without a subscription.
+   * When the paid month ends, exclusive; absent without a subscription.
    *
    * @generated from field: google.protobuf.Timestamp period_end_time = 7;
    */
@@ -227,23 +227,24 @@ export type Subscription = Message<"aichat.v1.Subscription"> & {
   trialEndTime?: Timestamp | undefined;
 
   /**
-   * Until when the plan lasts although it, or an invoice for usage, is not paid for; absent while nothing is due.
+   * When the plan ends if it, or an invoice for usage, stays unpaid; absent while nothing is due.
    *
    * @generated from field: google.protobuf.Timestamp grace_end_time = 10;
    */
   graceEndTime?: Timestamp | undefined;
 
   /**
-   * What invoices are paid with, those for the subscription and those for usage: the card that was chosen last, on the
-   * page to subscribe on or in the portal. Absent if there is nothing.
+   * What pays the invoices, those for the subscription and those for usage: the card that a member chose last, at
+   * checkout or in the portal. Absent if there is none.
    *
    * @generated from field: aichat.v1.PaymentMethod payment_method = 11;
    */
   paymentMethod?: PaymentMethod | undefined;
 
   /**
-   * The invoices for usage that could not be collected, the oldest first. The plan lasts until `grace_end_time`, and they
-   * count against the plan's `overage_cap`. Another card in the portal has them collected from that one.
+   * The invoices for usage whose payment failed, the oldest first. The plan lasts until `grace_end_time`, and the
+   * invoices count against the plan's `overage_cap`. After a member chooses another card in the portal, they are
+   * charged to that card.
    *
    * @generated from field: repeated aichat.v1.UnpaidInvoice unpaid_invoices = 12;
    */
@@ -258,34 +259,34 @@ export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
   messageDesc(file_aichat_v1_plans, 2);
 
 /**
- * An invoice for usage that could not be collected.
+ * An invoice for usage whose payment failed.
  *
  * @generated from message aichat.v1.UnpaidInvoice
  */
 export type UnpaidInvoice = Message<"aichat.v1.UnpaidInvoice"> & {
   /**
-   * The month whose usage it is for, such as "2026-10", in UTC.
+   * The month of the usage, such as "2026-10", in UTC.
    *
    * @generated from field: string month = 1;
    */
   month: string;
 
   /**
-   * What it asks for, in whole cents.
+   * Its total, in whole cents.
    *
    * @generated from field: google.type.Money total = 2;
    */
   total?: Money | undefined;
 
   /**
-   * When it was first heard that it was not paid.
+   * When the platform first learned that the payment failed.
    *
    * @generated from field: google.protobuf.Timestamp unpaid_since_time = 3;
    */
   unpaidSinceTime?: Timestamp | undefined;
 
   /**
-   * Its id, as ListInvoices tells it, with the page on which it can be paid.
+   * Its id, as in ListInvoices, which also has the page on which to pay it.
    *
    * @generated from field: string invoice_id = 4;
    */
@@ -300,7 +301,7 @@ export const UnpaidInvoiceSchema: GenMessage<UnpaidInvoice> = /*@__PURE__*/
   messageDesc(file_aichat_v1_plans, 3);
 
 /**
- * What invoices are paid with.
+ * What pays the invoices.
  *
  * @generated from message aichat.v1.PaymentMethod
  */
@@ -313,7 +314,7 @@ export type PaymentMethod = Message<"aichat.v1.PaymentMethod"> & {
   kind: string;
 
   /**
-   * The card's brand, for example "visa"; empty for what is no card, and so are the other fields.
+   * The card's brand, for example "visa"; empty if it is not a card, as are the other fields.
    *
    * @generated from field: string brand = 2;
    */
@@ -327,14 +328,14 @@ export type PaymentMethod = Message<"aichat.v1.PaymentMethod"> & {
   lastDigits: string;
 
   /**
-   * The last year in which the card is good.
+   * The last year in which the card is valid.
    *
    * @generated from field: int32 expires_year = 4;
    */
   expiresYear: number;
 
   /**
-   * The last month of it, from 1.
+   * The last month of that year in which the card is valid, from 1.
    *
    * @generated from field: int32 expires_month = 5;
    */
@@ -355,14 +356,14 @@ export const PaymentMethodSchema: GenMessage<PaymentMethod> = /*@__PURE__*/
  */
 export const SubscriptionStatus = {
   /**
-   * There has been no subscription.
+   * The organisation never had a subscription.
    *
    * @generated from enum value: SUBSCRIPTION_STATUS_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * Its first payment has not come about; it gives no plan.
+   * Its first payment has not succeeded; it grants no plan.
    *
    * @generated from enum value: SUBSCRIPTION_STATUS_INCOMPLETE = 1;
    */
@@ -376,14 +377,14 @@ export const SubscriptionStatus = {
   TRIALING: 2,
 
   /**
-   * Paid for.
+   * Paid.
    *
    * @generated from enum value: SUBSCRIPTION_STATUS_ACTIVE = 3;
    */
   ACTIVE: 3,
 
   /**
-   * A payment failed. The plan lasts until `grace_end_time`; then the limits are Free's, until it is paid.
+   * A payment failed. The plan lasts until `grace_end_time`; then Free's limits apply until the payment succeeds.
    *
    * @generated from enum value: SUBSCRIPTION_STATUS_PAST_DUE = 4;
    */
@@ -397,7 +398,7 @@ export const SubscriptionStatus = {
   CANCELED: 5,
 
   /**
-   * Its trial has ended without a payment method; it gives no plan until there is one.
+   * Its trial ended without a payment method; it grants no plan until there is one.
    *
    * @generated from enum value: SUBSCRIPTION_STATUS_PAUSED = 6;
    */

@@ -17,7 +17,7 @@ export const file_aichat_v1_quotas: GenFile = /*@__PURE__*/
   fileDesc("ChZhaWNoYXQvdjEvcXVvdGFzLnByb3RvEglhaWNoYXQudjEirQMKClF1b3RhU3RhdGUSJAoFc2NvcGUYASABKA4yFS5haWNoYXQudjEuUXVvdGFTY29wZRIQCghzY29wZV9pZBgCIAEoCRImCgZwZXJpb2QYAyABKA4yFi5haWNoYXQudjEuUXVvdGFQZXJpb2QSJgoKaGFyZF9saW1pdBgEIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiYKCnNvZnRfbGltaXQYBSABKAsyEi5nb29nbGUudHlwZS5Nb25leRIgCgR1c2VkGAYgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSIAoEaGVsZBgHIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiUKCXJlbWFpbmluZxgIIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5Ei4KCnN0YXJ0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnJlc2V0X3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiQKCGZvcmVjYXN0GAsgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkqdAoKUXVvdGFTY29wZRIbChdRVU9UQV9TQ09QRV9VTlNQRUNJRklFRBAAEhwKGFFVT1RBX1NDT1BFX09SR0FOSVpBVElPThABEhYKElFVT1RBX1NDT1BFX01FTUJFUhACEhMKD1FVT1RBX1NDT1BFX0tFWRADKlkKC1F1b3RhUGVyaW9kEhwKGFFVT1RBX1BFUklPRF9VTlNQRUNJRklFRBAAEhYKElFVT1RBX1BFUklPRF9NT05USBABEhQKEFFVT1RBX1BFUklPRF9EQVkQAmIGcHJvdG8z", [file_google_protobuf_timestamp, file_google_type_money]);
 
 /**
- * A quota, and how far it is used up. Amounts are US dollars, to the nano-dollar.
+ * A quota and its current use. Amounts are US dollars, to the nano-dollar.
  *
  * @generated from message aichat.v1.QuotaState
  */
@@ -37,21 +37,21 @@ export type QuotaState = Message<"aichat.v1.QuotaState"> & {
   scopeId: string;
 
   /**
-   * How long it lasts.
+   * Its period.
    *
    * @generated from field: aichat.v1.QuotaPeriod period = 3;
    */
   period: QuotaPeriod;
 
   /**
-   * What could go beyond this is refused; absent: nothing is.
+   * An answer that could raise spending above this is refused; absent: none is.
    *
    * @generated from field: google.type.Money hard_limit = 4;
    */
   hardLimit?: Money | undefined;
 
   /**
-   * What goes beyond this is shown, and not refused; absent where there is only the other.
+   * Spending above this is reported, not refused; absent if the quota has only a hard limit.
    *
    * @generated from field: google.type.Money soft_limit = 5;
    */
@@ -65,14 +65,14 @@ export type QuotaState = Message<"aichat.v1.QuotaState"> & {
   used?: Money | undefined;
 
   /**
-   * What the answers that are being written may come to cost; it counts as used until they end.
+   * The most that the answers being written may cost; it counts as used until they end.
    *
    * @generated from field: google.type.Money held = 7;
    */
   held?: Money | undefined;
 
   /**
-   * What a next turn may cost: `hard_limit` without `used` and `held`, 0 at least; absent without `hard_limit`.
+   * The most that the next turn may cost: `hard_limit` less `used` and `held`, at least 0; absent without `hard_limit`.
    *
    * @generated from field: google.type.Money remaining = 8;
    */
@@ -86,15 +86,15 @@ export type QuotaState = Message<"aichat.v1.QuotaState"> & {
   startTime?: Timestamp | undefined;
 
   /**
-   * When it ends and counting begins anew.
+   * When it ends and `used` starts again from 0.
    *
    * @generated from field: google.protobuf.Timestamp reset_time = 10;
    */
   resetTime?: Timestamp | undefined;
 
   /**
-   * What will be spent by then, if spending goes on as it did on average since the period began; as if at least a
-   * twenty-fourth of the period were over.
+   * The spending expected by `reset_time`, if it continues at the average since the period began. The average assumes
+   * that at least a twenty-fourth of the period is over.
    *
    * @generated from field: google.type.Money forecast = 11;
    */
@@ -157,7 +157,7 @@ export const QuotaScopeSchema: GenEnum<QuotaScope> = /*@__PURE__*/
   enumDesc(file_aichat_v1_quotas, 0);
 
 /**
- * How long a quota lasts.
+ * The period of a quota.
  *
  * @generated from enum aichat.v1.QuotaPeriod
  */
@@ -185,7 +185,7 @@ export const QuotaPeriod = {
 } as const;
 
 /**
- * How long a quota lasts.
+ * The period of a quota.
  *
  * @generated from enum aichat.v1.QuotaPeriod
  */

@@ -37,37 +37,37 @@ export type QueryUsageRequest = Message<"aichat.v1.QueryUsageRequest"> & {
   startTime?: Timestamp | undefined;
 
   /**
-   * The first moment that is no more in the range: at most 400 days after `start_time`, 31 days by the hour or by
-   * conversation, and before the year 2100.
+   * The end of the range, exclusive: at most 400 days after `start_time`, or 31 days by the hour or by conversation,
+   * and before the year 2100.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 2;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * How the range is cut. Unspecified: not at all.
+   * How to divide the range. Unspecified: not at all.
    *
    * @generated from field: aichat.v1.UsageBucket bucket = 3;
    */
   bucket: UsageBucket;
 
   /**
-   * The IANA name of the time zone whose hours, days and months are meant, such as "Europe/Berlin". Empty: the
-   * organisation's, which is UTC unless its operator has set another.
+   * The IANA name of the time zone that defines hours, days and months, such as "Europe/Berlin". Empty: the
+   * organisation's, which is UTC unless the operator has set another.
    *
    * @generated from field: string time_zone = 4;
    */
   timeZone: string;
 
   /**
-   * What usage is told apart by, each at most once, and so 5 at most. Empty: nothing.
+   * What to group usage by, each at most once, and so 5 at most. Empty: nothing.
    *
    * @generated from field: repeated aichat.v1.UsageDimension group_by = 5;
    */
   groupBy: UsageDimension[];
 
   /**
-   * Whether percentiles of the latency are worked out, too.
+   * Whether to compute percentiles of the latency.
    *
    * @generated from field: bool include_latency = 6;
    */
@@ -88,7 +88,7 @@ export const QueryUsageRequestSchema: GenMessage<QueryUsageRequest> = /*@__PURE_
  */
 export type QueryUsageResponse = Message<"aichat.v1.QueryUsageResponse"> & {
   /**
-   * By time, then by what `group_by` names. What was not used has no row.
+   * By time, then by what `group_by` names. A bucket without usage has no row.
    *
    * @generated from field: repeated aichat.v1.UsageRow rows = 1;
    */
@@ -102,7 +102,7 @@ export type QueryUsageResponse = Message<"aichat.v1.QueryUsageResponse"> & {
   total?: UsageTotals | undefined;
 
   /**
-   * The time zone that was meant.
+   * The time zone that was used.
    *
    * @generated from field: string time_zone = 3;
    */
@@ -117,27 +117,27 @@ export const QueryUsageResponseSchema: GenMessage<QueryUsageResponse> = /*@__PUR
   messageDesc(file_aichat_v1_usage, 1);
 
 /**
- * What was used in one piece of time by one of those that `group_by` tells apart.
+ * The usage of one time bucket and one group.
  *
  * @generated from message aichat.v1.UsageRow
  */
 export type UsageRow = Message<"aichat.v1.UsageRow"> & {
   /**
-   * When the piece of time begins; not before the range does.
+   * When the bucket begins; not before the range does.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 1;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * When it ends, itself not included; not after the range does.
+   * When it ends, exclusive; not after the range does.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 2;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * The model; empty unless asked for, as the following.
+   * The model. This and the following four fields are empty unless `group_by` names them.
    *
    * @generated from field: string model = 3;
    */
@@ -158,7 +158,7 @@ export type UsageRow = Message<"aichat.v1.UsageRow"> & {
   memberId: string;
 
   /**
-   * The API key; empty also where members were signed in.
+   * The API key; also empty for members who were signed in.
    *
    * @generated from field: string key_id = 6;
    */
@@ -193,36 +193,36 @@ export const UsageRowSchema: GenMessage<UsageRow> = /*@__PURE__*/
  */
 export type UsageTotals = Message<"aichat.v1.UsageTotals"> & {
   /**
-   * How many turns ended, however they did; those that are being answered are not in it, nor calls that were refused
-   * before a turn began.
+   * The number of turns that ended, in any way. Turns in progress do not count, nor do calls refused before a turn
+   * began.
    *
    * @generated from field: int64 turns = 1;
    */
   turns: bigint;
 
   /**
-   * How many of them did not complete.
+   * The number of turns that did not complete.
    *
    * @generated from field: int64 errors = 2;
    */
   errors: bigint;
 
   /**
-   * What those failed with, the most frequent first.
+   * The reasons of those errors, the most frequent first.
    *
    * @generated from field: repeated aichat.v1.UsageError errors_by_reason = 3;
    */
   errorsByReason: UsageError[];
 
   /**
-   * How many turns were booked with an estimate, since the vendor never gave its final count.
+   * The number of turns booked with an estimate, because the vendor never gave its final count.
    *
    * @generated from field: int64 estimated_turns = 4;
    */
   estimatedTurns: bigint;
 
   /**
-   * The tokens; `estimated` if any of them are.
+   * The tokens; `estimated` if those of any turn are.
    *
    * @generated from field: aichat.v1.Usage usage = 5;
    */
@@ -236,15 +236,15 @@ export type UsageTotals = Message<"aichat.v1.UsageTotals"> & {
   cost?: Money | undefined;
 
   /**
-   * From the asking of the vendor to the first piece of the answer, of the turns that completed; absent unless asked for,
-   * and where there are none.
+   * The time from the call to the vendor to the first piece of the answer, for turns that completed; absent unless
+   * requested, or if there are none.
    *
    * @generated from field: aichat.v1.LatencyPercentiles first_delta = 7;
    */
   firstDelta?: LatencyPercentiles | undefined;
 
   /**
-   * From a message's arrival to the stored answer, of the turns that completed; absent as the former.
+   * The time from a message's arrival to the stored answer, for turns that completed; absent in the same cases.
    *
    * @generated from field: aichat.v1.LatencyPercentiles duration = 8;
    */
@@ -259,7 +259,7 @@ export const UsageTotalsSchema: GenMessage<UsageTotals> = /*@__PURE__*/
   messageDesc(file_aichat_v1_usage, 3);
 
 /**
- * How many turns failed in one way.
+ * The number of turns that failed for one reason.
  *
  * @generated from message aichat.v1.UsageError
  */
@@ -272,7 +272,7 @@ export type UsageError = Message<"aichat.v1.UsageError"> & {
   reason: string;
 
   /**
-   * How many.
+   * The number of turns.
    *
    * @generated from field: int64 count = 2;
    */
@@ -287,27 +287,27 @@ export const UsageErrorSchema: GenMessage<UsageError> = /*@__PURE__*/
   messageDesc(file_aichat_v1_usage, 4);
 
 /**
- * Times that so many of all turns stayed within, in milliseconds; each is the time of one of the turns.
+ * Percentiles of a time, in milliseconds. Each is the time of one of the turns.
  *
  * @generated from message aichat.v1.LatencyPercentiles
  */
 export type LatencyPercentiles = Message<"aichat.v1.LatencyPercentiles"> & {
   /**
-   * Half of them.
+   * Half of the turns took at most this time.
    *
    * @generated from field: int64 p50_ms = 1;
    */
   p50Ms: bigint;
 
   /**
-   * 90 of 100.
+   * 90 of 100 turns took at most this time.
    *
    * @generated from field: int64 p90_ms = 2;
    */
   p90Ms: bigint;
 
   /**
-   * 99 of 100.
+   * 99 of 100 turns took at most this time.
    *
    * @generated from field: int64 p99_ms = 3;
    */
@@ -371,7 +371,7 @@ export type ListUsageEventsRequest = Message<"aichat.v1.ListUsageEventsRequest">
   startTime?: Timestamp | undefined;
 
   /**
-   * The first moment that is no more in the range: at most 400 days after `start_time`, and before the year 2100.
+   * The end of the range, exclusive: at most 400 days after `start_time`, and before the year 2100.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 2;
    */
@@ -428,20 +428,20 @@ export const ListUsageEventsResponseSchema: GenMessage<ListUsageEventsResponse> 
   messageDesc(file_aichat_v1_usage, 9);
 
 /**
- * What one turn used, as it is on the books.
+ * What one turn used, as in the ledger.
  *
  * @generated from message aichat.v1.UsageEvent
  */
 export type UsageEvent = Message<"aichat.v1.UsageEvent"> & {
   /**
-   * The generation, whose event it is.
+   * The generation that used it.
    *
    * @generated from field: string generation_id = 1;
    */
   generationId: string;
 
   /**
-   * The conversation; perhaps deleted since.
+   * The conversation; it may have been deleted.
    *
    * @generated from field: string conversation_id = 2;
    */
@@ -455,7 +455,7 @@ export type UsageEvent = Message<"aichat.v1.UsageEvent"> & {
   memberId: string;
 
   /**
-   * The API key that was used; empty where the member was signed in.
+   * The API key that was used; empty if the member was signed in.
    *
    * @generated from field: string key_id = 4;
    */
@@ -490,35 +490,35 @@ export type UsageEvent = Message<"aichat.v1.UsageEvent"> & {
   cost?: Money | undefined;
 
   /**
-   * Which price it was charged at: the moment from which that was in force.
+   * The version of the price charged, named by the time from which it is in force.
    *
    * @generated from field: google.protobuf.Timestamp price_time = 9;
    */
   priceTime?: Timestamp | undefined;
 
   /**
-   * The name of the `ErrorReason`, without its prefix, that the turn failed with; empty where it completed.
+   * The name of the `ErrorReason`, without its prefix, that the turn failed with; empty if it completed.
    *
    * @generated from field: string error_reason = 10;
    */
   errorReason: string;
 
   /**
-   * From the asking of the vendor to the first piece of the answer, in milliseconds; absent where none came.
+   * The time from the call to the vendor to the first piece of the answer, in milliseconds; absent if none arrived.
    *
    * @generated from field: optional int64 first_delta_ms = 11;
    */
   firstDeltaMs?: bigint | undefined;
 
   /**
-   * From the message's arrival to the stored answer, in milliseconds.
+   * The time from the message's arrival to the stored answer, in milliseconds.
    *
    * @generated from field: int64 duration_ms = 12;
    */
   durationMs: bigint;
 
   /**
-   * When the answer was stored: what it counts for.
+   * When the answer was stored. Ranges and sums use this time.
    *
    * @generated from field: google.protobuf.Timestamp occur_time = 13;
    */
@@ -546,7 +546,7 @@ export type ExportUsageEventsRequest = Message<"aichat.v1.ExportUsageEventsReque
   startTime?: Timestamp | undefined;
 
   /**
-   * The first moment that is no more in the range: at most 400 days after `start_time`, and before the year 2100.
+   * The end of the range, exclusive: at most 400 days after `start_time`, and before the year 2100.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 2;
    */
@@ -567,7 +567,7 @@ export const ExportUsageEventsRequestSchema: GenMessage<ExportUsageEventsRequest
  */
 export type ExportUsageEventsResponse = Message<"aichat.v1.ExportUsageEventsResponse"> & {
   /**
-   * Its next lines, each of them whole.
+   * The next lines of the file. A piece never splits a line.
    *
    * @generated from field: google.api.HttpBody piece = 1;
    */
@@ -588,7 +588,7 @@ export const ExportUsageEventsResponseSchema: GenMessage<ExportUsageEventsRespon
  */
 export const UsageBucket = {
   /**
-   * The whole range is one.
+   * The whole range is one bucket.
    *
    * @generated from enum value: USAGE_BUCKET_UNSPECIFIED = 0;
    */
@@ -602,7 +602,7 @@ export const UsageBucket = {
   HOUR: 1,
 
   /**
-   * A day; of 23 or 25 hours when clocks change.
+   * A day; 23 or 25 hours long when clocks change.
    *
    * @generated from enum value: USAGE_BUCKET_DAY = 2;
    */
@@ -630,7 +630,7 @@ export const UsageBucketSchema: GenEnum<UsageBucket> = /*@__PURE__*/
   enumDesc(file_aichat_v1_usage, 0);
 
 /**
- * What usage can be told apart by.
+ * What usage can be grouped by.
  *
  * @generated from enum aichat.v1.UsageDimension
  */
@@ -664,7 +664,7 @@ export const UsageDimension = {
   MEMBER: 3,
 
   /**
-   * The API key that was used; none where the member was signed in.
+   * The API key that was used; none if the member was signed in.
    *
    * @generated from enum value: USAGE_DIMENSION_KEY = 4;
    */
@@ -679,7 +679,7 @@ export const UsageDimension = {
 } as const;
 
 /**
- * What usage can be told apart by.
+ * What usage can be grouped by.
  *
  * @generated from enum aichat.v1.UsageDimension
  */
@@ -692,15 +692,15 @@ export const UsageDimensionSchema: GenEnum<UsageDimension> = /*@__PURE__*/
   enumDesc(file_aichat_v1_usage, 1);
 
 /**
- * Tells what an organisation used and what that cost, exact to the last turn that has ended. Every member of the
- * organisation sees all of it. Times of a range are half-open: a turn at `start_time` counts, one at `end_time` does not.
+ * Reports an organisation's usage and its cost, exact to the last turn that ended. Every member of the organisation
+ * sees all of it. Time ranges are half-open: a turn at `start_time` counts, one at `end_time` does not.
  *
  * @generated from service aichat.v1.UsageService
  */
 export const UsageService: GenService<{
   /**
-   * Sums up usage by time and by what used it. Errors: REQUEST_INVALID, also for a time zone that does not exist and for
-   * an answer of more than 10,000 rows.
+   * Sums usage by time and by dimension. Errors: REQUEST_INVALID, also for a time zone that does not exist and for an
+   * answer of more than 10,000 rows.
    *
    * @generated from rpc aichat.v1.UsageService.QueryUsage
    */
@@ -710,7 +710,7 @@ export const UsageService: GenService<{
     output: typeof QueryUsageResponseSchema;
   },
   /**
-   * Tells how far every quota of the organisation, its members and its keys is used up.
+   * Gets every quota of the organisation, its members and its keys, with its current use.
    *
    * @generated from rpc aichat.v1.UsageService.GetQuotas
    */
@@ -720,8 +720,7 @@ export const UsageService: GenService<{
     output: typeof GetQuotasResponseSchema;
   },
   /**
-   * Lists what is on the books, the oldest first: one event for each turn that used anything. Errors:
-   * PAGE_TOKEN_INVALID.
+   * Lists the ledger's events, the oldest first: one for each turn that used anything. Errors: PAGE_TOKEN_INVALID.
    *
    * @generated from rpc aichat.v1.UsageService.ListUsageEvents
    */
@@ -731,7 +730,8 @@ export const UsageService: GenService<{
     output: typeof ListUsageEventsResponseSchema;
   },
   /**
-   * Gives the same events as one CSV file, in pieces (RFC 4180, UTF-8, a line of names first). Over HTTP it is a download.
+   * Returns the same events as one CSV file, in pieces (RFC 4180, UTF-8, column names first). Over HTTP it is a
+   * download.
    *
    * @generated from rpc aichat.v1.UsageService.ExportUsageEvents
    */

@@ -114,8 +114,8 @@ betterproto2.check_compiler_version(_COMPILER_VERSION)
 
 class ErrorReason(betterproto2.Enum):
     """
-    Why a call failed. Carried as the name without its prefix in `google.rpc.ErrorInfo.reason`, with the domain
-    "aichat.v1"; each comment names the gRPC status it comes with and the metadata it carries.
+    Why a call failed. `google.rpc.ErrorInfo.reason` carries the name without its prefix, with the domain "aichat.v1".
+    Each comment names the gRPC status and the metadata of the reason.
     """
 
     UNSPECIFIED = 0
@@ -131,18 +131,18 @@ class ErrorReason(betterproto2.Enum):
 
     CREDENTIALS_INVALID = 2
     """
-    UNAUTHENTICATED. The credentials are malformed, unknown, or signed by a key that is not trusted.
-    Example: `authorization: Bearer ak_wrong`.
+    UNAUTHENTICATED. The credentials are malformed, unknown, or signed by an untrusted key. Example: `authorization:
+    Bearer ak_wrong`.
     """
 
     CREDENTIALS_EXPIRED = 3
     """
-    UNAUTHENTICATED. The API key or session token was good and has run out: sign in again or mint a new key.
+    UNAUTHENTICATED. The API key or session token has expired: sign in again or create a new key.
     """
 
     CREDENTIALS_REVOKED = 4
     """
-    UNAUTHENTICATED. The API key was good and has been revoked: mint a new one.
+    UNAUTHENTICATED. The API key has been revoked: create a new one.
     """
 
     ORIGIN_NOT_ALLOWED = 5
@@ -152,36 +152,36 @@ class ErrorReason(betterproto2.Enum):
 
     ANONYMOUS_NOT_ALLOWED = 6
     """
-    PERMISSION_DENIED. The session token is of a user who has not signed in with anything (Supabase's anonymous users),
-    and this server takes none of those: sign in with an account, which may be linked to the same user.
+    PERMISSION_DENIED. The session token belongs to a user who has not signed in with an account (one of Supabase's
+    anonymous users), and this server accepts none of those: sign in with an account, which may be linked to the same
+    user.
     """
 
     SIGN_IN_UNAVAILABLE = 7
     """
-    UNAVAILABLE. The sign-in service does not say which keys it signs session tokens with, so that this one, of a key
-    that the server has not seen yet, cannot be checked. It may be good: send the call again after the delay in
-    `google.rpc.RetryInfo`. Callers with an API key are not affected.
+    UNAVAILABLE. The server does not know the key that signed this session token, and cannot read the sign-in service's
+    keys. The token may be valid: repeat the call after the delay in `google.rpc.RetryInfo`. Callers with an API key are
+    not affected.
     """
 
     REQUEST_INVALID = 20
     """
-    INVALID_ARGUMENT. A field breaks a rule of the contract; `google.rpc.BadRequest` names each one, of more than 16 the
-    first.
+    INVALID_ARGUMENT. A field breaks a rule of the contract. `google.rpc.BadRequest` names each one, or the first 16.
     """
 
     REQUEST_MALFORMED = 21
     """
-    INVALID_ARGUMENT. The bytes are no valid request message, for example text that is not UTF-8.
+    INVALID_ARGUMENT. The bytes are not a valid request message, for example text that is not UTF-8.
     """
 
     METADATA_TOO_LARGE = 22
     """
-    INVALID_ARGUMENT. The request's headers are larger than the server takes. Metadata: `limit_bytes`.
+    INVALID_ARGUMENT. The request's headers are larger than the server accepts. Metadata: `limit_bytes`.
     """
 
     PAGE_TOKEN_INVALID = 23
     """
-    INVALID_ARGUMENT. The page token is not one that this list handed out.
+    INVALID_ARGUMENT. This list did not issue the page token.
     """
 
     OPTION_UNSUPPORTED = 24
@@ -191,31 +191,32 @@ class ErrorReason(betterproto2.Enum):
 
     REQUEST_TOO_LARGE = 25
     """
-    RESOURCE_EXHAUSTED. The request is larger than the server takes. Metadata: `limit_bytes`.
+    RESOURCE_EXHAUSTED. The request is larger than the server accepts. Metadata: `limit_bytes`.
     """
 
     RATE_LIMITED = 26
     """
-    RESOURCE_EXHAUSTED. The caller's plan allows no more now, and the call has used nothing up: send it again after the
-    delay in `google.rpc.RetryInfo`, which JSON clients get as the header `retry-after`, too. Metadata: `name`
-    ("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use it is: "api_key", "member",
-    "organization", or "address" where the call needs no credentials), `limit`, `used`, `remaining`, and `reset_time`, the time (RFC 3339) from which there is room for this
-    call; a guess for open streams, which end when they end.
+    RESOURCE_EXHAUSTED. The call exceeds a rate limit of the caller's plan. It has used nothing: repeat it after the
+    delay in `google.rpc.RetryInfo`, which JSON clients also get as the header `retry-after`. Metadata: `name`
+    ("requests_per_minute", "tokens_per_minute" or "open_streams"), `scope` (whose use the limit counts: "api_key",
+    "member", "organization", or "address" if the call needs no credentials), `limit`, `used`, `remaining`, and
+    `reset_time`, the time (RFC 3339) from which this call fits the limit. For open streams that time is a guess,
+    because nobody knows when they end.
     """
 
     MODEL_UNKNOWN = 40
     """
-    NOT_FOUND. No such model; ListModels tells which there are. Metadata: `model`.
+    NOT_FOUND. The model does not exist; ListModels lists those that do. Metadata: `model`.
     """
 
     CONVERSATION_NOT_FOUND = 41
     """
-    NOT_FOUND. No such conversation in this organisation. Metadata: `conversation_id`.
+    NOT_FOUND. The conversation does not exist in this organisation. Metadata: `conversation_id`.
     """
 
     MESSAGE_NOT_FOUND = 42
     """
-    NOT_FOUND. No such message in this conversation. Metadata: `message_id`.
+    NOT_FOUND. The message does not exist in this conversation. Metadata: `message_id`.
     """
 
     REQUEST_ID_REUSED = 43
@@ -225,31 +226,31 @@ class ErrorReason(betterproto2.Enum):
 
     GENERATION_IN_PROGRESS = 44
     """
-    ABORTED. The answer is still being generated by another replica, which cannot be reached from this one: send the
-    same call again after the delay in `google.rpc.RetryInfo`. Metadata: `generation_id`.
+    ABORTED. Another replica is still generating the answer, and this one cannot reach it: repeat the call after the
+    delay in `google.rpc.RetryInfo`. Metadata: `generation_id`.
     """
 
     GENERATION_NOT_FOUND = 45
     """
-    NOT_FOUND. No such generation in this organisation. Metadata: `generation_id`.
+    NOT_FOUND. The generation does not exist in this organisation. Metadata: `generation_id`.
     """
 
     GENERATION_NOT_RESUMABLE = 46
     """
-    FAILED_PRECONDITION. The answer has ended and its events are not kept any more: read its message, which is stored.
-    Metadata: `generation_id`, `conversation_id`, `message_id`.
+    FAILED_PRECONDITION. The answer has ended and its events have expired: read its message, which is stored. Metadata:
+    `generation_id`, `conversation_id`, `message_id`.
     """
 
     GENERATION_CANCELLED = 47
     """
-    CANCELLED. The answer was stopped by CancelGeneration, or by the disconnect that its request named. What had
-    arrived is stored. Metadata: `generation_id`.
+    CANCELLED. CancelGeneration cancelled the answer, or the disconnect did that its request asked to cancel on. What
+    had arrived is stored. Metadata: `generation_id`.
     """
 
     MODEL_NOT_IN_PLAN = 48
     """
-    FAILED_PRECONDITION. The organisation's plan does not offer the model; ListModels tells which it does. Metadata:
-    `model`, `plan`.
+    FAILED_PRECONDITION. The organisation's plan does not offer the model; ListModels lists those that it offers.
+    Metadata: `model`, `plan`.
     """
 
     PROVIDER_NOT_CONFIGURED = 60
@@ -259,13 +260,13 @@ class ErrorReason(betterproto2.Enum):
 
     PROVIDER_CREDENTIALS_REJECTED = 61
     """
-    FAILED_PRECONDITION. The vendor refused this server's credentials. Not told any more: that the account of this
-    server's operator is refused is PROVIDER_UNAVAILABLE to callers. Metadata: `provider`.
+    FAILED_PRECONDITION. The vendor refused this server's credentials. The server no longer sends this reason: callers
+    get PROVIDER_UNAVAILABLE when a vendor refuses the operator's account. Metadata: `provider`.
     """
 
     PROVIDER_MODEL_MISSING = 62
     """
-    FAILED_PRECONDITION. The vendor does not know, or does not offer, the model. Metadata: `provider`, `model`.
+    FAILED_PRECONDITION. The vendor does not know or does not offer the model. Metadata: `provider`, `model`.
     """
 
     PROVIDER_REQUEST_REJECTED = 63
@@ -276,101 +277,102 @@ class ErrorReason(betterproto2.Enum):
 
     PROVIDER_RATE_LIMITED = 64
     """
-    UNAVAILABLE. The vendor limits this server's rate; `google.rpc.RetryInfo` says when to try again, where the
-    vendor says so. Metadata: `provider`.
+    UNAVAILABLE. The vendor limits this server's rate. `google.rpc.RetryInfo` says when to retry, if the vendor says
+    so. Metadata: `provider`.
     """
 
     PROVIDER_OVERLOADED = 65
     """
-    UNAVAILABLE. The vendor is overloaded, or this server has as many calls to it open as it may, and then says in
-    `google.rpc.RetryInfo` when to try again. Metadata: `provider`; from this server also `name` ("open_calls"),
-    `limit`, `remaining` and `reset_time`, when there may be room again (RFC 3339).
+    UNAVAILABLE. The vendor is overloaded, or this server has reached its limit of open calls to it; in that case
+    `google.rpc.RetryInfo` says when to retry. Metadata: `provider`; from this server also `name` ("open_calls"),
+    `limit`, `remaining` and `reset_time`, when a call may be free again (RFC 3339).
     """
 
     PROVIDER_UNAVAILABLE = 66
     """
-    UNAVAILABLE. The vendor cannot be reached, failed on its side, or does not serve this server's operator at the
-    moment; or the model failed again and again and is left alone until the time in `google.rpc.RetryInfo`. Another
-    model may answer. Metadata: `provider`; where the model is left alone also `model`, `name` ("failures_in_a_row"),
-    `limit`, `remaining` and `reset_time`, when it is tried again (RFC 3339).
+    UNAVAILABLE. The vendor is unreachable, failed on its side, or does not serve this server's operator at the moment;
+    or the model failed repeatedly, and the server does not call it until the time in `google.rpc.RetryInfo`. Another
+    model may answer. Metadata: `provider`; if the server does not call the model also `model`, `name`
+    ("failures_in_a_row"), `limit`, `remaining` and `reset_time`, when the server tries it again (RFC 3339).
     """
 
     PROVIDER_TIMEOUT = 67
     """
-    UNAVAILABLE. The vendor did not answer, or fell silent, for longer than the server waits. Metadata: `provider`.
+    UNAVAILABLE. The vendor did not answer, or fell silent, for longer than the server's time limit. Metadata:
+    `provider`.
     """
 
     PROVIDER_STREAM_BROKEN = 68
     """
-    UNAVAILABLE. The vendor's stream broke off, or made no sense, before the answer's end. What had arrived is
-    stored. Metadata: `provider`.
+    UNAVAILABLE. The vendor's stream broke, or became unreadable, before the answer's end. What had arrived is stored.
+    Metadata: `provider`.
     """
 
     PROVIDER_EMPTY_ANSWER = 69
     """
-    UNAVAILABLE. The vendor ended its stream without a word of an answer. Metadata: `provider`.
+    UNAVAILABLE. The vendor ended its stream without any answer. Metadata: `provider`.
     """
 
     ANSWER_REFUSED = 70
     """
-    FAILED_PRECONDITION. The model, or its vendor's safety filter, declined to answer. Asking again as it stands
-    gives the same. Metadata: `provider`.
+    FAILED_PRECONDITION. The model, or its vendor's safety filter, declined to answer. The same question gets the same
+    result. Metadata: `provider`.
     """
 
     QUOTA_EXCEEDED = 120
     """
-    RESOURCE_EXHAUSTED. The answer could bring spending above a quota of the organisation, the member or the API key;
-    nothing was begun, and the `request_id` may be used again. Metadata: `scope` (organization, member or key),
-    `period` (month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. What
-    running answers may come to cost counts as used. `google.rpc.QuotaFailure` names whose quota it is. Also `cap`,
-    "overage", where it is the limit of what the organisation may owe beyond the usage that its plan includes: `limit`
-    is the usage of the month, what is included among it, and invoices for usage that were not paid make it less.
+    RESOURCE_EXHAUSTED. The answer could raise spending above a quota of the organisation, the member or the API key.
+    Nothing began, and the `request_id` may be used again. Metadata: `scope` (organization, member or key), `period`
+    (month or day, in UTC), `limit`, `used` and `remaining` in US dollars, `reset_time` in RFC 3339. The most that
+    running answers may cost counts as used. `google.rpc.QuotaFailure` names whose quota it is. `cap` is also present,
+    as "overage", if the limit is what the organisation may owe for usage above what its plan includes. In that case
+    `limit` is the month's usage, included usage among it, less the invoices for usage that are unpaid.
     """
 
     QUOTA_CHECK_FAILED = 121
     """
-    UNAVAILABLE. The quotas could not be checked, and this server is set to refuse calls then. Nothing was begun: send
-    the call again after the delay in `google.rpc.RetryInfo`.
+    UNAVAILABLE. The server could not check the quotas, and its settings refuse calls in that case. Nothing began:
+    repeat the call after the delay in `google.rpc.RetryInfo`.
     """
 
     FREE_PLAN_EXHAUSTED = 122
     """
-    RESOURCE_EXHAUSTED. What all organisations on the plan Free may use together this month, on this platform, is used
-    up, whatever this one has left: subscribe, or wait. Nothing was begun, and the `request_id` may be used again.
+    RESOURCE_EXHAUSTED. All organisations on the plan Free together have used up what this platform offers them this
+    month, even if this one has quota left: subscribe, or wait. Nothing began, and the `request_id` may be used again.
     Metadata: `cap` ("free_plan"), `period` (month, in UTC), `limit`, `used` and `remaining` in US dollars, and
     `reset_time` in RFC 3339.
     """
 
     BILLING_UNAVAILABLE = 140
     """
-    UNAVAILABLE. The payment provider cannot be reached, or failed on its side: send the call again after the delay in
+    UNAVAILABLE. The payment provider is unreachable, or failed on its side: repeat the call after the delay in
     `google.rpc.RetryInfo`.
     """
 
     BILLING_NOT_CONFIGURED = 141
     """
-    FAILED_PRECONDITION. This server has no account at a payment provider, or its key is refused there.
+    FAILED_PRECONDITION. This server has no account at a payment provider, or the provider refused its key.
     """
 
     BILLING_OBJECT_MISSING = 142
     """
-    NOT_FOUND. The payment provider does not know the object that the call is about: it was deleted there.
+    NOT_FOUND. The payment provider does not know the object of the call: it was deleted there.
     """
 
     BILLING_REQUEST_REJECTED = 143
     """
-    FAILED_PRECONDITION. The payment provider did not take the request, for example a refund of more than was paid.
-    Metadata: `code`, the provider's own, where it gave one.
+    FAILED_PRECONDITION. The payment provider refused the request, for example a refund of more than was paid.
+    Metadata: `code`, the provider's own code, if it gave one.
     """
 
     PAYMENT_DECLINED = 144
     """
-    FAILED_PRECONDITION. The card was declined: pay with another one, or ask its bank. Metadata: `code`.
+    FAILED_PRECONDITION. The card was declined: pay with another card, or ask the card's bank. Metadata: `code`.
     """
 
     WEBHOOK_INVALID = 145
     """
-    INVALID_ARGUMENT. The webhook was not signed by the payment provider in the last five minutes, or holds no event.
+    INVALID_ARGUMENT. The payment provider did not sign the webhook in the last five minutes, or it holds no event.
     """
 
     OWNER_REQUIRED = 146
@@ -380,7 +382,8 @@ class ErrorReason(betterproto2.Enum):
 
     PLAN_UNKNOWN = 147
     """
-    NOT_FOUND. No such plan, or none that can be subscribed to; ListPlans tells which there are. Metadata: `plan`.
+    NOT_FOUND. The plan does not exist or is not open to subscriptions; ListPlans lists those that are. Metadata:
+    `plan`.
     """
 
     SUBSCRIPTION_MISSING = 148
@@ -401,37 +404,38 @@ class ErrorReason(betterproto2.Enum):
 
     INVOICE_NOT_FOUND = 151
     """
-    NOT_FOUND. The organisation has no invoice for that month yet: it is made once the month is over.
+    NOT_FOUND. The organisation has no invoice for that month yet: the invoice is made after the month's end.
     """
 
     UNSUBSCRIBE_TOKEN_INVALID = 160
     """
-    INVALID_ARGUMENT. The link that this token is of is not whole, or was not sent by this platform: follow the one in
-    the newest e-mail, or use UpdateNotificationSettings.
+    INVALID_ARGUMENT. The link with this token is incomplete, or this platform did not send it: follow the link in the
+    newest e-mail, or use UpdateNotificationSettings.
     """
 
     SERVER_DRAINING = 80
     """
-    UNAVAILABLE. The server is shutting down. With `google.rpc.RetryInfo` it takes no new calls, or shows no stream any
-    more: send the same call again, or continue the stream by ResumeChat, and another replica takes it. Without, it
-    stopped before the end of the answer that it wrote. What had come is stored, with the state
-    MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If nothing had
-    come, nothing is left of the turn, and the same call starts again. Metadata, then: `generation_id`,
-    `conversation_id`.
+    UNAVAILABLE. The server is shutting down. With `google.rpc.RetryInfo`, it accepts no new calls or has closed this
+    stream: repeat the call, or resume the stream with ResumeChat, and another replica serves it. Without
+    `google.rpc.RetryInfo`, the server stopped before the end of the answer that it was writing. What had arrived is
+    stored with the state MESSAGE_STATE_INTERRUPTED, and a repeated call ends the same way: ask again with a new
+    `request_id`. If nothing had arrived, nothing of the turn is stored, and a repeated call starts it again. Metadata
+    in that case: `generation_id`, `conversation_id`.
     """
 
     SERVER_LOST = 85
     """
-    UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had come is stored, with
-    the state MESSAGE_STATE_INTERRUPTED, and the same call ends the same way: ask again with a new `request_id`. If
-    nothing had come, nothing is left of the turn, and the same call starts again. Metadata: `generation_id`,
+    UNAVAILABLE. The server process that wrote the answer died before the answer's end. What had arrived is stored with
+    the state MESSAGE_STATE_INTERRUPTED, and a repeated call ends the same way: ask again with a new `request_id`. If
+    nothing had arrived, nothing of the turn is stored, and a repeated call starts it again. Metadata: `generation_id`,
     `conversation_id`.
     """
 
     STORAGE_UNAVAILABLE = 81
     """
-    UNAVAILABLE. The database cannot be reached, or does not answer. Nothing was begun; where events had come, the server
-    shut down before it could store the answer, which is stored later as far as it got: resume it.
+    UNAVAILABLE. The database is unreachable, or does not answer. If the stream had no events yet, nothing began. If it
+    had, the server shut down before it could store the answer; the answer is stored later as far as it had arrived:
+    resume it.
     """
 
     INTERNAL = 82
@@ -447,7 +451,7 @@ class ErrorReason(betterproto2.Enum):
 
     SERVER_UNAVAILABLE = 84
     """
-    UNAVAILABLE. No server can be reached now: send the call again. Said by the edge alone.
+    UNAVAILABLE. No server is reachable now: repeat the call. Only the edge sends this reason.
     """
 
     @classmethod
@@ -577,7 +581,7 @@ class ErrorReason(betterproto2.Enum):
 
 class GenerationState(betterproto2.Enum):
     """
-    How far a generation got.
+    How a generation ended.
     """
 
     UNSPECIFIED = 0
@@ -587,22 +591,22 @@ class GenerationState(betterproto2.Enum):
 
     COMPLETE = 1
     """
-    Its model ended the answer, and the answer is stored.
+    The model ended the answer, and the answer is stored.
     """
 
     FAILED = 2
     """
-    Its vendor failed or refused to go on.
+    The vendor failed or refused to continue.
     """
 
     INTERRUPTED = 3
     """
-    The server broke it off when it shut down.
+    The server shut down before the answer's end.
     """
 
     CANCELLED = 4
     """
-    A caller stopped it.
+    A caller cancelled it.
     """
 
     @classmethod
@@ -628,7 +632,7 @@ class GenerationState(betterproto2.Enum):
 
 class InvoiceLineKind(betterproto2.Enum):
     """
-    What a line of an invoice is about.
+    The kind of an invoice's line.
     """
 
     UNSPECIFIED = 0
@@ -648,7 +652,7 @@ class InvoiceLineKind(betterproto2.Enum):
 
     CARRIED = 3
     """
-    What is left of credits and goes to the next invoice.
+    Credit that is left over and carried to the next invoice.
     """
 
     @classmethod
@@ -672,7 +676,7 @@ class InvoiceLineKind(betterproto2.Enum):
 
 class InvoiceStage(betterproto2.Enum):
     """
-    How far an invoice for usage is.
+    The stage of an invoice for usage.
     """
 
     UNSPECIFIED = 0
@@ -682,12 +686,12 @@ class InvoiceStage(betterproto2.Enum):
 
     DRAFTED = 1
     """
-    Its lines are made of the books.
+    Its lines are computed from the ledger.
     """
 
     CREATED = 2
     """
-    It is being drafted at the payment provider.
+    The payment provider has a draft of it.
     """
 
     PUSHED = 3
@@ -697,12 +701,12 @@ class InvoiceStage(betterproto2.Enum):
 
     COMPARED = 4
     """
-    Books and draft were compared, and are the same.
+    The ledger and the draft were compared, and agree.
     """
 
     FINALIZED = 5
     """
-    It is asked for.
+    It is final, and payment is due.
     """
 
     PAID = 6
@@ -712,22 +716,22 @@ class InvoiceStage(betterproto2.Enum):
 
     VOID = 7
     """
-    It was taken back.
+    It was voided.
     """
 
     UNCOLLECTIBLE = 8
     """
-    It is not paid, and not asked for any more.
+    It is unpaid, and payment is no longer requested.
     """
 
     SETTLED = 9
     """
-    There is nothing to ask for: its lines are a statement.
+    Nothing is due: its lines are a statement.
     """
 
     BLOCKED = 10
     """
-    Something was not as it should be; the operator looks into it, and nothing is asked for.
+    A check failed. The operator investigates, and no payment is requested.
     """
 
     @classmethod
@@ -780,7 +784,7 @@ class InvoiceStatus(betterproto2.Enum):
 
     OPEN = 2
     """
-    It waits to be paid.
+    It is due.
     """
 
     PAID = 3
@@ -790,12 +794,12 @@ class InvoiceStatus(betterproto2.Enum):
 
     VOID = 4
     """
-    It was taken back.
+    It was voided.
     """
 
     UNCOLLECTIBLE = 5
     """
-    Nobody expects it to be paid any more.
+    The operator no longer expects payment.
     """
 
     @classmethod
@@ -823,7 +827,7 @@ class InvoiceStatus(betterproto2.Enum):
 
 class MessageState(betterproto2.Enum):
     """
-    How far a message got.
+    How a message ended.
     """
 
     UNSPECIFIED = 0
@@ -833,22 +837,22 @@ class MessageState(betterproto2.Enum):
 
     COMPLETE = 1
     """
-    Whole: a user's message, or an answer that its model ended.
+    Complete: a user's message, or an answer that its model ended.
     """
 
     FAILED = 2
     """
-    An answer that broke off because its vendor failed or refused to go on; what had arrived is kept.
+    An answer that ended early because its vendor failed or refused to continue; what had arrived is kept.
     """
 
     INTERRUPTED = 3
     """
-    An answer that the server broke off when it shut down; what had arrived is kept.
+    An answer that ended early because the server shut down; what had arrived is kept.
     """
 
     CANCELLED = 4
     """
-    An answer that a caller stopped; what had arrived is kept.
+    An answer that a caller cancelled; what had arrived is kept.
     """
 
     @classmethod
@@ -874,7 +878,7 @@ class MessageState(betterproto2.Enum):
 
 class QuotaPeriod(betterproto2.Enum):
     """
-    How long a quota lasts.
+    The period of a quota.
     """
 
     UNSPECIFIED = 0
@@ -975,7 +979,7 @@ class ReasoningEffort(betterproto2.Enum):
 
     MEDIUM = 3
     """
-    A fair amount.
+    A moderate amount.
     """
 
     HIGH = 4
@@ -1053,7 +1057,7 @@ class StopReason(betterproto2.Enum):
 
     END_TURN = 1
     """
-    The model had said all it had to say.
+    The model finished its answer.
     """
 
     MAX_TOKENS = 2
@@ -1068,8 +1072,8 @@ class StopReason(betterproto2.Enum):
 
     OTHER = 4
     """
-    The model stopped for another reason: it paused, wanted a tool, or its vendor gave a reason that is not known. The
-    answer may not be whole.
+    The model stopped for another reason: it paused, requested a tool, or its vendor gave an unknown reason. The answer
+    may be incomplete.
     """
 
     @classmethod
@@ -1100,12 +1104,12 @@ class SubscriptionStatus(betterproto2.Enum):
 
     UNSPECIFIED = 0
     """
-    There has been no subscription.
+    The organisation never had a subscription.
     """
 
     INCOMPLETE = 1
     """
-    Its first payment has not come about; it gives no plan.
+    Its first payment has not succeeded; it grants no plan.
     """
 
     TRIALING = 2
@@ -1115,12 +1119,12 @@ class SubscriptionStatus(betterproto2.Enum):
 
     ACTIVE = 3
     """
-    Paid for.
+    Paid.
     """
 
     PAST_DUE = 4
     """
-    A payment failed. The plan lasts until `grace_end_time`; then the limits are Free's, until it is paid.
+    A payment failed. The plan lasts until `grace_end_time`; then Free's limits apply until the payment succeeds.
     """
 
     CANCELED = 5
@@ -1130,7 +1134,7 @@ class SubscriptionStatus(betterproto2.Enum):
 
     PAUSED = 6
     """
-    Its trial has ended without a payment method; it gives no plan until there is one.
+    Its trial ended without a payment method; it grants no plan until there is one.
     """
 
     @classmethod
@@ -1165,7 +1169,7 @@ class UsageBucket(betterproto2.Enum):
 
     UNSPECIFIED = 0
     """
-    The whole range is one.
+    The whole range is one bucket.
     """
 
     HOUR = 1
@@ -1175,7 +1179,7 @@ class UsageBucket(betterproto2.Enum):
 
     DAY = 2
     """
-    A day; of 23 or 25 hours when clocks change.
+    A day; 23 or 25 hours long when clocks change.
     """
 
     MONTH = 3
@@ -1204,7 +1208,7 @@ class UsageBucket(betterproto2.Enum):
 
 class UsageDimension(betterproto2.Enum):
     """
-    What usage can be told apart by.
+    What usage can be grouped by.
     """
 
     UNSPECIFIED = 0
@@ -1229,7 +1233,7 @@ class UsageDimension(betterproto2.Enum):
 
     KEY = 4
     """
-    The API key that was used; none where the member was signed in.
+    The API key that was used; none if the member was signed in.
     """
 
     CONVERSATION = 5
@@ -1263,7 +1267,7 @@ class UsageDimension(betterproto2.Enum):
 @dataclass(eq=False, repr=False)
 class CancelGenerationRequest(betterproto2.Message):
     """
-    Which answer to stop.
+    Which answer to cancel.
     """
 
     generation_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -1283,7 +1287,8 @@ class CancelGenerationResponse(betterproto2.Message):
 
     state: "GenerationState" = betterproto2.field(1, betterproto2.TYPE_ENUM, default_factory=lambda: GenerationState(0))
     """
-    GENERATION_STATE_CANCELLED if it was stopped, now or before; another state if it had ended otherwise by then.
+    GENERATION_STATE_CANCELLED if the answer was cancelled, now or before; another state if it had already ended
+    otherwise.
     """
 
 
@@ -1293,12 +1298,12 @@ default_message_pool.register_message("aichat.v1", "CancelGenerationResponse", C
 @dataclass(eq=False, repr=False)
 class ChangePlanRequest(betterproto2.Message):
     """
-    Goes over to another plan.
+    Changes to another plan.
     """
 
     plan: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    The plan to go over to: "free", "pro" or "team".
+    The plan to change to: "free", "pro" or "team".
     """
 
 
@@ -1308,12 +1313,12 @@ default_message_pool.register_message("aichat.v1", "ChangePlanRequest", ChangePl
 @dataclass(eq=False, repr=False)
 class ChangePlanResponse(betterproto2.Message):
     """
-    The plan that was gone over to.
+    The new plan.
     """
 
     subscription: "Subscription | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    As it is now.
+    The subscription after the change.
     """
 
 
@@ -1323,7 +1328,7 @@ default_message_pool.register_message("aichat.v1", "ChangePlanResponse", ChangeP
 @dataclass(eq=False, repr=False)
 class ChatCompleted(betterproto2.Message):
     """
-    An answer is whole and stored.
+    An answer is complete and stored.
     """
 
     message: "Message | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
@@ -1338,38 +1343,38 @@ default_message_pool.register_message("aichat.v1", "ChatCompleted", ChatComplete
 @dataclass(eq=False, repr=False)
 class ChatOptions(betterproto2.Message):
     """
-    How to answer.
+    Options of an answer.
     """
 
     max_output_tokens: "int | None" = betterproto2.field(1, betterproto2.TYPE_INT32, optional=True)
     """
-    The most tokens the answer may have, reasoning included: at least 1. Absent: 8192, or the most that the model
-    can write if that is less. More than the model can write is refused as OPTION_UNSUPPORTED.
+    The most tokens that the answer may have, reasoning included: at least 1. Absent: 8192, or the most that the model
+    can write if that is less. A value above the model's most is refused with OPTION_UNSUPPORTED.
     """
 
     temperature: "float | None" = betterproto2.field(2, betterproto2.TYPE_DOUBLE, optional=True)
     """
-    How freely the model picks its words, from 0 to 2. Absent: the vendor's default. OPTION_UNSUPPORTED where the
-    model takes none.
+    How random the model's choice of words is, from 0 to 2. Absent: the vendor's default. OPTION_UNSUPPORTED if the
+    model does not accept a temperature.
     """
 
     stop: "list[str]" = betterproto2.field(3, betterproto2.TYPE_STRING, repeated=True)
     """
     Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none. OPTION_UNSUPPORTED
-    where the model takes none, or, as Claude's do, none of white space alone.
+    if the model accepts none or, as Claude models do, refuses a sequence that is only white space.
     """
 
     system_prompt: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    What the model should know and how it should behave, ahead of the conversation: at most 256 KiB. Empty, or white
-    space alone: nothing.
+    Instructions that precede the conversation, such as background and behaviour: at most 256 KiB. Empty or only white
+    space: none.
     """
 
     reasoning_effort: "ReasoningEffort" = betterproto2.field(
         5, betterproto2.TYPE_ENUM, default_factory=lambda: ReasoningEffort(0)
     )
     """
-    How much the model should reason. OPTION_UNSUPPORTED where the model does not reason.
+    How much the model should reason. OPTION_UNSUPPORTED if the model does not reason.
     """
 
 
@@ -1406,7 +1411,7 @@ class ChatStarted(betterproto2.Message):
 
     model: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
     """
-    The model that answers, and goes on to do so: once this is said, no other one takes its place.
+    The model that answers. It does not change: no other model replaces it after this event.
     """
 
     provider: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
@@ -1416,8 +1421,8 @@ class ChatStarted(betterproto2.Message):
 
     requested_model: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
     """
-    The model that was asked for. Another one than `model` where that one's vendor failed before its first word and
-    the fallback that the server is configured with answers; the answer's usage and cost are the fallback's.
+    The model that the request named. It differs from `model` if its vendor failed before the first word and the
+    fallback that the server is configured with answers; the answer's usage and cost are then the fallback's.
     """
 
 
@@ -1427,19 +1432,19 @@ default_message_pool.register_message("aichat.v1", "ChatStarted", ChatStarted)
 @dataclass(eq=False, repr=False)
 class ChatUsage(betterproto2.Message):
     """
-    What an answer has used so far: an estimate, told anew about once a second while the answer is written and whenever
-    its vendor says something of it, then the vendor's exact figure. A short answer may have no estimate.
+    What an answer has used so far. It is an estimate, sent about once a second while the answer is written and each time
+    the vendor reports usage, and finally the vendor's exact figure. A short answer may have no estimate.
     """
 
     usage: "Usage | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    The counts. Replaces what an earlier event said. While they are `estimated`, output never falls; the exact figure,
-    which comes last where the vendor gives one, may be less.
+    The counts. They replace those of an earlier event. While they are `estimated`, output never falls; the exact
+    figure, which is last if the vendor gives one, may be less.
     """
 
     cost: "__google__type__.Money | None" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What that costs in US dollars, to the nano-dollar; after the exact figure it is what `completed` says.
+    What that costs in US dollars, to the nano-dollar. After the exact figure it equals the cost in `completed`.
     """
 
 
@@ -1464,32 +1469,32 @@ class Conversation(betterproto2.Message):
 
     member_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    The member who began it.
+    The member who created it.
     """
 
     title: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    Its title: given, or the beginning of its first message; may be empty.
+    Its title: the given one, or the beginning of its first message; may be empty.
     """
 
     create_time: "datetime.datetime | None" = betterproto2.field(
         5, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    When it began.
+    When it was created.
     """
 
     update_time: "datetime.datetime | None" = betterproto2.field(
         6, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    When it last got a question, an answer or another title.
+    When it last received a question, an answer or another title.
     """
 
     head_message_id: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
     """
-    The answer to its newest question, which StreamChat goes on from: also while it is being written, and is not listed
-    yet. Empty before the first question.
+    The answer to its newest question, which StreamChat continues from. It is set while the answer is being written,
+    before ListMessages lists it. Empty before the first question.
     """
 
 
@@ -1509,13 +1514,13 @@ class CreateCheckoutSessionRequest(betterproto2.Message):
 
     success_url: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Where the page leads when it is done: an http or https address of an origin that the server's operator allows, at
-    most 2,048 characters.
+    Where the page leads when the checkout is done: an http or https address of an origin that the server's operator
+    allows, at most 2,048 characters.
     """
 
     cancel_url: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    Where the page leads when it is left: as above.
+    Where the page leads when the member cancels the checkout: as above.
     """
 
 
@@ -1540,7 +1545,7 @@ default_message_pool.register_message("aichat.v1", "CreateCheckoutSessionRespons
 @dataclass(eq=False, repr=False)
 class CreateConversationRequest(betterproto2.Message):
     """
-    Begins a conversation.
+    Creates a conversation.
     """
 
     title: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -1570,7 +1575,7 @@ default_message_pool.register_message("aichat.v1", "CreateConversationResponse",
 @dataclass(eq=False, repr=False)
 class CreatePortalSessionRequest(betterproto2.Message):
     """
-    Opens a page to look after billing on.
+    Opens a page to manage billing on.
     """
 
     return_url: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -1586,7 +1591,7 @@ default_message_pool.register_message("aichat.v1", "CreatePortalSessionRequest",
 @dataclass(eq=False, repr=False)
 class CreatePortalSessionResponse(betterproto2.Message):
     """
-    The page to look after billing on.
+    The page to manage billing on.
     """
 
     url: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -1642,7 +1647,7 @@ class ExportUsageEventsRequest(betterproto2.Message):
         2, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    The first moment that is no more in the range: at most 400 days after `start_time`, and before the year 2100.
+    The end of the range, exclusive: at most 400 days after `start_time`, and before the year 2100.
     """
 
 
@@ -1657,7 +1662,7 @@ class ExportUsageEventsResponse(betterproto2.Message):
 
     piece: "__google__api__.HttpBody | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    Its next lines, each of them whole.
+    The next lines of the file. A piece never splits a line.
     """
 
 
@@ -1768,8 +1773,8 @@ class GetSubscriptionResponse(betterproto2.Message):
 
     subscription: "Subscription | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    The plan and the members are this platform's; the rest is as the payment provider told last, and the card as it tells
-    now.
+    The plan and the members are this platform's own. The card is read from the payment provider now; the rest is what
+    the payment provider reported last.
     """
 
 
@@ -1801,7 +1806,7 @@ class Invoice(betterproto2.Message):
 
     number: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    The number on the invoice; empty while it is a draft, and so are the two addresses.
+    The number on the invoice; empty while it is a draft, as are the two addresses.
     """
 
     status: "InvoiceStatus" = betterproto2.field(3, betterproto2.TYPE_ENUM, default_factory=lambda: InvoiceStatus(0))
@@ -1811,17 +1816,17 @@ class Invoice(betterproto2.Message):
 
     total: "__google__type__.Money | None" = betterproto2.field(4, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What it comes to, with taxes.
+    Its total, with taxes.
     """
 
     amount_due: "__google__type__.Money | None" = betterproto2.field(5, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What has to be paid of that.
+    The part of the total that must be paid.
     """
 
     amount_paid: "__google__type__.Money | None" = betterproto2.field(6, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What was paid.
+    The part that was paid.
     """
 
     create_time: "datetime.datetime | None" = betterproto2.field(
@@ -1833,7 +1838,7 @@ class Invoice(betterproto2.Message):
 
     page_url: "str" = betterproto2.field(8, betterproto2.TYPE_STRING)
     """
-    The page on which it is paid.
+    The page on which to pay it.
     """
 
     pdf_url: "str" = betterproto2.field(9, betterproto2.TYPE_STRING)
@@ -1848,22 +1853,22 @@ default_message_pool.register_message("aichat.v1", "Invoice", Invoice)
 @dataclass(eq=False, repr=False)
 class LatencyPercentiles(betterproto2.Message):
     """
-    Times that so many of all turns stayed within, in milliseconds; each is the time of one of the turns.
+    Percentiles of a time, in milliseconds. Each is the time of one of the turns.
     """
 
     p50_ms: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
     """
-    Half of them.
+    Half of the turns took at most this time.
     """
 
     p90_ms: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
     """
-    90 of 100.
+    90 of 100 turns took at most this time.
     """
 
     p99_ms: "int" = betterproto2.field(3, betterproto2.TYPE_INT64)
     """
-    99 of 100.
+    99 of 100 turns took at most this time.
     """
 
 
@@ -1898,7 +1903,7 @@ class ListConversationsResponse(betterproto2.Message):
 
     conversations: "list[Conversation]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    The page, the conversation that changed last first.
+    The page, the most recently changed conversation first.
     """
 
     next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -2015,7 +2020,7 @@ class ListModelsResponse(betterproto2.Message):
 
     models: "list[Model]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    Every model that this server has a vendor and a price for and that the organisation's plan offers.
+    Every model that the organisation's plan offers and for which this server has a vendor and a price.
     """
 
 
@@ -2066,7 +2071,7 @@ class ListUsageEventsRequest(betterproto2.Message):
         2, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    The first moment that is no more in the range: at most 400 days after `start_time`, and before the year 2100.
+    The end of the range, exclusive: at most 400 days after `start_time`, and before the year 2100.
     """
 
     page_size: "int" = betterproto2.field(3, betterproto2.TYPE_INT32)
@@ -2122,7 +2127,7 @@ class Message(betterproto2.Message):
 
     parent_message_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    The message it answers or follows; empty for a conversation's first.
+    The message that it answers or follows; empty for a conversation's first.
     """
 
     organization_id: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
@@ -2132,7 +2137,7 @@ class Message(betterproto2.Message):
 
     member_id: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
     """
-    The member who wrote it, or who asked for it.
+    The member who wrote it, or whose question it answers.
     """
 
     role: "Role" = betterproto2.field(6, betterproto2.TYPE_ENUM, default_factory=lambda: Role(0))
@@ -2147,14 +2152,14 @@ class Message(betterproto2.Message):
 
     state: "MessageState" = betterproto2.field(8, betterproto2.TYPE_ENUM, default_factory=lambda: MessageState(0))
     """
-    How far it got.
+    How it ended.
     """
 
     create_time: "datetime.datetime | None" = betterproto2.field(
         9, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    When it was stored; of an answer that a question followed before its end, when it began.
+    When it was stored. For an answer that another question followed before its end: when it began.
     """
 
     generation_id: "str" = betterproto2.field(10, betterproto2.TYPE_STRING)
@@ -2189,7 +2194,7 @@ default_message_pool.register_message("aichat.v1", "Message", Message)
 @dataclass(eq=False, repr=False)
 class Model(betterproto2.Message):
     """
-    A model that chats can be held with.
+    A model that members can chat with.
     """
 
     model: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -2209,7 +2214,7 @@ class Model(betterproto2.Message):
 
     context_window: "int" = betterproto2.field(4, betterproto2.TYPE_INT64)
     """
-    The most tokens that input and output may have together; 0 where it is not known.
+    The most tokens that input and output may have together; 0 if unknown.
     """
 
     max_output_tokens: "int" = betterproto2.field(5, betterproto2.TYPE_INT64)
@@ -2219,12 +2224,12 @@ class Model(betterproto2.Message):
 
     prices: "list[ModelPrice]" = betterproto2.field(6, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    What it charges today. Prices of long contexts, where a model has them, start at `ModelPrice.above_tokens`.
+    What it charges today. If the model has prices for long contexts, they start at `ModelPrice.above_tokens`.
     """
 
     abilities: "ModelAbilities | None" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What it can do.
+    The model's abilities.
     """
 
 
@@ -2234,22 +2239,22 @@ default_message_pool.register_message("aichat.v1", "Model", Model)
 @dataclass(eq=False, repr=False)
 class ModelAbilities(betterproto2.Message):
     """
-    What a model can do.
+    A model's abilities.
     """
 
     reasoning: "bool" = betterproto2.field(1, betterproto2.TYPE_BOOL)
     """
-    Reasons before it answers, and takes `reasoning_effort`.
+    Whether it reasons before it answers, and accepts `reasoning_effort`.
     """
 
     temperature: "bool" = betterproto2.field(2, betterproto2.TYPE_BOOL)
     """
-    Takes `temperature`.
+    Whether it accepts `temperature`.
     """
 
     stop: "bool" = betterproto2.field(3, betterproto2.TYPE_BOOL)
     """
-    Takes `stop` sequences.
+    Whether it accepts `stop` sequences.
     """
 
 
@@ -2259,13 +2264,13 @@ default_message_pool.register_message("aichat.v1", "ModelAbilities", ModelAbilit
 @dataclass(eq=False, repr=False)
 class ModelPrice(betterproto2.Message):
     """
-    A model's prices for requests with more input than a threshold. Tokens of an answer that Anthropic says it gave from
-    American machines alone, which the operator's workspace may ask for, cost a tenth more.
+    A model's prices for requests with more input than a threshold. Tokens that Anthropic reports as served from the US
+    alone cost a tenth more; the operator's Anthropic workspace may ask for that.
     """
 
     above_tokens: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
     """
-    Holds for requests with more input tokens than this; 0 for the base price.
+    Applies to requests with more input tokens than this; 0 for the base price.
     """
 
     input: "__google__type__.Money | None" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
@@ -2280,7 +2285,7 @@ class ModelPrice(betterproto2.Message):
 
     cache_write: "__google__type__.Money | None" = betterproto2.field(4, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    Price of a million input tokens written to the vendor's cache, for five minutes where that makes a difference.
+    Price of a million input tokens written to the vendor's cache, for five minutes if the price depends on that.
     """
 
     output: "__google__type__.Money | None" = betterproto2.field(5, betterproto2.TYPE_MESSAGE, optional=True)
@@ -2295,7 +2300,7 @@ class ModelPrice(betterproto2.Message):
 
     web_search: "__google__type__.Money | None" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    Price of one web search that the vendor makes for an answer; 0 where it has none that is known.
+    Price of one web search that the vendor makes for an answer; 0 if no price is known.
     """
 
 
@@ -2310,7 +2315,7 @@ class NotificationSettings(betterproto2.Message):
 
     quota_warnings: "bool" = betterproto2.field(1, betterproto2.TYPE_BOOL)
     """
-    Warnings about quotas that are used up by half, by four fifths and wholly. True until it is changed.
+    Warnings when half, four fifths or all of a quota is used. True by default.
     """
 
 
@@ -2320,7 +2325,7 @@ default_message_pool.register_message("aichat.v1", "NotificationSettings", Notif
 @dataclass(eq=False, repr=False)
 class Part(betterproto2.Message):
     """
-    One piece of a message's content. Exactly one kind is set; kinds to come take the numbers from 2 on.
+    One piece of a message's content. Exactly one kind is set; future kinds take the numbers from 2 on.
 
     Oneofs:
         - kind: What the piece is.
@@ -2338,7 +2343,7 @@ default_message_pool.register_message("aichat.v1", "Part", Part)
 @dataclass(eq=False, repr=False)
 class PaymentMethod(betterproto2.Message):
     """
-    What invoices are paid with.
+    What pays the invoices.
     """
 
     kind: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -2348,7 +2353,7 @@ class PaymentMethod(betterproto2.Message):
 
     brand: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    The card's brand, for example "visa"; empty for what is no card, and so are the other fields.
+    The card's brand, for example "visa"; empty if it is not a card, as are the other fields.
     """
 
     last_digits: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -2358,12 +2363,12 @@ class PaymentMethod(betterproto2.Message):
 
     expires_year: "int" = betterproto2.field(4, betterproto2.TYPE_INT32)
     """
-    The last year in which the card is good.
+    The last year in which the card is valid.
     """
 
     expires_month: "int" = betterproto2.field(5, betterproto2.TYPE_INT32)
     """
-    The last month of it, from 1.
+    The last month of that year in which the card is valid, from 1.
     """
 
 
@@ -2373,7 +2378,7 @@ default_message_pool.register_message("aichat.v1", "PaymentMethod", PaymentMetho
 @dataclass(eq=False, repr=False)
 class Plan(betterproto2.Message):
     """
-    What may be subscribed to.
+    A plan that organisations can subscribe to.
     """
 
     plan: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -2388,32 +2393,32 @@ class Plan(betterproto2.Message):
 
     seat_price: "__google__type__.Money | None" = betterproto2.field(3, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What a seat costs a month, before taxes.
+    The price of a seat for a month, before taxes.
     """
 
     most_seats: "int" = betterproto2.field(4, betterproto2.TYPE_INT32)
     """
-    The most members that an organisation may have on it; 0: any number.
+    The most members that an organisation on it may have; 0: no limit.
     """
 
     included_usage: "__google__type__.Money | None" = betterproto2.field(5, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    The usage of a calendar month in UTC that the price covers, for all members together.
+    The usage of a calendar month in UTC that the price includes, for all members together.
     """
 
     hard_limit: "bool" = betterproto2.field(6, betterproto2.TYPE_BOOL)
     """
-    Whether usage above that is refused with QUOTA_EXCEEDED, and not charged.
+    Whether usage above that is refused with QUOTA_EXCEEDED, instead of charged.
     """
 
     overage_basis_points: "int" = betterproto2.field(7, betterproto2.TYPE_INT32)
     """
-    Hundredths of a percent that usage above that costs on top of its price.
+    What usage above that costs on top of its price, in hundredths of a percent.
     """
 
     caller_rates: "PlanRates | None" = betterproto2.field(8, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    The limits of each API key, and of each member who is signed in.
+    The limits of each API key, and of each member who signs in.
     """
 
     organization_rates: "PlanRates | None" = betterproto2.field(9, betterproto2.TYPE_MESSAGE, optional=True)
@@ -2423,23 +2428,23 @@ class Plan(betterproto2.Message):
 
     models: "list[str]" = betterproto2.field(10, betterproto2.TYPE_STRING, repeated=True)
     """
-    The models that may be asked; empty: all.
+    The models that members may use; empty: all.
     """
 
     retention_days: "int" = betterproto2.field(11, betterproto2.TYPE_INT32)
     """
-    For how many days conversations are kept; 0: until they are deleted.
+    How many days conversations are kept; 0: until they are deleted.
     """
 
     trial_days: "int" = betterproto2.field(12, betterproto2.TYPE_INT32)
     """
-    With how many days of trial the first subscription begins; 0: none.
+    The days of trial of the first subscription; 0: none.
     """
 
     overage_cap: "__google__type__.Money | None" = betterproto2.field(13, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    The most that may be owed for usage above what is included, invoices that were not paid among it: messages that could
-    bring it above that are refused with QUOTA_EXCEEDED. Absent where the limit is hard, and where there is no cap.
+    The most that an organisation may owe for usage above what is included, unpaid invoices counted. A message that
+    could exceed it is refused with QUOTA_EXCEEDED. Absent if the limit is hard, or if there is no cap.
     """
 
 
@@ -2449,7 +2454,7 @@ default_message_pool.register_message("aichat.v1", "Plan", Plan)
 @dataclass(eq=False, repr=False)
 class PlanRates(betterproto2.Message):
     """
-    How much may go on at once, and in any minute.
+    Limits of calls, tokens and open streams.
     """
 
     requests_per_minute: "int" = betterproto2.field(1, betterproto2.TYPE_INT32)
@@ -2464,7 +2469,7 @@ class PlanRates(betterproto2.Message):
 
     open_streams: "int" = betterproto2.field(3, betterproto2.TYPE_INT32)
     """
-    Answers that are being written.
+    Answers being written at the same time.
     """
 
 
@@ -2488,29 +2493,29 @@ class QueryUsageRequest(betterproto2.Message):
         2, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    The first moment that is no more in the range: at most 400 days after `start_time`, 31 days by the hour or by
-    conversation, and before the year 2100.
+    The end of the range, exclusive: at most 400 days after `start_time`, or 31 days by the hour or by conversation,
+    and before the year 2100.
     """
 
     bucket: "UsageBucket" = betterproto2.field(3, betterproto2.TYPE_ENUM, default_factory=lambda: UsageBucket(0))
     """
-    How the range is cut. Unspecified: not at all.
+    How to divide the range. Unspecified: not at all.
     """
 
     time_zone: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    The IANA name of the time zone whose hours, days and months are meant, such as "Europe/Berlin". Empty: the
-    organisation's, which is UTC unless its operator has set another.
+    The IANA name of the time zone that defines hours, days and months, such as "Europe/Berlin". Empty: the
+    organisation's, which is UTC unless the operator has set another.
     """
 
     group_by: "list[UsageDimension]" = betterproto2.field(5, betterproto2.TYPE_ENUM, repeated=True)
     """
-    What usage is told apart by, each at most once, and so 5 at most. Empty: nothing.
+    What to group usage by, each at most once, and so 5 at most. Empty: nothing.
     """
 
     include_latency: "bool" = betterproto2.field(6, betterproto2.TYPE_BOOL)
     """
-    Whether percentiles of the latency are worked out, too.
+    Whether to compute percentiles of the latency.
     """
 
 
@@ -2525,7 +2530,7 @@ class QueryUsageResponse(betterproto2.Message):
 
     rows: "list[UsageRow]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    By time, then by what `group_by` names. What was not used has no row.
+    By time, then by what `group_by` names. A bucket without usage has no row.
     """
 
     total: "UsageTotals | None" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
@@ -2535,7 +2540,7 @@ class QueryUsageResponse(betterproto2.Message):
 
     time_zone: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    The time zone that was meant.
+    The time zone that was used.
     """
 
 
@@ -2545,7 +2550,7 @@ default_message_pool.register_message("aichat.v1", "QueryUsageResponse", QueryUs
 @dataclass(eq=False, repr=False)
 class QuotaState(betterproto2.Message):
     """
-    A quota, and how far it is used up. Amounts are US dollars, to the nano-dollar.
+    A quota and its current use. Amounts are US dollars, to the nano-dollar.
     """
 
     scope: "QuotaScope" = betterproto2.field(1, betterproto2.TYPE_ENUM, default_factory=lambda: QuotaScope(0))
@@ -2560,17 +2565,17 @@ class QuotaState(betterproto2.Message):
 
     period: "QuotaPeriod" = betterproto2.field(3, betterproto2.TYPE_ENUM, default_factory=lambda: QuotaPeriod(0))
     """
-    How long it lasts.
+    Its period.
     """
 
     hard_limit: "__google__type__.Money | None" = betterproto2.field(4, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What could go beyond this is refused; absent: nothing is.
+    An answer that could raise spending above this is refused; absent: none is.
     """
 
     soft_limit: "__google__type__.Money | None" = betterproto2.field(5, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What goes beyond this is shown, and not refused; absent where there is only the other.
+    Spending above this is reported, not refused; absent if the quota has only a hard limit.
     """
 
     used: "__google__type__.Money | None" = betterproto2.field(6, betterproto2.TYPE_MESSAGE, optional=True)
@@ -2580,12 +2585,12 @@ class QuotaState(betterproto2.Message):
 
     held: "__google__type__.Money | None" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What the answers that are being written may come to cost; it counts as used until they end.
+    The most that the answers being written may cost; it counts as used until they end.
     """
 
     remaining: "__google__type__.Money | None" = betterproto2.field(8, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What a next turn may cost: `hard_limit` without `used` and `held`, 0 at least; absent without `hard_limit`.
+    The most that the next turn may cost: `hard_limit` less `used` and `held`, at least 0; absent without `hard_limit`.
     """
 
     start_time: "datetime.datetime | None" = betterproto2.field(
@@ -2599,13 +2604,13 @@ class QuotaState(betterproto2.Message):
         10, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    When it ends and counting begins anew.
+    When it ends and `used` starts again from 0.
     """
 
     forecast: "__google__type__.Money | None" = betterproto2.field(11, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What will be spent by then, if spending goes on as it did on average since the period began; as if at least a
-    twenty-fourth of the period were over.
+    The spending expected by `reset_time`, if it continues at the average since the period began. The average assumes
+    that at least a twenty-fourth of the period is over.
     """
 
 
@@ -2630,7 +2635,7 @@ default_message_pool.register_message("aichat.v1", "ReasoningDelta", ReasoningDe
 @dataclass(eq=False, repr=False)
 class ResumeChatRequest(betterproto2.Message):
     """
-    Which stream to go on with, and from where.
+    Which stream to resume, and from where.
     """
 
     generation_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -2640,8 +2645,9 @@ class ResumeChatRequest(betterproto2.Message):
 
     after_sequence: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
     """
-    The number of the last event that was received: at least 0, and not more than there have been. Default: from the
-    beginning. Over HTTP the header `last-event-id`, which an EventSource sends when it connects again, takes its place.
+    The number of the last event received: at least 0, and at most the number of the last event sent. Default: 0, from
+    the beginning. Over HTTP the header `last-event-id` replaces it; an EventSource sends that header when it
+    reconnects.
     """
 
 
@@ -2659,18 +2665,18 @@ class ResumeChatResponse(betterproto2.Message):
 
     sequence: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
     """
-    The event's number within its generation, from 1 up, without gaps. A heartbeat is no event of the generation:
-    it repeats the number of the event before it, and has 0 ahead of the first.
+    The event's number within its generation, from 1 up, without gaps. A heartbeat is not an event of the generation:
+    it repeats the number of the event before it, or has 0 before the first.
     """
 
     lane: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    Which of several models that answer side by side the event is from; 0 while there is one.
+    Which of several models that answer side by side sent the event; 0 while there is only one.
     """
 
     started: "ChatStarted | None" = betterproto2.field(3, betterproto2.TYPE_MESSAGE, optional=True, group="event")
     """
-    The vendor took the message and the answer begins. Always the event with the number 1.
+    The vendor accepted the message and the answer begins. Always the event with the number 1.
     """
 
     text_delta: "TextDelta | None" = betterproto2.field(4, betterproto2.TYPE_MESSAGE, optional=True, group="event")
@@ -2692,20 +2698,21 @@ class ResumeChatResponse(betterproto2.Message):
 
     heartbeat: "Heartbeat | None" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, optional=True, group="event")
     """
-    Nothing happened for a while; the stream is alive.
+    Nothing has happened for a while; the stream is alive.
     """
 
     completed: "ChatCompleted | None" = betterproto2.field(8, betterproto2.TYPE_MESSAGE, optional=True, group="event")
     """
-    The answer is whole and stored. Always the last event of a call that succeeds.
+    The answer is complete and stored. Always the last event of a call that succeeds.
     """
 
     server_sent_event: "__google__api__.HttpBody | None" = betterproto2.field(
         9, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    The event as HTTP has it (text/event-stream): `id`, the sequence, and `data`, this message as JSON. The last event of
-    an answer that failed is named `error`, has no `id`, and its `data` is the `google.rpc.Status`. Absent in gRPC.
+    The event in the form that HTTP sends (text/event-stream): `id` is the sequence, and `data` is this message as
+    JSON. The last event of an answer that failed has the name `error` and no `id`, and its `data` is the
+    `google.rpc.Status`. Absent in gRPC.
     """
 
 
@@ -2720,7 +2727,7 @@ class ShowUnsubscribeRequest(betterproto2.Message):
 
     token: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    The link's token, as it was sent; at most 200 bytes.
+    The link's token, unchanged; at most 200 bytes.
     """
 
 
@@ -2750,20 +2757,20 @@ class StreamChatRequest(betterproto2.Message):
 
     request_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    Makes the call safe to repeat: a UUID of the caller's choice, new for each message. Empty: the call is not
-    repeatable.
+    Makes the call safe to repeat: a UUID of the caller's choice, new for each message. Empty: repeating the call sends
+    another message.
     """
 
     conversation_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    The conversation to go on with, a UUID. Empty: a new one begins.
+    The conversation to continue, a UUID. Empty: a new one begins.
     """
 
     parent_message_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    The message that this one follows, a UUID; an earlier one than the last begins a branch. Empty: the conversation's
-    head, which is the answer to the newest question. Of an answer that is still being written, or was stopped, the
-    model is shown what there is.
+    The message that this one follows, a UUID; a message before the last begins a branch. Empty: the conversation's
+    head, which is the answer to the newest question. If that answer is still being written or was cancelled, the model
+    reads the part that exists.
     """
 
     parts: "list[Part]" = betterproto2.field(4, betterproto2.TYPE_MESSAGE, repeated=True)
@@ -2778,13 +2785,13 @@ class StreamChatRequest(betterproto2.Message):
 
     options: "ChatOptions | None" = betterproto2.field(6, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    How to answer. Absent: all defaults.
+    Options of the answer. Absent: all defaults.
     """
 
     cancel_on_disconnect: "bool" = betterproto2.field(7, betterproto2.TYPE_BOOL)
     """
-    Whether the answer is cancelled, as CancelGeneration does, when the last stream of it on the replica that writes it
-    is gone before its end. Default: it goes on being written and is stored.
+    Whether to cancel the answer, as CancelGeneration does, when its last stream on the replica that writes it
+    disconnects before the end. Default: the server continues to write the answer and stores it.
     """
 
 
@@ -2802,18 +2809,18 @@ class StreamChatResponse(betterproto2.Message):
 
     sequence: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
     """
-    The event's number within its generation, from 1 up, without gaps. A heartbeat is no event of the generation:
-    it repeats the number of the event before it, and has 0 ahead of the first.
+    The event's number within its generation, from 1 up, without gaps. A heartbeat is not an event of the generation:
+    it repeats the number of the event before it, or has 0 before the first.
     """
 
     lane: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    Which of several models that answer side by side the event is from; 0 while there is one.
+    Which of several models that answer side by side sent the event; 0 while there is only one.
     """
 
     started: "ChatStarted | None" = betterproto2.field(3, betterproto2.TYPE_MESSAGE, optional=True, group="event")
     """
-    The vendor took the message and the answer begins. Always the first event.
+    The vendor accepted the message and the answer begins. Always the first event.
     """
 
     text_delta: "TextDelta | None" = betterproto2.field(4, betterproto2.TYPE_MESSAGE, optional=True, group="event")
@@ -2835,20 +2842,21 @@ class StreamChatResponse(betterproto2.Message):
 
     heartbeat: "Heartbeat | None" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, optional=True, group="event")
     """
-    Nothing happened for a while; the stream is alive.
+    Nothing has happened for a while; the stream is alive.
     """
 
     completed: "ChatCompleted | None" = betterproto2.field(8, betterproto2.TYPE_MESSAGE, optional=True, group="event")
     """
-    The answer is whole and stored. Always the last event of a call that succeeds.
+    The answer is complete and stored. Always the last event of a call that succeeds.
     """
 
     server_sent_event: "__google__api__.HttpBody | None" = betterproto2.field(
         9, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    The event as HTTP has it (text/event-stream): `id`, the sequence, and `data`, this message as JSON. The last event of
-    an answer that failed is named `error`, has no `id`, and its `data` is the `google.rpc.Status`. Absent in gRPC.
+    The event in the form that HTTP sends (text/event-stream): `id` is the sequence, and `data` is this message as
+    JSON. The last event of an answer that failed has the name `error` and no `id`, and its `data` is the
+    `google.rpc.Status`. Absent in gRPC.
     """
 
 
@@ -2858,12 +2866,12 @@ default_message_pool.register_message("aichat.v1", "StreamChatResponse", StreamC
 @dataclass(eq=False, repr=False)
 class StripeWebhookRequest(betterproto2.Message):
     """
-    Something that Stripe says has happened.
+    An event from Stripe.
     """
 
     event: "__google__api__.HttpBody | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    The event, as it was signed: at most 1 MiB.
+    The event, exactly as it was signed: at most 1 MiB.
     """
 
 
@@ -2885,17 +2893,17 @@ default_message_pool.register_message("aichat.v1", "StripeWebhookResponse", Stri
 @dataclass(eq=False, repr=False)
 class Subscription(betterproto2.Message):
     """
-    What an organisation is subscribed to.
+    An organisation's subscription.
     """
 
     plan: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    The plan whose limits hold now: "free" without a subscription, after its end, and when the grace is over.
+    The plan whose limits apply now: "free" without a subscription, after its end, and after the grace period.
     """
 
     subscribed_plan: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    The plan that is subscribed to; empty if there has been no subscription.
+    The plan of the subscription; empty if there never was one.
     """
 
     status: "SubscriptionStatus" = betterproto2.field(
@@ -2907,26 +2915,26 @@ class Subscription(betterproto2.Message):
 
     seats: "int" = betterproto2.field(4, betterproto2.TYPE_INT32)
     """
-    How many members it is paid for.
+    How many members it pays for.
     """
 
     members: "int" = betterproto2.field(5, betterproto2.TYPE_INT32)
     """
-    How many members there are. The two are made equal by each checkout and each change of the plan.
+    How many members the organisation has. Each checkout and each change of plan sets the seats to this number.
     """
 
     period_start_time: "datetime.datetime | None" = betterproto2.field(
         6, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    When the month that is paid for began; absent without a subscription.
+    When the paid month began; absent without a subscription.
     """
 
     period_end_time: "datetime.datetime | None" = betterproto2.field(
         7, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    The moment after its last one; absent without a subscription.
+    When the paid month ends, exclusive; absent without a subscription.
     """
 
     cancel_at_period_end: "bool" = betterproto2.field(8, betterproto2.TYPE_BOOL)
@@ -2945,19 +2953,20 @@ class Subscription(betterproto2.Message):
         10, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    Until when the plan lasts although it, or an invoice for usage, is not paid for; absent while nothing is due.
+    When the plan ends if it, or an invoice for usage, stays unpaid; absent while nothing is due.
     """
 
     payment_method: "PaymentMethod | None" = betterproto2.field(11, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What invoices are paid with, those for the subscription and those for usage: the card that was chosen last, on the
-    page to subscribe on or in the portal. Absent if there is nothing.
+    What pays the invoices, those for the subscription and those for usage: the card that a member chose last, at
+    checkout or in the portal. Absent if there is none.
     """
 
     unpaid_invoices: "list[UnpaidInvoice]" = betterproto2.field(12, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    The invoices for usage that could not be collected, the oldest first. The plan lasts until `grace_end_time`, and they
-    count against the plan's `overage_cap`. Another card in the portal has them collected from that one.
+    The invoices for usage whose payment failed, the oldest first. The plan lasts until `grace_end_time`, and the
+    invoices count against the plan's `overage_cap`. After a member chooses another card in the portal, they are
+    charged to that card.
     """
 
 
@@ -2997,29 +3006,29 @@ default_message_pool.register_message("aichat.v1", "TextPart", TextPart)
 @dataclass(eq=False, repr=False)
 class UnpaidInvoice(betterproto2.Message):
     """
-    An invoice for usage that could not be collected.
+    An invoice for usage whose payment failed.
     """
 
     month: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    The month whose usage it is for, such as "2026-10", in UTC.
+    The month of the usage, such as "2026-10", in UTC.
     """
 
     total: "__google__type__.Money | None" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What it asks for, in whole cents.
+    Its total, in whole cents.
     """
 
     unpaid_since_time: "datetime.datetime | None" = betterproto2.field(
         3, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    When it was first heard that it was not paid.
+    When the platform first learned that the payment failed.
     """
 
     invoice_id: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    Its id, as ListInvoices tells it, with the page on which it can be paid.
+    Its id, as in ListInvoices, which also has the page on which to pay it.
     """
 
 
@@ -3029,17 +3038,17 @@ default_message_pool.register_message("aichat.v1", "UnpaidInvoice", UnpaidInvoic
 @dataclass(eq=False, repr=False)
 class UnsubscribeRequest(betterproto2.Message):
     """
-    Ends the e-mails that a token was sent with.
+    Ends the kind of e-mail that carried a token.
     """
 
     token: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    The link's token, as it was sent; at most 200 bytes.
+    The link's token, unchanged; at most 200 bytes.
     """
 
     form: "__google__api__.HttpBody | None" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What the form sent, which makes no difference; at most 4096 bytes.
+    The body of the form, which is ignored; at most 4096 bytes.
     """
 
 
@@ -3054,7 +3063,7 @@ class UnsubscribeResponse(betterproto2.Message):
 
     page: "__google__api__.HttpBody | None" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    HTML that says so.
+    HTML that confirms it.
     """
 
 
@@ -3104,7 +3113,7 @@ class UpdateNotificationSettingsRequest(betterproto2.Message):
 
     quota_warnings: "bool | None" = betterproto2.field(1, betterproto2.TYPE_BOOL, optional=True)
     """
-    Whether to get warnings about quotas. Absent: unchanged.
+    Whether to send warnings about quotas. Absent: unchanged.
     """
 
 
@@ -3133,13 +3142,13 @@ default_message_pool.register_message(
 @dataclass(eq=False, repr=False)
 class Usage(betterproto2.Message):
     """
-    What a generation used. The counts are disjoint, but for `reasoning_tokens`, which is part of `output_tokens`: all
+    What a generation used. The counts do not overlap, except that `reasoning_tokens` is part of `output_tokens`: all
     input is the sum of `input_tokens`, `cache_read_tokens`, `cache_write_tokens` and `cache_write_1h_tokens`.
     """
 
     input_tokens: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
     """
-    Input tokens that no cache served.
+    Input tokens that did not come from a cache.
     """
 
     cache_read_tokens: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
@@ -3149,7 +3158,7 @@ class Usage(betterproto2.Message):
 
     cache_write_tokens: "int" = betterproto2.field(3, betterproto2.TYPE_INT64)
     """
-    Input tokens written to the vendor's cache, for five minutes where the vendor tells how long.
+    Input tokens written to the vendor's cache; those for five minutes, if the vendor reports how long.
     """
 
     output_tokens: "int" = betterproto2.field(4, betterproto2.TYPE_INT64)
@@ -3159,12 +3168,12 @@ class Usage(betterproto2.Message):
 
     reasoning_tokens: "int" = betterproto2.field(5, betterproto2.TYPE_INT64)
     """
-    The part of `output_tokens` that the model spent on reasoning; 0 where the vendor does not say.
+    The part of `output_tokens` that the model spent on reasoning; 0 if the vendor does not report it.
     """
 
     estimated: "bool" = betterproto2.field(6, betterproto2.TYPE_BOOL)
     """
-    True if the vendor never gave its final count, or one that cannot be, so that the counts are an estimate from what
+    True if the vendor never gave its final count, or gave an impossible one; the counts are then an estimate from what
     had arrived.
     """
 
@@ -3175,8 +3184,8 @@ class Usage(betterproto2.Message):
 
     web_searches: "int" = betterproto2.field(8, betterproto2.TYPE_INT64)
     """
-    Web searches that the vendor made for the answer and charges for; 0 where it does not say. The tokens that they
-    brought are input.
+    Web searches that the vendor made for the answer and charges for; 0 if it reports none. Their results count as
+    input tokens.
     """
 
 
@@ -3186,7 +3195,7 @@ default_message_pool.register_message("aichat.v1", "Usage", Usage)
 @dataclass(eq=False, repr=False)
 class UsageError(betterproto2.Message):
     """
-    How many turns failed in one way.
+    The number of turns that failed for one reason.
     """
 
     reason: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -3196,7 +3205,7 @@ class UsageError(betterproto2.Message):
 
     count: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
     """
-    How many.
+    The number of turns.
     """
 
 
@@ -3206,17 +3215,17 @@ default_message_pool.register_message("aichat.v1", "UsageError", UsageError)
 @dataclass(eq=False, repr=False)
 class UsageEvent(betterproto2.Message):
     """
-    What one turn used, as it is on the books.
+    What one turn used, as in the ledger.
     """
 
     generation_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    The generation, whose event it is.
+    The generation that used it.
     """
 
     conversation_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    The conversation; perhaps deleted since.
+    The conversation; it may have been deleted.
     """
 
     member_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -3226,7 +3235,7 @@ class UsageEvent(betterproto2.Message):
 
     key_id: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    The API key that was used; empty where the member was signed in.
+    The API key that was used; empty if the member was signed in.
     """
 
     provider: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
@@ -3253,29 +3262,29 @@ class UsageEvent(betterproto2.Message):
         9, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    Which price it was charged at: the moment from which that was in force.
+    The version of the price charged, named by the time from which it is in force.
     """
 
     error_reason: "str" = betterproto2.field(10, betterproto2.TYPE_STRING)
     """
-    The name of the `ErrorReason`, without its prefix, that the turn failed with; empty where it completed.
+    The name of the `ErrorReason`, without its prefix, that the turn failed with; empty if it completed.
     """
 
     first_delta_ms: "int | None" = betterproto2.field(11, betterproto2.TYPE_INT64, optional=True)
     """
-    From the asking of the vendor to the first piece of the answer, in milliseconds; absent where none came.
+    The time from the call to the vendor to the first piece of the answer, in milliseconds; absent if none arrived.
     """
 
     duration_ms: "int" = betterproto2.field(12, betterproto2.TYPE_INT64)
     """
-    From the message's arrival to the stored answer, in milliseconds.
+    The time from the message's arrival to the stored answer, in milliseconds.
     """
 
     occur_time: "datetime.datetime | None" = betterproto2.field(
         13, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    When the answer was stored: what it counts for.
+    When the answer was stored. Ranges and sums use this time.
     """
 
 
@@ -3285,26 +3294,26 @@ default_message_pool.register_message("aichat.v1", "UsageEvent", UsageEvent)
 @dataclass(eq=False, repr=False)
 class UsageRow(betterproto2.Message):
     """
-    What was used in one piece of time by one of those that `group_by` tells apart.
+    The usage of one time bucket and one group.
     """
 
     start_time: "datetime.datetime | None" = betterproto2.field(
         1, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    When the piece of time begins; not before the range does.
+    When the bucket begins; not before the range does.
     """
 
     end_time: "datetime.datetime | None" = betterproto2.field(
         2, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    When it ends, itself not included; not after the range does.
+    When it ends, exclusive; not after the range does.
     """
 
     model: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    The model; empty unless asked for, as the following.
+    The model. This and the following four fields are empty unless `group_by` names them.
     """
 
     provider: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
@@ -3319,7 +3328,7 @@ class UsageRow(betterproto2.Message):
 
     key_id: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
     """
-    The API key; empty also where members were signed in.
+    The API key; also empty for members who were signed in.
     """
 
     conversation_id: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
@@ -3344,28 +3353,28 @@ class UsageTotals(betterproto2.Message):
 
     turns: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
     """
-    How many turns ended, however they did; those that are being answered are not in it, nor calls that were refused
-    before a turn began.
+    The number of turns that ended, in any way. Turns in progress do not count, nor do calls refused before a turn
+    began.
     """
 
     errors: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
     """
-    How many of them did not complete.
+    The number of turns that did not complete.
     """
 
     errors_by_reason: "list[UsageError]" = betterproto2.field(3, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    What those failed with, the most frequent first.
+    The reasons of those errors, the most frequent first.
     """
 
     estimated_turns: "int" = betterproto2.field(4, betterproto2.TYPE_INT64)
     """
-    How many turns were booked with an estimate, since the vendor never gave its final count.
+    The number of turns booked with an estimate, because the vendor never gave its final count.
     """
 
     usage: "Usage | None" = betterproto2.field(5, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    The tokens; `estimated` if any of them are.
+    The tokens; `estimated` if those of any turn are.
     """
 
     cost: "__google__type__.Money | None" = betterproto2.field(6, betterproto2.TYPE_MESSAGE, optional=True)
@@ -3375,13 +3384,13 @@ class UsageTotals(betterproto2.Message):
 
     first_delta: "LatencyPercentiles | None" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    From the asking of the vendor to the first piece of the answer, of the turns that completed; absent unless asked for,
-    and where there are none.
+    The time from the call to the vendor to the first piece of the answer, for turns that completed; absent unless
+    requested, or if there are none.
     """
 
     duration: "LatencyPercentiles | None" = betterproto2.field(8, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    From a message's arrival to the stored answer, of the turns that completed; absent as the former.
+    The time from a message's arrival to the stored answer, for turns that completed; absent in the same cases.
     """
 
 
@@ -3391,7 +3400,7 @@ default_message_pool.register_message("aichat.v1", "UsageTotals", UsageTotals)
 @dataclass(eq=False, repr=False)
 class VerifiedLine(betterproto2.Message):
     """
-    A line of an invoice, and what it is held against.
+    A line of an invoice, and what it was compared with.
     """
 
     line: "int" = betterproto2.field(1, betterproto2.TYPE_INT32)
@@ -3401,7 +3410,7 @@ class VerifiedLine(betterproto2.Message):
 
     kind: "InvoiceLineKind" = betterproto2.field(2, betterproto2.TYPE_ENUM, default_factory=lambda: InvoiceLineKind(0))
     """
-    What it is about.
+    What kind of line it is.
     """
 
     description: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -3411,7 +3420,7 @@ class VerifiedLine(betterproto2.Message):
 
     model: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    The model; empty: all, as for the following three.
+    The model; empty if the line covers all, as with the following three.
     """
 
     provider: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
@@ -3428,17 +3437,17 @@ class VerifiedLine(betterproto2.Message):
         7, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    The version of the price, which is when it came into force; absent: all.
+    The version of the price, named by the time from which it is in force; absent if the line covers all.
     """
 
     plan: "str" = betterproto2.field(8, betterproto2.TYPE_STRING)
     """
-    The plan that it was used under; empty for what is no usage.
+    The plan that the usage falls under; empty for a line that is not usage.
     """
 
     overage_basis_points: "int" = betterproto2.field(9, betterproto2.TYPE_INT32)
     """
-    Basis points that the plan puts on top of what it does not include.
+    The basis points that the plan adds to usage that it does not include.
     """
 
     usage: "Usage | None" = betterproto2.field(10, betterproto2.TYPE_MESSAGE, optional=True)
@@ -3448,76 +3457,76 @@ class VerifiedLine(betterproto2.Message):
 
     cost: "__google__type__.Money | None" = betterproto2.field(11, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What it cost, before anything else; of what is no usage, its amount.
+    The cost of the usage before anything included or added; the amount of a line that is not usage.
     """
 
     included: "__google__type__.Money | None" = betterproto2.field(12, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What of that the plan includes.
+    The part of the cost that the plan includes.
     """
 
     amount: "__google__type__.Money | None" = betterproto2.field(13, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What is asked for: the rest with what is on top, rounded once to whole cents, halves to the even one.
+    The amount due: the rest with what the plan adds, rounded once to whole cents, halves to even.
     """
 
     ledger_cost: "__google__type__.Money | None" = betterproto2.field(14, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What the books cost now; absent where they have no such line.
+    The cost by the ledger now; absent if the ledger has no such line.
     """
 
     ledger_amount: "__google__type__.Money | None" = betterproto2.field(15, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What would be asked for by the books now; absent as the former.
+    The amount due by the ledger now; absent if the ledger has no such line.
     """
 
     provider_amount: "__google__type__.Money | None" = betterproto2.field(16, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What the payment provider asks for; absent where it has no such line, or none was sent.
+    The amount that the payment provider charges; absent if it has no such line, or none was sent.
     """
 
     event_count: "int" = betterproto2.field(17, betterproto2.TYPE_INT64)
     """
-    How many events it is made of, as the following by the stored line.
+    The number of usage events in the line. This and the following four fields are as stored.
     """
 
     first_event_time: "datetime.datetime | None" = betterproto2.field(
         18, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    When the first of them occurred.
+    When the first event occurred.
     """
 
     first_generation_id: "str" = betterproto2.field(19, betterproto2.TYPE_STRING)
     """
-    The generation of the first.
+    The generation of the first event.
     """
 
     last_event_time: "datetime.datetime | None" = betterproto2.field(
         20, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
     )
     """
-    When the last of them occurred.
+    When the last event occurred.
     """
 
     last_generation_id: "str" = betterproto2.field(21, betterproto2.TYPE_STRING)
     """
-    The generation of the last.
+    The generation of the last event.
     """
 
     sha256: "str" = betterproto2.field(22, betterproto2.TYPE_STRING)
     """
-    SHA-256, in hex, over its events as docs/contract.md writes them.
+    SHA-256, in hex, over the line's events as docs/contract.md writes them.
     """
 
     ledger_sha256: "str" = betterproto2.field(23, betterproto2.TYPE_STRING)
     """
-    The same by the books now; empty where they have no such line.
+    The same by the ledger now; empty if the ledger has no such line.
     """
 
     proven: "bool" = betterproto2.field(24, betterproto2.TYPE_BOOL)
     """
-    Whether all of it is the same everywhere.
+    Whether all copies of the line agree.
     """
 
 
@@ -3527,12 +3536,12 @@ default_message_pool.register_message("aichat.v1", "VerifiedLine", VerifiedLine)
 @dataclass(eq=False, repr=False)
 class VerifyInvoiceRequest(betterproto2.Message):
     """
-    Asks for the proof of an invoice.
+    Asks to verify an invoice.
     """
 
     month: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    The month whose usage it is for, such as "2026-10", in UTC; of the years 1970 to 8999.
+    The month of the usage, such as "2026-10", in UTC; of the years 1970 to 8999.
     """
 
 
@@ -3542,37 +3551,37 @@ default_message_pool.register_message("aichat.v1", "VerifyInvoiceRequest", Verif
 @dataclass(eq=False, repr=False)
 class VerifyInvoiceResponse(betterproto2.Message):
     """
-    The proof of an invoice. Amounts are US dollars, to the nano-dollar.
+    The result of verifying an invoice. Amounts are US dollars, to the nano-dollar.
     """
 
     month: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    The month, as asked for.
+    The month of the request.
     """
 
     stage: "InvoiceStage" = betterproto2.field(2, betterproto2.TYPE_ENUM, default_factory=lambda: InvoiceStage(0))
     """
-    How far the invoice is.
+    The stage that the invoice has reached.
     """
 
     number: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    The number on the invoice; empty until it is asked for.
+    The number on the invoice; empty until it is finalized.
     """
 
     proven: "bool" = betterproto2.field(4, betterproto2.TYPE_BOOL)
     """
-    Whether books, hourly sums and lines are the same, and the payment provider's, where it was asked.
+    Whether the ledger, the hourly sums and the lines agree, and the payment provider's lines where it has them.
     """
 
     difference: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
     """
-    What is not; empty if it is proven.
+    What differs; empty if the invoice is proven.
     """
 
     ledger_cost: "__google__type__.Money | None" = betterproto2.field(6, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What the month's usage cost, by the books.
+    What the month's usage cost, by the ledger.
     """
 
     hourly_cost: "__google__type__.Money | None" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, optional=True)
@@ -3582,7 +3591,7 @@ class VerifyInvoiceResponse(betterproto2.Message):
 
     total: "__google__type__.Money | None" = betterproto2.field(8, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    What the invoice comes to: the sum of its lines, in whole cents.
+    The invoice's total: the sum of its lines, in whole cents.
     """
 
     sha256: "str" = betterproto2.field(9, betterproto2.TYPE_STRING)

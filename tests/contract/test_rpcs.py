@@ -1,4 +1,4 @@
-"""Each RPC of the contract has a servicer method, an HTTP mapping, an access option and an SDK method."""
+"""Each RPC of the contract has a servicer method, an HTTP mapping and an access option."""
 
 from __future__ import annotations
 
@@ -6,30 +6,19 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import aichat_server
 import pytest
 from aichat.v1 import annotations_pb2, chat_pb2
-from aichat_sdk import AsyncAIChat
 from aichat_server.transport.access import access_by_method
 from aichat_server.transport.counting import MessageShape, shape_of
 from aichat_server.transport.options import MAX_REQUEST_BYTES
-from aichat_server.transport.server import SERVICES
 from google.api import annotations_pb2 as http_annotations
 from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodOptions
+from google.protobuf.descriptor_pb2 import MethodOptions
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def services() -> Iterator[ServiceDescriptor]:
-    """Every service of the contract, by its descriptors: one that is new is found without being named here."""
-    for file in FileDescriptorSet.FromString((ROOT / "gen/descriptors.binpb").read_bytes()).file:
-        if file.package == "aichat.v1":
-            module = importlib.import_module(file.name.replace("/", ".").replace(".proto", "_pb2"))
-            yield from module.DESCRIPTOR.services_by_name.values()
+from tests.fixtures.contract import methods, services
 
 
 def servicer(service: ServiceDescriptor) -> type:
@@ -46,38 +35,9 @@ def servicer(service: ServiceDescriptor) -> type:
     return found
 
 
-METHODS: list[MethodDescriptor] = [method for service in services() for method in service.methods]
-SDK = {
-    "StreamChat": "chat.stream",
-    "ResumeChat": "chat.resume",
-    "CancelGeneration": "chat.cancel",
-    "ListModels": "models.list",
-    "CreateConversation": "conversations.create",
-    "GetConversation": "conversations.get",
-    "ListConversations": "conversations.list",
-    "UpdateConversation": "conversations.update",
-    "DeleteConversation": "conversations.delete",
-    "ListMessages": "conversations.list_messages",
-    "GetNotificationSettings": "notifications.get",
-    "UpdateNotificationSettings": "notifications.update",
-    "QueryUsage": "usage.query",
-    "GetQuotas": "usage.quotas",
-    "ListUsageEvents": "usage.events",
-    "ExportUsageEvents": "usage.export",
-    "ListPlans": "billing.list_plans",
-    "GetSubscription": "billing.get_subscription",
-    "CreateCheckoutSession": "billing.create_checkout_session",
-    "CreatePortalSession": "billing.create_portal_session",
-    "ChangePlan": "billing.change_plan",
-    "ListInvoices": "billing.list_invoices",
-    "VerifyInvoice": "billing.verify_invoice",
-}
+METHODS = list(methods().values())
 
 each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
-
-
-def test_every_service_of_the_contract_is_served() -> None:
-    assert {service.full_name for service in SERVICES} == {method.containing_service.full_name for method in METHODS}
 
 
 @each_method
@@ -100,7 +60,7 @@ def test_it_has_an_http_mapping_under_v1(method: MethodDescriptor) -> None:
 
 @each_method
 def test_it_says_who_may_call_it(method: MethodDescriptor) -> None:
-    assert f"/{method.containing_service.full_name}/{method.name}" in access_by_method(SERVICES)
+    assert f"/{method.containing_service.full_name}/{method.name}" in access_by_method(services())
 
 
 @each_method
@@ -127,18 +87,6 @@ def test_lists_in_its_request_have_a_limit(method: MethodDescriptor) -> None:
 
 
 @each_method
-async def test_it_has_an_sdk_method_unless_it_is_not_for_members(method: MethodDescriptor) -> None:
-    if access_by_method(SERVICES)[f"/{method.containing_service.full_name}/{method.name}"].public:
-        assert method.name not in SDK
-        return
-    async with AsyncAIChat(api_key="ak_none", endpoint="127.0.0.1:1") as client:
-        found: object = client
-        for step in SDK[method.name].split("."):
-            found = getattr(found, step)
-        assert callable(found)
-
-
-@each_method
 def test_its_messages_are_its_own(method: MethodDescriptor) -> None:
     assert method.input_type.name == f"{method.name}Request"
     assert method.output_type.name == f"{method.name}Response"
@@ -162,4 +110,4 @@ def test_an_rpc_that_does_not_say_who_may_call_it_stops_the_start() -> None:
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     with pytest.raises(ValueError, match=r"silent\.Silent\.Speak"):
-        access_by_method([*SERVICES, pool.FindServiceByName("silent.Silent")])
+        access_by_method([*services(), pool.FindServiceByName("silent.Silent")])

@@ -5,102 +5,95 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import aichat_sdk
 import grpc
 import pytest
 from aichat_sdk import AsyncAIChat, UnavailableError
-from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorProto, MethodOptions
+from google.protobuf.descriptor_pb2 import MethodOptions
 
+from tests.fixtures.contract import is_public, methods
 from tests.unit.sdk.scripted import API_KEY, ScriptedServer, fail
 
-NOW = datetime.now(UTC)
-DESCRIPTORS = Path(__file__).parents[2] / "gen/descriptors.binpb"
+METHODS = methods()
+SAMPLES: dict[object, object] = {str: "a", datetime: datetime.now(UTC), str | None: None, bool | None: None}
+CHAT = {"model": "m", "text": "Hi"}
 
 
-async def _resumed(client: AsyncAIChat) -> object:
-    async with client.chat.resume("g") as stream:
-        return await stream.get_final_message()
+def sdk_methods() -> list[str]:
+    """Every public method of the client's resources, such as `chat.send`."""
+    client = AsyncAIChat(endpoint="localhost:1", api_key=API_KEY)
+    resources = {name: value for name, value in vars(client).items() if name[0] != "_"}
+    return [
+        f"{resource}.{name}"
+        for resource, value in resources.items()
+        for name, _ in inspect.getmembers(value, inspect.ismethod)
+        if name[0] != "_"
+    ]
 
 
-async def _exported(client: AsyncAIChat) -> object:
-    return [piece async for piece in client.usage.export(NOW, NOW)]
+SDK_METHODS = sdk_methods()
 
 
-CALLS: dict[str, Callable[[AsyncAIChat], Awaitable[object]]] = {
-    "StreamChat": lambda client: client.chat.send(model="m", text="Hi"),
-    "ResumeChat": _resumed,
-    "CancelGeneration": lambda client: client.chat.cancel("g"),
-    "ListModels": lambda client: client.models.list(),
-    "CreateConversation": lambda client: client.conversations.create(),
-    "GetConversation": lambda client: client.conversations.get("c"),
-    "ListConversations": lambda client: client.conversations.list(),
-    "UpdateConversation": lambda client: client.conversations.update("c", title="t"),
-    "DeleteConversation": lambda client: client.conversations.delete("c"),
-    "ListMessages": lambda client: client.conversations.list_messages("c"),
-    "GetNotificationSettings": lambda client: client.notifications.get(),
-    "UpdateNotificationSettings": lambda client: client.notifications.update(quota_warnings=False),
-    "QueryUsage": lambda client: client.usage.query(NOW, NOW),
-    "GetQuotas": lambda client: client.usage.quotas(),
-    "ListUsageEvents": lambda client: client.usage.events(NOW, NOW),
-    "ExportUsageEvents": _exported,
-    "ListPlans": lambda client: client.billing.list_plans(),
-    "GetSubscription": lambda client: client.billing.get_subscription(),
-    "CreateCheckoutSession": lambda client: client.billing.create_checkout_session(
-        "pro", success_url="https://a.example", cancel_url="https://a.example"
-    ),
-    "CreatePortalSession": lambda client: client.billing.create_portal_session(return_url="https://a.example"),
-    "ChangePlan": lambda client: client.billing.change_plan("free"),
-    "ListInvoices": lambda client: client.billing.list_invoices(),
-    "VerifyInvoice": lambda client: client.billing.verify_invoice("2026-10"),
-}
+def arguments(method: Callable[..., Any]) -> dict[str, object]:
+    """A value for each argument that the method asks for."""
+    hints, given = get_type_hints(method), dict[str, object]()
+    for parameter in inspect.signature(method).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            given |= CHAT
+        elif parameter.default is parameter.empty:
+            given[parameter.name] = SAMPLES[hints[parameter.name]]
+    return given
 
 
-# Answered by pages and called by whom a link brought there, or called by Stripe.
-FOR_OTHERS = {"ShowUnsubscribe", "Unsubscribe", "StripeWebhook"}
-
-
-def contract() -> dict[str, MethodDescriptorProto]:
-    files = FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file
-    services = [service for file in files if file.package == "aichat.v1" for service in file.service]
-    return {method.name: method for service in services for method in service.method}
+async def call(client: AsyncAIChat, name: str) -> None:
+    """Calls one method, and reads what it returns to the end."""
+    resource, _, method_name = name.partition(".")
+    method = getattr(getattr(client, resource), method_name)
+    result = method(**arguments(method))
+    if isinstance(result, AbstractAsyncContextManager):
+        async with result as stream:
+            await stream.get_final_message()
+    elif isinstance(result, AsyncIterable):
+        async for _ in result:
+            pass
+    else:
+        await result
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[ScriptedServer]:
+    """Fails each call in a way that a repetition may mend."""
     async with ScriptedServer.start() as scripted:
+        for name in METHODS:
+            scripted.on(name, *[fail(grpc.StatusCode.UNAVAILABLE, "SERVER_UNAVAILABLE")] * 4)
         yield scripted
 
 
-def test_every_rpc_has_a_method_of_the_sdk() -> None:
-    assert set(CALLS) == set(contract()) - FOR_OTHERS
+async def test_every_rpc_has_a_method_of_the_sdk_unless_it_is_not_for_members(server: ScriptedServer) -> None:
+    async with AsyncAIChat(endpoint=server.endpoint, api_key=API_KEY, max_retries=0) as client:
+        for name in SDK_METHODS:
+            with pytest.raises(UnavailableError):
+                await call(client, name)
+    assert {call.method for call in server.calls} == {name for name, rpc in METHODS.items() if not is_public(rpc)}
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", SDK_METHODS)
 async def test_method_calls_its_rpc_and_repeats_it_if_the_contract_allows(server: ScriptedServer, name: str) -> None:
-    server.on(name, *[fail(grpc.StatusCode.UNAVAILABLE, "SERVER_UNAVAILABLE")] * 4)
     async with AsyncAIChat(endpoint=server.endpoint, api_key=API_KEY, max_retries=1) as client:
         with pytest.raises(UnavailableError):
-            await CALLS[name](client)
-    method = contract()[name]
+            await call(client, name)
+    rpc = METHODS[server.calls[0].method]
     # StreamChat is not idempotent by itself; the request_id, which the SDK always sends, makes it so.
-    repeatable = method.server_streaming or method.options.idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN
-    retries = 0 if not repeatable else 3 if name == "ResumeChat" else 1
-    assert [call.method for call in server.calls] == [name] * (1 + retries)
-
-
-def test_no_method_of_the_sdk_is_left_out_here() -> None:
-    client = AsyncAIChat(endpoint="localhost:1", api_key=API_KEY)
-    resources = [
-        *(client.chat, client.models, client.conversations),
-        *(client.notifications, client.usage, client.billing),
-    ]
-    methods = [name for one in resources for name, _ in inspect.getmembers(one, inspect.ismethod) if name[0] != "_"]
-    # chat.stream and chat.send are two ways to call one RPC.
-    assert len(methods) == len(CALLS) + 1
+    idempotent = rpc.GetOptions().idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN
+    repeatable = rpc.server_streaming or idempotent
+    retries = 0 if not repeatable else 3 if rpc.name == "ResumeChat" else 1
+    assert [call.method for call in server.calls] == [rpc.name] * (1 + retries)
 
 
 def test_exported_names_exist_and_are_the_whole_surface() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 from aichat.v1 import chat_pb2, events_pb2
-from aichat.v1.chat_pb2_grpc import ChatServiceServicer, ChatServiceStub
+from aichat.v1.chat_pb2_grpc import ChatServiceServicer, ChatServiceStub, add_ChatServiceServicer_to_server
 from aichat.v1.conversations_pb2_grpc import ConversationServiceStub
 from aichat.v1.notifications_pb2_grpc import NotificationServiceStub
 from aichat.v1.usage_pb2_grpc import UsageServiceStub
@@ -58,6 +58,8 @@ Headers = tuple[tuple[str, str], ...]
 
 class WaitingChat(ChatServiceServicer):
     """Answers with one heartbeat, and with another when it is told to end."""
+
+    add_to = add_ChatServiceServicer_to_server
 
     def __init__(self) -> None:
         self.end = asyncio.Event()
@@ -144,17 +146,9 @@ async def serving(authenticator: Authenticator, database: Database) -> AsyncGene
         InvoiceProofs(database, None),
         WebhookInbox(database, StripeWebhooks(SIGNING_SECRET)),
     )
-    server = build_server(
-        waiting,
-        conversations,
-        notifications,
-        usage,
-        billing,
-        authentication,
-        CallLimits(RateLimits(None, plans.rates)),
-        Observer(),
-        reflect=True,
-    )
+    steps = (authentication.authenticate, CallLimits(RateLimits(None, plans.rates)).check)
+    servicers = (waiting, conversations, notifications, usage, billing)
+    server = build_server(servicers, steps, Observer(), reflect=True)
     port = await server.start("127.0.0.1:0")
     options = (("grpc.max_receive_message_length", 8 << 20),)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:

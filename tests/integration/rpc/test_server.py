@@ -14,6 +14,8 @@ from aichat_server.identity.service.organizations import MintedKey
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
+from tests.fixtures.contract import services
+from tests.fixtures.server import RunServer
 from tests.integration.rpc.conftest import Client, bearer, refusal
 
 CHAT = chat_pb2.StreamChatRequest(model="m", parts=[Part(text=TextPart(text="hello"))])
@@ -28,15 +30,20 @@ def started(
     return client.chat.StreamChat(CHAT, metadata=bearer(key.api_key))
 
 
-async def test_health_and_reflection_need_no_credentials(client: Client) -> None:
-    await until(client, SERVING)
-    ask = client.channel.stream_stream(
+async def reflected(channel: grpc.aio.Channel) -> set[str]:
+    """The services that a server says it has."""
+    ask = channel.stream_stream(
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
     )
     answers = [answer async for answer in ask(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))]
-    names = {service.name for service in answers[0].list_services_response.service}
+    return {service.name for service in answers[0].list_services_response.service}
+
+
+async def test_health_and_reflection_need_no_credentials(client: Client) -> None:
+    await until(client, SERVING)
+    names = await reflected(client.channel)
     assert {"aichat.v1.ChatService", "aichat.v1.ConversationService", "grpc.health.v1.Health"} <= names
 
 
@@ -115,3 +122,9 @@ async def until(client: Client, status: int) -> None:
             if answer.status == status:
                 break
     watch.cancel()
+
+
+async def test_the_product_serves_every_service_of_the_contract(run_server: RunServer) -> None:
+    async with run_server(AICHAT_ENVIRONMENT="development") as server:
+        names = await reflected(server.channel)
+    assert {service.full_name for service in services()} <= names

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from aichat_server.settings import Settings
-from aichat_server.transport.server import SERVICES
 from google.api import annotations_pb2 as http_annotations
 from ruamel.yaml import YAML
+
+from tests.fixtures.contract import services
 
 ROOT = Path(__file__).resolve().parents[3]
 ENVOY = Path(sys.executable).with_name("envoy")
@@ -113,7 +114,7 @@ def test_large_bodies_are_for_chats_and_webhooks_alone(config: Path) -> None:
 def test_every_call_of_the_contract_has_its_routes(config: Path) -> None:
     [host] = manager(config)["route_config"]["virtual_hosts"]
     matches = [route["match"] for route in host["routes"]]
-    for service in SERVICES:
+    for service in services():
         for method in service.methods:
             assert any(match.get("path") == f"/{service.full_name}/{method.name}" for match in matches)
             rule = method.GetOptions().Extensions[http_annotations.http]

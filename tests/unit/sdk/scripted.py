@@ -10,23 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from aichat.v1 import billing_pb2, chat_pb2, conversations_pb2, events_pb2, messages_pb2, notifications_pb2, usage_pb2
+from aichat.v1 import chat_pb2, events_pb2, messages_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
+from tests.fixtures.contract import services
+
 API_KEY = "ak_test0123456789"
 GENERATION = "generation-3"
 CANCELLED = chat_pb2.CancelGenerationResponse(state=chat_pb2.GENERATION_STATE_CANCELLED)
-SERVICES = (
-    chat_pb2.DESCRIPTOR.services_by_name["ChatService"],
-    conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
-    notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"],
-    usage_pb2.DESCRIPTOR.services_by_name["UsageService"],
-    billing_pb2.DESCRIPTOR.services_by_name["BillingService"],
-)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Behaviour = Callable[[Any, Context], AsyncIterator[Message]]
@@ -60,7 +55,7 @@ class ScriptedServer:
     async def start(cls) -> AsyncIterator[ScriptedServer]:
         scripted = cls()
         server = grpc.aio.server()
-        for service in SERVICES:
+        for service in services():
             handlers = {method.name: scripted._handler(method) for method in service.methods}
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
         scripted.endpoint = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"

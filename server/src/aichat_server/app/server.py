@@ -102,17 +102,17 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
         await stack.enter_async_context(running_always)
         answers = Answers(opened.turns, generations, replicas)
         authenticator = await stack.enter_async_context(open_authenticator(settings, opened, clock, observer))
-        server = build_server(
-            ChatServicer(Chat(models, upstream, opened.turns, generations, limits, answers, plans, observer), answers),
+        chat = Chat(models, upstream, opened.turns, generations, limits, answers, plans, observer)
+        servicers = (
+            ChatServicer(chat, answers),
             ConversationServicer(Conversations(opened)),
             NotificationServicer(build_notifications(settings, opened)),
             UsageServicer(UsageReports(opened)),
             _billing_servicer(settings, opened, plans, payments),
-            build_authentication(settings, authenticator),
-            CallLimits(limits),
-            observer,
-            reflect=settings.environment == "development",
         )
+        # The limits are those of the caller, who must be known by then.
+        steps = (build_authentication(settings, authenticator).authenticate, CallLimits(limits).check)
+        server = build_server(servicers, steps, observer, reflect=settings.environment == "development")
         yield App(server, generations, replicas, settings.announce_seconds, settings.drain_seconds)
 
 

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import grpc.aio
-from aichat.v1 import billing_pb2, chat_pb2, conversations_pb2, notifications_pb2, usage_pb2
-from aichat.v1.billing_pb2_grpc import BillingServiceServicer, add_BillingServiceServicer_to_server
-from aichat.v1.chat_pb2_grpc import ChatServiceServicer, add_ChatServiceServicer_to_server
-from aichat.v1.conversations_pb2_grpc import ConversationServiceServicer, add_ConversationServiceServicer_to_server
-from aichat.v1.notifications_pb2_grpc import NotificationServiceServicer, add_NotificationServiceServicer_to_server
-from aichat.v1.usage_pb2_grpc import UsageServiceServicer, add_UsageServiceServicer_to_server
-from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from aichat_server.core.observing import Observer
-from aichat_server.identity.rpc.authentication import Authentication
-from aichat_server.limits.rpc import CallLimits
 from aichat_server.transport.access import access_by_method
+from aichat_server.transport.call import Step
 from aichat_server.transport.drain import Drain
 from aichat_server.transport.metadata import check_metadata_size
 from aichat_server.transport.options import SERVER_OPTIONS
 from aichat_server.transport.pipeline import CallInterceptor
+from aichat_server.transport.services import Servicer, services_of
 from aichat_server.transport.validation import Validation
-
-SERVICES: tuple[ServiceDescriptor, ...] = (
-    chat_pb2.DESCRIPTOR.services_by_name["ChatService"],
-    conversations_pb2.DESCRIPTOR.services_by_name["ConversationService"],
-    notifications_pb2.DESCRIPTOR.services_by_name["NotificationService"],
-    usage_pb2.DESCRIPTOR.services_by_name["UsageService"],
-    billing_pb2.DESCRIPTOR.services_by_name["BillingService"],
-)
 
 # How long calls that were told to end have for their last words, and their connections to close.
 _LAST_WORDS_SECONDS = 1.0
@@ -71,33 +56,22 @@ class RpcServer:
 
 
 def build_server(
-    chat: ChatServiceServicer,
-    conversations: ConversationServiceServicer,
-    notifications: NotificationServiceServicer,
-    usage: UsageServiceServicer,
-    billing: BillingServiceServicer,
-    authentication: Authentication,
-    limits: CallLimits,
-    observer: Observer,
-    *,
-    reflect: bool,
+    servicers: Sequence[Servicer], steps: Sequence[Step], observer: Observer, *, reflect: bool
 ) -> RpcServer:
-    """A server with every service of the contract, health, and reflection if `reflect`.
+    """Returns a server with these services, health, and reflection if `reflect`.
 
-    ValueError if an RPC does not say who may call it.
+    Each call passes `steps` in their order. Raises ValueError if an RPC does not say who may call it.
     """
+    services = services_of(servicers)
     drain = Drain()
-    steps = (check_metadata_size, authentication.authenticate, limits.check)
-    interceptor = CallInterceptor(access_by_method(SERVICES), drain, steps, Validation().check, observer)
+    checks = (check_metadata_size, *steps)
+    interceptor = CallInterceptor(access_by_method(services), drain, checks, Validation().check, observer)
     server = grpc.aio.server(interceptors=(interceptor,), options=SERVER_OPTIONS)
-    add_ChatServiceServicer_to_server(chat, server)
-    add_ConversationServiceServicer_to_server(conversations, server)
-    add_NotificationServiceServicer_to_server(notifications, server)
-    add_UsageServiceServicer_to_server(usage, server)
-    add_BillingServiceServicer_to_server(billing, server)
+    for servicer in servicers:
+        servicer.add_to(server)
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     if reflect:
-        names = [service.full_name for service in SERVICES]
+        names = [service.full_name for service in services]
         reflection.enable_server_reflection((*names, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     return RpcServer(server, health_servicer, drain)

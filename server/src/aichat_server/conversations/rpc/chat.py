@@ -40,6 +40,8 @@ ResponseT = TypeVar("ResponseT", chat_pb2.StreamChatResponse, chat_pb2.ResumeCha
 class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     """Reads journals to callers."""
 
+    add_to = chat_pb2_grpc.add_ChatServiceServicer_to_server
+
     def __init__(self, chat: Chat, answers: Answers) -> None:
         self._chat = chat
         self._answers = answers

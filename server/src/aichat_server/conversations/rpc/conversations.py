@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from aichat.v1 import conversations_pb2 as pb
-from aichat.v1.conversations_pb2_grpc import ConversationServiceServicer
+from aichat.v1.conversations_pb2_grpc import ConversationServiceServicer, add_ConversationServiceServicer_to_server
 
 from aichat_server.conversations.rpc.messages import conversation_to_proto, message_to_proto
 from aichat_server.conversations.service.conversations import Conversations
@@ -18,6 +18,8 @@ _CONVERSATIONS = "conversations"
 
 class ConversationServicer(ConversationServiceServicer):
     """Serves an organisation's conversations to its members."""
+
+    add_to = add_ConversationServiceServicer_to_server
 
     def __init__(self, conversations: Conversations) -> None:
         self._conversations = conversations

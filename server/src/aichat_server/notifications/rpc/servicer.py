@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from aichat.v1 import notifications_pb2 as pb
-from aichat.v1.notifications_pb2_grpc import NotificationServiceServicer
+from aichat.v1.notifications_pb2_grpc import NotificationServiceServicer, add_NotificationServiceServicer_to_server
 from google.api.httpbody_pb2 import HttpBody
 
 from aichat_server.identity.service.caller import current_principal
@@ -24,6 +24,8 @@ _PAGE_HEADERS = (
 
 class NotificationServicer(NotificationServiceServicer):
     """Serves members what they are told by e-mail, and everybody the pages of unsubscribe links."""
+
+    add_to = add_NotificationServiceServicer_to_server
 
     def __init__(self, notifications: Notifications) -> None:
         self._notifications = notifications

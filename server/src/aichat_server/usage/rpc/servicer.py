@@ -7,7 +7,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 
 from aichat.v1 import usage_pb2 as pb
-from aichat.v1.usage_pb2_grpc import UsageServiceServicer
+from aichat.v1.usage_pb2_grpc import UsageServiceServicer, add_UsageServiceServicer_to_server
 from google.api.httpbody_pb2 import HttpBody
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -41,6 +41,8 @@ _DOWNLOAD = (("content-disposition", 'attachment; filename="usage.csv"'),)
 
 class UsageServicer(UsageServiceServicer):
     """Serves an organisation's usage to its members."""
+
+    add_to = add_UsageServiceServicer_to_server
 
     def __init__(self, usage: UsageReports) -> None:
         self._usage = usage

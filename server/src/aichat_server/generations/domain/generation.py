@@ -150,8 +150,21 @@ class Known:
     state: GenerationState
     error_reason: Reason | None
     error_message: str | None
-    answer: Answer | None
+    stop_reason: StopReason | None
+    usage: Usage
+    """Nothing while it runs, as the cost."""
+    cost: NanoUsd
+    """What was charged."""
+    parts: tuple[Part, ...] | None
     """The answer as its sink keeps it. None while it is being written, and if the sink keeps nothing of it."""
+
+    @property
+    def answer(self) -> Answer | None:
+        """The answer; None if there are no parts of it."""
+        if self.parts is None:
+            return None
+        about = (self.state, self.stop_reason, self.usage, self.cost)
+        return Answer(self.generation_id, self.model, self.parts, *about)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Holds requests against the contract's types, so that a wrong value is told by its field before anything is sent."""
+"""Checks requests against the contract's types: a wrong value fails with its field's name before anything is sent."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _INTEGERS = {
     **dict.fromkeys((betterproto2.TYPE_UINT64, betterproto2.TYPE_FIXED64), (0, 2**64)),
 }
 
-# Of a list of a million wrong items the error names the first.
+# An error names at most this many fields, even for a list of a million wrong items.
 _MOST_VIOLATIONS = 16
 
 EnumT = TypeVar("EnumT", bound=betterproto2.Enum)
 
 
 def check(message: betterproto2.Message) -> None:
-    """InvalidRequestError, which names every field that cannot be sent as it is."""
+    """Raises InvalidRequestError, naming every field that cannot be sent, if there is any."""
     violations = list(islice(_violations(message, ""), _MOST_VIOLATIONS))
     if violations:
         text = "; ".join(f"{violation.field} {violation.description}" for violation in violations)
@@ -34,7 +34,9 @@ def check(message: betterproto2.Message) -> None:
 
 
 def member(kind: type[EnumT], name: object, field: str) -> EnumT:
-    """The enum's member of that name, in either case; InvalidRequestError, which names the field, if it is none."""
+    """Returns the enum's member of that name, in either case; raises InvalidRequestError, naming the field, if none has
+    it.
+    """
     members = {str(one.name).lower(): one for one in kind if one.value}
     found = members.get(name.lower()) if isinstance(name, str) else None
     if found is None:
@@ -43,19 +45,19 @@ def member(kind: type[EnumT], name: object, field: str) -> EnumT:
 
 
 def refusal(field: str, description: str) -> InvalidRequestError:
-    """The error that says what one field must be."""
+    """Returns the error that says what one field must be."""
     return InvalidRequestError(f"{field} {description}", violations=[FieldViolation(field, description)])
 
 
 def seconds(value: float | None, field: str) -> float | None:
-    """A time in seconds, None for none; InvalidRequestError, which names the field, if it is no such thing."""
+    """Returns a time in seconds, None for None; raises InvalidRequestError, naming the field, if it is not a number."""
     if value is not None and (wrong := wrong_number(value)):
         raise refusal(field, f"{wrong}, in seconds")
     return value
 
 
 def wrong_number(value: object) -> str:
-    """What is wrong with what should be a number; empty if it is one."""
+    """Returns what is wrong with a value that must be a number; empty if nothing is."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return _must_be("a number", value)
     try:
@@ -87,7 +89,7 @@ def _of_value(meta: betterproto2.FieldMetadata, kind: type, value: object, name:
 
 
 def _wrong(proto_type: str, kind: type, value: object) -> str:
-    """What is wrong with one value; empty if it can be sent."""
+    """Returns what is wrong with one value; empty if it can be sent."""
     if proto_type in _INTEGERS:
         return _wrong_integer(value, *_INTEGERS[proto_type])
     by_type: dict[str, Callable[[Any], str]] = {
@@ -117,8 +119,8 @@ def _wrong_text(value: object) -> str:
         value.encode()
     except UnicodeEncodeError as error:
         return (
-            f"holds a lone surrogate, which is no character, at position {error.start}; take it out, or read the text "
-            "with the right encoding"
+            f"holds a lone surrogate, which is not a character, at position {error.start}; remove it, or read the "
+            "text with the right encoding"
         )
     return ""
 

@@ -1,4 +1,4 @@
-"""Messages to bytes and back."""
+"""Encodes messages as bytes and decodes them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MessageT = TypeVar("MessageT", bound=betterproto2.Message)
 
 
 def encode(message: betterproto2.Message) -> bytes:
-    """The message's bytes; InvalidRequestError, which names the field, if a value is not of the contract's type."""
+    """Returns the message's bytes; raises InvalidRequestError, naming the field, if a value has a wrong type."""
     check(message)
     return bytes(message)
 
 
 def decode(kind: type[MessageT], data: bytes) -> MessageT:
-    """The message that `data` holds; ServerError if it holds none."""
+    """Returns the message in `data`; raises ServerError if it is not a valid message."""
     try:
         return kind.parse(data)
     except Exception as error:
-        raise ServerError(f"the server sent what is no {kind.__name__}") from error
+        raise ServerError(f"the server sent an invalid {kind.__name__}") from error

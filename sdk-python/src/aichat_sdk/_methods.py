@@ -22,12 +22,12 @@ class Method(Generic[MessageT]):
     path: str
     response: type[MessageT]
     repeatable: bool
-    """Whether a repeated call does what one call does."""
+    """Whether two calls have the same effect as one."""
 
 
-# StreamChat is repeatable because each call carries a `request_id`; the others are as the contract says.
+# StreamChat is repeatable because each call carries a `request_id`; for the others the contract says so.
 STREAM_CHAT = Method(f"{CHAT}/StreamChat", v1.StreamChatResponse, repeatable=True)
-# ResumeChatResponse has the fields of StreamChatResponse, so that streams of both are read as the same events.
+# ResumeChatResponse has the fields of StreamChatResponse, so both streams decode to the same events.
 RESUME_CHAT = Method(f"{CHAT}/ResumeChat", v1.StreamChatResponse, repeatable=True)
 CANCEL_GENERATION = Method(f"{CHAT}/CancelGeneration", v1.CancelGenerationResponse, repeatable=True)
 LIST_MODELS = Method(f"{CHAT}/ListModels", v1.ListModelsResponse, repeatable=True)

@@ -1,4 +1,4 @@
-"""Reads an answer's stream on over broken connections, so that whoever reads it sees one stream."""
+"""Resumes an answer's stream after a broken connection, so that its reader sees one unbroken stream."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from aichat_sdk._transport import Reader, Transport
 from aichat_sdk.errors import AIChatError, ClosedError, UnavailableError
 from aichat_sdk.types import ChatEvent
 
-# An answer may be worth more patience than a call: what writes it is still there.
+# A broken answer gets more retries than a call, because the server is still writing it.
 _TRIES_PER_RETRY = 3
 
 
 class ResumingReader:
-    """The events of one answer, one at a time, each once."""
+    """Reads the events of one answer, one at a time, each exactly once."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class ResumingReader:
         deadline: Deadline,
         reader: Reader[ChatEvent] | None = None,
     ) -> None:
-        """`reader` reads what follows the event number `sequence`; without one a call is made that does."""
+        """`reader` reads the events after number `sequence`; without it, the first read makes a ResumeChat call."""
         self.generation_id = generation_id
         self._transport = transport
         self._sequence = sequence
@@ -37,7 +37,10 @@ class ResumingReader:
         self._cancelled = False
 
     async def read(self) -> ChatEvent | None:
-        """The next event, None after the last; the failure of the last try if several in a row come no further."""
+        """Returns the next event, or None after the last.
+
+        Raises the last failure when several retries in a row fail.
+        """
         while True:
             try:
                 event = await self._open().read()
@@ -54,7 +57,7 @@ class ResumingReader:
             return event
 
     def cancel(self) -> None:
-        """Ends the call, if there is one; none follows."""
+        """Ends the call, if one is open, and allows no other."""
         self._cancelled = True
         self._drop()
 
@@ -72,7 +75,7 @@ class ResumingReader:
         return self._reader
 
     def _delay(self, error: AIChatError) -> float | None:
-        """Seconds after which to go on; None if that would not help, or has been tried often enough."""
+        """Returns the seconds to wait before a retry; None if a retry cannot help or the retries are used up."""
         if not _is_of_the_way(error) or self._tried >= _TRIES_PER_RETRY * self._transport.settings.max_retries:
             return None
         delay, remaining = delay_before_retry(error, self._tried), self._deadline.remaining()
@@ -80,12 +83,12 @@ class ResumingReader:
 
 
 def _is_of_the_way(error: AIChatError) -> bool:
-    """Whether the way to the answer failed, and not the answer itself."""
+    """Whether the connection to the answer failed, and not the answer itself."""
     if error.reason == "SERVER_DRAINING":
-        # With a delay it is the replica that goes; without one the answer went with it.
+        # With a delay, the replica is shutting down; without one, the answer ended with the replica.
         return error.retry_after is not None
     if error.reason == "SERVER_LOST":
         return False
-    # What the platform fails with has a reason: a status without one is from what lies between.
+    # The platform's own failures have a reason: a status without one comes from a proxy or the network.
     broken = error.reason is None and error.status == "UNKNOWN"
     return broken or isinstance(error, UnavailableError)

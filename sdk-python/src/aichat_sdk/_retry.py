@@ -1,4 +1,4 @@
-"""When a call is worth repeating, and how long to wait before."""
+"""Decides whether to retry a call, and how long to wait first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aichat_sdk.errors import AIChatError, UnavailableError
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 8.0
 LONGEST_RETRY_AFTER = 60.0
-# gRPC takes a timeout of centuries for one that is over.
+# gRPC treats a timeout of centuries as one that has already passed.
 LONGEST_TIMEOUT = 365 * 86_400.0
 
 ResultT = TypeVar("ResultT")
@@ -23,23 +23,23 @@ ResultT = TypeVar("ResultT")
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A moment by which a call, all its tries together, must have ended; None: no such moment."""
+    """The moment by which a call with all its retries must end; None: there is none."""
 
     moment: float | None
 
     @classmethod
     def after(cls, seconds: float | None) -> Deadline:
-        """The deadline that lies `seconds` ahead; InvalidRequestError if that is no time."""
+        """Returns the deadline in `seconds` from now; raises InvalidRequestError if that is not a time."""
         checked = _checking.seconds(seconds, "timeout")
         return cls(None if checked is None else time.monotonic() + min(checked, LONGEST_TIMEOUT))
 
     def remaining(self) -> float | None:
-        """Seconds until the deadline, never negative; None without one."""
+        """Returns the seconds until the deadline, never negative; None without one."""
         return None if self.moment is None else max(0.0, self.moment - time.monotonic())
 
 
 async def retrying(attempt: Callable[[], Awaitable[ResultT]], *, retries: int, deadline: Deadline) -> ResultT:
-    """Calls `attempt` until it succeeds, at most `1 + retries` times; its failures must leave it safe to repeat."""
+    """Calls `attempt` until it succeeds, at most `1 + retries` times. A failed attempt must be safe to repeat."""
     tried = 0
     while True:
         try:
@@ -54,10 +54,10 @@ async def retrying(attempt: Callable[[], Awaitable[ResultT]], *, retries: int, d
 
 
 def delay_before_retry(error: AIChatError, tried: int) -> float | None:
-    """Seconds to wait after the failure of try number `tried`, counted from 0; None if the wait would be too long.
+    """Returns the seconds to wait after failed try number `tried`, counted from 0; None if the wait would be too long.
 
-    Grows exponentially, is never less than the server asks for, and differs from caller to caller, so that those who
-    failed together do not come back together.
+    The wait grows exponentially and is never less than the server asks for. It is random within limits, so that clients
+    that failed together do not retry together.
     """
     if error.retry_after is not None and error.retry_after > LONGEST_RETRY_AFTER:
         return None

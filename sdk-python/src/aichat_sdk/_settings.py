@@ -1,4 +1,4 @@
-"""Where the platform is, and how it is called: arguments first, then the environment."""
+"""Settings of the client: arguments first, then the environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _API_KEY = re.compile(r"[!-~]{1,8192}")
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """How a client reaches the platform; times are in seconds."""
+    """How the client reaches the platform. Times are in seconds."""
 
     endpoint: str
     api_key: str = field(repr=False)
@@ -36,31 +36,31 @@ class ClientSettings:
 
 
 def resolve_endpoint(endpoint: str | None) -> str:
-    """The endpoint that was given or that AICHAT_ENDPOINT names; ConfigurationError if it is none."""
+    """Returns the given endpoint, or AICHAT_ENDPOINT; raises ConfigurationError if it is missing or malformed."""
     if endpoint is not None and not isinstance(endpoint, str):
         raise ConfigurationError(f"endpoint must be str, not {type(endpoint).__name__}")
     endpoint = endpoint or os.environ.get("AICHAT_ENDPOINT")
     if not endpoint:
         raise ConfigurationError('no endpoint: pass endpoint="host:port" or set AICHAT_ENDPOINT')
     if not _ENDPOINT.fullmatch(endpoint):
-        raise ConfigurationError(f'the endpoint is "host:port", without a scheme or a path; not {endpoint!r}')
+        raise ConfigurationError(f'the endpoint must be "host:port", without a scheme or a path, not {endpoint!r}')
     return endpoint
 
 
 def resolve_api_key(api_key: str | None) -> str:
-    """The key that was given or that AICHAT_API_KEY holds; ConfigurationError, not showing it, if it is none."""
+    """Returns the given API key, or AICHAT_API_KEY; raises ConfigurationError, without the key, if it cannot be one."""
     if api_key is not None and not isinstance(api_key, str):
         raise ConfigurationError(f"api_key must be str, not {type(api_key).__name__}")
     api_key = (api_key or os.environ.get("AICHAT_API_KEY") or "").strip()
     if not api_key:
         raise ConfigurationError("no API key: pass api_key=… or set AICHAT_API_KEY")
     if not _API_KEY.fullmatch(api_key):
-        raise ConfigurationError("the API key is too long, or holds characters that no key has: copy it again")
+        raise ConfigurationError("the API key is too long, or holds invalid characters: copy it again")
     return api_key
 
 
 def is_loopback(endpoint: str) -> bool:
-    """Whether the endpoint lies on this machine, where calls go without TLS by default."""
+    """Whether the endpoint is on this machine; calls to it use no TLS by default."""
     host = endpoint.rpartition(":")[0].strip("[]")
     try:
         return ipaddress.ip_address(host).is_loopback

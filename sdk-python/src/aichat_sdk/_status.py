@@ -1,4 +1,4 @@
-"""Turns the status that a call ended with into the exception that callers see: the only place that does."""
+"""Turns the status of a failed call into the exception that callers see. No other module does."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ BY_REASON: dict[str, type[errors.AIChatError]] = {
     "SERVER_UNAVAILABLE": errors.UnavailableError,
 }
 
-# For statuses without a reason that this version knows: from gRPC itself, from a proxy, or from a newer server.
+# For statuses without a known reason: they come from gRPC itself, from a proxy, or from a newer server.
 BY_STATUS: dict[grpc.StatusCode, type[errors.AIChatError]] = {
     grpc.StatusCode.CANCELLED: errors.ConnectionFailedError,
     grpc.StatusCode.UNKNOWN: errors.ServerError,
@@ -86,7 +86,7 @@ BY_STATUS: dict[grpc.StatusCode, type[errors.AIChatError]] = {
     grpc.StatusCode.ABORTED: errors.ConflictError,
     grpc.StatusCode.UNIMPLEMENTED: errors.ServerError,
     grpc.StatusCode.OUT_OF_RANGE: errors.InvalidRequestError,
-    # The platform's own has a reason. One without is a stream that was reset on its way.
+    # The platform's own INTERNAL has a reason. One without it is a stream that the network reset.
     grpc.StatusCode.INTERNAL: errors.ConnectionFailedError,
     grpc.StatusCode.UNAVAILABLE: errors.ConnectionFailedError,
     grpc.StatusCode.DATA_LOSS: errors.ServerError,
@@ -95,7 +95,7 @@ BY_STATUS: dict[grpc.StatusCode, type[errors.AIChatError]] = {
 
 @dataclass(slots=True)
 class _Details:
-    """What `google.rpc.Status` says beyond status and message."""
+    """The details of a `google.rpc.Status`, beyond status and message."""
 
     reason: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class _Details:
 
 
 def error_of(failure: grpc.aio.AioRpcError, endpoint: str) -> errors.AIChatError:
-    """The exception for a call to `endpoint` that ended with a status other than OK."""
+    """Returns the exception for a call to `endpoint` that ended with a status other than OK."""
     details = _details(failure)
     kind = BY_REASON.get(details.reason or "") or BY_STATUS[failure.code()]
     return kind(
@@ -146,7 +146,7 @@ def _details(failure: grpc.aio.AioRpcError) -> _Details:
 
 
 def _unpacked(failure: grpc.aio.AioRpcError) -> Iterator[betterproto2.Message]:
-    """The details of the kinds that callers are told of; none if what was sent cannot be read."""
+    """Yields the details that the exceptions carry; none if they cannot be decoded."""
     kinds: dict[str, type[betterproto2.Message]] = {
         "google.rpc.ErrorInfo": ErrorInfo,
         "google.rpc.RetryInfo": RetryInfo,
@@ -161,7 +161,7 @@ def _unpacked(failure: grpc.aio.AioRpcError) -> Iterator[betterproto2.Message]:
             if kind is not None:
                 yield decode(kind, detail.value)
     except (errors.ServerError, AttributeError):
-        # The decoder refuses some malformed messages and leaves holes in others.
+        # The decoder raises on some malformed messages and leaves fields unset in others.
         return
 
 

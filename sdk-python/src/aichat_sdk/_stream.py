@@ -1,4 +1,4 @@
-"""One answer, as it arrives."""
+"""The stream of one answer."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from aichat_sdk.types import ChatEvent, ChatStarted, ChatUsage, Message, message
 class AnswerStream:
     """An answer's stream: iterate over its events, or over `text_stream`, or await its final message.
 
-    All three read the same stream, so that what one has read the others do not see again. An answer goes on being
-    generated and stored when its stream is left early.
+    All three read the same stream: each event is read once. The server continues to write and store the answer when its
+    reader stops early.
     """
 
     def __init__(self, reader: ResumingReader, first: ChatEvent | None = None) -> None:
@@ -33,13 +33,14 @@ class AnswerStream:
 
     @property
     def generation_id(self) -> str:
-        """What `client.chat.resume` and `client.chat.cancel` know the answer by."""
+        """The answer's id, for `client.chat.resume` and `client.chat.cancel`."""
         return self._reader.generation_id
 
     @property
     def usage(self) -> ChatUsage | None:
-        """What the answer has used so far and what that costs, as last read: an estimate while `usage.estimated` says
-        so, then the vendor's figure. None until anything was told.
+        """The latest usage and cost read from the stream; None until the server has sent any.
+
+        An estimate while `usage.estimated`, then the vendor's figure.
         """
         return self._usage
 
@@ -68,7 +69,7 @@ class AnswerStream:
         if event is None:
             self._ended = True
             if self._message is None:
-                raise ServerError("the server ended the stream without its last event")
+                raise ServerError("the server ended the stream before its last event")
             raise StopAsyncIteration
         if event.started is not None:
             self._conversation_id = event.started.conversation_id
@@ -84,7 +85,7 @@ class AnswerStream:
         try:
             return await self._reader.read()
         except AIChatError:
-            # The answer is whole and stored: how the connection ends does not matter any more.
+            # The answer is complete and stored: how the connection ends does not matter any more.
             if self._message is not None:
                 return None
             raise
@@ -104,15 +105,18 @@ class AnswerStream:
         async for _ in self:
             pass
         if self._message is None:
-            raise self._of_this_answer(ServerError("the server's last event holds no message"))
+            raise self._of_this_answer(ServerError("the server's last event has no message"))
         return self._message
 
     async def get_final_text(self) -> str:
-        """Reads the stream to its end and returns the answer's whole text."""
+        """Reads the stream to its end and returns the answer's text."""
         return message_text(await self.get_final_message())
 
     async def close(self) -> None:
-        """Ends the call if the answer has not ended: reading on gives ClosedError. Leaving the context does this."""
+        """Ends the call if the answer has not ended; later reads raise ClosedError.
+
+        Leaving the context closes it, too.
+        """
         self._reader.cancel()
         self._unread = None
         self._ended = True
@@ -120,24 +124,24 @@ class AnswerStream:
             self._failure = self._of_this_answer(ClosedError("the stream was closed before the answer's end"))
 
     def _of_this_answer(self, error: AIChatError) -> AIChatError:
-        """The error, with the ids by which the answer can be found, resumed and stopped."""
+        """Returns the error with the ids that find, resume and cancel the answer."""
         error.generation_id = self.generation_id
         error.conversation_id = error.conversation_id or self._conversation_id
         return error
 
 
 class ChatStream(AnswerStream):
-    """The stream of an answer to a message just sent."""
+    """The stream of the answer to a message that was just sent."""
 
     def __init__(self, reader: ResumingReader, first: ChatEvent, started: ChatStarted) -> None:
         super().__init__(reader, first)
         self._conversation_id = started.conversation_id
         self.started = started
-        """Who answers, and the ids of the generation, the conversation, the message and its answer."""
+        """The model that answers, and the ids of the generation, the conversation, the message and its answer."""
 
 
 async def open_stream(transport: Transport, request: StreamChatRequest, *, timeout: float | None) -> ChatStream:
-    """The stream of an answer that has begun. The call is repeated, as it is, until the first event has arrived."""
+    """Sends a message and returns its answer's stream; retries the call until the first event has arrived."""
     payload = encode(request)
     deadline = Deadline.after(timeout)
 
@@ -161,5 +165,5 @@ async def open_stream(transport: Transport, request: StreamChatRequest, *, timeo
 def resume_stream(
     transport: Transport, generation_id: str, after_sequence: int, *, timeout: float | None
 ) -> AnswerStream:
-    """The rest of an answer's stream; the call is made when the stream is read."""
+    """Returns the rest of an answer's stream; the first read makes the call."""
     return AnswerStream(ResumingReader(transport, generation_id, after_sequence, Deadline.after(timeout)))

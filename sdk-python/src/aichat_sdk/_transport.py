@@ -1,4 +1,4 @@
-"""The gRPC channel: bytes out, bytes in, every failure an AIChatError."""
+"""The gRPC channel: sends and receives bytes, and turns every failure into an AIChatError."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from aichat_sdk._status import error_of
 from aichat_sdk._version import __version__
 from aichat_sdk.errors import ClosedError, ConnectionFailedError
 
-# A connection that is dead is noticed in 15 s: after the first of these a ping is sent, and its answer waited for.
+# The client detects a dead connection within 15 s: it pings after this silence and waits for the reply.
 PING_SECONDS = 5
 PING_TIMEOUT_SECONDS = 10
 CONNECT_SECONDS = 10
@@ -27,7 +27,7 @@ MOST_RESPONSE_BYTES = 64 << 20
 
 
 class Transport:
-    """One connection to the platform, opened at the first call."""
+    """One connection to the platform, opened by the first call."""
 
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
@@ -39,7 +39,7 @@ class Transport:
     async def call(
         self, method: Method[MessageT], request: betterproto2.Message, *, timeout: float | None = None
     ) -> MessageT:
-        """One request and its response; repeatable methods are tried again when the platform is unavailable."""
+        """Sends one request and returns its response; retries a repeatable method while the platform is unavailable."""
         payload = encode(request)
         deadline = Deadline.after(self.settings.timeout if timeout is None else timeout)
         retries = self.settings.max_retries if method.repeatable else 0
@@ -57,7 +57,7 @@ class Transport:
         return Reader(call(payload, metadata=self._metadata, timeout=deadline.remaining()), method, self.settings)
 
     async def close(self) -> None:
-        """Closes the connection; calls under way end with ClosedError."""
+        """Closes the connection; open calls end with ClosedError."""
         channel = self._channel if self._in_its_loop() else None
         self._closed = True
         if channel is not None:
@@ -71,9 +71,9 @@ class Transport:
         return self._channel
 
     def _in_its_loop(self) -> bool:
-        """Whether the connection belongs to the running event loop; if not, its own has ended, and it with that.
+        """Whether the connection belongs to the running event loop. If not, it ended together with its own loop.
 
-        ClosedError if its own loop has not ended: gRPC's connections work in one loop alone.
+        Raises ClosedError if its own loop is still open: a gRPC connection works in one loop only.
         """
         if self._loop is asyncio.get_running_loop():
             return True
@@ -97,9 +97,12 @@ class Reader(Generic[MessageT]):
         self._settings = settings
 
     async def read(self) -> MessageT | None:
-        """The next response, None after the last; ConnectionFailedError after a silence of `stall_timeout`."""
+        """Returns the next response, None after the last.
+
+        Raises ConnectionFailedError after `stall_timeout` of silence.
+        """
         if self._loop is not asyncio.get_running_loop():
-            raise ClosedError("the stream belongs to another event loop: read it in the one that it was begun in")
+            raise ClosedError("the stream belongs to another event loop: read it in the one that opened it")
         try:
             async with asyncio.timeout(self._settings.stall_timeout):
                 with _typed_failures(self._settings.endpoint):
@@ -107,12 +110,12 @@ class Reader(Generic[MessageT]):
         except TimeoutError:
             raise ConnectionFailedError(
                 f"nothing came from {self._settings.endpoint} for {self._settings.stall_timeout:g} s: the connection "
-                "is taken to be dead"
+                "is considered dead"
             ) from None
         return None if response is None else decode(self._method.response, response)
 
     def cancel(self) -> None:
-        """Ends the call, if it has not ended."""
+        """Ends the call, if it is still open."""
         if not self._loop.is_closed():
             self._call.cancel()
 
@@ -121,22 +124,22 @@ def _connect(settings: ClientSettings) -> grpc.aio.Channel:
     options: list[tuple[str, str | int]] = [
         ("grpc.primary_user_agent", f"aichat-sdk-python/{__version__}"),
         ("grpc.keepalive_time_ms", PING_SECONDS * 1000),
-        # gRPC 1.85 goes by the second one, whose default is a minute.
+        # gRPC 1.85 uses the second one, whose default is a minute.
         ("grpc.keepalive_timeout_ms", PING_TIMEOUT_SECONDS * 1000),
         ("grpc.http2.ping_timeout_ms", PING_TIMEOUT_SECONDS * 1000),
-        # As often as it takes: after two pings gRPC would send one a minute.
+        # 0 means no limit: otherwise gRPC would slow down to one ping a minute after two pings.
         ("grpc.http2.max_pings_without_data", 0),
-        # Without it no more than 64 KiB are under way, which a slow line brings before the answer to a ping is late.
+        # Without this the window is 64 KiB at most, so that a slow line delivers it before the reply to a ping is late.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.min_reconnect_backoff_ms", CONNECT_SECONDS * 1000),
-        # Retries come sooner than gRPC would connect again by default.
+        # The default would reconnect later than the first retries.
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.max_reconnect_backoff_ms", 5000),
         # A page of long messages is larger than gRPC's default of 4 MiB.
         ("grpc.max_receive_message_length", MOST_RESPONSE_BYTES),
     ]
     if is_loopback(settings.endpoint):
-        # A proxy that the environment names cannot reach this machine.
+        # A proxy from the environment cannot reach this machine.
         options.append(("grpc.enable_http_proxy", 0))
     if settings.secure:
         return grpc.aio.secure_channel(settings.endpoint, grpc.ssl_channel_credentials(), options=options)
@@ -150,7 +153,7 @@ def _typed_failures(endpoint: str) -> Iterator[None]:
     except grpc.aio.AioRpcError as error:
         raise error_of(error, endpoint) from error
     except asyncio.CancelledError:
-        # gRPC raises this too when the call is cancelled, though nobody cancelled the task.
+        # gRPC also raises this when the call is cancelled and the task is not.
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise

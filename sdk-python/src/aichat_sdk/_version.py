@@ -1,3 +1,3 @@
-"""The version of the platform: every package, image and test takes it from here."""
+"""The platform's version: every package, image and test reads it from here."""
 
 __version__ = "0.1.0"

@@ -26,11 +26,11 @@ class Chat:
 
     @asynccontextmanager
     async def stream(self, *, timeout: float | None = None, **params: Unpack[ChatParams]) -> AsyncIterator[ChatStream]:
-        """Sends a message and streams the answer; `ChatParams` says what can be passed.
+        """Sends a message and streams the answer; `ChatParams` lists the parameters.
 
-        `async with client.chat.stream(model="…", text="…") as stream:` is entered once the answer has begun. Leaving
-        the block closes the call; the answer goes on being generated and stored. A stream whose connection breaks goes
-        on by itself. `timeout`: the most seconds that the whole answer may take; None: no limit.
+        `async with client.chat.stream(model="…", text="…") as stream:` enters its block once the answer has begun.
+        Leaving the block closes the call; the server continues to write and store the answer. The stream resumes by
+        itself when its connection breaks. `timeout`: the longest time for the whole answer, in seconds; None: no limit.
         """
         stream = await open_stream(self._transport, _request(**params), timeout=timeout)
         try:
@@ -42,9 +42,9 @@ class Chat:
     async def resume(
         self, generation_id: str, after_sequence: int = 0, *, timeout: float | None = None
     ) -> AsyncIterator[AnswerStream]:
-        """Goes on with an answer's stream behind the event of that number; 0: from its beginning.
+        """Resumes an answer's stream after the event with that number; 0: from its beginning.
 
-        NotResumableError if the answer has ended so long ago that its events are gone: its message is stored.
+        Raises NotResumableError if the answer's events have expired; its message is stored.
         """
         stream = resume_stream(self._transport, generation_id, after_sequence, timeout=timeout)
         try:
@@ -53,12 +53,15 @@ class Chat:
             await stream.close()
 
     async def cancel(self, generation_id: str, *, timeout: float | None = None) -> GenerationState:
-        """Stops an answer, keeping what has arrived; returns how it ended, which may be otherwise by then."""
+        """Cancels an answer and keeps what has arrived.
+
+        Returns how it ended, which may differ if it had ended before.
+        """
         request = CancelGenerationRequest(generation_id=generation_id)
         return (await self._transport.call(CANCEL_GENERATION, request, timeout=timeout)).state
 
     async def send(self, *, timeout: float | None = None, **params: Unpack[ChatParams]) -> Message:
-        """Sends a message and returns the whole answer; takes what `stream` takes."""
+        """Sends a message and returns the whole answer; takes the same parameters as `stream`."""
         async with self.stream(timeout=timeout, **params) as stream:
             return await stream.get_final_message()
 
@@ -99,7 +102,7 @@ def _parts(text: str | None, parts: list[Part] | None) -> list[Part]:
     if parts is not None and text is None:
         return parts
     if text is None or parts is not None:
-        raise InvalidRequestError("a message is either `text` or `parts`: give one of them")
+        raise InvalidRequestError("a message is either `text` or `parts`: pass one of them")
     return [Part(text=TextPart(text=text))]
 
 

@@ -18,10 +18,10 @@ __all__ = ["AsyncAIChat"]
 
 
 class AsyncAIChat:
-    """A client of the platform. Use it in one event loop at a time, from as many tasks as you like.
+    """A client of the platform. Use it in one event loop at a time, from any number of tasks.
 
-    When its event loop has ended, as after `asyncio.run`, it connects again in the next one. In a second one beside the
-    first its calls are ClosedError.
+    When its event loop has ended, as after `asyncio.run`, it reconnects in the next one. Calls from a second loop
+    beside the first raise ClosedError.
 
     `async with AsyncAIChat() as client:` closes it at the end; without the block, `await client.close()` does.
     """
@@ -36,12 +36,12 @@ class AsyncAIChat:
         stall_timeout: float = 60.0,
         max_retries: int = 2,
     ) -> None:
-        """Takes what is left out from AICHAT_API_KEY and AICHAT_ENDPOINT ("host:port"); connects at the first call.
+        """Reads missing arguments from AICHAT_API_KEY and AICHAT_ENDPOINT ("host:port"); connects at the first call.
 
-        `secure`: with TLS; None: unless the host is this machine. Times are in seconds: `timeout` for each call but
-        streams, all its tries together; `stall_timeout` for each silence of a stream, longer than the platform's
-        heartbeat. `max_retries`: how often a call that is safe to repeat is tried again;
-        a stream that breaks is gone on with three times as often before it fails.
+        `secure`: whether to use TLS; None: unless the host is this machine. Times are in seconds. `timeout`: the limit
+        for each call with all its retries, streams excepted. `stall_timeout`: the longest silence of a stream; it must
+        be longer than the platform's heartbeat. `max_retries`: how often to retry a call that is safe to repeat; a
+        broken stream is resumed up to three times as often.
         """
         target = resolve_endpoint(endpoint)
         self._transport = Transport(
@@ -57,18 +57,18 @@ class AsyncAIChat:
         self.chat = Chat(self._transport)
         """Sends messages and streams answers."""
         self.models = Models(self._transport)
-        """Tells which models there are."""
+        """Lists the models."""
         self.conversations = Conversations(self._transport)
-        """Keeps conversations and their messages."""
+        """Stores conversations and their messages."""
         self.notifications = Notifications(self._transport)
-        """Says which e-mails come."""
+        """Changes which e-mails a member gets."""
         self.usage = Usage(self._transport)
-        """Tells what was used and what that cost."""
+        """Reports usage and its cost."""
         self.billing = Billing(self._transport)
-        """Subscribes to plans, and shows invoices."""
+        """Subscribes to plans, and lists and verifies invoices."""
 
     async def close(self) -> None:
-        """Closes the connection; calls under way end with ClosedError."""
+        """Closes the connection; open calls end with ClosedError."""
         await self._transport.close()
 
     async def __aenter__(self) -> Self:

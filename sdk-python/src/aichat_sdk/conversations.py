@@ -1,4 +1,4 @@
-"""The conversations that the platform keeps."""
+"""The conversations stored by the platform."""
 
 from __future__ import annotations
 
@@ -17,25 +17,28 @@ ValueT = TypeVar("ValueT")
 
 
 class Conversations:
-    """`client.conversations`. Every method raises NotFoundError for a conversation that the organisation lacks."""
+    """`client.conversations`. Every method raises NotFoundError if the organisation has no such conversation."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     async def create(self, *, title: str = "", timeout: float | None = None) -> Conversation:
-        """Begins a conversation without a message; with an empty title its first message will give it one."""
+        """Creates a conversation without a message; if the title is empty, the first message gives it one."""
         request = v1.CreateConversationRequest(title=title)
         response = await self._transport.call(methods.CREATE_CONVERSATION, request, timeout=timeout)
         return _present(response.conversation)
 
     async def get(self, conversation_id: str, *, timeout: float | None = None) -> Conversation:
-        """One conversation."""
+        """Returns one conversation."""
         request = v1.GetConversationRequest(conversation_id=conversation_id)
         response = await self._transport.call(methods.GET_CONVERSATION, request, timeout=timeout)
         return _present(response.conversation)
 
     def list(self, *, page_size: int = 0, page_token: str = "", timeout: float | None = None) -> Pager[Conversation]:
-        """The organisation's conversations, the one that changed last first; 0 is the server's page size."""
+        """Lists the organisation's conversations, the most recently changed first.
+
+        Page size 0 is the server's default.
+        """
 
         async def fetch(token: str) -> Page[Conversation]:
             request = v1.ListConversationsRequest(page_size=page_size, page_token=token)
@@ -45,7 +48,7 @@ class Conversations:
         return Pager(fetch, page_token)
 
     async def update(self, conversation_id: str, *, title: str | None, timeout: float | None = None) -> Conversation:
-        """Gives a conversation another title; None leaves it as it is."""
+        """Changes a conversation's title; None leaves it unchanged."""
         request = v1.UpdateConversationRequest(conversation_id=conversation_id, title=title)
         response = await self._transport.call(methods.UPDATE_CONVERSATION, request, timeout=timeout)
         return _present(response.conversation)
@@ -58,7 +61,7 @@ class Conversations:
     def list_messages(
         self, conversation_id: str, *, page_size: int = 0, page_token: str = "", timeout: float | None = None
     ) -> Pager[Message]:
-        """A conversation's messages, all branches, the oldest first; 0 is the server's page size."""
+        """Lists a conversation's messages, all branches, the oldest first; page size 0 is the server's default."""
 
         async def fetch(token: str) -> Page[Message]:
             request = v1.ListMessagesRequest(conversation_id=conversation_id, page_size=page_size, page_token=token)

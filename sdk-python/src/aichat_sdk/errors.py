@@ -1,25 +1,25 @@
-"""What can go wrong, by what a caller would do about it.
+"""What can go wrong, sorted by what the caller can do about it.
 
-AIChatError                   anything below
-├── ConfigurationError        give the client an API key and an endpoint that it can use; nothing was sent
+AIChatError                   any of the following
+├── ConfigurationError        pass the client a valid API key and endpoint; nothing was sent
 ├── InvalidRequestError       change the request
 │   └── RequestTooLargeError  send less
 ├── AuthenticationError       use another API key
-├── PermissionDeniedError     ask whoever runs the platform for access
-├── NotFoundError             name another one of what `reason` says that there is none of
-├── ConflictError             use a new `request_id`; or change what there is already, as `reason` says
+├── PermissionDeniedError     ask the platform's operator for access
+├── NotFoundError             name another model, conversation or invoice, as `reason` says
+├── ConflictError             use a new `request_id`, or change what already exists, as `reason` says
 ├── QuotaExceededError        ask for a shorter answer, wait until the quota resets, or have it raised
-├── RateLimitError            wait for `retry_after` seconds, then call again; or ask for a larger plan
+├── RateLimitError            wait for `retry_after` seconds, then call again; or subscribe to a larger plan
 ├── ProviderError             ask another model, or the same one later
-├── BillingError              pay another way, or change what is asked of billing: it was not done
+├── BillingError              pay another way, or change the request; nothing was done
 ├── AnswerRefusedError        ask something else
 ├── AnswerCancelledError      nothing: somebody cancelled the answer
-├── NotResumableError         read the message that `metadata` names: it is stored, and its stream is gone
+├── NotResumableError         read the message that `metadata` names: it is stored, and its stream has expired
 ├── UnavailableError          call again later
 │   └── ConnectionFailedError check endpoint and network, then call again
 ├── DeadlineExceededError     allow more time
-├── ClosedError               keep the client or the stream open for as long as it is used
-└── ServerError               tell whoever runs the platform, with the error's `request_id`
+├── ClosedError               keep the client or the stream open while it is in use
+└── ServerError               report the error's `request_id` to the platform's operator
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
-    """One field of a request that breaks a rule, and how."""
+    """One field of a request that breaks a rule, and the rule."""
 
     field: str
     description: str
 
 
 class AIChatError(Exception):
-    """A call failed. `str(error)` is its message, which says what is wrong and what to do about it."""
+    """A call failed. `str(error)` is its message, which says what is wrong and how to fix it."""
 
     def __init__(
         self,
@@ -79,31 +79,31 @@ class AIChatError(Exception):
         self.reason = reason
         """The name of an `ErrorReason`, for example "MODEL_UNKNOWN"; None if the server named none."""
         self.status = status
-        """The name of the gRPC status, for example "NOT_FOUND"; None if the failure lies on this side."""
+        """The name of the gRPC status, for example "NOT_FOUND"; None if the failure is the client's own."""
         self.metadata = dict(metadata or {})
-        """What the reason is documented to carry, for example {"model": "gpt-0"}."""
+        """The metadata that the contract documents for the reason, for example {"model": "gpt-0"}."""
         self.retry_after = retry_after
-        """Seconds after which it is worth trying again; None if nobody knows."""
+        """The seconds to wait before a retry; None if unknown."""
         self.violations = tuple(violations)
         """The fields of the request that break a rule."""
         self.generation_id = self.metadata.get("generation_id")
-        """The answer that it is about, for `client.chat.resume` and `client.chat.cancel`; None if none had begun."""
+        """The answer's id, for `client.chat.resume` and `client.chat.cancel`; None if no answer had begun."""
         self.conversation_id = self.metadata.get("conversation_id")
-        """The conversation that it is about, in which what had arrived is found; None if nobody knows."""
+        """The conversation in which the partial answer is stored; None if unknown."""
         self.request_id = request_id
-        """The server's name for the call, which finds it in the logs; None if the call did not get that far."""
+        """The server's id of the call, which finds it in the logs; None if the call did not reach the server."""
 
 
 class ConfigurationError(AIChatError):
-    """The client has no API key or endpoint that it can use; nothing was sent."""
+    """The client has no valid API key or endpoint; nothing was sent."""
 
 
 class InvalidRequestError(AIChatError):
-    """The request breaks a rule of the contract, or asks the model for what it cannot do."""
+    """The request breaks a rule of the contract, or the model does not support it."""
 
 
 class RequestTooLargeError(InvalidRequestError):
-    """The request, or what was to be read in answer, is larger than is taken."""
+    """The request, or the response, is larger than the limit."""
 
 
 class AuthenticationError(AIChatError):
@@ -111,15 +111,15 @@ class AuthenticationError(AIChatError):
 
 
 class PermissionDeniedError(AIChatError):
-    """The caller is known and may not do this."""
+    """The caller is known but may not do this."""
 
 
 class NotFoundError(AIChatError):
-    """There is none in the caller's organisation; `reason` says of what: a model, a conversation, an invoice."""
+    """It does not exist in the caller's organisation; `reason` says what: a model, a conversation, an invoice."""
 
 
 class ConflictError(AIChatError):
-    """It is there already: the `request_id`, used before with other parameters, or a subscription."""
+    """It exists already: a `request_id` used before with other parameters, or a subscription."""
 
 
 class QuotaExceededError(AIChatError):
@@ -127,15 +127,15 @@ class QuotaExceededError(AIChatError):
 
 
 class RateLimitError(AIChatError):
-    """The plan allows no more now; `metadata` names the limit, and `retry_after` says when there is room."""
+    """The call exceeds a limit of the plan; `metadata` names the limit, and `retry_after` says when to call again."""
 
 
 class ProviderError(AIChatError):
-    """The model's vendor failed, or did not take the request; `reason` and `metadata["provider"]` say more."""
+    """The model's vendor failed, or refused the request; `reason` and `metadata["provider"]` say more."""
 
 
 class BillingError(AIChatError):
-    """Billing did not do it: the card, the request or the subscription will not do; `reason` says which."""
+    """Billing failed: `reason` says whether the card, the request or the subscription is wrong."""
 
 
 class AnswerRefusedError(AIChatError):
@@ -147,15 +147,15 @@ class AnswerCancelledError(AIChatError):
 
 
 class NotResumableError(AIChatError):
-    """The answer has ended and its events are not kept any more; the message that `metadata` names is stored."""
+    """The answer has ended and its events have expired; the message that `metadata` names is stored."""
 
 
 class UnavailableError(AIChatError):
-    """The platform cannot take the call now; the same call may well succeed after `retry_after`."""
+    """The platform cannot serve the call now; the same call may succeed after `retry_after`."""
 
 
 class ConnectionFailedError(UnavailableError):
-    """The platform was not reached, or the connection broke."""
+    """The platform is unreachable, or the connection broke."""
 
 
 class DeadlineExceededError(AIChatError):
@@ -167,4 +167,4 @@ class ClosedError(AIChatError):
 
 
 class ServerError(AIChatError):
-    """The platform failed, or answered what makes no sense."""
+    """The platform failed, or sent an invalid response."""

@@ -1,4 +1,4 @@
-"""The models that chats can be held with."""
+"""The models that members can chat with."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ class Models:
         self._transport = transport
 
     async def list(self, *, timeout: float | None = None) -> list[Model]:
-        """Every model that the organisation can hold chats with, by vendor and id."""
+        """Returns every model that the organisation may use, by vendor and id."""
         return (await self._transport.call(LIST_MODELS, ListModelsRequest(), timeout=timeout)).models

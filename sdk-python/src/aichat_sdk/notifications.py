@@ -12,19 +12,19 @@ __all__ = ["Notifications"]
 
 
 class Notifications:
-    """`client.notifications`: the e-mails of the member whose key the client has."""
+    """`client.notifications`: the e-mails of the member to whom the client's API key belongs."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     async def get(self, *, timeout: float | None = None) -> NotificationSettings:
-        """Which e-mails the member gets."""
+        """Returns which e-mails the member gets."""
         request = v1.GetNotificationSettingsRequest()
         response = await self._transport.call(methods.GET_NOTIFICATION_SETTINGS, request, timeout=timeout)
         return _present(response.settings)
 
     async def update(self, *, quota_warnings: bool | None, timeout: float | None = None) -> NotificationSettings:
-        """Begins or ends e-mails; None leaves them as they are."""
+        """Turns e-mails on or off; None leaves them unchanged."""
         request = v1.UpdateNotificationSettingsRequest(quota_warnings=quota_warnings)
         response = await self._transport.call(methods.UPDATE_NOTIFICATION_SETTINGS, request, timeout=timeout)
         return _present(response.settings)

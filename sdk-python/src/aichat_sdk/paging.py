@@ -1,4 +1,4 @@
-"""Lists that come in pages."""
+"""Lists with pages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Page(Generic[ItemT]):
 
     items: list[ItemT]
     next_page_token: str
-    """Gets the next page; empty on the last one."""
+    """Fetches the next page; empty on the last one."""
 
 
 class Pager(Generic[ItemT]):
-    """A list: `await` it for one page, or go over all items of all pages with `async for`."""
+    """A list: `await` it for one page, or iterate over all items of all pages with `async for`."""
 
     def __init__(self, fetch: Callable[[str], Awaitable[Page[ItemT]]], page_token: str) -> None:
         self._fetch = fetch
@@ -36,7 +36,7 @@ class Pager(Generic[ItemT]):
                 yield item
 
     async def pages(self) -> AsyncIterator[Page[ItemT]]:
-        """The pages, each fetched when it is reached."""
+        """Yields the pages; each is fetched when it is needed."""
         page = await self
         yield page
         while page.next_page_token:

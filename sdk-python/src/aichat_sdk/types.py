@@ -1,4 +1,4 @@
-"""What the platform's calls take and give, as the contract defines it, and three helpers to read it.
+"""The contract's messages that the calls take and return, and helpers to read them.
 
 `ChatEvent` is one event of an answer's stream: exactly one of its fields `started`, `text_delta`, `reasoning_delta`,
 `usage`, `heartbeat` and `completed` is not None.
@@ -114,16 +114,19 @@ _NANO = Decimal(1).scaleb(-9)
 
 
 class ChatParams(TypedDict):
-    """What `client.chat.stream` and `client.chat.send` take, by keyword. What is left out has the server's default."""
+    """The keyword arguments of `client.chat.stream` and `client.chat.send`.
+
+    The server has defaults for those left out.
+    """
 
     model: Required[str]
     """The model to ask, an id from `client.models.list()`."""
     text: NotRequired[str | None]
-    """The message, if it is text alone."""
+    """The message, if it is only text."""
     parts: NotRequired[list[Part] | None]
-    """The message's content; give this or `text`."""
+    """The message's content, instead of `text`."""
     conversation_id: NotRequired[str | None]
-    """The conversation to go on with. None: a new one begins."""
+    """The conversation to continue. None: a new one begins."""
     parent_message_id: NotRequired[str | None]
     """The message that this one follows. None: the last one of the conversation's newest branch."""
     request_id: NotRequired[str | None]
@@ -131,24 +134,24 @@ class ChatParams(TypedDict):
     max_output_tokens: NotRequired[int | None]
     """The most tokens that the answer may have."""
     temperature: NotRequired[float | None]
-    """How freely the model picks its words, from 0 to 2."""
+    """How random the model's choice of words is, from 0 to 2."""
     stop: NotRequired[str | list[str] | None]
     """Ends the answer before any of these sequences: at most 4."""
     system_prompt: NotRequired[str | None]
-    """What the model should know and how it should behave, ahead of the conversation."""
+    """Instructions that precede the conversation, such as background and behaviour."""
     reasoning_effort: NotRequired[Effort | None]
     """How much the model should reason."""
     cancel_on_disconnect: NotRequired[bool]
-    """Whether the answer is cancelled when its stream is left, or the connection breaks, before its end."""
+    """Whether to cancel the answer when its reader stops early, or its connection breaks."""
 
 
 def cost_usd(message: Message | ChatUsage) -> Decimal | None:
-    """What it cost in US dollars, exact to the nano-dollar; None if it carries no cost, as a user's message does."""
+    """Returns the cost in US dollars, exact to the nano-dollar; None if there is none, as on a user's message."""
     return None if message.cost is None else money_usd(message.cost)
 
 
 def input_tokens(usage: Usage | None) -> int:
-    """All input tokens, however they were served: the counts of the input's kinds are disjoint."""
+    """Returns the number of all input tokens, cached or not."""
     if usage is None:
         return 0
     cached = usage.cache_read_tokens + usage.cache_write_tokens + usage.cache_write_1h_tokens
@@ -156,10 +159,10 @@ def input_tokens(usage: Usage | None) -> int:
 
 
 def money_usd(money: Money | None) -> Decimal:
-    """An amount of US dollars, exact to the nano-dollar; 0 for one that is absent."""
+    """Returns an amount of US dollars, exact to the nano-dollar; 0 if it is absent."""
     return Decimal(0) if money is None else money.units + money.nanos * _NANO
 
 
 def message_text(message: Message) -> str:
-    """The text of all parts of a message, in order."""
+    """Returns the text of all parts of a message, in order."""
     return "\n\n".join(part.text.text for part in message.parts if part.text is not None)

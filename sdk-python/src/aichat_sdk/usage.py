@@ -1,4 +1,4 @@
-"""What the organisation used, and what that cost."""
+"""The organisation's usage and its cost."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = ["Bucket", "Dimension", "Usage"]
 Bucket = Literal["hour", "day", "month"]
 """A unit of calendar time."""
 Dimension = Literal["model", "provider", "member", "key", "conversation"]
-"""What usage can be told apart by."""
+"""What usage can be grouped by."""
 
 _Export = v1.ExportUsageEventsResponse
 
 
 class Usage:
-    """`client.usage`. Times have a time zone; a range includes its start and not its end, at most 400 days later."""
+    """`client.usage`. Times have a time zone; a range includes its start, excludes its end, and is 400 days at most."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -43,9 +43,9 @@ class Usage:
         include_latency: bool = False,
         timeout: float | None = None,
     ) -> UsageReport:
-        """Sums, exact to the last turn that has ended, by time and by what used it.
+        """Sums usage by time and by group, exact to the last turn that ended.
 
-        `bucket` cuts the range in a time zone, an IANA name; empty is the organisation's. By the hour or by
+        `bucket` divides the range in a time zone, an IANA name; empty is the organisation's. By the hour or by
         conversation the range is 31 days at most.
         """
         request = v1.QueryUsageRequest(
@@ -59,7 +59,7 @@ class Usage:
         return await self._transport.call(methods.QUERY_USAGE, request, timeout=timeout)
 
     async def quotas(self, *, timeout: float | None = None) -> list[QuotaState]:
-        """How far every quota of the organisation, its members and its keys is used up."""
+        """Returns every quota of the organisation, its members and its keys, with its current use."""
         response = await self._transport.call(methods.GET_QUOTAS, v1.GetQuotasRequest(), timeout=timeout)
         return response.quotas
 
@@ -72,7 +72,7 @@ class Usage:
         page_token: str = "",
         timeout: float | None = None,
     ) -> Pager[UsageEvent]:
-        """What is on the books, the oldest first; 0 is the server's page size."""
+        """Lists the ledger's events, the oldest first; page size 0 is the server's default."""
 
         async def fetch(token: str) -> Page[UsageEvent]:
             request = v1.ListUsageEventsRequest(
@@ -87,7 +87,10 @@ class Usage:
         return Pager(fetch, page_token)
 
     async def export(self, start: datetime, end: datetime, *, timeout: float | None = None) -> AsyncIterator[bytes]:
-        """The same events as a CSV file, in pieces to be written one after the other; `timeout` is for all of it."""
+        """Yields the same events as a CSV file, in pieces to write one after another.
+
+        `timeout` is for the whole file.
+        """
         payload = encode(
             v1.ExportUsageEventsRequest(start_time=_given(start, "start_time"), end_time=_given(end, "end_time"))
         )
@@ -107,14 +110,14 @@ class Usage:
 
 
 def _dimensions(group_by: Sequence[Dimension]) -> list[v1.UsageDimension]:
-    # A text is a sequence of texts, too.
+    # A string is a sequence of strings, too.
     if isinstance(group_by, str) or not isinstance(group_by, Sequence):
         raise refusal("group_by", 'must be a list, such as ["model"]')
     return [member(v1.UsageDimension, one, f"group_by[{number}]") for number, one in enumerate(group_by)]
 
 
 def _given(moment: datetime, field: str) -> datetime:
-    # The contract's message can leave a time out, these calls cannot.
+    # The contract's message may omit a time, these calls may not.
     if not isinstance(moment, datetime):
         raise refusal(field, f"must be a datetime, not {type(moment).__name__}")
     return moment

@@ -82,7 +82,7 @@ async def test_a_pipe_that_stays_open_is_told(server: ScriptedServer, aichat: Ai
     process = await aichat.start("chat", "--model", "m", "Hi", stdin=asyncio.subprocess.PIPE)
     assert process.stderr is not None
     async with asyncio.timeout(30):
-        assert (await process.stderr.readline()).startswith(b"Waiting for the end of what is piped in")
+        assert (await process.stderr.readline()).startswith(b"Waiting for the end of the piped text")
         assert (await process.communicate(b"there"))[0] == b"Yes\n"
     assert server.calls[0].request.parts[0].text.text == "Hi\n\nthere"
 
@@ -118,7 +118,7 @@ async def test_what_came_before_a_failure_is_shown(server: ScriptedServer, aicha
     server.on("StreamChat", broken)
     done = await aichat("chat", "Hi", "--model", "m")
     assert (done.code, done.out) == (1, "Half\n")
-    assert done.err == "aichat: told by the test; try again in 3 s\n"
+    assert done.err == "aichat: told by the test; retry in 3 s\n"
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,11 @@ async def test_text_that_no_encoding_knows_is_refused(server: ScriptedServer, ai
 @pytest.mark.parametrize(
     ("then", "told"),
     [
-        (reply(CANCELLED), "Stopped. What had come is stored"),
-        (fail(grpc.StatusCode.ABORTED, "GENERATION_IN_PROGRESS"), "Stopped showing. The answer goes on being stored"),
+        (reply(CANCELLED), "Stopped. What had arrived is stored"),
+        (
+            fail(grpc.StatusCode.ABORTED, "GENERATION_IN_PROGRESS"),
+            "Stopped showing. The server continues to store the answer",
+        ),
     ],
     ids=["it can be stopped", "it cannot"],
 )
@@ -204,7 +207,7 @@ async def test_history(server: ScriptedServer, aichat: Aichat) -> None:
     assert (await aichat("conversations", "list")).out == "c1  2023-11-14 22:13  A long title\n"
     shown = await aichat("conversations", "show", "c1")
     assert shown.out.split() == ["You", "·", "Why?", "model-1", "·", "Because", "**of"]
-    assert "broke off" in shown.err
+    assert "incomplete" in shown.err
     assert (await aichat("conversations", "rename", "c1", "Short")).err == "renamed to 'Short'\n"
     assert (await aichat("conversations", "delete", "c1")).err == "deleted\n"
     assert [call.request.conversation_id for call in server.calls[2:]] == ["c1"] * 3

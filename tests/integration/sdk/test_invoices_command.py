@@ -51,7 +51,7 @@ async def test_what_does_not_agree_has_a_cross_and_a_code(server: ScriptedServer
     done = await aichat("invoices", "verify", "2024-02")
     assert done.code == 1
     assert [shown[0] for shown in done.out.splitlines()] == ["✓", "✗", "2", "✗"]
-    assert "asked for $0.01" in done.err
+    assert "charged $0.01" in done.err
 
 
 async def test_a_month_without_an_invoice_is_told(server: ScriptedServer, aichat: Aichat) -> None:

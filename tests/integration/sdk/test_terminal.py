@@ -103,7 +103,7 @@ async def test_interrupt_in_a_conversation_stops_the_answer_and_not_the_conversa
         screen.type("tell me a story\n")
         await screen.until("Once upon")
         process.send_signal(signal.SIGINT)
-        await screen.until("Stopped. What had come is stored")
+        await screen.until("Stopped. What had arrived is stored")
         async with asyncio.timeout(10):
             assert await server.cancelled.get() == "StreamChat"
         await screen.until("> ", 2)

@@ -62,5 +62,5 @@ async def test_nothing_used_and_wrong_usage(server: ScriptedServer, aichat: Aich
     server.on("QueryUsage", reply(pb.QueryUsageResponse(time_zone="UTC")))
     server.on("GetQuotas", reply(pb.GetQuotasResponse()))
     done = await aichat("usage", "--by", "conversation")
-    assert (done.code, done.out, done.err) == (0, "", "nothing was used in this time\n")
+    assert (done.code, done.out, done.err) == (0, "", "no usage in this time\n")
     assert (await aichat("usage", "--days", "0")).code == 2

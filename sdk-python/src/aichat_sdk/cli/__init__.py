@@ -18,7 +18,7 @@ __all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command and returns its exit code: 0, 1 for a failure, 2 for wrong usage, 130 when interrupted."""
+    """Runs the command and returns its exit code: 0, 1 for a failure, 2 for wrong usage, 130 if interrupted."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -37,6 +37,6 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Nobody reads any more; without this Python complains once more when it flushes at exit.
+        # The reader has closed the pipe; without this Python reports it again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -1,4 +1,4 @@
-"""Says in one line what went wrong and what to do about it."""
+"""Says in one line what went wrong and how to fix it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ BY_REASON = {
     "CONVERSATION_NOT_FOUND": "`aichat conversations` lists the conversations",
 }
 BY_KIND: dict[type[AIChatError], str] = {
-    ConfigurationError: "give --endpoint HOST:PORT and --api-key KEY, set AICHAT_ENDPOINT and AICHAT_API_KEY, or be "
-    "where `make run` runs",
+    ConfigurationError: "give --endpoint HOST:PORT and --api-key KEY, set AICHAT_ENDPOINT and AICHAT_API_KEY, or "
+    "run it below the directory of `make run`",
     AuthenticationError: "check --api-key or AICHAT_API_KEY",
     ConnectionFailedError: "check that the platform is running and that the endpoint is right",
     ServerError: "if it happens again, report it",
@@ -25,12 +25,12 @@ BY_KIND: dict[type[AIChatError], str] = {
 
 
 def advice(error: AIChatError) -> str:
-    """The error's message, what is wrong with which field, and what to do."""
+    """Returns the error's message, the fields that are wrong, and what to do."""
     parts = [error.message]
     broken = [f"{violation.field} {violation.description}" for violation in error.violations]
     parts += [rule for rule in broken if rule not in error.message]
     if error.retry_after is not None:
-        parts.append(f"try again in {error.retry_after:.0f} s")
+        parts.append(f"retry in {error.retry_after:.0f} s")
     hint = BY_REASON.get(error.reason or "") or _where_it_is_stored(error) or BY_KIND.get(type(error))
     if hint:
         parts.append(hint)
@@ -39,8 +39,8 @@ def advice(error: AIChatError) -> str:
 
 
 def _where_it_is_stored(error: AIChatError) -> str | None:
-    """Where to find an answer that goes on without the connection that showed it."""
+    """Returns where to find an answer that continues without the broken connection; None if it is no such error."""
     lost = isinstance(error, UnavailableError) and error.reason in (None, "SERVER_UNAVAILABLE")
     if not lost or error.conversation_id is None:
         return None
-    return f"the answer goes on, and is stored: `aichat conversations show {error.conversation_id}`"
+    return f"the server continues and stores the answer: `aichat conversations show {error.conversation_id}`"

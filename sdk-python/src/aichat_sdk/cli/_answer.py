@@ -13,11 +13,11 @@ from aichat_sdk.cli._markdown import SafeMarkdown, printable, split_finished
 
 
 class Answer(ABC):
-    """An answer on its way: enter it, add the pieces, and leave it when no more will come."""
+    """An answer that is arriving: enter it, add the pieces, and leave it after the last one."""
 
     @abstractmethod
     def add(self, text: str) -> None:
-        """Shows one more piece."""
+        """Shows the next piece."""
 
     @abstractmethod
     def __enter__(self) -> Self: ...
@@ -29,7 +29,7 @@ class Answer(ABC):
 
 
 class SilentAnswer(Answer):
-    """For programs, which read the whole answer when it is there."""
+    """For programs, which get the whole answer at its end."""
 
     def add(self, text: str) -> None:
         """Shows nothing."""
@@ -44,7 +44,7 @@ class SilentAnswer(Answer):
 
 
 class PlainAnswer(Answer):
-    """For files, pipes and simple terminals: the text as it comes."""
+    """For files, pipes and simple terminals: the text as it arrives."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -68,21 +68,21 @@ class PlainAnswer(Answer):
 
 
 class LiveAnswer(Answer):
-    """For terminals: Markdown, drawn again as it grows.
+    """For terminals: Markdown that is redrawn as it grows.
 
-    A finished block is printed for good. Only the last one is redrawn, so that an answer longer than the screen
-    neither flickers nor leaves copies of itself behind.
+    A finished block is printed for good. Only the last one is redrawn, so that an answer longer than the screen does
+    not flicker and leaves no copies of itself behind.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        # Drawn by this thread alone: rich's own refreshing thread draws in between what another is about to print.
+        # Only this thread draws: rich's refresh thread would draw between two prints of another thread.
         self._live = Live("…", console=console, auto_refresh=False, transient=True)
         self._open = ""
         self._printed = False
 
     def add(self, text: str) -> None:
-        """Draws the piece with the block that it belongs to."""
+        """Redraws the last block with the piece."""
         finished, self._open = split_finished(self._open + text)
         self._live.update(SafeMarkdown(self._open))
         self._print(finished)
@@ -95,7 +95,7 @@ class LiveAnswer(Answer):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Emptied first: what is taller than the screen cannot be cleared from it.
+        # Emptied first, because rich cannot clear what is taller than the screen.
         self._live.update("", refresh=True)
         self._live.stop()
         self._print(self._open)

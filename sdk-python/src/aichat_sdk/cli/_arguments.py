@@ -21,7 +21,7 @@ from aichat_sdk.usage import Dimension
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What is to be done, and where."""
+    """What to run, and against which platform."""
 
     run: Callable[[Context], int]
     endpoint: str | None
@@ -30,7 +30,7 @@ class Command:
 
 
 def parse(arguments: list[str] | None) -> Command:
-    """What the arguments ask for, `sys.argv` if None; exits with code 2 if they make no sense."""
+    """Parses the arguments, `sys.argv` if None; exits with code 2 if they are wrong."""
     options = vars(_parser().parse_args(arguments))
     endpoint, api_key = options.pop("endpoint", None), options.pop("api_key", None)
     json = options.pop("json", False)
@@ -39,73 +39,69 @@ def parse(arguments: list[str] | None) -> Command:
 
 def _parser() -> argparse.ArgumentParser:
     target = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    target.add_argument("--endpoint", metavar="HOST:PORT", help="where the platform is (or AICHAT_ENDPOINT)")
+    target.add_argument("--endpoint", metavar="HOST:PORT", help="address of the platform (or AICHAT_ENDPOINT)")
     target.add_argument("--api-key", metavar="KEY", help="an API key (or AICHAT_API_KEY)")
-    target.add_argument("--json", action="store_true", help="print one JSON object, as the platform has it over HTTP")
+    target.add_argument("--json", action="store_true", help="print one JSON object, as in the HTTP interface")
     parser = argparse.ArgumentParser(
         prog="aichat",
         parents=[target],
         description="Chat with Claude, OpenAI and Gemini models through the AI chat platform.",
-        epilog="Without --endpoint and AICHAT_ENDPOINT, talks to what `make run` started in this directory or above.",
+        epilog="Without --endpoint and AICHAT_ENDPOINT, uses what `make run` started here or in a parent directory.",
     )
     parser.add_argument("--version", action="version", version=f"aichat {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_chat(commands.add_parser("chat", parents=[target], help="ask a model, or hold a conversation"))
-    conversations = commands.add_parser("conversations", parents=[target], help="show what was said before")
+    conversations = commands.add_parser("conversations", parents=[target], help="show, rename and delete conversations")
     conversations.set_defaults(run=history.list_conversations)
     _add_conversations(conversations, target)
     models = commands.add_parser("models", parents=[target], help="list the models and their prices")
     models.set_defaults(run=history.list_models)
-    _add_usage(commands.add_parser("usage", parents=[target], help="show what the last days cost, and the quotas"))
+    _add_usage(commands.add_parser("usage", parents=[target], help="show the cost of the last days, and the quotas"))
     commands.add_parser("plans", parents=[target], help="list the plans, and show the subscription").set_defaults(
         run=plans
     )
-    _add_invoices(
-        commands.add_parser("invoices", parents=[target], help="list what was asked for, or prove it"), target
-    )
+    _add_invoices(commands.add_parser("invoices", parents=[target], help="list invoices, or verify one"), target)
     return parser
 
 
 def _add_invoices(parser: argparse.ArgumentParser, target: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=list_invoices)
     actions = parser.add_subparsers(metavar="ACTION")
-    actions.add_parser("list", parents=[target], help="list all, the newest first (default)")
-    proving = actions.add_parser("verify", parents=[target], help="hold each line of one against the books")
-    proving.add_argument("month", metavar="MONTH", help="whose usage it is for, such as 2026-10")
+    actions.add_parser("list", parents=[target], help="list all invoices, the newest first (default)")
+    proving = actions.add_parser("verify", parents=[target], help="compare each line of an invoice with the ledger")
+    proving.add_argument("month", metavar="MONTH", help="month of the usage, such as 2026-10")
     proving.set_defaults(run=verify)
 
 
 def _add_usage(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=usage)
     parser.add_argument(
-        "--days", metavar="N", type=int, choices=range(1, 400), default=30, help="how many (default: 30)"
+        "--days", metavar="N", type=int, choices=range(1, 400), default=30, help="number of days (default: 30)"
     )
+    parser.add_argument("--by", choices=get_args(Dimension), default="model", help="what to group by (default: model)")
     parser.add_argument(
-        "--by", choices=get_args(Dimension), default="model", help="what is told apart (default: model)"
+        "--time-zone", metavar="ZONE", default="", help="time zone of the days (default: the organisation's)"
     )
-    parser.add_argument("--time-zone", metavar="ZONE", default="", help="whose days (default: the organisation's)")
 
 
 def _add_chat(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=chat)
-    parser.add_argument(
-        "text", nargs="?", help="the message, and what is piped in below it; without both, a conversation"
-    )
+    parser.add_argument("text", nargs="?", help="the message, followed by any piped text; without both, a conversation")
     parser.add_argument("--model", metavar="ID", help="the model to ask (default: the cheapest of `aichat models`)")
-    parser.add_argument("--conversation", metavar="ID", help="the conversation to go on with (default: a new one)")
-    parser.add_argument("--system", metavar="TEXT", help="what the model should know ahead of the conversation")
+    parser.add_argument("--conversation", metavar="ID", help="the conversation to continue (default: a new one)")
+    parser.add_argument("--system", metavar="TEXT", help="instructions that precede the conversation")
     parser.add_argument("--max-output-tokens", metavar="N", type=int, help="the most tokens that an answer may have")
     parser.add_argument("--effort", choices=get_args(Effort), help="how much the model should reason")
 
 
 def _add_conversations(parser: argparse.ArgumentParser, target: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION")
-    actions.add_parser("list", parents=[target], help="list all, the one that changed last first (default)")
-    show = actions.add_parser("show", parents=[target], help="show the messages of one")
+    actions.add_parser("list", parents=[target], help="list all, the most recently changed first (default)")
+    show = actions.add_parser("show", parents=[target], help="show the messages of a conversation")
     show.set_defaults(run=history.show_conversation)
-    rename = actions.add_parser("rename", parents=[target], help="give one another title")
+    rename = actions.add_parser("rename", parents=[target], help="change a conversation's title")
     rename.set_defaults(run=history.rename_conversation)
-    delete = actions.add_parser("delete", parents=[target], help="delete one and its messages for good")
+    delete = actions.add_parser("delete", parents=[target], help="delete a conversation and its messages for good")
     delete.set_defaults(run=history.delete_conversation)
     for action in (show, rename, delete):
         action.add_argument("conversation_id", metavar="ID")

@@ -1,4 +1,4 @@
-"""`aichat chat`: one question, or a conversation."""
+"""`aichat chat`: asks one question, or holds a conversation."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def chat(
     max_output_tokens: int | None,
     effort: Effort | None,
 ) -> int:
-    """Asks once if there is a text, in the arguments or on a standard input that is no terminal; else converses.
+    """Asks once if the arguments or a piped standard input hold a text; otherwise holds a conversation.
 
-    A text in the arguments stands above what is piped in, as in `aichat chat "Sum this up:" < report.txt`.
+    A text in the arguments precedes the piped text, as in `aichat chat "Sum this up:" < report.txt`.
     """
     params = ChatParams(
         model=model or context.runner.run(default_model(context.client)),
@@ -53,11 +53,11 @@ class _Session:
         self._context = context
         self._params = params
         self._generation: str | None = None
-        """What writes the answer that is being shown; None until it has begun."""
+        """The generation of the answer on the screen; None until it has begun."""
         self._shown = False
 
     def converse(self) -> int:
-        """Asks what is typed, until Ctrl-D or Ctrl-C at the prompt."""
+        """Asks each line that is typed, until Ctrl-D or Ctrl-C at the prompt."""
         terminal = self._context.terminal
         terminal.note(f"{self._params['model']} · Ctrl-C stops an answer, Ctrl-D ends, /help says more")
         while True:
@@ -83,7 +83,7 @@ class _Session:
             self._context.terminal.complain(advice(error))
 
     def ask(self, text: str) -> int:
-        """Sends the text and shows the answer; Ctrl-C stops it."""
+        """Sends the text and shows the answer; Ctrl-C cancels it."""
         before = self._params.get("conversation_id")
         try:
             self._context.runner.run(self._ask(text))
@@ -97,20 +97,22 @@ class _Session:
         return 0
 
     def _stop(self) -> str:
-        """Stops the answer; tells what became of it."""
+        """Cancels the answer and returns a line about the result."""
         if self._generation is None:
-            return "Stopped waiting. If an answer begins all the same, it is stored: aichat conversations"
+            return "Stopped waiting. If an answer still begins, it is stored: aichat conversations"
         conversation = self._params["conversation_id"]
         try:
             self._context.runner.run(self._context.client.chat.cancel(self._generation))
         except (AIChatError, KeyboardInterrupt):
-            return f"Stopped showing. The answer goes on being stored: aichat conversations show {conversation}"
+            return (
+                f"Stopped showing. The server continues to store the answer: aichat conversations show {conversation}"
+            )
         if not self._shown:
-            return "Stopped, before a word of an answer."
-        return f"Stopped. What had come is stored: aichat conversations show {conversation}"
+            return "Stopped before the answer's first word."
+        return f"Stopped. What had arrived is stored: aichat conversations show {conversation}"
 
     def _find_conversation(self, before: str | None) -> None:
-        """Goes back to `before` where the conversation went with its only question, since no answer came of that."""
+        """Returns to conversation `before` if the new one was removed together with its unanswered question."""
         conversation = self._params.get("conversation_id")
         if self._shown or conversation is None or conversation == before:
             return
@@ -119,7 +121,7 @@ class _Session:
         except NotFoundError:
             self._params["conversation_id"] = before
         except (AIChatError, KeyboardInterrupt):
-            """The next question will tell."""
+            """The next question will report it."""
 
     async def _ask(self, text: str) -> None:
         terminal = self._context.terminal
@@ -146,7 +148,7 @@ def _summary(message: Message) -> str:
     if cost is not None:
         facts.append(dollars(cost))
     if message.stop_reason is StopReason.MAX_TOKENS:
-        facts.append("cut at the most tokens it may have")
+        facts.append("cut at its token limit")
     elif message.stop_reason is StopReason.OTHER:
-        facts.append("perhaps not whole")
+        facts.append("perhaps incomplete")
     return " · ".join([*facts, f"conversation {message.conversation_id}"])

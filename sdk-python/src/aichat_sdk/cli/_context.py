@@ -1,4 +1,4 @@
-"""What every subcommand works with."""
+"""What every subcommand needs."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from aichat_sdk.client import AsyncAIChat
 ItemT = TypeVar("ItemT")
 
 INTERRUPTED = 130
-"""The exit code of a command that Ctrl-C ended."""
+"""The exit code of a command that Ctrl-C interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The platform, and the person before it."""
+    """The client and the terminal."""
 
     client: AsyncAIChat
     runner: Runner
-    """Runs one coroutine after the other in one event loop; Ctrl-C cancels the running one."""
+    """Runs coroutines one after another in one event loop; Ctrl-C cancels the running one."""
     terminal: Terminal
     json: bool
-    """Whether a program reads what is shown."""
+    """Whether to print JSON for a program."""
 
     def document(self, **parts: Part) -> int:
         """Prints one JSON object and returns the exit code for success."""
@@ -34,7 +34,7 @@ class Context:
         return 0
 
     def all(self, items: AsyncIterable[ItemT]) -> list[ItemT]:
-        """A whole list."""
+        """Returns all items of a list."""
 
         async def collect() -> list[ItemT]:
             return [item async for item in items]

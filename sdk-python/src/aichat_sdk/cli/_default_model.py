@@ -1,4 +1,4 @@
-"""The model that is asked when none is named."""
+"""Chooses the model if the user names none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aichat_sdk.types import Model, money_usd
 
 
 async def default_model(client: AsyncAIChat) -> str:
-    """The cheapest that is offered: what a mistake costs should be little. NotFoundError if there is none."""
+    """Returns the cheapest model offered, so that a mistake costs little; raises NotFoundError if there is none."""
     models = await client.models.list()
     if not models:
         raise NotFoundError("the platform offers no models: give the server a vendor's API key")
@@ -19,7 +19,7 @@ async def default_model(client: AsyncAIChat) -> str:
 
 
 def cheapest(models: Iterable[Model]) -> Model:
-    """The model whose tokens cost least, above all its output; one without a price is the last choice."""
+    """Returns the model with the cheapest tokens, output first; a model without a price comes last."""
     return min(models, key=_cost)
 
 

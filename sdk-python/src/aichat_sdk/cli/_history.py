@@ -41,12 +41,12 @@ async def _show_conversation(client: AsyncAIChat, terminal: Terminal, conversati
         terminal.heading(f"{_author(message)} · {_local(message.create_time)}")
         terminal.markdown(message_text(message))
         if message.state in {MessageState.FAILED, MessageState.INTERRUPTED}:
-            terminal.note("(this answer broke off)")
+            terminal.note("(this answer is incomplete)")
         terminal.line("")
 
 
 def rename_conversation(context: Context, *, conversation_id: str, title: str) -> int:
-    """Gives a conversation another title."""
+    """Changes a conversation's title."""
     conversation = context.runner.run(context.client.conversations.update(conversation_id, title=title))
     if context.json:
         return context.document(conversation=conversation)

@@ -1,4 +1,4 @@
-"""`aichat invoices`: what was asked for, and its proof line by line."""
+"""`aichat invoices`: lists invoices, and verifies one line by line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aichat_sdk.types import InvoiceProof, Money, VerifiedLine, money_usd
 
 
 def list_invoices(context: Context) -> int:
-    """Shows each invoice on a line, the newest first, and where it is as a PDF."""
+    """Prints one line for each invoice, the newest first, with the address of its PDF."""
     if context.json:
         return context.document(invoices=context.all(context.client.billing.list_invoices()))
     context.runner.run(_list(context))
@@ -24,7 +24,7 @@ async def _list(context: Context) -> None:
 
 
 def verify(context: Context, *, month: str) -> int:
-    """Shows each line with what the books and the payment provider say; 1 if anything is not the same."""
+    """Prints each line with the ledger's and the payment provider's amounts; returns 1 if any differ."""
     proof = context.runner.run(context.client.billing.verify_invoice(month))
     if context.json:
         context.document(proof=proof)
@@ -39,7 +39,7 @@ def _show(terminal: Terminal, line: VerifiedLine) -> None:
     tick = ("✓ ", "green") if line.proven else ("✗ ", "red")
     terminal.bar("", [tick, (f"{line.line:>3} {_amount(line.amount):>12}  {line.description}", "")])
     books = f"books {_amount(line.ledger_cost)} → {_amount(line.ledger_amount)}"
-    terminal.note(f"      cost {_amount(line.cost)} · {books} · asked for {_amount(line.provider_amount)}")
+    terminal.note(f"      cost {_amount(line.cost)} · {books} · charged {_amount(line.provider_amount)}")
     if line.event_count:
         first, last = line.first_event_time, line.last_event_time
         span = f"{first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC" if first and last else ""

@@ -1,4 +1,4 @@
-"""Markdown of a model, made fit for a terminal."""
+"""Makes a model's Markdown safe to print on a terminal."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(co
 
 
 def printable(text: str) -> str:
-    """The text without the control characters that could move the cursor, or worse."""
+    """Returns the text without control characters, which could move the cursor or do worse."""
     return text.translate(_CONTROLS)
 
 
 class SafeMarkdown(Markdown):
-    """Markdown that shows HTML tags as the text that they are, and begins at once.
+    """Markdown that shows HTML tags as text, and starts without an empty line.
 
-    rich's own leaves tags out, and begins lists with an empty line.
+    rich's own drops the tags, and starts a list with an empty line.
     """
 
     def __init__(self, text: str) -> None:
@@ -33,7 +33,7 @@ class SafeMarkdown(Markdown):
 
 
 def split_finished(text: str) -> tuple[str, str]:
-    """The blocks that can grow no more, and the rest: the last block and the line still being written."""
+    """Returns the blocks that cannot grow any more, and the rest: the last block with the line still being written."""
     complete, newline, _ = text.rpartition("\n")
     starts = [token.map[0] for token in _parser().parse(complete + newline) if token.level == 0 and token.map]
     if len(starts) < 2:

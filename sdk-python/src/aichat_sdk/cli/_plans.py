@@ -1,4 +1,4 @@
-"""`aichat plans`: what can be subscribed to, and what the organisation is on."""
+"""`aichat plans`: lists the plans, and shows the organisation's subscription."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from aichat_sdk.types import Plan, Subscription, money_usd
 
 
 def plans(context: Context) -> int:
-    """Shows each plan on a line, a mark at the one whose limits hold, and how the subscription stands."""
+    """Prints one line for each plan, with a mark at the one in force, and the state of the subscription."""
     offered, subscription = context.runner.run(_fetch(context))
     if context.json:
         return context.document(plans=offered, subscription=subscription)
     for plan in offered:
         mark = ("→ ", "green") if plan.plan == subscription.plan else ("  ", "")
-        context.terminal.bar("", [mark, (_told(plan), "")])
+        context.terminal.bar("", [mark, (_line(plan), "")])
     context.terminal.note(_standing(subscription))
     return 0
 
@@ -24,7 +24,7 @@ async def _fetch(context: Context) -> tuple[list[Plan], Subscription]:
     return await billing.list_plans(), await billing.get_subscription()
 
 
-def _told(plan: Plan) -> str:
+def _line(plan: Plan) -> str:
     seat, included = (money_usd(money) for money in (plan.seat_price, plan.included_usage))
     price = f"{dollars(seat)} a seat" if seat else "free"
     above = "refused" if plan.hard_limit else f"its price and {plan.overage_basis_points / 100:g} %"

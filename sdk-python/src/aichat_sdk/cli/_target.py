@@ -13,10 +13,11 @@ ENDPOINTS = Path(".sandbox", "endpoints.json")
 
 
 def connect(endpoint: str | None, api_key: str | None) -> AsyncAIChat:
-    """A client for what the arguments or the environment name, or else for what `make run` started here or above.
+    """Returns a client for the endpoint in the arguments or the environment, or else for a sandbox that `make run`
+    started.
 
-    A key from the environment goes nowhere but to an endpoint that was named: a file that happens to lie in a
-    directory must not be able to collect it.
+    It looks for the sandbox in this directory and those above. A key from the environment is sent only to an endpoint
+    that the user named: a file in some directory must not be able to collect the key.
     """
     endpoint = endpoint or os.environ.get("AICHAT_ENDPOINT")
     sandbox = None if endpoint else _sandbox()
@@ -26,7 +27,7 @@ def connect(endpoint: str | None, api_key: str | None) -> AsyncAIChat:
         found = json.loads(sandbox.read_text())
         return AsyncAIChat(endpoint=found["grpc"], api_key=api_key or found["api_key"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(f"{sandbox} is not what `make run` writes: start it again") from error
+        raise ConfigurationError(f"{sandbox} is not a file that `make run` wrote: start it again") from error
 
 
 def _sandbox() -> Path | None:

@@ -1,4 +1,4 @@
-"""What people see. Text from the platform never reaches a terminal with the control characters it may hold."""
+"""Reads and writes the terminal. Text from the platform never reaches it with control characters."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from rich.text import Text
 from aichat_sdk.cli._answer import Answer, LiveAnswer, PlainAnswer, SilentAnswer
 from aichat_sdk.cli._markdown import SafeMarkdown, printable
 
-# Who pipes something in mostly does so at once.
+# A program that pipes text in usually does so at once.
 _QUIET_SECONDS = 3.0
 
 
 class Terminal:
-    """Standard output for what was asked for; standard error for failures, and for notes that would get in between."""
+    """Writes results to standard output; failures, and notes that would mix with the results, to standard error."""
 
     def __init__(self, *, silent: bool) -> None:
-        """`silent`: answers are not shown while they arrive."""
+        """`silent`: do not show answers while they arrive."""
         self._silent = silent
         self._out = Console(highlight=False, markup=False, emoji=False)
         self._err = Console(highlight=False, markup=False, emoji=False, stderr=True)
@@ -30,39 +30,39 @@ class Terminal:
 
     @property
     def has_person(self) -> bool:
-        """Whether a person types; what a program says comes through a pipe or from a file."""
+        """Whether a person types; otherwise standard input is a pipe or a file."""
         return sys.stdin is not None and sys.stdin.isatty()
 
     @property
     def converses(self) -> bool:
-        """Whether there is a person at both ends."""
+        """Whether a person both types and reads."""
         return self.has_person and sys.stdout.isatty()
 
     def read(self) -> str:
-        """What is piped in, to its end; tells whoever left a pipe open that this is waited for."""
+        """Returns the whole piped text; after a few silent seconds, prints that it is still waiting for the end."""
         if sys.stdin is None:
             return ""
         with suppress(OSError, ValueError):
-            # Not all systems can tell, and not of everything.
+            # Not every system supports this, and not for every kind of input.
             if not select.select([sys.stdin], [], [], _QUIET_SECONDS)[0] and not self.has_person:
-                self.note("Waiting for the end of what is piped in; `< /dev/null` stands for nothing.")
+                self.note("Waiting for the end of the piped text; use `< /dev/null` for none.")
         return sys.stdin.read()
 
     def answer(self) -> Answer:
-        """Shows an answer as it arrives: live Markdown on a terminal, plain text elsewhere."""
+        """Returns what shows an answer as it arrives: live Markdown on a terminal, plain text elsewhere."""
         if self._silent:
             return SilentAnswer()
         return LiveAnswer(self._out) if self._fancy else PlainAnswer(sys.stdout)
 
     def markdown(self, text: str) -> None:
-        """Prints a whole text of a person or a model."""
+        """Prints a complete text of a person or a model."""
         if self._fancy:
             self._out.print(SafeMarkdown(text))
         else:
             self.line(text)
 
     def line(self, text: str) -> None:
-        """Prints a line as it is."""
+        """Prints a line unchanged."""
         if sys.stdout.isatty():
             text = printable(text)
         sys.stdout.write(text + "\n")
@@ -73,12 +73,12 @@ class Terminal:
         self._out.print(printable(text), style="bold", soft_wrap=True)
 
     def bar(self, label: str, pieces: Iterable[tuple[str, str]]) -> None:
-        """Prints a line that goes on with coloured pieces, each a text and the name of a colour."""
+        """Prints a label and coloured pieces on one line; each piece is a text and the name of a colour."""
         texts = [Text(printable(text), style=colour) for text, colour in pieces]
         self._out.print(Text.assemble(printable(label), *texts), soft_wrap=True)
 
     def note(self, text: str) -> None:
-        """Prints a line in the background, beside the output if that is not for people."""
+        """Prints a dim line; to standard error if a program reads the output."""
         console = self._out if sys.stdout.isatty() else self._err
         console.print(printable(text), style="dim", soft_wrap=True)
 
@@ -88,6 +88,6 @@ class Terminal:
 
 
 def dollars(amount: Decimal) -> str:
-    """An amount with as many digits as it needs, and at least two after the point."""
+    """Returns an amount with as many digits as it needs, and at least two after the point."""
     digits = max(2, -int(amount.normalize().as_tuple().exponent))
     return f"${amount:.{digits}f}"

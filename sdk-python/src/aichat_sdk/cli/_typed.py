@@ -1,18 +1,18 @@
-"""What is typed into a conversation and is meant for the command itself: it is not sent, and costs nothing."""
+"""Recognizes lines of a conversation that are commands: they are not sent, and cost nothing."""
 
 from __future__ import annotations
 
 from enum import Enum, auto
 
 HELP = """\
-What you type goes to the model, and these do not:
-  /help   shows this
+What you type goes to the model, except for these commands:
+  /help   shows this text
   exit    ends the conversation, as Ctrl-D does; so do quit, /exit and /quit
 Ctrl-C stops an answer."""
 
 
 class Typed(Enum):
-    """Whom a line is meant for."""
+    """What a typed line is."""
 
     NOTHING = auto()
     MODEL = auto()
@@ -22,7 +22,7 @@ class Typed(Enum):
 
 
 def read(line: str) -> Typed:
-    """Tells whom a line is meant for. A slash and one word is a command, if a mistyped one; a sentence is none."""
+    """Classifies a line. A slash and one word is a command, even if mistyped; a sentence is not."""
     word = line.strip().lower()
     if not word:
         return Typed.NOTHING

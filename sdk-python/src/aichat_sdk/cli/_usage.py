@@ -1,4 +1,4 @@
-"""`aichat usage`: a chart of what each day cost, and how far quotas are used up."""
+"""`aichat usage`: a chart of each day's cost, and the current use of quotas."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def usage(context: Context, *, days: int, by: Dimension, time_zone: str) -> int:
     if context.json:
         return context.document(usage=report, quotas=quotas)
     if not report.rows:
-        context.terminal.note("nothing was used in this time")
+        context.terminal.note("no usage in this time")
     else:
         _show(context.terminal, report, by)
     for quota in quotas:
@@ -72,10 +72,12 @@ def _summary(report: UsageReport) -> str:
 
 def _quota(quota: QuotaState) -> str:
     limits = [("hard", quota.hard_limit), ("soft", quota.soft_limit)]
-    told = " and ".join(f"{kind} {dollars(money_usd(limit))}" for kind, limit in limits if limit is not None)
+    stated = " and ".join(f"{kind} {dollars(money_usd(limit))}" for kind, limit in limits if limit is not None)
     whose = f"{quota.scope.name} {quota.scope_id}".lower() if quota.scope.name else quota.scope_id
     used, forecast = money_usd(quota.used), _rounded(money_usd(quota.forecast))
-    return f"quota of {whose} per {str(quota.period.name).lower()}: {dollars(used)} of {told}, at this pace {forecast}"
+    return (
+        f"quota of {whose} per {str(quota.period.name).lower()}: {dollars(used)} of {stated}, at this pace {forecast}"
+    )
 
 
 def _name(row: UsageRow, by: Dimension) -> str:
@@ -109,5 +111,5 @@ def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (LookupError, OSError, ValueError):
-        # This machine knows fewer zones than the platform does.
+        # This machine has fewer time zones than the platform.
         return UTC

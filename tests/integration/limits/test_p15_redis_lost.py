@@ -11,11 +11,11 @@ from uuid import uuid4
 import pytest
 from aichat_server.app.background import running
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.core.observing import Observer
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.limits import service as limits_service
 from aichat_server.limits.gateway.shared_limits import open_shared_limits
 from aichat_server.limits.service import Admission, RateLimits
+from aichat_server.telemetry.observing import Observer
 from structlog.testing import capture_logs
 
 from tests.faults.link import Link, Way, link_to

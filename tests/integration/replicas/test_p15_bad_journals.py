@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from aichat_server.app.background import running
-from aichat_server.core.observing import Observer
 from aichat_server.core.redis.client import open_redis
 from aichat_server.generations.domain.generation import GenerationKey
 from aichat_server.generations.domain.stream import BEGINNING
@@ -18,6 +17,7 @@ from aichat_server.generations.gateway.journal import JournalStreams
 from aichat_server.generations.service.journal import Journal
 from aichat_server.generations.service.publisher import JournalPublisher
 from aichat_server.providers.domain.events import TextDelta
+from aichat_server.telemetry.observing import Observer
 
 from tests.fixtures.redis import RedisUnderTest
 from tests.integration.chat.asking import eventually

@@ -23,7 +23,6 @@ from aichat_server.conversations.rpc.conversations import ConversationServicer
 from aichat_server.conversations.service.conversations import Conversations
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import Reason
-from aichat_server.core.observing import Observer
 from aichat_server.identity.rpc.authentication import Authentication
 from aichat_server.identity.service.authenticator import Authenticator
 from aichat_server.identity.service.organizations import MintedKey, Organizations
@@ -34,6 +33,7 @@ from aichat_server.notifications.rpc.servicer import NotificationServicer
 from aichat_server.notifications.service.notifications import Notifications
 from aichat_server.payments.gateway.stripe_events import StripeWebhooks
 from aichat_server.plans.service import PlanBook
+from aichat_server.telemetry.observing import Observer
 from aichat_server.transport.server import RpcServer, build_server
 from aichat_server.usage.rpc.servicer import UsageServicer
 from aichat_server.usage.service.reports import UsageReports

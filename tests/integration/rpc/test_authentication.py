@@ -16,13 +16,14 @@ from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
 from aichat_server.core.database.pool import CALLS, Connector, Pool, create_engine
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.core.observing import KeyRefusal, Observer
 from aichat_server.generations.storage.turns import TurnStore
 from aichat_server.identity.domain import api_keys
+from aichat_server.identity.domain.observing import KeyRefusal
 from aichat_server.identity.domain.principals import personal_org_id
 from aichat_server.identity.service.authenticator import Authenticator
 from aichat_server.identity.service.organizations import MintedKey, Organizations
 from aichat_server.telemetry.metrics import Metrics
+from aichat_server.telemetry.observing import Observer
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from aichat.v1 import conversations_pb2 as pb
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.core.observing import Observer
+from aichat_server.telemetry.observing import Observer
 from aichat_server.transport.access import MethodAccess
 from aichat_server.transport.call import Call
 from aichat_server.transport.drain import Drain

@@ -11,11 +11,11 @@ import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.batches import Progress, organizations
 from aichat_server.core.database.database import Database, open_database
-from aichat_server.core.observing import Observer
 from aichat_server.core.periods import Cadence, Period, period_of
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.jobs.service.runs import JobBusyError, JobRuns
 from aichat_server.jobs.storage.runs import JobClaim
+from aichat_server.telemetry.observing import Observer
 
 from tests.integration.chat.asking import eventually
 from tests.integration.storage.rows import connection

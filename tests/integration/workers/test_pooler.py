@@ -18,11 +18,11 @@ from aichat_sandbox.postgres import Postgres
 from aichat_sandbox.supervisor import until
 from aichat_server.core.database.batches import Progress
 from aichat_server.core.database.database import Database, open_database
-from aichat_server.core.observing import Observer
 from aichat_server.core.periods import month
 from aichat_server.invoices.domain.invoices import InvoiceStage
 from aichat_server.invoices.service.monthly import Invoices
 from aichat_server.jobs.service.runs import JobRuns
+from aichat_server.telemetry.observing import Observer
 from aichat_server.usage.service.rollups import Rollups
 
 from tests.integration.storage.rows import connection

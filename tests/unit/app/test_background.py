@@ -13,7 +13,7 @@ import pytest
 from aichat_server.app import background
 from aichat_server.app.background import Work, running
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.core.observing import Observer
+from aichat_server.telemetry.observing import Observer
 from structlog.testing import capture_logs
 
 

@@ -8,7 +8,7 @@ import pytest
 from aichat_server.core.clock import Clock
 from aichat_server.core.clock_skew import ClockWrongError
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.core.observing import Observer
+from aichat_server.telemetry.observing import Observer
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 

@@ -11,10 +11,10 @@ from uuid import uuid4
 
 import pytest
 from aichat_server.app.background import running
-from aichat_server.core.observing import Observer
 from aichat_server.core.redis.client import open_redis
 from aichat_server.generations.domain.generation import GenerationKey
 from aichat_server.generations.gateway.cancels import Cancels
+from aichat_server.telemetry.observing import Observer
 
 from tests.faults.link import Link, Way, link_to
 from tests.fixtures.redis import RedisUnderTest

@@ -10,8 +10,8 @@ from typing import Any
 from aichat_server.app.jobs import Jobs
 from aichat_server.app.redis import queue_connection
 from aichat_server.core.clock_skew import MOST_SKEW_SECONDS
-from aichat_server.core.observing import Observer, TraceContext
 from aichat_server.jobs.domain.jobs import QUEUE, QUEUE_NAMESPACE
+from aichat_server.jobs.domain.observing import JobObserver, TraceContext
 from dramatiq import actor
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import Retries
@@ -51,16 +51,16 @@ def _is_cluster(url: str) -> bool:
         return False
 
 
-def declare_actors(broker: RedisBroker, jobs: Jobs, observer: Observer, loop: asyncio.AbstractEventLoop) -> None:
+def declare_actors(broker: RedisBroker, jobs: Jobs, observer: JobObserver, loop: asyncio.AbstractEventLoop) -> None:
     """Makes an actor of each job, which runs it on `loop`."""
     for job in JOBS.values():
         declare = actor(broker=broker, actor_name=job.name, queue_name=QUEUE, periodic=cron(job.schedule))
         declare(_act(job, jobs, observer, loop))
 
 
-def _act(job: Job, jobs: Jobs, observer: Observer, loop: asyncio.AbstractEventLoop) -> Callable[..., None]:
+def _act(job: Job, jobs: Jobs, observer: JobObserver, loop: asyncio.AbstractEventLoop) -> Callable[..., None]:
     async def go_on(trace: TraceContext) -> None:
-        with observer.going_on(trace):
+        with observer.resuming(trace):
             await run_due(job, jobs)
 
     def act(trace: TraceContext = MappingProxyType({})) -> None:

@@ -13,7 +13,7 @@ from typing import NoReturn, TypeAlias
 import pendulum
 import structlog
 from aichat_server.core.clock import Clock
-from aichat_server.core.observing import Observer
+from aichat_server.jobs.domain.observing import JobObserver
 from dramatiq import Actor
 from dramatiq.brokers.redis import RedisBroker
 
@@ -25,7 +25,7 @@ _OPTION = "periodic"
 _AGAIN_SECONDS = 2.0
 
 
-async def keep_schedule(broker: RedisBroker, clock: Clock, observer: Observer) -> NoReturn:
+async def keep_schedule(broker: RedisBroker, clock: Clock, observer: JobObserver) -> NoReturn:
     """Sends every job once, to make up for what was missed while nobody worked, and then what is due, each minute.
 
     What cannot be sent, since Redis is away or this machine's clock is wrong, is sent as soon as it can be.
@@ -45,7 +45,7 @@ def _now(clock: Clock) -> pendulum.DateTime:
     return pendulum.instance(clock.now())
 
 
-async def _send_all(jobs: Sequence[_Actor], clock: Clock, observer: Observer) -> list[_Actor]:
+async def _send_all(jobs: Sequence[_Actor], clock: Clock, observer: JobObserver) -> list[_Actor]:
     """Those that could not be sent: where one cannot be, the others behind it are not tried."""
     for place, job in enumerate(jobs):
         if clock.is_wrong or not await asyncio.to_thread(_send, job, _now(clock), observer):
@@ -60,7 +60,7 @@ def next_due(jobs: Iterable[_Actor], now: pendulum.DateTime) -> tuple[pendulum.D
     return first, [job for job, moment in moments.items() if moment == first]
 
 
-def _send(job: _Actor, now: pendulum.DateTime, observer: Observer) -> bool:
+def _send(job: _Actor, now: pendulum.DateTime, observer: JobObserver) -> bool:
     try:
         with observer.queueing(job.actor_name) as trace:
             job.send_with_options(kwargs={"trace": dict(trace)}, scheduled_at=str(now))

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import structlog
 
-from aichat_server.core.observing import Observer
+from aichat_server.core.observing import ProcessObserver
 
 _log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ _STOP_SECONDS = 5.0
 
 
 @asynccontextmanager
-async def running(observer: Observer, **works: Work) -> AsyncGenerator[None, None]:
+async def running(observer: ProcessObserver, **works: Work) -> AsyncGenerator[None, None]:
     """Keeps each of the works running, and ends them at the end, whether they like it or not.
 
     One that ends is logged under its name, counted, and started again.
@@ -37,7 +37,7 @@ async def running(observer: Observer, **works: Work) -> AsyncGenerator[None, Non
         await _stop(tasks)
 
 
-async def _keep_running(name: str, work: Work, observer: Observer) -> NoReturn:
+async def _keep_running(name: str, work: Work, observer: ProcessObserver) -> NoReturn:
     loop = asyncio.get_running_loop()
     pause = _FIRST_PAUSE_SECONDS
     while True:

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from aichat_server.app.background import running
 from aichat_server.core.clock import Clock
 from aichat_server.core.database.database import Database
-from aichat_server.core.observing import Observer
+from aichat_server.core.observing import ProcessObserver
 
 
 @asynccontextmanager
-async def open_clock(database: Database, observer: Observer) -> AsyncGenerator[Clock, None]:
+async def open_clock(database: Database, observer: ProcessObserver) -> AsyncGenerator[Clock, None]:
     """The clock, read again and again."""
     clock = Clock(database, observer)
     await clock.read()

@@ -18,7 +18,6 @@ from aichat_server.billing.service.subscriptions import Subscriptions
 from aichat_server.billing.service.webhooks import InvoiceSync, Webhooks
 from aichat_server.core.clock import Clock
 from aichat_server.core.database.database import Database
-from aichat_server.core.observing import Observer
 from aichat_server.core.redis.client import open_redis
 from aichat_server.generations.gateway.spare_leases import SpareLeases
 from aichat_server.generations.service.orphans import Orphans
@@ -37,6 +36,7 @@ from aichat_server.outbox.domain import MessageKind
 from aichat_server.outbox.service import Deliver, Outbox
 from aichat_server.retention.service.retention import Retention
 from aichat_server.settings import Settings
+from aichat_server.telemetry.observing import Observer
 from aichat_server.usage.service.rollups import Rollups
 
 

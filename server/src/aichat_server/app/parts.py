@@ -12,7 +12,6 @@ from aichat_server.app.journals import build_streams
 from aichat_server.app.redis import redis_named
 from aichat_server.core.clock import Clock
 from aichat_server.core.database.database import Database
-from aichat_server.core.observing import Observer
 from aichat_server.core.redis.client import open_redis
 from aichat_server.generations.gateway.cancels import Cancels
 from aichat_server.generations.gateway.spare_leases import SpareLeases
@@ -30,6 +29,7 @@ from aichat_server.models.service import PriceBook
 from aichat_server.notifications.service.notifications import Notifications
 from aichat_server.plans.service import PlanBook
 from aichat_server.settings import Settings
+from aichat_server.telemetry.observing import Observer
 
 
 @asynccontextmanager

@@ -9,14 +9,14 @@ from functools import partial
 from aichat_server.app.background import running
 from aichat_server.core.clock import Clock
 from aichat_server.core.database.database import Database
-from aichat_server.core.observing import Observer
+from aichat_server.core.observing import ProcessObserver
 from aichat_server.plans.service import PlanBook
 from aichat_server.settings import Settings
 
 
 @asynccontextmanager
 async def open_plan_book(
-    settings: Settings, database: Database, clock: Clock, observer: Observer
+    settings: Settings, database: Database, clock: Clock, observer: ProcessObserver
 ) -> AsyncGenerator[PlanBook, None]:
     """The plans, read again and again; `clock` says which terms are in force."""
     book = PlanBook(database, clock.now)

@@ -12,8 +12,8 @@ import structlog
 from aichat_server.app.deadline import stop_within
 from aichat_server.app.server import App, build
 from aichat_server.app.telemetry import open_telemetry
-from aichat_server.core.observing import Observer
 from aichat_server.settings import Settings, SettingsError
+from aichat_server.telemetry.observing import Observer
 
 _log = structlog.get_logger()
 

@@ -30,7 +30,6 @@ from aichat_server.conversations.rpc.conversations import ConversationServicer
 from aichat_server.conversations.service.chat import Chat
 from aichat_server.conversations.service.conversations import Conversations
 from aichat_server.core.database.database import Database
-from aichat_server.core.observing import Observer
 from aichat_server.generations.service.answers import Answers, Replicas
 from aichat_server.generations.service.generations import Generations
 from aichat_server.generations.service.leases import RENEWALS_PER_LEASE, Leases
@@ -41,6 +40,7 @@ from aichat_server.providers.gateway.factory import AIProviderFactory
 from aichat_server.providers.service.models import Models
 from aichat_server.providers.service.upstream import Upstream
 from aichat_server.settings import Settings
+from aichat_server.telemetry.observing import Observer
 from aichat_server.transport.server import RpcServer, build_server
 from aichat_server.usage.rpc.servicer import UsageServicer
 from aichat_server.usage.service.reports import UsageReports

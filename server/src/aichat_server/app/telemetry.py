@@ -9,10 +9,10 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
-from aichat_server.core.observing import Observer, Observers
 from aichat_server.settings import Settings, SettingsError
 from aichat_server.telemetry.logs import configure_logs
 from aichat_server.telemetry.metrics import Metrics, open_metrics
+from aichat_server.telemetry.observing import Observer, Observers
 from aichat_server.telemetry.scrubbing import Scrubber
 
 

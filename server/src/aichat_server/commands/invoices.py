@@ -13,7 +13,7 @@ from aichat_server.app.billing import open_desk
 from aichat_server.app.database import connect_database
 from aichat_server.core.clock import Clock
 from aichat_server.core.money import to_decimal
-from aichat_server.core.observing import Observer
+from aichat_server.core.observing import ProcessObserver
 from aichat_server.invoices.domain.invoices import Line
 from aichat_server.invoices.service.desk import InvoiceDesk
 from aichat_server.invoices.service.monthly import Outcome
@@ -25,7 +25,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
 
     async def do() -> tuple[Outcome, ...]:
         async with connect_database(settings) as database, open_desk(settings, database) as desk:
-            now = await Clock(database, Observer()).agreed()
+            now = await Clock(database, ProcessObserver()).agreed()
             return await desk.invoices.run(options.month, now, dry_run=options.dry_run)
 
     outcomes = asyncio.run(do())

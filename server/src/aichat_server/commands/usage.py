@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from aichat_server.app.database import connect_database
 from aichat_server.core.clock import Clock
-from aichat_server.core.observing import Observer
+from aichat_server.core.observing import ProcessObserver
 from aichat_server.settings import Settings
 from aichat_server.usage.service.rollups import Rollups
 
@@ -37,5 +37,5 @@ async def _verify(settings: Settings, options: argparse.Namespace) -> tuple[date
 
 async def _rebuild(settings: Settings, options: argparse.Namespace) -> int:
     async with connect_database(settings) as database:
-        now = await Clock(database, Observer()).agreed()
+        now = await Clock(database, ProcessObserver()).agreed()
         return await Rollups(database).rebuild(now, options.organization_id)

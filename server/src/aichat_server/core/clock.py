@@ -17,7 +17,7 @@ import structlog
 
 from aichat_server.core.clock_skew import MOST_SKEW_SECONDS, ClockWrongError, tell_skew
 from aichat_server.core.errors import AichatError
-from aichat_server.core.observing import Observer
+from aichat_server.core.observing import ProcessObserver
 
 _log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ class Clock:
     def __init__(
         self,
         source: TimeSource,
-        observer: Observer,
+        observer: ProcessObserver,
         *,
         own: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,

@@ -9,10 +9,14 @@ from contextlib import contextmanager
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
 
 from aichat_server.core.errors import Reason
-from aichat_server.core.observing import AfterFailure, GenerationEnded, KeyRefusal, Observer, SeenCall
+from aichat_server.generations.domain.observing import GenerationEnded
+from aichat_server.identity.domain.observing import KeyRefusal
 from aichat_server.jobs.domain.jobs import JobsSeen
 from aichat_server.models.domain.usage import KINDS
+from aichat_server.providers.domain.observing import AfterFailure
 from aichat_server.telemetry.jobs_metrics import JobsMetrics
+from aichat_server.telemetry.observing import Observer
+from aichat_server.transport.observing import SeenCall
 
 _CALL_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _FIRST_DELTA_SECONDS = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30, 60)

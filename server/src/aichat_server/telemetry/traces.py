@@ -22,7 +22,10 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import Attributes
 
-from aichat_server.core.observing import GenerationEnded, Observer, SeenCall, TraceContext
+from aichat_server.generations.domain.observing import GenerationEnded
+from aichat_server.jobs.domain.observing import TraceContext
+from aichat_server.telemetry.observing import Observer
+from aichat_server.transport.observing import SeenCall
 
 _NANOSECONDS = 1_000_000_000
 _EXPORT_SECONDS = 5.0
@@ -70,7 +73,7 @@ class Traces(Observer):
             yield carrier
 
     @contextmanager
-    def going_on(self, trace: TraceContext) -> Iterator[None]:
+    def resuming(self, trace: TraceContext) -> Iterator[None]:
         """Spans in it are of that trace."""
         token = contexts.attach(self._propagator.extract(trace, contexts.Context()))
         try:

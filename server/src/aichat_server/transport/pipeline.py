@@ -12,13 +12,13 @@ import structlog
 from grpc.aio import AbortError, ServerInterceptor
 
 from aichat_server.core.errors import AichatError
-from aichat_server.core.observing import Observer
 from aichat_server.transport.access import MethodAccess
 from aichat_server.transport.access_log import logged
 from aichat_server.transport.call import REQUEST_ID_KEY, Call, Context, Metadata, Step
 from aichat_server.transport.decoding import decode_request
 from aichat_server.transport.drain import Drain
 from aichat_server.transport.errors import DETAILS_KEY, STATUS_CODES, internal_error, to_status
+from aichat_server.transport.observing import CallObserver
 from aichat_server.transport.shapes import Behaviour, Handler, behaviour_of, decoder_of, with_behaviour
 from aichat_server.transport.sse import MARK, EventStream
 from aichat_server.transport.unknown import unknown_rpc
@@ -44,7 +44,7 @@ class CallInterceptor(ServerInterceptor):
         drain: Drain,
         steps: Sequence[Step],
         check_request: Callable[[object], None],
-        observer: Observer,
+        observer: CallObserver,
     ) -> None:
         """`check_request` sees every request message and raises AichatError for one that is not valid."""
         self._access = access

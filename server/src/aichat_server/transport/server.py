@@ -9,11 +9,11 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from aichat_server.core.observing import Observer
 from aichat_server.transport.access import access_by_method
 from aichat_server.transport.call import Step
 from aichat_server.transport.drain import Drain
 from aichat_server.transport.metadata import check_metadata_size
+from aichat_server.transport.observing import CallObserver
 from aichat_server.transport.options import SERVER_OPTIONS
 from aichat_server.transport.pipeline import CallInterceptor
 from aichat_server.transport.services import Servicer, services_of
@@ -56,7 +56,7 @@ class RpcServer:
 
 
 def build_server(
-    servicers: Sequence[Servicer], steps: Sequence[Step], observer: Observer, *, reflect: bool
+    servicers: Sequence[Servicer], steps: Sequence[Step], observer: CallObserver, *, reflect: bool
 ) -> RpcServer:
     """Returns a server with these services, health, and reflection if `reflect`.
 

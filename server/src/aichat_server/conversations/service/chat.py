@@ -16,8 +16,8 @@ from structlog.contextvars import bind_contextvars
 from aichat_server.content.parts import Part, text_of
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.ids import new_id
-from aichat_server.core.observing import Observer
 from aichat_server.generations.domain.generation import GenerationKey
+from aichat_server.generations.domain.observing import GenerationObserver
 from aichat_server.generations.service import failures
 from aichat_server.generations.service.answers import Answers
 from aichat_server.generations.service.generation import GenerationPlan
@@ -69,7 +69,7 @@ class Chat:
         limits: RateLimits,
         answers: Answers,
         plans: PlanBook,
-        observer: Observer,
+        observer: GenerationObserver,
     ) -> None:
         self._models = models
         self._plans = plans

@@ -17,9 +17,9 @@ from typing import Protocol
 import structlog
 
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.core.observing import GenerationEnded, Observer
 from aichat_server.core.texts import is_blank
 from aichat_server.generations.domain.generation import GenerationState
+from aichat_server.generations.domain.observing import GenerationEnded, GenerationObserver
 from aichat_server.generations.domain.stream import Completed, Delta, Started, UsageSoFar
 from aichat_server.generations.service import failures
 from aichat_server.generations.service.coalescer import Coalescer
@@ -73,7 +73,7 @@ class Generation:
         self,
         journal: Journal,
         turns: TurnStore,
-        observer: Observer,
+        observer: GenerationObserver,
         *,
         coalesce_seconds: float,
         announce_seconds: float,

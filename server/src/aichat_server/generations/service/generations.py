@@ -7,8 +7,8 @@ from collections.abc import Collection, Coroutine
 from typing import TypeVar
 
 from aichat_server.core.errors import AichatError
-from aichat_server.core.observing import Observer
 from aichat_server.generations.domain.generation import GenerationKey
+from aichat_server.generations.domain.observing import GenerationObserver
 from aichat_server.generations.service.abandoned import Abandoned
 from aichat_server.generations.service.generation import Generation, GenerationPlan
 from aichat_server.generations.service.journal import Journal
@@ -29,7 +29,7 @@ class Generations:
         self,
         turns: TurnStore,
         publisher: JournalPublisher | None,
-        observer: Observer,
+        observer: GenerationObserver,
         *,
         coalesce_seconds: float,
         heartbeat_seconds: float,

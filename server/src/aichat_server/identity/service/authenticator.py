@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.core.observing import KeyRefusal, Observer
 from aichat_server.identity.domain import api_keys
+from aichat_server.identity.domain.observing import KeyObserver, KeyRefusal
 from aichat_server.identity.domain.principals import Principal, personal_org_id
 from aichat_server.identity.gateway.tokens import TokenVerifier
 from aichat_server.identity.storage.api_keys import StoredKey
@@ -41,7 +41,7 @@ class Authenticator:
         *,
         cache_seconds: float,
         allow_anonymous: bool = False,
-        observer: Observer | None = None,
+        observer: KeyObserver | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`tokens` is None where there is no sign-in, only API keys.
@@ -54,7 +54,7 @@ class Authenticator:
         self._tokens = tokens
         self._cache_seconds = cache_seconds
         self._allow_anonymous = allow_anonymous
-        self._observer = observer or Observer()
+        self._observer = observer or KeyObserver()
         self._clock = clock
         self._cache: dict[bytes, tuple[Principal, float]] = {}
 

@@ -15,8 +15,8 @@ import structlog
 from aichat_server.core.database.batches import Progress
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError
-from aichat_server.core.observing import Observer
 from aichat_server.core.periods import Period, parse_period
+from aichat_server.jobs.domain.observing import JobObserver
 from aichat_server.jobs.storage.runs import JobClaim
 
 _log = structlog.get_logger()
@@ -40,7 +40,7 @@ class JobRuns:
     for a moment longer.
     """
 
-    def __init__(self, database: Database, observer: Observer, held_seconds: float = HELD_SECONDS) -> None:
+    def __init__(self, database: Database, observer: JobObserver, held_seconds: float = HELD_SECONDS) -> None:
         self._database = database
         self._observer = observer
         self._held_seconds = held_seconds

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 from aichat_server.core.database.database import Database
-from aichat_server.core.observing import Observer
 from aichat_server.core.redis.client import RedisUnavailableError
 from aichat_server.jobs.domain.backlog import Backlog
 from aichat_server.jobs.domain.jobs import JobsSeen, JobState, QueueDepth
+from aichat_server.jobs.domain.observing import JobObserver
 
 Lags = Callable[[Mapping[str, JobState]], Mapping[str, float]]
 """From each job's state, for how long its next good end has been due, in seconds; jobs that never ran included."""
@@ -19,7 +19,7 @@ class JobsWatch:
     """Of the whole platform."""
 
     def __init__(
-        self, database: Database, queue_depth: Callable[[], Awaitable[QueueDepth]] | None, observer: Observer
+        self, database: Database, queue_depth: Callable[[], Awaitable[QueueDepth]] | None, observer: JobObserver
     ) -> None:
         """`queue_depth`: None without Redis."""
         self._database = database

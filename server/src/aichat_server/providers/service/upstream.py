@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import structlog
 
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.core.observing import AfterFailure, Observer
 from aichat_server.models.domain.models import Model
 from aichat_server.providers.domain.breaker import Breaker
 from aichat_server.providers.domain.events import ProviderEvent
+from aichat_server.providers.domain.observing import AfterFailure, VendorObserver
 from aichat_server.providers.domain.requests import ChatOptions, PathMessage, ProviderRequest
 from aichat_server.providers.domain.retry import REPLACED, RetryPolicy
 from aichat_server.providers.service.gate import Gate, GateClosedError, Line
@@ -42,7 +42,7 @@ class UpstreamPolicy:
 class Upstream:
     """The vendors of this process."""
 
-    def __init__(self, models: Models, policy: UpstreamPolicy, observer: Observer) -> None:
+    def __init__(self, models: Models, policy: UpstreamPolicy, observer: VendorObserver) -> None:
         self.models = models
         self.policy = policy
         self.observer = observer

@@ -42,8 +42,35 @@ ACCESS_PUBLIC: Access.ValueType  # 2
 """Anybody: the request itself carries what authorizes the call."""
 Global___Access: _TypeAlias = Access  # noqa: Y015
 
+class _CountedCalls:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CountedCallsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CountedCalls.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COUNTED_CALLS_UNSPECIFIED: _CountedCalls.ValueType  # 0
+    """Every call counts: the default."""
+    COUNTED_CALLS_WITH_ANSWER: _CountedCalls.ValueType  # 1
+    """A call counts together with the answer that it begins, so that a refusal counts neither."""
+    COUNTED_CALLS_UNSIGNED: _CountedCalls.ValueType  # 2
+    """Signed calls come in bursts from few addresses: only a call without a valid signature counts."""
+
+class CountedCalls(_CountedCalls, metaclass=_CountedCallsEnumTypeWrapper):
+    """Which calls of an RPC count against rate limits: against the caller's plan, or, if the RPC is public, against the
+    network address that the call comes from. See RATE_LIMITED.
+    """
+
+COUNTED_CALLS_UNSPECIFIED: CountedCalls.ValueType  # 0
+"""Every call counts: the default."""
+COUNTED_CALLS_WITH_ANSWER: CountedCalls.ValueType  # 1
+"""A call counts together with the answer that it begins, so that a refusal counts neither."""
+COUNTED_CALLS_UNSIGNED: CountedCalls.ValueType  # 2
+"""Signed calls come in bursts from few addresses: only a call without a valid signature counts."""
+Global___CountedCalls: _TypeAlias = CountedCalls  # noqa: Y015
+
 ACCESS_FIELD_NUMBER: _builtins.int
 MAX_REQUEST_BYTES_FIELD_NUMBER: _builtins.int
+COUNTED_CALLS_FIELD_NUMBER: _builtins.int
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access.ValueType]
 """Who may call this RPC."""
 max_request_bytes: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.int]
@@ -51,3 +78,5 @@ max_request_bytes: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.Met
 refuses a larger one with REQUEST_TOO_LARGE before it reads any of it. Every RPC sets this; the server refuses to
 start with an RPC that does not.
 """
+counted_calls: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___CountedCalls.ValueType]
+"""Which calls count against rate limits. Default: every call."""

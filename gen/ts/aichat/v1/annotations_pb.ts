@@ -2,16 +2,60 @@
 // @generated from file aichat/v1/annotations.proto (package aichat.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenExtension, GenFile } from "@bufbuild/protobuf/codegenv2";
-import { extDesc, fileDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenExtension, GenFile } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, extDesc, fileDesc } from "@bufbuild/protobuf/codegenv2";
 import type { MethodOptions } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
+import type { UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file aichat/v1/annotations.proto.
  */
 export const file_aichat_v1_annotations: GenFile = /*@__PURE__*/
-  fileDesc("ChthaWNoYXQvdjEvYW5ub3RhdGlvbnMucHJvdG8SCWFpY2hhdC52MTpMChFtYXhfcmVxdWVzdF9ieXRlcxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNKGAyABKAVSD21heFJlcXVlc3RCeXRlc2IGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("ChthaWNoYXQvdjEvYW5ub3RhdGlvbnMucHJvdG8SCWFpY2hhdC52MSpoCgxDb3VudGVkQ2FsbHMSHQoZQ09VTlRFRF9DQUxMU19VTlNQRUNJRklFRBAAEh0KGUNPVU5URURfQ0FMTFNfV0lUSF9BTlNXRVIQARIaChZDT1VOVEVEX0NBTExTX1VOU0lHTkVEEAI6TAoRbWF4X3JlcXVlc3RfYnl0ZXMSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjShgMgASgFUg9tYXhSZXF1ZXN0Qnl0ZXM6XgoNY291bnRlZF9jYWxscxIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGNOGAyABKA4yFy5haWNoYXQudjEuQ291bnRlZENhbGxzUgxjb3VudGVkQ2FsbHNiBnByb3RvMw", [file_google_protobuf_descriptor]);
+
+/**
+ * Which calls of an RPC count against rate limits: against the caller's plan, or, if the RPC is public, against the
+ * network address that the call comes from. See RATE_LIMITED.
+ *
+ * @generated from enum aichat.v1.CountedCalls
+ */
+export const CountedCalls = {
+  /**
+   * Every call counts: the default.
+   *
+   * @generated from enum value: COUNTED_CALLS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * A call counts together with the answer that it begins, so that a refusal counts neither.
+   *
+   * @generated from enum value: COUNTED_CALLS_WITH_ANSWER = 1;
+   */
+  WITH_ANSWER: 1,
+
+  /**
+   * Signed calls come in bursts from few addresses: only a call without a valid signature counts.
+   *
+   * @generated from enum value: COUNTED_CALLS_UNSIGNED = 2;
+   */
+  UNSIGNED: 2,
+} as const;
+
+/**
+ * Which calls of an RPC count against rate limits: against the caller's plan, or, if the RPC is public, against the
+ * network address that the call comes from. See RATE_LIMITED.
+ *
+ * @generated from enum aichat.v1.CountedCalls
+ */
+export type CountedCalls = (typeof CountedCalls)[keyof typeof CountedCalls] | UnknownEnum;
+
+/**
+ * Describes the enum aichat.v1.CountedCalls.
+ */
+export const CountedCallsSchema: GenEnum<CountedCalls> = /*@__PURE__*/
+  enumDesc(file_aichat_v1_annotations, 0);
 
 /**
  * The largest request that this RPC accepts, in bytes, as protobuf and as the body of an HTTP request. The server
@@ -22,4 +66,12 @@ export const file_aichat_v1_annotations: GenFile = /*@__PURE__*/
  */
 export const max_request_bytes: GenExtension<MethodOptions, number> = /*@__PURE__*/
   extDesc(file_aichat_v1_annotations, 0);
+
+/**
+ * Which calls count against rate limits. Default: every call.
+ *
+ * @generated from extension: aichat.v1.CountedCalls counted_calls = 50003;
+ */
+export const counted_calls: GenExtension<MethodOptions, CountedCalls> = /*@__PURE__*/
+  extDesc(file_aichat_v1_annotations, 1);
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import assert_never
 
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.identity.service.caller import current_principal
 from aichat_server.limits.service import RateLimits
+from aichat_server.transport.access import CountedCalls
 from aichat_server.transport.call import Call
-
-# These count themselves together with what they begin, so that a refusal leaves neither counted.
-_BEGIN_TURNS = frozenset({"/aichat.v1.ChatService/StreamChat"})
-
-
-# These come in bursts, from few addresses, and carry a signature: only those without a good one are counted.
-_SIGNED = frozenset({"/aichat.v1.BillingService/StripeWebhook"})
 
 
 class CallLimits:
@@ -25,12 +20,18 @@ class CallLimits:
 
     async def check(self, call: Call) -> None:
         """RATE_LIMITED, and not counted, if the call is one too many."""
-        if call.method in _SIGNED:
-            call.when_failed = self._count_unsigned(call)
-        elif call.access.public:
-            await self._limits.admit_public(call.network)
-        elif call.method not in _BEGIN_TURNS:
-            await self._limits.admit_call(current_principal())
+        match call.access.counted:
+            case CountedCalls.EVERY if call.access.public:
+                await self._limits.admit_public(call.network)
+            case CountedCalls.EVERY:
+                await self._limits.admit_call(current_principal())
+            case CountedCalls.WITH_ANSWER:
+                # The use case counts it, so that a refusal leaves neither the call nor the answer counted.
+                pass
+            case CountedCalls.UNSIGNED:
+                call.when_failed = self._count_unsigned(call)
+            case _:
+                assert_never(call.access.counted)
 
     def _count_unsigned(self, call: Call) -> Callable[[AichatError], Awaitable[None]]:
         async def count(error: AichatError) -> None:

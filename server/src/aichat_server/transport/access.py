@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from aichat.v1 import annotations_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -11,6 +12,15 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 
 from aichat_server.transport.counting import MessageShape, shape_of
 from aichat_server.transport.options import MAX_REQUEST_BYTES
+
+
+class CountedCalls(IntEnum):
+    """Which calls of an RPC count against rate limits."""
+
+    EVERY = annotations_pb2.COUNTED_CALLS_UNSPECIFIED
+    WITH_ANSWER = annotations_pb2.COUNTED_CALLS_WITH_ANSWER
+    """The use case counts the call with the answer that it begins."""
+    UNSIGNED = annotations_pb2.COUNTED_CALLS_UNSIGNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +32,7 @@ class MethodAccess:
     public: bool = False
     """True if the caller need not say who it is."""
     max_request_bytes: int = MAX_REQUEST_BYTES
+    counted: CountedCalls = CountedCalls.EVERY
     request: MessageShape = field(default_factory=dict)
     """How many of each field its request may hold."""
 
@@ -38,6 +49,7 @@ def access_by_method(services: Iterable[ServiceDescriptor]) -> Mapping[str, Meth
             reads_only=method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS,
             public=_access(method) == annotations_pb2.ACCESS_PUBLIC,
             max_request_bytes=_max_request_bytes(method),
+            counted=CountedCalls(method.GetOptions().Extensions[annotations_pb2.counted_calls]),
             request=shape_of(method.input_type),
         )
         for method in methods

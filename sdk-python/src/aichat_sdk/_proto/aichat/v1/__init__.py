@@ -13,6 +13,7 @@ __all__ = (
     "ChatStarted",
     "ChatUsage",
     "Conversation",
+    "CountedCalls",
     "CreateCheckoutSessionRequest",
     "CreateCheckoutSessionResponse",
     "CreateConversationRequest",
@@ -110,6 +111,44 @@ from ...message_pool import default_message_pool
 
 _COMPILER_VERSION = "0.10.1"
 betterproto2.check_compiler_version(_COMPILER_VERSION)
+
+
+class CountedCalls(betterproto2.Enum):
+    """
+    Which calls of an RPC count against rate limits: against the caller's plan, or, if the RPC is public, against the
+    network address that the call comes from. See RATE_LIMITED.
+    """
+
+    UNSPECIFIED = 0
+    """
+    Every call counts: the default.
+    """
+
+    WITH_ANSWER = 1
+    """
+    A call counts together with the answer that it begins, so that a refusal counts neither.
+    """
+
+    UNSIGNED = 2
+    """
+    Signed calls come in bursts from few addresses: only a call without a valid signature counts.
+    """
+
+    @classmethod
+    def betterproto_value_to_renamed_proto_names(cls) -> dict[int, str]:
+        return {
+            0: "COUNTED_CALLS_UNSPECIFIED",
+            1: "COUNTED_CALLS_WITH_ANSWER",
+            2: "COUNTED_CALLS_UNSIGNED",
+        }
+
+    @classmethod
+    def betterproto_renamed_proto_names_to_value(cls) -> dict[str, int]:
+        return {
+            "COUNTED_CALLS_UNSPECIFIED": 0,
+            "COUNTED_CALLS_WITH_ANSWER": 1,
+            "COUNTED_CALLS_UNSIGNED": 2,
+        }
 
 
 class ErrorReason(betterproto2.Enum):

@@ -1,6 +1,5 @@
--- Transcoding silently ignores fields that it does not know. So this filter reads a JSON body first: it refuses an
--- unknown field and names the place where it belongs, and it refuses a list that is too long before its elements become
--- messages.
+-- Transcoding leaves out what it does not know, silently. So a JSON body is read here first: an unknown field is refused
+-- with the place where it belongs, and a list that is too long before its elements are made messages of.
 local MOST_VALUES = 10000
 
 local function is_quoted(text, quote)
@@ -11,7 +10,7 @@ local function is_quoted(text, quote)
   return (quote - before) % 2 == 0
 end
 
--- Returns where the string that begins at `start` ends; nil if it does not end.
+-- Where the string ends that begins at `start`; nil if it does not.
 local function string_end(text, start)
   local quote = start
   repeat
@@ -31,7 +30,7 @@ local function names(fields)
   return table.concat(found, ", ")
 end
 
--- Returns where else there is a field with this name.
+-- Where else there is a field of this name.
 local function home(name, fields, path)
   for other, field in pairs(fields) do
     if field.fields and not field.alias then
@@ -48,19 +47,19 @@ local function home(name, fields, path)
 end
 
 local function unknown(name, frame, root)
-  local shown = name:find("^[%w_.-]+$") and name:sub(1, 64) or "a name with other characters"
-  local message = shown .. " is not a field of " .. (frame.path == "" and "the request" or frame.path)
+  local shown = name:find("^[%w_.-]+$") and name:sub(1, 64) or "a name of other characters"
+  local told = shown .. " is no field of " .. (frame.path == "" and "the request" or frame.path)
   if root[name] then
-    return message .. "; it belongs at the top of the request"
+    return told .. "; it belongs beside the request's first fields"
   end
   local place = home(name, root, "")
   if place then
-    return message .. "; it belongs in " .. place
+    return told .. "; it belongs into " .. place
   end
-  return message .. ", which has " .. names(frame.fields)
+  return told .. ", which takes " .. names(frame.fields)
 end
 
--- Returns the place of the next value.
+-- The place of the value that comes next.
 local function place(frame)
   if frame.array then
     return frame.path .. "[" .. (frame.count - 1) .. "]"
@@ -68,8 +67,8 @@ local function place(frame)
   return (frame.path == "" and "" or frame.path .. ".") .. (frame.key or "")
 end
 
--- Returns what is wrong with the text: a status and a message. Nil if it is valid, and if it is not JSON, which
--- transcoding refuses.
+-- What is wrong with the text: a status and words. Nil for what is right, and for what is no JSON, which transcoding
+-- refuses.
 local function check(text, root)
   local top = {array = false, path = "", element = {fields = root}, outer = nil}
   local stack, at, values, key_next = top, 1, 0, false

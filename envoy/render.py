@@ -1,6 +1,6 @@
 """Writes Envoy's configuration from envoy.yaml.j2 and the environment: `python envoy/render.py FILE`.
 
-The sandbox and the container both use this configuration, so the edge is the same in both.
+The sandbox and the container both start from what this writes, so the edge is the same in both.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from routes import SMALL_BYTES, limits, routes
 from rpcs import Contract
 
 HERE = Path(__file__).resolve().parent
-# Set on every response that does not set them itself.
+# On every answer that does not say otherwise.
 SAFE_HEADERS = {
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
@@ -28,24 +28,21 @@ LOOPBACK_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 
 
 class EdgeSettingsError(Exception):
-    """The environment has invalid settings; the message names each of them."""
+    """The environment does not make a configuration; the message names everything that is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """An environment variable that the edge reads."""
+    """One variable of the environment that the edge reads."""
 
     key: str
-    """Its name in the template."""
+    """What the template calls it."""
     default: str
     parse: Callable[[str], object]
 
 
 def read(environ: Mapping[str, str]) -> dict[str, object]:
-    """Returns the variables' values by their names in the template.
-
-    Raises EdgeSettingsError, naming every malformed variable.
-    """
+    """What the variables say, by the names that the template has; EdgeSettingsError names every malformed one."""
     values: dict[str, object] = {}
     problems = []
     for name, variable in VARIABLES.items():
@@ -59,10 +56,10 @@ def read(environ: Mapping[str, str]) -> dict[str, object]:
 
 
 def render(environ: Mapping[str, str]) -> str:
-    """Returns Envoy's configuration; raises EdgeSettingsError, naming every malformed variable."""
+    """Envoy's configuration; EdgeSettingsError names every malformed variable."""
     context = read(environ)
     context |= _from_contract(Contract(Path(str(context["descriptors"]))))
-    # The file is YAML and every value is inserted as JSON, so HTML escapes would be wrong.
+    # The file is YAML, and every value goes in as JSON: nothing in it needs HTML's escapes.
     templates = Environment(loader=FileSystemLoader(HERE), undefined=StrictUndefined, autoescape=False)  # noqa: S701
     return templates.get_template("envoy.yaml.j2").render(context)
 
@@ -90,7 +87,7 @@ def _items(text: str) -> list[str]:
 def _address(text: str) -> dict[str, object]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f"{text!r} is not a host:port")
+        raise ValueError(f"{text!r} is no host:port")
     return {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}
 
 
@@ -102,7 +99,7 @@ def _collector(text: str) -> dict[str, object] | None:
     if not text:
         return None
     if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_-]+/?", text):
-        raise ValueError(f"{text!r} is not a URL such as http://collector:4318")
+        raise ValueError(f"{text!r} is no URL such as http://collector:4318")
     scheme, _, authority = text.rstrip("/").partition("://")
     port = {"http": 80, "https": 443}[scheme]
     with_port = authority if re.search(r":\d+$", authority) else f"{authority}:{port}"
@@ -112,27 +109,27 @@ def _collector(text: str) -> dict[str, object] | None:
 
 
 def _origins(text: str) -> list[dict[str, str]]:
-    """Returns Envoy's matchers for the allowed origins."""
+    """What Envoy holds an origin against."""
     for origin in _items(text):
         if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", origin):
-            raise ValueError(f"{origin!r} is not an origin such as https://app.example.com")
+            raise ValueError(f"{origin!r} is no origin such as https://app.example.com")
     return [{"exact": origin} for origin in _items(text)]
 
 
 def _development_origins(environment: str) -> list[dict[str, object]]:
-    """Returns matchers for pages of this machine on any port, if the environment is for development."""
+    """Pages of this machine, on whatever port, where the platform is developed against."""
     return [{"safe_regex": {"regex": LOOPBACK_ORIGIN}}] if environment == "development" else []
 
 
 def _seconds(text: str) -> float:
     if not re.fullmatch(r"\d{1,6}(\.\d+)?", text):
-        raise ValueError(f"{text!r} is not a number of seconds")
+        raise ValueError(f"{text!r} is no number of seconds")
     return float(text)
 
 
 def _descriptors(text: str) -> str:
     if not Path(text).is_file():
-        raise ValueError(f"the file does not exist: {text!r}")
+        raise ValueError(f"there is no file {text!r}")
     return text
 
 
@@ -151,11 +148,11 @@ VARIABLES: Mapping[str, Variable] = {
     "CORS_ORIGINS": Variable("cors_origins", "", _origins),
     "AICHAT_ENVIRONMENT": Variable("development_origins", "production", _development_origins),
 }
-"""Every variable that the edge reads; `.env.example` explains each one."""
+"""Every variable that the edge reads; `.env.example` says what each one means."""
 
 
 def main() -> int:
-    """Writes the file that the only argument names."""
+    """Writes the file named as the one argument."""
     if len(sys.argv) != 2:
         sys.stderr.write("usage: python envoy/render.py FILE\n")
         return 2

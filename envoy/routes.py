@@ -1,4 +1,4 @@
-"""The edge's routes: one for each RPC and protocol, and one for each kind of unknown call."""
+"""Where the edge sends calls: one route for each RPC and protocol, and what everything else is answered."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from rpcs import Rpc
 Route = dict[str, Any]
 
 GRPC_FRAME_HEAD = 5
-"""The bytes before a message in gRPC: a flag, and four bytes of length."""
+"""What gRPC puts before a message: a flag, and four bytes of length."""
 SMALL_BYTES = 65536
-"""The edge reads a request's body up to this size from any caller."""
+"""Up to here a request's body is read from anybody."""
 UNKNOWN_BYTES = 8 * SMALL_BYTES
-"""The edge reads up to this much from a caller that turns out to be unknown.
-
-While it asks the server about the caller, Envoy stops reading after the first SMALL_BYTES, with up to twice that on its
-way, and continues only if half of the limit is more than that.
-"""
+"""Up to here it is read of those who are found to be unknown. While that is found out Envoy stops reading behind the
+first SMALL_BYTES, with up to twice as much on its way, and reads on only where half of the limit is more than that."""
 
 _API = "type.googleapis.com/envoy."
 _BUFFER = "envoy.filters.http.buffer"
@@ -31,11 +28,11 @@ _JSON = r"(?i)application/json\s*(;.*)?"
 _GRPC = r"application/grpc(-web(-text)?)?(\+proto)?\s*(;.*)?"
 _HEALTH = "/grpc.health.v1.Health/Check"
 _UNBEGUN = "connect-failure,refused-stream"
-"""A call that no server can have begun is retried on another one."""
+"""What no server can have begun goes to another one."""
 
 
 def routes(rpcs: Sequence[Rpc]) -> list[Route]:
-    """Returns all routes; the first match applies."""
+    """All routes; the first that matches is taken."""
     found: list[Route] = []
     for rpc in rpcs:
         found += _grpc(rpc)
@@ -47,7 +44,7 @@ def routes(rpcs: Sequence[Rpc]) -> list[Route]:
 
 
 def limits(rpcs: Sequence[Rpc]) -> dict[str, int]:
-    """Returns the body limit of each path that has another limit than SMALL_BYTES; a path is a regular expression."""
+    """Where bodies of another size than SMALL_BYTES are read: the limit of each path, which is a regular expression."""
     large = [rpc for rpc in rpcs if rpc.max_request_bytes != SMALL_BYTES]
     return {path: rpc.max_request_bytes for rpc in large for path in (re.escape(rpc.path), f"{rpc.pattern}(\\?.*)?")}
 
@@ -60,7 +57,7 @@ def _grpc(rpc: Rpc) -> Iterator[Route]:
 
 
 def _http(rpcs: Sequence[Rpc]) -> Iterator[Route]:
-    """Yields the routes of one path's RPCs, and the answer to other methods there."""
+    """The RPCs of one path, and what other methods are told there."""
     path = {"safe_regex": {"regex": rpcs[0].pattern}}
     allowed = []
     for rpc in rpcs:
@@ -68,7 +65,7 @@ def _http(rpcs: Sequence[Rpc]) -> Iterator[Route]:
         allowed += verbs
         method = {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(verbs)}}}
         if rpc.fields is not None:
-            # A web page may send a body of another type without a preflight request.
+            # A body of another type is one that a web page may send without asking first.
             yield _answer({**path, "headers": [method, {**_content_type(_JSON), "invert_match": True}]}, 415)
             yield _answer({**path, "headers": [method, _ENCODED]}, 415)
         for matched, limit in _by_caller({**path, "headers": [method]}, rpc):
@@ -83,13 +80,13 @@ def _transcoded(match: Route, rpc: Rpc, limit: int) -> Route:
     route: Route = {"match": match, **_to_servers(filters, _retry_on(rpc))}
     if rpc.sends_events:
         route["request_headers_to_add"] = [_header("x-aichat-server-sent-events", "yes")]
-        # Otherwise proxies such as nginx would buffer events.
+        # Proxies such as nginx would hold events back until they have many.
         route["response_headers_to_add"] = [_header("x-accel-buffering", "no")]
     return route
 
 
 def _by_caller(match: Route, rpc: Rpc) -> Iterator[tuple[Route, int]]:
-    """Yields the route with the RPC's limit for known callers, and one that reads no large body for unknown ones."""
+    """The RPC's limit for those whom the server knows; from the others no large body is read."""
     if _asks_for_credentials(rpc):
         unknown = [{"name": "x-aichat-unknown", "present_match": True}]
         yield {**match, "headers": [*match["headers"], *unknown]}, UNKNOWN_BYTES
@@ -105,7 +102,7 @@ def _asks_for_credentials(rpc: Rpc) -> bool:
 
 
 def _retry_on(rpc: Rpc) -> str:
-    """Returns when to retry: a read is also retried if its server disappears before it answers."""
+    """A read goes to another server also when the one that had it is lost before it answered."""
     return f"{_UNBEGUN},reset" if rpc.verb == "GET" else _UNBEGUN
 
 
@@ -133,7 +130,7 @@ def _to_servers(filters: Route, retry_on: str = _UNBEGUN) -> Route:
 
 
 def _answer(match: Route, status: int) -> Route:
-    """Returns a route for the edge's own answer to a status; it does not read the request's body."""
+    """An answer of the edge's own, whose body is that of the status; the request's is not read."""
     return {"match": match, **_to_servers({_REFUSAL: _lua({"status": str(status)})})}
 
 
@@ -143,7 +140,7 @@ def _buffer(most: int) -> Route:
 
 
 def _lua(context: Route | None = None) -> Route:
-    """Returns the configuration that turns on a filter; it is off by default."""
+    """Turns on a filter that is off unless a route says so."""
     return {"@type": f"{_API}extensions.filters.http.lua.v3.LuaPerRoute", "filter_context": context or {}}
 
 

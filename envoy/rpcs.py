@@ -1,4 +1,4 @@
-"""Reads the contract's descriptors for the edge: the RPCs, their paths, and the fields of their requests."""
+"""The contract as the edge needs it, read from the descriptors: which RPCs there are, where, and what they take."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
 _RAW = "google.api.HttpBody"
-# JSON writes these messages in a form of their own, not by their fields.
+# Written otherwise in JSON than by their fields.
 _WELL_KNOWN = "google.protobuf."
 _SERVER_SENT_EVENT = "server_sent_event"
 
 Fields = Mapping[str, Mapping[str, Any]]
-"""What a JSON object may contain, by each accepted name: at most `most` elements, the `fields` of each, and whether the
-name is an `alias` of the contract's own.
-"""
+"""What a JSON object may hold, by every name that it may have there: `most` elements, the `fields` of each, and whether
+the name is an `alias` of the contract's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +37,15 @@ class Rpc:
     public: bool
     streams: bool
     sends_events: bool
-    """Whether its stream is sent as server-sent events."""
+    """Whether its stream is server-sent events."""
     raw: bool
-    """Whether it accepts an HTTP body of any type, unchanged."""
+    """Whether it takes an HTTP body of any type, as it is."""
     fields: Fields | None
-    """What its JSON body may contain; None if it has no body."""
+    """What its JSON body may hold; None where it has none."""
 
     @property
     def path(self) -> str:
-        """The gRPC path."""
+        """The path of gRPC."""
         return f"/{self.service}/{self.name}"
 
     @property
@@ -101,7 +100,7 @@ class Contract:
         return found
 
     def _option(self, described: MethodDescriptor | FieldDescriptor, name: str) -> Any:
-        """Returns an option, read with this pool's own types: Python's default types do not know our options."""
+        """An option, by this pool's own kinds: those that Python has at hand know no options of ours."""
         kind = GetMessageClass(self._pool.FindMessageTypeByName(described.GetOptions().DESCRIPTOR.full_name))
         options = kind.FromString(described.GetOptions().SerializeToString())
         return options.Extensions[self._pool.FindExtensionByName(name)]  # type: ignore[index]

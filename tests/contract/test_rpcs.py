@@ -15,24 +15,27 @@ from aichat_server.transport.counting import MessageShape, shape_of
 from aichat_server.transport.options import MAX_REQUEST_BYTES
 from google.api import annotations_pb2 as http_annotations
 from google.protobuf import descriptor_pb2, descriptor_pool
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from tests.fixtures.contract import methods, services
 
 
-def servicer(service: ServiceDescriptor) -> type:
-    """The class of the server that serves it."""
-    base = f"{service.name}Servicer"
-    found_modules = pkgutil.walk_packages(aichat_server.__path__, f"{aichat_server.__name__}.")
-    modules = [importlib.import_module(found.name) for found in found_modules if ".rpc" in found.name]
-    [found] = {
-        value
-        for module in modules
-        for value in vars(module).values()
-        if inspect.isclass(value) and base in [parent.__name__ for parent in value.__bases__]
-    }
-    return found
+def servers() -> Iterator[type]:
+    """Every class of the server that serves a service, or some of its RPCs."""
+    for found in pkgutil.walk_packages(aichat_server.__path__, f"{aichat_server.__name__}."):
+        if ".rpc" in found.name:
+            yield from filter(inspect.isclass, vars(importlib.import_module(found.name)).values())
+
+
+SERVERS = list(servers())
+
+
+def implementations(method: MethodDescriptor) -> set[object]:
+    """What implements an RPC."""
+    base = f"{method.containing_service.name}Servicer"
+    classes = [one for one in SERVERS if base in [parent.__name__ for parent in one.__bases__]]
+    return {vars(one)[method.name] for one in classes if method.name in vars(one)}
 
 
 METHODS = list(methods().values())
@@ -42,8 +45,7 @@ each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: meth
 
 @each_method
 def test_it_has_a_servicer_method_of_its_shape(method: MethodDescriptor) -> None:
-    implementation = vars(servicer(method.containing_service)).get(method.name)
-    assert implementation is not None
+    [implementation] = implementations(method)
     assert inspect.isasyncgenfunction(implementation) == method.server_streaming
     assert inspect.iscoroutinefunction(implementation) != method.server_streaming
 

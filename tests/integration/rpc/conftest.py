@@ -16,7 +16,7 @@ from aichat.v1.chat_pb2_grpc import ChatServiceServicer, ChatServiceStub, add_Ch
 from aichat.v1.conversations_pb2_grpc import ConversationServiceStub
 from aichat.v1.notifications_pb2_grpc import NotificationServiceStub
 from aichat.v1.usage_pb2_grpc import UsageServiceStub
-from aichat_server.billing.rpc.servicer import BillingServicer
+from aichat_server.app.billing_servicer import BillingServicer
 from aichat_server.billing.service.billing import Billing
 from aichat_server.billing.service.webhooks import WebhookInbox
 from aichat_server.conversations.rpc.conversations import ConversationServicer
@@ -143,8 +143,8 @@ async def serving(authenticator: Authenticator, database: Database) -> AsyncGene
     await plans.refresh()
     billing = BillingServicer(
         Billing(database, plans, None, timedelta(0)),
-        InvoiceProofs(database, None),
         WebhookInbox(database, StripeWebhooks(SIGNING_SECRET)),
+        InvoiceProofs(database, None),
     )
     steps = (authentication.authenticate, CallLimits(RateLimits(None, plans.rates)).check)
     servicers = (waiting, conversations, notifications, usage, billing)

@@ -13,7 +13,6 @@ from aichat.v1 import messages_pb2, models_pb2
 from aichat_sandbox.postgres import Postgres
 from aichat_sdk import types
 from aichat_sdk.types import input_tokens
-from aichat_server.conversations.rpc.messages import usage_to_proto
 from aichat_server.core.database.database import Database
 from aichat_server.core.money import NanoUsd
 from aichat_server.core.periods import month_of
@@ -22,6 +21,7 @@ from aichat_server.invoices.domain.statements import LedgerEvent, canonical
 from aichat_server.invoices.service.checks import usage_lines
 from aichat_server.models.domain.pricing import PriceTier, cost
 from aichat_server.models.domain.usage import KINDS, Kind, Usage
+from aichat_server.transport.values import usage_to_proto
 from aichat_server.usage.domain import csv as usage_csv
 from aichat_server.usage.domain.reports import UsageQuery
 from aichat_server.usage.service.reports import UsageReports

@@ -14,7 +14,6 @@ from aichat_server.conversations.rpc.messages import (
     STOP_REASONS,
     conversation_to_proto,
     message_to_proto,
-    money_to_proto,
     parts_from_proto,
 )
 from aichat_server.conversations.rpc.models import model_to_proto
@@ -23,6 +22,7 @@ from aichat_server.models.domain.models import Model, ModelAbilities
 from aichat_server.models.domain.pricing import PriceTier
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import StopReason
+from aichat_server.transport.values import money_to_proto
 from hypothesis import given
 from hypothesis import strategies as st
 

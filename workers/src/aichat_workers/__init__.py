@@ -1,1 +1,1 @@
-"""Schedules and queues the platform's jobs. The server's use cases do their work."""
+"""The platform's jobs: when they run and how they are queued. What they do is the server's use cases."""

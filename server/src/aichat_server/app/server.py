@@ -10,6 +10,7 @@ from functools import partial
 
 from aichat_server.app.background import running
 from aichat_server.app.billing import build_billing, build_inbox, build_proofs, open_payments
+from aichat_server.app.billing_servicer import BillingServicer
 from aichat_server.app.catalogue import build_catalogue
 from aichat_server.app.clock import open_clock
 from aichat_server.app.database import connect_serving
@@ -23,7 +24,6 @@ from aichat_server.app.parts import (
 )
 from aichat_server.app.plans import open_plan_book
 from aichat_server.app.vendors import build_upstream_policy, provider_configs
-from aichat_server.billing.rpc.servicer import BillingServicer
 from aichat_server.billing.service.billing import Payments
 from aichat_server.conversations.rpc.chat import ChatServicer
 from aichat_server.conversations.rpc.conversations import ConversationServicer
@@ -130,6 +130,6 @@ def _billing_servicer(
 ) -> BillingServicer:
     return BillingServicer(
         build_billing(settings, database, plans, payments),
-        build_proofs(database, payments),
         build_inbox(settings, database),
+        build_proofs(database, payments),
     )

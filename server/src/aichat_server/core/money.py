@@ -8,6 +8,7 @@ from typing import NewType
 NanoUsd = NewType("NanoUsd", int)
 
 NANO_PER_USD = 1_000_000_000
+NANO_PER_CENT = NANO_PER_USD // 100
 
 
 def from_decimal(usd: Decimal) -> NanoUsd:

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from aichat.v1 import invoices_pb2, plans_pb2
-from google.type.money_pb2 import Money
 
 from aichat_server.billing.service.billing import CURRENCY, Standing
-from aichat_server.conversations.rpc.messages import money_to_proto
-from aichat_server.core.money import NANO_PER_USD
 from aichat_server.invoices.domain.invoices import UnpaidInvoice
 from aichat_server.payments.domain.billing import InvoiceState, InvoiceStatus, PaymentMethodState, SubscriptionStatus
 from aichat_server.plans.domain import PlanTerms, Rates
+from aichat_server.transport.values import cents_to_proto, money_to_proto
 
 _SUBSCRIPTION: Mapping[SubscriptionStatus, plans_pb2.SubscriptionStatus.ValueType] = MappingProxyType(
     {
@@ -36,7 +34,6 @@ _INVOICE: Mapping[InvoiceStatus, invoices_pb2.InvoiceStatus.ValueType] = Mapping
         InvoiceStatus.UNCOLLECTIBLE: invoices_pb2.INVOICE_STATUS_UNCOLLECTIBLE,
     }
 )
-_NANO_PER_CENT = NANO_PER_USD // 100
 
 
 def plan_to_proto(terms: PlanTerms) -> plans_pb2.Plan:
@@ -87,9 +84,9 @@ def invoice_to_proto(invoice: InvoiceState) -> invoices_pb2.Invoice:
         invoice_id=invoice.id,
         number=invoice.number or "",
         status=_INVOICE[invoice.status],
-        total=_cents(invoice.total, invoice.currency),
-        amount_due=_cents(invoice.amount_due, invoice.currency),
-        amount_paid=_cents(invoice.amount_paid, invoice.currency),
+        total=cents_to_proto(invoice.total, invoice.currency),
+        amount_due=cents_to_proto(invoice.amount_due, invoice.currency),
+        amount_paid=cents_to_proto(invoice.amount_paid, invoice.currency),
         page_url=invoice.page_url or "",
         pdf_url=invoice.pdf_url or "",
     )
@@ -99,7 +96,7 @@ def invoice_to_proto(invoice: InvoiceState) -> invoices_pb2.Invoice:
 
 def _unpaid(invoice: UnpaidInvoice) -> plans_pb2.UnpaidInvoice:
     proto = plans_pb2.UnpaidInvoice(
-        month=invoice.month.name, total=_cents(invoice.total, CURRENCY), invoice_id=invoice.stripe_id
+        month=invoice.month.name, total=cents_to_proto(invoice.total, CURRENCY), invoice_id=invoice.stripe_id
     )
     proto.unpaid_since_time.FromDatetime(invoice.since)
     return proto
@@ -121,9 +118,3 @@ def _payment_method(method: PaymentMethodState) -> plans_pb2.PaymentMethod:
         expires_year=method.expires_year or 0,
         expires_month=method.expires_month or 0,
     )
-
-
-def _cents(cents: int, currency: str) -> Money:
-    units, rest = divmod(abs(cents), 100)
-    sign = -1 if cents < 0 else 1
-    return Money(currency_code=currency.upper(), units=sign * units, nanos=sign * rest * _NANO_PER_CENT)

@@ -1,17 +1,14 @@
-"""BillingService."""
+"""The RPCs of BillingService about plans, subscriptions and payments."""
 
 from __future__ import annotations
 
 from aichat.v1 import billing_pb2 as pb
-from aichat.v1.billing_pb2_grpc import BillingServiceServicer, add_BillingServiceServicer_to_server
+from aichat.v1.billing_pb2_grpc import BillingServiceServicer
 
 from aichat_server.billing.rpc.messages import invoice_to_proto, plan_to_proto, standing_to_proto
 from aichat_server.billing.service.billing import Billing
 from aichat_server.billing.service.webhooks import WebhookInbox
-from aichat_server.core.periods import parse_month
 from aichat_server.identity.service.caller import current_principal
-from aichat_server.invoices.rpc.messages import proof_to_proto
-from aichat_server.invoices.service.proofs import InvoiceProofs
 from aichat_server.transport.call import Context
 from aichat_server.transport.page_tokens import DEFAULT_PAGE_SIZE, decode_name_token, encode_name_token
 
@@ -19,14 +16,14 @@ _INVOICES = "invoices"
 _SIGNATURE = "stripe-signature"
 
 
-class BillingServicer(BillingServiceServicer):
-    """Serves billing to an organisation's members, and takes the payment provider's events."""
+class BillingRpcs(BillingServiceServicer):
+    """Serves billing to an organisation's members, and takes the payment provider's events.
 
-    add_to = add_BillingServiceServicer_to_server
+    `invoices` has the other RPCs of BillingService; `app` makes one servicer of both.
+    """
 
-    def __init__(self, billing: Billing, proofs: InvoiceProofs, inbox: WebhookInbox) -> None:
+    def __init__(self, billing: Billing, inbox: WebhookInbox) -> None:
         self._billing = billing
-        self._proofs = proofs
         self._inbox = inbox
 
     async def ListPlans(  # noqa: N802 — the contract names the methods
@@ -76,12 +73,6 @@ class BillingServicer(BillingServiceServicer):
             invoices=[invoice_to_proto(invoice) for invoice in page.invoices],
             next_page_token=encode_name_token(_INVOICES, page.next_after) if page.next_after else "",
         )
-
-    async def VerifyInvoice(  # noqa: N802
-        self, request: pb.VerifyInvoiceRequest, _context: Context
-    ) -> pb.VerifyInvoiceResponse:
-        """Proves an invoice line by line."""
-        return proof_to_proto(await self._proofs.verify(current_principal(), parse_month(request.month)))
 
     async def StripeWebhook(  # noqa: N802
         self, request: pb.StripeWebhookRequest, context: Context

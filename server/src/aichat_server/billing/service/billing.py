@@ -12,7 +12,7 @@ from aichat_server.billing.service.subscriptions import Subscriptions
 from aichat_server.core.database.database import Database, Tenant
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.ids import new_id
-from aichat_server.core.money import NANO_PER_USD, NanoUsd
+from aichat_server.core.money import NANO_PER_CENT, NanoUsd
 from aichat_server.core.origins import ReturnPages
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.invoices.domain.invoices import UnpaidInvoice
@@ -23,7 +23,6 @@ from aichat_server.plans.domain import Plan, PlanTerms
 from aichat_server.plans.service import PlanBook
 
 CURRENCY = "usd"
-_NANO_PER_CENT = NANO_PER_USD // 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +230,7 @@ async def _price(payments: Payments, terms: PlanTerms) -> str:
     """The id of the plan's price at the payment provider, where it is made if it is not there."""
     if terms.lookup_key is None:
         raise LookupError(f"{terms.plan} is not sold")
-    cents = terms.seat_price // _NANO_PER_CENT
+    cents = terms.seat_price // NANO_PER_CENT
     return await payments.customers.ensure_price(terms.lookup_key, name=terms.name, amount=cents, currency=CURRENCY)
 
 

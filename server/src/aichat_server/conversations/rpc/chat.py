@@ -10,7 +10,7 @@ from uuid import UUID
 import grpc
 from aichat.v1 import chat_pb2, chat_pb2_grpc, events_pb2
 
-from aichat_server.conversations.rpc.messages import message_to_proto, money_to_proto, parts_from_proto, usage_to_proto
+from aichat_server.conversations.rpc.messages import message_to_proto, parts_from_proto
 from aichat_server.conversations.rpc.models import model_to_proto
 from aichat_server.conversations.service.chat import Chat, ChatMessage
 from aichat_server.generations.domain.generation import GenerationState
@@ -20,6 +20,7 @@ from aichat_server.identity.service.caller import current_principal
 from aichat_server.providers.domain.events import ReasoningDelta, TextDelta
 from aichat_server.providers.domain.requests import ChatOptions, ReasoningEffort
 from aichat_server.transport.sse import last_event_id
+from aichat_server.transport.values import money_to_proto, usage_to_proto
 
 _EFFORTS = {
     chat_pb2.REASONING_EFFORT_NONE: ReasoningEffort.NONE,

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from types import MappingProxyType
 from uuid import UUID
 
 from aichat.v1 import conversations_pb2, messages_pb2
-from google.protobuf.timestamp_pb2 import Timestamp
-from google.type.money_pb2 import Money
 
 from aichat_server.content.parts import Part, Role, TextPart
 from aichat_server.conversations.domain import Conversation, Message, MessageState
-from aichat_server.core.money import NANO_PER_USD, NanoUsd
-from aichat_server.models.domain.usage import KINDS, Usage
 from aichat_server.providers.domain.events import StopReason
+from aichat_server.transport.values import money_to_proto, timestamp, usage_to_proto
 
 ROLES: Mapping[Role, messages_pb2.Role.ValueType] = MappingProxyType(
     {Role.USER: messages_pb2.ROLE_USER, Role.ASSISTANT: messages_pb2.ROLE_ASSISTANT}
@@ -36,19 +32,6 @@ STOP_REASONS: Mapping[StopReason, messages_pb2.StopReason.ValueType] = MappingPr
         StopReason.OTHER: messages_pb2.STOP_REASON_OTHER,
     }
 )
-
-
-def money_to_proto(nano: NanoUsd) -> Money:
-    """US dollars; units and nanos have the same sign, as google.type.Money asks for."""
-    units, nanos = divmod(abs(nano), NANO_PER_USD)
-    sign = -1 if nano < 0 else 1
-    return Money(currency_code="USD", units=sign * units, nanos=sign * nanos)
-
-
-def usage_to_proto(usage: Usage) -> messages_pb2.Usage:
-    """Token counts, as the contract names them."""
-    counts = {kind.column: getattr(usage, kind.name) for kind in KINDS}
-    return messages_pb2.Usage(**counts, estimated=usage.estimated)
 
 
 def parts_from_proto(parts: Iterable[messages_pb2.Part]) -> tuple[Part, ...]:
@@ -91,13 +74,6 @@ def message_to_proto(message: Message) -> messages_pb2.Message:
         proto.usage.CopyFrom(usage_to_proto(answer.usage))
         proto.cost.CopyFrom(money_to_proto(answer.cost))
     return proto
-
-
-def timestamp(value: datetime) -> Timestamp:
-    """A moment, to the microsecond."""
-    timestamp = Timestamp()
-    timestamp.FromDatetime(value)
-    return timestamp
 
 
 def _id(value: UUID | None) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aichat.v1 import models_pb2
 
-from aichat_server.conversations.rpc.messages import money_to_proto
 from aichat_server.models.domain.models import Model
 from aichat_server.models.domain.pricing import PriceTier
 from aichat_server.models.domain.usage import KINDS
+from aichat_server.transport.values import money_to_proto
 
 
 def model_to_proto(model: Model) -> models_pb2.Model:

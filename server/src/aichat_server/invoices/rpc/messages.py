@@ -8,10 +8,9 @@ from types import MappingProxyType
 from aichat.v1 import billing_pb2 as pb
 from aichat.v1 import invoices_pb2
 
-from aichat_server.conversations.rpc.messages import money_to_proto, timestamp, usage_to_proto
-from aichat_server.core.money import NanoUsd
-from aichat_server.invoices.domain.invoices import NANO_PER_CENT, InvoiceStage, LineKind
+from aichat_server.invoices.domain.invoices import InvoiceStage, LineKind
 from aichat_server.invoices.service.proofs import InvoiceProof, LineProof
+from aichat_server.transport.values import cents_to_proto, money_to_proto, timestamp, usage_to_proto
 
 _STAGES: Mapping[InvoiceStage, invoices_pb2.InvoiceStage.ValueType] = MappingProxyType(
     {
@@ -47,7 +46,7 @@ def proof_to_proto(proof: InvoiceProof) -> pb.VerifyInvoiceResponse:
         difference=proof.difference or "",
         ledger_cost=money_to_proto(proof.books),
         hourly_cost=money_to_proto(proof.hourly),
-        total=money_to_proto(_nano(invoice.total or 0)),
+        total=cents_to_proto(invoice.total or 0),
         sha256=invoice.digest or "",
         lines=[_line(one) for one in proof.lines],
     )
@@ -67,7 +66,7 @@ def _line(proof: LineProof) -> invoices_pb2.VerifiedLine:
         usage=usage_to_proto(line.usage),
         cost=money_to_proto(line.cost),
         included=money_to_proto(line.included),
-        amount=money_to_proto(_nano(line.cents)),
+        amount=cents_to_proto(line.cents),
         sha256=line.hash,
         proven=proof.is_proven,
     )
@@ -81,12 +80,8 @@ def _line(proof: LineProof) -> invoices_pb2.VerifiedLine:
         told.last_generation_id = str(line.events.last_id)
     if proof.fresh is not None:
         told.ledger_cost.CopyFrom(money_to_proto(proof.fresh.cost))
-        told.ledger_amount.CopyFrom(money_to_proto(_nano(proof.fresh.cents)))
+        told.ledger_amount.CopyFrom(cents_to_proto(proof.fresh.cents))
         told.ledger_sha256 = proof.fresh.hash
     if proof.sent is not None:
-        told.provider_amount.CopyFrom(money_to_proto(_nano(proof.sent.amount)))
+        told.provider_amount.CopyFrom(cents_to_proto(proof.sent.amount))
     return told
-
-
-def _nano(cents: int) -> NanoUsd:
-    return NanoUsd(cents * NANO_PER_CENT)

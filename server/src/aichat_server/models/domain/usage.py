@@ -71,6 +71,10 @@ class Usage:
         total: int = sum(getattr(self, kind.name) for kind in INPUT_KINDS)
         return total
 
+    def by_column(self) -> dict[str, int]:
+        """Returns each kind's count by the name of its column."""
+        return {kind.column: getattr(self, kind.name) for kind in KINDS}
+
 
 BYTES_PER_TOKEN = 4
 """A rule of thumb that all three vendors name for English text; for what a vendor never counted."""

@@ -8,9 +8,9 @@ from aichat.v1 import quotas_pb2
 from aichat.v1 import usage_pb2 as pb
 from google.type.money_pb2 import Money
 
-from aichat_server.conversations.rpc.messages import money_to_proto, timestamp, usage_to_proto
 from aichat_server.core.money import NanoUsd
 from aichat_server.quotas.domain import Quota, QuotaPeriod, QuotaScope
+from aichat_server.transport.values import money_to_proto, timestamp, usage_to_proto
 from aichat_server.usage.domain.reports import Dimension, Percentiles, UsageEvent, UsageRow, UsageTotals
 
 _SCOPES = {

@@ -1,0 +1,55 @@
+"""Values that several services have in common, as the contract writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+
+from aichat.v1 import messages_pb2
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.money_pb2 import Money
+
+from aichat_server.core.money import NANO_PER_CENT, NANO_PER_USD, NanoUsd
+
+
+class CountedUsage(Protocol):
+    """What a generation used."""
+
+    @property
+    def estimated(self) -> bool:
+        """True if the vendor never gave its final count."""
+        ...
+
+    def by_column(self) -> Mapping[str, int]:
+        """Each count by the name that the contract has for it."""
+        ...
+
+
+def usage_to_proto(usage: CountedUsage) -> messages_pb2.Usage:
+    """Returns what was used."""
+    return messages_pb2.Usage(**usage.by_column(), estimated=usage.estimated)
+
+
+def money_to_proto(nano: NanoUsd) -> Money:
+    """Returns US dollars."""
+    return _money("USD", nano)
+
+
+def cents_to_proto(cents: int, currency: str = "USD") -> Money:
+    """Returns an amount in hundredths of a currency, whose code may be in small letters."""
+    return _money(currency.upper(), cents * NANO_PER_CENT)
+
+
+def timestamp(value: datetime) -> Timestamp:
+    """Returns a moment, to the microsecond."""
+    timestamp = Timestamp()
+    timestamp.FromDatetime(value)
+    return timestamp
+
+
+def _money(currency: str, nano: int) -> Money:
+    # Units and nanos have the same sign, as google.type.Money asks for.
+    units, nanos = divmod(abs(nano), NANO_PER_USD)
+    sign = -1 if nano < 0 else 1
+    return Money(currency_code=currency, units=sign * units, nanos=sign * nanos)

@@ -1,4 +1,4 @@
-"""Checks the contract: generated code is up to date, buf's lint passes, and no client of what ever landed breaks."""
+"""Checks the contract: generated code is current, buf's lint passes, and clients of all landed versions still work."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _differences(committed: Path, fresh: Path) -> Iterator[str]:
 
 
 def breaks_what_landed(root: Path, work: Path) -> bool:
-    """Whether today's contract breaks clients of any that ever landed: also of one that a later one broke before."""
+    """Whether today's contract breaks clients of any version that ever landed, even one that a later version broke."""
     today = (root / DESCRIPTORS).read_bytes()
     try:
         landed = [(commit, version) for commit, version in versions(DESCRIPTORS, root) if version != today]
@@ -64,7 +64,7 @@ def breaks_what_landed(root: Path, work: Path) -> bool:
 
 
 def breaks(landed: bytes, today: bytes, work: Path) -> bool:
-    """Whether clients built from `landed` may fail against `today`, both descriptors; says why on standard error."""
+    """Whether clients built from `landed` may fail against `today`, both descriptors; prints why on standard error."""
     before, after = work / "landed.binpb", work / "today.binpb"
     before.write_bytes(landed)
     after.write_bytes(today)
@@ -72,12 +72,12 @@ def breaks(landed: bytes, today: bytes, work: Path) -> bool:
     paths, kept = _http_paths(landed), _http_paths(today)
     moved = sorted(method for method, path in paths.items() if kept.get(method, path) != path)
     for method in moved:
-        sys.stderr.write(f"{method}: its HTTP path is not what it was, {' '.join(paths[method])}\n")
+        sys.stderr.write(f"{method}: its HTTP path changed, it was {' '.join(paths[method])}\n")
     return bool(compared.returncode or moved)
 
 
 def _http_paths(descriptors: bytes) -> dict[str, tuple[str, str, str]]:
-    """Where each method is called over HTTP: verb, path and what of the request is the body."""
+    """Returns the HTTP route of each method: verb, path and the request's field that is the body."""
     found = {}
     for file in FileDescriptorSet.FromString(descriptors).file:
         for service in file.service:

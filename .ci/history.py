@@ -1,4 +1,4 @@
-"""What has ever been committed: of a file, each of its versions."""
+"""Reads the versions of a file from git's history."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Commits of a branch that were mended before it landed; a hash a line.
+# Commits that were changed before their branch landed; one hash a line.
 UNLANDED = ".ci/unlanded"
 
 
 class NoHistoryError(Exception):
-    """Git does not have all of it here."""
+    """The clone does not have the whole history."""
 
 
 def versions(path: str, root: Path = ROOT) -> Iterator[tuple[str, bytes]]:
-    """Each version of a file, the newest first, with the commit that brought it; without those that never landed.
+    """Yields each landed version of a file with its commit, the newest first.
 
-    NoHistoryError in a shallow clone, in which a version may be missing.
+    Raises NoHistoryError in a shallow clone, which may lack a version.
     """
     if git(root, "rev-parse", "--is-shallow-repository").strip() == b"true":
-        raise NoHistoryError("the clone is shallow, and what landed is compared with: git fetch --unshallow")
+        raise NoHistoryError("the clone is shallow and lacks landed versions: git fetch --unshallow")
     unlanded = (root / UNLANDED).read_text().split() if (root / UNLANDED).is_file() else []
-    # What these brought may have gone through merges of their branch, too.
+    # Merges of their branch may contain the same versions.
     seen = {_blob(root, commit, path) for commit in unlanded} | {""}
-    # Without --full-history git leaves out what a merge did not keep.
+    # Without --full-history git leaves out versions that a merge dropped.
     for commit in git(root, "log", "--full-history", "--format=%H", "--", path).decode().split():
         blob = _blob(root, commit, path)
         if blob not in seen:
@@ -38,5 +38,5 @@ def _blob(root: Path, commit: str, path: str) -> str:
 
 
 def git(root: Path, *arguments: str) -> bytes:
-    """What git says; nothing where it fails, as outside of a repository."""
+    """Returns git's output; nothing if git fails, as it does outside of a repository."""
     return subprocess.run(["git", *arguments], cwd=root, check=False, capture_output=True).stdout  # noqa: S607

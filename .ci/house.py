@@ -1,4 +1,4 @@
-"""Holds the code to the house's sizes and layout (CONTRIBUTING.md): prints what breaks them and exits 1."""
+"""Checks the code's sizes and layout (CONTRIBUTING.md): prints each violation and exits 1 if there is any."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FOLDERS = {
 
 
 def main() -> int:
-    """Checks every file that git knows or would add, and that somebody writes."""
+    """Checks every hand-written file that git tracks or would add."""
     files = _files()
     written = [path for path in files if path.endswith(WRITTEN) and not path.startswith(NOT_OURS)]
     lengths = {path: len((ROOT / path).read_text().splitlines()) for path in written}
@@ -34,7 +34,7 @@ def main() -> int:
     for path in python:
         complaints += _check_file(path)
     strangers = {path.split("/")[0] for path in files if "/" in path} - FOLDERS
-    complaints += [f"{folder}/ is no room of the house" for folder in sorted(strangers)]
+    complaints += [f"{folder}/ is not a folder of this repository" for folder in sorted(strangers)]
     for complaint in sorted(complaints):
         sys.stderr.write(complaint + "\n")
     return 1 if complaints else 0

@@ -1,6 +1,6 @@
-"""Checks that migrations stay as they landed: `.ci/migrations.sha256` lists their hashes, and that list only grows.
+"""Checks that landed migrations never change: `.ci/migrations.sha256` lists their hashes, and that list only grows.
 
-`python .ci/migrations.py --add` lists those that are new. That is done when they land, since it is for good.
+`python .ci/migrations.py --add` adds the new ones. Do that in the commit that lands them, because it is final.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WRITTEN = (".py", ".sql")
 
 
 def main() -> int:
-    """Checks, or adds; prints what is wrong and exits 1."""
+    """Checks the list or adds to it; prints what is wrong and exits 1."""
     if sys.argv[1:] == ["--add"]:
         add(ROOT)
         return 0
@@ -32,28 +32,28 @@ def main() -> int:
 
 
 def changed(root: Path) -> Iterator[str]:
-    """What is not as it landed, or is gone, by the list as it is and as it ever was."""
+    """Yields each landed migration that changed or disappeared, by the list and all its earlier versions."""
     there, today = _there(root), _listed((root / LIST).read_bytes())
     for commit, listed in versions(LIST, root):
         for path, digest in _listed(listed).items():
             if today.get(path) != digest:
                 yield (
-                    f"{LIST}: {path} is not as {commit} listed it, and the list only grows; if that commit never "
+                    f"{LIST}: {path} differs from the list of {commit}, and the list only grows; if that commit never "
                     f"landed, squash it, or name it in {UNLANDED}"
                 )
     for path, digest in today.items():
         if there.get(path) != digest:
-            yield f"{path} has landed, and changed since: undo that, and add a migration"
+            yield f"{path} changed after it landed: undo that, and add a migration"
 
 
 def unlisted(root: Path) -> Iterator[str]:
-    """What nothing would hold to its present form."""
+    """Yields each migration that the list does not have."""
     for path in sorted(_there(root).keys() - _listed((root / LIST).read_bytes()).keys()):
         yield f"{path} is not listed: python .ci/migrations.py --add, in the commit that lands it"
 
 
 def add(root: Path) -> None:
-    """Lists what is new, and leaves all else as it is."""
+    """Adds new migrations to the list; leaves the others as they are."""
     listed = _listed((root / LIST).read_bytes())
     lines = sorted((_there(root) | listed).items())
     (root / LIST).write_text("".join(f"{digest}  {path}\n" for path, digest in lines))
@@ -65,7 +65,7 @@ def _there(root: Path) -> dict[str, str]:
 
 
 def _listed(text: bytes) -> dict[str, str]:
-    """Hashes by path: the lines are those of `sha256sum`."""
+    """Returns hashes by path, from lines in the format of `sha256sum`."""
     pairs = [line.split("  ", 1) for line in text.decode().splitlines()]
     return {path: digest for digest, path in pairs}
 

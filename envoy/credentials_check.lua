@@ -1,7 +1,7 @@
--- A large body is read for those alone whom the server knows; the others' calls take a route that reads small ones. It is
--- asked by the same call with an empty message, which it refuses, and says before that if it knows the caller; such a call
--- is not counted. Whom it knew is not asked about again for a minute: that lets them send, and no more, since the server
--- looks at each call's credentials itself.
+-- The edge reads a large body only for a caller whom the server knows. It asks the server by the same call with an
+-- empty message: the server refuses the message, but says first whether it knows the caller. Such a call does not
+-- count. The edge asks about a known caller at most once a minute. That only lets the caller send: the server checks
+-- the credentials of each call itself. Calls of unknown callers take a route that reads small bodies.
 local SMALL, SECONDS, MOST_KNOWN = 65536, 60, 10000
 local EMPTY_FRAME = string.rep("\0", 5)
 local UNAVAILABLE = "14"
@@ -19,7 +19,7 @@ local function remember(who)
   known[who], count = os.time() + SECONDS, count + 1
 end
 
--- "yes", "no", or "unsure" where no server can tell now.
+-- "yes", "no", or "unsure" if no server can say now.
 local function known_to_server(handle, headers)
   local asked = {
     [":method"] = "POST",
@@ -33,7 +33,7 @@ local function known_to_server(handle, headers)
     asked[name] = headers:get(name)
   end
   local answer = handle:httpCall("servers", asked, EMPTY_FRAME, 10000)
-  -- What Envoy answers for one that is gone is gRPC's, too.
+  -- Envoy's answer for an unreachable server has gRPC's form, too.
   local failed = answer[":status"] ~= "200" or answer["grpc-status"] == UNAVAILABLE
   return answer["x-aichat-known"] or failed and "unsure" or "no"
 end

@@ -1,4 +1,4 @@
-"""What the edge answers by itself: each status of HTTP as an error of the contract."""
+"""Maps each HTTP status that the edge itself answers with to an error of the contract."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ MAX_HEADER_KIB = 60
 
 @dataclass(frozen=True, slots=True)
 class EdgeError:
-    """An error that Envoy answers by itself, in the terms of the contract."""
+    """An error that Envoy answers by itself, in the contract's form."""
 
     http: int
-    """The status that Envoy, a route or a filter answers with."""
+    """The status that Envoy, a route or a filter sets."""
     code: int
     reason: str
     """The name of an `aichat.v1.ErrorReason`."""
     message: str
     metadata: Mapping[str, str] = field(default_factory=dict)
     and_above: bool = False
-    """Stands for every higher HTTP status, too, that has no error of its own."""
+    """Whether it also stands for every higher HTTP status without an error of its own."""
     explained: bool = False
-    """Envoy's own words follow in JSON: they say what is wrong with it, and where."""
-    told: int = 0
-    """The HTTP status that callers get, where it is another one."""
+    """Whether Envoy's own message follows in JSON: it says what is wrong, and where."""
+    shown: int = 0
+    """The HTTP status that callers get instead; 0: `http` itself."""
     unknown: str = ""
-    """For calls alone whose credentials the server does not know ("yes") or could not be asked about ("unsure")."""
+    """Applies only to calls whose credentials the server does not know ("yes") or could not check ("unsure")."""
     path: str = ""
-    """The path that it is for, as a regular expression; empty for all."""
+    """The path that it applies to, as a regular expression; empty for all."""
     retry_after: int = 0
-    """Seconds after which the same call may succeed; 0 if nobody knows."""
+    """Seconds after which the same call may succeed; 0 if unknown."""
 
     @property
     def op(self) -> str:
-        """How a status is compared with `http`."""
+        """The operator that compares a status with `http`."""
         return "GE" if self.and_above else "EQ"
 
     @property
     def json_message(self) -> str:
-        """The message that a JSON client reads."""
+        """The message for JSON clients."""
         return f"{self.message}: %LOCAL_REPLY_BODY%" if self.explained else self.message
 
     @property
@@ -57,7 +57,7 @@ class EdgeError:
 
     @property
     def details_bin(self) -> str:
-        """The error as the header `grpc-status-details-bin` carries it."""
+        """The error as the value of the header `grpc-status-details-bin`."""
         status = status_pb2.Status(code=self.code, message=self.message)
         status.details.add().Pack(
             error_details_pb2.ErrorInfo(reason=self.reason, domain=ERROR_DOMAIN, metadata=self.metadata)
@@ -68,7 +68,10 @@ class EdgeError:
 
 
 def errors(limits: Mapping[str, int], limit: int) -> list[EdgeError]:
-    """All of them, the first that fits a status holds; `limits` are those of bodies by path, `limit` is all others'."""
+    """Returns all errors; the first that matches a status applies.
+
+    `limits` are the body limits by path, `limit` is the limit of all other paths.
+    """
     return [_UNKNOWN, _UNSURE, *(_too_large(most, path) for path, most in limits.items()), _too_large(limit), *_ERRORS]
 
 
@@ -82,16 +85,16 @@ _UNKNOWN = EdgeError(
     413,
     code_pb2.UNAUTHENTICATED,
     "CREDENTIALS_INVALID",
-    "the credentials are malformed, unknown, or not good any more; sign in again or mint a new key",
-    told=401,
+    "the credentials are malformed, unknown or expired; sign in again or create a new key",
+    shown=401,
     unknown="yes",
 )
 _UNSURE = EdgeError(
     413,
     code_pb2.UNAVAILABLE,
     "SERVER_UNAVAILABLE",
-    "no server could tell whether the credentials are good, before which no more is read of the call",
-    told=503,
+    "no server could check the credentials, and the edge reads no more of the call before that",
+    shown=503,
     unknown="unsure",
     retry_after=1,
 )
@@ -102,19 +105,19 @@ _ERRORS = (
         "CREDENTIALS_MISSING",
         "the call has no credentials; send `authorization: Bearer <API key or session token>`",
     ),
-    EdgeError(404, code_pb2.NOT_FOUND, "ROUTE_UNKNOWN", "there is no such path"),
+    EdgeError(404, code_pb2.NOT_FOUND, "ROUTE_UNKNOWN", "the path does not exist"),
     EdgeError(
         405,
         code_pb2.UNIMPLEMENTED,
         "ROUTE_UNKNOWN",
-        "the path does not take this method; the header `allow` names those that it takes",
+        "the path does not accept this method; the header `allow` lists those that it accepts",
     ),
-    EdgeError(408, code_pb2.DEADLINE_EXCEEDED, "REQUEST_MALFORMED", "the request did not arrive whole in time"),
+    EdgeError(408, code_pb2.DEADLINE_EXCEEDED, "REQUEST_MALFORMED", "the request did not arrive in time"),
     EdgeError(
         415,
         code_pb2.INVALID_ARGUMENT,
         "REQUEST_MALFORMED",
-        "send JSON as it is, as content-type: application/json",
+        "send uncompressed JSON with content-type: application/json",
     ),
     EdgeError(
         422,
@@ -122,7 +125,7 @@ _ERRORS = (
         "REQUEST_INVALID",
         "the request is not valid",
         explained=True,
-        told=400,
+        shown=400,
     ),
     EdgeError(
         431,
@@ -135,16 +138,16 @@ _ERRORS = (
         501,
         code_pb2.UNIMPLEMENTED,
         "ROUTE_UNKNOWN",
-        "there is no such call; compare its name with the contract's",
-        told=404,
+        "the method does not exist; compare its name with the contract's",
+        shown=404,
     ),
     EdgeError(
         502,
         code_pb2.UNAVAILABLE,
         "SERVER_UNAVAILABLE",
-        "no server can take the call, or the one that had it went away",
+        "no server can serve the call, or the server disappeared during it",
         and_above=True,
-        # Servers that are well are found by then.
+        # Envoy finds the healthy servers within that time.
         retry_after=1,
     ),
     EdgeError(

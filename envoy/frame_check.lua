@@ -1,5 +1,6 @@
--- Every call of the contract sends one message, so a gRPC body is one frame: a flag, four bytes of length, and as many
--- bytes. A server would wait for the rest of a broken one for ever. What is compressed could be of any size.
+-- Every call of the contract sends one message, so a gRPC body is one frame: a flag, four bytes of length, and that
+-- many bytes. A server would wait forever for the rest of an incomplete frame. A compressed one could expand to any
+-- size.
 local HEAD = 5
 
 function envoy_on_request(handle)

@@ -1,7 +1,8 @@
--- All callers' headers go on over connections that they share, and what a server cannot parse there spoils later calls
--- of others. So nothing that gRPC parses goes on unchecked: of its own headers a deadline alone, and none in base64.
+-- The headers of all callers share a few connections to the servers, and one that a server cannot parse breaks later
+-- calls of other callers. So the edge removes every header that gRPC parses, except a valid deadline, and all in
+-- base64.
 local DEADLINE = "grpc-timeout"
--- What the server says of a stream of events without one.
+-- The server sets this on a stream of events that has no more events.
 local NOTHING_MORE = "x-aichat-nothing-more"
 
 local function is_sound(name, value)
@@ -29,7 +30,7 @@ function envoy_on_request(handle)
   end
   if deadline and (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then
     if not (#deadline <= 9 and deadline:find("^%d+[HMSmun]$")) then
-      handle:respond({[":status"] = "400"}, "grpc-timeout is no duration: send up to 8 digits and a unit, such as 30S")
+      handle:respond({[":status"] = "400"}, "grpc-timeout is not a duration: send at most 8 digits and a unit, as in 30S")
       return
     end
     headers:replace(DEADLINE, deadline)

@@ -1,5 +1,6 @@
--- Transcoding leaves out what it does not know, silently. So a JSON body is read here first: an unknown field is refused
--- with the place where it belongs, and a list that is too long before its elements are made messages of.
+-- Transcoding silently ignores fields that it does not know. So this filter reads a JSON body first: it refuses an
+-- unknown field and names the place where it belongs, and it refuses a list that is too long before its elements become
+-- messages.
 local MOST_VALUES = 10000
 
 local function is_quoted(text, quote)
@@ -10,7 +11,7 @@ local function is_quoted(text, quote)
   return (quote - before) % 2 == 0
 end
 
--- Where the string ends that begins at `start`; nil if it does not.
+-- Returns where the string that begins at `start` ends; nil if it does not end.
 local function string_end(text, start)
   local quote = start
   repeat
@@ -30,7 +31,7 @@ local function names(fields)
   return table.concat(found, ", ")
 end
 
--- Where else there is a field of this name.
+-- Returns where else there is a field with this name.
 local function home(name, fields, path)
   for other, field in pairs(fields) do
     if field.fields and not field.alias then
@@ -47,19 +48,19 @@ local function home(name, fields, path)
 end
 
 local function unknown(name, frame, root)
-  local shown = name:find("^[%w_.-]+$") and name:sub(1, 64) or "a name of other characters"
-  local told = shown .. " is no field of " .. (frame.path == "" and "the request" or frame.path)
+  local shown = name:find("^[%w_.-]+$") and name:sub(1, 64) or "a name with other characters"
+  local message = shown .. " is not a field of " .. (frame.path == "" and "the request" or frame.path)
   if root[name] then
-    return told .. "; it belongs beside the request's first fields"
+    return message .. "; it belongs at the top of the request"
   end
   local place = home(name, root, "")
   if place then
-    return told .. "; it belongs into " .. place
+    return message .. "; it belongs in " .. place
   end
-  return told .. ", which takes " .. names(frame.fields)
+  return message .. ", which has " .. names(frame.fields)
 end
 
--- The place of the value that comes next.
+-- Returns the place of the next value.
 local function place(frame)
   if frame.array then
     return frame.path .. "[" .. (frame.count - 1) .. "]"
@@ -67,8 +68,8 @@ local function place(frame)
   return (frame.path == "" and "" or frame.path .. ".") .. (frame.key or "")
 end
 
--- What is wrong with the text: a status and words. Nil for what is right, and for what is no JSON, which transcoding
--- refuses.
+-- Returns what is wrong with the text: a status and a message. Nil if it is valid, and if it is not JSON, which
+-- transcoding refuses.
 local function check(text, root)
   local top = {array = false, path = "", element = {fields = root}, outer = nil}
   local stack, at, values, key_next = top, 1, 0, false

@@ -1,5 +1,5 @@
--- Answers for a route that leads nowhere, before anything of the body is read. (A `direct_response` is no route for CORS,
--- so that web pages could not read it.)
+-- Answers for a route without a server, before the body is read. (Envoy applies no CORS to a `direct_response`, so web
+-- pages could not read one.)
 function envoy_on_request(handle)
   handle:respond({[":status"] = handle:filterContext():get("status")}, "")
 end

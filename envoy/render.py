@@ -1,6 +1,6 @@
 """Writes Envoy's configuration from envoy.yaml.j2 and the environment: `python envoy/render.py FILE`.
 
-The sandbox and the container both start from what this writes, so the edge is the same in both.
+The sandbox and the container both use this configuration, so the edge is the same in both.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from routes import SMALL_BYTES, limits, routes
 from rpcs import Contract
 
 HERE = Path(__file__).resolve().parent
-# On every answer that does not say otherwise.
+# Set on every response that does not set them itself.
 SAFE_HEADERS = {
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
@@ -28,21 +28,24 @@ LOOPBACK_ORIGIN = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?"
 
 
 class EdgeSettingsError(Exception):
-    """The environment does not make a configuration; the message names everything that is wrong with it."""
+    """The environment has invalid settings; the message names each of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable of the environment that the edge reads."""
+    """An environment variable that the edge reads."""
 
     key: str
-    """What the template calls it."""
+    """Its name in the template."""
     default: str
     parse: Callable[[str], object]
 
 
 def read(environ: Mapping[str, str]) -> dict[str, object]:
-    """What the variables say, by the names that the template has; EdgeSettingsError names every malformed one."""
+    """Returns the variables' values by their names in the template.
+
+    Raises EdgeSettingsError, naming every malformed variable.
+    """
     values: dict[str, object] = {}
     problems = []
     for name, variable in VARIABLES.items():
@@ -56,10 +59,10 @@ def read(environ: Mapping[str, str]) -> dict[str, object]:
 
 
 def render(environ: Mapping[str, str]) -> str:
-    """Envoy's configuration; EdgeSettingsError names every malformed variable."""
+    """Returns Envoy's configuration; raises EdgeSettingsError, naming every malformed variable."""
     context = read(environ)
     context |= _from_contract(Contract(Path(str(context["descriptors"]))))
-    # The file is YAML, and every value goes in as JSON: nothing in it needs HTML's escapes.
+    # The file is YAML and every value is inserted as JSON, so HTML escapes would be wrong.
     templates = Environment(loader=FileSystemLoader(HERE), undefined=StrictUndefined, autoescape=False)  # noqa: S701
     return templates.get_template("envoy.yaml.j2").render(context)
 
@@ -87,7 +90,7 @@ def _items(text: str) -> list[str]:
 def _address(text: str) -> dict[str, object]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
-        raise ValueError(f"{text!r} is no host:port")
+        raise ValueError(f"{text!r} is not a host:port")
     return {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}
 
 
@@ -99,7 +102,7 @@ def _collector(text: str) -> dict[str, object] | None:
     if not text:
         return None
     if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_-]+/?", text):
-        raise ValueError(f"{text!r} is no URL such as http://collector:4318")
+        raise ValueError(f"{text!r} is not a URL such as http://collector:4318")
     scheme, _, authority = text.rstrip("/").partition("://")
     port = {"http": 80, "https": 443}[scheme]
     with_port = authority if re.search(r":\d+$", authority) else f"{authority}:{port}"
@@ -109,27 +112,27 @@ def _collector(text: str) -> dict[str, object] | None:
 
 
 def _origins(text: str) -> list[dict[str, str]]:
-    """What Envoy holds an origin against."""
+    """Returns Envoy's matchers for the allowed origins."""
     for origin in _items(text):
         if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+", origin):
-            raise ValueError(f"{origin!r} is no origin such as https://app.example.com")
+            raise ValueError(f"{origin!r} is not an origin such as https://app.example.com")
     return [{"exact": origin} for origin in _items(text)]
 
 
 def _development_origins(environment: str) -> list[dict[str, object]]:
-    """Pages of this machine, on whatever port, where the platform is developed against."""
+    """Returns matchers for pages of this machine on any port, if the environment is for development."""
     return [{"safe_regex": {"regex": LOOPBACK_ORIGIN}}] if environment == "development" else []
 
 
 def _seconds(text: str) -> float:
     if not re.fullmatch(r"\d{1,6}(\.\d+)?", text):
-        raise ValueError(f"{text!r} is no number of seconds")
+        raise ValueError(f"{text!r} is not a number of seconds")
     return float(text)
 
 
 def _descriptors(text: str) -> str:
     if not Path(text).is_file():
-        raise ValueError(f"there is no file {text!r}")
+        raise ValueError(f"the file does not exist: {text!r}")
     return text
 
 
@@ -148,11 +151,11 @@ VARIABLES: Mapping[str, Variable] = {
     "CORS_ORIGINS": Variable("cors_origins", "", _origins),
     "AICHAT_ENVIRONMENT": Variable("development_origins", "production", _development_origins),
 }
-"""Every variable that the edge reads; `.env.example` says what each one means."""
+"""Every variable that the edge reads; `.env.example` explains each one."""
 
 
 def main() -> int:
-    """Writes the file named as the one argument."""
+    """Writes the file that the only argument names."""
     if len(sys.argv) != 2:
         sys.stderr.write("usage: python envoy/render.py FILE\n")
         return 2

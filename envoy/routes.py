@@ -1,4 +1,4 @@
-"""Where the edge sends calls: one route for each RPC and protocol, and what everything else is answered."""
+"""The edge's routes: one for each RPC and protocol, and one for each kind of unknown call."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from rpcs import Rpc
 Route = dict[str, Any]
 
 GRPC_FRAME_HEAD = 5
-"""What gRPC puts before a message: a flag, and four bytes of length."""
+"""The bytes before a message in gRPC: a flag, and four bytes of length."""
 SMALL_BYTES = 65536
-"""Up to here a request's body is read from anybody."""
+"""The edge reads a request's body up to this size from any caller."""
 UNKNOWN_BYTES = 8 * SMALL_BYTES
-"""Up to here it is read of those who are found to be unknown. While that is found out Envoy stops reading behind the
-first SMALL_BYTES, with up to twice as much on its way, and reads on only where half of the limit is more than that."""
+"""The edge reads up to this much from a caller that turns out to be unknown.
+
+While it asks the server about the caller, Envoy stops reading after the first SMALL_BYTES, with up to twice that on its
+way, and continues only if half of the limit is more than that.
+"""
 
 _API = "type.googleapis.com/envoy."
 _BUFFER = "envoy.filters.http.buffer"
@@ -28,11 +31,11 @@ _JSON = r"(?i)application/json\s*(;.*)?"
 _GRPC = r"application/grpc(-web(-text)?)?(\+proto)?\s*(;.*)?"
 _HEALTH = "/grpc.health.v1.Health/Check"
 _UNBEGUN = "connect-failure,refused-stream"
-"""What no server can have begun goes to another one."""
+"""A call that no server can have begun is retried on another one."""
 
 
 def routes(rpcs: Sequence[Rpc]) -> list[Route]:
-    """All routes; the first that matches is taken."""
+    """Returns all routes; the first match applies."""
     found: list[Route] = []
     for rpc in rpcs:
         found += _grpc(rpc)
@@ -44,7 +47,7 @@ def routes(rpcs: Sequence[Rpc]) -> list[Route]:
 
 
 def limits(rpcs: Sequence[Rpc]) -> dict[str, int]:
-    """Where bodies of another size than SMALL_BYTES are read: the limit of each path, which is a regular expression."""
+    """Returns the body limit of each path that has another limit than SMALL_BYTES; a path is a regular expression."""
     large = [rpc for rpc in rpcs if rpc.max_request_bytes != SMALL_BYTES]
     return {path: rpc.max_request_bytes for rpc in large for path in (re.escape(rpc.path), f"{rpc.pattern}(\\?.*)?")}
 
@@ -57,7 +60,7 @@ def _grpc(rpc: Rpc) -> Iterator[Route]:
 
 
 def _http(rpcs: Sequence[Rpc]) -> Iterator[Route]:
-    """The RPCs of one path, and what other methods are told there."""
+    """Yields the routes of one path's RPCs, and the answer to other methods there."""
     path = {"safe_regex": {"regex": rpcs[0].pattern}}
     allowed = []
     for rpc in rpcs:
@@ -65,7 +68,7 @@ def _http(rpcs: Sequence[Rpc]) -> Iterator[Route]:
         allowed += verbs
         method = {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(verbs)}}}
         if rpc.fields is not None:
-            # A body of another type is one that a web page may send without asking first.
+            # A web page may send a body of another type without a preflight request.
             yield _answer({**path, "headers": [method, {**_content_type(_JSON), "invert_match": True}]}, 415)
             yield _answer({**path, "headers": [method, _ENCODED]}, 415)
         for matched, limit in _by_caller({**path, "headers": [method]}, rpc):
@@ -80,13 +83,13 @@ def _transcoded(match: Route, rpc: Rpc, limit: int) -> Route:
     route: Route = {"match": match, **_to_servers(filters, _retry_on(rpc))}
     if rpc.sends_events:
         route["request_headers_to_add"] = [_header("x-aichat-server-sent-events", "yes")]
-        # Proxies such as nginx would hold events back until they have many.
+        # Otherwise proxies such as nginx would buffer events.
         route["response_headers_to_add"] = [_header("x-accel-buffering", "no")]
     return route
 
 
 def _by_caller(match: Route, rpc: Rpc) -> Iterator[tuple[Route, int]]:
-    """The RPC's limit for those whom the server knows; from the others no large body is read."""
+    """Yields the route with the RPC's limit for known callers, and one that reads no large body for unknown ones."""
     if _asks_for_credentials(rpc):
         unknown = [{"name": "x-aichat-unknown", "present_match": True}]
         yield {**match, "headers": [*match["headers"], *unknown]}, UNKNOWN_BYTES
@@ -102,7 +105,7 @@ def _asks_for_credentials(rpc: Rpc) -> bool:
 
 
 def _retry_on(rpc: Rpc) -> str:
-    """A read goes to another server also when the one that had it is lost before it answered."""
+    """Returns when to retry: a read is also retried if its server disappears before it answers."""
     return f"{_UNBEGUN},reset" if rpc.verb == "GET" else _UNBEGUN
 
 
@@ -130,7 +133,7 @@ def _to_servers(filters: Route, retry_on: str = _UNBEGUN) -> Route:
 
 
 def _answer(match: Route, status: int) -> Route:
-    """An answer of the edge's own, whose body is that of the status; the request's is not read."""
+    """Returns a route for the edge's own answer to a status; it does not read the request's body."""
     return {"match": match, **_to_servers({_REFUSAL: _lua({"status": str(status)})})}
 
 
@@ -140,7 +143,7 @@ def _buffer(most: int) -> Route:
 
 
 def _lua(context: Route | None = None) -> Route:
-    """Turns on a filter that is off unless a route says so."""
+    """Returns the configuration that turns on a filter; it is off by default."""
     return {"@type": f"{_API}extensions.filters.http.lua.v3.LuaPerRoute", "filter_context": context or {}}
 
 

@@ -1,4 +1,4 @@
-"""The contract as the edge needs it, read from the descriptors: which RPCs there are, where, and what they take."""
+"""Reads the contract's descriptors for the edge: the RPCs, their paths, and the fields of their requests."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
 _RAW = "google.api.HttpBody"
-# Written otherwise in JSON than by their fields.
+# JSON writes these messages in a form of their own, not by their fields.
 _WELL_KNOWN = "google.protobuf."
 _SERVER_SENT_EVENT = "server_sent_event"
 
 Fields = Mapping[str, Mapping[str, Any]]
-"""What a JSON object may hold, by every name that it may have there: `most` elements, the `fields` of each, and whether
-the name is an `alias` of the contract's own."""
+"""What a JSON object may contain, by each accepted name: at most `most` elements, the `fields` of each, and whether the
+name is an `alias` of the contract's own.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +38,15 @@ class Rpc:
     public: bool
     streams: bool
     sends_events: bool
-    """Whether its stream is server-sent events."""
+    """Whether its stream is sent as server-sent events."""
     raw: bool
-    """Whether it takes an HTTP body of any type, as it is."""
+    """Whether it accepts an HTTP body of any type, unchanged."""
     fields: Fields | None
-    """What its JSON body may hold; None where it has none."""
+    """What its JSON body may contain; None if it has no body."""
 
     @property
     def path(self) -> str:
-        """The path of gRPC."""
+        """The gRPC path."""
         return f"/{self.service}/{self.name}"
 
     @property
@@ -100,7 +101,7 @@ class Contract:
         return found
 
     def _option(self, described: MethodDescriptor | FieldDescriptor, name: str) -> Any:
-        """An option, by this pool's own kinds: those that Python has at hand know no options of ours."""
+        """Returns an option, read with this pool's own types: Python's default types do not know our options."""
         kind = GetMessageClass(self._pool.FindMessageTypeByName(described.GetOptions().DESCRIPTOR.full_name))
         options = kind.FromString(described.GetOptions().SerializeToString())
         return options.Extensions[self._pool.FindExtensionByName(name)]  # type: ignore[index]

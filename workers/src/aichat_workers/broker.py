@@ -1,4 +1,4 @@
-"""The queue of jobs: Dramatiq on Redis. Nothing in it needs to last, since every job is derived from the database."""
+"""The queue of jobs: Dramatiq on Redis. The queue may be lost, since every job derives its work from the database."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from aichat_workers.registry import JOBS, Job
 from aichat_workers.runs import run_due
 
 _ANSWER_SECONDS = 2.0
-# A run that was due longer ago, by this machine's clock, is not made up for: the next one does its work, too.
+# A run that waited longer than this, by this machine's clock, is dropped: the next run does its work, too.
 _LATE_SECONDS = 30 + MOST_SKEW_SECONDS
 
 
 def open_broker(url: str) -> RedisBroker:
-    """The queue in the Redis at `url`; it connects again when it is used, unless it finds a cluster there now."""
+    """Returns the queue in the Redis at `url`; it reconnects when used, unless the Redis is a cluster now."""
     client = _client(RedisCluster if _is_cluster(url) else Redis, url)
-    # A run that fails is not repeated, for the same reason; it stays among the dead letters for a week.
+    # A failed run is not retried, for the same reason; it stays among the dead letters for a week.
     middleware = [PeriodiqMiddleware(skip_delay=_LATE_SECONDS), Retries(max_retries=0)]
     return RedisBroker(client=client, namespace=QUEUE_NAMESPACE, middleware=middleware)  # type: ignore[no-untyped-call]
 
 
 def _client(kind: type[Redis | RedisCluster], url: str) -> Any:
-    # A connection that was kept may have been closed meanwhile. What is sent twice is a job that runs twice.
+    # A kept connection may have closed in the meantime. A message that is sent twice runs its job twice.
     retry = Retry(NoBackoff(), 1)
     return kind.from_url(url, socket_timeout=_ANSWER_SECONDS, retry=retry, **queue_connection())
 
@@ -52,7 +52,7 @@ def _is_cluster(url: str) -> bool:
 
 
 def declare_actors(broker: RedisBroker, jobs: Jobs, observer: JobObserver, loop: asyncio.AbstractEventLoop) -> None:
-    """Makes an actor of each job, which runs it on `loop`."""
+    """Declares an actor for each job; the actor runs the job on `loop`."""
     for job in JOBS.values():
         declare = actor(broker=broker, actor_name=job.name, queue_name=QUEUE, periodic=cron(job.schedule))
         declare(_act(job, jobs, observer, loop))

@@ -1,4 +1,4 @@
-"""How late jobs are."""
+"""Computes how late jobs are."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from aichat_workers.registry import JOBS
 
 
 def lags_at(now: datetime, begun: datetime, states: Mapping[str, JobState]) -> dict[str, float]:
-    """For how many seconds each job's next good end has been due at `now`; 0 for those that are in time.
+    """Returns by how many seconds each job's next success is overdue at `now`; 0 if it is in time.
 
-    A job that never came to a good end should have since `begun`.
+    A job that never succeeded counts from `begun`.
     """
     return {name: _lag(name, now, begun, states.get(name)) for name in JOBS}
 

@@ -19,40 +19,45 @@ Preview = Callable[[Jobs, datetime], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job. It may run twice, late, at once with itself, and be killed at any point."""
+    """A job. It may run twice, late or concurrently with itself, and may be killed at any point."""
 
     name: str
-    """What commands and the queue call it."""
+    """Its name in commands and in the queue."""
     purpose: str
     schedule: str
-    """When it runs, in cron's words and UTC."""
+    """When it runs, in cron's syntax and UTC."""
     most_seconds: float
-    """For how long it may run; what it leaves then it does the next time."""
+    """How long a run may take; the next run does what is left."""
     run: Work
-    """Does it, as of the moment given, from where an unfinished run came to; returns the outcome."""
+    """Does the work as of the given moment, continuing an unfinished run, and returns the outcome."""
     preview: Preview
-    """Says what it would do, and changes nothing."""
+    """Returns what a run would do, and changes nothing."""
     cadence: Cadence | None = None
-    """How long its periods are, each of which is made up for when it was missed; None: every run does whatever there
-    is to do."""
+    """The length of its periods; a missed period is run later.
+
+    None: it has none, and every run does all that is due.
+    """
     closed: bool = False
-    """Whether a run is about the period that was over last; else it is about the one that goes on."""
+    """Whether a run is for the last completed period, instead of the current one."""
 
     def current(self, now: datetime) -> Period | None:
-        """The period that a run at `now` is about."""
+        """Returns the period for which a run at `now` is."""
         if self.cadence is None:
             return None
         running = period_of(self.cadence, now)
         return running.previous if self.closed else running
 
     def moment(self, period: Period | None, now: datetime) -> datetime:
-        """As of when a run for the period is to be done at `now`."""
+        """Returns the moment as of which a run for the period works at `now`."""
         if period is None:
             return now
         return period.end if self.closed else min(now, period.end)
 
     def parse(self, name: str, now: datetime, *, preview: bool) -> Period:
-        """The period of a name, of a job that has them; ValueError if it is none, or too early to run it for."""
+        """Returns the period with that name.
+
+        Raises ValueError if the job has no such period, or may not run for it yet.
+        """
         if self.cadence is None:
             raise ValueError(f"{self.name} has no periods")
         period = parse_period(self.cadence, name)
@@ -78,7 +83,7 @@ async def _warn(jobs: Jobs, now: datetime, progress: Progress) -> object:
 _ALL = (
     Job(
         "orphans",
-        "end the answers whose server process is lost",
+        "end the answers of lost server processes",
         "* * * * *",
         300.0,
         lambda jobs, now, _: jobs.orphans.reap(now),
@@ -86,41 +91,41 @@ _ALL = (
     ),
     Job(
         "webhooks",
-        "act on what the payment provider told",
+        "process the payment provider's events",
         "* * * * *",
         300.0,
         _act_on_webhooks,
-        preview_backlog(lambda backlog: backlog.due_webhooks, "events to act on"),
+        preview_backlog(lambda backlog: backlog.due_webhooks, "events to process"),
     ),
     Job(
         "outbox",
-        "hand over e-mails and refunds that wait",
+        "send waiting e-mails and refunds",
         "* * * * *",
         300.0,
         lambda jobs, now, _: jobs.outbox.relay(now),
-        preview_backlog(lambda backlog: backlog.due_messages, "messages to hand over"),
+        preview_backlog(lambda backlog: backlog.due_messages, "messages to send"),
     ),
     Job(
         "graces",
-        "end the grace of plans that are not paid for",
+        "end the grace period of unpaid plans",
         "15 * * * *",
         3600.0,
         _end_graces,
-        preview_backlog(lambda backlog: backlog.ended_graces, "organisations to look at"),
+        preview_backlog(lambda backlog: backlog.ended_graces, "organisations to check"),
     ),
     Job(
         "rollups",
-        "sum usage up by the hour",
+        "sum usage by the hour",
         "*/10 * * * *",
         3600.0,
         lambda jobs, now, _: jobs.rollups.run(now),
-        preview_backlog(lambda backlog: backlog.closed_hours, "hours to sum up"),
+        preview_backlog(lambda backlog: backlog.closed_hours, "hours to sum"),
         Cadence.HOUR,
         closed=True,
     ),
     Job(
         "warnings",
-        "note and send the e-mails that are due about quotas",
+        "store and send due e-mails about quotas",
         "0 8 * * *",
         3600.0,
         _warn,
@@ -129,7 +134,7 @@ _ALL = (
     ),
     Job(
         "purge",
-        "delete what is not kept any longer",
+        "delete expired data",
         "40 3 * * *",
         3600.0,
         lambda jobs, now, progress: jobs.retention.purge(now, progress),
@@ -138,7 +143,7 @@ _ALL = (
     ),
     Job(
         "invoices",
-        "bring a month's invoices as far as they go",
+        "advance a month's invoices as far as possible",
         "20 */6 * * *",
         4 * 3600.0,
         lambda jobs, now, progress: jobs.invoices.run_last(now, progress),

@@ -18,9 +18,9 @@ _log = structlog.get_logger()
 
 
 async def run_due(job: Job, jobs: Jobs) -> None:
-    """Runs it for the current period and for those that were missed, the oldest first; one that fails stops no other.
+    """Runs the job for the current period and for missed ones, the oldest first.
 
-    Fails with what the last one failed with.
+    A failed period does not stop the others. Raises the last failure.
     """
     try:
         current = job.current(await jobs.clock.agreed())
@@ -32,7 +32,7 @@ async def run_due(job: Job, jobs: Jobs) -> None:
         try:
             await run(job, jobs, period)
         except JobBusyError as error:
-            _log.info("job left to another", job=job.name, reason=str(error))
+            _log.info("job runs elsewhere", job=job.name, reason=str(error))
         except Exception as error:  # noqa: BLE001 — it is raised in the end
             _log.warning("job failed", job=job.name, period=period.name if period else None, error=repr(error))
             failure = error
@@ -41,9 +41,9 @@ async def run_due(job: Job, jobs: Jobs) -> None:
 
 
 async def run(job: Job, jobs: Jobs, period: Period | None) -> object:
-    """Runs it now and returns what came of it.
+    """Runs the job now and returns its outcome.
 
-    TimeoutError if it takes too long, JobBusyError if another process is at it, ClockWrongError if this machine's
+    Raises TimeoutError if it takes too long, JobBusyError if another process runs it, ClockWrongError if this machine's
     clock is wrong.
     """
     now, began = await jobs.clock.agreed(), time.monotonic()
@@ -60,5 +60,5 @@ async def run(job: Job, jobs: Jobs, period: Period | None) -> object:
 
 
 async def preview(job: Job, jobs: Jobs, period: Period | None) -> object:
-    """What a run would do; ClockWrongError if this machine's clock is wrong."""
+    """Returns what a run would do; raises ClockWrongError if this machine's clock is wrong."""
     return await job.preview(jobs, job.moment(period, await jobs.clock.agreed()))

@@ -1,7 +1,7 @@
 """Sends each job to the queue when it is due.
 
-periodiq says when that is, and drops what has waited for too long. Its own loop takes the process's main thread and its
-alarm signal, goes by local time, and ends when Redis is away; this one goes by the database's time.
+periodiq computes when that is, and drops messages that waited too long. Its own loop needs the process's main thread
+and alarm signal, uses local time, and ends when Redis is unreachable; this one uses the database's time.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ _AGAIN_SECONDS = 2.0
 
 
 async def keep_schedule(broker: RedisBroker, clock: Clock, observer: JobObserver) -> NoReturn:
-    """Sends every job once, to make up for what was missed while nobody worked, and then what is due, each minute.
+    """Sends every job once, to make up for missed runs, and after that the jobs that are due, each minute.
 
-    What cannot be sent, since Redis is away or this machine's clock is wrong, is sent as soon as it can be.
+    A job that cannot be sent, because Redis is unreachable or this machine's clock is wrong, is sent as soon as
+    possible.
     """
     owed = list(broker.actors.values())
     while True:
@@ -46,7 +47,7 @@ def _now(clock: Clock) -> pendulum.DateTime:
 
 
 async def _send_all(jobs: Sequence[_Actor], clock: Clock, observer: JobObserver) -> list[_Actor]:
-    """Those that could not be sent: where one cannot be, the others behind it are not tried."""
+    """Returns the jobs that were not sent: after a failure, the rest are not tried."""
     for place, job in enumerate(jobs):
         if clock.is_wrong or not await asyncio.to_thread(_send, job, _now(clock), observer):
             return list(jobs[place:])
@@ -54,7 +55,7 @@ async def _send_all(jobs: Sequence[_Actor], clock: Clock, observer: JobObserver)
 
 
 def next_due(jobs: Iterable[_Actor], now: pendulum.DateTime) -> tuple[pendulum.DateTime, list[_Actor]]:
-    """When the next of the jobs is due, and which are then."""
+    """Returns when the next jobs are due, and which."""
     moments = {job: job.options[_OPTION].next_valid_date(now) for job in jobs}
     first = min(moments.values())
     return first, [job for job, moment in moments.items() if moment == first]
@@ -64,7 +65,7 @@ def _send(job: _Actor, now: pendulum.DateTime, observer: JobObserver) -> bool:
     try:
         with observer.queueing(job.actor_name) as trace:
             job.send_with_options(kwargs={"trace": dict(trace)}, scheduled_at=str(now))
-    except Exception as error:  # noqa: BLE001 — whatever the way to Redis fails with, the schedule goes on
+    except Exception as error:  # noqa: BLE001 — the schedule continues, whatever Redis fails with
         _log.warning("job not queued", job=job.actor_name, cause=str(error) or repr(error))
         return False
     return True

@@ -1,4 +1,4 @@
-"""`serve`: sends jobs to the queue when they are due, and runs those that are in it."""
+"""`serve`: sends jobs to the queue when they are due, and runs queued jobs."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ _log = structlog.get_logger()
 
 _THREADS = 4
 _LOOK_SECONDS = 1.0
-# Within its drain what runs has ended. So long it may take to leave the queue in order.
+# The time to leave the queue after running jobs have drained.
 _LAST_SECONDS = 2.0
 
 
 async def serve(settings: Settings) -> int:
-    """Works until SIGTERM or SIGINT, then lets what runs finish; returns the exit code.
+    """Works until SIGTERM or SIGINT, then lets running jobs finish; returns the exit code.
 
-    SettingsError without REDIS_URL.
+    Raises SettingsError without REDIS_URL.
     """
     if settings.redis_url is None:
         raise SettingsError("REDIS_URL: missing; the jobs are queued there")
     stopping, _ = stop_within(settings.drain_seconds)
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
-        told_at = settings.worker_metrics_listen
-        telemetry = open_telemetry(settings, "aichat-workers", told_at, "AICHAT_WORKER_METRICS_LISTEN")
+        metrics_listen = settings.worker_metrics_listen
+        telemetry = open_telemetry(settings, "aichat-workers", metrics_listen, "AICHAT_WORKER_METRICS_LISTEN")
         observer = stack.enter_context(telemetry)
         jobs = await stack.enter_async_context(build_jobs(settings, observer))
         broker = open_broker(str(settings.redis_url))
         declare_actors(broker, jobs, observer, loop)
-        # Its threads wait for the queue; the jobs themselves run on this loop.
+        # The worker's threads wait for the queue; the jobs themselves run on this loop.
         worker = Worker(broker, worker_threads=_THREADS)
         worker.start()
-        # Without metrics nobody would see what is watched.
-        works = {"watch": partial(keep_watch, jobs)} if told_at is not None else {}
+        # Without metrics nobody would see the results.
+        works = {"watch": partial(keep_watch, jobs)} if metrics_listen is not None else {}
         works |= {
             "jobs": partial(_take_jobs, worker, jobs.clock),
             "schedule": partial(keep_schedule, broker, jobs.clock, observer),
@@ -64,7 +64,7 @@ async def serve(settings: Settings) -> int:
 
 
 async def _take_jobs(worker: Worker, clock: Clock) -> NoReturn:
-    """Has the worker leave the queue to others while this machine's clock is wrong: it would refuse what it takes."""
+    """Pauses the worker while this machine's clock is wrong, since jobs refuse to run; other workers take them."""
     while True:
         for consumer in worker.consumers.values():
             consumer.pause() if clock.is_wrong else consumer.resume()
@@ -72,17 +72,17 @@ async def _take_jobs(worker: Worker, clock: Clock) -> NoReturn:
 
 
 async def _stop(worker: Worker, seconds: float) -> None:
-    """Lets what runs finish within `seconds`; a Redis that does not hear of it is not waited for."""
+    """Lets running jobs finish within `seconds`; does not wait for an unreachable Redis."""
 
     def stop() -> None:
         try:
             worker.stop(timeout=round(seconds * 1000))
-        except Exception as error:  # noqa: BLE001 — whatever it is, the process must end in order
-            _log.warning("jobs that were not begun are not given back to the queue", cause=str(error) or repr(error))
+        except Exception as error:  # noqa: BLE001 — the process must end in order, whatever fails
+            _log.warning("jobs that did not begin were not returned to the queue", cause=str(error) or repr(error))
 
-    # The process does not wait for a daemon.
+    # The process does not wait for a daemon thread.
     stopping = Thread(target=stop, daemon=True)
     stopping.start()
     await asyncio.to_thread(stopping.join, seconds + _LAST_SECONDS)
     if stopping.is_alive():
-        _log.warning("the queue is left as it is")
+        _log.warning("the worker did not leave the queue in time")

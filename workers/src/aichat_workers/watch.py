@@ -1,4 +1,4 @@
-"""Looks at all jobs, for metrics and for `health`."""
+"""Observes all jobs, for metrics and for `health`."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _EVERY_SECONDS = 15.0
 
 
 async def keep_watch(jobs: Jobs) -> NoReturn:
-    """Looks again and again, so that metrics tell of it."""
+    """Observes the jobs at regular intervals, for the metrics."""
     begun = jobs.clock.now()
     while True:
         try:
             await _look(jobs, begun)
         except AichatError as error:
-            _log.warning("jobs not looked at", reason=error.reason)
+            _log.warning("jobs not observed", reason=error.reason)
         await asyncio.sleep(_EVERY_SECONDS)
 
 
-async def tell_health(jobs: Jobs) -> tuple[str, bool]:
-    """A table of all jobs, and whether all is well.
+async def report_health(jobs: Jobs) -> tuple[str, bool]:
+    """Returns a table of all jobs, and whether all is well.
 
-    That is: no job is failing, or late by more than it may take, the queue is there, and this machine's clock is right.
+    All is well if no job fails or is too late, the queue is reachable, and this machine's clock is right.
     """
     now = await jobs.clock.read()
     seen = await _look(jobs, now)
@@ -48,8 +48,8 @@ async def tell_health(jobs: Jobs) -> tuple[str, bool]:
         trouble = "  failing" * (name in failing) + "  late" * (name in late)
         lines.append(f"{name:<10} {end:<21} {seen.lags[name]:>8.0f}s {runs:>7} {failures:>9}{trouble}")
     depth = seen.queue
-    lines.append(f"queue: {depth.waiting} waiting, {depth.dead} given up" if depth else "queue: cannot be reached")
-    lines.append(tell_skew(jobs.clock.skew) + ": no job is run here" * jobs.clock.is_wrong)
+    lines.append(f"queue: {depth.waiting} waiting, {depth.dead} given up" if depth else "queue: unreachable")
+    lines.append(tell_skew(jobs.clock.skew) + ": no job runs here" * jobs.clock.is_wrong)
     return "\n".join(lines), not late and not failing and depth is not None and not jobs.clock.is_wrong
 
 

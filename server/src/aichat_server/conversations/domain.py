@@ -9,8 +9,10 @@ from uuid import UUID
 
 from aichat_server.content.parts import Part, Role
 from aichat_server.core.money import NanoUsd
+from aichat_server.generations.domain.generation import Beginning, Known
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import StopReason
+from aichat_server.providers.domain.requests import PathMessage
 
 
 class MessageState(StrEnum):
@@ -63,3 +65,41 @@ class Message:
     created_at: datetime
     answer: Answer | None = None
     """Present on a model's message."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnAnswer:
+    """One of the answers to a turn's message: its generation, and the message that it is stored as."""
+
+    message_id: UUID
+    beginning: Beginning
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A message to begin a turn with, and the generations that answer it. All ids are the caller's choice."""
+
+    conversation_id: UUID
+    new_conversation: bool
+    title: str
+    """For a new conversation, or for one without a title when it gets its first answer."""
+    parent_message_id: UUID | None
+    """The message that the user's follows. None: the conversation's head."""
+    user_message_id: UUID
+    parts: tuple[Part, ...]
+    path_bytes: int | None
+    """About how much of the history is wanted, the newest of it; None: all."""
+    answers: tuple[TurnAnswer, ...]
+    """One for each lane, of the same organisation, member and key. The first is the conversation's head."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnBegun:
+    """A turn that has begun, or what its request id began before."""
+
+    path: tuple[PathMessage, ...]
+    """The conversation up to the user's message, as far back as was wanted; empty if `known` is there."""
+    known: Known | None = None
+    """What the request id began before. If it is there, nothing was begun."""
+    quota_failure: str | None = None
+    """Why the quotas could not be checked, if the turn goes ahead without them."""

@@ -19,7 +19,7 @@ def unknown_rpc() -> Handler:
 
 
 async def _refuse(_requests: Any, context: Context) -> None:
-    error = AichatError(Reason.ROUTE_UNKNOWN, "there is no such call; compare its name with the contract's")
+    error = AichatError(Reason.ROUTE_UNKNOWN, "the method does not exist; compare its name with the contract's")
     status = to_status(error)
     status.code = grpc.StatusCode.UNIMPLEMENTED.value[0]
     details = (DETAILS_KEY, status.SerializeToString())

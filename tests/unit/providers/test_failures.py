@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import email.utils
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx2
-import openai
 import pytest
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.providers.domain.retry import is_outage
 from aichat_server.providers.gateway import failures
-from google.genai import errors as genai
+from aichat_server.providers.gateway.transport import StatusError
+from multidict import CIMultiDict
 
 
-def response_error(status: int, body: object = None, **headers: str) -> AichatError:
+def response_error(status: int, body: Mapping[str, object], **headers: str) -> AichatError:
     """What becomes of an HTTP error."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    response = httpx2.Response(status, headers=named, request=httpx2.Request("POST", "http://vendor"))
-    error = openai.APIStatusError("failed", response=response, body=body)
-    return failures.from_exception(error, "a-vendor", "a-model", begun=False)
+    named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
+    return failures.from_exception(StatusError(status, body, named), "a-vendor", "a-model", begun=False)
 
 
 @pytest.mark.parametrize(
@@ -37,18 +35,18 @@ def response_error(status: int, body: object = None, **headers: str) -> AichatEr
     ],
 )
 def test_the_wait_in_a_header(headers: dict[str, str], seconds: float | None) -> None:
-    assert response_error(429, **headers).retry_after == seconds
+    assert response_error(429, {}, **headers).retry_after == seconds
 
 
 def test_the_wait_may_be_a_date() -> None:
     date = email.utils.format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    wait = response_error(429, retry_after=date).retry_after
+    wait = response_error(429, {}, retry_after=date).retry_after
     assert wait is not None
     assert 50 < wait <= 60
 
 
-@pytest.mark.parametrize("body", [None, "text", [], {"error": "text"}, {"message": 5}, {"error": {"details": [1]}}])
-def test_an_error_of_any_shape_is_an_error(body: object) -> None:
+@pytest.mark.parametrize("body", [{}, {"error": "text"}, {"message": 5}, {"error": {"details": [1]}}])
+def test_an_error_of_any_shape_is_an_error(body: Mapping[str, object]) -> None:
     assert response_error(500, body).reason is Reason.PROVIDER_UNAVAILABLE
 
 
@@ -61,8 +59,7 @@ def test_the_vendors_words_are_cut_short() -> None:
 def test_geminis_way_to_refuse_a_key() -> None:
     detail = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
     body = {"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT", "details": [detail]}}
-    error = failures.from_exception(genai.ClientError(400, body), "gemini", "a-model", begun=False)
-    assert error.reason is Reason.PROVIDER_CREDENTIALS_REJECTED
+    assert response_error(400, body).reason is Reason.PROVIDER_CREDENTIALS_REJECTED
 
 
 @pytest.mark.parametrize(

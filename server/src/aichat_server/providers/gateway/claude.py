@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import aiohttp
 import anthropic
 import msgspec
 from anthropic.types import MessageParam, OutputConfigParam, ThinkingConfigParam
@@ -22,7 +20,6 @@ from aichat_server.providers.gateway.answer import AnswerReader, decoded
 from aichat_server.providers.gateway.base import ProviderConfig
 from aichat_server.providers.gateway.figures import Path
 from aichat_server.providers.gateway.raw import RawStreamProvider
-from aichat_server.providers.gateway.transport import body_of
 
 # How thinking is turned down as far as it goes: some models cannot turn it off, one says it in its own way.
 ALWAYS_THINKS = ("claude-opus-5-5", "claude-fable-", "claude-mythos-")
@@ -47,13 +44,16 @@ class ClaudeProvider(RawStreamProvider):
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config)
         self._client = anthropic.AsyncAnthropic(
-            api_key=config.api_key, base_url=config.base_url, max_retries=0, http_client=self._http
+            api_key=config.api_key, base_url=config.base_url, max_retries=0, http_client=self._heads.client
         )
 
-    @asynccontextmanager
-    async def _open(self, request: ProviderRequest) -> AsyncGenerator[aiohttp.StreamReader]:
-        async with self._client.messages.with_streaming_response.create(**_params(request)) as response:
-            yield body_of(response.http_response)
+    async def _ask_sdk(self, model: str) -> None:
+        params: MessageCreateParamsStreaming = {"model": model, "messages": [], "max_tokens": 1, "stream": True}
+        async with self._client.messages.with_streaming_response.create(**params):
+            """Its request is all that is wanted."""
+
+    def _body(self, request: ProviderRequest) -> MessageCreateParamsStreaming:
+        return _params(request)
 
     def _reader(self, request: ProviderRequest) -> AnswerReader:
         return ClaudeReader(self.name, request)

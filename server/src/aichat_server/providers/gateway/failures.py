@@ -8,14 +8,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import aiohttp
-import anthropic
-import openai
-from google.genai import errors as genai
 
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.providers.domain.retry import UnexplainedError
 from aichat_server.providers.gateway.accounts import is_about_account
 from aichat_server.providers.gateway.sse import BrokenStreamError
+from aichat_server.providers.gateway.transport import StatusError
 
 LONGEST_DETAIL = 500
 
@@ -67,10 +65,7 @@ NAMES = {
     "DEADLINE_EXCEEDED": Reason.PROVIDER_TIMEOUT,
 }
 
-SDK_ERRORS = (anthropic.AnthropicError, openai.OpenAIError, genai.APIError)
-"""All that the SDKs raise of their own."""
-
-VENDOR_ERRORS = (*SDK_ERRORS, aiohttp.ClientError, OSError, BrokenStreamError)
+VENDOR_ERRORS = (StatusError, aiohttp.ClientError, OSError, BrokenStreamError)
 """All that a vendor, or the way to it, can fail with."""
 
 _SAID_BETTER = frozenset({Reason.PROVIDER_CREDENTIALS_REJECTED, Reason.ANSWER_REFUSED})
@@ -123,12 +118,9 @@ def from_status(status: int) -> Reason:
 
 def from_exception(error: Exception, provider: str, model: str, *, begun: bool) -> AichatError:
     """What one of VENDOR_ERRORS means; `begun` if the answer had begun."""
-    if isinstance(error, anthropic.APIStatusError | openai.APIStatusError):
-        return _from_response(error.status_code, error.body, error.response.headers, provider, model)
-    if isinstance(error, genai.APIError):
-        return _from_response(error.code, error.details, getattr(error.response, "headers", {}), provider, model)
-    cause = error.__cause__ if isinstance(error, SDK_ERRORS) and error.__cause__ else error
-    if isinstance(cause, TimeoutError) and not isinstance(cause, aiohttp.ConnectionTimeoutError):
+    if isinstance(error, StatusError):
+        return _from_response(error, provider, model)
+    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
         return failure(Reason.PROVIDER_TIMEOUT, provider, model)
     return failure(Reason.PROVIDER_STREAM_BROKEN if begun else Reason.PROVIDER_UNAVAILABLE, provider, model)
 
@@ -141,14 +133,13 @@ def shown(detail: str) -> str:
     return _PRIVATE.sub("[…]", clean)[:LONGEST_DETAIL]
 
 
-def _from_response(status: int, body: object, headers: Mapping[str, str], provider: str, model: str) -> AichatError:
-    told = body if isinstance(body, Mapping) else {}
-    inner = told.get("error")
-    error: Mapping[str, object] = inner if isinstance(inner, Mapping) else told
-    reason = from_status(status)
-    if status < 500 and _named(error) in _SAID_BETTER:
+def _from_response(response: StatusError, provider: str, model: str) -> AichatError:
+    inner = response.body.get("error")
+    error: Mapping[str, object] = inner if isinstance(inner, Mapping) else response.body
+    reason = from_status(response.status)
+    if response.status < 500 and _named(error) in _SAID_BETTER:
         reason = _named(error) or reason
-    wait = _retry_after(headers)
+    wait = _retry_after(response.headers)
     return failure(
         reason, provider, model, detail=_message(error), retry_after=_retry_info(error) if wait is None else wait
     )

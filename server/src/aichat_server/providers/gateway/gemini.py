@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import aiohttp
 import msgspec
 from google import genai
 from google.genai import types
@@ -21,7 +19,6 @@ from aichat_server.providers.gateway.answer import AnswerReader, decoded
 from aichat_server.providers.gateway.base import ProviderConfig
 from aichat_server.providers.gateway.figures import Path
 from aichat_server.providers.gateway.raw import RawStreamProvider
-from aichat_server.providers.gateway.transport import claimed_body
 
 ROLES = {Role.USER: "user", Role.ASSISTANT: "model"}
 # Before Gemini 3, thinking was told otherwise.
@@ -50,24 +47,23 @@ UNSAID = "FINISH_REASON_UNSPECIFIED"
 
 
 class GeminiProvider(RawStreamProvider):
-    """Google. Its SDK has no raw responses, so the transport keeps the answer for itself."""
+    """Google."""
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config)
         options = types.HttpOptions(
             base_url=config.base_url,
-            httpx_async_client=self._http,
+            httpx_async_client=self._heads.client,
             retry_options=types.HttpRetryOptions(attempts=1),
         )
         self._client = genai.Client(api_key=config.api_key, vertexai=False, http_options=options)
 
-    def _open(self, request: ProviderRequest) -> AbstractAsyncContextManager[aiohttp.StreamReader]:
-        async def send() -> AsyncIterator[object]:
-            return await self._client.aio.models.generate_content_stream(
-                model=request.model, contents=_contents(request), config=_config(request)
-            )
+    async def _ask_sdk(self, model: str) -> None:
+        async for _ in await self._client.aio.models.generate_content_stream(model=model, contents=""):
+            """Its request is all that is wanted."""
 
-        return claimed_body(send)
+    def _body(self, request: ProviderRequest) -> Mapping[str, object]:
+        return _params(request)
 
     def _reader(self, request: ProviderRequest) -> AnswerReader:
         return GeminiReader(self.name, request)
@@ -167,32 +163,40 @@ class _Chunk(msgspec.Struct):
 _CHUNKS = msgspec.json.Decoder(_Chunk)
 
 
-def _contents(request: ProviderRequest) -> list[types.Content]:
-    return [
-        types.Content(role=ROLES[message.role], parts=[types.Part(text=message.text)])
-        for message in prompt.said(request)
-    ]
+def _params(request: ProviderRequest) -> Mapping[str, object]:
+    """The body as the SDK writes it."""
+    config: dict[str, object] = {"maxOutputTokens": request.max_output_tokens}
+    if request.temperature is not None:
+        config["temperature"] = request.temperature
+    if request.stop:
+        config["stopSequences"] = request.stop
+    if (thinking := _thinking(request)) is not None:
+        config["thinkingConfig"] = thinking
+    params: dict[str, object] = {
+        "contents": [_content(ROLES[message.role], message.text) for message in prompt.said(request)],
+        "generationConfig": config,
+    }
+    if system := prompt.system_prompt(request):
+        params["systemInstruction"] = _content("user", system)
+    return params
 
 
-def _config(request: ProviderRequest) -> types.GenerateContentConfig:
-    return types.GenerateContentConfig(
-        max_output_tokens=request.max_output_tokens,
-        temperature=request.temperature,
-        stop_sequences=list(request.stop) or None,
-        system_instruction=prompt.system_prompt(request),
-        thinking_config=_thinking(request),
-        automatic_continuation=False,
-    )
+def _content(role: str, text: str) -> Mapping[str, object]:
+    return {"role": role, "parts": [{"text": text}]}
 
 
-def _thinking(request: ProviderRequest) -> types.ThinkingConfig | None:
+def _thinking(request: ProviderRequest) -> Mapping[str, object] | None:
     if request.model.startswith(TAKES_NO_LEVEL):
         return None
+    level = _level(request)
+    return {"include_thoughts": True} | ({"thinking_level": level} if level is not None else {})
+
+
+def _level(request: ProviderRequest) -> types.ThinkingLevel | None:
     match request.reasoning_effort:
         case None:
-            level = None
+            return None
         case ReasoningEffort.NONE:
-            level = types.ThinkingLevel.MINIMAL if LITE in request.model else types.ThinkingLevel.LOW
+            return types.ThinkingLevel.MINIMAL if LITE in request.model else types.ThinkingLevel.LOW
         case effort:
-            level = LEVELS[effort]
-    return types.ThinkingConfig(include_thoughts=True, thinking_level=level)
+            return LEVELS[effort]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import aiohttp
 import msgspec
 import openai
 from openai.types.chat import ChatCompletionMessageParam
@@ -22,7 +20,6 @@ from aichat_server.providers.gateway.answer import AnswerReader, decoded
 from aichat_server.providers.gateway.base import ProviderConfig
 from aichat_server.providers.gateway.figures import Path
 from aichat_server.providers.gateway.raw import RawStreamProvider
-from aichat_server.providers.gateway.transport import body_of
 
 # The models that can leave reasoning out altogether; the least that the others take is "low".
 MAY_NOT_REASON = ("gpt-5.", "gpt-6-luna", "gpt-6-sol", "gpt-6.1-terra")
@@ -54,16 +51,16 @@ class OpenAIProvider(RawStreamProvider):
         self._compatible = config.openai_compatible
         self._searching = config.searching_models
         self._client = openai.AsyncOpenAI(
-            api_key=config.api_key, base_url=config.base_url, max_retries=0, http_client=self._http
+            api_key=config.api_key, base_url=config.base_url, max_retries=0, http_client=self._heads.client
         )
 
-    @asynccontextmanager
-    async def _open(self, request: ProviderRequest) -> AsyncGenerator[aiohttp.StreamReader]:
-        params = _params(request, compatible=self._compatible)
-        # The SDK searches every field of every message for what it might have to rename; an extra body goes as it is.
-        extra = {"messages": _messages(request)}
-        async with self._client.chat.completions.with_streaming_response.create(**params, extra_body=extra) as response:
-            yield body_of(response.http_response)
+    async def _ask_sdk(self, model: str) -> None:
+        params: CompletionCreateParamsStreaming = {"model": model, "messages": [], "stream": True}
+        async with self._client.chat.completions.with_streaming_response.create(**params):
+            """Its request is all that is wanted."""
+
+    def _body(self, request: ProviderRequest) -> CompletionCreateParamsStreaming:
+        return _params(request, compatible=self._compatible)
 
     def _reader(self, request: ProviderRequest) -> AnswerReader:
         return OpenAIReader(self.name, request, searches=request.model in self._searching)
@@ -211,7 +208,7 @@ _CHUNKS = msgspec.json.Decoder(_Chunk)
 def _params(request: ProviderRequest, *, compatible: bool) -> CompletionCreateParamsStreaming:
     params: CompletionCreateParamsStreaming = {
         "model": request.model,
-        "messages": [],
+        "messages": _messages(request),
         "stream": True,
         "stream_options": {"include_usage": True},
     }

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncGenerator, Mapping
 
 import aiohttp
-import httpx2
+import msgspec
 
 from aichat_server.core.errors import AichatError
 from aichat_server.providers.domain.events import ProviderEvent
@@ -16,7 +15,8 @@ from aichat_server.providers.domain.requests import ProviderRequest
 from aichat_server.providers.gateway import failures
 from aichat_server.providers.gateway.answer import AnswerReader
 from aichat_server.providers.gateway.base import BaseAIProvider, ProviderConfig
-from aichat_server.providers.gateway.transport import AiohttpTransport, silent_for
+from aichat_server.providers.gateway.heads import RequestHeads
+from aichat_server.providers.gateway.transport import Transport
 
 # How long the end of a body may lag behind the end of its answer for the connection to be kept; and how long there may
 # be more before that, since some bring a second message along.
@@ -25,18 +25,22 @@ _MORE_SECONDS = 5.0
 
 
 class RawStreamProvider(BaseAIProvider):
-    """A vendor whose SDK sends the request, and whose answer is read as bytes."""
+    """A vendor that is sent JSON over a transport of our own, as its SDK would, and whose answer is read as bytes."""
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config)
-        transport = AiohttpTransport(connect_seconds=config.connect_seconds, stall_seconds=config.stall_seconds)
+        self._transport = Transport(connect_seconds=config.connect_seconds)
+        self._heads = RequestHeads()
         self._stall_seconds = config.stall_seconds
         self._reasoning_stall_seconds = config.reasoning_stall_seconds
-        self._http = httpx2.AsyncClient(transport=transport, trust_env=False)
 
     @abstractmethod
-    def _open(self, request: ProviderRequest) -> AbstractAsyncContextManager[aiohttp.StreamReader]:
-        """Sends the request; the body of the answer, once it begins."""
+    async def _ask_sdk(self, model: str) -> None:
+        """Has the SDK send any request to stream an answer of `model`, by the client of `_heads`."""
+
+    @abstractmethod
+    def _body(self, request: ProviderRequest) -> Mapping[str, object]:
+        """The body of the request."""
 
     @abstractmethod
     def _reader(self, request: ProviderRequest) -> AnswerReader:
@@ -47,9 +51,9 @@ class RawStreamProvider(BaseAIProvider):
         reader = self._reader(request)
         stall = self._reasoning_stall_seconds if request.reasons else self._stall_seconds
         try:
-            async with AsyncExitStack() as stack:
-                with silent_for(stall):
-                    body = await stack.enter_async_context(self._open(request))
+            head = await self._heads.get(request.model, self._ask_sdk)
+            content = msgspec.json.encode(self._body(request))
+            async with self._transport.post(head, content, stall_seconds=stall) as body:
                 reader.begun = True
                 pieces = _Pieces(body, reader, stall)
                 while chunk := await pieces.next():
@@ -66,7 +70,7 @@ class RawStreamProvider(BaseAIProvider):
 
     async def aclose(self) -> None:
         """Closes all connections."""
-        await self._http.aclose()
+        await self._transport.aclose()
 
 
 class _Pieces:

@@ -1,19 +1,16 @@
-"""The HTTP connections that the vendors' SDKs send their requests over, and the fast way to what comes back.
+"""The HTTP connections to a vendor: aiohttp's, whose bytes are read where they arrive.
 
-The SDKs bring httpx's interface; the connections are aiohttp's, which cost a third. An answer's bytes are then read
-from aiohttp itself, past the layers between: at dozens of deltas a second they would cost as much as all the rest.
+At dozens of deltas a second each layer between would cost as much as all the rest.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import ssl
 import urllib.request
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 import httpx2
@@ -21,62 +18,67 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
 from aichat_server.providers.gateway.error_bodies import read_error_body
+from aichat_server.providers.gateway.heads import RequestHead
 
-_BODY = "aichat.body"
-# How the body of an error came does not hold for what is passed on of it.
-_OF_THE_BODY = frozenset({b"content-encoding", b"content-length", b"content-type", b"transfer-encoding"})
+_REDIRECTS = 300
 # Ways that forget connections do so after minutes of silence, which models may need; and a vendor that has vanished
 # within such a silence is noticed in 40 s.
 _KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
 # Not every system has it.
 _USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
 
-_claim: ContextVar[list[aiohttp.ClientResponse] | None] = ContextVar("claim", default=None)
-_silence: ContextVar[float | None] = ContextVar("silence", default=None)
+
+class StatusError(Exception):
+    """A vendor answered with a status that is no success."""
+
+    def __init__(self, status: int, body: Mapping[str, object], headers: Mapping[str, str]) -> None:
+        """`body`: the JSON object that came with it; empty if there was none."""
+        super().__init__(f"status {status}")
+        self.status = status
+        self.body = body
+        self.headers = headers
 
 
-class AiohttpTransport(httpx2.AsyncBaseTransport):
-    """Sends httpx's requests over aiohttp, with as many connections as there are streams, and never twice."""
+class Transport:
+    """Sends requests to one vendor, over as many connections as there are streams, and never twice."""
 
-    def __init__(self, *, connect_seconds: float, stall_seconds: float) -> None:
-        """A connection takes `connect_seconds` at most, and no answer is silent for longer than `stall_seconds`.
+    def __init__(self, *, connect_seconds: float) -> None:
+        """A connection takes `connect_seconds` at most.
 
-        `silent_for` allows a single request more. A request of which the vendor's host acknowledges nothing for
-        `connect_seconds` fails: its connection was kept from an earlier one, and is dead.
+        A request of which the vendor's host acknowledges nothing for as long fails: its connection was kept from an
+        earlier one, and is dead.
         """
         self._connect_seconds = connect_seconds
-        self._stall_seconds = stall_seconds
         self._ssl: ssl.SSLContext = httpx2.create_ssl_context()
         self._session: aiohttp.ClientSession | None = None
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Sends the request; aiohttp's errors pass through as they are."""
-        # Deltas are too small to gain from compression, and are read here without undoing it.
-        request.headers["Accept-Encoding"] = "identity"
-        silence = _silence.get() or self._stall_seconds
+    @asynccontextmanager
+    async def post(
+        self, head: RequestHead, body: bytes, *, stall_seconds: float
+    ) -> AsyncGenerator[aiohttp.StreamReader, None]:
+        """Sends a request; the body of its answer, once that begins. It is never silent for longer than
+        `stall_seconds`.
+
+        Raises StatusError if the answer is no success. aiohttp's errors pass through as they are.
+        """
         # As a whole, too: a head whose bytes come one by one is never silent.
-        async with asyncio.timeout(self._connect_seconds + silence):
-            response = await self._open_session().request(
-                request.method,
-                str(request.url),
-                headers=request.headers,
-                data=request.content,
+        async with asyncio.timeout(self._connect_seconds + stall_seconds):
+            response = await self._open_session().post(
+                head.url,
+                headers=head.headers,
+                data=body,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(connect=self._connect_seconds, sock_read=silence),
+                timeout=aiohttp.ClientTimeout(connect=self._connect_seconds, sock_read=stall_seconds),
             )
-        if response.connection is not None:
-            # From now on the vendor is silent as long as it needs to, and one lost probe is no end.
-            _expect_acknowledgement(response.connection, 0)
-        if not httpx2.codes.is_success(response.status):
-            return await _failed(response)
-        claimed = _claim.get()
-        if claimed is not None:
-            claimed.append(response)
-            return httpx2.Response(httpx2.codes.OK)
-        extensions = {_BODY: response.content}
-        return httpx2.Response(
-            response.status, headers=response.raw_headers, stream=_Stream(response), extensions=extensions
-        )
+        try:
+            if response.connection is not None:
+                # From now on the vendor is silent as long as it needs to, and one lost probe is no end.
+                _expect_acknowledgement(response.connection, 0)
+            if response.status >= _REDIRECTS:
+                raise StatusError(response.status, await read_error_body(response), response.headers)
+            yield response.content
+        finally:
+            response.close()
 
     async def aclose(self) -> None:
         """Closes all connections."""
@@ -91,51 +93,6 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             proxied = bool(urllib.request.getproxies())
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=proxied)
         return self._session
-
-
-@contextmanager
-def silent_for(seconds: float) -> Iterator[None]:
-    """Requests that are sent within may wait `seconds` for a byte, whatever the transport's own patience."""
-    token = _silence.set(seconds)
-    try:
-        yield
-    finally:
-        _silence.reset(token)
-
-
-def body_of(response: httpx2.Response) -> aiohttp.StreamReader:
-    """The bytes of a response that came over an AiohttpTransport."""
-    body: aiohttp.StreamReader = response.extensions[_BODY]
-    return body
-
-
-@asynccontextmanager
-async def claimed_body(send: Callable[[], Awaitable[AsyncIterator[object]]]) -> AsyncGenerator[aiohttp.StreamReader]:
-    """The bytes of what `send` asks for, where its SDK has no raw responses: the SDK itself is shown an empty answer.
-
-    An answer that is no success goes to the SDK, which raises what it makes of it.
-    """
-    claimed: list[aiohttp.ClientResponse] = []
-    try:
-        token = _claim.set(claimed)
-        try:
-            async for _ in await send():
-                pass
-        finally:
-            _claim.reset(token)
-        yield claimed[0].content
-    finally:
-        for response in claimed:
-            response.close()
-
-
-async def _failed(response: aiohttp.ClientResponse) -> httpx2.Response:
-    try:
-        told = await read_error_body(response)
-    finally:
-        response.close()
-    headers = [(name, value) for name, value in response.raw_headers if name.lower() not in _OF_THE_BODY]
-    return httpx2.Response(response.status, headers=headers, content=json.dumps(told).encode())
 
 
 def _kept_alive(address: aiohttp.AddrInfoType) -> socket.socket:
@@ -171,15 +128,3 @@ def _expect_acknowledgement(connection: Connection, seconds: float) -> None:
     if _USER_TIMEOUT is not None and made is not None:
         with suppress(OSError):
             made.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, round(seconds * 1000))
-
-
-class _Stream(httpx2.AsyncByteStream):
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._response.content.iter_any():
-            yield chunk
-
-    async def aclose(self) -> None:
-        self._response.close()

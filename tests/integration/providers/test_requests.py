@@ -1,0 +1,123 @@
+"""What a provider sends is what the vendor's own SDK sends for the same question."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import anthropic
+import httpx2
+import openai
+import pytest
+from aichat_server.providers.domain.requests import ProviderRequest, ReasoningEffort
+from aichat_server.providers.gateway.base import ProviderConfig
+from aichat_server.providers.gateway.factory import AIProviderFactory
+from aiohttp import web
+from google import genai
+from google.genai import types
+
+from tests.fixtures.vendors import answer, asking
+
+KEY = "a-key"
+# What is the connection's, or may differ from one request to the next.
+NOT_COMPARED = {"host", "connection", "content-length", "accept-encoding"}
+ASKED: list[dict[str, Any]] = [
+    {},
+    {"system_prompt": "Be brief.", "temperature": 0.5, "stop": ("END", "Ü")},
+    *({"reasoning_effort": effort} for effort in ReasoningEffort),
+]
+
+
+@dataclass
+class Taken:
+    """A vendor that takes requests and answers none."""
+
+    url: str = ""
+    requests: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
+    """Path, headers and JSON of each."""
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Keeps the request."""
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        compared = {name: value for name, value in headers.items() if name not in NOT_COMPARED}
+        self.requests.append((request.path_qs, compared, await request.json()))
+        return web.Response(status=500)
+
+
+@pytest.fixture
+async def taken() -> AsyncIterator[Taken]:
+    """The vendor, below a path as gateways have one."""
+    kept = Taken()
+    app = web.Application()
+    app.router.add_post("/{path:.*}", kept.take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    [address] = runner.addresses
+    kept.url = f"http://127.0.0.1:{address[1]}/a/gateway"
+    yield kept
+    await runner.cleanup()
+
+
+async def by_anthropic(url: str, _request: ProviderRequest, body: Any) -> None:
+    client = anthropic.AsyncAnthropic(api_key=KEY, base_url=url, max_retries=0)
+    async with client, client.messages.with_streaming_response.create(**body):
+        pass
+
+
+async def by_openai(url: str, _request: ProviderRequest, body: Any) -> None:
+    client = openai.AsyncOpenAI(api_key=KEY, base_url=url, max_retries=0)
+    async with client, client.chat.completions.with_streaming_response.create(**body):
+        pass
+
+
+async def by_gemini(url: str, request: ProviderRequest, body: Any) -> None:
+    thinking = body["generationConfig"].get("thinkingConfig")
+    config = types.GenerateContentConfig(
+        max_output_tokens=request.max_output_tokens,
+        temperature=request.temperature,
+        stop_sequences=list(request.stop) or None,
+        system_instruction=request.system_prompt or None,
+        thinking_config=types.ThinkingConfig(**thinking) if thinking else None,
+        automatic_continuation=False,
+    )
+    async with httpx2.AsyncClient(trust_env=False) as http:
+        retries = types.HttpRetryOptions(attempts=1)
+        options = types.HttpOptions(base_url=url, retry_options=retries, httpx_async_client=http)
+        models = genai.Client(api_key=KEY, vertexai=False, http_options=options).aio.models
+        async for _ in await models.generate_content_stream(
+            model=request.model, contents=body["contents"], config=config
+        ):
+            """None comes."""
+
+
+SDKS: dict[str, Callable[[str, ProviderRequest, Any], Awaitable[None]]] = {
+    "anthropic": by_anthropic, "openai": by_openai, "gemini": by_gemini,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", ASKED)
+async def test_the_request_is_the_sdks(taken: Taken, vendor: str, asked: dict[str, Any]) -> None:
+    factory = AIProviderFactory([ProviderConfig(vendor, KEY, taken.url)])
+    request = asking(vendor, "Grüezi", 'Hello "you" \u2028', "And?", **asked)
+    assert (await answer(factory.get(vendor), request)).error
+    await factory.aclose()
+    [ours] = taken.requests
+    with pytest.raises((anthropic.InternalServerError, openai.InternalServerError, genai.errors.ServerError)):
+        await SDKS[vendor](taken.url, request, ours[2])
+    assert taken.requests == [ours, ours]
+
+
+async def test_every_model_has_its_own_head(taken: Taken, vendor: str) -> None:
+    factory = AIProviderFactory([ProviderConfig(vendor, KEY, taken.url)])
+    models = ["model-a", "model-b", "model-a", "model-b"]
+    await asyncio.gather(
+        *(answer(factory.get(vendor), asking(vendor, model, model=model, max_output_tokens=9)) for model in models)
+    )
+    await factory.aclose()
+    for path, _, body in taken.requests:
+        model = next(name for name in models if name in str(body))
+        assert body.get("model", path.rpartition("/")[2].partition(":")[0]) == model

@@ -5,81 +5,30 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
-from aichat_sandbox.envoy import HEALTH_CHECK_SECONDS, RENDER, SERVE
+from aichat_sandbox.envoy import SERVE
 from aichat_sandbox.ports import free_ports
 from aichat_sandbox.supervisor import until
 from aichat_sdk import AsyncAIChat, message_text
 
 from tests.e2e.calls import first_sse_event, sse_events
+from tests.fixtures.edge import Edge, run_edge
 from tests.fixtures.server import ApiKey, ServerUnderTest
 from tests.fixtures.vendors import Vendors
 from tests.integration.chat.asking import MODEL, script, times_asked
 from tests.integration.replicas.test_p04_unbroken import WORDS, read_until
 
 
-@dataclass(slots=True)
-class Edge:
-    """An Envoy in front of both replicas."""
-
-    port: int
-    config: Path
-    process: Process | None = None
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    async def start(self) -> None:
-        """Starts it; returns once it finds a server."""
-        binary = Path(sys.executable).with_name("envoy")
-        arguments = ("--config-path", self.config, "--disable-hot-restart", "--concurrency", "1")
-        self.process = await asyncio.create_subprocess_exec(binary, *arguments, stderr=DEVNULL, stdout=DEVNULL)
-        async with httpx.AsyncClient(base_url=f"http://{self.address}") as http:
-            await self.leads_somewhere(http)
-
-    async def leads_somewhere(self, http: httpx.AsyncClient) -> None:
-        """Returns once it finds a server."""
-
-        async def leads_somewhere() -> bool:
-            try:
-                return (await http.get("/healthz")).status_code == 200
-            except httpx.TransportError:
-                return False
-
-        async with asyncio.timeout(30):
-            await until(leads_somewhere)
-
-    async def kill(self) -> None:
-        """Kills it."""
-        if self.process is not None:
-            self.process.kill()
-            await self.process.wait()
-
-
 @pytest.fixture
 async def edge(writer: ServerUnderTest, reader: ServerUnderTest, tmp_path: Path) -> AsyncGenerator[Edge, None]:
-    port, admin = free_ports(2)
-    running = Edge(port, tmp_path / "envoy.yaml")
-    settings = {
-        "PATH": os.environ["PATH"],
-        "AICHAT_UPSTREAMS": ",".join((*writer.addresses, *reader.addresses)),
-        "AICHAT_EDGE_LISTEN": running.address,
-        "AICHAT_EDGE_ADMIN": f"127.0.0.1:{admin}",
-        "AICHAT_EDGE_HEALTH_CHECK_SECONDS": HEALTH_CHECK_SECONDS,
-    }
-    rendering = await asyncio.create_subprocess_exec(sys.executable, RENDER, running.config, env=settings)
-    assert await rendering.wait() == 0
-    await running.start()
-    yield running
-    await running.kill()
+    async with run_edge(tmp_path / "envoy.yaml", *writer.addresses, *reader.addresses) as running:
+        yield running
 
 
 async def test_a_stream_outlives_envoy(edge: Edge, api_key: ApiKey, vendors: Vendors) -> None:

@@ -1,15 +1,124 @@
--- Begins a turn: claims the request_id, stores the user's message, the place of the answer and the generation, and
--- returns the history that the message follows. The answer becomes the conversation's head at once, so that the next
--- question follows it, whether it has ended by then or not. A known request_id stores nothing and returns what it began
--- before. A known generation_id is that of a call whose reply was lost: it stores nothing either, and a turn that still
--- runs is returned as it was then. SQLSTATE AI001: no such conversation; AI002: no such message in it; AI003: over a
--- quota (aichat.check_quotas); AI004: the quotas could not be checked, and p_fail_closed. Without p_fail_closed the turn
--- then goes on, marked, and unchecked says why.
+-- Begins a turn: claims its request, stores the user's message, the place of each answer and the generations, and
+-- returns the history that the message follows. The first answer becomes the conversation's head at once, so that the
+-- next question follows it, whether it has ended by then or not. If the turn or its request is known, nothing is stored:
+-- aichat.recall_turn says what is returned then.
 --
--- The path is JSON, and goes back from the newest message until it has p_path_bytes, or to the first one.
+-- Raises AI001: no such conversation; AI002: no such message in it; and what aichat.hold_generations does, which also
+-- says what unchecked is.
 --
--- What it may come to cost is held: p_hold_known, and p_hold_history for each million bytes of the path, but at most
--- p_hold_most, if that is there. Its lease lasts p_lease_seconds, and the hold p_hold_seconds longer.
+-- path is JSON, as text, since a long one would take its time to be parsed. It goes back from the newest message until
+-- it has p.path_bytes, or to the first one. What a generation may come to cost depends on it (aichat.hold_amount).
+--
+-- p: answers, one for each lane: the answer's message_id, and generation, as aichat.begin_generation takes it; the
+-- first is asked for org_id, member_id and key_id of all. conversation_id, new_conversation and title, which is for a
+-- conversation that is new, or has no title when it gets its first answer; parent_message_id, null: the head;
+-- user_message_id, parts, path_bytes; and what aichat.hold_generations takes.
+CREATE OR REPLACE FUNCTION aichat.begin_turn(p jsonb, OUT path text, OUT known json, OUT unchecked text)
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_asked jsonb := p #> '{answers,0,generation}';
+    v_org_id uuid := v_asked ->> 'org_id';
+    v_member_id uuid := v_asked ->> 'member_id';
+    v_conversation_id uuid := p ->> 'conversation_id';
+    v_new_conversation boolean := p ->> 'new_conversation';
+    v_title text := p ->> 'title';
+    v_parent uuid := p ->> 'parent_message_id';
+    v_user_message_id uuid := p ->> 'user_message_id';
+    v_answer jsonb;
+    v_generation_ids uuid[];
+    v_message_ids uuid[];
+    v_known uuid[];
+    v_holds jsonb[];
+    v_before record;
+    v_pending_title text;
+    v_now timestamptz;
+    v_followed bigint := 0;
+BEGIN
+    PERFORM set_config('aichat.org_id', v_asked ->> 'org_id', true),
+        set_config('aichat.member_id', v_asked ->> 'member_id', true);
+    FOR v_answer IN SELECT a.value FROM jsonb_array_elements(p -> 'answers') AS a
+    LOOP
+        v_generation_ids := v_generation_ids || (v_answer #>> '{generation,generation_id}')::uuid;
+        v_message_ids := v_message_ids || (v_answer ->> 'message_id')::uuid;
+        v_holds := v_holds || (v_answer #> '{generation,hold}');
+        v_known := v_known || aichat.claim_generation(v_answer -> 'generation', v_user_message_id);
+    END LOOP;
+    IF array_remove(v_known, NULL) <> '{}' THEN
+        SELECT r.path, r.known, r.unchecked INTO path, known, unchecked
+        FROM aichat.recall_turn(p, v_org_id, v_generation_ids, v_known) AS r;
+        RETURN;
+    END IF;
+
+    SELECT NULL::uuid AS head_message_id, NULL::timestamptz AS updated_at, v_title AS title INTO v_before;
+    IF v_new_conversation THEN
+        v_now := clock_timestamp();
+        INSERT INTO aichat.conversations (
+            org_id, conversation_id, member_id, title, created_at, updated_at, head_message_id
+        ) VALUES (v_org_id, v_conversation_id, v_member_id, v_title, v_now, v_now, v_message_ids[1]);
+    ELSE
+        -- The lock puts a conversation's turns, and a deletion, one after another; the time is read behind it, so
+        -- that messages are stored in the order of their times.
+        SELECT c.head_message_id, c.updated_at, c.title INTO v_before FROM aichat.conversations AS c
+        WHERE c.org_id = v_org_id AND c.conversation_id = v_conversation_id FOR NO KEY UPDATE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = 'AI001', MESSAGE = 'no such conversation';
+        END IF;
+        v_now := clock_timestamp();
+        IF v_parent IS NULL THEN
+            v_parent := v_before.head_message_id;
+        ELSIF NOT EXISTS (
+            SELECT FROM aichat.messages AS m
+            WHERE m.org_id = v_org_id AND m.message_id = v_parent AND m.conversation_id = v_conversation_id
+        ) THEN
+            RAISE EXCEPTION USING ERRCODE = 'AI002', MESSAGE = 'no such message in the conversation';
+        END IF;
+        v_pending_title := CASE WHEN v_before.title = '' THEN v_title END;
+        UPDATE aichat.conversations AS c SET head_message_id = v_message_ids[1], updated_at = v_now
+        WHERE c.org_id = v_org_id AND c.conversation_id = v_conversation_id;
+    END IF;
+
+    INSERT INTO aichat.messages (
+        org_id, message_id, conversation_id, parent_message_id, member_id, role, parts, state, running, generation_id,
+        created_at
+    )
+    SELECT
+        v_org_id, v_user_message_id, v_conversation_id, v_parent, v_member_id, 'user', p -> 'parts', 'complete', false,
+        NULL, v_now
+    UNION ALL
+    SELECT
+        v_org_id, a.message_id, v_conversation_id, v_user_message_id, v_member_id, 'assistant', '[]', 'interrupted',
+        true, a.generation_id, v_now + a.lane * interval '1 microsecond'
+    FROM unnest(v_message_ids, v_generation_ids) WITH ORDINALITY AS a (message_id, generation_id, lane);
+    INSERT INTO aichat.turns (
+        org_id, generation_id, conversation_id, user_message_id, message_id, new_conversation, pending_title,
+        head_before, updated_before
+    )
+    SELECT
+        v_org_id, a.generation_id, v_conversation_id, v_user_message_id, a.message_id, v_new_conversation,
+        v_pending_title, v_before.head_message_id, v_before.updated_at
+    FROM unnest(v_message_ids, v_generation_ids) AS a (message_id, generation_id);
+    IF v_parent IS NOT NULL THEN
+        path := aichat.path_to(v_org_id, v_parent, (p ->> 'path_bytes')::bigint);
+    END IF;
+
+    IF strpos(path, '"generation_id"') > 0 THEN
+        -- What answers that are being written may come to cost is more than it costs to show them.
+        SELECT coalesce(sum(h.amount_nano_usd), 0) INTO v_followed FROM aichat.holds AS h
+        JOIN aichat.messages AS m ON m.org_id = h.org_id AND m.generation_id = h.generation_id
+        WHERE h.org_id = v_org_id AND m.conversation_id = v_conversation_id;
+    END IF;
+    -- The path is stored and shown as JSON, which is longer than its text by more than vendors add to each message.
+    unchecked := aichat.hold_generations(
+        p, v_org_id, v_member_id, (v_asked ->> 'key_id')::uuid, v_generation_ids,
+        ARRAY (
+            SELECT aichat.hold_amount(h.hold, coalesce(octet_length(path), 0), v_followed)
+            FROM unnest(v_holds) WITH ORDINALITY AS h (hold, lane) ORDER BY h.lane
+        )
+    );
+END
+$$;
+
+-- As servers before revision 0020 begin a turn. It may go with the revision after that.
 CREATE OR REPLACE FUNCTION aichat.begin_turn(
     p_org_id uuid, p_member_id uuid, p_key_id uuid, p_request_id uuid, p_fingerprint bytea, p_conversation_id uuid,
     p_new_conversation boolean, p_title text, p_parent_message_id uuid, p_user_message_id uuid, p_message_id uuid,
@@ -20,125 +129,35 @@ CREATE OR REPLACE FUNCTION aichat.begin_turn(
 )
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_head uuid;
-    v_updated timestamptz;
-    v_parent uuid := p_parent_message_id;
-    v_now timestamptz;
-    v_hold bigint;
-    v_begun aichat.generations;
+    v_known json;
+    g aichat.generations;
 BEGIN
-    PERFORM set_config('aichat.org_id', p_org_id::text, true), set_config('aichat.member_id', p_member_id::text, true);
-
-    LOOP
-        INSERT INTO aichat.generations (
-            org_id, generation_id, conversation_id, user_message_id, message_id, member_id, key_id, request_id,
-            fingerprint, model, provider, options, new_conversation, pending_title, state, started_at
-        ) VALUES (
-            p_org_id, p_generation_id, p_conversation_id, p_user_message_id, p_message_id, p_member_id, p_key_id,
-            p_request_id, p_fingerprint, p_model, p_provider, p_options, p_new_conversation,
-            (SELECT p_title FROM aichat.conversations AS c
-             WHERE c.org_id = p_org_id AND c.conversation_id = p_conversation_id AND c.title = ''),
-            'running', now()
-        ) ON CONFLICT DO NOTHING;
-        EXIT WHEN FOUND;
-        SELECT * INTO v_begun FROM aichat.generations AS r
-        WHERE r.org_id = p_org_id AND r.generation_id = p_generation_id;
-        IF v_begun.state = 'running' THEN
-            path := (
-                SELECT aichat.path_to(p_org_id, m.parent_message_id, p_path_bytes) FROM aichat.messages AS m
-                WHERE m.org_id = p_org_id AND m.message_id = p_user_message_id AND m.parent_message_id IS NOT NULL
-            );
-            unchecked := CASE WHEN v_begun.quota_unchecked THEN 'the reply that says why was lost' END;
-            RETURN;
-        ELSIF FOUND THEN
-            earlier := aichat.known_turn(v_begun);
-            RETURN;
+    SELECT b.path, b.known, b.unchecked INTO path, v_known, unchecked FROM aichat.begin_turn(jsonb_build_object(
+        'conversation_id', p_conversation_id, 'new_conversation', p_new_conversation, 'title', p_title,
+        'parent_message_id', p_parent_message_id, 'user_message_id', p_user_message_id, 'parts', p_parts,
+        'path_bytes', p_path_bytes, 'lease_seconds', p_lease_seconds, 'hold_seconds', p_hold_seconds,
+        'fail_closed', p_fail_closed,
+        'answers', jsonb_build_array(jsonb_build_object('message_id', p_message_id, 'generation', jsonb_build_object(
+            'org_id', p_org_id, 'member_id', p_member_id, 'key_id', p_key_id, 'generation_id', p_generation_id,
+            'model', p_model, 'provider', p_provider, 'options', p_options, 'sink', 'message',
+            'hold', jsonb_build_object('known', p_hold_known, 'history', p_hold_history, 'most', p_hold_most),
+            'claim', CASE WHEN p_request_id IS NOT NULL THEN jsonb_build_object(
+                'request_id', p_request_id, 'lane', 0, 'fingerprint', encode(p_fingerprint, 'hex')
+            ) END
+        )))
+    )) AS b;
+    IF v_known IS NOT NULL THEN
+        SELECT * INTO g FROM aichat.generations AS r
+        WHERE r.org_id = p_org_id AND r.generation_id = (v_known #>> '{0,generation,generation_id}')::uuid;
+        IF g.generation_id = p_generation_id THEN
+            g.fingerprint := p_fingerprint;
         END IF;
-        earlier := aichat.earlier_turn(p_org_id, p_request_id);
-        IF earlier IS NOT NULL THEN
-            RETURN;
-        END IF;
-        -- It ended in between without a trace and gave its request_id back: claim it.
-    END LOOP;
-
-    IF p_new_conversation THEN
-        v_now := clock_timestamp();
-        INSERT INTO aichat.conversations (
-            org_id, conversation_id, member_id, title, created_at, updated_at, head_message_id
-        ) VALUES (p_org_id, p_conversation_id, p_member_id, p_title, v_now, v_now, p_message_id);
-    ELSE
-        -- The lock puts a conversation's turns, and a deletion, one after another; the time is read behind it, so
-        -- that messages are stored in the order of their times.
-        SELECT c.head_message_id, c.updated_at INTO v_head, v_updated FROM aichat.conversations AS c
-        WHERE c.org_id = p_org_id AND c.conversation_id = p_conversation_id FOR NO KEY UPDATE;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION USING ERRCODE = 'AI001', MESSAGE = 'no such conversation';
-        END IF;
-        v_now := clock_timestamp();
-        IF v_parent IS NULL THEN
-            v_parent := v_head;
-        ELSIF NOT EXISTS (
-            SELECT FROM aichat.messages AS m
-            WHERE m.org_id = p_org_id AND m.message_id = v_parent AND m.conversation_id = p_conversation_id
-        ) THEN
-            RAISE EXCEPTION USING ERRCODE = 'AI002', MESSAGE = 'no such message in the conversation';
-        END IF;
-        UPDATE aichat.conversations AS c SET head_message_id = p_message_id, updated_at = v_now
-        WHERE c.org_id = p_org_id AND c.conversation_id = p_conversation_id;
-        UPDATE aichat.generations AS g SET head_before = v_head, updated_before = v_updated
-        WHERE g.org_id = p_org_id AND g.generation_id = p_generation_id;
+        earlier := aichat.known_turn(g);
     END IF;
-
-    INSERT INTO aichat.messages (
-        org_id, message_id, conversation_id, parent_message_id, member_id, role, parts, state, running, generation_id,
-        created_at
-    ) VALUES (
-        p_org_id, p_user_message_id, p_conversation_id, v_parent, p_member_id, 'user', p_parts, 'complete', false, NULL,
-        v_now
-    ), (
-        p_org_id, p_message_id, p_conversation_id, p_user_message_id, p_member_id, 'assistant', '[]', 'interrupted',
-        true, p_generation_id, v_now + interval '1 microsecond'
-    );
-    IF v_parent IS NOT NULL THEN
-        path := aichat.path_to(p_org_id, v_parent, p_path_bytes);
-    END IF;
-
-    -- Last, since turns at once wait for each other from here on, where there are quotas. The path is stored and shown
-    -- as JSON, which is longer than its text by more than vendors add to each message.
-    v_hold := p_hold_known + ceil(coalesce(octet_length(path), 0) * p_hold_history::numeric / 1000000);
-    IF strpos(path, '"generation_id"') > 0 THEN
-        -- What answers that are being written may come to cost is more than it costs to show them.
-        v_hold := v_hold + (
-            SELECT coalesce(sum(h.amount_nano_usd), 0) FROM aichat.holds AS h
-            JOIN aichat.generations AS g ON g.org_id = h.org_id AND g.generation_id = h.generation_id
-            WHERE h.org_id = p_org_id AND g.conversation_id = p_conversation_id
-        );
-    END IF;
-    v_hold := least(v_hold, p_hold_most);
-    BEGIN
-        PERFORM aichat.check_quotas(p_org_id, p_member_id, p_key_id, v_hold);
-    EXCEPTION
-        WHEN SQLSTATE 'AI003' THEN
-            RAISE;
-        WHEN OTHERS THEN
-            IF p_fail_closed THEN
-                RAISE EXCEPTION USING ERRCODE = 'AI004', MESSAGE = 'quotas not checked: ' || SQLERRM;
-            END IF;
-            unchecked := SQLERRM;
-            UPDATE aichat.generations AS g SET quota_unchecked = true
-            WHERE g.org_id = p_org_id AND g.generation_id = p_generation_id;
-    END;
-    INSERT INTO aichat.holds (org_id, generation_id, member_id, key_id, amount_nano_usd, expires_at)
-    VALUES (
-        p_org_id, p_generation_id, p_member_id, p_key_id, v_hold,
-        clock_timestamp() + make_interval(secs => p_lease_seconds + p_hold_seconds)
-    );
-    INSERT INTO aichat.leases (org_id, generation_id, expires_at)
-    VALUES (p_org_id, p_generation_id, clock_timestamp() + make_interval(secs => p_lease_seconds));
 END
 $$;
 
--- Begins a turn as servers of the version before do, which are shown the whole path.
+-- As servers before revision 0019 begin a turn, which are shown the whole path. It may go with the revision after 0020.
 CREATE OR REPLACE FUNCTION aichat.begin_turn(
     p_org_id uuid, p_member_id uuid, p_key_id uuid, p_request_id uuid, p_fingerprint bytea, p_conversation_id uuid,
     p_new_conversation boolean, p_title text, p_parent_message_id uuid, p_user_message_id uuid, p_message_id uuid,

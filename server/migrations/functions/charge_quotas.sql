@@ -5,10 +5,13 @@ CREATE OR REPLACE FUNCTION aichat.charge_quotas(
     p_org_id uuid, p_member_id uuid, p_key_id uuid, p_generation_id uuid, p_cost bigint, p_at timestamptz
 ) RETURNS void
 LANGUAGE plpgsql AS $$
+DECLARE
+    v_quotas aichat.quota_in_period[];
 BEGIN
-    IF aichat.lock_quotas(p_org_id, p_member_id, p_key_id, p_at) THEN
+    v_quotas := aichat.locked_quotas(p_org_id, p_member_id, p_key_id, p_at);
+    IF cardinality(v_quotas) > 0 THEN
         UPDATE aichat.quota_usage AS u SET charged_nano_usd = u.charged_nano_usd + p_cost
-        FROM aichat.quotas_of(p_org_id, p_member_id, p_key_id, p_at) AS q
+        FROM unnest(v_quotas) AS q
         WHERE u.org_id = p_org_id AND u.scope = q.scope AND u.scope_id = q.scope_id
           AND u.period = q.period AND u.period_start = q.period_start;
     END IF;

@@ -4,10 +4,12 @@ CREATE OR REPLACE FUNCTION aichat.check_quotas(p_org_id uuid, p_member_id uuid, 
 LANGUAGE plpgsql AS $$
 DECLARE
     v_at timestamptz := clock_timestamp();
+    v_quotas aichat.quota_in_period[];
     v_refusal json;
 BEGIN
     PERFORM aichat.check_free_plan(p_org_id, p_amount, v_at);
-    IF NOT aichat.lock_quotas(p_org_id, p_member_id, p_key_id, v_at) THEN
+    v_quotas := aichat.locked_quotas(p_org_id, p_member_id, p_key_id, v_at);
+    IF cardinality(v_quotas) = 0 THEN
         RETURN;
     END IF;
     -- A statement of its own, behind the locks: charges and holds as the turns before this one left them. Of several
@@ -23,7 +25,7 @@ BEGIN
             ) THEN 'overage'
         END
     ) INTO v_refusal
-    FROM aichat.quotas_of(p_org_id, p_member_id, p_key_id, v_at) AS q
+    FROM unnest(v_quotas) AS q
     JOIN aichat.quota_usage AS u ON u.org_id = p_org_id AND u.scope = q.scope AND u.scope_id = q.scope_id
         AND u.period = q.period AND u.period_start = q.period_start
     CROSS JOIN LATERAL aichat.held(p_org_id, q.scope, q.scope_id) AS h (held)

@@ -1,15 +1,75 @@
--- Ends a turn: settles the generation and stores the answer, if p_parts holds any; returns the stored answer, or
--- null. A whole answer may be without a word. A turn that failed without one leaves only its generation, without its
--- request_id, so that it can be sent again; so does one that was stopped before anything came of it. Ending a turn
--- again changes nothing. The generation becomes the model's that answered, which may be a fallback, and by which it
--- is priced.
+-- Ends a generation that answers in a conversation, and stores its answer as a message; returns it as it is then
+-- (aichat.known_turn). It ends as aichat.settle_generation says. If it leaves no trace, the question is taken back
+-- (aichat.take_back). If the conversation was deleted meanwhile, no message is stored. Ending it again changes nothing.
+-- Null: it is not there, or, with orphan, its lease has not expired.
 --
--- What it used goes into the books; a turn that failed and used nothing is counted as a failure. A turn that did not
--- complete is charged at most what was held for it. One that ends after its hold is charged at most what its hard
--- quotas have left.
---
--- p_orphan: the turn ends only if its lease is over, since whoever wrote it may be alive after all. The lease stays
--- until all that there is to do about an orphan is done.
+-- p: as for aichat.end_generation, with parts, the answer as far as it came. A complete answer may be without a word.
+CREATE OR REPLACE FUNCTION aichat.end_turn(p jsonb) RETURNS json
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_org_id uuid := p ->> 'org_id';
+    t aichat.turns;
+    s record;
+    v_there boolean;
+    v_placed boolean;
+BEGIN
+    PERFORM set_config('aichat.org_id', p ->> 'org_id', true), set_config('aichat.member_id', p ->> 'member_id', true);
+    t := aichat.turn_of(v_org_id, (p ->> 'generation_id')::uuid);
+    -- As in begin_turn: the lock first, then the time.
+    PERFORM FROM aichat.conversations AS c
+    WHERE c.org_id = v_org_id AND c.conversation_id = t.conversation_id FOR NO KEY UPDATE;
+    v_there := FOUND;
+    SELECT * INTO s FROM aichat.settle_generation(p);
+    IF (s.g).state = 'running' THEN
+        RETURN NULL;
+    ELSIF NOT s.ended THEN
+        RETURN aichat.known_turn(s.g, t);
+    END IF;
+
+    UPDATE aichat.turns AS r SET pending_title = NULL
+    WHERE r.org_id = v_org_id AND r.generation_id = t.generation_id AND r.pending_title IS NOT NULL;
+    IF NOT s.left_trace AND v_there THEN
+        PERFORM aichat.take_back(t);
+    ELSIF NOT s.left_trace THEN
+        DELETE FROM aichat.requests AS r WHERE r.org_id = v_org_id AND r.generation_id = (s.g).generation_id;
+    END IF;
+    IF NOT v_there THEN
+        RETURN aichat.known_turn(s.g, t);
+    END IF;
+
+    UPDATE aichat.messages AS m SET
+        parts = coalesce(nullif(p -> 'parts', 'null'), '[]'), state = (s.g).state, running = false,
+        -- Listed by their times, messages stand behind what they follow.
+        created_at = CASE
+            WHEN EXISTS (
+                SELECT FROM aichat.messages AS child
+                WHERE child.org_id = v_org_id AND child.parent_message_id = t.message_id
+            ) THEN m.created_at ELSE (s.g).ended_at
+        END
+    WHERE m.org_id = v_org_id AND m.message_id = t.message_id;
+    v_placed := FOUND;
+    IF s.left_trace THEN
+        IF NOT v_placed THEN
+            -- A server of a version that gave answers their place at their end has begun it.
+            INSERT INTO aichat.messages (
+                org_id, message_id, conversation_id, parent_message_id, member_id, role, parts, state, generation_id,
+                created_at
+            ) VALUES (
+                v_org_id, t.message_id, t.conversation_id, t.user_message_id, (s.g).member_id, 'assistant',
+                coalesce(nullif(p -> 'parts', 'null'), '[]'), (s.g).state, t.generation_id, (s.g).ended_at
+            );
+        END IF;
+        UPDATE aichat.conversations AS c SET
+            head_message_id = CASE WHEN v_placed THEN c.head_message_id ELSE t.message_id END,
+            updated_at = (s.g).ended_at,
+            title = CASE WHEN c.title = '' THEN coalesce(t.pending_title, '') ELSE c.title END
+        WHERE c.org_id = v_org_id AND c.conversation_id = t.conversation_id;
+    END IF;
+    RETURN aichat.known_turn(s.g, t);
+END
+$$;
+
+-- As servers and workers before revision 0020 end a turn. It may go with the revision after that.
 CREATE OR REPLACE FUNCTION aichat.end_turn(
     p_org_id uuid, p_member_id uuid, p_generation_id uuid, p_conversation_id uuid, p_user_message_id uuid,
     p_message_id uuid, p_state text, p_parts jsonb, p_stop_reason text, p_input_tokens bigint,
@@ -20,118 +80,22 @@ CREATE OR REPLACE FUNCTION aichat.end_turn(
 ) RETURNS json
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_used boolean := greatest(
-        p_web_searches, p_input_tokens, p_cache_read_tokens, p_cache_write_tokens, p_cache_write_1h_tokens,
-        p_output_tokens
-    ) > 0;
-    v_without_trace boolean := p_parts IS NULL AND (p_state IN ('failed', 'interrupted') OR NOT v_used)
-        AND p_state <> 'complete';
-    g aichat.generations;
-    v_placed boolean;
-    v_there boolean;
-    v_hold record;
-    v_cost bigint := p_cost_nano_usd;
-    v_now timestamptz;
+    v_known json;
 BEGIN
-    PERFORM set_config('aichat.org_id', p_org_id::text, true), set_config('aichat.member_id', p_member_id::text, true);
-
-    SELECT * INTO g FROM aichat.generations AS r
-    WHERE r.org_id = p_org_id AND r.generation_id = p_generation_id AND r.state = 'running' FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
-        RETURN aichat.answer(p_org_id, p_message_id);
-    END IF;
-    -- The lease before the hold, as where both are renewed.
-    IF p_orphan THEN
-        PERFORM FROM aichat.leases AS l
-        WHERE l.org_id = p_org_id AND l.generation_id = p_generation_id AND l.expires_at <= now() FOR NO KEY UPDATE;
-        IF NOT FOUND THEN
-            RETURN NULL;
-        END IF;
-    ELSE
-        DELETE FROM aichat.leases AS l WHERE l.org_id = p_org_id AND l.generation_id = p_generation_id;
-    END IF;
-    DELETE FROM aichat.holds AS h WHERE h.org_id = p_org_id AND h.generation_id = p_generation_id
-    RETURNING h.amount_nano_usd, h.expires_at INTO v_hold;
-
-    -- As in begin_turn: the lock first, then the time.
-    PERFORM FROM aichat.conversations AS c
-    WHERE c.org_id = p_org_id AND c.conversation_id = p_conversation_id FOR NO KEY UPDATE;
-    v_there := FOUND;
-    v_now := aichat.booking_time(p_org_id);
-    IF p_state <> 'complete' THEN
-        v_cost := least(v_cost, v_hold.amount_nano_usd);
-    END IF;
-    IF v_hold.expires_at <= v_now THEN
-        v_cost := least(v_cost, aichat.quota_left(p_org_id, g.member_id, g.key_id, v_now));
-    END IF;
-    UPDATE aichat.generations AS r SET
-        state = p_state,
-        requested_model = CASE WHEN r.model <> p_model THEN r.model END,
-        model = p_model,
-        provider = p_provider,
-        stop_reason = p_stop_reason,
-        input_tokens = p_input_tokens,
-        cache_read_tokens = p_cache_read_tokens,
-        cache_write_tokens = p_cache_write_tokens,
-        cache_write_1h_tokens = p_cache_write_1h_tokens,
-        output_tokens = p_output_tokens,
-        reasoning_tokens = p_reasoning_tokens,
-        web_searches = p_web_searches,
-        usage_estimated = p_usage_estimated,
-        raw_usage = p_raw_usage,
-        cost_nano_usd = v_cost,
-        error_reason = p_error_reason,
-        error_message = p_error_message,
-        pending_title = NULL,
-        head_before = NULL,
-        updated_before = NULL,
-        options = r.options - 'system_prompt',
-        request_id = CASE WHEN v_without_trace THEN NULL ELSE r.request_id END,
-        ended_at = v_now
-    WHERE r.org_id = p_org_id AND r.generation_id = p_generation_id;
-
-    IF p_state = 'complete' OR v_used THEN
-        PERFORM aichat.book(p_org_id, p_generation_id, p_price_version, p_first_delta_ms, v_now);
-    ELSE
-        PERFORM aichat.count_failure(p_org_id, p_generation_id, v_now);
-    END IF;
-    IF NOT v_there THEN
-        RETURN NULL;
-    END IF;
-
-    IF v_without_trace THEN
-        PERFORM aichat.take_back(g);
-    END IF;
-    UPDATE aichat.messages AS m SET
-        parts = coalesce(p_parts, '[]'), state = p_state, running = false,
-        -- Listed by their times, messages stand behind what they follow.
-        created_at = CASE
-            WHEN EXISTS (
-                SELECT FROM aichat.messages AS child
-                WHERE child.org_id = p_org_id AND child.parent_message_id = p_message_id
-            ) THEN m.created_at ELSE v_now
-        END
-    WHERE m.org_id = p_org_id AND m.message_id = p_message_id;
-    v_placed := FOUND;
-    IF v_without_trace THEN
-        RETURN NULL;
-    END IF;
-
-    IF NOT v_placed THEN
-        -- A server of a version that gave answers their place at their end has begun it.
-        INSERT INTO aichat.messages (
-            org_id, message_id, conversation_id, parent_message_id, member_id, role, parts, state, generation_id,
-            created_at
-        ) VALUES (
-            p_org_id, p_message_id, p_conversation_id, p_user_message_id, p_member_id, 'assistant',
-            coalesce(p_parts, '[]'), p_state, p_generation_id, v_now
-        );
-    END IF;
-    UPDATE aichat.conversations AS c SET
-        head_message_id = CASE WHEN v_placed THEN c.head_message_id ELSE p_message_id END,
-        updated_at = v_now,
-        title = CASE WHEN c.title = '' THEN coalesce(g.pending_title, '') ELSE c.title END
-    WHERE c.org_id = p_org_id AND c.conversation_id = p_conversation_id;
-    RETURN aichat.answer(p_org_id, p_message_id);
+    v_known := aichat.end_turn(
+        jsonb_build_object(
+            'org_id', p_org_id, 'member_id', p_member_id, 'generation_id', p_generation_id, 'model', p_model,
+            'provider', p_provider, 'state', p_state, 'parts', p_parts, 'is_empty', p_parts IS NULL,
+            'stop_reason', p_stop_reason, 'raw_usage', p_raw_usage, 'cost_nano_usd', p_cost_nano_usd,
+            'price_version', p_price_version, 'error_reason', p_error_reason, 'error_message', p_error_message,
+            'first_delta_ms', p_first_delta_ms, 'orphan', p_orphan
+        ) || jsonb_build_object('usage', jsonb_build_object(
+            'input_tokens', p_input_tokens, 'cache_read_tokens', p_cache_read_tokens,
+            'cache_write_tokens', p_cache_write_tokens, 'cache_write_1h_tokens', p_cache_write_1h_tokens,
+            'output_tokens', p_output_tokens, 'reasoning_tokens', p_reasoning_tokens,
+            'web_searches', p_web_searches, 'estimated', p_usage_estimated
+        ))
+    );
+    RETURN aichat.answer(p_org_id, (v_known #>> '{place,message_id}')::uuid);
 END
 $$;

@@ -16,8 +16,8 @@ BEGIN
     DELETE FROM aichat.generations AS g
     WHERE g.org_id = p_org_id AND g.generation_id = ANY (v_page) AND g.ended_at < p_before
       AND NOT EXISTS (
-          SELECT FROM aichat.messages AS m
-          WHERE m.org_id = p_org_id AND m.message_id IN (g.user_message_id, g.message_id)
+          SELECT FROM aichat.turn_of(p_org_id, g.generation_id) AS t
+          JOIN aichat.messages AS m ON m.org_id = p_org_id AND m.message_id IN (t.user_message_id, t.message_id)
       )
       AND NOT EXISTS (
           SELECT FROM aichat.messages AS m WHERE m.org_id = p_org_id AND m.generation_id = g.generation_id

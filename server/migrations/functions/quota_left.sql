@@ -3,17 +3,17 @@
 -- charged. Where this fails, so will the charge, which is marked.
 CREATE OR REPLACE FUNCTION aichat.quota_left(p_org_id uuid, p_member_id uuid, p_key_id uuid, p_at timestamptz) RETURNS bigint
 LANGUAGE plpgsql AS $$
+DECLARE
+    v_quotas aichat.quota_in_period[];
 BEGIN
-    IF NOT aichat.lock_quotas(p_org_id, p_member_id, p_key_id, p_at) THEN
-        RETURN NULL;
-    END IF;
+    v_quotas := aichat.locked_quotas(p_org_id, p_member_id, p_key_id, p_at);
     RETURN (
         SELECT greatest(0, min(q.hard_nano_usd - u.charged_nano_usd - h.held))
-        FROM aichat.quotas_of(p_org_id, p_member_id, p_key_id, p_at) AS q
+        FROM unnest(v_quotas) AS q
         JOIN aichat.quota_usage AS u ON u.org_id = p_org_id AND u.scope = q.scope AND u.scope_id = q.scope_id
             AND u.period = q.period AND u.period_start = q.period_start
         CROSS JOIN LATERAL aichat.held(p_org_id, q.scope, q.scope_id) AS h (held)
-        WHERE q.hard_nano_usd IS NOT NULL
+        WHERE q.hard_nano_usd IS NOT NULL HAVING count(*) > 0
     );
 EXCEPTION WHEN OTHERS THEN
     RETURN NULL;

@@ -1,44 +1,72 @@
--- Takes back the question of a turn that left no trace, and the place of its answer: the conversation is as it was
--- before, and one that the question began is gone. What another turn follows meanwhile stays.
-CREATE OR REPLACE FUNCTION aichat.take_back(g aichat.generations) RETURNS void
+-- Takes back a generation's answer that left no trace, and its question, if nothing else follows that: the conversation
+-- is as it was before, one that the question began is deleted, and the request can be sent again, with all its lanes.
+-- As long as another lane answers the question, the lane stays claimed by the generation that failed.
+CREATE OR REPLACE FUNCTION aichat.take_back(t aichat.turns) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     v_question record;
+    v_heir uuid;
 BEGIN
     SELECT m.parent_message_id, m.created_at INTO v_question FROM aichat.messages AS m
-    WHERE m.org_id = g.org_id AND m.message_id = g.user_message_id;
+    WHERE m.org_id = t.org_id AND m.message_id = t.user_message_id;
     DELETE FROM aichat.messages AS m
-    WHERE m.org_id = g.org_id AND m.message_id = g.message_id
+    WHERE m.org_id = t.org_id AND m.message_id = t.message_id
       AND NOT EXISTS (
           SELECT FROM aichat.messages AS child
-          WHERE child.org_id = g.org_id AND child.parent_message_id = g.message_id
+          WHERE child.org_id = t.org_id AND child.parent_message_id = t.message_id
       );
+    SELECT m.message_id INTO v_heir FROM aichat.messages AS m
+    WHERE m.org_id = t.org_id AND m.parent_message_id = t.user_message_id AND m.message_id <> t.message_id
+      AND m.role = 'assistant'
+    ORDER BY m.created_at, m.message_id LIMIT 1;
+    IF FOUND THEN
+        UPDATE aichat.conversations AS c SET head_message_id = v_heir
+        WHERE c.org_id = t.org_id AND c.conversation_id = t.conversation_id AND c.head_message_id = t.message_id
+          AND NOT EXISTS (
+              SELECT FROM aichat.messages AS m WHERE m.org_id = t.org_id AND m.message_id = t.message_id
+          );
+        RETURN;
+    END IF;
+
+    DELETE FROM aichat.requests AS r
+    USING aichat.requests AS mine, aichat.turns AS lane
+    WHERE mine.org_id = t.org_id AND mine.generation_id = t.generation_id
+      AND r.org_id = t.org_id AND r.request_id = mine.request_id
+      AND lane.org_id = t.org_id AND lane.generation_id = r.generation_id
+      AND lane.user_message_id = t.user_message_id;
     DELETE FROM aichat.messages AS m
-    WHERE m.org_id = g.org_id AND m.message_id = g.user_message_id
+    WHERE m.org_id = t.org_id AND m.message_id = t.user_message_id
       AND NOT EXISTS (
           SELECT FROM aichat.messages AS child
-          WHERE child.org_id = g.org_id AND child.parent_message_id = g.user_message_id
+          WHERE child.org_id = t.org_id AND child.parent_message_id = t.user_message_id
       );
     IF NOT FOUND THEN
         RETURN;
     END IF;
     -- The head before may have been taken back itself by now; what the question followed cannot have been.
     UPDATE aichat.conversations AS c SET
-        head_message_id = CASE WHEN c.head_message_id = g.message_id THEN coalesce(
-            (SELECT m.message_id FROM aichat.messages AS m WHERE m.org_id = g.org_id AND m.message_id = g.head_before),
+        head_message_id = CASE WHEN c.head_message_id = t.message_id THEN coalesce(
+            (SELECT m.message_id FROM aichat.messages AS m WHERE m.org_id = t.org_id AND m.message_id = t.head_before),
             v_question.parent_message_id
         ) ELSE c.head_message_id END,
         updated_at = CASE
-            WHEN c.updated_at = v_question.created_at THEN coalesce(g.updated_before, c.updated_at) ELSE c.updated_at
+            WHEN c.updated_at = v_question.created_at THEN coalesce(t.updated_before, c.updated_at) ELSE c.updated_at
         END
-    WHERE c.org_id = g.org_id AND c.conversation_id = g.conversation_id;
-    IF g.new_conversation THEN
+    WHERE c.org_id = t.org_id AND c.conversation_id = t.conversation_id;
+    IF t.new_conversation THEN
         DELETE FROM aichat.conversations AS c
-        WHERE c.org_id = g.org_id AND c.conversation_id = g.conversation_id
+        WHERE c.org_id = t.org_id AND c.conversation_id = t.conversation_id
           AND NOT EXISTS (
               SELECT FROM aichat.messages AS m
-              WHERE m.org_id = g.org_id AND m.conversation_id = g.conversation_id
+              WHERE m.org_id = t.org_id AND m.conversation_id = t.conversation_id
           );
     END IF;
 END
+$$;
+
+-- As aichat.end_turn of servers before revision 0020 asks for it, which may wait for the migration. It may go with the
+-- revision after that.
+CREATE OR REPLACE FUNCTION aichat.take_back(g aichat.generations) RETURNS void
+LANGUAGE sql AS $$
+    SELECT aichat.take_back(aichat.turn_of(g.org_id, g.generation_id))
 $$;

@@ -194,7 +194,7 @@ usage_events = Table(
     metadata,
     Column("org_id", Uuid, primary_key=True),
     Column("generation_id", Uuid, primary_key=True),
-    Column("conversation_id", Uuid, nullable=False),
+    Column("conversation_id", Uuid),
     Column("member_id", Uuid, nullable=False),
     Column("key_id", Uuid),
     Column("provider", Text, nullable=False),

@@ -1,16 +1,20 @@
--- Locks the counters that a turn is held to, always in the same order, and sums up from the books those that are not
--- there yet. False if there are none.
-CREATE OR REPLACE FUNCTION aichat.lock_quotas(p_org_id uuid, p_member_id uuid, p_key_id uuid, p_at timestamptz) RETURNS boolean
+-- Locks the counters that a member with a key is held to, always in the same order, sums up from the books those that
+-- are not there yet, and returns the quotas. What is read by the statements that follow is as those before left it.
+CREATE OR REPLACE FUNCTION aichat.locked_quotas(
+    p_org_id uuid, p_member_id uuid, p_key_id uuid, p_at timestamptz
+) RETURNS aichat.quota_in_period[]
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_quota record;
-    v_any boolean := false;
+    v_quotas aichat.quota_in_period[];
+    v_quota aichat.quota_in_period;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(aichat.quota_lock(p_org_id));
-    FOR v_quota IN
-        SELECT * FROM aichat.quotas_of(p_org_id, p_member_id, p_key_id, p_at) AS q ORDER BY q.scope, q.period
+    v_quotas := ARRAY (
+        SELECT (q.scope, q.scope_id, q.period, q.hard_nano_usd, q.period_start, q.period_end)::aichat.quota_in_period
+        FROM aichat.quotas_of(p_org_id, p_member_id, p_key_id, p_at) AS q ORDER BY q.scope, q.period
+    );
+    FOREACH v_quota IN ARRAY v_quotas
     LOOP
-        v_any := true;
         PERFORM FROM aichat.quota_usage AS u
         WHERE u.org_id = p_org_id AND u.scope = v_quota.scope AND u.scope_id = v_quota.scope_id
           AND u.period = v_quota.period AND u.period_start = v_quota.period_start
@@ -24,6 +28,6 @@ BEGIN
         ) ON CONFLICT (org_id, scope, scope_id, period, period_start)
         DO UPDATE SET charged_nano_usd = u.charged_nano_usd;
     END LOOP;
-    RETURN v_any;
+    RETURN v_quotas;
 END
 $$;

@@ -1,0 +1,34 @@
+-- Begins a generation: claims its request, stores it, holds what it may come to cost, and leases it. Nothing is begun
+-- if it is known, or its request: known is the generation then, as aichat.known_generation describes it. A generation
+-- that is known by its own id and runs is one whose reply was lost: it has begun, and known is null.
+--
+-- unchecked: why the quotas could not be checked, null if they were. It raises what aichat.hold_generations does.
+--
+-- p: org_id, member_id, key_id, generation_id, model, provider, options, sink; hold (aichat.hold_amount); claim, null
+-- or request_id, lane and fingerprint (hexadecimal); and what aichat.hold_generations takes.
+CREATE OR REPLACE FUNCTION aichat.begin_generation(p jsonb, OUT known json, OUT unchecked text)
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_org_id uuid := p ->> 'org_id';
+    v_member_id uuid := p ->> 'member_id';
+    v_generation_id uuid := p ->> 'generation_id';
+    v_known uuid;
+    g aichat.generations;
+BEGIN
+    PERFORM set_config('aichat.org_id', p ->> 'org_id', true), set_config('aichat.member_id', p ->> 'member_id', true);
+    v_known := aichat.claim_generation(p, NULL);
+    IF v_known IS NULL THEN
+        unchecked := aichat.hold_generations(
+            p, v_org_id, v_member_id, (p ->> 'key_id')::uuid, ARRAY[v_generation_id],
+            ARRAY[aichat.hold_amount(p -> 'hold', 0, 0)]
+        );
+        RETURN;
+    END IF;
+    SELECT * INTO g FROM aichat.generations AS r WHERE r.org_id = v_org_id AND r.generation_id = v_known;
+    IF v_known = v_generation_id AND g.state = 'running' THEN
+        unchecked := CASE WHEN g.quota_unchecked THEN 'the reply that says why was lost' END;
+    ELSE
+        known := aichat.known_generation(g);
+    END IF;
+END
+$$;

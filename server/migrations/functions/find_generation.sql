@@ -1,0 +1,12 @@
+-- A generation, as aichat.known_generation describes it; null if the organisation has none of that id. p: org_id,
+-- generation_id.
+CREATE OR REPLACE FUNCTION aichat.find_generation(p jsonb) RETURNS json
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('aichat.org_id', p ->> 'org_id', true);
+    RETURN (
+        SELECT aichat.known_generation(g) FROM aichat.generations AS g
+        WHERE g.org_id = (p ->> 'org_id')::uuid AND g.generation_id = (p ->> 'generation_id')::uuid
+    );
+END
+$$;

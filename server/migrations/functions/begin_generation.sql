@@ -28,7 +28,7 @@ BEGIN
     IF v_known = v_generation_id AND g.state = 'running' THEN
         unchecked := CASE WHEN g.quota_unchecked THEN 'the reply that says why was lost' END;
     ELSE
-        known := aichat.known_generation(g);
+        known := aichat.known_generation(g, NULL);
     END IF;
 END
 $$;

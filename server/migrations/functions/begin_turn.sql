@@ -148,7 +148,7 @@ BEGIN
     )) AS b;
     IF v_known IS NOT NULL THEN
         SELECT * INTO g FROM aichat.generations AS r
-        WHERE r.org_id = p_org_id AND r.generation_id = (v_known #>> '{0,generation,generation_id}')::uuid;
+        WHERE r.org_id = p_org_id AND r.generation_id = (v_known #>> '{0,generation_id}')::uuid;
         IF g.generation_id = p_generation_id THEN
             g.fingerprint := p_fingerprint;
         END IF;

@@ -17,6 +17,6 @@ BEGIN
         DELETE FROM aichat.requests AS r
         WHERE r.org_id = (p ->> 'org_id')::uuid AND r.generation_id = (p ->> 'generation_id')::uuid;
     END IF;
-    RETURN CASE WHEN (s.g).state <> 'running' THEN aichat.known_generation(s.g) END;
+    RETURN CASE WHEN (s.g).state <> 'running' THEN aichat.known_generation(s.g, NULL) END;
 END
 $$;

@@ -1,5 +1,5 @@
 -- Ends a generation that answers in a conversation, and stores its answer as a message; returns it as it is then
--- (aichat.known_turn). It ends as aichat.settle_generation says. If it leaves no trace, the question is taken back
+-- (aichat.known_generation). It ends as aichat.settle_generation says. If it leaves no trace, the question is taken back
 -- (aichat.take_back). If the conversation was deleted meanwhile, no message is stored. Ending it again changes nothing.
 -- Null: it is not there, or, with orphan, its lease has not expired.
 --
@@ -23,7 +23,7 @@ BEGIN
     IF (s.g).state = 'running' THEN
         RETURN NULL;
     ELSIF NOT s.ended THEN
-        RETURN aichat.known_turn(s.g, t);
+        RETURN aichat.known_generation(s.g, t);
     END IF;
 
     UPDATE aichat.turns AS r SET pending_title = NULL
@@ -34,7 +34,7 @@ BEGIN
         DELETE FROM aichat.requests AS r WHERE r.org_id = v_org_id AND r.generation_id = (s.g).generation_id;
     END IF;
     IF NOT v_there THEN
-        RETURN aichat.known_turn(s.g, t);
+        RETURN aichat.known_generation(s.g, t);
     END IF;
 
     UPDATE aichat.messages AS m SET
@@ -65,7 +65,7 @@ BEGIN
             title = CASE WHEN c.title = '' THEN coalesce(t.pending_title, '') ELSE c.title END
         WHERE c.org_id = v_org_id AND c.conversation_id = t.conversation_id;
     END IF;
-    RETURN aichat.known_turn(s.g, t);
+    RETURN aichat.known_generation(s.g, t);
 END
 $$;
 
@@ -96,6 +96,8 @@ BEGIN
             'web_searches', p_web_searches, 'estimated', p_usage_estimated
         ))
     );
-    RETURN aichat.answer(p_org_id, (v_known #>> '{place,message_id}')::uuid);
+    RETURN CASE WHEN v_known ->> 'parts' IS NOT NULL THEN
+        aichat.answer(p_org_id, (v_known #>> '{place,message_id}')::uuid)
+    END;
 END
 $$;

@@ -1,7 +1,14 @@
--- What is known of a generation. Its usage is one value, with a count for each kind.
-CREATE OR REPLACE FUNCTION aichat.known_generation(g aichat.generations) RETURNS json
-LANGUAGE sql STABLE AS $$
-    SELECT json_build_object(
+-- What is known of a generation. usage is one value, with a count for each kind. place says, if it answers in a
+-- conversation, where that is: ids and times as text. parts is the answer as it is stored; null if nothing is stored of
+-- it, or nothing yet. t: how it belongs to a conversation (aichat.turn_of); null if it does not.
+CREATE OR REPLACE FUNCTION aichat.known_generation(g aichat.generations, t aichat.turns) RETURNS json
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    m record;
+BEGIN
+    SELECT a.parts, a.member_id, a.created_at INTO m FROM aichat.messages AS a
+    WHERE a.org_id = g.org_id AND a.message_id = t.message_id AND NOT a.running;
+    RETURN json_build_object(
         'generation_id', g.generation_id,
         'sink', g.sink,
         'fingerprint', coalesce(
@@ -26,6 +33,17 @@ LANGUAGE sql STABLE AS $$
             'web_searches', g.web_searches,
             'estimated', g.usage_estimated
         ),
-        'cost_nano_usd', g.cost_nano_usd
-    )
+        'cost_nano_usd', g.cost_nano_usd,
+        'place', json_strip_nulls(json_build_object(
+            'conversation_id', t.conversation_id,
+            'user_message_id', t.user_message_id,
+            'message_id', t.message_id,
+            'parent_message_id', CASE WHEN m.created_at IS NOT NULL THEN t.user_message_id END,
+            'member_id', m.member_id,
+            'created_at', m.created_at
+        )),
+        -- The empty place of an answer that left no trace stays if a question follows it.
+        'parts', CASE WHEN m.parts <> '[]' OR g.state NOT IN ('failed', 'interrupted') THEN m.parts END
+    );
+END
 $$;

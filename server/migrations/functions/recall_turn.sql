@@ -3,7 +3,7 @@
 -- given back, since the turn does not begin.
 --
 -- If they are the turn's own, and run, it is one whose reply was lost: it has begun, and known is null. Otherwise known
--- has, for each lane, what aichat.known_turn says, null where nothing is known.
+-- has, for each lane, what aichat.known_generation says, null where nothing is known.
 CREATE OR REPLACE FUNCTION aichat.recall_turn(
     p jsonb, p_org_id uuid, p_generation_ids uuid[], p_known uuid[], OUT path text, OUT known json, OUT unchecked text
 )
@@ -30,7 +30,7 @@ BEGIN
     known := (
         SELECT json_agg(
             CASE WHEN g.generation_id IS NOT NULL
-                THEN aichat.known_turn(g, aichat.turn_of(g.org_id, g.generation_id)) END
+                THEN aichat.known_generation(g, aichat.turn_of(g.org_id, g.generation_id)) END
             ORDER BY l.lane
         )
         FROM unnest(p_known) WITH ORDINALITY AS l (generation_id, lane)

@@ -9,7 +9,7 @@ BEGIN
     IF NOT FOUND THEN
         SELECT
             g.org_id, g.generation_id, g.conversation_id, g.user_message_id, g.message_id, g.new_conversation,
-            g.pending_title, g.head_before, g.updated_before, g.started_at
+            g.pending_title, g.head_before, g.updated_before
         INTO t FROM aichat.generations AS g
         WHERE g.org_id = p_org_id AND g.generation_id = p_generation_id AND g.conversation_id IS NOT NULL;
     END IF;

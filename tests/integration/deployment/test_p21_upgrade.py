@@ -26,7 +26,7 @@ from tests.integration.storage.rows import connection
 
 ROOT = Path(__file__).resolve().parents[3]
 # The landing before this one, and its newest migration.
-BEFORE = "04957f5b3a40be237c274a4f5877d0cb4c6e25f5"
+BEFORE = "a3aa6b54503b384a20dc36fb2a6f2f4cc5ec04ca"
 PARTS = ("server/src", "server/migrations", "workers/src", "gen/python")
 MIGRATE = "run `python -m aichat_server migrate`"
 

@@ -89,7 +89,9 @@ async def test_what_was_never_minted_is_refused_without_the_database_and_counted
     engine = create_engine(nowhere, 1)
     pool = Pool(nowhere, 1, 1.0)
     turns = TurnStore(pool, pool, lease_seconds=1, hold_seconds=1, quota_fail_closed=False)
-    authenticator = Authenticator(Database(engine, turns, pool, CALLS), None, cache_seconds=0, observer=Counting())
+    authenticator = Authenticator(
+        Database(engine, pool, turns, pool, CALLS), None, cache_seconds=0, observer=Counting()
+    )
     last = "0" if key.api_key[-1] != "0" else "1"
     for text in (key.api_key[:-1] + last, key.api_key[:-1], key.api_key + "0", "ak_", "ak_" + "z" * 76):
         assert await reason_of(authenticator, text) is Reason.CREDENTIALS_INVALID

@@ -17,6 +17,8 @@ OWNED_BY = {
 # The time that a row has, where that is not created_at.
 TIMES = {
     "generations": "started_at",
+    "requests": "claimed_at",
+    "turns": "updated_before",
     "usage_events": "occurred_at",
     "failures": "occurred_at",
     "open_hours": "hour",

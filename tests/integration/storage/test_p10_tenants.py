@@ -108,7 +108,7 @@ async def _tenant(database: Database) -> Principal:
         await tenant.billing.settle_customer(f"cus_{org_id}")
         bought = Subscription("sub", Plan.PRO, SubscriptionStatus.ACTIVE, 1, day, day, False, None, None)
         assert await tenant.billing.take_over(bought, day, seen_version=account.seen_version, grace_ends_at=None)
-    await database.turns.begin(turn(principal))
+    await database.turns.begin(turn(principal, request_id=uuid4()))
     return principal
 
 

@@ -26,7 +26,6 @@ CREATE TABLE aichat.turns (
     pending_title text,
     head_before uuid,
     updated_before timestamptz,
-    begun_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (org_id, generation_id),
     FOREIGN KEY (org_id, generation_id) REFERENCES aichat.generations ON DELETE CASCADE
 );

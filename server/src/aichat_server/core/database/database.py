@@ -78,10 +78,13 @@ class Tenant:
 class Database:
     """Open connections to Postgres, as the role that owns nothing."""
 
-    def __init__(self, engine: AsyncEngine, turns: TurnStore, renewals: Pool, patience: Patience) -> None:
+    def __init__(self, engine: AsyncEngine, pool: Pool, turns: TurnStore, renewals: Pool, patience: Patience) -> None:
         self.turns = turns
+        self.pool = pool
+        """For statements that are a transaction each: the hot path."""
+        self.renewals = renewals
+        """For statements that renew a lease or a hold, and must not wait for others."""
         self._engine = engine
-        self._renewals = renewals
         self._patience = patience
 
     @asynccontextmanager
@@ -110,7 +113,7 @@ class Database:
 
         STORAGE_UNAVAILABLE if the database is away.
         """
-        (is_held,) = await self._renewals.fetchrow(_HOLD_JOB, *run, seconds)
+        (is_held,) = await self.renewals.fetchrow(_HOLD_JOB, *run, seconds)
         return bool(is_held)
 
     async def roll_up(self, now: datetime, most: int, after: Place | None) -> tuple[int, Place | None]:
@@ -200,7 +203,7 @@ async def open_database(
         await pool.fetchrow("SELECT 1")
         leases = {"lease_seconds": lease_seconds, "hold_seconds": hold_seconds}
         turns = TurnStore(pool, renewals, **leases, quota_fail_closed=quota_fail_closed)
-        yield Database(engine, turns, renewals, patience)
+        yield Database(engine, pool, turns, renewals, patience)
 
 
 def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:

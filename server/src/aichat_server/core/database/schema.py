@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-OLDEST_REVISION = "0011"
+OLDEST_REVISION = "0019"
 """The newest migration of the landing before this one: its servers run on this schema, too, while they are replaced."""
 
 MIGRATE = "python -m aichat_server migrate"

@@ -1,0 +1,151 @@
+"""Turns as stored: a message and the generations that answer it. It begins by one round trip; each answer ends by one.
+
+What is called is a function of the database (server/migrations/functions), which is one transaction and sets the tenant
+itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from aichat_server.content.parts import Role
+from aichat_server.content.stored import StoredText, encode_json, encode_parts, to_parts
+from aichat_server.conversations.domain import Turn, TurnBegun
+from aichat_server.core.database.database import Database
+from aichat_server.core.database.errors import conversation_not_found, message_not_found
+from aichat_server.core.errors import AichatError
+from aichat_server.generations.domain.generation import Beginning, Ending, GenerationKey, Known
+from aichat_server.generations.domain.stored import (
+    HoldTerms,
+    KnownValue,
+    Value,
+    abandoned_value,
+    beginning_value,
+    decode_known,
+    ending_value,
+    key_value,
+    quota_refusal,
+    read_known,
+)
+from aichat_server.providers.domain.requests import PathMessage
+
+_BEGIN = "SELECT path, known, unchecked FROM aichat.begin_turn($1)"
+_END = "SELECT aichat.end_turn($1)"
+_ABANDON = "SELECT aichat.abandon_turn($1)"
+_PATH = "SELECT aichat.turn_path($1)"
+# What aichat.begin_turn says by SQLSTATE, beside what is said of quotas.
+_NO_CONVERSATION = "AI001"
+_NO_MESSAGE = "AI002"
+# The rows of generations that servers before this column began have it by default.
+_SINK = "message"
+
+
+class _PathRow(msgspec.Struct):
+    role: Role
+    parts: list[StoredText]
+    generation_id: UUID | None = None
+
+
+class TurnStore:
+    """Begins turns, and ends their generations."""
+
+    def __init__(self, database: Database, terms: HoldTerms) -> None:
+        self._pool = database.pool
+        self._terms = terms
+
+    async def begin(self, turn: Turn) -> TurnBegun:
+        """Claims the request id, stores the message, begins the generations that answer it, and reads the history.
+
+        Of several calls with one claim one begins, and the others get what it has begun as `known`, also while it runs.
+        If the reply is lost, a second attempt returns what the first has begun.
+
+        Raises CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, QUOTA_EXCEEDED, FREE_PLAN_EXHAUSTED and QUOTA_CHECK_FAILED,
+        which leave nothing behind, and STORAGE_UNAVAILABLE, which leaves open whether the turn has begun: `abandon` its
+        generations.
+        """
+        try:
+            row = await self._pool.fetchrow_again(_BEGIN, encode_json(_turn_value(turn) | self._terms.value()))
+        except asyncpg.PostgresError as error:
+            refusal = _refusal(turn, error)
+            if refusal is None:
+                raise
+            raise refusal from error
+        path, known, unchecked = row
+        if known:
+            return TurnBegun((), _first_known(turn, known))
+        return TurnBegun((*_read_path(path), PathMessage(Role.USER, turn.parts)), quota_failure=unchecked)
+
+    async def end(self, ending: Ending, *, orphan: bool = False) -> Known | None:
+        """Stores the answer as a message, settles the generation, books its usage, and returns it as it is then.
+
+        It has no `parts` if nothing came, or if the conversation was deleted meanwhile. A turn of which no generation
+        leaves an answer is taken back with its question, and its request id may be used again. A generation that has
+        ended is not changed.
+
+        `orphan`: it ends only if its lease has expired. None if it has not. Raises STORAGE_UNAVAILABLE.
+        """
+        value = ending_value(ending, orphan=orphan)
+        if ending.parts is not None:
+            value["parts"] = msgspec.Raw(encode_parts(ending.parts).encode())
+        (known,) = await self._pool.fetchrow_again(_END, encode_json(value))
+        return decode_known(known)
+
+    async def abandon(self, beginning: Beginning, failure: AichatError) -> None:
+        """Ends a generation with `failure` that may have begun, or may begin later. Only the record of that is left,
+        and its request id may be used again. A generation that has ended is not changed. Raises STORAGE_UNAVAILABLE.
+        """
+        await self._pool.fetchrow_again(_ABANDON, encode_json(abandoned_value(beginning, _SINK, failure)))
+
+    async def path(self, key: GenerationKey) -> tuple[PathMessage, ...]:
+        """Returns the conversation up to the message that a generation answers; empty if it was deleted.
+
+        Raises STORAGE_UNAVAILABLE.
+        """
+        (path,) = await self._pool.fetchrow_again(_PATH, encode_json(key_value(key)))
+        return _read_path(path)
+
+
+def _refusal(turn: Turn, error: asyncpg.PostgresError) -> AichatError | None:
+    """What aichat.begin_turn says by its SQLSTATE; None if that is not its own."""
+    if error.sqlstate == _NO_CONVERSATION:
+        return conversation_not_found(turn.conversation_id)
+    if error.sqlstate == _NO_MESSAGE and turn.parent_message_id:
+        return message_not_found(turn.parent_message_id)
+    return quota_refusal(error.sqlstate, error.detail)
+
+
+def _turn_value(turn: Turn) -> Value:
+    return {
+        "conversation_id": turn.conversation_id,
+        "new_conversation": turn.new_conversation,
+        "title": turn.title,
+        "parent_message_id": turn.parent_message_id,
+        "user_message_id": turn.user_message_id,
+        "parts": msgspec.Raw(encode_parts(turn.parts).encode()),
+        "path_bytes": turn.path_bytes,
+        "answers": [
+            {"message_id": answer.message_id, "generation": beginning_value(answer.beginning, _SINK)}
+            for answer in turn.answers
+        ],
+    }
+
+
+def _first_known(turn: Turn, stored: str) -> Known:
+    """The first of the turn's generations that is known. One that was abandoned before it began has no place yet."""
+    lanes = msgspec.json.decode(stored, type=list[KnownValue | None])
+    answer, known = next((answer, row) for answer, row in zip(turn.answers, lanes, strict=True) if row is not None)
+    place = {
+        "conversation_id": str(turn.conversation_id),
+        "user_message_id": str(turn.user_message_id),
+        "message_id": str(answer.message_id),
+    }
+    return replace(read_known(known), place=known.place or place)
+
+
+def _read_path(stored: str | None) -> tuple[PathMessage, ...]:
+    rows = msgspec.json.decode(stored, type=list[_PathRow]) if stored else ()
+    return tuple(PathMessage(row.role, to_parts(row.parts), row.generation_id) for row in rows)

@@ -50,7 +50,7 @@ env: $(READY) ## Print its endpoint, an API key and a session token as export li
 test: $(READY) $(NODE_READY) ## Run every test, against real Postgres, Redis and Envoy.
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder
 
-faults: $(READY) ## Break everything under load, again and again: `make test` does a little of it, this an hour and a half.
+faults: $(READY) ## Break everything under load, for an hour and a half; `make test` does a little of it.
 	AICHAT_FAULTS=full $(BIN)/python -m pytest tests/faults --verbose --timeout 1800
 
 check: $(READY) $(NODE_READY) ## Check format, types, imports, sizes, the contract and generated code.
@@ -71,8 +71,8 @@ generate: $(READY) $(NODE_READY) ## Derive gen/ and the SDK's messages from prot
 	$(BIN)/python protos/generate.py
 
 lock: ## Pin the newest versions in requirements.lock and package-lock.json.
-	$(BIN)/uv pip compile --quiet --system-certs --upgrade --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
-	  requirements.in -o requirements.lock
+	$(BIN)/uv pip compile --quiet --system-certs --upgrade --generate-hashes --universal --python-version 3.11 \
+	  --no-emit-index-url requirements.in -o requirements.lock
 	$(NPM) update --package-lock-only --ignore-scripts --loglevel=error
 
 bench: $(READY) ## Measure the hot path against a bare relay and print a table.

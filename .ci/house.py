@@ -13,8 +13,15 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST_FILE_LINES = 300
 MOST_MEDIAN_LINES = 100
 MOST_FUNCTION_LINES = 40
+MOST_LINE_CHARACTERS = 120
 WRITTEN = (".py", ".proto", ".sql")
+# Of Python files ruff checks the lines.
+NARROW = (
+    ".html", ".j2", ".lua", ".md", ".proto", ".sh", ".sql", ".toml", ".ts", ".yaml", ".yml", "Dockerfile", "Makefile",
+)  # fmt: skip
 NOT_OURS = ("gen/", "sdk-python/src/aichat_sdk/_proto/", "protos/buf/", "protos/google/")
+# They never change once they have landed.
+LANDED = ("server/migrations/versions/",)
 FOLDERS = {
     ".ci", "benchmarks", "docs", "envoy", "gen", "protos", "sandbox", "sdk-python", "server", "tests",
     "web", "workers",
@@ -33,6 +40,9 @@ def main() -> int:
         complaints.append(f"the median file has {median} lines, at most {MOST_MEDIAN_LINES}")
     for path in python:
         complaints += _check_file(path)
+    for path in files:
+        if path.endswith(NARROW) and not path.startswith(NOT_OURS + LANDED):
+            complaints += _check_lines(path)
     strangers = {path.split("/")[0] for path in files if "/" in path} - FOLDERS
     complaints += [f"{folder}/ is not a folder of this repository" for folder in sorted(strangers)]
     for complaint in sorted(complaints):
@@ -44,6 +54,12 @@ def _files() -> list[str]:
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
     return [path for path in listed if (ROOT / path).is_file()]
+
+
+def _check_lines(path: str) -> Iterator[str]:
+    for number, line in enumerate((ROOT / path).read_text().splitlines(), 1):
+        if len(line) > MOST_LINE_CHARACTERS:
+            yield f"{path}:{number}: {len(line)} characters, at most {MOST_LINE_CHARACTERS}"
 
 
 def _check_file(path: str) -> Iterator[str]:

@@ -30,7 +30,8 @@ function envoy_on_request(handle)
   end
   if deadline and (headers:get("content-type") or ""):sub(1, 16) == "application/grpc" then
     if not (#deadline <= 9 and deadline:find("^%d+[HMSmun]$")) then
-      handle:respond({[":status"] = "400"}, "grpc-timeout is not a duration: send at most 8 digits and a unit, as in 30S")
+      local refusal = "grpc-timeout is not a duration: send at most 8 digits and a unit, as in 30S"
+      handle:respond({[":status"] = "400"}, refusal)
       return
     end
     headers:replace(DEADLINE, deadline)

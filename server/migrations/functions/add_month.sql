@@ -21,7 +21,8 @@ BEGIN
         'CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON aichat.%I
          FOR EACH STATEMENT EXECUTE FUNCTION aichat.refuse_change()', v_name);
     EXECUTE format(
-        'ALTER TABLE aichat.usage_events ATTACH PARTITION aichat.%I FOR VALUES FROM (%L) TO (%L)', v_name, p_start, v_end
+        'ALTER TABLE aichat.usage_events ATTACH PARTITION aichat.%I FOR VALUES FROM (%L) TO (%L)',
+        v_name, p_start, v_end
     );
 END
 $$;

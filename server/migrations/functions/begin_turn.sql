@@ -1,7 +1,7 @@
 -- Begins a turn: claims its request, stores the user's message, the place of each answer and the generations, and
 -- returns the history that the message follows. The first answer becomes the conversation's head at once, so that the
--- next question follows it, whether it has ended by then or not. If the turn or its request is known, nothing is stored:
--- aichat.recall_turn says what is returned then.
+-- next question follows it, whether it has ended by then or not. If the turn or its request is known, nothing is
+-- stored: aichat.recall_turn says what is returned then.
 --
 -- Raises AI001: no such conversation; AI002: no such message in it; and what aichat.hold_generations does, which also
 -- says what unchecked is.

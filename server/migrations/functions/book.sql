@@ -15,7 +15,8 @@ BEGIN
         cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, web_searches,
         raw_usage, quality, estimate_reason, cost_nano_usd, error_reason, first_delta_ms, duration_ms, occurred_at
     ) VALUES (
-        p_org_id, p_generation_id, (aichat.turn_of(p_org_id, p_generation_id)).conversation_id, g.member_id, g.key_id, g.provider, g.model, p_price_version,
+        p_org_id, p_generation_id, (aichat.turn_of(p_org_id, p_generation_id)).conversation_id,
+        g.member_id, g.key_id, g.provider, g.model, p_price_version,
         g.input_tokens, g.cache_read_tokens, g.cache_write_tokens, g.cache_write_1h_tokens, g.output_tokens,
         g.reasoning_tokens, g.web_searches, g.raw_usage,
         CASE WHEN g.usage_estimated THEN 'estimated' ELSE 'exact' END,

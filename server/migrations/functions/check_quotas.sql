@@ -1,6 +1,7 @@
 -- Refuses a turn that could bring its organisation, member or key above a hard quota: SQLSTATE AI003, whose detail says
 -- which, by JSON. The counters stay locked, so that the next turn sees this one's hold.
-CREATE OR REPLACE FUNCTION aichat.check_quotas(p_org_id uuid, p_member_id uuid, p_key_id uuid, p_amount bigint) RETURNS void
+CREATE OR REPLACE FUNCTION aichat.check_quotas(p_org_id uuid, p_member_id uuid, p_key_id uuid, p_amount bigint)
+RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     v_at timestamptz := clock_timestamp();

@@ -2,8 +2,8 @@
 -- Returns the generation that is known instead if this one has begun before, as after a lost reply, or if the request
 -- has begun another one; then it stores nothing. Concurrent calls wait for each other, and one of them begins.
 --
--- p: see aichat.begin_generation. p_user_message_id: the question, if there is one. Workers before revision 0020 count by
--- it what the model was shown; it may go with the revision after that.
+-- p: see aichat.begin_generation. p_user_message_id: the question, if there is one. Workers before revision 0020 count
+-- by it what the model was shown; it may go with the revision after that.
 CREATE OR REPLACE FUNCTION aichat.claim_generation(p jsonb, p_user_message_id uuid) RETURNS uuid
 LANGUAGE plpgsql AS $$
 DECLARE

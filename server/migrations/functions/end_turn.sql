@@ -1,7 +1,7 @@
 -- Ends a generation that answers in a conversation, and stores its answer as a message; returns it as it is then
--- (aichat.known_generation). It ends as aichat.settle_generation says. If it leaves no trace, the question is taken back
--- (aichat.take_back). If the conversation was deleted meanwhile, no message is stored. Ending it again changes nothing.
--- Null: it is not there, or, with orphan, its lease has not expired.
+-- (aichat.known_generation). It ends as aichat.settle_generation says. If it leaves no trace, the question is taken
+-- back (aichat.take_back). If the conversation was deleted meanwhile, no message is stored. Ending it again changes
+-- nothing. Null: it is not there, or, with orphan, its lease has not expired.
 --
 -- p: as for aichat.end_generation, with parts, the answer as far as it came. A complete answer may be without a word.
 CREATE OR REPLACE FUNCTION aichat.end_turn(p jsonb) RETURNS json

@@ -2,7 +2,8 @@
 -- it made. The owner's right, which the server's role has for this and nothing else: it takes nothing, and pg_temp,
 -- where its caller may have types and tables of its own, comes last in its path (first, where it is not named).
 CREATE OR REPLACE FUNCTION aichat.extend_books() RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET lock_timeout = '10s' AS $$
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET lock_timeout = '10s' AS $$
 DECLARE
     v_made integer := 0;
     v_month timestamptz;

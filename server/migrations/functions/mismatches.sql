@@ -1,5 +1,6 @@
 -- The hours from one moment on and before another that are summed up, but not to what the books say.
-CREATE OR REPLACE FUNCTION aichat.mismatches(p_org_id uuid, p_from timestamptz, p_until timestamptz) RETURNS SETOF timestamptz
+CREATE OR REPLACE FUNCTION aichat.mismatches(p_org_id uuid, p_from timestamptz, p_until timestamptz)
+RETURNS SETOF timestamptz
 LANGUAGE sql STABLE AS $$
     WITH closed AS (
         SELECT date_trunc('hour', u.occurred_at, 'UTC') AS hour

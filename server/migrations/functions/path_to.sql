@@ -7,7 +7,8 @@ CREATE OR REPLACE FUNCTION aichat.path_to(p_org_id uuid, p_message_id uuid, p_mo
 LANGUAGE sql STABLE AS $$
     WITH RECURSIVE path AS (
         SELECT
-            m.parent_message_id, m.role, m.parts::text AS parts, 0 AS depth, octet_length(m.parts::text)::bigint AS bytes,
+            m.parent_message_id, m.role, m.parts::text AS parts, 0 AS depth,
+            octet_length(m.parts::text)::bigint AS bytes,
             CASE WHEN m.running THEN m.generation_id END AS generation_id
         FROM aichat.messages AS m
         WHERE m.org_id = p_org_id AND m.message_id = p_message_id

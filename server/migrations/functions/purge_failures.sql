@@ -14,7 +14,8 @@ BEGIN
         )
         RETURNING f.occurred_at
     )
-    SELECT array_agg(DISTINCT date_trunc('hour', gone.occurred_at, 'UTC')), count(*) INTO v_hours, v_forgotten FROM gone;
+    SELECT array_agg(DISTINCT date_trunc('hour', gone.occurred_at, 'UTC')), count(*)
+    INTO v_hours, v_forgotten FROM gone;
     INSERT INTO aichat.open_hours (org_id, hour)
     SELECT p_org_id, h.hour FROM unnest(v_hours) AS h (hour) ORDER BY h.hour
     ON CONFLICT DO NOTHING;

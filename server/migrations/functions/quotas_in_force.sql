@@ -27,7 +27,8 @@ LANGUAGE sql STABLE AS $$
     ) AS t
     CROSS JOIN LATERAL (
         -- OFFSET keeps the planner from asking for the limit again in each place that names it.
-        SELECT CASE WHEN t.hard THEN t.included_nano_usd ELSE aichat.overage_limit(p_org_id) END AS hard_nano_usd OFFSET 0
+        SELECT CASE WHEN t.hard THEN t.included_nano_usd ELSE aichat.overage_limit(p_org_id) END AS hard_nano_usd
+        OFFSET 0
     ) AS l
     WHERE o.org_id = p_org_id AND l.hard_nano_usd IS NOT NULL AND NOT EXISTS (
         SELECT FROM aichat.quotas AS q

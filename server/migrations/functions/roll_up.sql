@@ -1,6 +1,6 @@
--- Takes hours that were over at p_now off the list and sums them up: at most p_most of the list, behind the given place.
--- Returns where the next call goes on; nulls at the list's end. Hours of turns that are just ending, and those that
--- another one is summing up, stay on the list for the next time: nobody waits.
+-- Takes hours that were over at p_now off the list and sums them up: at most p_most of the list, behind the given
+-- place. Returns where the next call goes on; nulls at the list's end. Hours of turns that are just ending, and those
+-- that another one is summing up, stay on the list for the next time: nobody waits.
 CREATE OR REPLACE FUNCTION aichat.roll_up(
     p_now timestamptz, p_most integer, INOUT after_org_id uuid, INOUT after_hour timestamptz, OUT summed integer
 )

@@ -168,8 +168,8 @@ class CreatePortalSessionRequest(_message.Message):
 
     RETURN_URL_FIELD_NUMBER: _builtins.int
     return_url: _builtins.str
-    """Where the page leads back to: an http or https address of an origin that the server's operator allows, at most 2,048
-    characters.
+    """Where the page leads back to: an http or https address of an origin that the server's operator allows, at most
+    2,048 characters.
     """
     def __init__(
         self,

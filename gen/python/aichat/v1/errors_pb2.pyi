@@ -45,8 +45,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_SIGN_IN_UNAVAILABLE: _ErrorReason.ValueType  # 7
     """UNAVAILABLE. The server does not know the key that signed this session token, and cannot read the sign-in service's
-    keys. The token may be valid: repeat the call after the delay in `google.rpc.RetryInfo`. Callers with an API key are
-    not affected.
+    keys. The token may be valid: repeat the call after the delay in `google.rpc.RetryInfo`. Callers with an API key
+    are not affected.
     """
     ERROR_REASON_REQUEST_INVALID: _ErrorReason.ValueType  # 20
     """INVALID_ARGUMENT. A field breaks a rule of the contract. `google.rpc.BadRequest` names each one, or the first 16."""
@@ -211,8 +211,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 82
     """INTERNAL. A fault of the server; the call's `x-request-id` finds it in the logs."""
     ERROR_REASON_ROUTE_UNKNOWN: _ErrorReason.ValueType  # 83
-    """NOT_FOUND. The HTTP path does not exist, or does not take the method; UNIMPLEMENTED for gRPC, where the contract has
-    no such service or method.
+    """NOT_FOUND. The HTTP path does not exist, or does not take the method; UNIMPLEMENTED for gRPC, where the contract
+    has no such service or method.
     """
     ERROR_REASON_SERVER_UNAVAILABLE: _ErrorReason.ValueType  # 84
     """UNAVAILABLE. No server is reachable now: repeat the call. Only the edge sends this reason."""
@@ -245,8 +245,8 @@ user.
 """
 ERROR_REASON_SIGN_IN_UNAVAILABLE: ErrorReason.ValueType  # 7
 """UNAVAILABLE. The server does not know the key that signed this session token, and cannot read the sign-in service's
-keys. The token may be valid: repeat the call after the delay in `google.rpc.RetryInfo`. Callers with an API key are
-not affected.
+keys. The token may be valid: repeat the call after the delay in `google.rpc.RetryInfo`. Callers with an API key
+are not affected.
 """
 ERROR_REASON_REQUEST_INVALID: ErrorReason.ValueType  # 20
 """INVALID_ARGUMENT. A field breaks a rule of the contract. `google.rpc.BadRequest` names each one, or the first 16."""
@@ -411,8 +411,8 @@ resume it.
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 82
 """INTERNAL. A fault of the server; the call's `x-request-id` finds it in the logs."""
 ERROR_REASON_ROUTE_UNKNOWN: ErrorReason.ValueType  # 83
-"""NOT_FOUND. The HTTP path does not exist, or does not take the method; UNIMPLEMENTED for gRPC, where the contract has
-no such service or method.
+"""NOT_FOUND. The HTTP path does not exist, or does not take the method; UNIMPLEMENTED for gRPC, where the contract
+has no such service or method.
 """
 ERROR_REASON_SERVER_UNAVAILABLE: ErrorReason.ValueType  # 84
 """UNAVAILABLE. No server is reachable now: repeat the call. Only the edge sends this reason."""

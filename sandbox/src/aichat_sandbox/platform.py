@@ -1,4 +1,4 @@
-"""The whole platform on one machine: boots it, and stops it."""
+"""Starts and stops the whole platform on one machine."""
 
 from __future__ import annotations
 
@@ -17,55 +17,57 @@ from .ports import HOST, free_ports
 from .postgres import run_postgres
 from .redis import start_redis
 from .server import MintedKey, Server, load_server
-from .standins import STRIPE, mail_settings, played, send_webhooks, settings_for, start_mail, start_stand_in
+from .standins import STRIPE, mail_settings, send_webhooks, settings_for, start_mail, start_stand_in, without_key
 from .stripe.webhooks import SECRET
 from .supervisor import Child, Supervisor, together
 from .workers import load_workers, start_workers
 
 ORGANIZATION = "development"
-# What processes need of the world around them. Settings come by `Options` alone.
+# The variables that processes inherit. Settings come only from `Options`.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY")
 
 _DEVELOPMENT = {"AICHAT_ENVIRONMENT": "development"}
 
 Progress = Callable[[str], None]
-"""Is told of each part as it is ready."""
+"""Called with each part's name when the part is ready."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to boot."""
+    """What to start."""
 
     folder: Path
-    """Keeps data, logs and the development key."""
+    """The folder for data, logs and the development key."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Settings of the server and the edge, but for those that say where the sandbox's own parts are. A vendor whose
-    key is among them is real."""
+    """Settings of the server and the edge, except for the addresses of the sandbox's own parts.
+
+    A vendor whose key is among them is real.
+    """
     server_processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """A platform that takes calls."""
+    """A running platform."""
 
     key: MintedKey = field(repr=False)
-    """The development organisation's."""
+    """The API key of the development organisation."""
     is_new: bool
-    """Whether its data begin with this run."""
+    """Whether this run created its data."""
     envoy: Envoy
     upstreams: tuple[str, ...]
-    """Where the server's processes listen."""
+    """The addresses of the server's processes."""
     database_url: str = field(repr=False)
-    """For the superuser, who sees every tenant's rows."""
+    """The superuser's URL, which sees the rows of every tenant."""
     redis_url: str
     vendors_url: str
-    """The vendors' stand-in."""
+    """The URL of the vendors' stand-in."""
     auth_url: str
-    """The stand-in for Supabase Auth, which the server believes unless its settings name another."""
+    """The URL of the stand-in for Supabase Auth; the server trusts it unless its settings name another service."""
     stripe_url: str
-    """The stand-in for Stripe."""
+    """The URL of the stand-in for Stripe."""
     mail_folder: Path | None
-    """Where the mail server's stand-in keeps e-mails; None: a real one sends them."""
+    """The folder where the mail server's stand-in stores e-mails; None: a real server sends them."""
     server: Server
     supervisor: Supervisor
 
@@ -80,15 +82,15 @@ class Platform:
         return f"http://{self.envoy.address}"
 
     async def watch(self) -> NoReturn:
-        """Waits for a process to end by itself, and raises ChildFailedError."""
+        """Waits until a process ends unexpectedly, and raises ChildFailedError."""
         await self.supervisor.watch()
 
 
 @asynccontextmanager
 async def run_platform(options: Options, progress: Progress = lambda _: None) -> AsyncGenerator[Platform, None]:
-    """Boots the platform, which takes calls within the context, and stops everything at its end.
+    """Starts the platform for the length of the context, then stops it.
 
-    ChildFailedError or PostgresFailedError if a part does not start.
+    Raises ChildFailedError or PostgresFailedError if a part does not start.
     """
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     supervisor = Supervisor(options.folder / "logs")
@@ -100,16 +102,16 @@ async def run_platform(options: Options, progress: Progress = lambda _: None) ->
 
 @dataclass(frozen=True, slots=True)
 class _Database:
-    """Where Postgres is."""
+    """A Postgres, and the settings that name it."""
 
     superuser_url: str
     settings: Mapping[str, str]
-    """Those of the server that name it."""
+    """The server's database settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Boot:
-    """One boot. What waits for nothing else starts together."""
+    """One start of the platform. Parts that do not depend on each other start concurrently."""
 
     options: Options
     inherited: Mapping[str, str]
@@ -124,8 +126,8 @@ class _Boot:
         async with together() as group:
             postgres = group.create_task(self._postgres())
             redis = group.create_task(self._redis())
-            vendors = group.create_task(self._stand_in("vendors", "Claude, OpenAI and Gemini, played by a stand-in"))
-            auth = group.create_task(self._stand_in("auth", "Supabase Auth, played by a stand-in"))
+            vendors = group.create_task(self._stand_in("vendors", "Stand-ins for Claude, OpenAI and Gemini"))
+            auth = group.create_task(self._stand_in("auth", "Stand-in for Supabase Auth"))
             mail = group.create_task(self._mail())
             stripe = group.create_task(self._stripe())
             envoy = group.create_task(self._envoy(upstreams))
@@ -178,11 +180,11 @@ class _Boot:
 
     async def _stripe(self) -> str:
         state = self.options.folder / "standins" / "stripe.json"
-        return await self._stand_in("stripe", "Stripe, played by a stand-in", "--state", state)
+        return await self._stand_in("stripe", "Stand-in for Stripe", "--state", state)
 
     async def _mail(self) -> str:
         url = await start_mail(self.supervisor, self.options.folder / "mail", self.inherited)
-        self.progress("A mail server, played by a stand-in")
+        self.progress("Stand-in for a mail server")
         return url
 
     async def _envoy(self, upstreams: tuple[str, ...]) -> Envoy:
@@ -199,7 +201,7 @@ class _Boot:
         self.progress("Server")
 
     async def _work(self, loaded: Child, settings: Mapping[str, str]) -> None:
-        # Not beside the server: they begin with a run of every job, which would hold up its start.
+        # Not together with the server: they begin with a run of every job, which would delay its start.
         await start_workers(self.supervisor, loaded, settings)
         self.progress("Workers")
 
@@ -207,7 +209,7 @@ class _Boot:
         kept = self.options.folder / "key.json"
         if is_new or not kept.exists():
             kept.unlink(missing_ok=True)
-            # The organisation whose key is lost keeps its name.
+            # If the key is lost, its organisation keeps the name, so the new one gets another.
             minted = await server.mint_key(ORGANIZATION if is_new else f"{ORGANIZATION} {secrets.token_hex(4)}")
             kept.touch(mode=0o600)
             kept.write_text(json.dumps(minted))
@@ -219,10 +221,10 @@ class _Boot:
         return {} if given else mail_settings(smtp_url, f"http://{envoy.address}")
 
     def _outside(self, vendors_url: str, auth_url: str, stripe_url: str) -> dict[str, str]:
-        """The settings that say where the outside world is, as far as it is played."""
+        """Returns the settings that name the stand-ins."""
         given = self.options.environment
         settings = {} if given.get("SUPABASE_URL") else {"SUPABASE_URL": auth_url}
-        services = played(given)
+        services = without_key(given)
         settings |= settings_for([service for service in services if service is not STRIPE], vendors_url)
         if STRIPE in services:
             settings |= settings_for([STRIPE], stripe_url) | {"STRIPE_WEBHOOK_SECRET": SECRET}

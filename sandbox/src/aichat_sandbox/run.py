@@ -1,4 +1,4 @@
-"""`make run`: boots the platform, shows it off, and keeps it up until it is told to stop."""
+"""`make run`: starts the platform, demonstrates it, and runs it until a signal stops it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rich.console import Console
 from .platform import Options, run_platform
 from .ports import EDGE_PORT, PortTakenError, edge_address
 from .postgres import PostgresFailedError
-from .standins import played
+from .standins import without_key
 from .state import AlreadyRunningError, announced, exclusive
 from .supervisor import ChildFailedError, together
 from .welcome import Welcome
 
 
 def run(folder: Path) -> int:
-    """Runs until SIGINT or SIGTERM; returns the exit code: 0, or 1 if a part fails or another run holds the folder."""
+    """Runs until SIGINT or SIGTERM; returns the exit code: 0, or 1 if a part fails or another run uses the folder."""
     console, errors = Console(), Console(stderr=True)
     try:
         with exclusive(folder):
@@ -49,13 +49,13 @@ async def _until_stopped(folder: Path, console: Console) -> None:
 
 async def _run(folder: Path, console: Console) -> None:
     given = {name: value for name, value in dotenv_values(".env").items() if value} | os.environ
-    welcome = Welcome(console, played(given))
+    welcome = Welcome(console, without_key(given))
     welcome.line("Starting the platform", style="bold")
     chosen = given.get("AICHAT_EDGE_LISTEN") or None
     with edge_address(chosen) as listen:
         if not chosen and not listen.endswith(f":{EDGE_PORT}"):
             welcome.line(
-                f"  port {EDGE_PORT} is taken: the edge listens on {listen}; AICHAT_EDGE_LISTEN says otherwise"
+                f"  port {EDGE_PORT} is taken: the edge listens on {listen}; AICHAT_EDGE_LISTEN sets another port"
             )
         options = Options(folder, environment=given | {"AICHAT_EDGE_LISTEN": listen})
         async with run_platform(options, welcome.part) as platform:

@@ -1,4 +1,4 @@
-"""The product itself: its commands, run with the sandbox's settings."""
+"""The product's own commands, run with the sandbox's settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .supervisor import Child, Supervisor
 
 
 class MintedKey(TypedDict):
-    """A new API key, and whose it is."""
+    """A new API key, its organisation and its member."""
 
     organization_id: str
     member_id: str
@@ -24,7 +24,7 @@ class MintedKey(TypedDict):
 
 
 async def load_server(supervisor: Supervisor, folder: Path, environment: Mapping[str, str], processes: int) -> Child:
-    """A server that has yet to be given its settings, and loads its code meanwhile."""
+    """Starts a server that loads its code while it waits for its settings."""
     module = f"aichat_server.commands.{'serve' if processes == 1 else 'serve_each'}"
     command = (sys.executable, "-m", "aichat_sandbox.preloaded", module, "aichat_server", "serve")
     return await supervisor.begin("server", *command, environment=environment, cwd=folder, stdin=PIPE)
@@ -36,28 +36,28 @@ class Server:
 
     supervisor: Supervisor
     folder: Path
-    """Where it runs: no `.env` lies there."""
+    """Its working folder, which has no `.env`."""
     environment: Mapping[str, str] = field(repr=False)
-    """All its settings."""
+    """All of its settings."""
 
     async def migrate(self) -> None:
-        """Brings the database to the server's schema."""
+        """Migrates the database to the server's schema."""
         await self._run("migrate", "migrate")
 
     async def mint_key(self, organization: str, plan: str = "team") -> MintedKey:
-        """An owner's key of a new organisation with this name, on the plan."""
+        """Creates an organisation with this name on the plan, and returns a key of its owner."""
         command = ("keys", "mint", "--organization", organization, "--owner", "--plan", plan, "--json")
         printed = await self._run("mint", *command)
         minted: MintedKey = json.loads(printed)
         return minted
 
     async def serve(self, loaded: Child, envoy: Envoy, processes: int) -> None:
-        """Has a loaded server serve; returns once Envoy has seen each of its processes answer."""
+        """Gives a loaded server its settings; returns when Envoy has seen each of its processes answer."""
 
         async def taken_in() -> bool:
             return sum(upstream.healthy for upstream in await envoy.upstreams()) == processes
 
-        await loaded.tell(json.dumps(dict(self.environment)))
+        await loaded.send(json.dumps(dict(self.environment)))
         await self.supervisor.until_ready(loaded, taken_in)
 
     async def _run(self, name: str, *arguments: str) -> str:

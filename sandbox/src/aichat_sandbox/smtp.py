@@ -1,8 +1,8 @@
-"""A stand-in for a mail server: takes every e-mail by SMTP and keeps it as a file in the folder that it runs in.
+"""A stand-in for a mail server: receives e-mails by SMTP and stores each as a file in its working folder.
 
-`python -m aichat_sandbox.smtp --port-file FILE` runs it as a process, whose port speaks HTTP: `GET /` tells
-`{"smtp_port", "mails"}`, the files' names in the order of arrival; `GET /mails/<name>` gives one as it came; and
-`POST /_answer` takes how e-mails are answered from then on: `{"say": "250 taken", "keep": true, "hang": false}`.
+`python -m aichat_sandbox.smtp --port-file FILE` runs it as a process, whose port serves HTTP. `GET /` returns
+`{"smtp_port", "mails"}` with the files' names in the order of arrival. `GET /mails/<name>` returns one unchanged. `POST
+/_answer` sets how it answers e-mails from then on: `{"say": "250 accepted", "keep": true, "hang": false}`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _LONGEST_BYTES = 10 << 20
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What becomes of an e-mail."""
+    """How to answer an e-mail."""
 
-    say: str = "250 taken"
+    say: str = "250 accepted"
     """The reply to its content."""
     keep: bool = True
     hang: bool = False
-    """Whether no reply comes at all."""
+    """Whether to send no reply at all."""
 
 
 class MailStandIn:
@@ -42,7 +42,7 @@ class MailStandIn:
         self._smtp_port = 0
 
     def make_app(self) -> web.Application:
-        """The HTTP application, which brings SMTP along."""
+        """Creates the HTTP application, which also serves SMTP."""
         app = web.Application()
         app.cleanup_ctx.append(self._listen)
         app.router.add_get("/", self._list)
@@ -51,7 +51,7 @@ class MailStandIn:
         return app
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 — aiosmtpd's
-        """Takes one e-mail."""
+        """Receives one e-mail."""
         answer = self._answer
         if answer.keep and isinstance(envelope.content, bytes):
             whole = self._folder / f"{time.time_ns()}.new"

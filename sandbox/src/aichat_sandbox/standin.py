@@ -1,4 +1,4 @@
-"""How a stand-in for an outside service runs as a process of its own."""
+"""Runs a stand-in for an external service as a process."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def run_stand_in(make_app: Callable[[], web.Application], description: str) -> N
 
 
 def stand_in_parser(description: str) -> argparse.ArgumentParser:
-    """A parser of the options that every stand-in has."""
+    """Returns a parser with the options that every stand-in has."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0: any free one")
+    parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--port-file", type=Path, help="where to write the port once it listens")
     return parser
 
 
 def serve_stand_in(app: web.Application, options: argparse.Namespace) -> None:
-    """Serves as the options of `stand_in_parser` say, until SIGTERM or SIGINT."""
+    """Serves with the options of `stand_in_parser` until SIGTERM or SIGINT."""
     asyncio.run(_serve(app, options.host, options.port, options.port_file))
 
 
@@ -41,7 +41,7 @@ async def _serve(app: web.Application, host: str, port: int, port_file: Path | N
     if port_file is not None:
         whole = port_file.with_suffix(".new")
         whole.write_text(str(runner.addresses[0][1]))
-        # Whoever waits for the file never sees half of it.
+        # A process that waits for the file never sees half of it.
         whole.replace(port_file)
     await stopped.wait()
     await runner.cleanup()

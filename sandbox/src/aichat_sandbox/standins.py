@@ -1,4 +1,4 @@
-"""The outside world's stand-ins, as processes."""
+"""Starts the stand-ins for external services."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .supervisor import Supervisor
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Somebody's service, and the settings that say where it is."""
+    """An external service, and the settings that name it."""
 
     name: str
     key: str
     base_url: str
     path: str
-    """Where on its stand-in it is played."""
-    played_key: str = "stand-in"
-    """What its stand-in takes for a key."""
+    """The path on its stand-in."""
+    stand_in_key: str = "stand-in"
+    """The API key that its stand-in accepts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +39,24 @@ VENDORS = (
     Vendor("OpenAI", "OPENAI_API_KEY", "OPENAI_BASE_URL", "/openai/v1", provider="openai"),
     Vendor("Gemini", "GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL", "/gemini", provider="gemini"),
 )
-STRIPE = Service("Stripe", "STRIPE_SECRET_KEY", "AICHAT_STRIPE_BASE_URL", "", played_key="sk_test_stand_in")
+STRIPE = Service("Stripe", "STRIPE_SECRET_KEY", "AICHAT_STRIPE_BASE_URL", "", stand_in_key="sk_test_stand_in")
 SERVICES = (*VENDORS, STRIPE)
 
 
 async def start_mail(supervisor: Supervisor, folder: Path, environment: Mapping[str, str]) -> str:
-    """Starts the mail server's stand-in, which keeps e-mails in `folder`; returns its SMTP URL."""
+    """Starts the mail server's stand-in, which stores e-mails in `folder`; returns its SMTP URL."""
     url = await start_stand_in(supervisor, "smtp", folder, environment)
     async with ClientSession() as client, client.get(url) as response:
         return f"smtp://{HOST}:{(await response.json())['smtp_port']}"
 
 
 def mail_settings(smtp_url: str, public_url: str) -> dict[str, str]:
-    """The settings that send the server's e-mails to the stand-in."""
+    """Returns the settings that send the server's e-mails to the stand-in."""
     return {
         "SMTP_URL": smtp_url,
         "AICHAT_MAIL_FROM": "AI Chat <no-reply@sandbox.example>",
-        # Known to all: it signs links of this machine's e-mails, which nobody gets.
-        "AICHAT_MAIL_SECRET": "the secret of the sandbox, which is none",
+        # Public, because it only signs links in this machine's e-mails, which are never delivered.
+        "AICHAT_MAIL_SECRET": "the public secret of the sandbox",
         "AICHAT_PUBLIC_URL": public_url,
     }
 
@@ -64,7 +64,7 @@ def mail_settings(smtp_url: str, public_url: str) -> dict[str, str]:
 async def start_stand_in(
     supervisor: Supervisor, name: str, folder: Path, environment: Mapping[str, str], *arguments: str | Path
 ) -> str:
-    """Starts `python -m aichat_sandbox.<name>` on a port of its choice; returns its base URL."""
+    """Starts `python -m aichat_sandbox.<name>` on a free port; returns its base URL."""
     port_file = _gone(folder / f"{name}.port")
 
     async def has_port() -> bool:
@@ -76,7 +76,7 @@ async def start_stand_in(
 
 
 async def send_webhooks(stripe_url: str, to: str) -> None:
-    """Has Stripe's stand-in send its webhooks to this address."""
+    """Tells Stripe's stand-in to send its webhooks to this address."""
     async with (
         ClientSession() as session,
         session.post(f"{stripe_url}/_control/webhook", json={"url": to}) as response,
@@ -89,12 +89,12 @@ def _gone(path: Path) -> Path:
     return path
 
 
-def played(environment: Mapping[str, str]) -> tuple[Service, ...]:
-    """The services that have no key in `environment`, and so are played by a stand-in."""
+def without_key(environment: Mapping[str, str]) -> tuple[Service, ...]:
+    """Returns the services without a key in `environment`, which stand-ins replace."""
     return tuple(service for service in SERVICES if not environment.get(service.key))
 
 
 def settings_for(services: Sequence[Service], url: str) -> dict[str, str]:
-    """The settings that send the server to the stand-in at `url` for these services."""
-    keys = {service.key: service.played_key for service in services}
+    """Returns the settings that point the server to the stand-in at `url` for these services."""
+    keys = {service.key: service.stand_in_key for service in services}
     return keys | {service.base_url: url + service.path for service in services}

@@ -1,4 +1,4 @@
-"""What a run of the sandbox leaves in its folder for others to read."""
+"""Files in the sandbox's folder that other programs read."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ ENDPOINTS = "endpoints.json"
 
 
 class AlreadyRunningError(Exception):
-    """Another run holds the folder."""
+    """Another run uses the folder."""
 
 
 @contextmanager
 def exclusive(folder: Path) -> Generator[None, None, None]:
-    """Holds the folder, which is made if it is not there; AlreadyRunningError if another process holds it."""
+    """Locks the folder, and creates it if needed; raises AlreadyRunningError if another process holds the lock."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a") as lock:
         try:
-            # The kernel lets go of it when this process ends, however it ends.
+            # The kernel releases the lock when this process ends, however it ends.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise AlreadyRunningError(f"the platform already runs here: {folder / ENDPOINTS} says where") from None
-        # What a run that was killed has left.
+        # A killed run may have left it.
         (folder / ENDPOINTS).unlink(missing_ok=True)
         yield
 
 
 @contextmanager
 def announced(folder: Path, platform: Platform, auth_url: str | None) -> Generator[None, None, None]:
-    """Writes `endpoints.json`, whole or not at all and for this user alone; removes it at the end.
+    """Writes `endpoints.json` atomically, readable by this user only; removes it at the end.
 
-    `auth_url`: where users really sign in; None where the stand-in plays that.
+    `auth_url`: where users really sign in; None if the stand-in replaces that service.
     """
     file = folder / ENDPOINTS
     fresh = folder / "endpoints.json.new"
@@ -49,7 +49,7 @@ def announced(folder: Path, platform: Platform, auth_url: str | None) -> Generat
                 "http": platform.http,
                 "api_key": platform.key["api_key"],
                 "auth_url": auth_url or platform.auth_url,
-                "auth_is_played": not auth_url,
+                "auth_is_stand_in": not auth_url,
                 "database_url": platform.database_url,
                 "redis_url": platform.redis_url,
                 "pids": platform.supervisor.pids,

@@ -1,4 +1,4 @@
-"""Starts processes, waits until each is ready, notices when one dies, and stops them all."""
+"""Starts processes, waits until each is ready, detects when one dies, and stops them all."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.02
 _TAIL_LINES = 20
-# Logs come as they are written; and starting up is mostly importing, so no process should compile what another has.
+# Logs are written at once; and a start is mostly imports, so processes share compiled modules.
 _PYTHON = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": ""}
 
 
 class ChildFailedError(Exception):
-    """A process ended that should not have; the message ends with what it logged last."""
+    """A process ended unexpectedly; the message ends with the end of its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +33,38 @@ class Child:
     process: Process = field(repr=False)
     log: Path
 
-    async def tell(self, line: str) -> None:
-        """Writes a line to its standard input, and ends that; for one that was begun with a pipe."""
+    async def send(self, line: str) -> None:
+        """Writes a line to the process's standard input and closes it.
+
+        The process must have been started with a pipe.
+        """
         if self.process.stdin is None:
-            raise ValueError(f"{self.name} was begun without a standard input")
+            raise ValueError(f"{self.name} was started without a standard input")
         self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.close()
         with suppress(ConnectionError):
-            # One that has died meanwhile is told of by those who wait for it.
+            # If it has died, those who wait for it report that.
             await self.process.stdin.wait_closed()
 
     def failure(self, what: str) -> ChildFailedError:
-        """The error that says `what` happened to it, and shows the end of its log."""
+        """Returns the error that says `what` happened to it, with the end of its log."""
         lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
         tail = "\n".join(f"  | {line}" for line in lines) or "  | (nothing)"
         return ChildFailedError(f"{self.name} {what}. The end of {self.log}:\n{tail}")
 
 
 class Supervisor:
-    """The processes of one platform. Leaving its context stops them, the last one to be ready first."""
+    """The processes of one platform. Leaving its context stops them, the last one to become ready first."""
 
     def __init__(self, logs: Path) -> None:
-        """`logs`: the folder, which is there, for a log file of each."""
+        """`logs`: an existing folder for the log file of each process."""
         self._logs = logs
         self._children: list[Child] = []
         self._adopted: list[Child] = []
 
     @property
     def pids(self) -> dict[str, int]:
-        """The processes that were started, by name."""
+        """The ids of the started processes, by name."""
         return {child.name: child.process.pid for child in self._watched}
 
     @property
@@ -76,7 +79,7 @@ class Supervisor:
         cwd: Path,
         ready: Callable[[], Awaitable[bool]],
     ) -> Child:
-        """Starts a process and returns once `ready` says so; ChildFailedError if it ends or takes too long."""
+        """Starts a process and returns once `ready` is true; raises ChildFailedError if it ends or takes too long."""
         child = await self.begin(name, *command, environment=environment, cwd=cwd)
         await self.until_ready(child, ready)
         return child
@@ -84,14 +87,14 @@ class Supervisor:
     async def begin(
         self, name: str, *command: str | Path, environment: Mapping[str, str], cwd: Path, stdin: int = DEVNULL
     ) -> Child:
-        """Starts a process that need not be ready yet."""
+        """Starts a process without waiting until it is ready."""
         process = await self._spawn(name, *command, environment=environment, cwd=cwd, stdin=stdin)
         child = Child(name, process, self._log(name))
         self._children.append(child)
         return child
 
     async def until_ready(self, child: Child, ready: Callable[[], Awaitable[bool]]) -> None:
-        """Returns once `ready` says so; ChildFailedError if the process ends or takes too long."""
+        """Returns once `ready` is true; raises ChildFailedError if the process ends or takes too long."""
         waiting = asyncio.create_task(until(ready))
         ended = asyncio.create_task(child.process.wait())
         try:
@@ -103,7 +106,7 @@ class Supervisor:
                     else f"was not ready after {START_SECONDS:.0f} s"
                 )
             waiting.result()
-            # What is ready last may use all that was ready before, and so is stopped first.
+            # The last process to become ready may depend on all others, and so is stopped first.
             self._children.remove(child)
             self._children.append(child)
         finally:
@@ -111,7 +114,7 @@ class Supervisor:
                 task.cancel()
 
     async def run(self, name: str, *command: str | Path, environment: Mapping[str, str], cwd: Path) -> str:
-        """Runs a command to its end and returns what it printed; ChildFailedError if it fails."""
+        """Runs a command to its end and returns its output; raises ChildFailedError if it fails."""
         process = await self._spawn(name, *command, environment=environment, cwd=cwd, stdout=asyncio.subprocess.PIPE)
         try:
             printed, _ = await process.communicate()
@@ -122,11 +125,11 @@ class Supervisor:
         return printed.decode()
 
     def adopt(self, name: str, process: Process, log: Path) -> None:
-        """Watches a process that somebody else starts and stops."""
+        """Watches a process that another component starts and stops."""
         self._adopted.append(Child(name, process, log))
 
     async def watch(self) -> NoReturn:
-        """Waits for the first process to end by itself, and raises ChildFailedError."""
+        """Waits until a process ends unexpectedly, and raises ChildFailedError."""
         ends = {asyncio.create_task(child.process.wait()): child for child in self._watched}
         try:
             done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -145,7 +148,7 @@ class Supervisor:
         stdin: int = DEVNULL,
         stdout: int | None = None,
     ) -> Process:
-        # In a session of its own: Ctrl-C is for us, and we stop the processes in order.
+        # In a session of its own: Ctrl-C is for this process, which stops the others in order.
         with self._log(name).open("wb") as log:
             return await asyncio.create_subprocess_exec(
                 *tied_to_parent(*command),
@@ -172,7 +175,7 @@ class Supervisor:
 
 @asynccontextmanager
 async def together() -> AsyncGenerator[asyncio.TaskGroup, None]:
-    """A group of tasks that raises its first failure as it is, once the others have been cancelled."""
+    """A task group that cancels the others on the first failure and raises that failure itself."""
     try:
         async with asyncio.TaskGroup() as group:
             yield group
@@ -181,7 +184,7 @@ async def together() -> AsyncGenerator[asyncio.TaskGroup, None]:
 
 
 async def until(ready: Callable[[], Awaitable[bool]]) -> None:
-    """Returns once `ready` says so."""
+    """Returns once `ready` is true."""
     while True:
         if await ready():
             return

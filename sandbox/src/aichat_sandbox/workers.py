@@ -14,18 +14,18 @@ from .ports import HOST, free_ports
 from .supervisor import Child, Supervisor
 
 _METRICS = "AICHAT_WORKER_METRICS_LISTEN"
-# What they tell once they look for work. Their log may hold nothing but errors.
+# A metric that they export once they look for work. Their log may hold only errors.
 _READY = "aichat_queue_depth{"
 
 
 async def load_workers(supervisor: Supervisor, folder: Path, environment: Mapping[str, str]) -> Child:
-    """Workers that have yet to be given their settings, and load their code meanwhile."""
+    """Starts workers that load their code while they wait for their settings."""
     command = (sys.executable, "-m", "aichat_sandbox.preloaded", "aichat_workers.serve", "aichat_workers", "serve")
     return await supervisor.begin("workers", *command, environment=environment, cwd=folder, stdin=PIPE)
 
 
 async def start_workers(supervisor: Supervisor, loaded: Child, settings: Mapping[str, str]) -> None:
-    """Has loaded workers work; returns once they do."""
+    """Gives loaded workers their settings; returns once they work."""
     address = settings.get(_METRICS) or f"{HOST}:{free_ports(1)[0]}"
 
     async def working() -> bool:
@@ -35,5 +35,5 @@ async def start_workers(supervisor: Supervisor, loaded: Child, settings: Mapping
         except aiohttp.ClientError:
             return False
 
-    await loaded.tell(json.dumps({**settings, _METRICS: address}))
+    await loaded.send(json.dumps({**settings, _METRICS: address}))
     await supervisor.until_ready(loaded, working)

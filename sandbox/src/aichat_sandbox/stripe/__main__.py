@@ -12,8 +12,12 @@ from .server import make_app
 def main() -> None:
     """Reads the command line and serves."""
     parser = stand_in_parser("A stand-in for Stripe.")
-    parser.add_argument("--state", type=Path, help="the file that keeps all it knows; without, it starts empty")
-    parser.add_argument("--webhook-url", help="where events are sent; without, nowhere until it is told")
+    parser.add_argument(
+        "--state", type=Path, help="the file that stores its state; without it, the state is empty and only in memory"
+    )
+    parser.add_argument(
+        "--webhook-url", help="where to send events; without it, nowhere until `/_control/webhook` says where"
+    )
     options = parser.parse_args()
     serve_stand_in(make_app(options.state, options.webhook_url), options)
 

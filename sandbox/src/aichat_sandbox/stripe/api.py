@@ -1,4 +1,4 @@
-"""Stripe's API over HTTP: who asks, for what, and what they get."""
+"""Stripe's API over HTTP: authentication, routing and responses."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .world import API_VERSION, Object
 
 LOG_LENGTH = 1000
 KEY_PREFIX = "sk_test_"
-"""What every key begins with that is taken."""
+"""The prefix of every accepted key."""
 
 
 @dataclass(slots=True)
 class Asked:
-    """One request, as the log shows it."""
+    """One request, as in the log."""
 
     request_id: str
     method: str
@@ -37,7 +37,7 @@ class Asked:
     stripe_version: str
     user_agent: str
     status: int | None = None
-    """None: no answer was sent."""
+    """None: no response was sent."""
     replayed: bool = False
 
 
@@ -49,7 +49,7 @@ class Api:
     log: deque[Asked] = field(default_factory=lambda: deque(maxlen=LOG_LENGTH))
 
     def serving(self, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
-        """The handler of one route."""
+        """Returns the handler of one route."""
 
         async def handle(request: web.Request) -> web.Response:
             return await self._serve(request, route)
@@ -57,7 +57,7 @@ class Api:
         return handle
 
     async def unknown(self, request: web.Request) -> web.Response:
-        """Answers for all other addresses."""
+        """Answers all other paths."""
         return await self._serve(request, None)
 
     async def _serve(self, request: web.Request, route: Route | None) -> web.Response:
@@ -111,7 +111,7 @@ class Api:
     def _carry_out(
         self, request: web.Request, route: Route | None, asked: Asked, fault: Fault | None
     ) -> tuple[int, Object, bool]:
-        """Status, body, and whether anything was carried out."""
+        """Returns status, body, and whether the request was executed."""
         world = self.account.world
         world.origin = str(request.url.origin())
         world.cause = {"id": asked.request_id, "idempotency_key": asked.idempotency_key}
@@ -134,4 +134,4 @@ def _authenticate(request: web.Request) -> None:
     if scheme.lower() != "bearer" or not key:
         raise CallFailedError(401, "You did not provide an API key.", executed=False)
     if not key.startswith(KEY_PREFIX):
-        raise CallFailedError(401, "Invalid API Key provided: the stand-in takes test keys alone.", executed=False)
+        raise CallFailedError(401, "Invalid API Key provided: the stand-in accepts only test keys.", executed=False)

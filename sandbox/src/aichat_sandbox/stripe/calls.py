@@ -1,4 +1,4 @@
-"""One call: what a handler gets, and how what it gives is shown."""
+"""One call: the input of a handler, and the form of its output."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _ALWAYS = {"expand"}
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that is to be carried out."""
+    """A request to execute."""
 
     world: World
     params: Params
     id: str
-    """The object that the address names; empty where it names none."""
+    """The object that the path names; empty if it names none."""
     path: str
 
     def subject(self, kind: str, *, deleted: bool = False) -> Object:
-        """The object that the address names."""
+        """Returns the object that the path names."""
         return self.world.find(kind, self.id, deleted=deleted)
 
     def named(self, kind: str, name: str) -> Object | None:
-        """The object that a parameter names; None if it names none."""
+        """Returns the object that a parameter names; None without the parameter."""
         key = self.params.text(name)
         return None if key is None else self.world.named(kind, key, self.params.name(name))
 
     def page(self, things: Iterable[Object], *, newest_first: bool = True) -> Object:
-        """The asked-for part of a list."""
+        """Returns the requested page of a list."""
         every = list(things)
         if newest_first:
             every.reverse()
@@ -64,7 +64,7 @@ Handler = Callable[[Call], Object]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An address, who serves it, and the parameters that it takes."""
+    """A path, its handler, and the parameters that it accepts."""
 
     method: str
     path: str
@@ -72,15 +72,15 @@ class Route:
     takes: str = ""
 
     def check(self, params: Mapping[str, Any]) -> None:
-        """Refuses parameters that it does not take."""
+        """Raises CallFailedError for parameters that it does not accept."""
         for name in params:
             if name not in _ALWAYS and name not in self.takes.split():
                 raise unknown_parameter(name)
 
 
 def shown(world: World, answer: Object, expand: Iterable[str]) -> Object:
-    """What the caller sees: ids in the places named by `expand` become their objects."""
-    # A page of a list is as long as was asked for; lists inside its entries are not.
+    """Returns the response: ids in the places named by `expand` become their objects."""
+    # A page of a list has the requested length; lists inside its entries are shortened.
     whole: Object = answer | {"data": present(answer["data"])} if answer["object"] == "list" else present(answer)
     for place in expand:
         _expand(world, whole, place.split("."), place)
@@ -108,7 +108,7 @@ def _expand(world: World, node: Any, steps: list[str], place: str) -> None:
 
 
 def _included(world: World, owner: Object, name: str) -> Object:
-    """A list that is shown on request alone."""
+    """Returns a list that is only shown on request."""
     if name == "payments":
         found = list(world.every("invoice_payment", invoice=owner["id"]))
         return listed(present(found), f"/v1/invoice_payments?invoice={owner['id']}")

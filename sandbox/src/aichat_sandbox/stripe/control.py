@@ -1,4 +1,4 @@
-"""What tests tell the stand-in, under `/_control`."""
+"""The routes under `/_control`, with which tests control the stand-in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .world import Object
 
 
 def add_routes(app: web.Application, api: Api) -> None:
-    """Serves them."""
+    """Adds the routes."""
     control = _Control(api)
     app.add_routes(
         [
@@ -39,16 +39,16 @@ class _Control:
         self._account = api.account
 
     async def show_log(self, _request: web.Request) -> web.Response:
-        """The requests so far."""
+        """Returns the requests so far."""
         return web.json_response([asdict(asked) for asked in self._api.log])
 
     async def clear_log(self, _request: web.Request) -> web.Response:
-        """Forgets them."""
+        """Clears the log."""
         self._api.log.clear()
         return web.json_response({})
 
     async def set_webhook(self, request: web.Request) -> web.Response:
-        """`{"url", "secret"?, "held"?}`: where events go from now on; `held`: only when they are told to."""
+        """`{"url", "secret"?, "held"?}`: sets where events go from now on; `held`: send them only on request."""
         told = await request.json()
         webhooks = self._account.webhooks
         webhooks.url = told["url"]
@@ -57,10 +57,10 @@ class _Control:
         return web.json_response({})
 
     async def deliver(self, request: web.Request) -> web.Response:
-        """`{"events": [id], "age_seconds"?, "secret"?}`: sends these now, once each and in this order.
+        """`{"events": [id], "age_seconds"?, "secret"?}`: sends these events now, once each and in this order.
 
-        Gives the HTTP statuses. The same id twice is sent twice; `age_seconds` makes signatures old, and another
-        `secret` makes them false.
+        Returns the HTTP statuses. An id that is listed twice is sent twice; `age_seconds` makes the signatures old, and
+        a different `secret` makes them invalid.
         """
         told = await request.json()
         how = {name: told[name] for name in ("age_seconds", "secret") if name in told}
@@ -68,14 +68,14 @@ class _Control:
         return web.json_response({"statuses": [await self._account.webhooks.send(event, **how) for event in events]})
 
     async def make_event(self, request: web.Request) -> web.Response:
-        """`{"type", "object"}`: an event of any type, which is sent like the others."""
+        """`{"type", "object"}`: creates an event of any type, which is sent like the others."""
         told = await request.json()
         event = self._account.world.emit(told["type"], told["object"])
         self._account.save()
         return web.json_response(event)
 
     async def complete(self, request: web.Request) -> web.Response:
-        """`{"card"?}`: the customer pays on the page of a checkout session, with one of Stripe's test cards."""
+        """`{"card"?}`: pays a checkout session as the customer would, with one of Stripe's test cards."""
         told = await request.json()
 
         def change() -> Object:
@@ -84,7 +84,7 @@ class _Control:
         return self._changed(change)
 
     async def change_card(self, request: web.Request) -> web.Response:
-        """`{"card"?}`: the customer adds one of Stripe's test cards on the page of a portal session."""
+        """`{"card"?}`: adds one of Stripe's test cards in a portal session, as the customer would."""
         told = await request.json()
 
         def change() -> Object:
@@ -95,18 +95,18 @@ class _Control:
         return self._changed(change)
 
     async def add_fault(self, request: web.Request) -> web.Response:
-        """What goes wrong with the next requests: the fields of `Fault`."""
+        """Adds a fault for the next requests: the fields of `Fault`."""
         told: dict[str, Any] = await request.json()
         self._account.faults.add(told)
         return web.json_response({})
 
     async def clear_faults(self, _request: web.Request) -> web.Response:
-        """Nothing goes wrong any more."""
+        """Removes all faults."""
         self._account.faults.waiting.clear()
         return web.json_response({})
 
     async def advance(self, request: web.Request) -> web.Response:
-        """`{"seconds"}`: puts the clock forward, and does what has fallen due by then."""
+        """`{"seconds"}`: advances the clock, and does all that is due by then."""
         seconds = int((await request.json())["seconds"])
         world = self._account.world
 

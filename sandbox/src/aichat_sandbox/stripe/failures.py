@@ -1,4 +1,4 @@
-"""Errors as Stripe says them."""
+"""Errors in Stripe's form."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class CallFailedError(Exception):
-    """What the caller gets instead of an object."""
+    """The error that the caller gets instead of an object."""
 
     def __init__(
         self,
@@ -19,14 +19,14 @@ class CallFailedError(Exception):
         executed: bool = True,
         **more: str | None,
     ) -> None:
-        """`executed`: the call had passed its checks, so that its idempotency key keeps this failure."""
+        """`executed`: the call had passed its checks, so its idempotency key stores this failure."""
         super().__init__(message)
         self.status = status
         self.executed = executed
         self._error: dict[str, Any] = {"message": message, "type": kind, "code": code, "param": param, **more}
 
     def body(self, request_id: str) -> dict[str, Any]:
-        """The answer."""
+        """Returns the body of the response."""
         error = {name: value for name, value in self._error.items() if value is not None}
         if "code" in error:
             error["doc_url"] = f"https://stripe.com/docs/error-codes/{error['code'].replace('_', '-')}"
@@ -34,32 +34,32 @@ class CallFailedError(Exception):
 
 
 def invalid(message: str, param: str | None = None, code: str | None = None) -> CallFailedError:
-    """A parameter that cannot be."""
+    """Returns the error for an invalid parameter."""
     return CallFailedError(400, message, param=param, code=code, executed=False)
 
 
 def missing_parameter(param: str) -> CallFailedError:
-    """A parameter that must be there."""
+    """Returns the error for a missing parameter."""
     return invalid(f"Missing required param: {param}.", param, "parameter_missing")
 
 
 def unknown_parameter(param: str) -> CallFailedError:
-    """A parameter that nobody knows."""
+    """Returns the error for an unknown parameter."""
     return invalid(f"Received unknown parameter: {param}", param, "parameter_unknown")
 
 
 def refused(message: str, code: str | None = None, param: str | None = None) -> CallFailedError:
-    """What the state of things does not allow."""
+    """Returns the error for a request that the current state does not allow."""
     return CallFailedError(400, message, code=code, param=param)
 
 
 def no_such(kind: str, key: str, param: str, *, status: int = 404) -> CallFailedError:
-    """An object that is not there: 404 where the address names it, 400 where a parameter does."""
+    """Returns the error for an object that does not exist: 404 if the path names it, 400 if a parameter does."""
     return CallFailedError(status, f"No such {kind}: '{key}'", code="resource_missing", param=param)
 
 
 def declined(charge: str | None = None) -> CallFailedError:
-    """A card that its bank does not honour."""
+    """Returns the error for a card that its bank declines."""
     return CallFailedError(
         402,
         "Your card was declined.",
@@ -71,11 +71,11 @@ def declined(charge: str | None = None) -> CallFailedError:
 
 
 def scripted(status: int) -> CallFailedError:
-    """A failure that was asked for."""
+    """Returns a failure that a test requested."""
     if status == 429:
         return CallFailedError(429, "Request rate limit exceeded.", code="rate_limit", executed=False)
     if status == 402:
         return declined()
     kind = "api_error" if status >= 500 else "invalid_request_error"
-    # 500 is a fault inside Stripe, which its key remembers; the others come from those in front of it.
+    # 500 is a fault inside Stripe, which the idempotency key stores; the others come from a proxy before it.
     return CallFailedError(status, f"Scripted failure {status}.", kind=kind, executed=status == 500)

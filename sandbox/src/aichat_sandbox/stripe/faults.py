@@ -1,4 +1,4 @@
-"""What goes wrong on request."""
+"""Faults that tests request."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ How = Literal["status", "hang", "cut", "mute"]
 
 @dataclass(slots=True)
 class Fault:
-    """One way to go wrong, for the next requests to an address."""
+    """A fault for the next requests to a path."""
 
     path: str
-    """A regular expression that matches the whole of it."""
+    """A regular expression that matches the whole path."""
     how: How
-    """"status": fail before anything is done; "hang": do nothing and never answer; "cut": do it, and hang up;
-    "mute": do it, and never answer.
+    """"status": fail before doing anything; "hang": do nothing and never answer.
+
+    "cut": do it, then close the connection; "mute": do it, and never answer.
     """
     method: str = "POST"
     times: int = 1
@@ -26,16 +27,16 @@ class Fault:
 
 @dataclass(slots=True)
 class Faults:
-    """Those that have yet to happen."""
+    """The faults still to come."""
 
     waiting: list[Fault] = field(default_factory=list)
 
     def add(self, told: dict[str, Any]) -> None:
-        """One more; TypeError if there is no such fault."""
+        """Adds a fault; raises TypeError if its fields are wrong."""
         self.waiting.append(Fault(**told))
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The first that is meant for this request, which uses up one of its times."""
+        """Returns the first fault for this request and uses up one of its times."""
         for fault in self.waiting:
             if fault.method == method and re.fullmatch(fault.path, path):
                 fault.times -= 1

@@ -1,4 +1,4 @@
-"""Stripe's parameters: form-encoded, nested by brackets, and all of them text."""
+"""Decodes Stripe's parameters: form-encoded, nested by brackets, and all strings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _STEP = re.compile(r"[^\[\]]+|\[\]")
 
 
 def decode(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """`a[b][0]=c` as `{"a": {"b": ["c"]}}`."""
+    """Decodes `a[b][0]=c` as `{"a": {"b": ["c"]}}`."""
     tree: dict[str, Any] = {}
     for name, value in pairs:
         node, steps = tree, _STEP.findall(name)
@@ -36,37 +36,37 @@ def _lists(value: Any) -> Any:
 
 
 class Params:
-    """The parameters of one call, or those nested under one of them. Empty text counts as not given."""
+    """The parameters of one call, or those nested in one of them. An empty string counts as absent."""
 
     def __init__(self, values: Mapping[str, Any], prefix: str = "") -> None:
-        """`prefix` is the name of the parameter that these are nested under."""
+        """`prefix` is the name of the parameter that contains these."""
         self.values = values
         self._prefix = prefix
 
     def name(self, name: str) -> str:
-        """The name as the caller wrote it."""
+        """Returns the name as the caller wrote it."""
         return f"{self._prefix}[{name}]" if self._prefix else name
 
     def given(self, name: str) -> bool:
-        """Whether it was sent, be it empty."""
+        """Whether it was sent, even if empty."""
         return name in self.values
 
     def text(self, name: str) -> str | None:
-        """Text; None if it is not there."""
+        """Returns a string; None if it is absent."""
         value = self.values.get(name)
         if isinstance(value, dict | list):
             raise invalid(f"Invalid string: {value}", self.name(name))
         return value or None
 
     def required(self, name: str) -> str:
-        """Text that must be there."""
+        """Returns a string that must be present."""
         value = self.text(name)
         if value is None:
             raise missing_parameter(self.name(name))
         return value
 
     def number(self, name: str) -> int | None:
-        """A whole number; None if it is not there."""
+        """Returns an integer; None if it is absent."""
         value = self.text(name)
         if value is None:
             return None
@@ -75,42 +75,42 @@ class Params:
         return int(value)
 
     def flag(self, name: str, default: bool = False) -> bool:
-        """A truth value."""
+        """Returns a boolean."""
         value = self.text(name)
         if value not in {None, "true", "false"}:
             raise invalid(f"Invalid boolean: {value}", self.name(name))
         return default if value is None else value == "true"
 
     def choice(self, name: str, allowed: str, default: str) -> str:
-        """One of the words of `allowed`."""
+        """Returns one of the words of `allowed`."""
         value = self.text(name) or default
         if value not in allowed.split():
             raise invalid(f"Invalid {name}: must be one of {', '.join(allowed.split())}", self.name(name))
         return value
 
     def nested(self, name: str) -> Params:
-        """What is nested under it; nothing if it is not there."""
+        """Returns the parameters nested in it; none if it is absent."""
         value = self.values.get(name) or {}
         if not isinstance(value, dict):
             raise invalid("Invalid object", self.name(name))
         return Params(value, self.name(name))
 
     def each(self, name: str) -> list[Params]:
-        """The entries of a list of objects."""
+        """Returns the entries of a list of objects."""
         value = self.values.get(name) or []
         if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
             raise invalid("Invalid array", self.name(name))
         return [Params(one, f"{self.name(name)}[{index}]") for index, one in enumerate(value)]
 
     def texts(self, name: str) -> list[str]:
-        """The entries of a list of texts."""
+        """Returns the entries of a list of strings."""
         value = self.values.get(name) or []
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise invalid("Invalid array", self.name(name))
         return value
 
     def metadata(self, before: Mapping[str, str] | None = None) -> dict[str, str]:
-        """What `before` becomes: given keys replace, and empty ones take away."""
+        """Returns `before` with the given keys replaced and the empty ones removed."""
         if not self.given("metadata"):
             return dict(before or {})
         given = self.values["metadata"]

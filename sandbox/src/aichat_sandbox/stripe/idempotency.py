@@ -1,7 +1,7 @@
 """Idempotency keys, as Stripe documents them.
 
-A key answers for 24 hours with what its first request came to, be that an object or a failure. Requests that fail their
-checks leave no trace. A key belongs to one address and one set of parameters, and to one request at a time.
+For 24 hours a key returns the result of its first request, an object or a failure. Requests that fail their checks
+leave no result. A key belongs to one path and one set of parameters, and allows one request at a time.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ LONGEST_KEY = 255
 
 @dataclass(slots=True)
 class Keys:
-    """The keys that were used."""
+    """The used keys."""
 
     now: Callable[[], int]
     kept: dict[str, Object] = field(default_factory=dict)
-    """By key, what was asked and what came of it."""
+    """The request and its result, by key."""
     in_use: set[str] = field(default_factory=set)
 
     @contextmanager
     def using(self, key: str) -> Iterator[None]:
-        """Holds the key while its request is carried out."""
+        """Locks the key while its request runs."""
         if len(key) > LONGEST_KEY:
             raise invalid(f"Idempotency keys are at most {LONGEST_KEY} characters long.")
         if key in self.in_use:
@@ -47,7 +47,7 @@ class Keys:
             self.in_use.discard(key)
 
     def find(self, key: str, path: str, params: dict[str, Any]) -> tuple[int, Object, bool] | None:
-        """Status and body that the key's first request came to, and that it was executed; None if this is it."""
+        """Returns the status and body of the key's first request, and True for executed; None if this is the first."""
         found = self.kept.get(key)
         if found is None or self.now() - found["at"] >= KEPT_SECONDS:
             return None
@@ -58,7 +58,7 @@ class Keys:
         return found["status"], found["body"], True
 
     def keep(self, key: str, path: str, params: dict[str, Any], status: int, body: Object) -> None:
-        """Remembers what came of the key's first request."""
+        """Stores the result of the key's first request."""
         self.kept[key] = {"at": self.now(), "path": path, "params": params, "status": status, "body": body}
 
 

@@ -15,7 +15,7 @@ _BUTTONS = (("pm_card_visa", "Pay"), ("pm_card_chargeCustomerFail", "Pay with a 
 
 
 def add_routes(app: web.Application, account: Account) -> None:
-    """Serves them."""
+    """Adds the routes."""
     pages = _Pages(account)
     app.add_routes(
         [
@@ -40,7 +40,7 @@ class _Pages:
             raise web.HTTPNotFound from None
 
     async def checkout(self, request: web.Request) -> web.Response:
-        """A form with a good card and a bad one."""
+        """Shows a form with a valid card and one that is declined."""
         session = self._find(request, "checkout.session")
         buttons = "".join(f'<button name="card" value="{card}">{words}</button> ' for card, words in _BUTTONS)
         back = f'<a href="{escape(session["cancel_url"])}">Back</a>' if session["cancel_url"] else ""
@@ -48,7 +48,7 @@ class _Pages:
         return _page("Checkout", f'<p>{amount}</p><form method="post">{buttons}</form>{back}')
 
     async def pay(self, request: web.Request) -> web.Response:
-        """Pays, and goes where the session says."""
+        """Pays, and redirects to the session's URL."""
         session = self._find(request, "checkout.session")
         card = str((await request.post()).get("card"))
         try:
@@ -60,7 +60,7 @@ class _Pages:
         raise web.HTTPSeeOther(session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"]))
 
     async def portal(self, request: web.Request) -> web.Response:
-        """A form that adds a card, which is the default from then on."""
+        """Shows a form that adds a card as the new default."""
         session = self._find(request, "billing_portal.session")
         back = f'<a href="{escape(session["return_url"])}">Back</a>' if session["return_url"] else ""
         added = "".join(f'<button name="card" value="{card}">Add {card}</button> ' for card in cards.TEST_CARDS)
@@ -68,7 +68,7 @@ class _Pages:
         return _page("Billing portal", f'{words}<form method="post">{added}</form>{back}')
 
     async def change_card(self, request: web.Request) -> web.Response:
-        """Adds it, and shows the page again."""
+        """Adds the card, and shows the page again."""
         session = self._find(request, "billing_portal.session")
         card = str((await request.post()).get("card"))
         if card not in cards.TEST_CARDS:
@@ -78,12 +78,12 @@ class _Pages:
         raise web.HTTPSeeOther(request.path)
 
     async def invoice(self, request: web.Request) -> web.Response:
-        """The lines and what they come to."""
+        """Shows the lines and their total."""
         lines = "".join(f"<p>{escape(line)}</p>" for line in _lines(self._find(request, "invoice")))
         return _page("Invoice", lines)
 
     async def pdf(self, request: web.Request) -> web.Response:
-        """The same as a document."""
+        """Returns the same as a document."""
         body = _pdf(_lines(self._find(request, "invoice")))
         return web.Response(body=body, content_type="application/pdf")
 
@@ -102,7 +102,7 @@ def _amount(amount: int, currency: str) -> str:
 
 
 def _page(title: str, body: str) -> web.Response:
-    text = f"<!doctype html><title>{title}</title><h1>{title}</h1><p>Played by a stand-in for Stripe.</p>{body}"
+    text = f"<!doctype html><title>{title}</title><h1>{title}</h1><p>A stand-in for Stripe.</p>{body}"
     return web.Response(text=text, content_type="text/html")
 
 

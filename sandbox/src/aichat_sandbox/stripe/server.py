@@ -40,7 +40,7 @@ _RESOURCES = (
 
 
 def make_app(file: Path | None, webhook_url: str | None) -> web.Application:
-    """The application of the account in `file`, or of an empty one in memory; events go to `webhook_url`."""
+    """Creates the application for the account in `file`, or for an empty one in memory; events go to `webhook_url`."""
     account = Account.open(file)
     account.webhooks.url = webhook_url
     api = Api(account)

@@ -1,4 +1,4 @@
-"""What outlives the process: a file with all that the stand-in knows."""
+"""The stand-in's state, stored in a file."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .world import World, load_samples
 
 @dataclass(slots=True)
 class Account:
-    """One Stripe account, and how it is played."""
+    """One Stripe account, and the faults and webhooks of its stand-in."""
 
     world: World
     keys: Keys
     file: Path | None
-    """Where it is kept; None: in memory alone."""
+    """The file that stores it; None: it is only in memory."""
     webhooks: Webhooks = field(default_factory=Webhooks)
     faults: Faults = field(default_factory=Faults)
 
     @classmethod
     def open(cls, file: Path | None) -> Account:
-        """The account in this file; an empty one if there is none."""
+        """Returns the account in this file; an empty one if the file does not exist."""
         world = World(load_samples())
         account = cls(world, Keys(world.now), file)
         world.listener = account.webhooks.queue
@@ -36,7 +36,7 @@ class Account:
         return account
 
     def save(self) -> None:
-        """Writes the file, whole or not at all."""
+        """Writes the file atomically."""
         if self.file is None:
             return
         world = self.world

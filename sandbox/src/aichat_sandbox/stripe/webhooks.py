@@ -1,4 +1,4 @@
-"""Events on their way to the endpoint: signed, one after the other, and again until they are taken."""
+"""Sends events to the webhook endpoint: signed, one after another, and again until the endpoint accepts them."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ import aiohttp
 from .world import Object
 
 RETRY_SECONDS = (0.2, 1.0, 5.0, 30.0, 120.0)
-"""Until the next attempt, each time that one failed."""
+"""The wait before each retry."""
 _ANSWER_SECONDS = 10.0
 SECRET = "whsec_stand_in"  # noqa: S105 — of the stand-in
 
 
 def signature(body: bytes, secret: str, moment: int) -> str:
-    """What Stripe-Signature says of the body."""
+    """Returns the Stripe-Signature header for the body."""
     digest = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={moment},v1={digest}"
 
 
 @dataclass(slots=True)
 class Webhooks:
-    """The endpoint, and what has yet to be sent there."""
+    """The endpoint, and the events still to send."""
 
     url: str | None = None
     """None: nothing is sent."""
     secret: str = field(default=SECRET, repr=False)
     held: bool = False
-    """Nothing is sent by itself."""
+    """Whether to send events only on request."""
     _session: aiohttp.ClientSession | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None, None]:
-        """Lets it send."""
+        """Sends events while the context is open."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ANSWER_SECONDS)) as self._session:
             yield
             for task in self._tasks:
@@ -50,7 +50,7 @@ class Webhooks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def queue(self, event: Object) -> None:
-        """Sends a new event, behind those before it; what is not taken is sent again later, out of its turn."""
+        """Sends a new event after those before it; a rejected one is retried later, out of order."""
         if self.url is None or self.held:
             return
         event["pending_webhooks"] = 1
@@ -59,7 +59,7 @@ class Webhooks:
         task.add_done_callback(self._tasks.discard)
 
     async def _deliver(self, event: Object, url: str) -> None:
-        """Until it is taken, or another endpoint has taken the place of this one."""
+        """Retries until the event is accepted, or the endpoint changes."""
         async with self._turn:
             status = await self.send(event)
         for seconds in RETRY_SECONDS:
@@ -72,9 +72,9 @@ class Webhooks:
             status = await self.send(event)
 
     async def send(self, event: Object, *, age_seconds: int = 0, secret: str | None = None) -> int:
-        """Sends it once; returns the HTTP status, 0 if there was no answer.
+        """Sends it once; returns the HTTP status, 0 without a response.
 
-        `age_seconds` is how long ago it says it was signed; `secret` replaces the endpoint's.
+        `age_seconds` is the age of the signature; `secret` replaces the endpoint's.
         """
         if self.url is None or self._session is None:
             return 0

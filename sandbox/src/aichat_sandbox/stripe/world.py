@@ -1,4 +1,4 @@
-"""What the stand-in knows: every object by its id, and what time it is."""
+"""The stand-in's state: every object by its id, and the time."""
 
 from __future__ import annotations
 
@@ -42,35 +42,35 @@ PREFIXES = {
 
 
 def load_samples() -> dict[str, Object]:
-    """Stripe's published samples, by kind."""
+    """Returns Stripe's published samples, by kind."""
     samples: dict[str, Object] = json.loads((Path(__file__).parent / "samples/samples.json").read_text())
     return samples
 
 
 @dataclass(slots=True)
 class World:
-    """All of one Stripe account. It changes between two awaits only, so that no call sees another's half."""
+    """One Stripe account. It changes only between two awaits, so that no call sees another's partial changes."""
 
     samples: dict[str, Object]
     objects: dict[str, dict[str, Object]] = field(default_factory=dict)
     """By kind and id, in order of creation."""
     baskets: dict[str, Object] = field(default_factory=dict)
-    """What each checkout session sells, by its id."""
+    """The items of each checkout session, by its id."""
     ahead: int = 0
-    """Seconds by which its clock was put forward."""
+    """Seconds by which the clock was advanced."""
     origin: str = ""
-    """Where its pages are."""
+    """The base URL of its pages."""
     cause: Object = field(default_factory=lambda: {"id": None, "idempotency_key": None})
     """The request that is being served."""
     listener: Callable[[Object], None] = lambda _: None
-    """Is told of each new event."""
+    """Called with each new event."""
 
     def now(self) -> int:
-        """Unix seconds."""
+        """The time in Unix seconds."""
         return int(time.time()) + self.ahead
 
     def mould(self, kind: str, *kept: str, **fields: Any) -> Object:
-        """An object with the keys of the sample: those in `kept` as there, lists empty, and all others null."""
+        """Returns an object with the sample's keys: those in `kept` with its values, lists empty, all others null."""
         sample = self.samples[kind]
         blank: Object = {name: [] if isinstance(value, list) else None for name, value in sample.items()}
         blank |= {name: copy.deepcopy(sample[name]) for name in kept}
@@ -84,33 +84,33 @@ class World:
         return blank | common | fields
 
     def add(self, thing: Object) -> Object:
-        """Keeps a new object."""
+        """Stores a new object."""
         self.objects.setdefault(thing["object"], {})[thing["id"]] = thing
         return thing
 
     def every(self, kind: str, **where: Any) -> Iterator[Object]:
-        """The objects of a kind whose fields are these, oldest first. Deleted ones are not among them."""
+        """Yields the objects of a kind with these field values, the oldest first; not the deleted ones."""
         for thing in list(self.objects.get(kind, {}).values()):
             if not thing.get("deleted") and all(thing[name] == value for name, value in where.items()):
                 yield thing
 
     def find(self, kind: str, key: str, *, param: str = "id", status: int = 404, deleted: bool = False) -> Object:
-        """An object; deleted ones only if they may be."""
+        """Returns an object; a deleted one only if `deleted`."""
         thing = self.objects.get(kind, {}).get(key)
         if thing is None or (thing.get("deleted") and not deleted):
             raise no_such(kind.replace("checkout.session", "checkout session"), key, param, status=status)
         return thing
 
     def named(self, kind: str, key: str, param: str) -> Object:
-        """The object that a parameter names."""
+        """Returns the object that a parameter names."""
         return self.find(kind, key, param=param, status=400)
 
     def anything(self, key: str) -> Object | None:
-        """The object with this id, whatever it is."""
+        """Returns the object with this id, of any kind."""
         return next((things[key] for things in self.objects.values() if key in things), None)
 
     def emit(self, kind: str, thing: Object, previous: Object | None = None) -> Object:
-        """Makes an event of what happened to `thing`; `previous` has the former values of what changed."""
+        """Creates an event about `thing`; `previous` has the old values of changed fields."""
         data: Object = {"object": present(thing)}
         if previous is not None:
             data["previous_attributes"] = copy.deepcopy(previous)
@@ -121,14 +121,14 @@ class World:
         return event
 
     def change(self, thing: Object, kind: str | None, **fields: Any) -> None:
-        """Gives `thing` new values; tells it as an event of this kind, if there is one and anything changed."""
+        """Sets fields of `thing`; emits an event of this kind, if one is given and anything changed."""
         previous = {name: thing[name] for name, value in fields.items() if thing[name] != value}
         thing.update(fields)
         if kind and previous:
             self.emit(kind, thing, previous)
 
     def remove(self, thing: Object, *, tombstone: bool = False) -> Object:
-        """Forgets `thing`, or keeps that it was there; returns what the caller is told."""
+        """Removes `thing`, or leaves a tombstone; returns the response to the caller."""
         gone = {"id": thing["id"], "object": thing["object"], "deleted": True}
         if tombstone:
             self.objects[thing["object"]][thing["id"]] = gone
@@ -138,12 +138,12 @@ class World:
 
 
 def listed(data: list[Object], url: str) -> Object:
-    """A list inside an object, whole."""
+    """Returns a complete list inside an object."""
     return {"object": "list", "data": data, "has_more": False, "url": url}
 
 
 def present(thing: Any) -> Any:
-    """A copy as callers see it: lists inside show their first entries."""
+    """Returns a copy in the form that callers see: inner lists show their first entries."""
     if isinstance(thing, list):
         return [present(one) for one in thing]
     if not isinstance(thing, dict):

@@ -27,7 +27,7 @@ class Anthropic:
     name = "anthropic"
 
     def key(self, request: web.Request) -> str:
-        """The `x-api-key`, or the bearer token that newer SDKs send."""
+        """Returns the `x-api-key`, or the bearer token that newer SDKs send."""
         bearer = request.headers.get("authorization", "").removeprefix("Bearer").strip()
         return request.headers.get("x-api-key", "") or bearer
 
@@ -45,7 +45,7 @@ class Anthropic:
         )
 
     def frames(self, reply: Reply) -> Frames:
-        """Named events from message_start to message_stop."""
+        """Returns named events from message_start to message_stop."""
         usage = {"input_tokens": reply.input_tokens, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
         usage |= {key: value for key, value in reply.script.usage.items() if key != "output_tokens"}
         message: dict[str, object] = {
@@ -72,7 +72,7 @@ class Anthropic:
         )
 
     def failure(self, status: int, message: str, retry_after: float | None) -> web.Response:
-        """`{"type": "error", …}` with the type that goes with the status."""
+        """Returns `{"type": "error", …}` with the type of the status."""
         error = {"type": TYPES.get(status, "api_error"), "message": message}
         return error_response(status, {"type": "error", "error": error, "request_id": "req_standin"}, retry_after)
 

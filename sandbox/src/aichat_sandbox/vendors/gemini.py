@@ -28,13 +28,13 @@ class Gemini:
     name = "gemini"
 
     def key(self, request: web.Request) -> str:
-        """The `x-goog-api-key`, or the `key` of the query."""
+        """Returns the `x-goog-api-key`, or the `key` of the query."""
         return request.headers.get("x-goog-api-key", "") or request.query.get("key", "")
 
     def asked(self, request: web.Request, body: Mapping[str, Any]) -> Asked:
         """Reads a GenerateContent request."""
         if request.query.get("alt") != "sse":
-            raise ValueError("the stand-in answers streaming requests with alt=sse only")
+            raise ValueError("the stand-in answers only streaming requests with alt=sse")
         contents = [body["systemInstruction"]] if body.get("systemInstruction") else []
         contents += body["contents"]
         config = body.get("generationConfig") or {}
@@ -48,7 +48,7 @@ class Gemini:
         )
 
     def frames(self, reply: Reply) -> Frames:
-        """Chunks of one candidate; thoughts first, the finish reason on the last."""
+        """Returns chunks of one candidate: thoughts first, the finish reason on the last."""
         thoughts = [_chunk(reply, {"text": text, "thought": True}) for text in reply.script.reasoning]
         error = {"code": 503, "message": "The model is overloaded. Please try again later.", "status": "UNAVAILABLE"}
         return Frames(
@@ -60,7 +60,7 @@ class Gemini:
         )
 
     def failure(self, status: int, message: str, retry_after: float | None) -> web.Response:
-        """`{"error": …}`; the wait is a RetryInfo in its details."""
+        """Returns `{"error": …}`; the delay is a RetryInfo in its details."""
         error: dict[str, object] = {"code": status, "message": message, "status": STATUSES.get(status, "INTERNAL")}
         if retry_after is not None:
             kind = "type.googleapis.com/google.rpc.RetryInfo"

@@ -1,4 +1,4 @@
-"""OpenAI's Chat Completions, as OpenAI and the endpoints compatible with it speak them."""
+"""OpenAI's Chat Completions, as spoken by OpenAI and compatible endpoints."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class OpenAI:
     name = "openai"
 
     def key(self, request: web.Request) -> str:
-        """The bearer token."""
+        """Returns the bearer token."""
         return request.headers.get("authorization", "").removeprefix("Bearer").strip()
 
     def asked(self, request: web.Request, body: Mapping[str, Any]) -> Asked:  # noqa: ARG002 - all is in the body
         """Reads a Chat Completions request."""
         if body.get("stream") is not True:
-            raise ValueError("the stand-in answers streaming requests only")
+            raise ValueError("the stand-in answers only streaming requests")
         texts = [text for message in body["messages"] for text in _texts(message["content"])]
         stop = body.get("stop") or ()
         most = body.get("max_completion_tokens") or body.get("max_tokens")
@@ -40,7 +40,7 @@ class OpenAI:
         )
 
     def frames(self, reply: Reply) -> Frames:
-        """Chunks from the role's to the usage's, then [DONE]."""
+        """Returns chunks, from the one with the role to the one with the usage, then [DONE]."""
         opening = [_chunk(reply, {"role": "assistant", "content": "", "refusal": None})]
         opening += [_chunk(reply, {"reasoning_content": text}) for text in reply.script.reasoning]
         closing = [_chunk(reply, {}, FINISH[reply.stop])]
@@ -56,7 +56,7 @@ class OpenAI:
         )
 
     def failure(self, status: int, message: str, retry_after: float | None) -> web.Response:
-        """`{"error": …}` with the code that goes with the status."""
+        """Returns `{"error": …}` with the code of the status."""
         kind = TYPES.get(status, "invalid_request_error")
         error = {"message": message, "type": kind, "param": None, "code": CODES.get(status)}
         return error_response(status, {"error": error}, retry_after)

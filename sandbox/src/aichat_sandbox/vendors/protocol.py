@@ -1,4 +1,4 @@
-"""What each vendor's stand-in gives the server: how to read a request, and the bytes of a reply."""
+"""The interface of each vendor's stand-in: how to read a request, and the bytes of a reply."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .script import Asked, Script, limited, tokens
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply, before it is put into a vendor's words."""
+    """A reply, before it takes a vendor's form."""
 
     asked: Asked
     script: Script
@@ -25,11 +25,11 @@ class Reply:
     input_tokens: int
     reasoning_tokens: int
     output_tokens: int
-    """Reasoning included."""
+    """With reasoning."""
 
     @classmethod
     def to(cls, asked: Asked, script: Script) -> Reply:
-        """What `script` replies to `asked`, within its limits."""
+        """Returns the reply of `script` to `asked`, within the request's limits."""
         deltas, stop, stop_sequence = limited(asked, script)
         reasoning = tokens(script.reasoning)
         output = reasoning + tokens(deltas)
@@ -38,15 +38,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """A reply's bytes: `opening`, then `deltas` one by one, then `closing`."""
+    """The bytes of a reply: `opening`, then `deltas` one by one, then `closing`."""
 
     opening: bytes
     deltas: tuple[bytes, ...]
     closing: bytes
     error: bytes
-    """An error event, to send instead of what is left."""
+    """An error event that replaces the rest."""
     usage: Mapping[str, Any]
-    """What is billed for the whole reply, in the vendor's words; said in `closing`, if that says any."""
+    """The usage billed for the whole reply, in the vendor's form; `closing` has it if it has any."""
 
 
 class Vendor(Protocol):
@@ -55,20 +55,23 @@ class Vendor(Protocol):
     name: str
 
     def key(self, request: web.Request) -> str:
-        """The API key that came with the request; empty if none did."""
+        """Returns the request's API key; empty without one."""
 
     def asked(self, request: web.Request, body: Mapping[str, Any]) -> Asked:
-        """What the body asks for; KeyError, TypeError or ValueError if it is no request of this vendor."""
+        """Returns what the body asks for.
+
+        Raises KeyError, TypeError or ValueError if it is not a request of this vendor.
+        """
 
     def frames(self, reply: Reply) -> Frames:
-        """The reply in this vendor's words."""
+        """Returns the reply in this vendor's form."""
 
     def failure(self, status: int, message: str, retry_after: float | None) -> web.Response:
-        """An HTTP error in this vendor's shape."""
+        """Returns an HTTP error in this vendor's form."""
 
 
 def encoded(value: object) -> bytes:
-    """Compact JSON: UTF-8, or escaped where the text has no UTF-8 (a lone surrogate)."""
+    """Encodes compact JSON: UTF-8, or escaped if the text has no UTF-8 form (a lone surrogate)."""
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
@@ -76,6 +79,6 @@ def encoded(value: object) -> bytes:
 
 
 def error_response(status: int, body: object, retry_after: float | None = None) -> web.Response:
-    """An error response; `retry_after` becomes the header, where given."""
+    """Returns an error response; `retry_after`, if given, becomes the header."""
     headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
     return web.Response(status=status, body=encoded(body), headers=headers, content_type="application/json")

@@ -1,4 +1,4 @@
-"""What a stand-in is asked, and how it is told to reply."""
+"""A request to a stand-in, and the script that says how to reply."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 
 MARK = "#script "
 ANSWER = """\
-Hello! I am a **stand-in** for {vendor}, not the real thing: nobody asked a model.
+Hello! I am a **stand-in** for {vendor}: no model wrote this.
 
 - model: `{model}`
-- what you see is streamed by {vendor}'s own protocol, word by word
+- this text is streamed in {vendor}'s own protocol, word by word
 
-Set the vendor's API key to talk to the real one."""
+Set the vendor's API key to use the real one."""
 THOUGHT = "The user wrote to a stand-in, so a short friendly note will do. "
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request, in terms that all vendors share."""
+    """A request in terms that all vendors share."""
 
     model: str
     texts: tuple[str, ...]
-    """All text of the input, the last user text last."""
+    """All texts of the input, the last user text last."""
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     wants_usage: bool = True
@@ -33,43 +33,42 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """How to reply. `…_after` counts text deltas that were sent; None means never."""
+    """How to reply. `…_after` counts the text deltas sent; None means never."""
 
     deltas: tuple[str, ...]
     reasoning: tuple[str, ...] = ()
     interval_ms: float = 0
-    """Between the beginnings of two deltas."""
+    """The time from the start of one delta to the start of the next."""
     status: int | None = None
     """Fail with this HTTP status before any stream."""
     retry_after: float | None = None
-    """Seconds, with `status`."""
+    """Seconds, together with `status`."""
     message: str | None = None
-    """What is said beside `status`."""
+    """The message of `status`."""
     fail_times: int | None = None
-    """So many requests with this text fail as told, whichever vendor gets them; the next ones are answered. None:
-    all fail."""
+    """The number of requests with this text that fail, over all vendors; later ones are answered. None: all fail."""
     hang: bool = False
     hang_after: int | None = None
     idle_after: int | None = None
-    """From then on only comments come, as some vendors send them to show that they are there."""
+    """After this many deltas only comments are sent, as some vendors do to keep a connection alive."""
     cut_after: int | None = None
-    """Close the connection in the middle of the event after so many."""
+    """Close the connection in the middle of the next event."""
     error_after: int | None = None
-    """The vendor's own error event inside the stream."""
+    """Send the vendor's own error event inside the stream."""
     huge_after: int | None = None
-    """The next event after so many has ten megabytes."""
+    """Make the next event ten megabytes long."""
     no_usage: bool = False
     stop: str | None = None
     split_utf8: bool = False
     """Send one multi-byte character in two TCP writes."""
     usage: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the vendor's usage object that replace what was counted."""
+    """Fields of the vendor's usage object that replace the counted values."""
 
 
 def script_for(asked: Asked, vendor: str) -> Script:
-    """The script in the last user text, or a short answer that says it is none; ValueError if it is no script.
+    """Returns the script in the last user text, or a short default answer; raises ValueError if the script is invalid.
 
-    A script says its deltas as `deltas`, as a number of `words`, or as `empty`; `repeat` says them so many times.
+    A script has its deltas as `deltas`, as a number of `words`, or as `empty`; `repeat` repeats them.
     """
     last = asked.texts[-1] if asked.texts else ""
     if not last.startswith(MARK):
@@ -84,16 +83,16 @@ def script_for(asked: Asked, vendor: str) -> Script:
     try:
         return Script(deltas=() if empty else deltas, **told)
     except TypeError as error:
-        raise ValueError(f"no such script: {error}") from None
+        raise ValueError(f"invalid script: {error}") from None
 
 
 def tokens(texts: Sequence[str]) -> int:
-    """About as many tokens as a vendor would count: four characters each, at least one a text."""
+    """Estimates a vendor's token count: four characters a token, at least one for each text."""
     return sum(-(-len(text) // 4) for text in texts)
 
 
 def limited(asked: Asked, script: Script) -> tuple[tuple[str, ...], str, str | None]:
-    """What is left of the deltas, why they end, and at which stop sequence."""
+    """Returns the deltas within the limits, why they end, and at which stop sequence."""
     deltas, text = script.deltas, "".join(script.deltas)
     found = min(((text.find(stop), stop) for stop in asked.stop if stop in text), default=None)
     if found:

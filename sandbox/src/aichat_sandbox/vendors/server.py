@@ -1,4 +1,4 @@
-"""The server: checks the key, reads the script, plays the frames, and keeps a log of it."""
+"""The server: checks the key, reads the script, sends the frames, and logs the request."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ class Entry:
     body: dict[str, Any]
     headers: dict[str, str]
     connection: str
-    """The client's end of the connection that the request came over."""
+    """The client's address and port of the request's connection."""
     deltas_sent: int = 0
     finished: bool = False
-    """The reply was sent whole, an error's too."""
+    """Whether the whole reply was sent, an error reply included."""
     client_closed: bool = False
-    """The client hung up before that."""
+    """Whether the client disconnected before that."""
     closed_at: float | None = None
-    """When it did, in seconds of this machine's monotonic clock."""
+    """When it disconnected, in seconds of this machine's monotonic clock."""
     billed: dict[str, Any] | None = None
-    """What a whole reply is billed for, in the vendor's words."""
+    """The usage billed for a whole reply, in the vendor's form."""
 
 
 Bills = Counter[tuple[str, str, str]]
-"""How many replies were billed, by vendor, model and usage, a JSON object. Unlike the log it forgets nothing."""
+"""How many replies were billed, by vendor, model and usage, a JSON object. Unlike the log it has no size limit."""
 
 
 def make_app() -> web.Application:
-    """The server, with an empty log."""
+    """Creates the server, with an empty log."""
     log: deque[Entry] = deque(maxlen=LOG_LENGTH)
     bills: Bills = Counter()
     failed: Counter[str] = Counter()
@@ -116,7 +116,7 @@ def _handler(
 
 
 def _this_time(script: Script, asked: Asked, failed: Counter[str]) -> Script:
-    """The script without its failures, once they have happened as often as it says."""
+    """Returns the script without its failures, once they have happened as often as it says."""
     if script.fail_times is None:
         return script
     text = asked.texts[-1]
@@ -150,7 +150,7 @@ async def _play(request: web.Request, frames: Frames, script: Script, entry: Ent
             pending += frames.closing
             entry.billed = dict(frames.usage)
             break
-        # Spaces may stand anywhere between the tokens of JSON.
+        # JSON allows spaces anywhere between tokens.
         padding = b" " * HUGE_BYTES if script.huge_after == entry.deltas_sent else b""
         event = delta.replace(b"data: {", b"data: {" + padding, 1)
         await _write(response, pending + event, split=script.split_utf8)
@@ -193,7 +193,7 @@ async def _idle(response: web.StreamResponse, pending: bytes) -> None:
             await response.write(pending + b": still here\n\n")
             pending = b""
             await asyncio.sleep(IDLE_SECONDS)
-    # The client has gone, and this is about to be cancelled.
+    # The client has disconnected, and this task is about to be cancelled.
     await _forever()
 
 

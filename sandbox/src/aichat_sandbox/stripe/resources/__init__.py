@@ -1,1 +1,1 @@
-"""What can be asked for, one kind of object a file."""
+"""The API's resources, one kind of object per file."""

@@ -1,4 +1,4 @@
-"""Payment methods: cards, which are made of Stripe's test cards."""
+"""Payment methods: cards, created from Stripe's test cards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from aichat_sandbox.stripe.failures import CallFailedError, refused
 from aichat_sandbox.stripe.forms import Params
 from aichat_sandbox.stripe.world import Object, World
 
-# Stripe's names for its test cards, and their last digits; 0341 can be kept, and refuses every charge.
+# Stripe's names for its test cards, and their last digits; 0341 can be attached, and declines every charge.
 TEST_CARDS = {
     "pm_card_visa": ("visa", "4242"),
     "pm_card_mastercard": ("mastercard", "4444"),
@@ -17,12 +17,12 @@ DECLINED_DIGITS = "0341"
 
 
 def find(world: World, key: str, param: str) -> Object:
-    """The payment method that a parameter names; a test card becomes a new one."""
+    """Returns the payment method that a parameter names; a test card becomes a new one."""
     return make(world, key) if key in TEST_CARDS else world.named("payment_method", key, param)
 
 
 def of_customer(call: Call, params: Params, name: str, customer: Object) -> Object | None:
-    """The payment method that a parameter names as a default, which has to be attached to this customer."""
+    """Returns the payment method that a parameter names as a default; it must be attached to this customer."""
     key = params.text(name)
     if key is None:
         return None
@@ -39,7 +39,7 @@ def of_customer(call: Call, params: Params, name: str, customer: Object) -> Obje
 
 
 def make(world: World, test_card: str) -> Object:
-    """A new payment method of this test card, which belongs to nobody yet."""
+    """Creates a payment method from this test card, attached to nobody yet."""
     brand, digits = TEST_CARDS[test_card]
     method = world.mould("payment_method", "card", "billing_details", allow_redisplay="unspecified", type="card")
     method["billing_details"] = dict.fromkeys(method["billing_details"]) | {
@@ -50,18 +50,18 @@ def make(world: World, test_card: str) -> Object:
 
 
 def join(world: World, method: Object, customer: Object) -> None:
-    """Gives the payment method to the customer."""
+    """Attaches the payment method to the customer."""
     world.change(method, None, customer=customer["id"])
     world.emit("payment_method.attached", method)
 
 
 def declines(method: Object) -> bool:
-    """Whether its bank refuses every charge."""
+    """Whether its bank declines every charge."""
     return bool(method["card"]["last4"] == DECLINED_DIGITS)
 
 
 def attach(call: Call) -> Object:
-    """Gives one to a customer."""
+    """Attaches one to a customer."""
     method = find(call.world, call.id, "id")
     customer = call.world.named("customer", call.params.required("customer"), "customer")
     if method["customer"] not in {None, customer["id"]}:
@@ -71,7 +71,7 @@ def attach(call: Call) -> Object:
 
 
 def detach(call: Call) -> Object:
-    """Takes one from its customer."""
+    """Detaches one from its customer."""
     method = call.subject("payment_method")
     if method["customer"] is None:
         raise refused("The payment method you provided is not attached to a customer so detachment is impossible.")
@@ -84,7 +84,7 @@ def detach(call: Call) -> Object:
 
 
 def list_all(call: Call) -> Object:
-    """A customer's, the newest first."""
+    """Lists a customer's, the newest first."""
     customer = call.id or call.params.required("customer")
     call.world.find("customer", customer, param="customer")
     call.params.choice("type", "card", "card")

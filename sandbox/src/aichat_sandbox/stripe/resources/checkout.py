@@ -1,4 +1,4 @@
-"""Checkout sessions: a page of Stripe's on which a customer subscribes."""
+"""Checkout sessions: a Stripe page on which a customer subscribes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OPEN_SECONDS = 86_400
 
 
 def create(call: Call) -> Object:
-    """Opens one."""
+    """Creates a session."""
     params, world = call.params, call.world
     params.choice("mode", "subscription", params.required("mode"))
     success = params.required("success_url")
@@ -60,7 +60,7 @@ def create(call: Call) -> Object:
 
 
 def complete(world: World, key: str, test_card: str) -> Object:
-    """What the customer does on the page: pays with this test card, and so subscribes."""
+    """Completes the session as the customer would: pays with this test card, and so subscribes."""
     session = world.find("checkout.session", key)
     _check_open(world, session)
     method = cards.make(world, test_card)
@@ -92,7 +92,7 @@ def _check_open(world: World, session: Object) -> None:
 
 
 def expire(call: Call) -> Object:
-    """Closes one that nobody has paid."""
+    """Expires a session that nobody has paid."""
     session = call.subject("checkout.session")
     _check_open(call.world, session)
     call.world.change(session, "checkout.session.expired", status="expired", url=None)
@@ -100,7 +100,7 @@ def expire(call: Call) -> Object:
 
 
 def list_all(call: Call) -> Object:
-    """The newest first."""
+    """Lists sessions, the newest first."""
     where = {name: key for name in ("customer", "status", "subscription") if (key := call.params.text(name))}
     return call.page(call.world.every("checkout.session", **where))
 

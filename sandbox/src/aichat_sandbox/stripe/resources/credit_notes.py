@@ -1,4 +1,4 @@
-"""Credit notes: what is taken off an invoice that is fixed, before or after it was paid."""
+"""Credit notes: they reduce a final invoice, before or after its payment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _REASONS = "duplicate fraudulent order_change product_unsatisfactory"
 
 
 def create(call: Call) -> Object:
-    """Takes `amount` off; what was paid already is given back by `refund_amount` or out of band."""
+    """Credits `amount`; the part that was already paid is refunded by `refund_amount` or out of band."""
     params, world = call.params, call.world
     invoice = call.named("invoice", "invoice")
     if invoice is None:
@@ -37,10 +37,10 @@ def create(call: Call) -> Object:
 def _check(invoice: Object, amount: int, returned: int) -> None:
     paid = invoice["status"] == "paid"
     if invoice["status"] not in {"open", "paid"}:
-        raise refused(f"The invoice is {invoice['status']}: no credit note can be made for it.", None, "invoice")
+        raise refused(f"The invoice is {invoice['status']}: it cannot have a credit note.", None, "invoice")
     left = invoice["total"] - invoice["pre_payment_credit_notes_amount"] - invoice["post_payment_credit_notes_amount"]
     if not 0 < amount <= (left if paid else invoice["amount_remaining"]):
-        raise refused(f"The credit note comes to {amount}; {left} are left on the invoice.", None, "amount")
+        raise refused(f"The credit note's amount is {amount}, but only {left} is left on the invoice.", None, "amount")
     if returned != (amount if paid else 0):
         raise refused("The sum of refund and out of band amounts must equal what was paid of the credit note's amount.")
 
@@ -97,7 +97,7 @@ def _apply(world: World, invoice: Object, note: Object, back: int) -> None:
 
 
 def list_all(call: Call) -> Object:
-    """The newest first."""
+    """Lists credit notes, the newest first."""
     where = {name: key for name in ("customer", "invoice") if (key := call.params.text(name))}
     return call.page(call.world.every("credit_note", **where))
 

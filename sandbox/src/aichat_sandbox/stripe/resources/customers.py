@@ -16,12 +16,12 @@ _TAKES = "name email phone description metadata address invoice_settings"
 
 
 def create(call: Call) -> Object:
-    """Makes one."""
+    """Creates a customer."""
     return make(call)
 
 
 def make(call: Call, **fields: object) -> Object:
-    """A new customer, with the parameters of the call and `fields`."""
+    """Creates a customer with the parameters of the call and `fields`."""
     world, params = call.world, call.params
     customer = world.mould(
         "customer",
@@ -41,7 +41,7 @@ def make(call: Call, **fields: object) -> Object:
 
 
 def update(call: Call) -> Object:
-    """Changes what is given."""
+    """Changes the given fields."""
     customer = call.subject("customer")
     changed: Object = {name: call.params.text(name) for name in _TEXTS if call.params.given(name)}
     if call.params.given("address"):
@@ -53,7 +53,7 @@ def update(call: Call) -> Object:
 
 
 def delete(call: Call) -> Object:
-    """Takes it away with all that hangs on it; what it has paid stays."""
+    """Deletes a customer with all its objects; its payments stay."""
     customer, world = call.subject("customer"), call.world
     for subscription in world.every("subscription", customer=customer["id"]):
         if subscription["status"] != "canceled":
@@ -82,7 +82,7 @@ def _invoice_settings(call: Call, customer: Object) -> Object:
 
 
 def list_all(call: Call) -> Object:
-    """The newest first."""
+    """Lists customers, the newest first."""
     email = call.params.text("email")
     return call.page(call.world.every("customer", **({"email": email} if email else {})))
 

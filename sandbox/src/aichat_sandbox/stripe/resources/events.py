@@ -1,4 +1,4 @@
-"""Events: what has happened, to be looked up again."""
+"""Events, to be read again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from aichat_sandbox.stripe.world import Object
 
 
 def list_all(call: Call) -> Object:
-    """The newest first."""
+    """Lists events, the newest first."""
     kind, kinds = call.params.text("type"), call.params.texts("types")
     found = call.world.every("event", **({"type": kind} if kind else {}))
     return call.page(event for event in found if not kinds or event["type"] in kinds)

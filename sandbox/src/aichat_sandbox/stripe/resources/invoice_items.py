@@ -1,4 +1,4 @@
-"""Invoice items: what the next invoice, or one that is being drafted, will ask for."""
+"""Invoice items: charges for the next invoice, or for a draft."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_ON_INVOICE = 250
 
 
 def make(world: World, customer: str, amount: int, currency: str, **fields: Any) -> Object:
-    """A new item of `amount` minor units; it waits for an invoice if `fields` name none."""
+    """Creates an item of `amount` minor units; it waits for an invoice if `fields` name none."""
     item = world.mould(
         "invoiceitem",
         amount=amount,
@@ -36,7 +36,7 @@ def make(world: World, customer: str, amount: int, currency: str, **fields: Any)
 
 
 def create(call: Call) -> Object:
-    """Makes one."""
+    """Creates an item."""
     params, world = call.params, call.world
     customer = call.named("customer", "customer")
     if customer is None:
@@ -48,9 +48,9 @@ def create(call: Call) -> Object:
         raise missing_parameter("currency")
     invoice = call.named("invoice", "invoice")
     if invoice and invoice["status"] != "draft":
-        raise refused("The invoice is not a draft: no items can be added to it.", "invoice_not_editable", "invoice")
+        raise refused("The invoice is not a draft: items cannot be added to it.", "invoice_not_editable", "invoice")
     if invoice and (invoice["currency"] != currency.lower() or invoice["customer"] != customer["id"]):
-        raise refused("The item is of another customer or currency than the invoice.", None, "invoice")
+        raise refused("The item has another customer or currency than the invoice.", None, "invoice")
     if invoice and len(invoice["lines"]["data"]) >= MOST_ON_INVOICE:
         raise refused(f"You can only add up to {MOST_ON_INVOICE} items to an invoice.", None, "invoice")
     item = make(
@@ -81,7 +81,7 @@ def _period(call: Call) -> Object:
 
 
 def update(call: Call) -> Object:
-    """Changes what is given, while no invoice is fixed."""
+    """Changes the given fields, unless the item's invoice is final."""
     item, params = call.subject("invoiceitem"), call.params
     invoice = _editable(call.world, item)
     amount = params.number("amount")
@@ -101,7 +101,7 @@ def update(call: Call) -> Object:
 
 
 def delete(call: Call) -> Object:
-    """Takes one away, from its draft as well."""
+    """Deletes an item, and removes it from its draft."""
     item = call.subject("invoiceitem")
     invoice = _editable(call.world, item)
     if invoice:
@@ -122,12 +122,12 @@ def _editable(world: World, item: Object) -> Object | None:
         return None
     invoice = world.find("invoice", item["invoice"])
     if invoice["status"] != "draft":
-        raise refused("The item is on an invoice that is not a draft any more.", "invoice_not_editable")
+        raise refused("The item is on an invoice that is no longer a draft.", "invoice_not_editable")
     return invoice
 
 
 def list_all(call: Call) -> Object:
-    """The newest first."""
+    """Lists items, the newest first."""
     params = call.params
     where: Object = {name: key for name in ("customer", "invoice") if (key := params.text(name))}
     if params.text("pending"):

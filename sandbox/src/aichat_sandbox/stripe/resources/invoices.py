@@ -15,7 +15,7 @@ _CREATE = (
 
 
 def create(call: Call) -> Object:
-    """Makes a draft."""
+    """Creates a draft."""
     params, world = call.params, call.world
     customer = call.named("customer", "customer")
     if customer is None:
@@ -46,7 +46,7 @@ def create(call: Call) -> Object:
 
 
 def update(call: Call) -> Object:
-    """Changes what is given; of an invoice that is open, its card and metadata alone, and then these."""
+    """Changes the given fields; of an open invoice only its card and metadata."""
     invoice, params = call.subject("invoice"), call.params
     editable = {"draft": set(params.values), "open": {"metadata", "default_payment_method"}}
     if set(params.values) - editable.get(invoice["status"], {"metadata"}) - {"expand"}:
@@ -63,7 +63,7 @@ def update(call: Call) -> Object:
 
 
 def finalize(call: Call) -> Object:
-    """Fixes a draft."""
+    """Finalizes a draft."""
     invoice = call.subject("invoice")
     if call.params.given("auto_advance"):
         invoice["auto_advance"] = call.params.flag("auto_advance")
@@ -72,7 +72,7 @@ def finalize(call: Call) -> Object:
 
 
 def pay(call: Call) -> Object:
-    """Has it paid now."""
+    """Charges the invoice now."""
     invoice, key = call.subject("invoice"), call.params.text("payment_method")
     if call.params.flag("paid_out_of_band"):
         if invoice["status"] != "open":
@@ -84,7 +84,7 @@ def pay(call: Call) -> Object:
 
 
 def void(call: Call) -> Object:
-    """Makes an open invoice as if it had never been asked for; its number stays."""
+    """Voids an open invoice; it keeps its number."""
     invoice = call.subject("invoice")
     if invoice["status"] not in {"open", "uncollectible"}:
         raise refused(f"You can only void open invoices; this one's status is {invoice['status']}.")
@@ -94,7 +94,7 @@ def void(call: Call) -> Object:
 
 
 def mark_uncollectible(call: Call) -> Object:
-    """Gives an open invoice up; it can still be paid, or voided."""
+    """Marks an open invoice as uncollectible; it can still be paid or voided."""
     invoice = call.subject("invoice")
     if invoice["status"] != "open":
         raise refused(f"You can only mark open invoices; this one's status is {invoice['status']}.")
@@ -104,12 +104,12 @@ def mark_uncollectible(call: Call) -> Object:
 
 
 def delete(call: Call) -> Object:
-    """Takes a draft away."""
+    """Deletes a draft."""
     return delete_draft(call.world, call.subject("invoice"))
 
 
 def delete_draft(world: World, invoice: Object) -> Object:
-    """Takes a draft away; its items wait for another invoice then."""
+    """Deletes a draft; its items then wait for another invoice."""
     if invoice["status"] != "draft":
         raise refused("You can only delete draft invoices.")
     for item in world.every("invoiceitem", invoice=invoice["id"]):
@@ -120,7 +120,7 @@ def delete_draft(world: World, invoice: Object) -> Object:
 
 
 def list_all(call: Call) -> Object:
-    """The newest first."""
+    """Lists invoices, the newest first."""
     params = call.params
     where: Object = {name: key for name in ("customer", "status", "collection_method") if (key := params.text(name))}
     subscription = params.text("subscription")
@@ -134,7 +134,7 @@ def _subscription(invoice: Object) -> str | None:
 
 
 def list_lines(call: Call) -> Object:
-    """In the order in which they stand on the invoice."""
+    """Lists lines in the order of the invoice."""
     return call.page(call.subject("invoice")["lines"]["data"], newest_first=False)
 
 

@@ -1,4 +1,4 @@
-"""An invoice's life: drafted, finalised, paid or not, voided."""
+"""An invoice's life: drafted, finalized, paid or not, voided."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KEPT = ("automatic_tax", "status_transitions", "rendering", "customer_address")
 
 
 def draft(world: World, customer: Object, currency: str, items: list[Object], **fields: Any) -> Object:
-    """A new draft with these items on it."""
+    """Creates a draft with these items."""
     now = world.now()
     invoice = world.mould(
         "invoice",
@@ -54,20 +54,20 @@ def draft(world: World, customer: Object, currency: str, items: list[Object], **
 
 
 def waiting(world: World, customer: Object, currency: str | None) -> list[Object]:
-    """The customer's items that are on no invoice, of one currency."""
+    """Returns the customer's items in one currency that are on no invoice."""
     found = world.every("invoiceitem", customer=customer["id"], invoice=None)
     return [item for item in found if currency in {None, item["currency"]}]
 
 
 def finalize(world: World, invoice: Object) -> None:
-    """Fixes a draft, and has it paid where that goes by itself. A card that is declined leaves it open."""
+    """Finalizes a draft, and charges it if it is collected automatically. A declined card leaves it open."""
     fix(world, invoice)
     if invoice["status"] == "open" and invoice["auto_advance"]:
         collect(world, invoice)
 
 
 def fix(world: World, invoice: Object) -> None:
-    """Gives a draft its number and pages; one that asks for nothing is paid by that."""
+    """Gives a draft its number and pages; an invoice of 0 counts as paid."""
     if invoice["status"] != "draft":
         raise refused(f"This invoice is already finalized; its status is {invoice['status']}.", "invoice_not_editable")
     customer = world.find("customer", invoice["customer"])
@@ -90,14 +90,14 @@ def fix(world: World, invoice: Object) -> None:
 
 
 def collect(world: World, invoice: Object) -> None:
-    """Charges the customer's card where that goes by itself; one that is declined leaves the invoice open."""
+    """Charges the customer's card if the invoice is collected automatically; a declined card leaves it open."""
     if invoice["collection_method"] == "charge_automatically":
         with suppress(CallFailedError):
             pay(world, invoice)
 
 
 def pay(world: World, invoice: Object, method: Object | None = None) -> None:
-    """Charges the card given, or the customer's; fails as Stripe does if there is none or its bank refuses."""
+    """Charges the given card, or the customer's; fails as Stripe does if there is none or its bank declines."""
     if invoice["status"] == "draft":
         fix(world, invoice)
     elif invoice["status"] == "paid":
@@ -116,7 +116,7 @@ def pay(world: World, invoice: Object, method: Object | None = None) -> None:
 
 
 def settle(world: World, invoice: Object, **fields: Any) -> None:
-    """Marks it as paid, and brings its subscription back where that was behind."""
+    """Marks it as paid, and makes its subscription active again if it was past due."""
     paid = {"paid_at": world.now()}
     world.change(
         invoice,
@@ -135,7 +135,7 @@ def settle(world: World, invoice: Object, **fields: Any) -> None:
 
 def _default_card(world: World, invoice: Object) -> Object:
     customer = world.find("customer", invoice["customer"])
-    # Only what is asked for by a subscription is paid with its card; nothing else has to do with it.
+    # A subscription's card pays only that subscription's invoices.
     subscriptions = list(world.every("subscription", latest_invoice=invoice["id"]))
     keys = [invoice["default_payment_method"], *(one["default_payment_method"] for one in subscriptions)]
     key = next((key for key in [*keys, customer["invoice_settings"]["default_payment_method"]] if key), None)

@@ -1,4 +1,4 @@
-"""The lines of an invoice, and what they come to."""
+"""The lines of an invoice, and their sum."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aichat_sandbox.stripe.world import Object, World
 
 
 def line_of(world: World, item: Object, invoice: Object) -> Object:
-    """The line that shows an invoice item."""
+    """Returns the line that shows an invoice item."""
     subscription = (item["parent"] or {}).get("subscription_details", {}).get("subscription")
     details = {
         "invoice_item": item["id"],
@@ -21,7 +21,7 @@ def line_of(world: World, item: Object, invoice: Object) -> Object:
 
 
 def line_for_seats(world: World, subscription: Object, entry: Object, invoice: Object) -> Object:
-    """The line that asks for one period of a subscription's entry; nothing during a trial."""
+    """Returns the line for one period of a subscription's entry; its amount is 0 during a trial."""
     price, quantity = entry["price"], entry["quantity"]
     free = subscription["status"] == "trialing"
     details = {
@@ -45,7 +45,7 @@ def line_for_seats(world: World, subscription: Object, entry: Object, invoice: O
 
 
 def pricing_of(price: Object) -> Object:
-    """How a line tells its price."""
+    """Returns the price as a line shows it."""
     details = {"price": price["id"], "product": price["product"]}
     return {"type": "price_details", "price_details": details, "unit_amount_decimal": price["unit_amount_decimal"]}
 
@@ -67,7 +67,7 @@ def _line(world: World, shown: Object, invoice: Object, **fields: Any) -> Object
 
 
 def total(invoice: Object) -> None:
-    """Counts the lines together again."""
+    """Sums the lines again."""
     amount = sum(line["amount"] for line in invoice["lines"]["data"])
     invoice |= {"subtotal": amount, "subtotal_excluding_tax": amount, "total": amount, "total_excluding_tax": amount}
     invoice |= {"amount_due": max(amount, 0), "amount_remaining": max(amount, 0) - invoice["amount_paid"]}

@@ -1,4 +1,4 @@
-"""What is paid and given back: payment intents, charges, invoice payments, refunds."""
+"""Payments and refunds: payment intents, charges, invoice payments, refunds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .cards import declines
 
 
 def charge_card(world: World, invoice: Object, method: Object) -> Object:
-    """Charges the card with what the invoice asks for; returns the charge, or raises card_error."""
+    """Charges the card with the invoice's amount; returns the charge, or raises card_error."""
     amount, refuses = invoice["amount_remaining"], declines(method)
     common = {"amount": amount, "currency": invoice["currency"], "customer": invoice["customer"]}
     intent = world.mould(
@@ -52,7 +52,7 @@ def charge_card(world: World, invoice: Object, method: Object) -> Object:
 
 
 def _note_payment(world: World, invoice: Object, intent: Object) -> None:
-    """Joins the payment intent to the invoice that it has paid."""
+    """Links the payment intent to the invoice that it paid."""
     world.add(
         world.mould(
             "invoice_payment",
@@ -69,7 +69,7 @@ def _note_payment(world: World, invoice: Object, intent: Object) -> None:
 
 
 def create_refund(call: Call) -> Object:
-    """Gives a charge back, whole or in part."""
+    """Refunds a charge, in full or in part."""
     params, world = call.params, call.world
     charge = call.named("charge", "charge")
     if intent := call.named("payment_intent", "payment_intent"):
@@ -91,7 +91,7 @@ def create_refund(call: Call) -> Object:
 
 
 def refund(world: World, charge: Object, amount: int, **fields: object) -> Object:
-    """Gives `amount` of the charge back."""
+    """Refunds `amount` of the charge."""
     given = world.mould(
         "refund",
         amount=amount,
@@ -109,19 +109,19 @@ def refund(world: World, charge: Object, amount: int, **fields: object) -> Objec
 
 
 def list_refunds(call: Call) -> Object:
-    """The newest first."""
+    """Lists refunds, the newest first."""
     where = {name: key for name in ("charge", "payment_intent") if (key := call.params.text(name))}
     return call.page(call.world.every("refund", **where))
 
 
 def list_charges(call: Call) -> Object:
-    """The newest first."""
+    """Lists charges, the newest first."""
     where = {name: key for name in ("customer", "payment_intent") if (key := call.params.text(name))}
     return call.page(call.world.every("charge", **where))
 
 
 def list_invoice_payments(call: Call) -> Object:
-    """The newest first."""
+    """Lists invoice payments, the newest first."""
     params = call.params
     where = {name: key for name in ("invoice", "status") if (key := params.text(name))}
     intent = params.nested("payment").text("payment_intent")

@@ -1,4 +1,4 @@
-"""The periods that subscriptions are billed by."""
+"""The billing periods of subscriptions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _SECONDS = {"day": 86_400, "week": 7 * 86_400}
 
 
 def period_end(anchor: int, start: int, interval: str, count: int) -> int:
-    """When the period that begins at `start` ends, in Unix seconds.
+    """Returns when the period that begins at `start` ends, in Unix seconds.
 
-    Months keep the anchor's day, or end on their last one where they are shorter.
+    Months keep the anchor's day, or end on their last day if they are shorter.
     """
     if interval in _SECONDS:
         return start + _SECONDS[interval] * count
@@ -25,5 +25,5 @@ def period_end(anchor: int, start: int, interval: str, count: int) -> int:
 
 
 def part_left(amount: int, start: int, end: int, now: int) -> int:
-    """The part of `amount` that falls to the rest of the period, to the nearest minor unit."""
+    """Prorates `amount` to the rest of the period, to the nearest minor unit."""
     return (2 * amount * (end - now) + (end - start)) // (2 * (end - start))

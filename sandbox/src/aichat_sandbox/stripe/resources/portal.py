@@ -1,4 +1,4 @@
-"""Billing portal sessions: a page of Stripe's on which a customer looks after cards and subscription."""
+"""Billing portal sessions: a Stripe page on which a customer manages cards and the subscription."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import cards
 
 
 def create(call: Call) -> Object:
-    """Opens one."""
+    """Creates a session."""
     customer = call.named("customer", "customer")
     if customer is None:
         raise missing_parameter("customer")
@@ -25,8 +25,9 @@ def create(call: Call) -> Object:
 
 
 def change_card(world: World, key: str, test_card: str) -> Object:
-    """What the customer does on the page: adds this test card, which becomes the customer's default, and no
-    subscription's; those that have one of their own go on being charged to it.
+    """Adds a test card on the page, as the customer would.
+
+    It becomes the customer's default; subscriptions with a card of their own are still charged to that card.
     """
     session = world.find("billing_portal.session", key)
     customer = world.find("customer", session["customer"])

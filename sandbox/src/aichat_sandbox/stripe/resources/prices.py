@@ -9,7 +9,7 @@ from aichat_sandbox.stripe.world import Object
 
 
 def create_product(call: Call) -> Object:
-    """Makes a product, with a price if one is described."""
+    """Creates a product, with a price if one is described."""
     params, world = call.params, call.world
     name = params.required("name")
     wanted = params.nested("default_price_data")
@@ -35,7 +35,7 @@ def create_product(call: Call) -> Object:
 
 
 def update_product(call: Call) -> Object:
-    """Changes what is given."""
+    """Changes the given fields."""
     product, params = call.subject("product"), call.params
     changed: Object = {name: params.text(name) for name in ("name", "description") if params.given(name)}
     if params.given("default_price"):
@@ -50,7 +50,7 @@ def update_product(call: Call) -> Object:
 
 
 def create_price(call: Call) -> Object:
-    """Makes a price of a product."""
+    """Creates a price of a product."""
     product = call.named("product", "product")
     if product is None:
         raise missing_parameter("product")
@@ -90,7 +90,7 @@ def _recurring(call: Call, params: Params) -> Object:
 
 
 def update_price(call: Call) -> Object:
-    """Changes what may be changed of a price; its amount may not."""
+    """Changes the fields of a price that may change; its amount may not."""
     price, params = call.subject("price"), call.params
     call.world.change(
         price,
@@ -104,7 +104,7 @@ def update_price(call: Call) -> Object:
 
 
 def list_prices(call: Call) -> Object:
-    """The newest first."""
+    """Lists prices, the newest first."""
     params, where = call.params, _active(call)
     if product := params.text("product"):
         where["product"] = product
@@ -114,7 +114,7 @@ def list_prices(call: Call) -> Object:
 
 
 def list_products(call: Call) -> Object:
-    """The newest first."""
+    """Lists products, the newest first."""
     ids = call.params.texts("ids")
     found = call.world.every("product", **_active(call))
     return call.page(product for product in found if not ids or product["id"] in ids)

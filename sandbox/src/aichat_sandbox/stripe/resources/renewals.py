@@ -1,4 +1,4 @@
-"""What happens to subscriptions as time goes by: periods begin and are billed, trials and subscriptions end."""
+"""Advances subscriptions in time: periods begin and are billed, trials and subscriptions end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .periods import period_end
 
 
 def entry_of(world: World, subscription: Object, price: Object, params: Params) -> Object:
-    """The entry of a subscription for one price."""
+    """Creates the entry of a subscription for one price."""
     quantity = params.number("quantity")
     recurring = price["recurring"]
     plan = world.samples["plan"] | {
@@ -40,7 +40,7 @@ def entry_of(world: World, subscription: Object, price: Object, params: Params) 
 
 
 def set_period(subscription: Object, start: int) -> None:
-    """Lets the period that begins at `start` be the current one: the trial, while there is one."""
+    """Sets the current period to the one that begins at `start`; the trial is one period."""
     for entry in subscription["items"]["data"]:
         recurring = entry["price"]["recurring"]
         end_of_period = period_end(
@@ -52,7 +52,7 @@ def set_period(subscription: Object, start: int) -> None:
 
 
 def bill(world: World, subscription: Object, why: str, *, seats: bool = True) -> None:
-    """Invoices what waits for the customer and, if `seats`, the current period; has it paid at once."""
+    """Invoices the customer's waiting items and, if `seats`, the current period; charges the invoice at once."""
     customer = world.find("customer", subscription["customer"])
     waiting = invoicing.waiting(world, customer, subscription["currency"])
     details = {"metadata": dict(subscription["metadata"]), "subscription": subscription["id"]}
@@ -77,7 +77,7 @@ def bill(world: World, subscription: Object, why: str, *, seats: bool = True) ->
 
 
 def begin_period(world: World, subscription: Object, start: int) -> None:
-    """Begins the next period, ends the trial that there may have been, and bills it."""
+    """Begins the next period, ends a trial, and bills the period."""
     if subscription["status"] == "trialing":
         subscription |= {"status": "active", "trial_end": start, "billing_cycle_anchor": start}
     set_period(subscription, start)
@@ -85,7 +85,7 @@ def begin_period(world: World, subscription: Object, start: int) -> None:
 
 
 def end(world: World, subscription: Object) -> None:
-    """Ends it now."""
+    """Ends the subscription now."""
     now = world.now()
     subscription |= {"status": "canceled", "ended_at": now, "canceled_at": subscription["canceled_at"] or now}
     subscription["cancellation_details"] = subscription["cancellation_details"] | {"reason": "cancellation_requested"}
@@ -93,7 +93,7 @@ def end(world: World, subscription: Object) -> None:
 
 
 def catch_up(world: World) -> None:
-    """Does what has fallen due by the clock."""
+    """Does all that is due by the clock."""
     for subscription in world.every("subscription"):
         while subscription["status"] in {"trialing", "active", "past_due"}:
             due = subscription["items"]["data"][0]["current_period_end"]

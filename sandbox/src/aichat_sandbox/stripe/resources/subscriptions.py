@@ -21,7 +21,7 @@ _UPDATE = f"items metadata default_payment_method proration_behavior payment_beh
 
 
 def create(call: Call) -> Object:
-    """Makes one, and bills its first period."""
+    """Creates a subscription and bills its first period."""
     customer = call.named("customer", "customer")
     if customer is None:
         raise missing_parameter("customer")
@@ -29,7 +29,7 @@ def create(call: Call) -> Object:
 
 
 def begin(call: Call, customer: Object, params: Params, wanted: list[Params], method: Object | None = None) -> Object:
-    """A new subscription of the customer to the prices that are wanted."""
+    """Creates a subscription of the customer to the prices in `wanted`."""
     world, now = call.world, call.world.now()
     if not wanted:
         raise missing_parameter(params.name("items"))
@@ -83,7 +83,7 @@ def _trial_end(params: Params, now: int) -> int | None:
 
 
 def update(call: Call) -> Object:
-    """Changes what is given; what another price or number of seats makes of the running period is put to account."""
+    """Changes the given fields; prorates the current period if price or seats change."""
     subscription, params, world = call.subject("subscription"), call.params, call.world
     if subscription["status"] == "canceled":
         raise refused("A canceled subscription can only update its cancellation_details and metadata.")
@@ -118,13 +118,13 @@ def _changed_items(call: Call, subscription: Object, behavior: str) -> list[Obje
     for one in call.params.each("items"):
         key = one.text("id")
         if key is None:
-            raise invalid("The stand-in changes items by their id alone.", one.name("id"))
+            raise invalid("The stand-in changes items only by their id.", one.name("id"))
         if key not in entries:
             raise refused(f"No such subscription_item: '{key}'", "resource_missing", one.name("id"))
         old = entries[key]
         price = _price(call.world, one) if one.text("price") else old["price"]
         if price["recurring"] != old["price"]["recurring"] or price["currency"] != old["price"]["currency"]:
-            raise invalid("The stand-in changes to prices of the same interval and currency.", one.name("price"))
+            raise invalid("The stand-in changes only to prices of the same interval and currency.", one.name("price"))
         quantity = one.number("quantity")
         new = entry_of(call.world, subscription, price, one) | {"id": key, "created": old["created"]}
         new |= {"quantity": old["quantity"] if quantity is None else quantity}
@@ -158,7 +158,7 @@ def _prorate(world: World, subscription: Object, entry: Object, *, sign: int) ->
 
 
 def cancel(call: Call) -> Object:
-    """Ends it now."""
+    """Cancels it now."""
     subscription = call.subject("subscription")
     if subscription["status"] == "canceled":
         raise CallFailedError(404, f"No such subscription: '{call.id}'", code="resource_missing", param="id")
@@ -172,7 +172,7 @@ def cancel(call: Call) -> Object:
 
 
 def list_all(call: Call) -> Object:
-    """The newest first; those that have ended only if asked for."""
+    """Lists subscriptions, the newest first; ended ones only on request."""
     params, status = call.params, call.params.text("status")
     where = {"customer": key} if (key := params.text("customer")) else {}
     price = params.text("price")

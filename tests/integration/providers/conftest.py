@@ -23,7 +23,7 @@ async def factory(vendors: Vendors) -> AsyncIterator[AIProviderFactory]:
     """All three, and an OpenAI-compatible endpoint called "other"."""
     configs = [vendors.config(name) for name in MODELS]
     other = ProviderConfig("other", "a-key", vendors.base_url("openai"), openai_compatible=True)
-    made = AIProviderFactory([*configs, other])
+    made = AIProviderFactory([*configs, other], window_seconds=0.05)
     yield made
     await made.aclose()
 

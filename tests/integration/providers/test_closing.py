@@ -40,7 +40,7 @@ async def test_cancelling_the_reader_closes_the_vendors_stream(
 
 async def test_a_connection_is_used_again_after_a_whole_answer(vendor: str, vendors: Vendors) -> None:
     vendors.clear_log()
-    factory = AIProviderFactory([vendors.config(vendor)])
+    factory = AIProviderFactory([vendors.config(vendor)], window_seconds=0.05)
     for _ in range(5):
         assert (await answer(factory.get(vendor), asking(vendor, scripted(words=3)))).error is None
     assert len({entry["connection"] for entry in vendors.log()}) == 1

@@ -78,7 +78,7 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
     """Puts the server together, with `observer` told of its work; closes everything at the end."""
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(connect_serving(settings))
-        providers = AIProviderFactory(provider_configs(settings))
+        providers = AIProviderFactory(provider_configs(settings), window_seconds=settings.coalesce_seconds)
         stack.push_async_callback(providers.aclose)
         clock = await stack.enter_async_context(open_clock(opened, observer))
         prices = await stack.enter_async_context(open_price_book(settings, opened, clock, observer))

@@ -98,7 +98,7 @@ class Generation:
     async def run(self, plan: GenerationPlan) -> None:
         """Reads the vendor's stream to its end, stores what came of it, and closes the journal."""
         self._began_at, self._began = time.time(), time.perf_counter()
-        self._coalescer = Coalescer(self._coalesce_seconds, partial(self._show, plan))
+        self._coalescer = Coalescer(partial(self._show, plan), merges=self._coalesce_seconds > 0)
         announce = asyncio.get_running_loop().call_at(self._announce_at, self._announce, plan)
         try:
             failure = await self._generate(plan)

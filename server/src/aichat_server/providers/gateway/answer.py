@@ -70,6 +70,11 @@ class AnswerReader(ABC):
         """The vendor has counted something, or said something: it did not merely fail."""
         return bool(self.figures or self._output_bytes)
 
+    @property
+    def speaking(self) -> bool:
+        """Some of the answer, or of its reasoning, has come."""
+        return self._output_bytes > 0
+
     def read(self, chunk: bytes) -> Iterator[ProviderEvent]:
         """The events that `chunk` completes."""
         for data in self._sse.feed(chunk):

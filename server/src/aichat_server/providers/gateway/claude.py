@@ -20,6 +20,7 @@ from aichat_server.providers.gateway.answer import AnswerReader, decoded
 from aichat_server.providers.gateway.base import ProviderConfig
 from aichat_server.providers.gateway.figures import Path
 from aichat_server.providers.gateway.raw import RawStreamProvider
+from aichat_server.providers.gateway.tick import Tick
 
 # How thinking is turned down as far as it goes: some models cannot turn it off, one says it in its own way.
 ALWAYS_THINKS = ("claude-opus-5-5", "claude-fable-", "claude-mythos-")
@@ -41,8 +42,8 @@ STOPS = {
 class ClaudeProvider(RawStreamProvider):
     """Anthropic. Its API takes no temperature."""
 
-    def __init__(self, config: ProviderConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: ProviderConfig, tick: Tick) -> None:
+        super().__init__(config, tick)
         self._client = anthropic.AsyncAnthropic(
             api_key=config.api_key, base_url=config.base_url, max_retries=0, http_client=self._heads.client
         )

@@ -9,6 +9,7 @@ from aichat_server.providers.gateway.base import BaseAIProvider, ProviderConfig
 from aichat_server.providers.gateway.claude import ClaudeProvider
 from aichat_server.providers.gateway.gemini import GeminiProvider
 from aichat_server.providers.gateway.openai import OpenAIProvider
+from aichat_server.providers.gateway.tick import Tick
 
 VENDORS: dict[str, type[ClaudeProvider | OpenAIProvider | GeminiProvider]] = {
     "anthropic": ClaudeProvider,
@@ -20,9 +21,13 @@ VENDORS: dict[str, type[ClaudeProvider | OpenAIProvider | GeminiProvider]] = {
 class AIProviderFactory:
     """The vendors of this server, one provider each."""
 
-    def __init__(self, configs: Iterable[ProviderConfig]) -> None:
-        """ValueError for a name that is no vendor's and no compatible endpoint's."""
-        self._providers: dict[str, BaseAIProvider] = {config.name: _made(config) for config in configs}
+    def __init__(self, configs: Iterable[ProviderConfig], *, window_seconds: float = 0.0) -> None:
+        """Answers are read at a tick that all providers share, once in `window_seconds` at least; 0: as they arrive.
+
+        Raises ValueError for a name that is no vendor's and no compatible endpoint's.
+        """
+        tick = Tick(window_seconds)
+        self._providers: dict[str, BaseAIProvider] = {config.name: _made(config, tick) for config in configs}
 
     def __contains__(self, name: object) -> bool:
         """True if a provider of that name is configured."""
@@ -45,9 +50,9 @@ class AIProviderFactory:
             await provider.aclose()
 
 
-def _made(config: ProviderConfig) -> BaseAIProvider:
+def _made(config: ProviderConfig, tick: Tick) -> BaseAIProvider:
     if config.openai_compatible:
-        return OpenAIProvider(config)
+        return OpenAIProvider(config, tick)
     if config.name not in VENDORS:
         raise ValueError(f"no vendor is called {config.name!r}: {', '.join(VENDORS)}, or an OpenAI-compatible endpoint")
-    return VENDORS[config.name](config)
+    return VENDORS[config.name](config, tick)

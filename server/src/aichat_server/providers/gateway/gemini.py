@@ -19,6 +19,7 @@ from aichat_server.providers.gateway.answer import AnswerReader, decoded
 from aichat_server.providers.gateway.base import ProviderConfig
 from aichat_server.providers.gateway.figures import Path
 from aichat_server.providers.gateway.raw import RawStreamProvider
+from aichat_server.providers.gateway.tick import Tick
 
 ROLES = {Role.USER: "user", Role.ASSISTANT: "model"}
 # Before Gemini 3, thinking was told otherwise.
@@ -49,8 +50,8 @@ UNSAID = "FINISH_REASON_UNSPECIFIED"
 class GeminiProvider(RawStreamProvider):
     """Google."""
 
-    def __init__(self, config: ProviderConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: ProviderConfig, tick: Tick) -> None:
+        super().__init__(config, tick)
         options = types.HttpOptions(
             base_url=config.base_url,
             httpx_async_client=self._heads.client,

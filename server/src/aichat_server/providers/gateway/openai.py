@@ -20,6 +20,7 @@ from aichat_server.providers.gateway.answer import AnswerReader, decoded
 from aichat_server.providers.gateway.base import ProviderConfig
 from aichat_server.providers.gateway.figures import Path
 from aichat_server.providers.gateway.raw import RawStreamProvider
+from aichat_server.providers.gateway.tick import Tick
 
 # The models that can leave reasoning out altogether; the least that the others take is "low".
 MAY_NOT_REASON = ("gpt-5.", "gpt-6-luna", "gpt-6-sol", "gpt-6.1-terra")
@@ -46,8 +47,8 @@ FAULTS = {
 class OpenAIProvider(RawStreamProvider):
     """OpenAI itself, or a compatible endpoint: one whose configuration says so."""
 
-    def __init__(self, config: ProviderConfig) -> None:
-        super().__init__(config)
+    def __init__(self, config: ProviderConfig, tick: Tick) -> None:
+        super().__init__(config, tick)
         self._compatible = config.openai_compatible
         self._searching = config.searching_models
         self._client = openai.AsyncOpenAI(

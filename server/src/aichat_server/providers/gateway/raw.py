@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping
+from typing import Self
 
 import aiohttp
 import msgspec
@@ -16,7 +17,8 @@ from aichat_server.providers.gateway import failures
 from aichat_server.providers.gateway.answer import AnswerReader
 from aichat_server.providers.gateway.base import BaseAIProvider, ProviderConfig
 from aichat_server.providers.gateway.heads import RequestHeads
-from aichat_server.providers.gateway.transport import Transport
+from aichat_server.providers.gateway.tick import Tick
+from aichat_server.providers.gateway.transport import Body, Transport
 
 # How long the end of a body may lag behind the end of its answer for the connection to be kept; and how long there may
 # be more before that, since some bring a second message along.
@@ -27,9 +29,11 @@ _MORE_SECONDS = 5.0
 class RawStreamProvider(BaseAIProvider):
     """A vendor that is sent JSON over a transport of our own, as its SDK would, and whose answer is read as bytes."""
 
-    def __init__(self, config: ProviderConfig) -> None:
+    def __init__(self, config: ProviderConfig, tick: Tick) -> None:
+        """`tick`: when an answer that has begun is read."""
         super().__init__(config)
         self._transport = Transport(connect_seconds=config.connect_seconds)
+        self._tick = tick
         self._heads = RequestHeads()
         self._stall_seconds = config.stall_seconds
         self._reasoning_stall_seconds = config.reasoning_stall_seconds
@@ -55,10 +59,10 @@ class RawStreamProvider(BaseAIProvider):
             content = msgspec.json.encode(self._body(request))
             async with self._transport.post(head, content, stall_seconds=stall) as body:
                 reader.begun = True
-                pieces = _Pieces(body, reader, stall)
-                while chunk := await pieces.next():
-                    for event in reader.read(chunk):
-                        yield event
+                with _Pieces(body, reader, stall, self._tick) as pieces:
+                    while chunk := await pieces.next():
+                        for event in reader.read(chunk):
+                            yield event
                 for event in reader.finish():
                     yield event
         except (AichatError, *failures.VENDOR_ERRORS) as error:
@@ -74,22 +78,35 @@ class RawStreamProvider(BaseAIProvider):
 
 
 class _Pieces:
-    """The body of an answer, piece by piece; behind the answer's end only what comes at once."""
+    """The body of an answer, piece by piece; behind the answer's end only what comes at once.
 
-    def __init__(self, body: aiohttp.StreamReader, reader: AnswerReader, stall_seconds: float) -> None:
-        self._body = body
+    From the first delta on its connection is held while the next piece is awaited. At the end of the context it is not.
+    """
+
+    def __init__(self, body: Body, reader: AnswerReader, stall_seconds: float, tick: Tick) -> None:
+        self._body = body.reader
+        self._connection = body.connection
+        self._tick = tick
         self._reader = reader
         self._stall_seconds = stall_seconds
         self._last: float | None = None
         self._line_since: float | None = None
         """Since when a line has been coming whose end has not."""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._release()
+
     async def next(self) -> bytes:
         """The next piece; empty at the end. TimeoutError if one line takes longer than a silence may."""
         if not self._reader.ended:
+            self._hold()
             chunk = await self._body.readany()
             self._look_for_line(chunk)
             return chunk
+        self._release()
         now = asyncio.get_running_loop().time()
         self._last = self._last or now + _MORE_SECONDS
         try:
@@ -97,6 +114,15 @@ class _Pieces:
                 return await self._body.readany()
         except (TimeoutError, aiohttp.ClientError):
             return b""
+
+    def _hold(self) -> None:
+        # Where the body has ended, the connection may bring another answer already.
+        if self._connection is not None and self._reader.speaking and not self._body.is_eof():
+            self._tick.hold(self._connection)
+
+    def _release(self) -> None:
+        if self._connection is not None:
+            self._tick.release(self._connection)
 
     def _look_for_line(self, chunk: bytes) -> None:
         """A vendor whose bytes come one by one is never silent, and says nothing either."""

@@ -11,6 +11,7 @@ import ssl
 import urllib.request
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 
 import aiohttp
 import httpx2
@@ -19,6 +20,7 @@ from aiohttp.tracing import Trace
 
 from aichat_server.providers.gateway.error_bodies import read_error_body
 from aichat_server.providers.gateway.heads import RequestHead
+from aichat_server.providers.gateway.tick import report_at_once
 
 _REDIRECTS = 300
 # Ways that forget connections do so after minutes of silence, which models may need; and a vendor that has vanished
@@ -39,6 +41,15 @@ class StatusError(Exception):
         self.headers = headers
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The body of a response, as it arrives."""
+
+    reader: aiohttp.StreamReader
+    connection: asyncio.Transport | None
+    """What it arrives by; None if all of it came with the head."""
+
+
 class Transport:
     """Sends requests to one vendor, over as many connections as there are streams, and never twice."""
 
@@ -53,9 +64,7 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
 
     @asynccontextmanager
-    async def post(
-        self, head: RequestHead, body: bytes, *, stall_seconds: float
-    ) -> AsyncGenerator[aiohttp.StreamReader, None]:
+    async def post(self, head: RequestHead, body: bytes, *, stall_seconds: float) -> AsyncGenerator[Body, None]:
         """Sends a request; the body of its answer, once that begins. It is never silent for longer than
         `stall_seconds`.
 
@@ -71,12 +80,13 @@ class Transport:
                 timeout=aiohttp.ClientTimeout(connect=self._connect_seconds, sock_read=stall_seconds),
             )
         try:
-            if response.connection is not None:
+            connection = response.connection
+            if connection is not None:
                 # From now on the vendor is silent as long as it needs to, and one lost probe is no end.
-                _expect_acknowledgement(response.connection, 0)
+                _expect_acknowledgement(connection, 0)
             if response.status >= _REDIRECTS:
                 raise StatusError(response.status, await read_error_body(response), response.headers)
-            yield response.content
+            yield Body(response.content, connection.transport if connection is not None else None)
         finally:
             response.close()
 
@@ -119,6 +129,8 @@ class _Connector(aiohttp.TCPConnector):
     ) -> Connection:
         connection = await super().connect(req, traces, timeout)
         _expect_acknowledgement(connection, self._seconds)
+        if connection.transport is not None:
+            report_at_once(connection.transport)
         return connection
 
 

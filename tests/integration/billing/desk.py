@@ -15,6 +15,7 @@ from aichat_sandbox.postgres import Postgres
 from aichat_sandbox.stripe.webhooks import SECRET, signature
 from aichat_server.app.billing import build_payments
 from aichat_server.app.jobs import build_webhooks
+from aichat_server.app.payments import at_stripe
 from aichat_server.billing.service.billing import Billing, Payments
 from aichat_server.billing.service.webhooks import WebhookInbox, Webhooks
 from aichat_server.core.database.database import Database
@@ -148,8 +149,8 @@ async def open_desk(
     org_id, member_id = uuid4(), uuid4()
     async with database.tenant(org_id, member_id) as tenant:
         await tenant.organizations.ensure_personal(member_id, "ada@example.com")
-    payments = build_payments(stripe_calls, database, plans, GRACE)
-    invoices = Looked(Invoices(database, payments.invoices))
+    payments = build_payments(at_stripe(stripe_calls), database, plans, GRACE)
+    invoices = Looked(Invoices(database, payments))
     return Desk(
         owner=Principal(org_id, member_id),
         database=database,

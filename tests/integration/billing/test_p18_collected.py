@@ -13,8 +13,8 @@ from aichat_server.core.periods import Month, month
 from aichat_server.invoices.domain.invoices import InvoiceStage
 from aichat_server.invoices.service.monthly import Outcome
 from aichat_server.invoices.service.stages import take_over
-from aichat_server.mail.gateway.rendering import MailTemplates
-from aichat_server.mail.gateway.smtp import Mailer
+from aichat_server.mail.gateway.rendering import FileTemplates
+from aichat_server.mail.gateway.smtp import SmtpMailer
 from aichat_server.notifications.service.unpaid_notices import UnpaidNotices
 from aichat_server.outbox.domain import MessageKind
 from aichat_server.outbox.service import Outbox
@@ -234,8 +234,8 @@ async def test_the_owners_are_told_once_by_e_mail(desk: Desk, mail_server: MailS
     await desk.add_member()
     await customer.month()
     await desk.hear()
-    mailer = Mailer(mail_server.url, "AI Chat <no-reply@aichat.example>")
-    notices = UnpaidNotices(desk.database, desk.payments.invoices, mailer, MailTemplates(), GRACE)
+    mailer = SmtpMailer(mail_server.url, "AI Chat <no-reply@aichat.example>")
+    notices = UnpaidNotices(desk.database, desk.payments.invoices, mailer, FileTemplates(), GRACE)
     outbox = Outbox(desk.database, {MessageKind.UNPAID_INVOICE: notices.send})
     await outbox.relay(datetime.now(UTC) + timedelta(seconds=5))
     await outbox.relay(datetime.now(UTC) + timedelta(seconds=5))
@@ -256,8 +256,8 @@ async def test_nobody_is_told_of_what_was_paid_meanwhile(desk: Desk, mail_server
     await desk.invoices.refresh(invoice)
     await desk.sdk.v1.invoices.pay_async(invoice, {"paid_out_of_band": True})
     await desk.invoices.refresh(invoice)
-    mailer = Mailer(mail_server.url, "AI Chat <no-reply@aichat.example>")
-    notices = UnpaidNotices(desk.database, desk.payments.invoices, mailer, MailTemplates(), GRACE)
+    mailer = SmtpMailer(mail_server.url, "AI Chat <no-reply@aichat.example>")
+    notices = UnpaidNotices(desk.database, desk.payments.invoices, mailer, FileTemplates(), GRACE)
     await Outbox(desk.database, {MessageKind.UNPAID_INVOICE: notices.send}).relay(
         datetime.now(UTC) + timedelta(seconds=5)
     )

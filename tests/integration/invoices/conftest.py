@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import stripe as sdk
 from aichat_sandbox.postgres import Postgres
+from aichat_server.app.payments import at_stripe
 from aichat_server.core.database.database import Database
 from aichat_server.payments.gateway.stripe_calls import StripeCalls
-from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
 
 from tests.fixtures.stripe import Stripe
 from tests.integration.invoices.months import Shop, open_shop
@@ -18,4 +18,4 @@ async def shop(
     postgres: Postgres, database: Database, stripe: Stripe, stripe_calls: StripeCalls, stripe_sdk: sdk.StripeClient
 ) -> Shop:
     """An organisation that subscribed to Pro with a good card: 20 USD included, the rest with 20 % on top."""
-    return await open_shop(postgres, database, StripeInvoices(stripe_calls), stripe_sdk, stripe)
+    return await open_shop(postgres, database, at_stripe(stripe_calls), stripe_sdk, stripe)

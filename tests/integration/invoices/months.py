@@ -17,7 +17,7 @@ from aichat_server.identity.domain.principals import Principal
 from aichat_server.invoices.domain.invoices import Invoice, Line
 from aichat_server.invoices.service.desk import InvoiceDesk
 from aichat_server.invoices.service.monthly import Invoices, Outcome
-from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+from aichat_server.payments.domain.provider import PaymentProvider
 from aichat_server.plans.domain import Plan
 from aichat_server.plans.service import PlanBook
 from aichat_server.usage.service.rollups import Rollups
@@ -40,7 +40,7 @@ class Shop:
 
     postgres: Postgres
     database: Database
-    stripe: StripeInvoices | None
+    stripe: PaymentProvider | None
     client: sdk.StripeClient
     pages: Stripe
     principal: Principal
@@ -93,7 +93,7 @@ class Shop:
 async def open_shop(
     postgres: Postgres,
     database: Database,
-    stripe: StripeInvoices | None,
+    stripe: PaymentProvider | None,
     client: sdk.StripeClient,
     pages: Stripe,
     *,
@@ -111,7 +111,7 @@ async def open_shop(
     if card is not None and stripe is not None:
         plans = PlanBook(database)
         await plans.refresh()
-        payments = build_payments(stripe.calls, database, plans, GRACE)
+        payments = build_payments(stripe, database, plans, GRACE)
         billing = Billing(database, plans, payments, GRACE)
         url = await billing.open_checkout(principal, Plan.PRO, success_url=ELSEWHERE, cancel_url=ELSEWHERE)
         await pages.complete(url.rpartition("/")[2], card)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from aichat_server.core.database.database import Database
 from aichat_server.identity.service.organizations import Organizations
-from aichat_server.mail.gateway.smtp import MailServerUnavailableError
+from aichat_server.mail.domain import MailServerUnavailableError
 from aichat_server.notifications.domain import unsubscribe
 from aichat_server.notifications.service.notifications import Notifications
 from aichat_server.notifications.service.warnings import QuotaWarnings

@@ -8,7 +8,7 @@ import pytest
 from aichat_sandbox.ports import free_ports
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
-from aichat_server.mail.gateway.smtp import MailServerUnavailableError
+from aichat_server.mail.domain import MailServerUnavailableError
 from aichat_server.notifications.service.warnings import QuotaWarnings
 from aichat_server.outbox.domain import MessageKind
 from aichat_server.outbox.service import Outbox, Relayed

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
+from aichat_server.mail.domain import MailServerUnavailableError
 from aichat_server.mail.gateway import smtp as mail
-from aichat_server.mail.gateway.smtp import MailServerUnavailableError
 from aichat_server.outbox.domain import MessageKind
 from aichat_server.outbox.service import Outbox, Relayed
 

@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import pytest
 import stripe as sdk
-from aichat_server.payments.domain.billing import SubscriptionState, SubscriptionStatus
+from aichat_server.payments.domain.billing import Offer, SubscriptionState, SubscriptionStatus
 from aichat_server.payments.domain.cards import Cards
 from aichat_server.payments.gateway.stripe_calls import StripeCalls
-from aichat_server.payments.gateway.stripe_customers import Offer, StripeCustomers
+from aichat_server.payments.gateway.stripe_customers import StripeCustomers
 
 from tests.fixtures.stripe import Stripe
 from tests.integration.stripe.asking import keep_card, open_shop

@@ -27,8 +27,8 @@ from aichat_server.invoices.service.monthly import Invoices
 from aichat_server.jobs.gateway import queue_depth
 from aichat_server.jobs.service.runs import JobRuns
 from aichat_server.jobs.service.watch import JobsWatch
-from aichat_server.mail.gateway.rendering import MailTemplates
-from aichat_server.mail.gateway.smtp import Mailer
+from aichat_server.mail.gateway.rendering import FileTemplates
+from aichat_server.mail.gateway.smtp import SmtpMailer
 from aichat_server.notifications.service.unpaid_notices import UnpaidNotices
 from aichat_server.notifications.service.warning_mails import WarningMails
 from aichat_server.notifications.service.warnings import QuotaWarnings
@@ -108,8 +108,8 @@ def build_quota_warnings(settings: Settings, database: Database) -> QuotaWarning
     url, sender, secret, public = settings.smtp_url, settings.mail_from, settings.mail_secret, settings.public_url
     if url is None or sender is None or secret is None or public is None:
         return None
-    mails = WarningMails(MailTemplates(), secret=secret.get_secret_value(), public_url=str(public))
-    return QuotaWarnings(database, Mailer(str(url), sender), mails)
+    mails = WarningMails(FileTemplates(), secret=secret.get_secret_value(), public_url=str(public))
+    return QuotaWarnings(database, SmtpMailer(str(url), sender), mails)
 
 
 def _build_unpaid_notices(settings: Settings, database: Database, payments: Payments | None) -> UnpaidNotices | None:
@@ -117,11 +117,11 @@ def _build_unpaid_notices(settings: Settings, database: Database, payments: Paym
     url, sender = settings.smtp_url, settings.mail_from
     if url is None or sender is None or payments is None:
         return None
-    mailer = Mailer(str(url), sender)
-    return UnpaidNotices(database, payments.invoices, mailer, MailTemplates(), build_grace(settings))
+    mailer = SmtpMailer(str(url), sender)
+    return UnpaidNotices(database, payments.invoices, mailer, FileTemplates(), build_grace(settings))
 
 
 def build_webhooks(database: Database, payments: Payments, invoices: InvoiceSync) -> Webhooks:
     """What acts on Stripe's events."""
-    cards = Collection(database, payments.invoices)
+    cards = Collection(database, payments)
     return Webhooks(database, payments.customers, payments.invoices, payments.subscriptions, invoices, cards)

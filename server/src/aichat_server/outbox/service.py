@@ -11,7 +11,7 @@ import structlog
 
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.mail.gateway.smtp import MailServerUnavailableError
+from aichat_server.mail.domain import MailServerUnavailableError
 from aichat_server.outbox.domain import MessageKind, OutboxMessage, wait_after
 
 _log = structlog.get_logger()

@@ -16,9 +16,8 @@ from aichat_server.core.money import NANO_PER_CENT, NanoUsd
 from aichat_server.core.origins import ReturnPages
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.invoices.domain.invoices import UnpaidInvoice
-from aichat_server.payments.domain.billing import InvoicePage, PaymentMethodState
-from aichat_server.payments.gateway.stripe_customers import Offer, StripeCustomers
-from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+from aichat_server.payments.domain.billing import InvoicePage, Offer, PaymentMethodState
+from aichat_server.payments.domain.provider import PaymentProvider
 from aichat_server.plans.domain import Plan, PlanTerms
 from aichat_server.plans.service import PlanBook
 
@@ -26,11 +25,9 @@ CURRENCY = "usd"
 
 
 @dataclass(frozen=True, slots=True)
-class Payments:
-    """The payment provider."""
+class Payments(PaymentProvider):
+    """The payment provider, and what is built on it."""
 
-    customers: StripeCustomers
-    invoices: StripeInvoices
     subscriptions: Subscriptions
     cards: OrganizationCards
 

@@ -10,7 +10,7 @@ import structlog
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.payments.domain.billing import PaymentMethodState
-from aichat_server.payments.gateway.stripe_customers import StripeCustomers
+from aichat_server.payments.domain.provider import PaymentCustomers
 
 _log = structlog.get_logger()
 
@@ -20,7 +20,7 @@ class OrganizationCards:
     """Each method fails as `StripeCalls.send` says, and may run at any time, twice, and beside itself."""
 
     database: Database
-    customers: StripeCustomers
+    customers: PaymentCustomers
 
     async def find(self, org_id: UUID) -> PaymentMethodState | None:
         """What is due is collected from it; None if there is none. Changes nothing."""

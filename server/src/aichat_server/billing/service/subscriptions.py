@@ -13,7 +13,7 @@ from aichat_server.core.database.batches import at_once
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.payments.domain.billing import SubscriptionState, SubscriptionStatus
-from aichat_server.payments.gateway.stripe_customers import StripeCustomers
+from aichat_server.payments.domain.provider import PaymentCustomers
 from aichat_server.plans.service import PlanBook
 
 _TRIES = 5
@@ -28,7 +28,7 @@ class Subscriptions:
     """
 
     database: Database
-    customers: StripeCustomers
+    customers: PaymentCustomers
     plans: PlanBook
     grace: timedelta
     """For how long a plan lasts that is not paid for."""

@@ -16,6 +16,7 @@ import structlog
 from aichat_server.billing.service.subscriptions import Subscriptions
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
+from aichat_server.payments.domain.provider import PaymentCustomers, PaymentEvents, PaymentInvoices
 from aichat_server.payments.domain.webhooks import (
     CLAIM,
     HANDLED,
@@ -26,9 +27,6 @@ from aichat_server.payments.domain.webhooks import (
     ParkedEvent,
     wait_after,
 )
-from aichat_server.payments.gateway.stripe_customers import StripeCustomers
-from aichat_server.payments.gateway.stripe_events import StripeWebhooks
-from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
 
 MOST_EVENTS = 1000
 """How many events one run takes up."""
@@ -55,7 +53,7 @@ class CardWatch(Protocol):
 class WebhookInbox:
     """Where webhooks come in."""
 
-    def __init__(self, database: Database, webhooks: StripeWebhooks | None) -> None:
+    def __init__(self, database: Database, webhooks: PaymentEvents | None) -> None:
         """`webhooks` is None where no secret is known that they are signed with."""
         self._database = database
         self._webhooks = webhooks
@@ -100,8 +98,8 @@ class Webhooks:
     """Acts on the events that were stored."""
 
     database: Database
-    customers: StripeCustomers
-    stripe_invoices: StripeInvoices
+    customers: PaymentCustomers
+    stripe_invoices: PaymentInvoices
     subscriptions: Subscriptions
     invoices: InvoiceSync
     cards: CardWatch

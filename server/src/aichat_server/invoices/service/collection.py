@@ -13,8 +13,7 @@ from aichat_server.core.periods import Month
 from aichat_server.invoices.domain.invoices import Invoice
 from aichat_server.invoices.service.stages import take_over
 from aichat_server.payments.domain.billing import InvoiceState, InvoiceStatus
-from aichat_server.payments.gateway.stripe_customers import StripeCustomers
-from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+from aichat_server.payments.domain.provider import PaymentProvider
 
 _log = structlog.get_logger()
 
@@ -25,10 +24,10 @@ _TOO_LATE = frozenset({Reason.BILLING_REQUEST_REJECTED, Reason.BILLING_OBJECT_MI
 class Collection:
     """Each method fails as `StripeCalls.send` says, and may run at any time, twice, and beside itself."""
 
-    def __init__(self, database: Database, stripe: StripeInvoices) -> None:
+    def __init__(self, database: Database, provider: PaymentProvider) -> None:
         self._database = database
-        self._stripe = stripe
-        self._cards = OrganizationCards(database, StripeCustomers(stripe.calls))
+        self._stripe = provider.invoices
+        self._cards = OrganizationCards(database, provider.customers)
 
     async def ask(self, invoice: Invoice) -> bool:
         """Asks for what was drafted; whether the invoice has come to another stage.

@@ -20,16 +20,16 @@ from aichat_server.invoices.domain.invoices import (
 from aichat_server.invoices.service.monthly import Invoices, Outcome
 from aichat_server.invoices.service.stages import begin_anew, take_over
 from aichat_server.outbox.domain import MessageKind
-from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+from aichat_server.payments.domain.provider import PaymentInvoices, PaymentProvider
 
 
 class InvoiceDesk:
     """Each method is REQUEST_INVALID where there is no such invoice, or it is at another stage."""
 
-    def __init__(self, database: Database, stripe: StripeInvoices | None) -> None:
-        self.invoices = Invoices(database, stripe)
+    def __init__(self, database: Database, provider: PaymentProvider | None) -> None:
+        self.invoices = Invoices(database, provider)
         self._database = database
-        self._stripe = stripe
+        self._stripe = provider.invoices if provider is not None else None
 
     async def show(self, org_id: UUID, month: Month) -> tuple[Invoice, tuple[Line, ...]]:
         """An invoice and its lines."""
@@ -116,7 +116,7 @@ class InvoiceDesk:
         async with self._database.tenant(org_id) as tenant:
             return await tenant.adjustments.unpaid_refunds(month)
 
-    def _provider(self) -> StripeInvoices:
+    def _provider(self) -> PaymentInvoices:
         if self._stripe is None:
             raise AichatError(Reason.BILLING_NOT_CONFIGURED, "there is no payment provider: set STRIPE_SECRET_KEY")
         return self._stripe

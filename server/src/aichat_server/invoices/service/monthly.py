@@ -25,7 +25,7 @@ from aichat_server.invoices.service.checks import hourly_difference, usage_lines
 from aichat_server.invoices.service.collection import Collection
 from aichat_server.invoices.service.stages import block
 from aichat_server.invoices.service.steps import AtStripe
-from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+from aichat_server.payments.domain.provider import PaymentProvider
 from aichat_server.usage.service.rollups import Rollups
 
 _log = structlog.get_logger()
@@ -50,11 +50,11 @@ class Outcome:
 class Invoices:
     """The invoices of all organisations."""
 
-    def __init__(self, database: Database, stripe: StripeInvoices | None) -> None:
-        """`stripe`: None leaves invoices where they are drafted, until there is one."""
+    def __init__(self, database: Database, provider: PaymentProvider | None) -> None:
+        """`provider`: None leaves invoices where they are drafted, until there is one."""
         self._database = database
-        self._stripe = stripe
-        self._collection = Collection(database, stripe) if stripe is not None else None
+        self._stripe = provider.invoices if provider is not None else None
+        self._collection = Collection(database, provider) if provider is not None else None
         self._rollups = Rollups(database)
 
     async def run(

@@ -20,7 +20,7 @@ from aichat_server.invoices.service.checks import (
     usage_lines,
 )
 from aichat_server.payments.domain.billing import InvoiceLine
-from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+from aichat_server.payments.domain.provider import PaymentProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class InvoiceProof:
 class InvoiceProofs:
     """Proves invoices."""
 
-    def __init__(self, database: Database, stripe: StripeInvoices | None) -> None:
+    def __init__(self, database: Database, provider: PaymentProvider | None) -> None:
         self._database = database
-        self._stripe = stripe
+        self._stripe = provider.invoices if provider is not None else None
 
     async def verify(self, principal: Principal, month: Month) -> InvoiceProof:
         """Proves an invoice to one of the organisation's owners: OWNER_REQUIRED for others, or as `prove` fails."""

@@ -15,7 +15,7 @@ from aichat_server.core.money import NanoUsd
 from aichat_server.invoices.domain.invoices import ASKED_FOR, AdjustmentKind, Invoice, InvoiceStage, LineKind
 from aichat_server.outbox.domain import MessageKind
 from aichat_server.payments.domain.billing import InvoiceState, InvoiceStatus
-from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+from aichat_server.payments.domain.provider import PaymentInvoices
 from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
 
 STAGES: Mapping[InvoiceStatus, InvoiceStage] = MappingProxyType(
@@ -85,7 +85,7 @@ async def _keep_unpaid(tenant: Tenant, invoice: Invoice, state: InvoiceState, *,
     await tenant.billing.look_again()
 
 
-async def begin_anew(database: Database, stripe: StripeInvoices | None, invoice: Invoice) -> None:
+async def begin_anew(database: Database, stripe: PaymentInvoices | None, invoice: Invoice) -> None:
     """Takes back all that was made of an invoice that was not asked for, its draft included.
 
     REQUEST_INVALID if it was asked for.
@@ -110,7 +110,7 @@ async def begin_anew(database: Database, stripe: StripeInvoices | None, invoice:
         await tenant.invoices.begin_anew(invoice.month)
 
 
-async def find_draft(stripe: StripeInvoices, invoice: Invoice) -> str | None:
+async def find_draft(stripe: PaymentInvoices, invoice: Invoice) -> str | None:
     """The draft that was made under the invoice's name, should nobody have heard of it; None if there is none."""
     if invoice.customer_id is None:
         return None

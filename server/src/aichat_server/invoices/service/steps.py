@@ -17,7 +17,7 @@ from aichat_server.invoices.service.checks import (
 )
 from aichat_server.invoices.service.stages import block, find_draft
 from aichat_server.payments.domain.billing import InvoiceItem
-from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+from aichat_server.payments.domain.provider import PaymentInvoices
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class AtStripe:
     """Each step says whether the invoice is worth looking at again, and may be done again at any time."""
 
     database: Database
-    stripe: StripeInvoices
+    stripe: PaymentInvoices
 
     async def create(self, invoice: Invoice) -> bool:
         """Makes the draft, or takes over the one that is there."""

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from aichat_server.mail.domain import MailTemplates
+
 _FOLDER = Path(__file__).with_name("templates")
 
 
-class MailTemplates:
+class FileTemplates(MailTemplates):
     """Renders e-mails. What goes into HTML is escaped."""
 
     def __init__(self) -> None:

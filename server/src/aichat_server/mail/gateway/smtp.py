@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
@@ -13,9 +12,17 @@ from email.message import EmailMessage
 from email.policy import SMTP, Policy
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
-from uuid import UUID
 
 import aiosmtplib
+
+from aichat_server.mail.domain import (
+    Mail,
+    MailDeferredError,
+    Mailer,
+    MailError,
+    MailRefusedError,
+    MailServerUnavailableError,
+)
 
 _SECONDS = 30.0
 """How long one e-mail may take in all."""
@@ -31,36 +38,6 @@ _LONGEST_LINE = 998
 """Characters (RFC 5322)."""
 
 
-class MailError(Exception):
-    """An e-mail was not taken. The message holds the server's words and no credentials."""
-
-
-class MailServerUnavailableError(MailError):
-    """The server cannot be reached, does not let us in, or breaks off: no e-mail gets through now."""
-
-
-class MailDeferredError(MailError):
-    """The server will not have the e-mail now, and may later."""
-
-
-class MailRefusedError(MailError):
-    """The e-mail cannot be sent, or the server will never have it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """An e-mail to one person."""
-
-    id: UUID
-    """In its Message-ID, so that it is known for the same when it is sent again."""
-    to: str
-    subject: str
-    text: str
-    html: str
-    unsubscribe_url: str | None
-    """Takes the POST of RFC 8058; None: nobody is asked whether they want it."""
-
-
 class _PlainHeader(UnstructuredHeader, BaseHeader):
     """What programs read, and RFC 2047 therefore lets nobody encode, however long it is."""
 
@@ -72,10 +49,11 @@ class _PlainHeader(UnstructuredHeader, BaseHeader):
         return line + policy.linesep
 
 
-class Mailer:
-    """Sends e-mails. `smtp://` goes on under TLS where the server offers it, and where a password is to be sent, must.
+class SmtpMailer(Mailer):
+    """Sends e-mails by SMTP. `smtps://` is TLS from the start.
 
-    Only this machine is trusted with a password in the clear. `smtps://` is TLS from the start.
+    `smtp://` switches to TLS where the server offers it, and must where a password is to be sent. Only this machine is
+    trusted with a password in the clear.
     """
 
     def __init__(self, url: str, sender: str) -> None:

@@ -10,10 +10,9 @@ import structlog
 
 from aichat_server.core.database.database import Database
 from aichat_server.invoices.domain.invoices import UnpaidNotice
-from aichat_server.mail.gateway.rendering import MailTemplates
-from aichat_server.mail.gateway.smtp import Mail, MailDeferredError, Mailer, MailRefusedError
+from aichat_server.mail.domain import Mail, MailDeferredError, Mailer, MailRefusedError, MailTemplates
 from aichat_server.notifications.service.warning_mails import one_line
-from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
+from aichat_server.payments.domain.provider import PaymentInvoices
 
 _log = structlog.get_logger()
 
@@ -22,7 +21,7 @@ class UnpaidNotices:
     """One for each owner and invoice, sent by the outbox; sent again, it has the same Message-ID."""
 
     def __init__(
-        self, database: Database, stripe: StripeInvoices, mailer: Mailer, templates: MailTemplates, grace: timedelta
+        self, database: Database, stripe: PaymentInvoices, mailer: Mailer, templates: MailTemplates, grace: timedelta
     ) -> None:
         self._database = database
         self._stripe = stripe

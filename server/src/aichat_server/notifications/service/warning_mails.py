@@ -7,8 +7,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from aichat_server.core.money import NANO_PER_USD, NanoUsd, to_decimal
-from aichat_server.mail.gateway.rendering import MailTemplates
-from aichat_server.mail.gateway.smtp import Mail
+from aichat_server.mail.domain import Mail, MailTemplates
 from aichat_server.notifications.domain import unsubscribe
 from aichat_server.notifications.domain.warnings import ClaimedWarning, QuotaUse
 from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope

@@ -11,7 +11,7 @@ import structlog
 
 from aichat_server.core.database.batches import Progress, at_once, organizations
 from aichat_server.core.database.database import Database, Tenant
-from aichat_server.mail.gateway.smtp import MailDeferredError, Mailer, MailRefusedError, MailServerUnavailableError
+from aichat_server.mail.domain import MailDeferredError, Mailer, MailRefusedError, MailServerUnavailableError
 from aichat_server.notifications.domain.warnings import ClaimedWarning, QuotaUse, QuotaWarning, WarningState
 from aichat_server.notifications.service.warning_mails import WarningMails
 from aichat_server.outbox.domain import MessageKind

@@ -32,6 +32,16 @@ class InvoiceStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """What a customer is to subscribe to."""
+
+    price_id: str
+    seats: int
+    trial_days: int
+    """0: none."""
+
+
+@dataclass(frozen=True, slots=True)
 class CheckoutState:
     """A page on which a customer subscribes."""
 

@@ -10,8 +10,9 @@ from stripe.params import SubscriptionUpdateParams
 from stripe.params.checkout import SessionCreateParams
 
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.payments.domain.billing import CheckoutState, SubscriptionState
+from aichat_server.payments.domain.billing import CheckoutState, Offer, SubscriptionState
 from aichat_server.payments.domain.cards import Cards
+from aichat_server.payments.domain.provider import PaymentCustomers
 from aichat_server.payments.gateway.stripe_calls import StripeCalls, new_key
 from aichat_server.payments.gateway.stripe_values import checkout_state, id_of, payment_method_state, subscription_state
 
@@ -19,20 +20,8 @@ _MOST_CARDS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """What a customer is to subscribe to."""
-
-    price_id: str
-    seats: int
-    trial_days: int
-    """0: none."""
-
-
-@dataclass(frozen=True, slots=True)
-class StripeCustomers:
-    """Each method fails as `StripeCalls.send` says. A `key` is an idempotency key: what is asked for again under the
-    same one within 24 hours is done once, and with other parameters it is BILLING_REQUEST_REJECTED.
-    """
+class StripeCustomers(PaymentCustomers):
+    """Each method fails as `StripeCalls.send` says."""
 
     calls: StripeCalls
 

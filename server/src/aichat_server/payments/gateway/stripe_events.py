@@ -10,6 +10,7 @@ import stripe
 
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.payments.domain.billing import BillingEvent
+from aichat_server.payments.domain.provider import PaymentEvents
 from aichat_server.payments.domain.webhooks import HANDLED
 from aichat_server.payments.gateway.stripe_calls import StripeCalls
 from aichat_server.payments.gateway.stripe_values import moment
@@ -19,7 +20,7 @@ _MOST_NAME_BYTES = 255
 
 
 @dataclass(frozen=True, slots=True)
-class StripeWebhooks:
+class StripeWebhooks(PaymentEvents):
     """Tells Stripe's events from those of anybody else."""
 
     secret: str = field(repr=False)

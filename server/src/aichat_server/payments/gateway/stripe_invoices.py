@@ -23,6 +23,7 @@ from aichat_server.payments.domain.billing import (
     InvoiceState,
     RefundState,
 )
+from aichat_server.payments.domain.provider import PaymentInvoices
 from aichat_server.payments.gateway.stripe_calls import StripeCalls, new_key
 from aichat_server.payments.gateway.stripe_values import id_of, invoice_line, invoice_state
 
@@ -32,10 +33,8 @@ _PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class StripeInvoices:
-    """Each method fails as `StripeCalls.send` says. A `key` is an idempotency key: what is asked for again under the
-    same one within 24 hours is done once, and with other parameters it is BILLING_REQUEST_REJECTED.
-    """
+class StripeInvoices(PaymentInvoices):
+    """Each method fails as `StripeCalls.send` says."""
 
     calls: StripeCalls
 

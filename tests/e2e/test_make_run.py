@@ -33,7 +33,7 @@ def home(run: Run) -> Path:
 
 async def test_it_announces_the_stand_ins_and_chats_with_each_vendor(run: Run) -> None:
     for service, key in zip(("Claude", "OpenAI", "Gemini", "Stripe"), KEYS, strict=True):
-        assert f"{service}: a stand-in plays it; set {key} for the real one" in run.shown
+        assert f"{service}: a stand-in; set {key} to use the real one" in run.shown
     for provider in ("anthropic", "openai", "gemini"):
         assert f"stand-in** for {provider}" in run.shown
     assert run.shown.count(" USD\n") == 3
@@ -50,8 +50,8 @@ async def test_it_shows_endpoints_key_and_three_commands(run: Run, home: Path) -
 async def test_what_it_writes_for_scripts_is_true_and_private(run: Run, home: Path) -> None:
     files = [home / ".sandbox" / name for name in ("endpoints.json", "key.json")]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-    played = {"auth_url", "auth_is_played"}
-    assert set(run.endpoints) == {"grpc", "http", "api_key", "database_url", "redis_url", "pids", *played}
+    sign_in = {"auth_url", "auth_is_stand_in"}
+    assert set(run.endpoints) == {"grpc", "http", "api_key", "database_url", "redis_url", "pids", *sign_in}
     assert run.endpoints["http"] == f"http://{run.endpoints['grpc']}"
     parts = {"postgres", "redis", "vendors", "auth", "stripe", "smtp", "envoy", "server", "workers"}
     assert set(run.endpoints["pids"]) == parts

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from aichat.v1.billing_pb2_grpc import add_BillingServiceServicer_to_server
-
 from aichat_server.billing.rpc.servicer import BillingRpcs
 from aichat_server.billing.service.billing import Billing
 from aichat_server.billing.service.webhooks import WebhookInbox
@@ -13,8 +11,6 @@ from aichat_server.invoices.service.proofs import InvoiceProofs
 
 class BillingServicer(BillingRpcs, InvoiceRpcs):
     """All RPCs of BillingService."""
-
-    add_to = add_BillingServiceServicer_to_server
 
     def __init__(self, billing: Billing, inbox: WebhookInbox, proofs: InvoiceProofs) -> None:
         BillingRpcs.__init__(self, billing, inbox)

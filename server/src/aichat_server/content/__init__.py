@@ -1,1 +1,1 @@
-"""What messages are made of, and how it is stored."""
+"""The kinds of parts that messages are made of, such as text, and how they are stored."""

@@ -1,1 +1,1 @@
-"""The payment provider: customers, cards, invoices and events, as Stripe has them."""
+"""The payment provider: `domain/provider.py` says what one does, and `gateway` has one for each: today Stripe."""

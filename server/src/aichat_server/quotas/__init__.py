@@ -1,1 +1,1 @@
-"""Quotas: how much may be spent in a month or a day."""
+"""Quotas, which are budgets: how much an organisation, a member or an API key may spend in a month or a day."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aichat.v1 import billing_pb2 as pb
-from aichat.v1.billing_pb2_grpc import BillingServiceServicer
+from aichat.v1.billing_pb2_grpc import BillingServiceServicer, add_BillingServiceServicer_to_server
 
 from aichat_server.billing.rpc.messages import invoice_to_proto, plan_to_proto, standing_to_proto
 from aichat_server.billing.service.billing import Billing
@@ -21,6 +21,8 @@ class BillingRpcs(BillingServiceServicer):
 
     `invoices` has the other RPCs of BillingService; `app` makes one servicer of both.
     """
+
+    add_to = add_BillingServiceServicer_to_server
 
     def __init__(self, billing: Billing, inbox: WebhookInbox) -> None:
         self._billing = billing

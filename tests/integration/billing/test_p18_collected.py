@@ -23,7 +23,7 @@ from aichat_server.plans.domain import Plan
 
 from tests.fixtures.mail import MailServer
 from tests.integration.billing.desk import GRACE, LEFT, MONTH_SECONDS, Desk
-from tests.integration.stripe.asking import keep_card
+from tests.integration.payments.asking import keep_card
 from tests.integration.usage.books import Entry, add
 
 MARCH, APRIL = month(2024, 3), month(2024, 4)

@@ -13,7 +13,7 @@ from aichat_server.payments.gateway.stripe_calls import StripeCalls
 from aichat_server.payments.gateway.stripe_customers import StripeCustomers
 
 from tests.fixtures.stripe import Stripe
-from tests.integration.stripe.asking import keep_card, open_shop
+from tests.integration.payments.asking import keep_card, open_shop
 
 SUCCESS, CANCEL = "https://example.com/done", "https://example.com/back"
 

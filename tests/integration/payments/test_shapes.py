@@ -12,7 +12,7 @@ from aichat_sandbox.stripe.world import load_samples
 from stripe import billing_portal, checkout
 
 from tests.fixtures.stripe import Stripe, open_sdk
-from tests.integration.stripe.asking import open_shop, paid_invoice, subscribe
+from tests.integration.payments.asking import open_shop, paid_invoice, subscribe
 
 KINDS: Mapping[str, type[sdk.StripeObject]] = {
     "customer": sdk.Customer,

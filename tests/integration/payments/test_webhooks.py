@@ -14,7 +14,7 @@ from aichat_server.payments.gateway.stripe_calls import StripeCalls
 from aichat_server.payments.gateway.stripe_events import StripeEvents, StripeWebhooks
 
 from tests.fixtures.stripe import Endpoint, Stripe, open_sdk, run_stripe
-from tests.integration.stripe.asking import open_shop
+from tests.integration.payments.asking import open_shop
 
 WEBHOOKS = StripeWebhooks(SECRET)
 

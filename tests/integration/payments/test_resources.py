@@ -7,7 +7,7 @@ import pytest
 import stripe as sdk
 
 from tests.fixtures.stripe import SECRET_KEY, Stripe
-from tests.integration.stripe.asking import open_shop, paid_invoice, subscribe
+from tests.integration.payments.asking import open_shop, paid_invoice, subscribe
 
 DAY = 24 * 3600
 

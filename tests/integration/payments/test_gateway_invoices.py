@@ -15,7 +15,7 @@ from aichat_server.payments.gateway.stripe_invoices import StripeInvoices
 from stripe._api_version import _ApiVersion
 
 from tests.fixtures.stripe import SECRET_KEY, Stripe
-from tests.integration.stripe.asking import keep_card
+from tests.integration.payments.asking import keep_card
 
 OCTOBER, NOVEMBER = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,8 +15,8 @@ from aichat_workers.__main__ import main as workers
 from grpc import StatusCode
 from pydantic import TypeAdapter
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("sdk-python/*.md"), *ROOT.glob("docs/**/*.md")])
+from tests.fixtures.documents import DOCUMENTS, ROOT, command_lines
+
 # A path in a document begins at the repository's root, or in the server's package where the text is about that.
 BASES = (ROOT, ROOT / "server/src/aichat_server")
 MADE_WHEN_RUN = (".venv", ".sandbox")
@@ -25,6 +24,8 @@ MADE_WHEN_RUN = (".venv", ".sandbox")
 QUOTED = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(r"[\w.<>*-]+(/[\w.<>*-]*)+|[\w.-]+\.(py|ts|md|yml|yaml|toml|lock|in|json|example|binpb|j2)")
 MEDIA_TYPE = re.compile(r"(application|text)/")
+# Three plain words or more are what a log line says.
+MESSAGE = re.compile(r"[a-z']+(,? [a-z']+){2,}")
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
 CONSTANT = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 NAMING_CONSTANTS = (
@@ -35,15 +36,10 @@ NAMING_CONSTANTS = (
     "sandbox/src/aichat_sandbox/env.py",
 )
 
-SHELL = re.compile(r"^ *```(?:sh|console)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-MODULES: dict[str, Callable[[list[str]], int]] = {"aichat_server": server, "aichat_workers": workers}
-# How a command line begins that one of the modules takes, and which one.
-BEGINNINGS: dict[str, Callable[[list[str]], int]] = {
-    "python -m aichat_server ": server,
-    "python -m aichat_workers ": workers,
-    "docker compose run --rm server ": server,
-    ".venv/bin/aichat ": aichat,
-    "$ aichat ": aichat,
+MODULES: dict[str, Callable[[list[str]], int]] = {
+    "aichat_server": server,
+    "aichat_workers": workers,
+    "aichat_sdk.cli": aichat,
 }
 PLACEHOLDERS = {"ID": "00000000-0000-0000-0000-000000000000", "KEY": "00000000-0000-0000-0000-000000000000"}
 
@@ -75,11 +71,20 @@ def test_every_command_line_is_taken(
     monkeypatch.chdir(tmp_path)
     for name in ("DATABASE_URL", "AICHAT_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
-    for main, words in _command_lines(document):
+    for module, words in command_lines(document):
         try:
-            assert main([PLACEHOLDERS.get(word, word) for word in words])
+            assert MODULES[module]([PLACEHOLDERS.get(word, word) for word in words])
         except SystemExit:
             pytest.fail(f"{words} is not taken: {capsys.readouterr().err}")
+
+
+@each_document
+def test_every_message_is_logged(document: Path) -> None:
+    sources = [path.read_text() for part in ("server", "workers") for path in (ROOT / part / "src").rglob("*.py")]
+    said = "\n".join(sources)
+    assert not [
+        quoted for quoted in QUOTED.findall(document.read_text()) if MESSAGE.fullmatch(quoted) and quoted not in said
+    ]
 
 
 @each_document
@@ -113,15 +118,6 @@ def test_the_example_of_a_compatible_endpoint_is_valid() -> None:
     assert example
     (endpoint,) = TypeAdapter(tuple[CompatibleEndpoint, ...]).validate_json(example[1])
     assert endpoint.models
-
-
-def _command_lines(document: Path) -> Iterator[tuple[Callable[[list[str]], int], list[str]]]:
-    """Each command line in a block for the shell: what takes it, and its words."""
-    lines = [line.strip() for block in SHELL.findall(document.read_text()) for line in block.splitlines()]
-    for line in lines:
-        for beginning, main in BEGINNINGS.items():
-            if line.startswith(beginning):
-                yield main, shlex.split(line.removeprefix(beginning).partition(" < ")[0], comments=True)
 
 
 def _exists(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""What every test can ask for; each fixture file starts one part of the sandbox."""
+"""Registers the fixtures; each file of tests/fixtures starts one part of the sandbox."""
 
 from pathlib import Path
 from zlib import crc32
@@ -25,12 +25,12 @@ pytest_plugins = [
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a file stay together, and those that share a platform or rig, which take long to start."""
+    """Groups the tests of a file, and all tests that share a platform or a rig, which take long to start."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         used = fixtures & {"platform", "seen"}
         group = used.pop() if used else str(item.path.relative_to(TESTS))
         if "_rig" in fixtures:
-            # All on one rig would take longer than everything else together.
+            # With one rig for all, these tests would take longer than all the others together.
             group = f"rig {crc32(group.encode()) % RIGS}"
         item.add_marker(pytest.mark.xdist_group(group))

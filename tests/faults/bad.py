@@ -1,4 +1,4 @@
-"""Requests that no server should take: written down, and made up."""
+"""Invalid requests: some written down, some generated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Options = chat_pb2.ChatOptions
 NUL = "a\0b"
 NO_UUID = ("nonsense", "123", "00000000-0000-0000-0000-00000000000g", str(uuid4())[:-1], "{" + str(uuid4()) + "}", "é")
 CHAT = "/aichat.v1.ChatService/StreamChat"
-# By method, bytes that are no message of its.
+# By method: bytes that are not a message of that method.
 NO_MESSAGES = [
     (f"/aichat.v1.{service}/{method}", raw)
     for service, methods in {
@@ -115,13 +115,13 @@ _breaks: st.SearchStrategy[Callable[[Request], object]] = st.one_of(
 
 @st.composite
 def requests(draw: st.DrawFn) -> bytes:
-    """A message that is well but for one thing, or is cut short, or is none at all."""
+    """Generates a message that is valid except for one field, or truncated, or random bytes."""
     request = asking(draw(_texts) + "x", cancel_on_disconnect=draw(st.booleans()))
     request.options.system_prompt = draw(_texts)
     draw(_breaks)(request)
     raw = request.SerializeToString()
     kind = draw(st.integers(0, 3))
-    # Field 4, a part, has no room for what is said to follow.
+    # Field 4, a part, with a length beyond the end of the message.
     return raw + b"\x22\x7f" if kind == 0 else draw(st.binary(max_size=60)) if kind == 1 else raw
 
 
@@ -136,13 +136,13 @@ _cuts = st.integers(1, 30)
 
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
-    """A JSON body that asks for nothing, is cut short, or is no JSON."""
+    """Generates a JSON body that names no model, is truncated, or is not JSON."""
     kind = draw(st.integers(0, 2))
     if kind == 0:
         return draw(st.binary(max_size=60))
     value = draw(st.dictionaries(_names, _values, max_size=4) | _values)
     if isinstance(value, dict):
-        # There is nothing without it: whatever else is asked, nobody is.
+        # Without a model no vendor is called, whatever else the body holds.
         value = {key: inner for key, inner in value.items() if key != "model"}
     raw = json.dumps(value).encode()
     return raw[: -draw(_cuts)] if kind == 2 else raw

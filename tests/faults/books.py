@@ -1,4 +1,4 @@
-"""What the history, the ledger and the vendors' own bills say, and whether they agree."""
+"""Compares the history, the ledger and the vendors' bills."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.fixtures.server import ApiKey
 from tests.integration.storage.rows import connection
 
 Buckets = tuple[int, int, int, int]
-"""Tokens: input, read from the cache, written to it, output."""
+"""Tokens: input, read from the cache, written to the cache, output."""
 
 _LEDGER = """
 SELECT u.*, g.state, m.parts->0->>'text' AS asked
@@ -37,23 +37,23 @@ _READERS = 20
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What came of turns, by what their senders were told and by what is stored."""
+    """The result of comparing what senders saw with what is stored."""
 
     acknowledged: int
     lost: int
-    """Acknowledged, and not in history and ledger just as it was told."""
+    """Acknowledged answers that history or ledger do not have in the same form."""
     double_billed: int
     """Messages that the ledger charges more than once."""
 
 
 async def ledger(rig: Rig, key: ApiKey) -> list[asyncpg.Record]:
-    """The organisation's usage events, with the state of each one's generation and the text that was asked."""
+    """Returns the organisation's usage events, with the state of each generation and the text of its question."""
     async with connection(rig.owner_url) as owner:
         return await owner.fetch(_LEDGER, UUID(key.organization_id))
 
 
 async def audit(rig: Rig, key: ApiKey, turns: Sequence[Turn]) -> Audit:
-    """Compares; all turns are the key's organisation's."""
+    """Compares the turns with the database; all turns belong to the key's organisation."""
     events = await ledger(rig, key)
     acknowledged = [turn for turn in turns if turn.completed is not None]
     charged = Counter(event["generation_id"] for event in events)
@@ -81,7 +81,7 @@ async def audit(rig: Rig, key: ApiKey, turns: Sequence[Turn]) -> Audit:
 
 
 async def history_of(replica: Replica, turn: Turn) -> list[messages_pb2.Message]:
-    """The messages of a turn's conversation."""
+    """Returns the messages of a turn's conversation."""
     known = turn.completed or turn.started
     assert known is not None
     request = conversations_pb2.ListMessagesRequest(conversation_id=known.conversation_id)
@@ -89,7 +89,7 @@ async def history_of(replica: Replica, turn: Turn) -> list[messages_pb2.Message]
 
 
 async def billed(rig: Rig) -> dict[tuple[str, Buckets, int], int]:
-    """What the vendors bill for, by model, tokens and cost in nano-dollars: how many replies there were of each."""
+    """Returns what the vendors bill: the number of replies by model, tokens and cost in nano-dollars."""
     bills: Counter[tuple[str, Buckets, int]] = Counter()
     async with connection(rig.owner_url) as owner:
         for bill in rig.vendors.bills():
@@ -102,7 +102,7 @@ async def billed(rig: Rig) -> dict[tuple[str, Buckets, int], int]:
 
 
 async def booked(rig: Rig, key: ApiKey) -> dict[tuple[str, Buckets, int], int]:
-    """The same by the ledger."""
+    """Returns the same from the ledger."""
     names = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
     events = await ledger(rig, key)
     return dict(
@@ -111,14 +111,14 @@ async def booked(rig: Rig, key: ApiKey) -> dict[tuple[str, Buckets, int], int]:
 
 
 async def prices(rig: Rig) -> dict[str, tuple[int, int]]:
-    """By model, what a million tokens of input and of output cost in its first tier, in nano-dollars."""
+    """Returns the price of a million tokens of input and of output in the first tier, in nano-dollars, by model."""
     query = "SELECT model, input, output FROM aichat.prices WHERE above_tokens = 0 ORDER BY valid_from"
     async with connection(rig.owner_url) as owner:
         return {row["model"]: (row["input"], row["output"]) for row in await owner.fetch(query)}
 
 
 async def running(rig: Rig, key: ApiKey) -> set[UUID]:
-    """The generations that have no end; each of them, and no other one, has a hold."""
+    """Returns the generations that have not ended; checks that these, and no others, have a hold."""
     query = "SELECT generation_id FROM aichat.{} WHERE org_id = $1{}"
     async with connection(rig.owner_url) as owner:
         org_id = UUID(key.organization_id)

@@ -1,7 +1,7 @@
-"""An independent judge of what faults leave: it takes what callers recorded, and asks the database by its own SQL.
+"""Checks independently what faults leave behind: from what callers recorded, and from the database by its own SQL.
 
-It knows none of the server's code. What it is given: every event that callers read, and every `completed` that they
-were sent. What it reads: the tables, as the superuser, once nothing runs any more.
+It uses no code of the server. Its input is every event that callers read and every `completed` that they received. It
+reads the tables as the superuser, once nothing runs any more.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.faults.load import Reading, Turn
 from tests.integration.storage.rows import connection
 
 QUIET_SECONDS = 90.0
-"""How long answers that lost their server may take to be ended: a lease, a run of the job, and a busy machine."""
+"""The longest time until answers of lost servers are ended: a lease, a run of the job, and a busy machine."""
 
 _TABLES = (
     "generations", "messages", "usage_events", "holds", "leases", "quota_usage", "usage_hourly", "open_hours",
@@ -56,7 +56,7 @@ class Books:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing runs or is held any more."""
+        """Whether nothing is running or held."""
         running = [row for row in self["generations"] if row["state"] == "running"]
         return not (running or self["holds"] or self["leases"])
 
@@ -64,7 +64,10 @@ class Books:
 async def faults_in(
     owner_url: str, org_id: str, turns: Sequence[Turn], *, quiet_seconds: float = QUIET_SECONDS
 ) -> list[str]:
-    """What is wrong with an organisation whose turns these were, once it is quiet or had its time. Empty: nothing."""
+    """Returns what is wrong with the organisation of these turns, once it is quiet or the time is over.
+
+    Empty: nothing.
+    """
     books = await read_books(owner_url, org_id)
     with suppress(TimeoutError):
         async with asyncio.timeout(quiet_seconds):
@@ -76,7 +79,7 @@ async def faults_in(
 
 
 async def read_books(owner_url: str, org_id: str) -> Books:
-    """The rows as they are now, all at one moment."""
+    """Returns the current rows, all in one snapshot."""
     async with connection(owner_url) as owner, owner.transaction(isolation="repeatable_read"):
         tables = {
             table: _rows(await owner.fetch(f"SELECT * FROM aichat.{table} WHERE org_id = $1", UUID(org_id)))  # noqa: S608
@@ -86,7 +89,7 @@ async def read_books(owner_url: str, org_id: str) -> Books:
 
 
 def left(books: Books) -> Iterator[str]:
-    """Nothing is running, held or leased any more."""
+    """Yields what is still running, held or leased."""
     for row in books["generations"]:
         if row["state"] == "running":
             yield f"generation {row['generation_id']} runs"
@@ -99,35 +102,36 @@ def left(books: Books) -> Iterator[str]:
 
 
 def acknowledged(books: Books, turns: Iterable[Turn]) -> Iterator[str]:
-    """What callers were told is complete is stored once, with the same text, and charged once at the same cost."""
+    """Yields acknowledged answers that are not stored once with the same text, or not charged once at the same cost."""
     for turn in turns:
-        told = turn.completed
-        if told is None:
+        completed = turn.completed
+        if completed is None:
             continue
-        text = "".join(part.text.text for part in told.parts)
-        cost = told.cost.units * 10**9 + told.cost.nanos
-        generation_id = UUID(told.generation_id)
+        text = "".join(part.text.text for part in completed.parts)
+        cost = completed.cost.units * 10**9 + completed.cost.nanos
+        generation_id = UUID(completed.generation_id)
         answers = [row for row in books["messages"] if row["generation_id"] == generation_id]
         if [(str(row["message_id"]), row["state"], _text(row)) for row in answers] != [
-            (told.message_id, "complete", text)
+            (completed.message_id, "complete", text)
         ]:
-            yield f"answer {told.message_id} was told as {text!r}, and is stored as {[_text(row) for row in answers]}"
+            stored = [_text(row) for row in answers]
+            yield f"answer {completed.message_id} was acknowledged as {text!r}, and is stored as {stored}"
         charges = [row["cost_nano_usd"] for row in books["usage_events"] if row["generation_id"] == generation_id]
         if charges != [cost]:
-            yield f"generation {generation_id} was told to cost {cost}, and is charged {charges}"
+            yield f"generation {generation_id} was reported to cost {cost}, and is charged {charges}"
         if turn.seen != text:
-            yield f"answer {told.message_id} was shown as {turn.seen!r}, and told as {text!r}"
+            yield f"answer {completed.message_id} was shown as {turn.seen!r}, and acknowledged as {text!r}"
 
 
 def sequences(turns: Iterable[Turn]) -> Iterator[str]:
-    """No reader saw a gap or a repeat, and whatever a request's readers were shown is the beginning of one answer."""
+    """Yields readers that saw a gap or a repeat, and requests whose readers saw different answers."""
     for turn in turns:
         shown = [turn.seen]
         for reading in turn.readings:
             numbers = [number for number, _ in reading.events]
             if numbers != [*range(reading.after + 1, reading.after + 1 + len(numbers))]:
                 yield f"a reader of {reading.generation_id} after {reading.after} got {numbers}"
-            # One that goes on from where another broke off belongs to it.
+            # A reading that resumes another continues its text.
             before = shown.pop() if reading.after and len(shown) > 1 else ""
             shown.append(before + "".join(text for _, text in reading.events))
         longest = max(shown, key=len)
@@ -137,7 +141,7 @@ def sequences(turns: Iterable[Turn]) -> Iterator[str]:
 
 
 def once(books: Books, turns: Iterable[Turn]) -> Iterator[str]:
-    """No request ran twice: one generation at most that showed its callers anything, and one that was charged."""
+    """Yields requests that ran twice: more than one generation was shown, or more than one was charged."""
     asked = {row["message_id"]: _text(row) for row in books["messages"] if row["role"] == "user"}
     charged = {row["generation_id"] for row in books["usage_events"]}
     runs = Counter(asked.get(row["user_message_id"]) for row in books["generations"] if row["generation_id"] in charged)
@@ -151,7 +155,7 @@ def once(books: Books, turns: Iterable[Turn]) -> Iterator[str]:
 
 
 def ledger(books: Books) -> Iterator[str]:
-    """The ledger has each generation that used anything once, and no other, at what its tokens cost by the prices."""
+    """Yields generations that the ledger lacks, has twice, has without cause, or charges at a wrong price."""
     charges = Counter(row["generation_id"] for row in books["usage_events"])
     for generation_id, generation in books.generations.items():
         used = any(generation[name] for name in _USED) or generation["state"] == "complete"
@@ -165,17 +169,17 @@ def ledger(books: Books) -> Iterator[str]:
         if any(row[name] != found[name] for name in (*_USED, "cost_nano_usd", "model")):
             yield f"the ledger and generation {row['generation_id']} differ"
         cost = _price(books, row)
-        # One that broke off is charged no more than was held for it.
+        # An incomplete one may be charged less than its tokens cost, since it is charged at most what was held.
         if row["cost_nano_usd"] > cost or (found["state"] == "complete" and row["cost_nano_usd"] != cost):
             yield f"generation {row['generation_id']} costs {cost} by its tokens, and is charged {row['cost_nano_usd']}"
 
 
 def sums(books: Books) -> Iterator[str]:
-    """Counters of quotas are the sum of the ledger in their period, and so is each hour that is closed."""
+    """Yields quota counters and closed hours that differ from the sum of the ledger."""
     for row in books["quota_usage"]:
         whose = {"organization": "org_id", "member": "member_id", "key": "key_id"}[row["scope"]]
         begins = row["period_start"]
-        # Periods are UTC's, and so are the database's times here.
+        # Periods are in UTC, as are the database's times here.
         ends = begins + timedelta(days=1) if row["period"] == "day" else (begins + timedelta(days=31)).replace(day=1)
         spent = sum(
             event["cost_nano_usd"]
@@ -196,7 +200,7 @@ def sums(books: Books) -> Iterator[str]:
 
 
 def _price(books: Books, event: Row) -> int:
-    """What the tokens of a row of the ledger cost, in nano-dollars, by the price that it names."""
+    """Returns the price of a ledger row's tokens, in nano-dollars, by the price version that the row names."""
     asked = sum(event[name] for name in _INPUT)
     tiers = [
         price

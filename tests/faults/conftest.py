@@ -1,4 +1,4 @@
-"""One rig for all fault tests, whole again at the beginning of each."""
+"""One rig for all fault tests; each test starts with all its parts running."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ async def _rig() -> AsyncGenerator[Rig, None]:
 
 @pytest.fixture
 async def rig(_rig: Rig) -> Rig:
-    """Everything is up, and the vendors have forgotten what they were asked."""
+    """Starts all parts, and clears the vendors' log."""
     await _rig.up()
     _rig.vendors.clear_log()
     return _rig
@@ -26,5 +26,5 @@ async def rig(_rig: Rig) -> Rig:
 
 @pytest.fixture
 async def key(rig: Rig) -> ApiKey:
-    """A key of a new organisation."""
+    """Creates a key of a new organisation."""
     return await rig.key()

@@ -1,4 +1,4 @@
-"""An edge as in production, and servers behind it that are reached by a link each, as the edge itself is."""
+"""An edge as in production, with servers behind it; a link leads to each server and to the edge."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tests.faults.rig import Replica, Rig, replica_at
 
 @dataclass
 class Edge:
-    """An edge that keeps its address when it is started again."""
+    """An edge that keeps its address across restarts."""
 
     address: str
     admin: str
     upstreams: Sequence[str]
-    """Where it reaches the servers."""
+    """The addresses of the servers."""
     settings: dict[str, str] = field(repr=False)
-    """What is not as it is by default."""
+    """The settings that differ from the defaults."""
     log: Path
     process: Process | None = None
 
@@ -51,33 +51,33 @@ class Edge:
             await until(self.finds_all)
 
     async def stop(self) -> int:
-        """Tells it to stop; returns its exit code once it has."""
+        """Stops it with a signal; returns its exit code."""
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
         return await self.process.wait()
 
     async def finds_all(self) -> bool:
-        """Whether it gives calls to every server."""
+        """Whether it sends calls to every server."""
         return len(await self.found()) == len(self.upstreams)
 
     async def found(self) -> set[str]:
-        """The servers that it gives calls to, where it reaches them."""
+        """Returns the addresses of the servers that it sends calls to."""
         healthy = {"eds_health_status": "HEALTHY"}
         return {_address(host) for host in await self._hosts() if host["health_status"] == healthy}
 
     async def running(self, address: str) -> int:
-        """How many calls the server has from it that it reaches there."""
+        """Returns the number of open calls from the edge to the server at this address."""
         [stats] = [host["stats"] for host in await self._hosts() if _address(host) == address]
         return next(int(stat.get("value", 0)) for stat in stats if stat["name"] == "rq_active")
 
     async def _hosts(self) -> list[dict[str, Any]]:
         async with httpx.AsyncClient() as http:
             try:
-                told = (await http.get(f"http://{self.admin}/clusters?format=json")).json()
+                status = (await http.get(f"http://{self.admin}/clusters?format=json")).json()
             except httpx.TransportError:
                 return []
-        return [host for cluster in told["cluster_statuses"] for host in cluster.get("host_statuses", ())]
+        return [host for cluster in status["cluster_statuses"] for host in cluster.get("host_statuses", ())]
 
 
 def _address(host: dict[str, Any]) -> str:
@@ -94,17 +94,17 @@ class Edged:
     front: Link
     """Between callers and the edge."""
     backs: Sequence[Link]
-    """Between the edge and each of the servers."""
+    """Between the edge and each server."""
 
     def heal(self) -> None:
-        """All links do no harm any more."""
+        """Ends the faults of all links."""
         for link in (self.front, *self.backs):
             link.heal()
 
 
 @asynccontextmanager
 async def run_edged(rig: Rig, folder: Path, servers: int = 2) -> AsyncGenerator[Edged, None]:
-    """Servers and an edge with production's default settings, on what the rig has of databases and vendors."""
+    """Runs servers and an edge with production's default settings, on the rig's databases and vendors."""
     ports = free_ports(servers + 2)
     settings = {**rig.settings, "AICHAT_ANNOUNCE_SECONDS": "0", "AICHAT_DRAIN_SECONDS": "1"}
     async with AsyncExitStack() as stack:

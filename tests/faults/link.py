@@ -1,7 +1,7 @@
 """A TCP proxy in front of one peer, on the loopback, whose connections go silent, slow down, break or are refused.
 
-A silent connection is what a NAT that forgot, a vanished host or a partition leaves: no end is
-reported. Whoever writes into it sees no error, so that only patience of one's own helps.
+A silent connection is what remains after a NAT forgot it, a host vanished or a network partitioned: neither side learns
+of the end. A writer sees no error, so only a timeout of its own helps.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ BOTH = frozenset(Way)
 
 
 class Fate(Enum):
-    """What a connection comes to that carries a marker up."""
+    """What happens to a connection that sends a marker to the peer."""
 
-    REQUEST_LOST = "silent for good before the peer gets it"
-    REPLY_LOST = "silent for good once the peer has got it"
-    REPLY_RESET = "reset once the peer has got it"
+    REQUEST_LOST = "silent for good before the peer receives it"
+    REPLY_LOST = "silent for good once the peer has received it"
+    REPLY_RESET = "reset once the peer has received it"
 
 
 @dataclass
@@ -46,36 +46,36 @@ class Conditions:
 
     silent: frozenset[Way] = frozenset()
     delay_seconds: float = 0.0
-    """Of each way."""
+    """In each direction."""
     bytes_per_second: float | None = None
     cut_within_bytes: int | None = None
-    """Each new connection breaks within this number of bytes, at a random one."""
+    """Each new connection breaks at a random byte within this number."""
     cut_resets: bool = True
-    """Whether it breaks by RST, and not by FIN."""
+    """Whether it breaks by RST instead of FIN."""
 
 
 class Link:
-    """Takes connections on `address`, and hands each on to the peer at `host:port`."""
+    """Accepts connections on `address`, and forwards each to the peer at `host:port`."""
 
     def __init__(self, port: int, host: str = HOST) -> None:
         self.port = 0
-        """Where it listens."""
+        """The port that it listens on."""
         self._peer = (host, port)
         self._server: asyncio.Server | None = None
         self._conditions = Conditions()
         self._open: set[_Connection] = set()
         self._fates: list[tuple[bytes, Fate, asyncio.Event]] = []
         self.accepted = 0
-        """How many connections have come so far."""
+        """The number of connections accepted so far."""
         self.passed = dict.fromkeys(Way, 0)
-        """How many bytes have gone each way so far."""
+        """The number of bytes forwarded so far, by direction."""
 
     @property
     def address(self) -> str:
         return f"{HOST}:{self.port}"
 
     def through(self, url: str) -> str:
-        """`url`, by way of this link."""
+        """Returns `url` with this link's address."""
         parts = urlsplit(url)
         userinfo, at, _ = parts.netloc.rpartition("@")
         return urlunsplit(parts._replace(netloc=f"{userinfo}{at}{self.address}"))
@@ -88,59 +88,62 @@ class Link:
         await self.remove()
 
     async def restore(self) -> None:
-        """Takes connections, on the same port as before."""
+        """Accepts connections again, on the same port as before."""
         if self._server is None:
             self._server = await asyncio.start_server(self._accept, HOST, self.port, limit=_CHUNK_BYTES)
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def remove(self, *, reset: bool = True) -> None:
-        """Breaks all connections, and refuses those that are tried from now on."""
+        """Breaks all connections, and refuses new ones."""
         if self._server is not None:
             self._server.close()
             self._server = None
         self.cut(reset=reset)
 
     def silence(self, *ways: Way) -> None:
-        """Passes nothing that way, or neither way, on any connection: neither bytes nor the news of an end."""
+        """Forwards nothing in these directions, by default in both, on any connection: neither bytes nor the end."""
         self._conditions.silent = frozenset(ways) or BOTH
 
     def silence_open(self) -> None:
-        """Makes the connections of now silent for good; new ones work."""
+        """Silences the open connections for good; new ones work."""
         for connection in self._open:
             connection.deaf = BOTH
             connection.look()
 
     def lose_reply_to(self, marker: bytes) -> asyncio.Event:
-        """Makes the connection silent for good that carries `marker` up next, once it has: the peer gets all of it.
+        """Silences a connection for good after it has sent `marker` to the peer, so that only the reply is lost.
 
-        The event is set when that has happened.
+        Returns an event that is set when that has happened.
         """
         return self.doom(marker, Fate.REPLY_LOST)
 
     def doom(self, marker: bytes, fate: Fate) -> asyncio.Event:
-        """Makes the next connection come to that which carries `marker` up; the event is set when it has."""
+        """Applies the fate to the next connection that sends `marker`.
+
+        Returns an event that is set when that has happened.
+        """
         happened = asyncio.Event()
         self._fates.append((marker, fate, happened))
         return happened
 
     def slow_down(self, delay_seconds: float = 0.0, bytes_per_second: float | None = None) -> None:
-        """Passes everything later, or less of it at a time."""
+        """Delays all bytes, or limits their rate."""
         self._conditions.delay_seconds = delay_seconds
         self._conditions.bytes_per_second = bytes_per_second
 
     def cut_each_within(self, most_bytes: int, *, reset: bool = True) -> None:
-        """Breaks each connection that is made from now on, at a random byte of its first `most_bytes`."""
+        """Breaks each new connection at a random byte of its first `most_bytes`."""
         self._conditions.cut_within_bytes, self._conditions.cut_resets = most_bytes, reset
 
     def cut(self, *, reset: bool = True) -> None:
-        """Breaks the connections of now, by RST or FIN."""
+        """Breaks the open connections, by RST or FIN."""
         for connection in list(self._open):
             connection.end(reset=reset)
 
     def heal(self) -> None:
-        """Does to new connections no harm, and none any more to those that only lived under its conditions.
+        """Ends all faults for new connections, and for open ones that only had the link's conditions.
 
-        What was held up arrives late, as it does in a network. Connections that are silent for good stay so.
+        Delayed bytes arrive late, as in a network. Connections that were silenced for good stay silent.
         """
         self._conditions = Conditions()
         self._fates.clear()
@@ -154,7 +157,7 @@ class Link:
         connection = _Connection(self, writer, task)
         self._open.add(connection)
         try:
-            # A connection that is broken here is cancelled, and there is nobody to tell.
+            # A connection that is broken here is cancelled, and nobody reads its error.
             with suppress(OSError, asyncio.CancelledError):
                 up_reader, up_writer = await asyncio.open_connection(*self._peer, limit=_CHUNK_BYTES)
                 connection.upstream = up_writer
@@ -166,11 +169,11 @@ class Link:
             connection.close(reset=False)
 
     def conditions(self) -> Conditions:
-        """What holds now, for all connections."""
+        """The conditions in force for all connections."""
         return self._conditions
 
     def fate_of(self, data: bytes) -> Fate | None:
-        """What becomes of the connection that carries this up; None: nothing."""
+        """Returns the fate of the connection that sends this; None: none."""
         for doomed in self._fates:
             marker, fate, happened = doomed
             if marker in data:
@@ -187,9 +190,9 @@ class _Connection:
     task: asyncio.Task[None]
     upstream: asyncio.StreamWriter | None = None
     deaf: frozenset[Way] = frozenset()
-    """The ways in which it is silent for good."""
+    """The directions in which it is silent for good."""
     _left: int | None = None
-    """How many bytes it passes before it breaks."""
+    """How many bytes it forwards before it breaks."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -197,7 +200,7 @@ class _Connection:
         self._left = None if most is None else random.randint(0, most)
 
     async def pump(self, way: Way, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        """Passes on what comes, under the link's conditions, to its end."""
+        """Forwards bytes to the end, under the link's conditions."""
         loop = asyncio.get_running_loop()
         waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(64)
 
@@ -232,7 +235,7 @@ class _Connection:
             self.deaf = BOTH
             await self._until_heard(way)
         elif fate is not None:
-            # The rest of what is asked may still be on its way up.
+            # The rest of the request may still be on its way to the peer.
             self.deaf = frozenset({Way.DOWN})
         self.link.passed[way] += len(data)
         if not sink.is_closing():
@@ -245,7 +248,7 @@ class _Connection:
             self.end(reset=self.link.conditions().cut_resets)
 
     async def _trickle(self, data: bytes, rate: float, sink: asyncio.StreamWriter) -> bytes:
-        """Passes all but the last piece, piece by piece; returns that."""
+        """Forwards all but the last piece, piece by piece; returns the last one."""
         size = max(1, round(rate * _TRICKLE_SECONDS))
         with suppress(OSError):
             while True:
@@ -263,7 +266,7 @@ class _Connection:
             await self._changed.wait()
 
     def look(self) -> None:
-        """Its conditions may have changed."""
+        """Reads its conditions again after a change."""
         self._changed.set()
 
     def end(self, *, reset: bool) -> None:
@@ -288,7 +291,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def link_to(url: str) -> AsyncGenerator[Link, None]:
-    """A link to the peer that `url` names."""
+    """Runs a link to the peer of `url`."""
     parts = urlsplit(url)
     assert parts.hostname is not None
     assert parts.port is not None

@@ -1,4 +1,4 @@
-"""A server all of whose connections can go silent: to the database, to Redis and to the vendors, by a link each."""
+"""A server whose connections can all go silent: a link leads to the database, to Redis and to the vendors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.faults.rig import Replica, Rig, replica_at
 
 @dataclass(frozen=True)
 class Linked:
-    """It, and its links."""
+    """The server and its links."""
 
     replica: Replica
     postgres: Link
@@ -24,13 +24,16 @@ class Linked:
 
     @property
     def links(self) -> dict[str, Link]:
-        """By name."""
+        """The links by name."""
         return {"postgres": self.postgres, "redis": self.redis, "vendors": self.vendors}
 
 
 @asynccontextmanager
 async def run_linked(rig: Rig, **settings: str) -> AsyncGenerator[Linked, None]:
-    """A server beside the rig's own, with production's defaults but for `settings`; killed at the end if it must be."""
+    """Runs a server beside the rig's own, with production's defaults except for `settings`.
+
+    Kills it at the end if needed.
+    """
     async with AsyncExitStack() as stack:
         postgres = await stack.enter_async_context(link_to(rig.app_url))
         redis = await stack.enter_async_context(link_to(rig.redis.url))

@@ -1,4 +1,4 @@
-"""A client that does not give up: it sends, resumes and sends again until it knows what became of its turn."""
+"""A client that never gives up: it sends, resumes and sends again until it knows how its turn ended."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from tests.fixtures.server import ApiKey
 from tests.integration.chat.asking import Event, asking
 
 Answer = grpc.aio.UnaryStreamCall[Any, Any]
-"""Its events are `Event`s."""
+"""Yields `Event`s."""
 MODELS = ("claude-haiku-5-5", "gpt-6-luna", "gemini-3.5-flash-lite")
-# The caller is to send the same once more. No reason at all: the connection broke.
+# After these the caller repeats the same call. An empty reason: the connection broke.
 AGAIN = {"", "STORAGE_UNAVAILABLE", "GENERATION_IN_PROGRESS", "GENERATION_NOT_RESUMABLE", "SERVER_UNAVAILABLE"}
-# Between two tries: enough for a server to start meanwhile, not enough to keep it from doing so.
+# Between two tries: enough for a server to start in the meantime, and not so short that it would slow the start.
 PAUSE_SECONDS = (0.05, 0.3)
 
 
 def marked(**script: object) -> str:
-    """A message that says how to reply, and whose last 36 characters are its own."""
+    """Returns a message with a script for the reply, whose last 36 characters are unique."""
     return f"#script {json.dumps(script)} {uuid4()}"
 
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:
-    """The reason of a typed error; empty for one that no server of ours has sent."""
+    """Returns the reason of a typed error; empty for an error that no server of ours sent."""
     status = rpc_status.from_call(error)  # type: ignore[arg-type]
     info = ErrorInfo()
     for detail in status.details if status else ():
@@ -46,19 +46,19 @@ def reason_of(error: grpc.aio.AioRpcError) -> str:
 
 @dataclass
 class Reading:
-    """What one call brought, event by event, heartbeats left out."""
+    """The events of one call, without heartbeats."""
 
     after: int
-    """The sequence number that it was to go on from; 0: from the beginning."""
+    """The sequence number after which it resumes; 0: from the beginning."""
     generation_id: str = ""
-    """The generation that it told of; empty until it did."""
+    """The generation that it named; empty until then."""
     events: list[tuple[int, str]] = field(default_factory=list)
-    """Each one's sequence number and text."""
+    """The sequence number and text of each event."""
 
 
 @dataclass
 class Turn:
-    """One message, and what its sender has come to know."""
+    """One message, and what its sender knows."""
 
     key: ApiKey
     text: str
@@ -72,23 +72,23 @@ class Turn:
     """The answer so far."""
     sequence: int = 0
     completed: messages_pb2.Message | None = None
-    """The answer as it was acknowledged."""
+    """The acknowledged answer."""
     failure: str = ""
-    """Why there is none."""
+    """Why there is no answer."""
     tries: int = 0
     readings: list[Reading] = field(default_factory=list)
     """All calls so far, for the checker."""
-    told: list[str] = field(default_factory=list)
-    """What each call that failed failed with: its reason, or its gRPC status where it has none."""
+    reasons: list[str] = field(default_factory=list)
+    """The reason of each failed call, or its gRPC status if it has no reason."""
     longest_wait: float = 0.0
-    """Seconds for which a call brought nothing at all: no event, no heartbeat and no end."""
+    """The longest time in seconds in which a call received nothing: no event, no heartbeat and no end."""
 
     @property
     def is_over(self) -> bool:
         return self.completed is not None or bool(self.failure)
 
     def send(self, replica: Replica) -> Answer:
-        """The answer from its beginning."""
+        """Requests the answer from its beginning."""
         self.seen, self.sequence = "", 0
         self.readings.append(Reading(after=0))
         request = asking(
@@ -102,18 +102,18 @@ class Turn:
         return replica.chat.StreamChat(request, metadata=self.key.metadata)
 
     def again(self) -> Turn:
-        """The same message, from its beginning."""
+        """Returns a turn with the same message, from its beginning."""
         return Turn(self.key, self.text, self.model, request_id=self.request_id)
 
     def resume(self, replica: Replica) -> Answer:
-        """The rest of it."""
+        """Requests the rest of the answer."""
         assert self.started is not None
         self.readings.append(Reading(self.sequence, self.started.generation_id))
         request = chat_pb2.ResumeChatRequest(generation_id=self.started.generation_id, after_sequence=self.sequence)
         return replica.chat.ResumeChat(request, metadata=self.key.metadata)
 
     def take(self, event: Event) -> None:
-        """Learns of the next event, which must be just that."""
+        """Records the next event, which must have the next number."""
         if event.HasField("heartbeat"):
             return
         reading = self.readings[-1]
@@ -129,7 +129,7 @@ class Turn:
 
 
 async def follow(turn: Turn, replica: Replica, *, resume: bool = False) -> str:
-    """Reads the turn's answer to its end on this replica; why it broke off before, if it did."""
+    """Reads the turn's answer to its end on this replica; returns why it ended early, if it did."""
     call = turn.resume(replica) if resume else turn.send(replica)
     heard = time.monotonic()
 
@@ -144,7 +144,7 @@ async def follow(turn: Turn, replica: Replica, *, resume: bool = False) -> str:
             turn.take(event)
     except grpc.aio.AioRpcError as error:
         reason = reason_of(error)
-        turn.told.append(reason or error.code().name)
+        turn.reasons.append(reason or error.code().name)
         return reason
     finally:
         hear()
@@ -153,7 +153,7 @@ async def follow(turn: Turn, replica: Replica, *, resume: bool = False) -> str:
 
 
 async def hold(rig: Rig, turn: Turn) -> Turn:
-    """Sends the turn until it is over, now here and now there, whatever becomes of the servers meanwhile."""
+    """Sends the turn until it is over, on one replica or another, whatever happens to the servers in the meantime."""
     for replica in itertools.islice(itertools.cycle(rig.replicas), random.randrange(len(rig.replicas)), None):
         turn.tries += 1
         reason = await follow(turn, replica, resume=turn.sequence > 0 and turn.tries % 2 == 0)
@@ -168,7 +168,7 @@ async def hold(rig: Rig, turn: Turn) -> Turn:
 
 
 async def hold_all(rig: Rig, turns: list[Turn], at_once: int) -> None:
-    """Holds all of them, so many at once."""
+    """Holds all of them, `at_once` at a time."""
     waiting = iter(turns)
 
     async def one_by_one() -> None:
@@ -181,7 +181,7 @@ async def hold_all(rig: Rig, turns: list[Turn], at_once: int) -> None:
 
 
 class Load:
-    """So many streams at once, over and over, until it is told to end."""
+    """A number of concurrent streams, repeated until it is asked to end."""
 
     def __init__(self, rig: Rig, key: ApiKey, streams: int, **script: object) -> None:
         self.turns: list[Turn] = []
@@ -202,7 +202,7 @@ class Load:
         await asyncio.gather(*self._tasks)
 
     async def at_work(self, before: int) -> None:
-        """Waits until most of the streams have answers that flow, and some have ended since `before`, a count."""
+        """Waits until most streams have text, and some have ended since the count was `before`."""
         async with asyncio.timeout(120):
             while len(self.running) < self._streams // 2 or self.over <= before:
                 for task in self._tasks:

@@ -1,4 +1,4 @@
-"""Answers whose server is lost, as it leaves them: running in the database, begun in the journal, leased no more."""
+"""Answers as a lost server leaves them: running in the database, begun in the journal, without a lease."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WORDS = ("one ", "two ")
 
 
 async def lose(rig: Rig, key: ApiKey, count: int) -> list[TurnBegun]:
-    """So many of them, with a few words each."""
+    """Creates `count` of them, with a few words each."""
     principal = Principal(UUID(key.organization_id), UUID(key.member_id), UUID(key.key_id))
     asked = [replace(turn(principal, ASKED), model=MODEL, provider=PROVIDER, options={}) for _ in range(count)]
     begun = [await rig.database.turns.begin(one) for one in asked]

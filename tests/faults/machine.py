@@ -1,4 +1,4 @@
-"""Drives turns, and what can happen to them, against a model of the ledger: what each generation is to be charged."""
+"""Drives turns and faults against a model of the ledger: what each generation must be charged."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ CHOICES = st.integers(0, 100)
 VENDORS = st.sampled_from(MODELS)
 REPLICAS = st.integers(0, 1)
 CUT_OFF_SECONDS = 60
-# Each takes seconds until the server is back.
+# After each the server needs seconds to restart.
 MOST_CRASHES = int(IS_FULL)
 
 
 def tokens(text: str) -> int:
-    """As many as the vendors' stand-in counts, and as are estimated where it did not."""
+    """Returns the token count of the vendors' stand-in, which is also the estimate without it."""
     return -(-len(text) // 4)
 
 
 @dataclass
 class Running:
-    """An answer that has said two words, and says no more."""
+    """An answer that pauses after two words."""
 
     turn: Turn
     replica: Replica
     call: grpc.aio.UnaryStreamCall[Any, Any] | None
-    """None: its reader went away."""
+    """None: its reader disconnected."""
     lost: bool = False
-    """Its server was killed."""
+    """Whether its server was killed."""
 
     @property
     def generation_id(self) -> UUID:
@@ -63,7 +63,8 @@ class Machine(RuleBasedStateMachine):
         self.key = self.wait(self.rig.key())
         self.prices: dict[str, tuple[int, int]] = self.wait(prices(self.rig))
         self.charges: dict[UUID, range] = {}
-        """The model: what each generation costs, as a range, since not all that a killed server heard is known."""
+        """The model: the cost of each generation, as a range, because some of what a killed server received is unknown.
+        """
         self.running: list[Running] = []
         self.ended: list[Turn] = []
         self.faults = 0
@@ -118,7 +119,7 @@ class Machine(RuleBasedStateMachine):
         again = Turn(self.key, one.turn.text, one.turn.model, request_id=one.turn.request_id)
         again.cancel_on_disconnect = one.turn.cancel_on_disconnect
         if one.call is None or again.cancel_on_disconnect:
-            # A last reader that comes and goes would cancel it.
+            # A last reader that disconnects would cancel it.
             return
         self.wait(self._leave(self.wait(self._two_words(again, self.rig.replicas[replica]))))
         assert again.started == one.turn.started

@@ -1,4 +1,4 @@
-"""A deployment in small, every link of which can be broken: callers, an edge, two servers, and what these depend on."""
+"""A small deployment with links that can be broken: callers, an edge, two servers, and the services they depend on."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tests.integration.chat.asking import Event
 from tests.integration.storage.rows import connection
 
 SERVERS = 2
-# A vendor's silence, and a model that is left alone, are over in seconds; all else is as it is in production.
+# A silent vendor and an unavailable model recover in seconds; all other settings are production's.
 SETTINGS = {"AICHAT_PROVIDER_STALL_SECONDS": "8", "AICHAT_PROVIDER_CIRCUIT_SECONDS": "3"}
-# As the SDK does, so that callers find out within 15 s that a connection is dead.
+# As in the SDK, so that callers detect a dead connection within 15 s.
 CALLER_OPTIONS = [
     *CHANNEL_OPTIONS,
     ("grpc.keepalive_time_ms", 5_000),
@@ -38,16 +38,16 @@ CALLER_OPTIONS = [
 
 @dataclass(frozen=True)
 class Network:
-    """All of it. `rig` has Postgres, Redis and the vendors, and callers at the edge for replicas."""
+    """All parts. `rig` has Postgres, Redis and the vendors, and its replicas are callers at the edge."""
 
     rig: Rig
     servers: tuple[Replica, ...]
-    """As their neighbours reach them, past the edge and every link."""
+    """The servers as their neighbours reach them, without the edge and the links."""
     links: dict[str, Sequence[Link]]
-    """By the name that docs/faults.md has for a link, where it runs here."""
+    """The links by their names in docs/faults.md, as far as they exist here."""
 
     async def heal(self) -> None:
-        """Breaks nothing any more."""
+        """Ends all faults."""
         for links in self.links.values():
             for link in links:
                 link.heal()
@@ -62,7 +62,7 @@ class Network:
                 await asyncio.sleep(0.1)
 
     async def jobs_done(self) -> None:
-        """Returns once the worker has done a job that it began from now on; one is due every minute."""
+        """Returns once the worker has done a job that began after this call; one is due every minute."""
         async with connection(self.rig.owner_url) as owner:
             runs = (
                 "SELECT succeeded_at FROM aichat.job_runs WHERE job = 'orphans' AND started_at > $1 AND holder IS NULL"
@@ -73,7 +73,7 @@ class Network:
 
 
 async def is_read_elsewhere(turn: Turn, sender: Replica, reader: Replica) -> bool:
-    """Whether the answer, begun at one, can be read at the other; False as soon as something fails."""
+    """Whether an answer that began on one server can be read on the other; False at the first failure."""
     call = turn.send(sender)
     try:
         while turn.started is None:
@@ -91,7 +91,7 @@ async def is_read_elsewhere(turn: Turn, sender: Replica, reader: Replica) -> boo
 
 @asynccontextmanager
 async def run_network(rig: Rig, folder: Path) -> AsyncGenerator[Network, None]:
-    """Beside the rig's own servers, on its databases and vendors."""
+    """Runs the network beside the rig's own servers, on its databases and vendors."""
     async with AsyncExitStack() as stack:
         linked = [await stack.enter_async_context(run_linked(rig, **SETTINGS)) for _ in range(SERVERS)]
         ways = [await stack.enter_async_context(link_to(f"//{one.replica.address}")) for one in linked]
@@ -126,7 +126,7 @@ def _urls(rig: Rig) -> dict[str, str]:
 
 @asynccontextmanager
 async def _worker(rig: Rig, links: dict[str, Link], folder: Path) -> AsyncGenerator[Process, None]:
-    """The workers' real command, by way of the links."""
+    """Runs the real command of the workers, over the links."""
     environment = {**rig.settings, **{name: links[name].through(url) for name, url in _urls(rig).items()}}
     command = (sys.executable, "-m", "aichat_workers", "serve")
     with (folder / "worker.log").open("ab") as log:

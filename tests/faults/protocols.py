@@ -1,4 +1,4 @@
-"""The same call by each protocol that the edge speaks, and what its caller comes to see."""
+"""The same call in each protocol of the edge, and what its caller sees."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
 
 @dataclass
 class Seen:
-    """What a caller has seen of a call."""
+    """What a caller saw of a call."""
 
     begun: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once something of the answer has come."""
+    """Set once the answer has begun."""
     whole: bool = False
-    """Whether it ended as one that succeeds."""
+    """Whether it ended successfully."""
     code: str = ""
-    """The name of gRPC's status that it failed with; empty where the answer merely broke off."""
+    """The name of its gRPC status; empty if the stream only broke."""
     reason: str = ""
-    """The error's reason; empty where it had none."""
+    """The error's reason; empty without one."""
     retry_after: float | None = None
-    """Seconds, as RetryInfo has them."""
+    """The seconds of RetryInfo."""
     ended: float = 0.0
-    """When, by the monotonic clock."""
+    """When it ended, by the monotonic clock."""
 
     def failed(self, status: Status) -> None:
-        """Takes in how it failed."""
+        """Records the failure."""
         self.code = next(code.name for code in grpc.StatusCode if code.value[0] == status.code)
         for detail in status.details:
             info, wait = ErrorInfo(), RetryInfo()
@@ -55,7 +55,7 @@ Ask = Callable[[str, ApiKey, str, Seen], Coroutine[None, None, None]]
 
 
 async def native(address: str, key: ApiKey, text: str, seen: Seen) -> None:
-    """A chat by gRPC."""
+    """Chats over gRPC."""
     async with grpc.aio.insecure_channel(address, options=OWN_CONNECTION) as channel:
         stub: chat_pb2_grpc.ChatServiceAsyncStub = chat_pb2_grpc.ChatServiceStub(channel)
         try:
@@ -69,7 +69,7 @@ async def native(address: str, key: ApiKey, text: str, seen: Seen) -> None:
 
 
 async def grpc_web(address: str, key: ApiKey, text: str, seen: Seen) -> None:
-    """A chat by gRPC-Web."""
+    """Chats over gRPC-Web."""
     message = asking(text).SerializeToString()
     body = b"\0" + len(message).to_bytes(4, "big") + message
     async with (
@@ -84,7 +84,7 @@ async def grpc_web(address: str, key: ApiKey, text: str, seen: Seen) -> None:
 
 
 async def server_sent_events(address: str, key: ApiKey, text: str, seen: Seen) -> None:
-    """A chat as server-sent events."""
+    """Chats over server-sent events."""
     body = {"parts": [{"text": {"text": text}}], "model": MODEL}
     async with _http(address, key) as http, http.stream("POST", "/v1/chat:stream", json=body) as response:
         if response.status_code != httpx.codes.OK:
@@ -95,7 +95,7 @@ async def server_sent_events(address: str, key: ApiKey, text: str, seen: Seen) -
 
 
 async def read(address: str, key: ApiKey, _text: str, seen: Seen) -> None:
-    """The models, as JSON."""
+    """Reads the models as JSON."""
     async with _http(address, key) as http:
         response = await http.get("/v1/models")
         if response.status_code != httpx.codes.OK:
@@ -114,7 +114,7 @@ def ask(group: asyncio.TaskGroup, how: Ask, address: str, key: ApiKey, text: str
         try:
             await how(address, key, text, seen)
         except httpx.TransportError:
-            """It broke off."""
+            """The connection broke."""
         seen.ended = time.monotonic()
 
     group.create_task(call())

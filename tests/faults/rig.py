@@ -1,4 +1,4 @@
-"""What the fault tests break: two servers, a Postgres, a Redis and the vendors, each of which can be killed."""
+"""The parts that fault tests break: two servers, a Postgres, a Redis and the vendors; each can be killed."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ SETTINGS = {
     "AICHAT_HEARTBEAT_SECONDS": "0.3",
     "AICHAT_ANNOUNCE_SECONDS": "0",
     "AICHAT_DRAIN_SECONDS": "3",
-    # Short, so that servers that are only held up are now and then taken for lost, which must do no harm either.
+    # Short, so that delayed servers are sometimes considered lost, which must do no harm either.
     "AICHAT_LEASE_SECONDS": "4",
     "AICHAT_PROVIDER_STALL_SECONDS": str(STALL_SECONDS),
-    # The vendors are made to fail again and again, and are to be asked each time.
+    # The vendors fail repeatedly on purpose, and must be called each time.
     "AICHAT_PROVIDER_CIRCUIT_FAILURES": "1000000",
 }
-# A server that was killed is back at once, and is to be found at once.
+# A killed server restarts at once, and clients must find it at once.
 CHANNEL_OPTIONS = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 300)]
 
 
 @dataclass
 class MortalPostgres:
-    """A Postgres that keeps its port and its data when it is stopped and started again."""
+    """A Postgres that keeps its port and its data across restarts."""
 
     folder: Path
     port: int
@@ -66,7 +66,7 @@ class MortalPostgres:
         return self.running
 
     async def stop_immediately(self) -> None:
-        """As `pg_ctl stop -m immediate` does: it drops everything, and recovers when it is started."""
+        """Stops like `pg_ctl stop -m immediate`: it drops everything, and recovers at the next start."""
         assert self.running is not None
         self.running.process.send_signal(signal.SIGQUIT)
         await self.running.process.wait()
@@ -79,7 +79,7 @@ class MortalPostgres:
 
 @dataclass
 class Replica:
-    """A server that keeps its address when it is started again."""
+    """A server that keeps its address across restarts."""
 
     address: str
     settings: dict[str, str] = field(repr=False)
@@ -103,20 +103,20 @@ class Replica:
 
     @property
     def resident_bytes(self) -> int:
-        """Its memory."""
+        """Returns its memory in bytes."""
         assert self.process is not None
         pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     async def start(self) -> None:
-        # It ends with its standard input, so that none is left behind when the tests are killed.
+        # It ends with its standard input, so that none survives when the tests are killed.
         command = (sys.executable, "-m", "aichat_server", "serve", "--until-stdin-ends")
         environment = {**self.settings, "AICHAT_LISTEN": self.address}
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *command, cwd=self.folder, env=environment, stdin=PIPE, stderr=log
             )
-        # Over a connection of its own: another may still be one to the server that was killed.
+        # Over a separate connection: an existing one may lead to the killed server.
         async with grpc.aio.insecure_channel(self.address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
             serving, ended = asyncio.create_task(is_serving(channel)), asyncio.create_task(self.process.wait())
             await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -132,7 +132,7 @@ class Replica:
         await self.process.wait()
 
     async def drain(self) -> int:
-        """Tells it to shut down; returns its exit code once it has."""
+        """Asks it to shut down; returns its exit code."""
         assert self.process is not None
         self.process.terminate()
         return await self.process.wait()
@@ -145,27 +145,27 @@ class Replica:
 
 @dataclass(frozen=True)
 class Rig:
-    """All of it."""
+    """All parts of the rig."""
 
     postgres: MortalPostgres
     redis: RedisUnderTest
     vendors: Vendors
     replicas: tuple[Replica, ...]
     database: Database
-    """For what the tests arrange."""
+    """For what the tests set up."""
     journals: JournalStreams
     orphans: Orphans
-    """What the workers' job does."""
+    """The workers' job."""
     owner_url: str
-    """For what they look at."""
+    """For what the tests inspect."""
     app_url: str
-    """For servers of a test's own."""
+    """For the servers of a test."""
     settings: dict[str, str] = field(repr=False)
-    """What a server needs to work here, as it is, and nothing of what makes the rig's own faster."""
+    """The settings that a server needs here, without those that make the rig's own servers faster."""
     folder: Path
 
     async def up(self) -> None:
-        """Starts what an earlier test has stopped."""
+        """Starts the parts that an earlier test stopped."""
         if self.postgres.running is None:
             await self.postgres.start()
         if not self.redis.running:
@@ -181,7 +181,7 @@ class Rig:
 
         async def reap() -> None:
             while True:
-                # The database may be away, too.
+                # The database may be unreachable, too.
                 with suppress(AichatError):
                     await self.orphans.reap(datetime.now(UTC))
                 await asyncio.sleep(REAP_SECONDS)
@@ -194,15 +194,15 @@ class Rig:
             task.cancel()
 
     async def key(self) -> ApiKey:
-        """A key of a new organisation."""
+        """Creates a key of a new organisation."""
         return await minted_key(self.database)
 
 
 @asynccontextmanager
 async def run_rig() -> AsyncGenerator[Rig, None]:
-    """The parts, of which the servers start when they are first asked to be up."""
+    """Runs the parts; the servers start when a test first calls `up`."""
     async with AsyncExitStack() as stack:
-        # Not in pytest's own folder: each run of pytest closes that to other users, and Postgres may be one.
+        # Not in pytest's own folder: each run of pytest closes that to other users, such as Postgres's.
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="aichat-faults-")))
         pg_port, *ports = free_ports(3)
         vendors = stack.enter_context(run_vendors(folder))
@@ -231,5 +231,5 @@ async def run_rig() -> AsyncGenerator[Rig, None]:
 
 
 def replica_at(address: str, settings: dict[str, str], folder: Path) -> Replica:
-    """A server that listens there once it is started."""
+    """Returns a server that listens there once it is started."""
     return Replica(address, settings, folder, grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS))

@@ -1,4 +1,4 @@
-"""Three servers behind two edges as in production, callers that never try twice, and what they came to know."""
+"""Three servers behind two edges as in production, with callers that never retry, and a record of their results."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from tests.fixtures.server import ApiKey
 from tests.integration.chat.asking import asking
 
 SERVERS, EDGES, CHANNELS = 3, 2, 4
-# All else about stopping and about health checks is as it is without settings.
+# All other settings for stopping and health checks are the defaults.
 EDGE_ANNOUNCE_SECONDS = "3"
-# A call goes to whichever edge is there; one that was away is looked for again at once.
+# A call goes to an edge that is up; the client reconnects at once to one that was down.
 CALLER_OPTIONS = [
     ("grpc.lb_policy_name", "round_robin"),
     ("grpc.use_local_subchannel_pool", 1),
@@ -34,7 +34,7 @@ CALLER_OPTIONS = [
 
 @dataclass
 class Rolling:
-    """All of it."""
+    """All parts."""
 
     servers: Sequence[Replica]
     edges: Sequence[Edge]
@@ -43,7 +43,7 @@ class Rolling:
     calls: int = 0
 
     async def restart_server(self, server: Replica) -> None:
-        """As whoever rolls a deployment does it: the next one waits until the edges have found this one."""
+        """Restarts it as a rolling deployment does: returns when the edges have found it again."""
         assert await server.drain() == 0
         await server.start()
         async with asyncio.timeout(60):
@@ -51,14 +51,14 @@ class Rolling:
                 await until(edge.finds_all)
 
     async def restart_edge(self, edge: Edge) -> None:
-        """It ends by its own will: not because of its grace."""
+        """Restarts it; it must exit before its grace period ends."""
         await edge.stop()
         assert "grace" not in edge.log.read_text()
         await edge.start()
 
     @asynccontextmanager
     async def load(self, keys: Sequence[ApiKey], *, streams: int, calls_per_second: int) -> AsyncGenerator[None, None]:
-        """A number of streams at once, over and over, and short calls beside them. Each is made once."""
+        """Runs a number of streams at a time, repeatedly, with short calls beside them. Each call is made once."""
         ending = asyncio.Event()
         async with AsyncExitStack() as stack:
             where = "ipv4:" + ",".join(edge.address for edge in self.edges)
@@ -111,7 +111,7 @@ class Rolling:
 
 @asynccontextmanager
 async def rolling(rig: Rig, folder: Path) -> AsyncGenerator[Rolling, None]:
-    """The parts, on what the rig has of databases and vendors."""
+    """Runs the parts, on the rig's databases and vendors."""
     ports = [f"127.0.0.1:{port}" for port in free_ports(SERVERS + 2 * EDGES)]
     own = ("AICHAT_ANNOUNCE_SECONDS", "AICHAT_DRAIN_SECONDS", "AICHAT_LEASE_SECONDS")
     settings = {name: value for name, value in rig.replicas[0].settings.items() if name not in own}

@@ -1,4 +1,4 @@
-"""How much of everything: a little in `make test`, all of it in `make faults`."""
+"""The amount of load: little in `make test`, all of it in `make faults`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """One run's scale."""
+    """The amounts of one run."""
 
     server_kills: int
     streams: int
@@ -21,30 +21,30 @@ class Scale:
     cancels: int
     cancels_at_once: int
     slow_deltas: int
-    """In the answer that is read at one byte a second; each has four kilobytes."""
+    """Of the answer that is read at one byte a second; each has four kilobytes."""
     normal_turns: int
-    """Beside it."""
+    """Beside that answer."""
     drained: int
-    """Streams under a drain."""
+    """Streams during a drain."""
     rolled_servers: int
     """Restarted in turn."""
     rolled_edges: int
     rolled_streams: int
-    """Held at once meanwhile."""
+    """Held at once in the meantime."""
     rolled_calls_per_second: int
-    """Beside them."""
+    """Beside the streams."""
     broken_seconds: float
-    """For how long a link is broken."""
+    """How long a link is broken."""
     silent_seconds: float
-    """For how long it is silent; in full longer than a lease, which is 30 s."""
+    """How long it is silent; in `make faults` longer than a lease, which is 30 s."""
     broken_streams: int
-    """Held at once meanwhile."""
+    """Held at once in the meantime."""
     bad_requests: int
-    """Made up, besides those that are written down."""
+    """Generated requests, besides those that are written down."""
     examples: int
-    """Of what the state machine does."""
+    """Examples of the state machine."""
     steps: int
-    """In each of them, at most."""
+    """Steps in each example, at most."""
 
 
 SHORT = Scale(

@@ -1,4 +1,4 @@
-"""Promise 7: what is no request gets a typed error, over gRPC and as JSON, and costs nothing."""
+"""Promise 7: an invalid request gets a typed error, over gRPC and as JSON, and costs nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ KEYS = ((), *((("authorization", word),) for word in ("Bearer ak_wrong", "Bearer
 
 @pytest.fixture(scope="module")
 async def edge(_rig: Rig) -> AsyncGenerator[str, None]:
-    """The URL of an edge in front of the rig's servers."""
+    """Returns the URL of an edge in front of the rig's servers."""
     await _rig.up()
     with TemporaryDirectory(prefix="aichat-") as folder:
         async with Supervisor(Path(folder)) as supervisor:
@@ -54,7 +54,7 @@ async def http(rig: Rig, key: ApiKey, edge: str) -> AsyncGenerator[httpx.AsyncCl
 
 
 async def refused(rig: Rig, method: str, raw: bytes, metadata: tuple[tuple[str, str], ...]) -> str:
-    """The reason that a call with these bytes is refused for."""
+    """Returns the reason of the error for a call with these bytes."""
     send: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = rig.replicas[0].channel.unary_stream(method)
     call = send(raw, metadata=metadata)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -70,7 +70,7 @@ async def costs_nothing(rig: Rig, key: ApiKey) -> None:
     assert await owner_rows(rig.postgres.running, UUID(key.organization_id)) == {}  # type: ignore[arg-type]
 
 
-async def test_what_is_written_down(rig: Rig, key: ApiKey, tally: Tally) -> None:
+async def test_written_requests_are_refused(rig: Rig, key: ApiKey, tally: Tally) -> None:
     bad = [*NO_MESSAGES, *((CHAT, request.SerializeToString()) for request in REQUESTS)]
     for method, raw in bad:
         await refused(rig, method, raw, key.metadata)
@@ -80,7 +80,7 @@ async def test_what_is_written_down(rig: Rig, key: ApiKey, tally: Tally) -> None
     await costs_nothing(rig, key)
 
 
-async def test_what_is_made_up(rig: Rig, key: ApiKey, tally: Tally) -> None:
+async def test_generated_requests_are_refused(rig: Rig, key: ApiKey, tally: Tally) -> None:
     tried = []
     wait = waiting()
 
@@ -94,14 +94,16 @@ async def test_what_is_made_up(rig: Rig, key: ApiKey, tally: Tally) -> None:
     await costs_nothing(rig, key)
 
 
-async def test_what_is_written_down_as_json(http: httpx.AsyncClient, rig: Rig, key: ApiKey, tally: Tally) -> None:
+async def test_written_json_requests_are_refused(http: httpx.AsyncClient, rig: Rig, key: ApiKey, tally: Tally) -> None:
     for body in BODIES:
         await refused_as_json(http, body)
     tally(bad_inputs=len(BODIES))
     await costs_nothing(rig, key)
 
 
-async def test_what_is_made_up_as_json(http: httpx.AsyncClient, rig: Rig, key: ApiKey, tally: Tally) -> None:
+async def test_generated_json_requests_are_refused(
+    http: httpx.AsyncClient, rig: Rig, key: ApiKey, tally: Tally
+) -> None:
     tried = []
     wait = waiting()
 

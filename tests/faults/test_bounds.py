@@ -1,4 +1,4 @@
-"""The table of bounds has a row for every link and every fault, and the tests know no link that it does not know."""
+"""The table of bounds has a row for every link and every fault, and for no others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OTHERS = ("server ↔ auth", "server ↔ Stripe", "worker ↔ SMTP", "server ↔
 def test_each_link_has_a_row_for_each_fault() -> None:
     bounds = read_bounds()
     assert set(bounds) == set(product((*LINKS, *OTHERS), FAULTS))
-    # Each once, and each in a form that is read.
+    # Each link once, and each in a form that `read_bounds` understands.
     assert DOCUMENT.read_text().count(" ↔ ") == len(bounds)
 
 

@@ -1,4 +1,4 @@
-"""Promise 5, many times over: what is cancelled is closed at the vendor at once, and leaves nothing in memory."""
+"""Promise 5, many times over: a cancelled answer is closed at the vendor at once, and leaves nothing in memory."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tests.integration.chat.asking import eventually
 
 WAVE = max(20, SCALE.cancels // 100)
 CLOSED_SECONDS = 0.1
-# A machine that does all of this with two cores makes some wait.
+# A machine that does all of this on two cores delays some of them.
 CLOSED_SECONDS_AT_MOST = 1.0
-# Leaks of gRPC's per cancelled call are known (its issues 43360 and 43361), though 20,000 cancels showed none here. One
-# of ours would keep a turn's journal and request, several kilobytes. The rest is what the allocator's arenas vary by.
+# gRPC leaks memory for each cancelled call (its issues 43360 and 43361), though 20,000 cancels showed none here. A leak
+# of ours would keep a turn's journal and request, several kilobytes. The rest is variation of the allocator.
 LEAK_BYTES_PER_CANCEL = 512
 LEAK_BYTES = 16 << 20
 MARKER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -32,21 +32,21 @@ MARKER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @dataclass
 class Cancels:
-    """Turns that are cancelled as soon as they have said something."""
+    """Turns that are cancelled after their first words."""
 
     rig: Rig
     key: ApiKey
     turns: list[Turn] = field(default_factory=list)
     cancelled_at: dict[str, float] = field(default_factory=dict)
     closed_after: list[float] = field(default_factory=list)
-    """Seconds from the cancel to the vendor's seeing its connection closed."""
+    """Seconds from the cancel until the vendor saw its connection close."""
 
     @property
     def server(self) -> Replica:
         return self.rig.replicas[0]
 
     async def wave(self, count: int) -> None:
-        """So many, and all of them closed."""
+        """Cancels `count` turns; returns when all are closed."""
         self.rig.vendors.clear_log()
         limit = asyncio.Semaphore(SCALE.cancels_at_once)
         first = len(self.turns)
@@ -83,13 +83,13 @@ class Cancels:
             assert answer.state == chat_pb2.GENERATION_STATE_CANCELLED
         call.cancel()
         with suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
-            # The call is not over before its end was read.
+            # The call only ends once its end has been read.
             await call.read()
 
 
-async def test_the_vendor_is_left_at_once_and_memory_does_not_grow(rig: Rig, key: ApiKey, tally: Tally) -> None:
+async def test_the_vendors_stream_closes_at_once_and_memory_does_not_grow(rig: Rig, key: ApiKey, tally: Tally) -> None:
     cancels = Cancels(rig, key)
-    # The first tenth fills what is kept for good: pools, caches, the allocator's arenas.
+    # The first tenth fills lasting memory: pools, caches, the allocator's arenas.
     sizes = []
     while len(cancels.turns) < SCALE.cancels:
         wave = min(WAVE, SCALE.cancels - len(cancels.turns))

@@ -1,4 +1,4 @@
-"""The checker finds nothing where nothing is wrong, and each wrong that it is there to find."""
+"""The checker finds nothing where nothing is wrong, and finds each fault that it checks for."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tests.faults.rig import Rig
 from tests.fixtures.server import ApiKey
 from tests.integration.storage.rows import connection
 
-# Past the triggers that let nothing on the books be changed.
+# Bypasses the triggers that protect the ledger from changes.
 AS_NOBODY_MAY = "SET session_replication_role = replica"
 
-# What is planted, and words of what is then found. `one` is the row of one answer, `org` its organisation.
+# Each planted fault, and words of the checker's finding. `one` is the row of an answer, `org` its organisation.
 PLANTED = {
     "an answer's text": ("UPDATE aichat.messages SET parts = '[]' WHERE {one}", "stored as"),
     "an answer that is gone": ("DELETE FROM aichat.messages WHERE {one}", "stored as"),
@@ -80,7 +80,7 @@ PLANTED = {
 
 @pytest.fixture
 async def turns(rig: Rig, key: ApiKey) -> list[Turn]:
-    """Two that are over, one of which had a second reader; the hour in which they were is summed up."""
+    """Returns two finished turns, one with a second reader; the usage of their hour is summed."""
     turns = [Turn(key, marked(words=6), model) for model in MODELS[:2]]
     for turn in turns:
         await hold(rig, turn)
@@ -98,12 +98,12 @@ async def found(rig: Rig, key: ApiKey, turns: list[Turn]) -> list[str]:
     return await faults_in(rig.owner_url, key.organization_id, turns, quiet_seconds=0)
 
 
-async def test_nothing_is_found_where_nothing_is_wrong(rig: Rig, key: ApiKey, turns: list[Turn]) -> None:
+async def test_it_finds_nothing_in_a_correct_database(rig: Rig, key: ApiKey, turns: list[Turn]) -> None:
     assert await found(rig, key, turns) == []
 
 
 @pytest.mark.parametrize("name", PLANTED)
-async def test_it_finds_what_is_wrong_in_the_database(rig: Rig, key: ApiKey, turns: list[Turn], name: str) -> None:
+async def test_it_finds_faults_in_the_database(rig: Rig, key: ApiKey, turns: list[Turn], name: str) -> None:
     statement, words = PLANTED[name]
     assert turns[0].completed is not None
     one = f"org_id = '{key.organization_id}' AND generation_id = '{turns[0].completed.generation_id}'"
@@ -112,7 +112,7 @@ async def test_it_finds_what_is_wrong_in_the_database(rig: Rig, key: ApiKey, tur
     assert any(words in fault for fault in await found(rig, key, turns)), name
 
 
-async def test_it_finds_what_callers_were_shown_wrong(rig: Rig, key: ApiKey, turns: list[Turn]) -> None:
+async def test_it_finds_faults_in_what_callers_saw(rig: Rig, key: ApiKey, turns: list[Turn]) -> None:
     def planted() -> Turn:
         return copy.deepcopy(turns[0])
 

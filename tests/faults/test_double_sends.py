@@ -1,4 +1,4 @@
-"""Promise 3: a message that is sent several times at once is answered once, and paid for once."""
+"""Promise 3: a message that is sent several times at once is answered once, and charged once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.fixtures.tally import Tally
 
 AT_ONCE = 25
 PORTION = 500
-# A part of the input came from the vendor's cache, which has prices of its own.
+# Part of the input came from the vendor's cache, which has separate prices.
 CACHED = (
     {"cache_read_input_tokens": 40, "cache_creation_input_tokens": 20},
     {"prompt_tokens": 100, "prompt_tokens_details": {"cached_tokens": 64}},
@@ -23,7 +23,7 @@ CACHED = (
 
 
 def some_turn(key: ApiKey, chance: random.Random) -> Turn:
-    """A turn of which the vendor counts what few others have."""
+    """Returns a turn with token counts that few others have."""
     vendor = chance.randrange(len(MODELS))
     usage = CACHED[vendor] if chance.random() < 0.5 else {}
     # The first attempt of some fails, which the vendor logs and does not bill.
@@ -32,7 +32,7 @@ def some_turn(key: ApiKey, chance: random.Random) -> Turn:
 
 
 async def hold_copies(rig: Rig, sent: list[list[Turn]]) -> None:
-    """Holds the turns, each of them by all its copies at once."""
+    """Holds the turns, each by all its copies at once."""
     waiting = iter(sent)
 
     async def one_by_one() -> None:
@@ -44,7 +44,7 @@ async def hold_copies(rig: Rig, sent: list[list[Turn]]) -> None:
             group.create_task(one_by_one())
 
 
-async def test_the_ledger_is_the_vendors_bill_to_the_nano_dollar(rig: Rig, key: ApiKey, tally: Tally) -> None:
+async def test_the_ledger_equals_the_vendors_bill_to_the_nano_dollar(rig: Rig, key: ApiKey, tally: Tally) -> None:
     chance = random.Random(20260301)
     turns = [some_turn(key, chance) for _ in range(SCALE.double_sends)]
     sent = [

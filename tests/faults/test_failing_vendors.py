@@ -1,4 +1,4 @@
-"""Whatever a vendor does, each turn ends as it should, and is paid for as it should be."""
+"""Whatever a vendor does, each turn ends correctly and is charged correctly."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ WORDS = ("Grüße ", "an ", "alle: ", "你好", "🙂")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What the vendor does, and what comes of it."""
+    """What the vendor does, and the expected result."""
 
     script: dict[str, Any] = field(hash=False)
     reason: str = ""
-    """What the caller is told; where vendors differ, one of these words. Empty: the answer is whole."""
+    """The reason that the caller gets; several words if vendors differ. Empty: the answer is complete."""
     seen: str = ""
-    """What the caller gets of it."""
+    """The text that the caller gets."""
     charged: str = ""
     """exact, estimated, or nothing."""
     counted: str = ""
-    """The same of Gemini, which counts in each chunk, where that is not as `charged` says."""
+    """The same for Gemini, which counts in each chunk, if it differs from `charged`."""
 
 
 WHOLE = "".join(WORDS)
@@ -50,10 +50,10 @@ FAULTS = (
 )
 
 
-async def test_each_of_their_faults_ends_the_turn_as_it_should(rig: Rig, key: ApiKey, tally: Tally) -> None:
+async def test_each_of_their_faults_ends_the_turn_correctly(rig: Rig, key: ApiKey, tally: Tally) -> None:
     asked = [(fault, model) for fault in FAULTS for model in MODELS]
     turns = [Turn(key, marked(**({"deltas": WORDS} | fault.script)), model) for fault, model in asked]
-    # All at once: one vendor's silence is no other turn's.
+    # All at once: one vendor's silence must not delay other turns.
     reasons = await asyncio.gather(*(follow(turn, rig.replicas[0]) for turn in turns))
     found = await audit(rig, key, turns)
     tally(turns=len(turns), faults=len(turns))
@@ -61,10 +61,10 @@ async def test_each_of_their_faults_ends_the_turn_as_it_should(rig: Rig, key: Ap
     assert (found.lost, found.double_billed) == (0, 0)
     qualities = {event["generation_id"]: event["quality"] for event in await ledger(rig, key)}
     for (fault, model), turn, reason in zip(asked, turns, reasons, strict=True):
-        told = f"{model}, {fault.script}"
-        assert reason in (fault.reason.split() or [""]), told
-        assert turn.seen == fault.seen, told
+        case = f"{model}, {fault.script}"
+        assert reason in (fault.reason.split() or [""]), case
+        assert turn.seen == fault.seen, case
         charged = qualities.pop(UUID(turn.started.generation_id), "") if turn.started else ""
         gemini = model.startswith("gemini")
-        assert charged == (fault.counted or fault.charged if gemini else fault.charged), told
+        assert charged == (fault.counted or fault.charged if gemini else fault.charged), case
     assert qualities == {}

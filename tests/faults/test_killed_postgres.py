@@ -1,4 +1,4 @@
-"""Promise 15: a Postgres that is stopped without a warning, and started again, loses nothing that was acknowledged."""
+"""Promise 15: a Postgres that stops without a warning and restarts loses nothing that was acknowledged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fixtures.server import ApiKey
 from tests.fixtures.tally import Tally
 
 
-async def test_what_was_acknowledged_outlives_the_database(rig: Rig, key: ApiKey, tally: Tally) -> None:
+async def test_acknowledged_answers_survive_a_killed_database(rig: Rig, key: ApiKey, tally: Tally) -> None:
     async with rig.reaping():
         async with Load(rig, key, SCALE.streams, words=25, interval_ms=40) as load:
             for _ in range(SCALE.postgres_stops):
@@ -25,7 +25,7 @@ async def test_what_was_acknowledged_outlives_the_database(rig: Rig, key: ApiKey
     tally(turns=len(load.turns), streams=SCALE.streams)
     tally(acknowledged=found.acknowledged, lost=found.lost, double_billed=found.double_billed)
     assert (found.lost, found.double_billed) == (0, 0)
-    # A server that could not renew its leases may have been taken for lost.
+    # A server that could not renew its leases may have been considered lost.
     assert {turn.failure for turn in load.turns} <= {"", "SERVER_LOST"}
     assert found.acknowledged > SCALE.postgres_stops
     assert wrong == []

@@ -1,4 +1,4 @@
-"""Promise 1: servers are killed under load, again and again, and every answer that was acknowledged is there, once."""
+"""Promise 1: servers are killed under load again and again, and every acknowledged answer is stored, once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fixtures.server import ApiKey
 from tests.fixtures.tally import Tally
 
 
-async def test_what_was_acknowledged_outlives_servers(rig: Rig, key: ApiKey, tally: Tally) -> None:
+async def test_acknowledged_answers_survive_killed_servers(rig: Rig, key: ApiKey, tally: Tally) -> None:
     async with rig.reaping():
         async with Load(rig, key, SCALE.streams, words=25, interval_ms=40) as load:
             for kill in range(SCALE.server_kills):
@@ -26,7 +26,7 @@ async def test_what_was_acknowledged_outlives_servers(rig: Rig, key: ApiKey, tal
     tally(turns=len(load.turns), streams=SCALE.streams)
     tally(acknowledged=found.acknowledged, lost=found.lost, double_billed=found.double_billed)
     assert (found.lost, found.double_billed) == (0, 0)
-    # The others were told that their answer was lost with its server, and may ask again.
+    # The others learned that their answer was lost with its server, and may ask again.
     assert {turn.failure for turn in load.turns} <= {"", "SERVER_LOST"}
     assert found.acknowledged > SCALE.server_kills
     assert wrong == []

@@ -19,9 +19,9 @@ from tests.fixtures.tally import Tally
 from tests.integration.chat.asking import refusal, text_of
 
 LOST_AT_ONCE = 10
-# About as long as a run takes, once its code is loaded.
+# About the length of a run, after its code is loaded.
 RUN_SECONDS = 0.5
-# `python -m aichat_workers run orphans`, but for a sign between loading, which takes longest, and running.
+# `python -m aichat_workers run orphans`, with a signal between loading, which takes longest, and running.
 COMMAND = """
 import runpy, sys
 import aichat_workers.serve
@@ -32,7 +32,7 @@ runpy.run_module("aichat_workers", run_name="__main__", alter_sys=True)
 
 
 async def worker(rig: Rig) -> Process:
-    """The command that ends lost answers, as it begins."""
+    """Starts the command that ends lost answers; returns it as it begins to run."""
     folder, settings = rig.replicas[0].folder, rig.replicas[0].settings
     with (folder / "worker.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
@@ -44,14 +44,14 @@ async def worker(rig: Rig) -> Process:
 
 
 async def _run_to_its_end(rig: Rig) -> None:
-    """Runs the job, once the one that was killed last does not hold it any more."""
+    """Runs the job, once the last killed one no longer holds it."""
     log = rig.replicas[0].folder / "worker.log"
     async with asyncio.timeout(60):
         while await (await worker(rig)).wait():
             assert log.read_text().splitlines()[-1].startswith("orphans runs already"), log.read_text()
 
 
-async def test_lost_answers_are_ended_once_whenever_workers_die(rig: Rig, key: ApiKey, tally: Tally) -> None:
+async def test_lost_answers_end_once_whenever_workers_die(rig: Rig, key: ApiKey, tally: Tally) -> None:
     begun = []
     for _ in range(SCALE.worker_kills):
         begun += await lose(rig, key, LOST_AT_ONCE)
@@ -71,5 +71,5 @@ async def test_lost_answers_are_ended_once_whenever_workers_die(rig: Rig, key: A
     assert await running(rig, key) == set()
     for one in begun[::LOST_AT_ONCE]:
         request = chat_pb2.ResumeChatRequest(generation_id=str(one.generation_id))
-        told = await refusal(rig.replicas[0].chat.ResumeChat(request, metadata=key.metadata))
-        assert (told.reason, text_of(told.seen)) == ("SERVER_LOST", SEEN)
+        refused = await refusal(rig.replicas[0].chat.ResumeChat(request, metadata=key.metadata))
+        assert (refused.reason, text_of(refused.seen)) == ("SERVER_LOST", SEEN)

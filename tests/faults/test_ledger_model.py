@@ -1,4 +1,4 @@
-"""Promises 1, 3 and 5: whatever happens to turns, the ledger is what a simple model says."""
+"""Promises 1, 3 and 5: whatever happens to turns, the ledger equals a simple model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ AS_MUCH_AS_THE_SCALE_SAYS = settings(
 )
 
 
-async def test_the_ledger_is_what_a_simple_model_says(rig: Rig, tally: Tally) -> None:
+async def test_the_ledger_equals_a_simple_model(rig: Rig, tally: Tally) -> None:
     class OnTheRig(Machine):
         def teardown(self) -> None:
             super().teardown()

@@ -1,4 +1,4 @@
-"""The proxy itself does to connections what it says, and nothing else."""
+"""The proxy does to connections exactly what it promises."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @pytest.fixture
 async def link() -> AsyncGenerator[Link, None]:
-    """To a peer that says back what it hears."""
+    """A link to a peer that echoes its input."""
     server = await asyncio.start_server(_echo, HOST, 0)
     async with server, Link(server.sockets[0].getsockname()[1]) as opened:
         yield opened
@@ -31,7 +31,7 @@ async def link() -> AsyncGenerator[Link, None]:
 
 @pytest.fixture
 async def connect(link: Link) -> AsyncGenerator[Connect, None]:
-    """Connects by way of the link."""
+    """Returns a function that connects over the link."""
     writers: list[asyncio.StreamWriter] = []
 
     async def connect() -> Ends:
@@ -44,8 +44,8 @@ async def connect(link: Link) -> AsyncGenerator[Connect, None]:
         writer.close()
 
 
-async def _says_back(ends: Ends, line: bytes) -> bool:
-    """Whether the peer does so before a while has passed."""
+async def _echoes(ends: Ends, line: bytes) -> bool:
+    """Whether the peer echoes the line within a while."""
     reader, writer = ends
     writer.write(line)
     try:
@@ -55,59 +55,59 @@ async def _says_back(ends: Ends, line: bytes) -> bool:
         return False
 
 
-async def test_bytes_and_ends_are_passed_on(connect: Connect) -> None:
+async def test_it_forwards_bytes_and_ends(connect: Connect) -> None:
     reader, writer = ends = await connect()
-    assert await _says_back(ends, b"one\n")
+    assert await _echoes(ends, b"one\n")
     writer.write_eof()
     assert await reader.read() == b""
 
 
 @pytest.mark.parametrize("ways", [(), (Way.UP,), (Way.DOWN,)], ids=["both", "up", "down"])
-async def test_what_is_silent_is_held_up(link: Link, connect: Connect, ways: tuple[Way, ...]) -> None:
+async def test_a_silent_direction_delays_bytes(link: Link, connect: Connect, ways: tuple[Way, ...]) -> None:
     reader, _ = before = await connect()
-    assert await _says_back(before, b"one\n")
+    assert await _echoes(before, b"one\n")
     link.silence(*ways)
-    assert not await _says_back(before, b"two\n")
-    assert not await _says_back(await connect(), b"three\n")
+    assert not await _echoes(before, b"two\n")
+    assert not await _echoes(await connect(), b"three\n")
     link.heal()
     assert await reader.readline() == b"two\n"
 
 
-async def test_connections_that_were_open_stay_silent_and_new_ones_work(link: Link, connect: Connect) -> None:
+async def test_open_connections_stay_silent_and_new_ones_work(link: Link, connect: Connect) -> None:
     before = await connect()
-    assert await _says_back(before, b"one\n")
+    assert await _echoes(before, b"one\n")
     link.silence_open()
-    assert not await _says_back(before, b"two\n")
-    assert await _says_back(await connect(), b"three\n")
+    assert not await _echoes(before, b"two\n")
+    assert await _echoes(await connect(), b"three\n")
     link.heal()
-    assert not await _says_back(before, b"four\n")
+    assert not await _echoes(before, b"four\n")
 
 
 async def test_a_reply_is_lost(link: Link, connect: Connect) -> None:
     this, other = await connect(), await connect()
-    assert await _says_back(this, b"one\n")
+    assert await _echoes(this, b"one\n")
     lost = link.lose_reply_to(b"mark")
-    assert not await _says_back(this, b"mark\n")
+    assert not await _echoes(this, b"mark\n")
     assert lost.is_set()
-    assert not await _says_back(this, b"two\n")
-    assert await _says_back(other, b"mark\n")
+    assert not await _echoes(this, b"two\n")
+    assert await _echoes(other, b"mark\n")
 
 
 async def test_a_marked_connection_loses_its_request_or_is_reset(link: Link, connect: Connect) -> None:
     lost = link.doom(b"mark", Fate.REQUEST_LOST)
-    assert not await _says_back(await connect(), b"a mark\n")
+    assert not await _echoes(await connect(), b"a mark\n")
     assert lost.is_set()
     reset = link.doom(b"mark", Fate.REPLY_RESET)
     with pytest.raises(ConnectionResetError):
-        await _says_back(await connect(), b"a mark\n")
+        await _echoes(await connect(), b"a mark\n")
     assert reset.is_set()
-    assert await _says_back(await connect(), b"a mark\n")
+    assert await _echoes(await connect(), b"a mark\n")
 
 
 async def test_connections_break(link: Link, connect: Connect) -> None:
     for reset in (True, False):
         reader, _ = ends = await connect()
-        assert await _says_back(ends, b"one\n")
+        assert await _echoes(ends, b"one\n")
         link.cut(reset=reset)
         if reset:
             with pytest.raises(ConnectionResetError):
@@ -121,18 +121,18 @@ async def test_connections_break(link: Link, connect: Connect) -> None:
         await reader.read()
 
 
-async def test_it_is_away_and_back(link: Link, connect: Connect) -> None:
+async def test_it_can_be_removed_and_restored(link: Link, connect: Connect) -> None:
     await link.remove()
     with pytest.raises(ConnectionRefusedError):
         await connect()
     await link.restore()
-    assert await _says_back(await connect(), b"one\n")
+    assert await _echoes(await connect(), b"one\n")
 
 
 async def test_it_slows_down(link: Link, connect: Connect) -> None:
     link.slow_down(delay_seconds=0.2)
-    assert not await _says_back(await connect(), b"one\n")
+    assert not await _echoes(await connect(), b"one\n")
     link.slow_down(bytes_per_second=10)
-    assert not await _says_back(await connect(), b"twelve bytes\n")
+    assert not await _echoes(await connect(), b"twelve bytes\n")
     link.heal()
-    assert await _says_back(await connect(), b"one\n")
+    assert await _echoes(await connect(), b"one\n")

@@ -11,11 +11,11 @@ from tests.fixtures.server import ApiKey
 from tests.fixtures.tally import Tally
 
 
-async def test_answers_flow_while_redis_is_killed_and_emptied(rig: Rig, key: ApiKey, tally: Tally) -> None:
+async def test_answers_stream_while_redis_is_killed_and_emptied(rig: Rig, key: ApiKey, tally: Tally) -> None:
     async with Load(rig, key, SCALE.streams, words=30, interval_ms=40) as load:
         for loss in range(SCALE.redis_losses):
             await load.at_work(load.over)
-            # It keeps nothing on its disk, so that each kill empties it, too.
+            # It stores nothing on disk, so each kill also empties it.
             await rig.redis.kill()
             if loss % 2:
                 await load.at_work(load.over)

@@ -1,4 +1,4 @@
-"""Promises 1, 8 and 16: an answer is held until it is stored, or its server must go, however the database is silent."""
+"""Promises 1, 8 and 16: a server holds an answer until it can store it, or must stop, while the database is silent."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from tests.integration.chat.asking import eventually, refusal
 
 HEARTBEAT_SECONDS = 1.0
 LEASE_SECONDS = 9.0
-"""A third of it and a try of five seconds are less."""
+"""More than a third of it and one try of five seconds together."""
 DRAIN_SECONDS = 2.0
 CALL_SECONDS = 5.0
-# What a stream is promised to be silent for at most, and as long again for a busy machine.
+# The promised longest silence of a stream, doubled for a busy machine.
 SILENT_SECONDS = 2 * HEARTBEAT_SECONDS
 STORED_SECONDS = 15.0
-"""A try of five seconds that has just begun, a pause, the next try, and as long again for a busy machine."""
+"""A try of five seconds that has just begun, a pause and the next try, doubled for a busy machine."""
 
 
 @asynccontextmanager
 async def run_patient(rig: Rig, **settings: str) -> AsyncGenerator[Linked, None]:
-    """A server whose leases are over soon."""
+    """Runs a server with short leases."""
     more = {"AICHAT_LEASE_SECONDS": str(LEASE_SECONDS), "AICHAT_HEARTBEAT_SECONDS": str(HEARTBEAT_SECONDS)}
     async with run_linked(rig, **more, **settings) as linked:
         yield linked
 
 
 async def shown(turns: list[Turn], words: int) -> None:
-    """Waits until each of the turns was shown `words` words."""
+    """Waits until each of the turns has shown `words` words."""
 
     async def least() -> int:
         return min(len(turn.seen.split()) for turn in turns)
@@ -51,7 +51,7 @@ async def shown(turns: list[Turn], words: int) -> None:
 async def test_answers_that_end_while_the_database_is_silent_are_stored_as_complete(
     rig: Rig, key: ApiKey, way: str
 ) -> None:
-    """Also where their leases are over meanwhile, and whoever ends lost answers reaches the database."""
+    """Even if their leases expire in the meantime, while the worker that ends lost answers reaches the database."""
     async with run_patient(rig) as linked, rig.reaping():
         turns = [Turn(key, marked(words=10, interval_ms=50), MODELS[n % len(MODELS)]) for n in range(6)]
         reading = asyncio.gather(*(follow(turn, linked.replica) for turn in turns))
@@ -72,9 +72,9 @@ async def test_answers_that_end_while_the_database_is_silent_are_stored_as_compl
     assert all(turn.completed is not None for turn in turns)
 
 
-async def test_a_drain_with_a_silent_database_ends_in_time_and_loses_no_word(rig: Rig, key: ApiKey) -> None:
+async def test_a_drain_with_a_silent_database_ends_in_time_and_loses_no_text(rig: Rig, key: ApiKey) -> None:
     async with run_patient(rig, AICHAT_DRAIN_SECONDS=str(DRAIN_SECONDS)) as linked, rig.reaping():
-        # Some are whole and wait to be stored, the vendor never comes to the end of others.
+        # Some are complete and wait to be stored; for others the vendor never sends the end.
         scripts = ({"words": 8, "interval_ms": 20}, {"words": 8, "interval_ms": 20, "idle_after": 6})
         turns = [Turn(key, marked(**scripts[n % 2])) for n in range(6)]
         reading = asyncio.gather(*(follow(turn, linked.replica) for turn in turns))
@@ -85,7 +85,7 @@ async def test_a_drain_with_a_silent_database_ends_in_time_and_loses_no_word(rig
         await linked.replica.drain()
         took = time.monotonic() - before
         assert took < DRAIN_SECONDS + 5 + 3, "the process must be gone 5 s after its grace; 3 s are for a busy machine"
-        # They are told, and not cut off.
+        # They get an error, and are not cut off.
         assert set(await reading) == {"STORAGE_UNAVAILABLE"}
         linked.postgres.heal()
         assert not await faults_in(rig.owner_url, key.organization_id, turns)
@@ -95,7 +95,7 @@ async def test_a_drain_with_a_silent_database_ends_in_time_and_loses_no_word(rig
 
 
 async def test_no_stream_is_silent_while_a_turn_begins(rig: Rig, key: ApiKey) -> None:
-    """Neither the one that begins it, nor one that waits for it elsewhere."""
+    """Neither the stream that begins the turn, nor one that waits for it on another server."""
     async with run_patient(rig) as linked:
         assert not await follow(Turn(key, marked(words=1)), linked.replica)
         turn = Turn(key, marked(words=3))

@@ -1,4 +1,4 @@
-"""Promise 1: no running answer is taken for lost because its server's connections to Postgres went silent or broke."""
+"""Promise 1: no running answer is considered lost because its server's connections to Postgres went silent or broke."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fixtures.tally import Tally
 
 LEASE_SECONDS = 30.0 if IS_FULL else 6.0
 ANSWERS = 20 if IS_FULL else 8
-# Each is written for more than two leases.
+# Each takes longer to write than two leases.
 WORDS = 50
 INTERVAL_MS = round(1000 * 2.2 * LEASE_SECONDS / WORDS)
 # More than a server has connections.
@@ -53,7 +53,7 @@ async def _lose_requests(link: Link) -> None:
 
 
 async def _call(linked: Linked, key: ApiKey) -> None:
-    """Asks for what needs Postgres, and may fail now."""
+    """Makes a call that needs Postgres, and may fail."""
     request = conversations_pb2.ListConversationsRequest()
     await asyncio.gather(
         *(linked.replica.conversations.ListConversations(request, metadata=key.metadata) for _ in range(CALLS)),

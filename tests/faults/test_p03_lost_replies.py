@@ -1,4 +1,4 @@
-"""Promise 3, and with it 1 and 2: what the way to Postgres loses costs no answer, and no answer is paid for twice."""
+"""Promise 3, and with it 1 and 2: a message to or from Postgres that is lost costs no answer and no second charge."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tests.integration.storage.rows import connection
 
 FATES = pytest.mark.parametrize("fate", list(Fate), ids=lambda fate: fate.name.lower())
 MOVE_ON_SECONDS = 10.0
-"""Five are promised, and a busy machine may take as many again."""
+"""Five are promised, doubled for a busy machine."""
 FREE_SECONDS = 20.0
-"""So long after the database is back nothing is held any more. A lease alone would last for thirty."""
+"""How long after the database is back nothing may be held any more. A lease alone would last for thirty."""
 
 
 @pytest.fixture(scope="module")
@@ -36,27 +36,27 @@ async def _linked(_rig: Rig) -> AsyncGenerator[Linked, None]:
 
 @pytest.fixture
 async def linked(_linked: Linked, key: ApiKey) -> AsyncGenerator[Linked, None]:
-    """A server that knows the key, and has a connection that works."""
+    """A server that knows the key, and has a working connection."""
     await answered(_linked.replica, key)
     yield _linked
     _linked.postgres.heal()
 
 
 async def answered(replica: Replica, key: ApiKey, **script: object) -> Turn:
-    """A turn that is over at once."""
+    """Returns a turn that ends at once."""
     turn = Turn(key, marked(**(script or {"words": 2})))
     assert not await follow(turn, replica)
     return turn
 
 
 def marker(turn: Turn) -> bytes:
-    """What only this turn's beginning carries to the database."""
+    """Returns bytes that only the begin of this turn sends to the database."""
     return turn.text[-36:].encode()
 
 
 @FATES
 @pytest.mark.parametrize("repeatable", [True, False])
-async def test_a_call_goes_on_whose_beginning_was_lost(
+async def test_a_call_continues_when_its_begin_was_lost(
     rig: Rig, key: ApiKey, linked: Linked, fate: Fate, *, repeatable: bool
 ) -> None:
     turn = Turn(key, marked(words=5), request_id=str(uuid4()) if repeatable else "")
@@ -71,7 +71,7 @@ async def test_a_call_goes_on_whose_beginning_was_lost(
     assert not await faults_in(rig.owner_url, key.organization_id, [turn])
 
 
-async def test_a_turn_that_goes_on_is_shown_its_conversation(rig: Rig, key: ApiKey, linked: Linked) -> None:
+async def test_a_turn_that_continues_reads_its_conversation(rig: Rig, key: ApiKey, linked: Linked) -> None:
     first = await answered(linked.replica, key, deltas=["What I said before."])
     assert first.started is not None
     turn = Turn(key, marked(words=1), conversation_id=first.started.conversation_id)
@@ -83,9 +83,7 @@ async def test_a_turn_that_goes_on_is_shown_its_conversation(rig: Rig, key: ApiK
 
 
 @pytest.mark.parametrize("begun", [True, False])
-async def test_what_is_not_known_to_have_begun_is_free_again_soon(
-    rig: Rig, key: ApiKey, linked: Linked, *, begun: bool
-) -> None:
+async def test_a_turn_of_unknown_begin_is_released_soon(rig: Rig, key: ApiKey, linked: Linked, *, begun: bool) -> None:
     turn = Turn(key, marked(words=3))
     if begun:
         lost = linked.postgres.doom(marker(turn), Fate.REPLY_LOST)
@@ -100,12 +98,12 @@ async def test_what_is_not_known_to_have_begun_is_free_again_soon(
         assert await sending == "STORAGE_UNAVAILABLE"
     assert time.monotonic() - before < MOVE_ON_SECONDS
     if begun:
-        # The others know that it has begun, and nobody waits for an answer that nobody writes.
+        # The others know that it has begun, and nobody waits for an answer that no server writes.
         before = time.monotonic()
         assert await follow(turn.again(), rig.replicas[0]) == "GENERATION_IN_PROGRESS"
         assert time.monotonic() - before < MOVE_ON_SECONDS
     linked.postgres.heal()
-    # What was on its way arrives late, and begins nothing.
+    # The delayed bytes arrive late, and begin nothing.
     assert not await faults_in(rig.owner_url, key.organization_id, [], quiet_seconds=FREE_SECONDS)
     assert not times_asked(rig.vendors, turn.text)
     turn = turn.again()
@@ -114,8 +112,8 @@ async def test_what_is_not_known_to_have_begun_is_free_again_soon(
     assert times_asked(rig.vendors, turn.text) == 1
 
 
-async def test_a_repeat_ends_while_the_first_call_is_given_up(rig: Rig, key: ApiKey, linked: Linked) -> None:
-    """It hears that the stream is alive, then of an end, and the next one begins; nobody waits for a lease."""
+async def test_a_repeat_ends_while_the_first_call_is_abandoned(rig: Rig, key: ApiKey, linked: Linked) -> None:
+    """It gets heartbeats, then an end, and the next one begins; nobody waits for a lease."""
     turn = Turn(key, marked(words=3))
     lost = linked.postgres.doom(marker(turn), Fate.REPLY_LOST)
     sending = asyncio.create_task(follow(turn, linked.replica))
@@ -133,8 +131,8 @@ async def test_a_repeat_ends_while_the_first_call_is_given_up(rig: Rig, key: Api
     assert not await faults_in(rig.owner_url, key.organization_id, [last])
 
 
-async def test_places_are_given_back_once(rig: Rig, linked: Linked) -> None:
-    """Of the four answers at once that Free allows."""
+async def test_stream_slots_are_released_once(rig: Rig, linked: Linked) -> None:
+    """They are some of the four concurrent answers that Free allows."""
     key = await minted_key(rig.database, plan=Plan.FREE)
     await answered(linked.replica, key)
     turns = [Turn(key, marked(words=2)) for _ in range(4)]
@@ -152,7 +150,7 @@ async def test_places_are_given_back_once(rig: Rig, linked: Linked) -> None:
 
 
 async def first_of(call: Answer) -> str:
-    """Why there is no first event, if there is none."""
+    """Returns why there is no first event, or nothing."""
     try:
         await first_event(call)
     except grpc.aio.AioRpcError as error:
@@ -161,7 +159,7 @@ async def first_of(call: Answer) -> str:
 
 
 @pytest.mark.parametrize("cancels", [True, False])
-async def test_a_caller_leaves_while_the_beginning_is_lost(
+async def test_a_caller_disconnects_while_the_begin_is_lost(
     rig: Rig, key: ApiKey, linked: Linked, *, cancels: bool
 ) -> None:
     turn = Turn(key, marked(words=3), cancel_on_disconnect=cancels)
@@ -185,9 +183,9 @@ async def test_a_caller_leaves_while_the_beginning_is_lost(
 
 
 @FATES
-async def test_an_end_that_was_lost_is_told_and_booked_once(rig: Rig, key: ApiKey, linked: Linked, fate: Fate) -> None:
+async def test_a_lost_end_is_sent_and_booked_once(rig: Rig, key: ApiKey, linked: Linked, fate: Fate) -> None:
     turn = Turn(key, marked(deltas=["pieces of ", f"{fate.name} ", "and an end"], interval_ms=20))
-    # In one piece the words stand in what ends the turn, and nowhere else.
+    # Sent in one piece, the words appear only in the statement that ends the turn.
     lost = linked.postgres.doom(f"pieces of {fate.name} and an end".encode(), fate)
     async with asyncio.timeout(60):
         assert not await follow(turn, linked.replica)

@@ -1,4 +1,4 @@
-"""Promise 8: whatever a vendor's connection does, the call ends in bounded time, by a typed error or as it should."""
+"""Promise 8: whatever a vendor's connection does, the call ends in bounded time, with a typed error or successfully."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def vendor(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def link(vendors: Vendors) -> AsyncIterator[Link]:
-    """To the vendors' stand-in."""
+    """A link to the vendors' stand-in."""
     async with link_to(vendors.url) as opened:
         yield opened
 
 
 async def ask(vendor: str, url: str, text: str = "Hello", *, stall_seconds: float = STALL_SECONDS) -> Answer:
-    """What comes of a request to the vendor at `url`, which must come in time."""
+    """Returns the answer to a request to the vendor at `url`, which must arrive in time."""
     config = ProviderConfig(
         vendor,
         "a-key",
@@ -58,7 +58,7 @@ async def ask(vendor: str, url: str, text: str = "Hello", *, stall_seconds: floa
 
 @asynccontextmanager
 async def peer(head: bytes, drip: bytes) -> AsyncGenerator[str, None]:
-    """A vendor that answers by `head`, if it has any, and then brings `drip` over and over, byte by byte."""
+    """A vendor that sends `head`, if any, and then repeats `drip`, byte by byte."""
 
     answering: set[asyncio.Task[None] | None] = set()
 
@@ -75,7 +75,7 @@ async def peer(head: bytes, drip: bytes) -> AsyncGenerator[str, None]:
         writer.transport.abort()
 
     listening = socket.create_server((HOST, 0))
-    # So that it is soon full where it does not read.
+    # So that the buffer is soon full if it does not read.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     async with await asyncio.start_server(reply, sock=listening, limit=4096):
         yield f"http://{HOST}:{listening.getsockname()[1]}"
@@ -94,7 +94,7 @@ async def test_it_is_silent_from_the_beginning(link: Link, vendor: str, ways: tu
     assert reason(await ask(vendor, f"http://{link.address}")) is Reason.PROVIDER_TIMEOUT
 
 
-async def test_it_falls_silent_within_the_answer(link: Link, vendor: str) -> None:
+async def test_it_falls_silent_during_the_answer(link: Link, vendor: str) -> None:
     asked = asyncio.create_task(ask(vendor, f"http://{link.address}", scripted(words=2000, interval_ms=50)))
     async with asyncio.timeout(30):
         while link.passed[Way.DOWN] < 1000:
@@ -105,20 +105,20 @@ async def test_it_falls_silent_within_the_answer(link: Link, vendor: str) -> Non
     assert got.text.startswith("word0 ")
 
 
-async def test_it_is_silent_while_tls_is_agreed_on(link: Link, vendor: str) -> None:
+async def test_it_is_silent_during_the_tls_handshake(link: Link, vendor: str) -> None:
     link.silence()
     assert reason(await ask(vendor, f"https://{link.address}")) is Reason.PROVIDER_UNAVAILABLE
 
 
 @pytest.mark.parametrize("head", [b"", HEAD], ids=["its head", "a line"])
-async def test_its_bytes_come_one_by_one_and_never_make_a_whole(vendor: str, head: bytes) -> None:
+async def test_its_bytes_arrive_one_by_one_and_never_complete_an_event(vendor: str, head: bytes) -> None:
     drip = b"data: and so on and so on" if head else HEAD[:-4] + b"\r\nx-and-so: on" * 10_000
     async with peer(head, drip) as url:
         assert reason(await ask(vendor, url)) is Reason.PROVIDER_TIMEOUT
 
 
-async def test_its_host_takes_nothing_any_more(vendor: str) -> None:
-    """As where a connection was kept and its other end is gone: long before a silence would count as one."""
+async def test_its_host_accepts_no_more_bytes(vendor: str) -> None:
+    """As if a kept connection's other end had vanished: detected long before a silence would count as one."""
     async with peer(b"", b"") as url:
         got = await ask(vendor, url, "word " * 150_000, stall_seconds=PATIENT_SECONDS)
     assert reason(got) is Reason.PROVIDER_UNAVAILABLE

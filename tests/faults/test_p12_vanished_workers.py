@@ -1,4 +1,4 @@
-"""Promise 12: a worker that vanishes in the middle of its work leaves it to others within seconds."""
+"""Promise 12: a worker that vanishes during its work releases it to others within seconds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.fixtures.server import ApiKey
 from tests.integration.chat.asking import eventually
 from tests.integration.storage.rows import connection
 
-# Instead of the 15 s of production, so that a test need not wait for them.
+# Instead of production's 15 s, so that a test need not wait for them.
 HELD_SECONDS = 3.0
 LONG = timedelta(hours=1)
 _HELD_UNTIL = "SELECT held_until FROM aichat.job_runs WHERE job = $1"
@@ -43,14 +43,14 @@ async def link(rig: Rig) -> AsyncGenerator[Link, None]:
 
 @pytest.fixture
 async def vanishing(rig: Rig, link: Link) -> AsyncGenerator[Database, None]:
-    """The database, as that worker has it."""
+    """The database as that worker sees it."""
     async with open_database(link.through(rig.app_url), patience=JOBS) as opened:
         yield opened
 
 
 @asynccontextmanager
 async def vanished(link: Link, *transactions: AbstractAsyncContextManager[object]) -> AsyncGenerator[None, None]:
-    """The worker is gone in the middle of these transactions."""
+    """Runs with the worker gone in the middle of these transactions."""
     begun = 0
 
     async def hang(transaction: AbstractAsyncContextManager[object]) -> None:
@@ -76,7 +76,7 @@ async def vanished(link: Link, *transactions: AbstractAsyncContextManager[object
 
 @asynccontextmanager
 async def ending_an_answer(database: Database, lost: TurnBegun, org_id: UUID) -> AsyncGenerator[None, None]:
-    """With its conversation locked."""
+    """A transaction that has locked the answer's conversation."""
     async with database.tenant(org_id) as tenant:
         assert await tenant.conversations.set_title(lost.conversation_id, "Lost")
         yield
@@ -84,7 +84,7 @@ async def ending_an_answer(database: Database, lost: TurnBegun, org_id: UUID) ->
 
 @asynccontextmanager
 async def handing_over(database: Database, message_id: UUID, org_id: UUID) -> AsyncGenerator[None, None]:
-    """With the message of the outbox locked."""
+    """A transaction that has locked the message in the outbox."""
     async with database.tenant(org_id) as tenant:
         await tenant.outbox.remove(message_id)
         yield
@@ -92,15 +92,13 @@ async def handing_over(database: Database, message_id: UUID, org_id: UUID) -> As
 
 @asynccontextmanager
 async def acting_on_an_event(database: Database) -> AsyncGenerator[bool, None]:
-    """Whether there is an event to act on, which is locked until the end."""
+    """Yields whether there is an event to process, which is locked until the end."""
     now = datetime.now(UTC)
     async with database.work_list() as work:
         yield await work.stripe_events.claim(now, now + LONG) is not None
 
 
-async def test_what_it_had_locked_is_free_within_seconds(
-    rig: Rig, key: ApiKey, link: Link, vanishing: Database
-) -> None:
+async def test_its_locks_are_released_within_seconds(rig: Rig, key: ApiKey, link: Link, vanishing: Database) -> None:
     org_id, message_id = UUID(key.organization_id), uuid4()
     [lost] = await lose(rig, key, 1)
     async with rig.database.tenant(org_id) as tenant:
@@ -134,7 +132,7 @@ async def _deliver(_: UUID, __: UUID) -> bool:
     return True
 
 
-async def test_another_takes_its_job_over_and_it_leaves_it_alone_when_it_is_back(
+async def test_another_worker_takes_over_its_job_and_it_does_not_interfere_later(
     rig: Rig, link: Link, vanishing: Database
 ) -> None:
     begun, acted = asyncio.Event(), asyncio.Event()
@@ -169,8 +167,8 @@ async def test_another_takes_its_job_over_and_it_leaves_it_alone_when_it_is_back
         assert not (await lists.job_runs.states())[job].failing
 
 
-async def test_a_job_whose_connections_break_goes_on(rig: Rig, link: Link, vanishing: Database) -> None:
-    # It is held as in production: a renewal may find a dead connection, and another one, before the hold is over.
+async def test_a_job_continues_when_its_connections_break(rig: Rig, link: Link, vanishing: Database) -> None:
+    # Held as in production: a renewal may find a dead connection, and another one, before the hold expires.
     runs = JobRuns(vanishing, Observer())
     job = f"job-{uuid4()}"
 

@@ -1,6 +1,6 @@
-"""Promises 1, 2, 3, 4, 8, 15: under load links go silent, slow down, break and vanish, and no answer is lost.
+"""Promises 1, 2, 3, 4, 8, 15: links go silent, slow down, break and vanish under load, and no answer is lost.
 
-What callers may see, and how soon all is well again, is what docs/faults.md says of each link.
+What callers may see, and how soon everything works again, is what docs/faults.md says of each link.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.fixtures.server import ApiKey
 from tests.fixtures.tally import Measured, Tally
 
 BOUNDS = read_bounds()
-# Each way to break a link, by the kind of fault that docs/faults.md has it under.
+# Each way to break a link, by its kind of fault in docs/faults.md.
 CONDITIONS = {
     "silent both ways": "silent",
     "silent to the peer": "silent",
@@ -57,7 +57,7 @@ SAMPLE = (
     ("server ↔ Redis", "silent both ways"),
     ("server ↔ vendor", "reset"),
 )
-# The seconds that callers have to come to an end once all is well: answers, leases, and jobs that run every minute.
+# The time for callers to finish after the fault: answers, leases, and jobs that run every minute.
 MOST_SECONDS = 120.0
 SEED = int(os.environ.get("AICHAT_FAULTS_SEED") or random.randrange(2**32))
 
@@ -71,7 +71,7 @@ async def _network(_rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Async
 
 @pytest.fixture
 async def network(_network: Network) -> Network:
-    """Everything works, whatever an earlier test has left."""
+    """Restores everything, whatever an earlier test left."""
     await _network.heal()
     await _network.whole()
     return _network
@@ -92,7 +92,7 @@ async def break_link(link: Link, condition: str) -> None:
         case "4 KB a second":
             link.slow_down(bytes_per_second=4096)
         case "reset" | "ended":
-            # Those that are open at once, and each new one at a random byte.
+            # The open connections at once, and each new one at a random byte.
             link.cut_each_within(20_000, reset=condition == "reset")
             link.cut(reset=condition == "reset")
         case _:
@@ -101,12 +101,12 @@ async def break_link(link: Link, condition: str) -> None:
 
 @dataclass
 class Reads:
-    """Short calls at the edge, one after the other: how long they took, and what they failed with."""
+    """Short calls at the edge, one after another: how long they took, and their failures."""
 
     network: Network
     key: ApiKey
     longest: float = 0.0
-    told: set[str] = field(default_factory=set)
+    reasons: set[str] = field(default_factory=set)
 
     @asynccontextmanager
     async def going_on(self) -> AsyncGenerator[None, None]:
@@ -125,7 +125,7 @@ class Reads:
             try:
                 await edge.conversations.ListConversations(request, metadata=self.key.metadata)
             except grpc.aio.AioRpcError as error:
-                self.told.add(reason_of(error) or error.code().name)
+                self.reasons.add(reason_of(error) or error.code().name)
             finally:
                 self.longest = max(self.longest, time.monotonic() - began)
             await asyncio.sleep(0.2)
@@ -133,7 +133,7 @@ class Reads:
 
 @pytest.mark.timeout(600 if IS_FULL else 180)
 @pytest.mark.parametrize(("link", "condition"), [*itertools.product(LINKS, CONDITIONS)] if IS_FULL else SAMPLE)
-async def test_no_answer_is_lost_and_everybody_knows_in_time(
+async def test_no_answer_is_lost_and_every_caller_gets_a_result_in_time(
     rig: Rig, network: Network, link: str, condition: str, measured: Measured, tally: Tally
 ) -> None:
     random.seed(SEED)
@@ -155,14 +155,14 @@ async def test_no_answer_is_lost_and_everybody_knows_in_time(
                 await network.jobs_done()
             well = time.monotonic() - healed
         found = await faults_in(rig.owner_url, key.organization_id, load.turns)
-    told = reads.told.union(*(turn.told for turn in load.turns))
+    reasons = reads.reasons.union(*(turn.reasons for turn in load.turns))
     streams = max(turn.longest_wait for turn in load.turns)
-    measured(link, condition, ", ".join(sorted(told)) or "nothing", reads.longest, bound.within, well, bound.back)
+    measured(link, condition, ", ".join(sorted(reasons)) or "nothing", reads.longest, bound.within, well, bound.back)
     acknowledged = sum(turn.completed is not None for turn in load.turns)
     tally(turns=len(load.turns), streams=SCALE.broken_streams, faults=1, acknowledged=acknowledged, seed=SEED)
     assert found == []
     assert acknowledged
-    assert told <= bound.reasons
+    assert reasons <= bound.reasons
     assert reads.longest <= bound.within * ROOM
     assert streams <= max(bound.within, HEARTBEAT_SECONDS) * ROOM
     assert well <= bound.back * ROOM

@@ -1,4 +1,7 @@
-"""Promise 15: Postgres goes silent. Calls fail within seconds or go on elsewhere, and so do all that wait for them."""
+"""Promise 15: Postgres goes silent.
+
+Calls fail within seconds or continue elsewhere, and so do all that wait for them.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,10 @@ from tests.integration.chat.asking import eventually
 from tests.integration.storage.rows import connection
 from tests.integration.storage.turns import completed, exchange, turn
 
-# As documented, with room for a machine that is busy.
+# As documented, doubled for a busy machine.
 FAILS_WITHIN_SECONDS = 2 * CALLS.answer
 KEEPALIVE_SECONDS = 5
-# About what a connection needs to be made, and for a few calls.
+# About the bytes that opening a connection takes, and a few calls.
 BROKEN_WITHIN_BYTES = 20_000
 BROKEN_CALLS = 500 if IS_FULL else 100
 _ESTABLISHED = "01"
@@ -42,14 +45,14 @@ LOCKED = "SELECT FROM aichat.conversations WHERE conversation_id = $1 FOR UPDATE
 
 @pytest.fixture
 async def link(rig: Rig) -> AsyncGenerator[Link, None]:
-    """To Postgres."""
+    """A link to Postgres."""
     async with link_to(rig.app_url) as opened:
         yield opened
 
 
 @pytest.fixture
 async def database(rig: Rig, link: Link) -> AsyncGenerator[Database, None]:
-    """By way of the link."""
+    """The database over the link."""
     async with open_database(link.through(rig.app_url), pool_size=4) as opened:
         yield opened
 
@@ -61,17 +64,17 @@ async def principal(key: ApiKey) -> Principal:
 
 
 async def call(database: Database, principal: Principal) -> None:
-    """What most calls do: a turn by the one pool, and a transaction by the other."""
+    """Does what most calls do: a turn on one pool, and a transaction on the other."""
     await asyncio.gather(exchange(database, principal), Conversations(database).list(principal, 10))
 
 
 def asked(principal: Principal, conversation_id: UUID | None = None) -> TurnBegin:
-    """A turn that workers can end, too, which find it running."""
+    """Returns a turn that workers can end, too, since they find it running."""
     return replace(turn(principal, conversation_id=conversation_id), model=MODEL, provider=PROVIDER, options={})
 
 
 async def fails_in_time(attempt: Awaitable[object]) -> None:
-    """Fails, typed, within the documented bound."""
+    """Asserts that the attempt fails with a typed error within the documented bound."""
     began = monotonic()
     with pytest.raises(AichatError) as caught:
         await attempt
@@ -79,10 +82,10 @@ async def fails_in_time(attempt: Awaitable[object]) -> None:
     assert monotonic() - began < FAILS_WITHIN_SECONDS
 
 
-async def test_a_call_finds_another_connection_when_those_that_were_idle_have_gone_silent(
+async def test_a_call_uses_another_connection_when_idle_ones_have_gone_silent(
     link: Link, database: Database, principal: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # All of them have been idle.
+    # All of them count as idle.
     monkeypatch.setattr(connections, "IDLE_SECONDS", 0.0)
     for _ in range(2):
         await asyncio.gather(*(call(database, principal) for _ in range(4)))
@@ -90,22 +93,22 @@ async def test_a_call_finds_another_connection_when_those_that_were_idle_have_go
         await call(database, principal)
 
 
-async def test_one_call_that_gets_no_answer_is_the_only_one(
+async def test_only_one_call_gets_no_answer(
     link: Link, database: Database, principal: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # None of them has been idle.
+    # None of them counts as idle.
     monkeypatch.setattr(connections, "IDLE_SECONDS", 3600.0)
     await asyncio.gather(*(call(database, principal) for _ in range(4)))
     link.silence_open()
     async with asyncio.timeout(FAILS_WITHIN_SECONDS):
-        # It has to wait, and then finds another one.
+        # It has to wait, and then finds another connection.
         await database.turns.begin(asked(principal))
     async with asyncio.timeout(FAILS_WITHIN_SECONDS):
         await asyncio.gather(*(call(database, principal) for _ in range(4)))
 
 
 @pytest.mark.parametrize("ways", [(), (Way.UP,), (Way.DOWN,)], ids=["both", "up", "down"])
-async def test_calls_fail_in_time_while_it_is_silent_and_work_as_soon_as_it_is_not(
+async def test_calls_fail_in_time_while_it_is_silent_and_work_right_after(
     link: Link, database: Database, principal: Principal, ways: tuple[Way, ...]
 ) -> None:
     await call(database, principal)
@@ -119,9 +122,7 @@ async def test_calls_fail_in_time_while_it_is_silent_and_work_as_soon_as_it_is_n
         await call(database, principal)
 
 
-async def test_a_lost_reply_costs_its_own_call_and_no_other(
-    link: Link, database: Database, principal: Principal
-) -> None:
+async def test_a_lost_reply_fails_only_its_own_call(link: Link, database: Database, principal: Principal) -> None:
     begun = await database.turns.begin(asked(principal))
     lost = link.lose_reply_to(begun.generation_id.bytes)
     async with asyncio.timeout(FAILS_WITHIN_SECONDS):
@@ -131,7 +132,7 @@ async def test_a_lost_reply_costs_its_own_call_and_no_other(
     assert await database.turns.end(completed(principal, begun)) == answer
 
 
-async def test_what_is_slow_is_not_taken_for_dead(
+async def test_a_slow_connection_is_not_considered_dead(
     rig: Rig, link: Link, database: Database, principal: Principal
 ) -> None:
     answer = await exchange(database, principal)
@@ -143,12 +144,12 @@ async def test_what_is_slow_is_not_taken_for_dead(
         await fails_in_time(database.turns.begin(waiting))
         for _ in range(4):
             await call(database, principal)
-    # But for the two that were waited for, the connections are those of before.
+    # Except for the two that timed out, the connections are the same as before.
     assert link.accepted <= before + 2
 
 
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "end"])
-async def test_connections_that_break_at_any_byte_fail_calls_typed_or_not_at_all(
+async def test_connections_that_break_at_any_byte_fail_calls_with_typed_errors_at_most(
     link: Link, database: Database, principal: Principal, reset: bool
 ) -> None:
     link.cut_each_within(BROKEN_WITHIN_BYTES, reset=reset)
@@ -168,11 +169,11 @@ async def test_connections_that_break_at_any_byte_fail_calls_typed_or_not_at_all
     await eventually(attempt, lambda reason: reason is None)
 
 
-async def test_slow_connections_are_used_and_made(link: Link, database: Database, principal: Principal) -> None:
+async def test_slow_connections_can_be_opened_and_used(link: Link, database: Database, principal: Principal) -> None:
     begun = await database.turns.begin(asked(principal))
     await call(database, principal)
     link.slow_down(delay_seconds=1.0)
-    # All that it takes: to ask whether the connection is alive, to prepare the statement, and to execute it.
+    # All round trips: checking that the connection is alive, preparing the statement, and executing it.
     assert await database.turns.end(completed(principal, begun)) is not None
     link.cut()
 
@@ -181,11 +182,11 @@ async def test_slow_connections_are_used_and_made(link: Link, database: Database
             return await database.turns.end(completed(principal, begun)) is not None
         return False
 
-    # A new connection takes longer than any call waits; it is there for one of the next.
+    # A new connection takes longer than any call waits; one of the next calls can use it.
     assert await eventually(end, bool)
 
 
-async def test_starting_and_migrating_end_in_time(rig: Rig, link: Link) -> None:
+async def test_starting_and_migrating_fail_in_time(rig: Rig, link: Link) -> None:
     link.silence()
     settings = {
         **rig.settings,
@@ -200,7 +201,7 @@ async def test_starting_and_migrating_end_in_time(rig: Rig, link: Link) -> None:
         _, said = await process.communicate()
         return process.returncode, said.decode().splitlines()[-1]
 
-    # Their code takes a while to load; what they have in common is that they do not wait for ever.
+    # Their code takes a while to load; all that matters is that none waits forever.
     async with asyncio.timeout(60):
         ends = await asyncio.gather(
             run("aichat_server", "serve"),
@@ -212,7 +213,7 @@ async def test_starting_and_migrating_end_in_time(rig: Rig, link: Link) -> None:
 
 
 @pytest.mark.parametrize("method", ["fetchrow", "prepare"])
-async def test_the_event_loops_word_for_a_reset_is_told_as_one(
+async def test_the_event_loops_own_error_counts_as_a_reset(
     database: Database, principal: Principal, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     async def break_off(*_: object, **__: object) -> None:
@@ -227,11 +228,11 @@ async def test_the_event_loops_word_for_a_reset_is_told_as_one(
     await database.prices()
 
 
-async def test_the_kernel_watches_over_connections(link: Link, database: Database, principal: Principal) -> None:
+async def test_the_kernel_probes_connections(link: Link, database: Database, principal: Principal) -> None:
     await call(database, principal)
     peer = f"0100007F:{link.port:04X}"
     opened = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     timers = [fields[5] for fields in opened if fields[2] == peer and fields[3] == _ESTABLISHED]
-    # By the kernel's numbers: 02 is the timer that asks the peer whether it is there.
+    # In the kernel's numbering, 02 is the timer that probes whether the peer is alive.
     assert {timer.split(":")[0] for timer in timers} == {"02"}
     assert all(int(timer.split(":")[1], 16) / 100 <= KEEPALIVE_SECONDS for timer in timers)

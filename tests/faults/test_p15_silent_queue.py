@@ -1,4 +1,4 @@
-"""Promise 15 while the queue's Redis goes silent, breaks and is started again: workers go on by themselves, and end."""
+"""Promise 15: the queue's Redis goes silent, breaks and restarts; workers continue by themselves, and can stop."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BROKEN_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Workers:
-    """The workers' real command, whose way to Redis can be broken."""
+    """The workers' real command, whose link to Redis can be broken."""
 
     rig: Rig
     process: Process
@@ -46,7 +46,7 @@ class Workers:
     log: Path
 
     async def do_a_job(self) -> None:
-        """Queues a job past the link, and waits until one is done."""
+        """Queues a job without the link, and waits until one is done."""
         async with connection(self.rig.owner_url) as owner:
             now = await owner.fetchval("SELECT clock_timestamp()")
             await asyncio.to_thread(self._queue)
@@ -66,7 +66,7 @@ class Workers:
 
 @asynccontextmanager
 async def run_workers(rig: Rig, folder: Path) -> AsyncGenerator[Workers, None]:
-    """With production's settings, but for a short drain; they have done a job."""
+    """Runs workers with production's settings, except for a short drain; they have done a job."""
     async with link_to(rig.redis.url) as link:
         urls = {"DATABASE_URL": rig.app_url, "REDIS_URL": link.through(rig.redis.url)}
         environment = {**rig.settings, **urls, "AICHAT_DRAIN_SECONDS": str(DRAIN_SECONDS)}
@@ -124,7 +124,7 @@ FAULTS: list[Callable[[Workers], Awaitable[None]]] = [
 ]
 
 
-async def test_jobs_are_taken_again_and_a_stop_is_no_longer_than_ever(rig: Rig, tmp_path: Path) -> None:
+async def test_jobs_run_again_and_a_shutdown_takes_no_longer(rig: Rig, tmp_path: Path) -> None:
     async with run_workers(rig, tmp_path) as workers:
         for fault in FAULTS:
             await fault(workers)
@@ -140,7 +140,7 @@ async def test_jobs_are_taken_again_and_a_stop_is_no_longer_than_ever(rig: Rig, 
 
 
 @pytest.mark.parametrize("silent", [False, True], ids=["away", "silent"])
-async def test_what_cannot_be_sent_when_it_is_due_is_sent_once_redis_is_back(
+async def test_a_job_that_is_due_without_redis_is_sent_once_redis_is_back(
     rig: Rig, redis: RedisUnderTest, *, silent: bool
 ) -> None:
     clock = Clock(rig.database, Observer())

@@ -1,4 +1,4 @@
-"""Promises 4, 5, 15: Redis goes silent, slows down, breaks and is started again, with production's settings."""
+"""Promises 4, 5, 15: Redis goes silent, slows down, breaks and restarts, with production's settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.integration.chat.asking import Refusal, eventually, refusal
 RESTARTS = 8
 ROUNDS = 40 if IS_FULL else 8
 STREAMS = 8
-# What a command that needs Redis may take, and as long again for a machine that does much else.
+# The time for a command that needs Redis, doubled for a busy machine.
 COMMAND_SECONDS = 2 * 3.0
 CANCEL_SECONDS = 2 * 10.0
 DRAIN_SECONDS = 1.0
@@ -48,7 +48,7 @@ async def _linked(_rig: Rig) -> AsyncGenerator[Linked, None]:
 
 @pytest.fixture
 def linked(_linked: Linked) -> Linked:
-    """One for all of these tests, whose links are whole again at the beginning of each."""
+    """One for all of these tests, with its links restored at the beginning of each."""
     for link in _linked.links.values():
         link.heal()
     return _linked
@@ -83,7 +83,7 @@ async def test_servers_work_together_after_resets_and_restarts(
     assert await booked(rig, key) == await billed(rig)
 
 
-async def test_old_connections_that_are_silent_make_nobody_deaf(rig: Rig, linked: Linked, key: ApiKey) -> None:
+async def test_silent_old_connections_do_not_stop_servers_from_listening(rig: Rig, linked: Linked, key: ApiKey) -> None:
     here, there = linked.replica, rig.replicas[0]
     await work_together(here, there, key)
     async with endless(here, key) as ours, endless(there, key) as theirs:
@@ -102,14 +102,14 @@ async def test_old_connections_that_are_silent_make_nobody_deaf(rig: Rig, linked
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_silent_redis_slows_no_call_that_does_not_need_it(
+async def test_a_silent_redis_delays_no_call_that_does_not_need_it(
     rig: Rig, linked: Linked, key: ApiKey, way: str
 ) -> None:
     here, there = linked.replica, rig.replicas[0]
     await work_together(here, there, key)
     async with endless(there, key) as theirs:
         SILENT[way](linked.redis)
-        # One wait, for all calls at once.
+        # One wait for all concurrent calls.
         await asyncio.gather(*(_list(here, key) for _ in range(5)))
         began = time.monotonic()
         for _ in range(10):
@@ -122,13 +122,13 @@ async def test_a_silent_redis_slows_no_call_that_does_not_need_it(
             assert await seen_on(here, ours) == ours.seen
             assert await cancel(here, ours) == CANCELLED
 
-        # What needs it fails, and is told why.
+        # A call that needs it fails, and gets the reason.
         assert theirs.started is not None
         request = chat_pb2.ResumeChatRequest(generation_id=theirs.started.generation_id)
-        told = await _within(COMMAND_SECONDS, refusal(here.chat.ResumeChat(request, metadata=key.metadata)))
-        assert told.reason == "GENERATION_IN_PROGRESS"
-        told = await _within(CANCEL_SECONDS, refusal(cancel(here, theirs)))
-        assert told.reason == "GENERATION_IN_PROGRESS"
+        refused = await _within(COMMAND_SECONDS, refusal(here.chat.ResumeChat(request, metadata=key.metadata)))
+        assert refused.reason == "GENERATION_IN_PROGRESS"
+        refused = await _within(CANCEL_SECONDS, refusal(cancel(here, theirs)))
+        assert refused.reason == "GENERATION_IN_PROGRESS"
         linked.redis.heal()
         await work_together(here, there, key)
         await cancel(there, theirs)
@@ -136,9 +136,7 @@ async def test_a_silent_redis_slows_no_call_that_does_not_need_it(
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_readers_elsewhere_miss_nothing_and_get_nothing_twice(
-    rig: Rig, linked: Linked, key: ApiKey, way: str
-) -> None:
+async def test_readers_on_another_server_get_every_event_once(rig: Rig, linked: Linked, key: ApiKey, way: str) -> None:
     here, there = linked.replica, rig.replicas[0]
     turn = Turn(key, marked(words=60, interval_ms=100))
     writing = asyncio.create_task(follow(turn, here))

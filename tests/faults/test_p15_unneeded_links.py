@@ -1,4 +1,4 @@
-"""Promises 8, 15: what is silent slows no call that does not need it, but for one wait of the whole process."""
+"""Promises 8, 15: a silent service delays no call that does not need it, except for one wait of the whole process."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from tests.integration.chat.asking import eventually
 
 CLAUDE, OPENAI, _ = MODELS
 CALLS = 9
-# How much longer the middle one of some calls may take beside a silence: a wait for it would be seconds, each time.
+# How much longer the median call may take during a silence: waiting for it would take seconds, each time.
 TIMES, SECONDS = 4, 0.5
-# Two for the collector and two for Sentry, on a machine with much else to do.
+# Two for the collector and two for Sentry, with room for a busy machine.
 STOP_SECONDS = 9.0
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server with everything that one can have, and the links to that by name."""
+    """A server with every optional service, and its links by name."""
 
     replica: Replica
     links: dict[str, Link]
@@ -64,7 +64,7 @@ class Server:
         await stub.CreateCheckoutSession(request, metadata=key.metadata)
 
     async def sign_in(self, _key: ApiKey) -> None:
-        """With a token that nobody has signed: the keys of those who might have are asked for."""
+        """Signs in with a token of an unknown key: the server requests the list of keys."""
         metadata = (("authorization", f"Bearer {_token()}"),)
         await self.replica.conversations.ListConversations(
             conversations_pb2.ListConversationsRequest(page_size=1), metadata=metadata
@@ -86,7 +86,7 @@ async def server(_rig: Rig, _auth_process: Auth, _stripe_process: Stripe) -> Asy
     urls = {
         "auth": str(_auth_process.client.base_url),
         "Stripe": _stripe_process.url,
-        # Who is behind the others matters to none of these tests.
+        # None of these tests needs a real service behind the others.
         **dict.fromkeys(("OpenAI", "collector", "Sentry"), _rig.vendors.url),
     }
     async with AsyncExitStack() as stack:
@@ -107,7 +107,7 @@ async def server(_rig: Rig, _auth_process: Auth, _stripe_process: Stripe) -> Asy
 
 
 async def _seconds(server: Server, key: ApiKey, calls: tuple[Call, ...]) -> float:
-    """What the middle one of some calls takes."""
+    """Returns the time of the median call."""
     taken = []
     for _ in range(CALLS):
         began = time.monotonic()
@@ -129,7 +129,7 @@ async def _seconds(server: Server, key: ApiKey, calls: tuple[Call, ...]) -> floa
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_calls_that_do_not_need_it_are_as_fast_as_before(
+async def test_calls_that_do_not_need_it_stay_fast(
     server: Server, key: ApiKey, name: str, calls: tuple[Call, ...], needing: Call
 ) -> None:
     before = await _seconds(server, key, calls)
@@ -146,7 +146,7 @@ async def test_calls_that_do_not_need_it_are_as_fast_as_before(
     assert during <= before * TIMES + SECONDS
 
 
-async def test_text_flows_on_while_nothing_can_be_stored(server: Server, key: ApiKey) -> None:
+async def test_text_keeps_streaming_while_nothing_can_be_stored(server: Server, key: ApiKey) -> None:
     turn = Turn(key, marked(words=40, interval_ms=50), CLAUDE)
     reading = asyncio.create_task(follow(turn, server.replica))
 
@@ -168,22 +168,22 @@ async def test_text_flows_on_while_nothing_can_be_stored(server: Server, key: Ap
 
 @pytest.mark.parametrize("fault", FAULTS if IS_FULL else ["gone"])
 @pytest.mark.parametrize(("name", "call"), [("auth", Server.sign_in), ("Stripe", Server.begin_checkout)])
-async def test_who_needs_it_is_told_in_time(
+async def test_calls_that_need_it_fail_in_time(
     server: Server, key: ApiKey, name: str, call: Call, fault: str, measured: Measured
 ) -> None:
     bound, link = read_bounds()[f"server ↔ {name}", fault], server.links[name]
-    healthy = await told(call, server, key)
+    healthy = await reason_of_failure(call, server, key)
     await _break(link, fault)
     saw, longest, broken = set[str](), 0.0, time.monotonic()
     while time.monotonic() < broken + SCALE.broken_seconds:
         began = time.monotonic()
-        saw.add(await told(call, server, key))
+        saw.add(await reason_of_failure(call, server, key))
         longest = max(longest, time.monotonic() - began)
         await asyncio.sleep(0.1)
     link.heal()
     await link.restore()
     healed = time.monotonic()
-    while await told(call, server, key) != healthy:
+    while await reason_of_failure(call, server, key) != healthy:
         await asyncio.sleep(0.1)
     well = time.monotonic() - healed
     seen = ", ".join(sorted(saw - {healthy})) or "nothing"
@@ -193,8 +193,8 @@ async def test_who_needs_it_is_told_in_time(
     assert well <= bound.back * ROOM
 
 
-async def told(call: Call, server: Server, key: ApiKey) -> str:
-    """What the call fails with."""
+async def reason_of_failure(call: Call, server: Server, key: ApiKey) -> str:
+    """Returns the reason of the call's failure."""
     try:
         await call(server, key)
     except grpc.aio.AioRpcError as error:
@@ -215,7 +215,7 @@ async def _break(link: Link, fault: str) -> None:
             await link.remove()
 
 
-async def test_a_stop_waits_for_nobody_who_only_looks_on(server: Server, key: ApiKey) -> None:
+async def test_a_shutdown_does_not_wait_for_observability(server: Server, key: ApiKey) -> None:
     """The last test of this server."""
     await server.chat(key)
     for name in ("collector", "Sentry"):

@@ -1,4 +1,4 @@
-"""Promise 20: servers and edges are restarted one after the other under load; no call fails and no stream breaks."""
+"""Promise 20: servers and edges restart one after another under load; no call fails and no stream breaks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.faults.scale import SCALE
 from tests.fixtures.tally import Tally
 
 
-async def test_nobody_notices_that_servers_and_edges_are_restarted(rig: Rig, tmp_path: Path, tally: Tally) -> None:
+async def test_nobody_notices_restarts_of_servers_and_edges(rig: Rig, tmp_path: Path, tally: Tally) -> None:
     keys = [await rig.key() for _ in range(8)]
     async with rolling(rig, tmp_path) as on:
         async with on.load(keys, streams=SCALE.rolled_streams, calls_per_second=SCALE.rolled_calls_per_second):

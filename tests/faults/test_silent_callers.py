@@ -1,4 +1,4 @@
-"""The SDK, whose connection to the edge breaks in every way: it notices in 15 s, and its user sees one whole answer."""
+"""The SDK's connection to the edge breaks in every way: it detects that in 15 s, and its user sees one whole answer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def edged(_rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> AsyncGen
 
 @asynccontextmanager
 async def client_of(edged: Edged, key: ApiKey) -> AsyncGenerator[tuple[AsyncAIChat, Link], None]:
-    """A client whose defaults are a user's, and its own link to the edge."""
+    """A client with a user's defaults, and its own link to the edge."""
     async with (
         link_to(f"//{edged.edge.address}") as link,
         AsyncAIChat(endpoint=link.address, api_key=key.api_key) as client,
@@ -42,7 +42,7 @@ async def client_of(edged: Edged, key: ApiKey) -> AsyncGenerator[tuple[AsyncAICh
 
 
 async def reads(edged: Edged, key: ApiKey) -> None:
-    """A read is repeated over a new connection."""
+    """A read is retried over a new connection."""
     async with client_of(edged, key) as (client, link):
         await client.models.list()
         link.silence_open()
@@ -53,7 +53,7 @@ async def reads(edged: Edged, key: ApiKey) -> None:
 
 
 async def resumes(edged: Edged, key: ApiKey, break_it: Break) -> None:
-    """A stream goes on behind its last event."""
+    """A stream resumes after its last event."""
     async with client_of(edged, key) as (client, link):
         since, sequences = time.monotonic(), []
         async with client.chat.stream(model=MODEL, text=TEXT) as stream:
@@ -98,12 +98,12 @@ async def away(link: Link) -> None:
 
 
 @pytest.mark.parametrize("break_it", [reset, ended, away])
-async def test_a_stream_goes_on_over_a_new_connection(edged: Edged, key: ApiKey, break_it: Break) -> None:
+async def test_a_stream_resumes_over_a_new_connection(edged: Edged, key: ApiKey, break_it: Break) -> None:
     async with asyncio.timeout(90):
         await resumes(edged, key, break_it)
 
 
-async def test_silence_is_noticed_and_gone_around(edged: Edged, key: ApiKey) -> None:
+async def test_silence_is_detected_and_another_connection_used(edged: Edged, key: ApiKey) -> None:
     async with asyncio.timeout(90), asyncio.TaskGroup() as group:
         group.create_task(reads(edged, key))
         group.create_task(resumes(edged, key, Link.silence_open))
@@ -111,7 +111,7 @@ async def test_silence_is_noticed_and_gone_around(edged: Edged, key: ApiKey) -> 
 
 
 @pytest.mark.parametrize("reset", [True, False], ids=["reset", "ended"])
-async def test_connections_that_break_at_any_byte_leave_one_whole_answer(
+async def test_connections_that_break_at_any_byte_give_one_complete_answer(
     edged: Edged, key: ApiKey, reset: bool
 ) -> None:
     async with asyncio.timeout(120), client_of(edged, key) as (client, link):
@@ -128,7 +128,7 @@ async def test_connections_that_break_at_any_byte_leave_one_whole_answer(
         assert sequences
 
 
-async def test_where_nothing_can_be_reached_the_caller_is_told_so(edged: Edged, key: ApiKey) -> None:
+async def test_the_caller_gets_an_error_when_nothing_is_reachable(edged: Edged, key: ApiKey) -> None:
     async with asyncio.timeout(150), client_of(edged, key) as (client, link):
         await client.models.list()
         await link.remove()
@@ -140,13 +140,13 @@ async def test_where_nothing_can_be_reached_the_caller_is_told_so(edged: Edged, 
         since = time.monotonic()
         with pytest.raises(ConnectionFailedError):
             await client.models.list()
-        # Once to notice, and for each of two more tries as long as a connection may take to be made.
+        # The time to detect it, and twice the longest time to connect, for two more tries.
         assert time.monotonic() - since < (BOUND.within + 2 * 10) * ROOM
         link.heal()
         assert await client.models.list()
 
 
-async def test_a_slow_line_is_no_dead_one(edged: Edged, key: ApiKey) -> None:
+async def test_a_slow_connection_is_not_a_dead_one(edged: Edged, key: ApiKey) -> None:
     async with asyncio.timeout(120), client_of(edged, key) as (client, link):
         link.slow_down(bytes_per_second=8_192)
         message = await client.chat.send(model=MODEL, text=TEXT)

@@ -1,4 +1,4 @@
-"""A server that goes silent behind the edge: whom it had are told so within seconds, and nobody else notices.
+"""A server goes silent behind the edge: its callers get an error within seconds, and nobody else notices.
 
 The settings are production's: the bounds are those of docs/faults.md.
 """
@@ -41,7 +41,7 @@ async def _edged(_rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> AsyncGe
 
 @pytest.fixture
 async def edged(rig: Rig, _edged: Edged) -> AsyncGenerator[Edged, None]:
-    """Both servers are found, before and after a test."""
+    """The edge finds both servers, before and after a test."""
     assert rig.postgres.running
     yield _edged
     for server, back in zip(_edged.servers, _edged.backs, strict=True):
@@ -55,7 +55,7 @@ async def edged(rig: Rig, _edged: Edged) -> AsyncGenerator[Edged, None]:
 
 
 async def finds(edged: Edged, *backs: Link) -> None:
-    """Returns once the edge gives calls to these, and to no others."""
+    """Returns once the edge sends calls to these servers, and to no others."""
 
     async def found() -> bool:
         return await edged.edge.found() == {back.address for back in backs}
@@ -90,20 +90,20 @@ def silence(server: Replica, back: Link, way: str) -> None:
 
 
 def are_told(calls: list[Seen], since: float) -> None:
-    """Each has failed as one that may be sent again, and in time."""
+    """Asserts that each call failed in time, with an error that allows a retry."""
     assert {(call.code, call.reason, call.retry_after) for call in calls} == {("UNAVAILABLE", "SERVER_UNAVAILABLE", 1)}
     assert max(call.ended for call in calls) - since < BOUND.within * ROOM
 
 
 @pytest.mark.parametrize("way", WAYS if IS_FULL else WAYS[:2])
-async def test_its_calls_are_told_so_and_others_go_elsewhere(edged: Edged, rig: Rig, way: str) -> None:
+async def test_its_calls_fail_and_others_go_to_another_server(edged: Edged, rig: Rig, way: str) -> None:
     (silent, well), address = edged.backs, edged.edge.address
     key, stranger = await rig.key(), await rig.key()
     await well.remove()
     await finds(edged, silent)
     async with asyncio.TaskGroup() as group:
         ask(group, native, address, key, SHORT)
-    # What goes on arriving shows that the connection is alive.
+    # Bytes that still arrive show that the connection is alive.
     streams = () if way == "silent to it" else CHATS
     async with asyncio.timeout(90), asyncio.TaskGroup() as group:
         begun = [ask(group, how, address, key, LONG) for how in streams]
@@ -112,15 +112,15 @@ async def test_its_calls_are_told_so_and_others_go_elsewhere(edged: Edged, rig: 
         silence(edged.servers[0], silent, way)
         since = time.monotonic()
         waiting = [ask(group, how, address, key, marked(hang=True)) for how in CHATS]
-        # Whom no server could be asked about is not told that nobody knows him.
+        # A caller whom no server can check must not get an error that says unknown.
         waiting.append(ask(group, server_sent_events, address, stranger, "x" * 1_000_000))
         reads = [ask(group, read, address, key, "") for _ in range(3)]
         await holds(edged, silent, len(begun) + len(waiting) + len(reads))
         await well.restore()
     are_told(waiting, since)
-    # A read may be made twice: the edge has asked the other one.
+    # A read may be retried: the edge has asked the other one.
     assert all(call.whole for call in reads)
-    # What had begun cannot be told why it ends, and does not end as if it were whole.
+    # A stream that had begun cannot carry the reason, and must not end as if it were complete.
     assert [(call.whole, call.code, call.reason) for call in begun] == [
         (False, "INTERNAL" if how is native else "", "") for how in streams
     ]
@@ -132,7 +132,7 @@ async def test_its_calls_are_told_so_and_others_go_elsewhere(edged: Edged, rig: 
     assert all(call.whole for call in later)
 
 
-async def test_the_only_server_is_found_again_once_it_is_heard(edged: Edged, key: ApiKey) -> None:
+async def test_the_only_server_is_found_again_once_it_answers(edged: Edged, key: ApiKey) -> None:
     (only, other), address = edged.backs, edged.edge.address
     await other.remove()
     await finds(edged, only)
@@ -155,12 +155,12 @@ async def test_the_only_server_is_found_again_once_it_is_heard(edged: Edged, key
     assert all(call.whole for call in later)
 
 
-async def test_one_that_is_slow_keeps_its_calls(edged: Edged, key: ApiKey) -> None:
+async def test_a_slow_server_keeps_its_calls(edged: Edged, key: ApiKey) -> None:
     (slow, other), address = edged.backs, edged.edge.address
     await other.remove()
     await finds(edged, slow)
     before = slow.accepted
-    # A ping takes two seconds there and back, and is answered in time.
+    # A ping takes two seconds for the round trip, which is in time.
     slow.slow_down(delay_seconds=1.0)
     async with asyncio.timeout(90), asyncio.TaskGroup() as group:
         calls = [ask(group, how, address, key, marked(words=60, interval_ms=100)) for how in CHATS]
@@ -169,8 +169,8 @@ async def test_one_that_is_slow_keeps_its_calls(edged: Edged, key: ApiKey) -> No
     assert slow.accepted == before
 
 
-async def test_a_quiet_stream_is_alive_however_often_it_is_pinged(edged: Edged, key: ApiKey) -> None:
-    """Until the first heartbeat comes nothing is said on it but pings: the edge's, and those of a caller beside it."""
+async def test_pings_keep_a_quiet_stream_alive(edged: Edged, key: ApiKey) -> None:
+    """Before the first heartbeat it carries only pings: the edge's, and those of a caller beside it."""
     text = marked(deltas=["first", "never"], hang_after=1)
     options = [
         ("grpc.keepalive_time_ms", 2_000),

@@ -1,6 +1,6 @@
-"""A sign-in service that is silent, slow or breaks off is told by its own name, soon, and only to those it concerns.
+"""A silent, slow or broken sign-in service has a reason of its own, and soon fails only the callers who need it.
 
-Known callers have keys that the server has seen; those who call with an API key need no sign-in service at all.
+Known callers have keys that the server has seen; callers with an API key need no sign-in service at all.
 """
 
 from __future__ import annotations
@@ -32,40 +32,40 @@ CALLERS = 40
 
 @dataclass(frozen=True)
 class Place:
-    """A server, and the link between it and its sign-in service."""
+    """A server, and the link to its sign-in service."""
 
     server: ServerUnderTest
     auth: Auth
     link: Link
 
     async def token(self) -> str:
-        """One that this server takes."""
+        """Returns a token that this server accepts."""
         return await self.auth.mint(iss=f"http://{self.link.address}/auth/v1")
 
     async def new_token(self) -> str:
-        """One that is signed with a key that the server has not seen."""
+        """Returns a token that is signed with a key unknown to the server."""
         await self.auth.rotate("ES256")
         return await self.token()
 
     async def call(self, token: str) -> float:
-        """Makes a call; how long it took, in seconds."""
+        """Makes a call; returns its duration in seconds."""
         began = time.monotonic()
         request = pb.ListConversationsRequest()
         await self.server.conversations.ListConversations(request, metadata=bearer(token), timeout=60)
         return time.monotonic() - began
 
     async def refused(self, token: str) -> float:
-        """Makes a call that is told that nobody can sign in now; how long that took."""
+        """Makes a call that fails because sign-in is unavailable; returns its duration."""
         began = time.monotonic()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await self.call(token)
-        told = refusal(caught.value)
-        assert (told.code, told.reason) == (grpc.StatusCode.UNAVAILABLE, Reason.SIGN_IN_UNAVAILABLE)
-        assert len(told.status.details) == 2, "and when to try again"
+        refused = refusal(caught.value)
+        assert (refused.code, refused.reason) == (grpc.StatusCode.UNAVAILABLE, Reason.SIGN_IN_UNAVAILABLE)
+        assert len(refused.status.details) == 2, "and when to retry"
         return time.monotonic() - began
 
     async def signs_in(self, token: str) -> bool:
-        """Whether a call with it goes well."""
+        """Whether a call with it succeeds."""
         with suppress(grpc.aio.AioRpcError):
             await self.call(token)
             return True
@@ -87,11 +87,11 @@ BREAKS: dict[str, tuple[str, Callable[[Link], object]]] = {
     "reset": ("cut", lambda link: link.cut_each_within(200)),
     "gone": ("gone", Link.remove),
 }
-"""Each with its kind, as docs/faults.md has it."""
+"""Each with its kind of fault in docs/faults.md."""
 
 
 @pytest.mark.parametrize("condition", BREAKS)
-async def test_callers_with_new_keys_are_told_and_nobody_else_notices(
+async def test_only_callers_with_new_keys_get_an_error(
     run_server: RunServer, auth: Auth, api_key: ApiKey, condition: str, measured: Measured
 ) -> None:
     fault, breaks = BREAKS[condition]
@@ -105,24 +105,22 @@ async def test_callers_with_new_keys_are_told_and_nobody_else_notices(
             await cast("Awaitable[None]", breaking)
         waiting = [asyncio.create_task(place.refused(new)) for _ in range(CALLERS)]
         others = [await place.call(token) for token in (known, api_key.api_key) * 5]
-        told = max(await asyncio.gather(*waiting))
+        refused = max(await asyncio.gather(*waiting))
         tries = place.link.accepted - tried
         place.link.heal()
         await place.link.restore()
         healed = time.monotonic()
         await eventually(lambda: place.signs_in(new), bool)
         well = time.monotonic() - healed
-    measured(LINK, condition, Reason.SIGN_IN_UNAVAILABLE, told, bound.within, well, bound.back)
+    measured(LINK, condition, Reason.SIGN_IN_UNAVAILABLE, refused, bound.within, well, bound.back)
     assert bound.reasons == {Reason.SIGN_IN_UNAVAILABLE}
-    assert told < bound.within * ROOM
+    assert refused < bound.within * ROOM
     assert well < bound.back * ROOM
     assert tries <= 2, "all share one try"
     assert max(others) < bound.within / 2, "they are not held up by those who are"
 
 
-async def test_connections_that_have_gone_silent_cost_nothing_while_new_ones_work(
-    run_server: RunServer, auth: Auth
-) -> None:
+async def test_silent_connections_cost_nothing_while_new_ones_work(run_server: RunServer, auth: Auth) -> None:
     async with placed(run_server, auth) as place:
         await place.call(await place.token())
         place.link.silence_open()

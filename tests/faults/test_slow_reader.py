@@ -1,4 +1,4 @@
-"""One reader at a byte a second costs the others nothing, and the server no memory."""
+"""One reader at a byte a second delays nobody else, and costs the server no memory."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from tests.fixtures.tally import Tally
 from tests.integration.chat.asking import eventually
 
 DELTA = "🙂" * 1000
-# What the answer itself takes up, its journal, and what gRPC holds for one connection, several times over.
+# Several times the memory of the answer, its journal, and gRPC's buffers for one connection.
 MOST_GROWTH = 32 << 20
 
 
 @dataclass
 class Trickle:
-    """A line to a server: what comes back can be slowed down to a byte a second."""
+    """A connection to a server whose replies can be slowed to a byte a second."""
 
     target: str
     at_full_speed: asyncio.Event = field(default_factory=asyncio.Event)
     brought: int = 0
-    """Bytes that came back."""
+    """The number of bytes received."""
 
     async def join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, _, port = self.target.partition(":")
         near = socket.socket()
-        # Or else the machine would hold much of the answer for a reader that does not read.
+        # Otherwise the machine would buffer much of the answer for a reader that does not read.
         near.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         near.setblocking(False)
         await asyncio.get_running_loop().sock_connect(near, (host, int(port)))
@@ -59,7 +59,7 @@ class Trickle:
 
 @asynccontextmanager
 async def a_line_to(replica: Replica) -> AsyncGenerator[tuple[Replica, Trickle], None]:
-    """The replica, as it is reached over a line of its own."""
+    """The replica over a connection of its own."""
     trickle = Trickle(replica.address)
     trickle.at_full_speed.set()
     listening = await asyncio.start_server(trickle.join, "127.0.0.1", 0)
@@ -68,7 +68,7 @@ async def a_line_to(replica: Replica) -> AsyncGenerator[tuple[Replica, Trickle],
         yield replace(replica, channel=channel), trickle
 
 
-async def test_one_who_reads_a_byte_a_second_slows_nobody(rig: Rig, key: ApiKey, tally: Tally) -> None:
+async def test_a_reader_at_a_byte_a_second_delays_nobody(rig: Rig, key: ApiKey, tally: Tally) -> None:
     server = rig.replicas[0]
     deltas = SCALE.slow_deltas
     slow = Turn(key, marked(deltas=[DELTA], repeat=deltas, interval_ms=2), MODELS[0], max_output_tokens=250 * deltas)

@@ -1,4 +1,4 @@
-"""Promise 16: on SIGTERM no answer is lost; what outlasts the grace ends as interrupted, and is stored."""
+"""Promise 16: on SIGTERM no answer is lost; one that outlasts the grace period ends as interrupted, and is stored."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.fixtures.tally import Tally
 from tests.integration.chat.asking import eventually
 
 
-async def test_a_server_that_is_told_to_stop_loses_none_of_its_streams(rig: Rig, key: ApiKey, tally: Tally) -> None:
+async def test_a_server_that_shuts_down_loses_no_stream(rig: Rig, key: ApiKey, tally: Tally) -> None:
     leaving, staying = rig.replicas
-    # Every other answer has an end; the vendor never comes to that of the rest.
+    # Every other answer has an end; for the rest the vendor never sends it.
     scripts = ({"words": 20, "interval_ms": 50}, {"words": 6, "idle_after": 5})
     turns = [Turn(key, marked(**scripts[n % 2]), MODELS[n % len(MODELS)]) for n in range(SCALE.drained)]
     readers = asyncio.gather(*(follow(turn, leaving) for turn in turns))

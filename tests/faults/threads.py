@@ -1,4 +1,4 @@
-"""Lets a thread of Hypothesis's, which knows no event loop, wait for what runs in the tests' own."""
+"""Lets a thread of Hypothesis, which has no event loop, wait for coroutines in the tests' loop."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ T = TypeVar("T")
 
 
 def waiting() -> Callable[[Coroutine[None, None, T]], T]:
-    """For other threads: runs a coroutine in this event loop, and waits for what comes of it."""
+    """Returns a function for other threads: it runs a coroutine in this event loop and returns its result."""
     loop = asyncio.get_running_loop()
     return lambda work: asyncio.run_coroutine_threadsafe(work, loop).result()

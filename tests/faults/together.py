@@ -1,4 +1,4 @@
-"""What two servers do with each other's answers by way of Redis, and whether they do it now."""
+"""What two servers do with each other's answers over Redis, and whether that works now."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CANCELLED = chat_pb2.GENERATION_STATE_CANCELLED
 
 @asynccontextmanager
 async def endless(server: Replica, key: ApiKey) -> AsyncGenerator[Turn, None]:
-    """An answer that has said three words there and goes on until it is stopped."""
+    """An answer on that server that has three words and continues until it is cancelled."""
     turn = Turn(key, marked(deltas=["a ", "b ", "c ", "d"], hang_after=3))
     call = turn.send(server)
     async for event in call:
@@ -33,14 +33,14 @@ async def endless(server: Replica, key: ApiKey) -> AsyncGenerator[Turn, None]:
 
 
 async def cancel(server: Replica, turn: Turn) -> chat_pb2.GenerationState.ValueType:
-    """How an answer ended that was cancelled there."""
+    """Cancels the answer on that server; returns how it ended."""
     assert turn.started is not None
     request = chat_pb2.CancelGenerationRequest(generation_id=turn.started.generation_id)
     return (await server.chat.CancelGeneration(request, metadata=turn.key.metadata)).state
 
 
 async def seen_on(server: Replica, turn: Turn) -> str:
-    """What the answer has said, as it is read there from its beginning."""
+    """Returns the answer's text so far, read on that server from the beginning."""
     assert turn.started is not None
     seen = ""
     call = server.chat.ResumeChat(
@@ -55,7 +55,7 @@ async def seen_on(server: Replica, turn: Turn) -> str:
 
 
 async def work_together(one: Replica, other: Replica, key: ApiKey) -> None:
-    """Waits until each reads and cancels the other's answers: those that begin by then."""
+    """Waits until each server can read and cancel new answers of the other."""
 
     async def reads_and_cancels(writer: Replica, reader: Replica) -> bool:
         async with endless(writer, key) as turn:

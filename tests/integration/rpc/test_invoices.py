@@ -83,7 +83,7 @@ async def test_a_line_that_was_tampered_with_is_named(
         change = "UPDATE aichat.invoice_lines SET cost_nano_usd = cost_nano_usd + 1 WHERE org_id = $1 AND line = 2"
         await owner.execute(change, key.org_id)
     proof = await billing.VerifyInvoice(pb.VerifyInvoiceRequest(month="2024-02"), metadata=bearer(key.api_key))
-    assert (proof.proven, proof.difference) == (False, "line 2 is not what the books say")
+    assert (proof.proven, proof.difference) == (False, "line 2 differs from the ledger")
     assert [line.proven for line in proof.lines] == [True, False]
 
 

@@ -47,7 +47,7 @@ async def test_each_line_has_a_tick(server: ScriptedServer, aichat: Aichat) -> N
 
 async def test_what_does_not_agree_has_a_cross_and_a_code(server: ScriptedServer, aichat: Aichat) -> None:
     lines = line(1, proven=True), line(2, proven=False)
-    server.on("VerifyInvoice", reply(proof(*lines, difference="line 2 is another one at the payment provider")))
+    server.on("VerifyInvoice", reply(proof(*lines, difference="line 2 differs at the payment provider")))
     done = await aichat("invoices", "verify", "2024-02")
     assert done.code == 1
     assert [shown[0] for shown in done.out.splitlines()] == ["✓", "✗", "2", "✗"]

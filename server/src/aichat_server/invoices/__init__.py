@@ -1,1 +1,1 @@
-"""Monthly invoices: made from the ledger, checked, collected and proven."""
+"""Monthly invoices: created from the ledger, checked, collected and verified."""

@@ -1,1 +1,1 @@
-"""What an organisation gets, and may do at most, by the plan that it is on."""
+"""What an organisation gets and may do, by its plan."""

@@ -1,4 +1,4 @@
-"""What an organisation gets, and may do at most, by the plan that it is on."""
+"""What an organisation gets and may do, by its plan."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aichat_server.core.money import NanoUsd
 
 
 class Plan(StrEnum):
-    """The plan that an organisation is on."""
+    """The plan of an organisation."""
 
     FREE = "free"
     PRO = "pro"
@@ -20,66 +20,66 @@ class Plan(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How much may go on at once, and in any minute."""
+    """Limits of calls, tokens and open streams."""
 
     requests_per_minute: int
     tokens_per_minute: int
     """Input and output together, as the models count them."""
     open_streams: int
-    """Answers that are being written."""
+    """Answers being written at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRates:
-    """The rates of one plan; both hold."""
+    """The rates of one plan; both apply."""
 
     caller: Rates
-    """For each API key, and for each member who is signed in."""
+    """For each API key, and for each member who signs in."""
     organization: Rates
-    """For all of an organisation's callers together."""
+    """For all callers of the organisation together."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanTerms:
-    """What a plan is from a moment on. Terms are added and never changed."""
+    """The terms of a plan from a moment on. Terms are added and never changed."""
 
     plan: Plan
     valid_from: datetime
     name: str
-    """For people."""
+    """A name for people."""
     lookup_key: str | None
-    """Of the price at the payment provider, another one for each amount; None for what is not sold."""
+    """The key of the price at the payment provider; each amount has its own. None if the plan is not sold."""
     seat_price: NanoUsd
     """For each seat and month, in whole cents."""
     most_seats: int | None
-    """The most members; None: any number."""
+    """The most members; None: no limit."""
     included: NanoUsd
-    """Usage in a calendar month (UTC) that costs no more than the plan itself."""
+    """The usage of a calendar month (UTC) that the plan's price includes."""
     hard: bool
-    """Whether turns that could go above what is included are refused; else they are charged, by the overage."""
+    """Whether turns that could exceed the included usage are refused; otherwise they are charged, with the overage."""
     overage_basis_points: int
-    """Hundredths of a percent that usage above what is included costs on top of its price."""
+    """What usage above that costs on top of its price, in hundredths of a percent."""
     rates: PlanRates
     models: frozenset[str] | None
-    """The models that may be asked; None: all."""
+    """The models that members may use; None: all."""
     retention_days: int | None
     """How long conversations are kept; None: until they are deleted."""
     trial_days: int
-    """Days without payment when an organisation subscribes for the first time."""
+    """Days without payment at the organisation's first subscription."""
     overage_cap: NanoUsd | None = None
-    """The most that an organisation may owe for usage above what is included; None: the platform's."""
+    """The most that an organisation may owe for usage above what is included; None: the platform's limit."""
 
     def offers(self, model: str) -> bool:
-        """Whether the model may be asked."""
+        """Whether members may use the model."""
         return self.models is None or model in self.models
 
 
 PlanLists = Mapping[Plan, Sequence[PlanTerms]]
-"""Every plan's terms, ascending by the moment from which they hold."""
+"""Every plan's terms, ascending by the moment from which they apply."""
 
 
 def terms_at(terms: Sequence[PlanTerms], at: datetime) -> PlanTerms:
-    """The terms in force at a moment; LookupError if none had begun."""
+    """Returns the terms in force at a moment; raises LookupError if none had begun."""
     for one in reversed(terms):
         if one.valid_from <= at:
             return one

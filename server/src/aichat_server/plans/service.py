@@ -1,4 +1,4 @@
-"""What the plans are now: the database's terms, remembered, and read again and again."""
+"""Caches the plans' terms, and reads them from the database at regular intervals."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _log = structlog.get_logger()
 
 
 class PlanSource(Protocol):
-    """Where the plans' terms are kept."""
+    """Where the plans' terms are stored."""
 
     async def plans(self) -> PlanLists:
-        """Every plan's terms, ascending by the moment from which they hold."""
+        """Returns every plan's terms, ascending by the moment from which they apply."""
         ...
 
 
@@ -28,7 +28,7 @@ def _now() -> datetime:
 
 
 class PlanBook:
-    """The terms as last read; to be refreshed before it is asked."""
+    """The terms as last read; refresh it before use."""
 
     def __init__(self, source: PlanSource, clock: Callable[[], datetime] = _now) -> None:
         self._source = source
@@ -36,39 +36,39 @@ class PlanBook:
         self._terms: PlanLists = {}
 
     def current(self, plan: Plan) -> PlanTerms:
-        """The plan's terms in force."""
+        """Returns the plan's terms in force."""
         return terms_at(self._terms[plan], self._clock())
 
     def rates(self, plan: Plan) -> PlanRates:
-        """How much may go on at once on the plan."""
+        """Returns the plan's rates."""
         return self.current(plan).rates
 
     def offers(self, plan: Plan, model: str) -> bool:
-        """Whether the model may be asked on the plan."""
+        """Whether the plan offers the model."""
         return self.current(plan).offers(model)
 
     def check_model(self, plan: Plan, model: str) -> None:
-        """MODEL_NOT_IN_PLAN if the plan does not offer the model."""
+        """Raises MODEL_NOT_IN_PLAN if the plan does not offer the model."""
         if not self.offers(plan, model):
-            message = f"the plan {plan} does not offer {model}: ask another model, or go over to a larger plan"
+            message = f"the plan {plan} does not offer {model}: ask another model, or change to a larger plan"
             raise AichatError(Reason.MODEL_NOT_IN_PLAN, message, metadata={"model": model, "plan": plan.value})
 
     def sold_as(self, lookup_key: str | None) -> Plan | None:
-        """The plan whose price goes, or went, by that key; None if it is none of ours."""
+        """Returns the plan that has, or had, a price with that key; None if none of ours has."""
         for plan, terms in self._terms.items():
             if lookup_key is not None and any(one.lookup_key == lookup_key for one in terms):
                 return plan
         return None
 
     async def refresh(self) -> None:
-        """Reads the terms; STORAGE_UNAVAILABLE leaves those that were read before."""
+        """Reads the terms; STORAGE_UNAVAILABLE keeps those that were read before."""
         self._terms = await self._source.plans()
 
     async def keep_fresh(self, seconds: float) -> NoReturn:
-        """Reads the terms again each so many seconds."""
+        """Reads the terms again every `seconds`."""
         while True:
             await asyncio.sleep(seconds)
             try:
                 await self.refresh()
             except AichatError as error:
-                _log.warning("plans not read; those from before go on", reason=error.reason)
+                _log.warning("plans not read; the earlier terms stay in force", reason=error.reason)

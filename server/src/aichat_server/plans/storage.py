@@ -1,4 +1,4 @@
-"""The plans' terms, as stored: read by the server, added to by the owner, changed by nobody."""
+"""Stores the plans' terms: the server reads them, the owner adds to them, and nobody changes them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from aichat_server.plans.domain import Plan, PlanRates, PlanTerms, Rates
 
 
 async def read_plans(connection: AsyncConnection) -> Mapping[Plan, tuple[PlanTerms, ...]]:
-    """Every plan's terms, ascending by the moment from which they hold."""
+    """Returns every plan's terms, ascending by the moment from which they apply."""
     rows = (await connection.execute(select(table).order_by(*table.primary_key.columns))).all()
     found = {Plan(plan): tuple(_terms(row) for row in of_plan) for plan, of_plan in groupby(rows, lambda row: row.plan)}
     return {plan: found[plan] for plan in Plan}
 
 
 async def add_terms(url: str, terms: PlanTerms) -> None:
-    """Makes them the terms of their plan from now on, whatever moment they name, as the owner that `url` names.
+    """Adds the terms to their plan, in force from now on whatever moment they name, as the owner that `url` names.
 
-    STORAGE_UNAVAILABLE if the database is away.
+    Raises STORAGE_UNAVAILABLE if the database is unreachable.
     """
     async with owner_transaction(url) as connection:
         await connection.execute(insert(table).values(_row(terms)))

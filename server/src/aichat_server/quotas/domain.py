@@ -1,4 +1,4 @@
-"""How much an organisation, a member or an API key may spend in a month or a day."""
+"""Limits of what an organisation, a member or an API key may spend in a month or a day."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ class QuotaScope(StrEnum):
 
 
 class QuotaPeriod(StrEnum):
-    """What a quota is for: a calendar month or day in UTC, its first moment included and the next one's not."""
+    """The period of a quota: a calendar month or day in UTC, its end exclusive."""
 
     MONTH = "month"
     DAY = "day"
 
 
 class QuotaCap(StrEnum):
-    """What bounds spending that nobody has set a quota for."""
+    """What limits spending without a quota."""
 
     OVERAGE = "overage"
-    """On what an organisation may owe beyond the usage that its plan includes."""
+    """On what an organisation may owe for usage above what its plan includes."""
     FREE_PLAN = "free_plan"
     """On what all organisations on Free may use together."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaName:
-    """Which of an organisation's quotas; each of these has at most one."""
+    """Identifies one of an organisation's quotas; each name has at most one."""
 
     scope: QuotaScope
     id: UUID
@@ -48,32 +48,32 @@ class QuotaName:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A quota, and what is used of it."""
+    """A quota and its current use."""
 
     name: QuotaName
     hard: NanoUsd | None
-    """A turn that could bring the spending above this is refused; None: no turn is."""
+    """A turn that could raise spending above this is refused; None: no turn is."""
     soft: NanoUsd | None
-    """Spending above this refuses nothing, and is shown as such."""
+    """Spending above this is reported, not refused."""
     charged: NanoUsd
     """Spent in the current period."""
     held: NanoUsd
-    """What the turns that are running may come to cost."""
+    """The most that running turns may cost."""
     starts_at: datetime
     """When the current period began."""
     resets_at: datetime
-    """When the next one begins."""
+    """When the next period begins."""
     now: datetime
-    """When all this was so."""
+    """The moment of these values."""
 
     @property
     def remaining(self) -> NanoUsd | None:
-        """What a next turn may come to cost; None: whatever it does."""
+        """The most that the next turn may cost; None: no limit."""
         return None if self.hard is None else NanoUsd(max(0, self.hard - self.charged - self.held))
 
     @property
     def forecast(self) -> NanoUsd:
-        """What will be spent at the period's end, if it goes on as it did on average since the period began."""
+        """The spending expected at the period's end, if it continues at the average since the period began."""
         whole = (self.resets_at - self.starts_at) // _MICROSECOND
         # The first minutes of a period say little about the rest of it.
         past = max((self.now - self.starts_at) // _MICROSECOND, whole // 24)
@@ -82,15 +82,15 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class QuotaRefusal:
-    """Why a turn was not begun: a quota that an operator or the plan has set, or a cap."""
+    """Why a turn was refused: a quota of the operator or the plan, or a cap."""
 
     scope: QuotaScope
     scope_id: UUID
     period: QuotaPeriod
     limit: NanoUsd
     used: NanoUsd
-    """Charged in the period, or held for turns that are running."""
+    """Charged in the period, or held for running turns."""
     needed: NanoUsd
-    """What the turn could have come to cost."""
+    """The most that the turn could have cost."""
     resets_at: datetime
     cap: QuotaCap | None = None

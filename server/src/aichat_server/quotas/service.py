@@ -1,4 +1,4 @@
-"""What organisations, their members and their keys may spend, as operators set it."""
+"""Sets the operators' limits for organisations, their members and their keys."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from aichat_server.quotas.domain import Quota, QuotaName
 
 
 class Quotas:
-    """The quotas of any organisation. A change holds from the next turn on, and counts what was spent before."""
+    """The quotas of all organisations. A change applies from the next turn on, and counts earlier spending."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def set(self, org_id: UUID, name: QuotaName, hard: NanoUsd | None, soft: NanoUsd | None) -> bool:
-        """Sets or replaces a quota, with one limit at least; False if there is nobody whose it would be."""
+        """Sets or replaces a quota, with at least one limit.
+
+        Returns False if its organisation, member or key does not exist.
+        """
         async with self._database.tenant(org_id) as tenant:
             if not await tenant.quotas.has_owner(name):
                 return False
@@ -24,11 +27,11 @@ class Quotas:
             return True
 
     async def remove(self, org_id: UUID, name: QuotaName) -> bool:
-        """Takes a quota away; False if there is none."""
+        """Removes a quota; returns False if there is none."""
         async with self._database.tenant(org_id) as tenant:
             return await tenant.quotas.remove(name)
 
     async def list(self, org_id: UUID) -> tuple[Quota, ...]:
-        """An organisation's quotas, with what is used of them."""
+        """Returns an organisation's quotas with their current use."""
         async with self._database.tenant(org_id) as tenant:
             return await tenant.quotas.list()

@@ -1,1 +1,1 @@
-"""What was used: the ledger, its hourly sums, and reports of both."""
+"""Usage: the ledger, its hourly sums, and reports of both."""

@@ -1,4 +1,4 @@
-"""Invoices: a month's usage by the books and what changes it, down to cents."""
+"""Invoices: a month's usage by the ledger, with adjustments, down to cents."""
 
 from __future__ import annotations
 
@@ -13,63 +13,63 @@ from aichat_server.models.domain.usage import Usage
 
 NANO_PER_CENT = 10_000_000
 WHOLE = 10_000
-"""Basis points of the whole."""
+"""Basis points in 100 %."""
 
 
 class InvoiceStage(StrEnum):
-    """How far an invoice is."""
+    """The stage of an invoice."""
 
     CLOSED = "closed"
     """The month's books are closed."""
     DRAFTED = "drafted"
-    """The lines are made, and stored."""
+    """The lines are computed and stored."""
     CREATED = "created"
-    """There is a draft at the payment provider."""
+    """The payment provider has a draft."""
     PUSHED = "pushed"
-    """All lines are on it."""
+    """All lines are on the draft."""
     COMPARED = "compared"
-    """Books, hourly sums, lines and draft are the same."""
+    """Ledger, hourly sums, lines and draft agree."""
     FINALIZED = "finalized"
-    """It is asked for."""
+    """It is final, and payment is due."""
     PAID = "paid"
     VOID = "void"
     UNCOLLECTIBLE = "uncollectible"
     SETTLED = "settled"
-    """There is nothing to ask for, or nobody to ask."""
+    """Nothing is due, or the organisation is no customer of the payment provider."""
     BLOCKED = "blocked"
-    """Something is not as it should be, and an operator must look."""
+    """A check failed, and an operator must investigate."""
 
 
 ASKED_FOR = frozenset({InvoiceStage.FINALIZED, InvoiceStage.PAID, InvoiceStage.VOID, InvoiceStage.UNCOLLECTIBLE})
-"""From here on the lines stay as they are."""
+"""From these stages on the lines never change."""
 
 
 class LineKind(StrEnum):
-    """What a line is about."""
+    """The kind of a line."""
 
     USAGE = "usage"
     ADJUSTMENT = "adjustment"
     """A credit, or another change that an operator decided."""
     CARRIED = "carried"
-    """What is left of credits and goes to the next invoice, so that none is below 0."""
+    """Credit that is left over and carried to the next invoice, so that no invoice is below 0."""
 
 
 class AdjustmentKind(StrEnum):
-    """What a change is."""
+    """The kind of an adjustment."""
 
     CREDIT = "credit"
     ADJUSTMENT = "adjustment"
     REFUND = "refund"
-    """What was paid is given back; it is on no invoice."""
+    """Part of a payment is refunded; it is on no invoice."""
     CARRIED = "carried"
-    """The rest of credits that an invoice was too small for."""
+    """Credit that exceeded an invoice."""
     RETURNED = "returned"
-    """What an invoice had taken up that is void."""
+    """Credit and adjustments of a voided invoice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """A change, on the books for good."""
+    """An adjustment in the books. It never changes."""
 
     adjustment_id: UUID
     kind: AdjustmentKind
@@ -77,31 +77,31 @@ class Adjustment:
     """Below 0 in the organisation's favour."""
     reason: str
     actor: str
-    """Who decided it."""
+    """Who decided on it."""
     month: Month | None
-    """Of the invoice that it comes of; None for a credit or an adjustment."""
+    """The month of the invoice that caused it; None for a credit or an adjustment."""
     created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a plan includes, and what more costs, over a piece of a month."""
+    """What a plan includes and what further usage costs, over a piece of a month."""
 
     starts_at: datetime
     ends_at: datetime
-    """The first moment that is no more in the piece."""
+    """The end of the piece, exclusive."""
     plan: str
     version: datetime
-    """Since when the plan has these terms."""
+    """The moment from which the plan has these terms."""
     included: NanoUsd
-    """Over a whole month."""
+    """For a whole month."""
     overage: int
-    """Basis points that usage beyond costs on top of its price."""
+    """The basis points that the plan adds to usage above what is included."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventRange:
-    """The events that a line is made of, in the order of time and generation."""
+    """The events of a line, ordered by time and generation."""
 
     count: int
     first_at: datetime
@@ -112,7 +112,7 @@ class EventRange:
 
 @dataclass(frozen=True, slots=True)
 class UsageTerms:
-    """Which terms a line of usage is under."""
+    """The terms that a line of usage falls under."""
 
     plan: str
     version: datetime
@@ -121,7 +121,7 @@ class UsageTerms:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose usage, of what, at which price a line is about; None: all."""
+    """What a line is about: model, price version and member; None: all."""
 
     provider: str | None = None
     model: str | None = None
@@ -131,17 +131,17 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line. What it asks for is `cost` without `included`, with its margin, rounded once."""
+    """A line. Its amount is `cost` less `included`, with the plan's overage added, rounded once."""
 
     number: int
     kind: LineKind
     cost: NanoUsd
     included: NanoUsd
-    """What of it the plan covers."""
+    """The part of the cost that the plan includes."""
     cents: int
     description: str
     hash: str
-    """SHA-256, in hex, over what it is made of."""
+    """SHA-256, in hex, over its events or its adjustment."""
     terms: UsageTerms | None = None
     subject: Subject = field(default_factory=Subject)
     usage: Usage = field(default_factory=Usage)
@@ -157,16 +157,16 @@ class Statement:
     digest: str
     """SHA-256, in hex, over the lines."""
     carried: NanoUsd
-    """What goes to the next invoice; not above 0."""
+    """What is carried to the next invoice; at most 0."""
 
     @property
     def cost(self) -> NanoUsd:
-        """What the month's usage cost, by the books."""
+        """What the month's usage cost, by the ledger."""
         return NanoUsd(sum(line.cost for line in self.lines if line.kind is LineKind.USAGE))
 
     @property
     def total(self) -> int:
-        """What is asked for, in cents; not below 0."""
+        """The amount due, in cents; at least 0."""
         return sum(line.cents for line in self.lines)
 
 
@@ -178,9 +178,9 @@ class Invoice:
     month: Month
     stage: InvoiceStage
     attempt: int
-    """Counts how often it was begun anew."""
+    """How often it was restarted."""
     digest: str | None
-    """Its statement's; None until that is made."""
+    """The digest of its statement; None until that exists."""
     cost: NanoUsd | None
     total: int | None
     """In cents."""
@@ -191,17 +191,17 @@ class Invoice:
 
     @property
     def name(self) -> str:
-        """Which one it is, and of what: what is sent under one name is always the same."""
+        """Its identity and content: everything sent under one name is always the same."""
         return f"invoice:{self.org_id}:{self.month.name}:{self.attempt}:{(self.digest or '')[:16]}"
 
 
 @dataclass(frozen=True, slots=True)
 class UnpaidInvoice:
-    """An invoice that was asked for in vain."""
+    """An invoice whose payment failed."""
 
     month: Month
     since: datetime
-    """When that was heard of first."""
+    """When the platform first learned of that."""
     total: int
     """In cents."""
     stripe_id: str
@@ -209,18 +209,18 @@ class UnpaidInvoice:
 
 @dataclass(frozen=True, slots=True)
 class UnpaidNotice:
-    """That one of an organisation's owners is to be told of one."""
+    """A notice about an unpaid invoice to one of the organisation's owners."""
 
     id: UUID
     invoice: UnpaidInvoice
     organization: str
     """The organisation's name."""
     address: str | None
-    """The owner's, or else the organisation's contact; None: there is neither."""
+    """The owner's address, or the organisation's contact; None without either."""
 
 
 def whole_cents(nano: int, overage: int = 0) -> int:
-    """Nano-dollars with a margin of `overage` basis points in cents: exact up to the one rounding, half to even."""
+    """Converts nano-dollars with an overage of `overage` basis points to cents, rounded once, half to even."""
     divisor = NANO_PER_CENT * WHOLE
     cents, rest = divmod(nano * (WHOLE + overage), divisor)
     return cents + (2 * rest > divisor or (2 * rest == divisor and cents % 2 == 1))

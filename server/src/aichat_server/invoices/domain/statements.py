@@ -1,7 +1,7 @@
-"""How a month's books become the lines of an invoice, and what proves that they did.
+"""Turns a month's ledger into the lines of an invoice, with hashes that prove it.
 
-Events are put together by the terms that they fall under and by model, price and member, as finely as fits on one
-invoice. What the plan includes is taken off line by line, in their order. Nothing is rounded but each line, once.
+Events are grouped by their terms and by model, price and member, as finely as fits on one invoice. Usage that the plan
+includes is deducted line by line, in order. Each line is rounded once, and nothing else is.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from aichat_server.models.domain.usage import KINDS, Usage
 
 MOST_USAGE_LINES = 140
 MOST_ADJUSTMENTS = 100
-"""Together, and with what is carried, fewer than the 250 lines that an invoice at Stripe has at most."""
+"""Together with carried credit, fewer than the 250 lines that Stripe allows on an invoice."""
 
 COUNTS = tuple(kind.name for kind in KINDS)
-"""What is counted of a usage, in the order in which it is hashed."""
+"""The counts of a usage, in the order in which they are hashed."""
 
 _SUBJECT = ("provider", "model", "price", "member")
 _MICROSECOND = timedelta(microseconds=1)
@@ -45,7 +45,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 @dataclass(frozen=True, slots=True)
 class LedgerEvent:
-    """What a turn used, as it is on the books."""
+    """What a turn used, as in the ledger."""
 
     occurred_at: datetime
     generation_id: UUID
@@ -58,16 +58,16 @@ class LedgerEvent:
 
 
 class LineKey(NamedTuple):
-    """What the events of one line share."""
+    """What the events of one line have in common."""
 
     terms: int
     """The number of their terms."""
     subject: tuple[str, ...]
-    """Vendor, model, price and member: as many of these as lines are told apart by."""
+    """Vendor, model, price and member: as many of these as the lines are grouped by."""
 
 
 def canonical(event: LedgerEvent) -> bytes:
-    """What is hashed of an event: one line of JSON, times in whole microseconds since 1970."""
+    """Returns the bytes of an event that are hashed: one line of JSON, times in whole microseconds since 1970."""
     usage = event.usage
     values = (
         _microseconds(event.occurred_at),
@@ -84,13 +84,13 @@ def canonical(event: LedgerEvent) -> bytes:
 
 
 def finest_key(terms: int, event: LedgerEvent) -> LineKey:
-    """What tells the event's line from all others."""
+    """Returns the key that identifies the event's line at the finest grouping."""
     price = str(_microseconds(event.price_version))
     return LineKey(terms, (event.provider, event.model, price, str(event.member_id)))
 
 
 def depth_that_fits(keys: Collection[LineKey]) -> int:
-    """How many of the four lines are told apart by, so that there are not too many of them."""
+    """Returns how many of the four dimensions to group by, so that the lines fit on an invoice."""
     for depth in range(len(_SUBJECT), 0, -1):
         if len({(key.terms, key.subject[:depth]) for key in keys}) <= MOST_USAGE_LINES:
             return depth
@@ -99,10 +99,10 @@ def depth_that_fits(keys: Collection[LineKey]) -> int:
 
 @dataclass(slots=True)
 class _Sum:
-    """A line that is being summed up."""
+    """A line that is being summed."""
 
     event: LedgerEvent
-    """The first."""
+    """The first event."""
     last: LedgerEvent
     count: int = 0
     cost: int = 0
@@ -120,10 +120,10 @@ class _Sum:
 
 
 class StatementBuilder:
-    """Takes a month's events one by one, ordered by time and generation."""
+    """Sums a month's events one by one, ordered by time and generation."""
 
     def __init__(self, month: Month, terms: Sequence[Terms], keys: Collection[LineKey]) -> None:
-        """`terms` cover the month without a gap, in order; `keys` are the finest ones of all events to come."""
+        """`terms` cover the month without a gap, in order; `keys` are the finest keys of all its events."""
         self._month = month
         self._terms = terms
         self._depth = depth_that_fits(keys)
@@ -131,9 +131,9 @@ class StatementBuilder:
         self._at = 0
 
     def add(self, event: LedgerEvent) -> None:
-        """Puts the event on its line. ValueError if it is not of this month."""
+        """Adds the event to its line; raises ValueError if it is from another month."""
         if not self._month.contains(event.occurred_at):
-            raise ValueError("the event is of another month")
+            raise ValueError("the event is from another month")
         while event.occurred_at >= self._terms[self._at].ends_at:
             self._at += 1
         key = LineKey(self._at, finest_key(self._at, event).subject[: self._depth])
@@ -142,7 +142,7 @@ class StatementBuilder:
         self._sums[key].add(event)
 
     def usage_lines(self) -> tuple[Line, ...]:
-        """A line for each key, in the keys' order."""
+        """Returns a line for each key, in the keys' order."""
         left = [included_in(terms, self._month) for terms in self._terms]
         lines = []
         for number, key in enumerate(sorted(self._sums), 1):
@@ -179,7 +179,7 @@ class StatementBuilder:
 
 
 def statement(usage: Sequence[Line], adjustments: Iterable[Adjustment]) -> Statement:
-    """The lines of usage and of the adjustments. What would bring their sum below 0 is carried to the next invoice."""
+    """Returns the lines of usage and of the adjustments. Credit below a sum of 0 is carried to the next invoice."""
     lines = list(usage)
     for change in adjustments:
         lines.append(
@@ -207,7 +207,7 @@ def statement(usage: Sequence[Line], adjustments: Iterable[Adjustment]) -> State
 
 
 def included_in(terms: Terms, month: Month) -> int:
-    """What the terms include over their piece of the month: the month's, by the microsecond, rounded down."""
+    """Prorates what the terms include to their piece of the month, by the microsecond, rounded down."""
     piece, whole = terms.ends_at - terms.starts_at, month.end - month.start
     return terms.included * (piece // _MICROSECOND) // (whole // _MICROSECOND)
 

@@ -1,4 +1,4 @@
-"""Proofs of invoices between the domain and the contract."""
+"""Converts proofs of invoices from the domain to the contract."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _KINDS: Mapping[LineKind, invoices_pb2.InvoiceLineKind.ValueType] = MappingProxy
 
 
 def proof_to_proto(proof: InvoiceProof) -> pb.VerifyInvoiceResponse:
-    """An invoice's proof, line by line."""
+    """Converts an invoice's proof, line by line."""
     invoice = proof.invoice
     return pb.VerifyInvoiceResponse(
         month=invoice.month.name,

@@ -1,4 +1,4 @@
-"""Invoices that are asked for, until they are paid: from the card that their organisation chose last."""
+"""Collects invoices until they are paid, from the card that their organisation chose last."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from aichat_server.payments.domain.provider import PaymentProvider
 _log = structlog.get_logger()
 
 _TOO_LATE = frozenset({Reason.BILLING_REQUEST_REJECTED, Reason.BILLING_OBJECT_MISSING})
-"""It was collected already, or the card is gone by now: what comes of that is seen when it is looked at again."""
+"""It was collected already, or the card no longer exists: the next look shows the result."""
 
 
 class Collection:
-    """Each method fails as `StripeCalls.send` says, and may run at any time, twice, and beside itself."""
+    """Each method fails as `StripeCalls.send` does, and may run at any time, twice, or concurrently with itself."""
 
     def __init__(self, database: Database, provider: PaymentProvider) -> None:
         self._database = database
@@ -30,10 +30,10 @@ class Collection:
         self._cards = OrganizationCards(database, provider.customers)
 
     async def ask(self, invoice: Invoice) -> bool:
-        """Asks for what was drafted; whether the invoice has come to another stage.
+        """Finalizes a draft and requests payment; returns whether the invoice reached another stage.
 
-        Stripe would collect an invoice that names no card from the customer's default, which Checkout does not set. The
-        card is named at the last moment, since the draft may be days old.
+        Stripe would charge an invoice without a card to the customer's default, which Checkout does not set. The card
+        is set at the last moment, since the draft may be days old.
         """
         invoice_id = invoice.stripe_id or ""
         card = await self._cards.settle(invoice.org_id)
@@ -46,11 +46,11 @@ class Collection:
         return await take_over(self._database, invoice, await self._stripe.finalize(invoice_id))
 
     async def look(self, invoice: Invoice) -> bool:
-        """Looks whether it was paid; whether the invoice has come to another stage."""
+        """Checks whether it was paid; returns whether the invoice reached another stage."""
         return await self.take(invoice, await self._stripe.fetch(invoice.stripe_id or ""))
 
     async def take(self, invoice: Invoice, state: InvoiceState) -> bool:
-        """Takes over how it stands, after it was collected from another card, if one was chosen since it failed."""
+        """Stores the invoice's state at the payment provider; first charges a card that was chosen since it failed."""
         if state.status is InvoiceStatus.OPEN and state.is_attempted:
             card = await self._cards.settle(invoice.org_id)
             if card is not None and card.id != state.card_id:
@@ -58,7 +58,7 @@ class Collection:
         return await take_over(self._database, invoice, state)
 
     async def look_at_cards(self, org_id: UUID) -> None:
-        """The organisation's cards may have changed: has what is due collected from the one that it chose last."""
+        """Charges what is due to the card that the organisation chose last, because its cards may have changed."""
         await self._cards.settle(org_id)
         async with self._database.tenant(org_id) as tenant:
             months = [one.month for one in await tenant.unpaid.list()]
@@ -66,7 +66,7 @@ class Collection:
             await self._look(org_id, month)
 
     async def look_at_all(self) -> int:
-        """Looks at every invoice that was not paid; returns how many there were."""
+        """Checks every unpaid invoice; returns how many there were."""
         async with self._database.work_list() as work:
             unpaid = await work.unpaid_invoices()
         for org_id, month in unpaid:
@@ -75,8 +75,8 @@ class Collection:
             except AichatError as error:
                 if error.reason is Reason.BILLING_NOT_CONFIGURED:
                     raise
-                # The next run looks again. One that fails must not hold up the others.
-                _log.warning("unpaid invoice not looked at", organization=str(org_id), reason=error.reason)
+                # The next run checks it again. A failure must not delay the others.
+                _log.warning("unpaid invoice not checked", organization=str(org_id), reason=error.reason)
         return len(unpaid)
 
     async def _look(self, org_id: UUID, month: Month) -> None:

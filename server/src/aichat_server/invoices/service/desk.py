@@ -1,4 +1,4 @@
-"""What operators do about single invoices: look, begin anew, void, credit and refund."""
+"""The operators' actions on single invoices: show, restart, void, credit and refund."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from aichat_server.invoices.domain.invoices import (
     UnpaidInvoice,
 )
 from aichat_server.invoices.service.monthly import Invoices, Outcome
-from aichat_server.invoices.service.stages import begin_anew, take_over
+from aichat_server.invoices.service.stages import restart, take_over
 from aichat_server.outbox.domain import MessageKind
 from aichat_server.payments.domain.provider import PaymentInvoices, PaymentProvider
 
 
 class InvoiceDesk:
-    """Each method is REQUEST_INVALID where there is no such invoice, or it is at another stage."""
+    """Each method raises REQUEST_INVALID if the invoice does not exist, or is at another stage."""
 
     def __init__(self, database: Database, provider: PaymentProvider | None) -> None:
         self.invoices = Invoices(database, provider)
@@ -32,16 +32,16 @@ class InvoiceDesk:
         self._stripe = provider.invoices if provider is not None else None
 
     async def show(self, org_id: UUID, month: Month) -> tuple[Invoice, tuple[Line, ...]]:
-        """An invoice and its lines."""
+        """Returns an invoice and its lines."""
         async with self._database.tenant(org_id) as tenant:
             invoice = await tenant.invoices.find(month)
             lines = await tenant.invoices.lines(month)
         if invoice is None:
-            raise AichatError(Reason.REQUEST_INVALID, f"there is no invoice for {month.name}")
+            raise AichatError(Reason.REQUEST_INVALID, f"{month.name} has no invoice")
         return invoice, lines
 
     async def unpaid(self) -> list[tuple[UUID, UnpaidInvoice]]:
-        """Every organisation's invoices that could not be collected, the oldest first."""
+        """Returns the unpaid invoices of all organisations, the oldest first."""
         async with self._database.work_list() as work:
             org_ids = dict.fromkeys(org_id for org_id, _ in await work.unpaid_invoices())
         found = []
@@ -51,16 +51,16 @@ class InvoiceDesk:
         return sorted(found, key=lambda one: one[1].since)
 
     async def retry(self, org_id: UUID, month: Month) -> Outcome:
-        """Makes an invoice anew that was not asked for: takes back its draft and lines, and begins from the books."""
+        """Restarts an invoice before it is final: deletes its draft and lines, and recomputes it from the ledger."""
         invoice, _ = await self.show(org_id, month)
-        await begin_anew(self._database, self._stripe, invoice)
+        await restart(self._database, self._stripe, invoice)
         return await self.invoices.bring_on(org_id, month)
 
     async def void(self, org_id: UUID, month: Month) -> Invoice:
-        """Takes back an invoice that was asked for and is not paid. What credits it had taken up wait again."""
+        """Voids a final, unpaid invoice. Its credits go to the next invoice."""
         invoice, _ = await self.show(org_id, month)
         if invoice.stage not in {InvoiceStage.FINALIZED, InvoiceStage.UNCOLLECTIBLE, InvoiceStage.VOID}:
-            message = f"the invoice is {invoice.stage}: only one that is asked for and not paid can be voided"
+            message = f"the invoice is {invoice.stage}: only a final, unpaid invoice can be voided"
             raise AichatError(Reason.REQUEST_INVALID, message)
         await take_over(self._database, invoice, await self._provider().void(invoice.stripe_id or ""))
         return (await self.show(org_id, month))[0]
@@ -68,7 +68,7 @@ class InvoiceDesk:
     async def adjust(
         self, org_id: UUID, amount: NanoUsd, *, adjustment_id: UUID, reason: str, actor: str
     ) -> Adjustment:
-        """Puts a credit, which is below 0, or another amount on the next invoice; once for each `adjustment_id`."""
+        """Adds a credit, which is below 0, or a charge to the next invoice; once for each `adjustment_id`."""
         kind = AdjustmentKind.CREDIT if amount < 0 else AdjustmentKind.ADJUSTMENT
         async with self._database.tenant(org_id) as tenant:
             return await tenant.adjustments.add(adjustment_id, kind, amount, reason=reason, actor=actor)
@@ -76,13 +76,13 @@ class InvoiceDesk:
     async def refund(
         self, org_id: UUID, month: Month, cents: int, *, adjustment_id: UUID, reason: str, actor: str
     ) -> Adjustment:
-        """Gives back some of a paid invoice; once for each `adjustment_id`.
+        """Refunds part of a paid invoice; once for each `adjustment_id`.
 
-        It is on our books, and in the outbox, before the money goes: one that fails now is carried out by a job.
+        The refund is stored in our books and in the outbox before the money moves; if that fails now, a job retries it.
         """
         invoice, _ = await self.show(org_id, month)
         if invoice.stage is not InvoiceStage.PAID or cents <= 0:
-            raise AichatError(Reason.REQUEST_INVALID, "only some of a paid invoice can be refunded")
+            raise AichatError(Reason.REQUEST_INVALID, "only part of a paid invoice can be refunded")
         amount = NanoUsd(-cents * NANO_PER_CENT)
         async with self._database.tenant(org_id) as tenant:
             entry = await tenant.adjustments.add(
@@ -91,14 +91,14 @@ class InvoiceDesk:
             if await tenant.adjustments.unpaid_refund(adjustment_id):
                 await tenant.outbox.add(MessageKind.REFUND, adjustment_id)
         if entry.kind is not AdjustmentKind.REFUND or (entry.amount, entry.month) != (amount, month):
-            raise AichatError(Reason.REQUEST_INVALID, "that id stands for another adjustment")
+            raise AichatError(Reason.REQUEST_INVALID, "that id belongs to another adjustment")
         await self.carry_out_refund(org_id, adjustment_id)
         return entry
 
     async def carry_out_refund(self, org_id: UUID, adjustment_id: UUID) -> bool:
-        """Has the money go for a refund that is on our books, unless it went before; True once it has.
+        """Pays out a refund that is in our books, unless that is done; returns True once it is.
 
-        Fails as `StripeCalls.send` says.
+        Fails as `StripeCalls.send` does.
         """
         async with self._database.tenant(org_id) as tenant:
             entry = await tenant.adjustments.unpaid_refund(adjustment_id)
@@ -112,11 +112,13 @@ class InvoiceDesk:
         return True
 
     async def unpaid_refunds(self, org_id: UUID, month: Month) -> tuple[Adjustment, ...]:
-        """The refunds that are decided, and not known to be carried out."""
+        """Returns the refunds that are decided but not known to be paid out."""
         async with self._database.tenant(org_id) as tenant:
             return await tenant.adjustments.unpaid_refunds(month)
 
     def _provider(self) -> PaymentInvoices:
         if self._stripe is None:
-            raise AichatError(Reason.BILLING_NOT_CONFIGURED, "there is no payment provider: set STRIPE_SECRET_KEY")
+            raise AichatError(
+                Reason.BILLING_NOT_CONFIGURED, "the payment provider is not configured: set STRIPE_SECRET_KEY"
+            )
         return self._stripe

@@ -1,7 +1,7 @@
-"""Monthly invoices: made of the books, drafted at the payment provider, compared, and asked for.
+"""Monthly invoices: computed from the ledger, drafted at the payment provider, compared, and finalized.
 
-Each step is stored before the next one begins, and doing one again does nothing: what is sent goes under names that the
-organisation, the month and the statement make, and what is there already under such a name is taken over.
+Each step is stored before the next begins, and repeating one has no effect: requests carry names made of the
+organisation, the month and the statement, and an object that already exists under such a name is reused.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from aichat_server.usage.service.rollups import Rollups
 _log = structlog.get_logger()
 
 _BLOCKING = frozenset({Reason.BILLING_OBJECT_MISSING, Reason.BILLING_REQUEST_REJECTED, Reason.PAYMENT_DECLINED})
-"""What the payment provider says that will not be better the next time."""
+"""Errors of the payment provider that a retry does not fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Where an organisation's invoice stands after a run."""
+    """The state of an organisation's invoice after a run."""
 
     org_id: UUID
     stage: InvoiceStage | None
@@ -44,7 +44,7 @@ class Outcome:
     total: int | None
     """In cents; None until it is known."""
     trouble: str | None = None
-    """What keeps it where it is, where something does."""
+    """Why the invoice cannot advance, if so."""
 
 
 class Invoices:
@@ -60,12 +60,12 @@ class Invoices:
     async def run(
         self, month: Month, now: datetime, *, dry_run: bool = False, progress: Progress | None = None
     ) -> tuple[Outcome, ...]:
-        """Brings the month's invoice of every organisation as far as it goes; returns those with something to ask for
-        or to look at. May run twice, also at once; one that fails stops no other. With `progress` it goes on from where
-        an unfinished run came to.
+        """Advances the month's invoice of every organisation as far as possible.
 
-        `dry_run` changes nothing and tells what would be asked for, also of a month that is not over. REQUEST_INVALID
-        if the month is not over; BILLING_NOT_CONFIGURED if the payment provider refuses us.
+        Returns those with an amount due or a problem. May run twice, even concurrently; a failed invoice does not stop
+        the others. With `progress` it continues an unfinished run. `dry_run` changes nothing and returns the expected
+        amounts, even for a month that is not over. Raises REQUEST_INVALID if the month is not over,
+        BILLING_NOT_CONFIGURED if the payment provider refuses our key.
         """
         if dry_run:
             pages = organizations(self._database, Progress())
@@ -76,27 +76,25 @@ class Invoices:
         outcomes = list[Outcome]()
         async for page in organizations(self._database, progress or Progress()):
             await at_once(page, lambda org_id: self._close(org_id, month))
-            # Nothing is booked into their month any more, so that its last hours are summed up for good.
+            # Nothing can be booked into their month any more, so the last hours can be summed for good.
             await self._rollups.run(now)
             brought = await at_once(page, lambda org_id: self.bring_on(org_id, month))
             outcomes += [one for one in brought if one.total or one.trouble]
         return tuple(outcomes)
 
     async def run_last(self, now: datetime, progress: Progress | None = None) -> dict[str, int]:
-        """Does so for the month before the one that `now` is in, and looks again at those of any month that were not
-        paid; returns how many stand where.
-        """
+        """Runs for the month before `now`, and checks unpaid invoices of any month; returns their number by stage."""
         outcomes = await self.run(_month_before(now), now, progress=progress)
         if self._collection is not None:
             await self._collection.look_at_all()
         return dict(Counter(str(one.stage or "waiting") for one in outcomes))
 
     async def preview_last(self, now: datetime) -> tuple[Outcome, ...]:
-        """What that would be about; changes nothing."""
+        """Returns what that run would do; changes nothing."""
         return await self.run(_month_before(now), now, dry_run=True)
 
     async def bring_on(self, org_id: UUID, month: Month) -> Outcome:
-        """Brings one invoice on, whose month was closed, as far as it goes."""
+        """Advances one invoice of a closed month as far as possible."""
         trouble = None
         try:
             while (invoice := await self._find(org_id, month)) is not None:
@@ -114,12 +112,13 @@ class Invoices:
         if trouble is not None:
             return Outcome(org_id, None, None, trouble)
         if invoice is None:
-            return Outcome(org_id, None, None, "its books are not closed: the database's clock is behind")
+            return Outcome(org_id, None, None, "its month is not closed: the database's clock is behind")
         return Outcome(org_id, invoice.stage, invoice.total, invoice.blocked_because)
 
     async def refresh(self, stripe_invoice_id: str) -> None:
-        """Reads an invoice anew at the payment provider, and takes over what became of it; one that is not of our
-        making, or not asked for yet, is left alone.
+        """Reads an invoice from the payment provider again, and stores its state.
+
+        Ignores one that is not ours, or not final yet.
         """
         if self._stripe is None or self._collection is None:
             return
@@ -133,7 +132,7 @@ class Invoices:
             await self._collection.take(invoice, state)
 
     def _steps(self) -> Mapping[InvoiceStage, Callable[[Invoice], Awaitable[bool]]]:
-        """What is done at each stage; it says whether the invoice is worth looking at again."""
+        """Returns the action for each stage; an action returns whether to look at the invoice again."""
         steps = {InvoiceStage.CLOSED: self._draft}
         if self._stripe is not None and self._collection is not None:
             at_stripe = AtStripe(self._database, self._stripe)
@@ -157,14 +156,14 @@ class Invoices:
             return True
 
     async def _draft(self, invoice: Invoice) -> bool:
-        """Makes the lines of the books; if these and their hourly sums are the same."""
+        """Computes the lines from the ledger; advances only if they agree with the hourly sums."""
         async with self._database.tenant(invoice.org_id) as tenant:
             found = await tenant.invoices.find(invoice.month, lock=True)
             if found is None or found.stage is not InvoiceStage.CLOSED:
                 return True
             hourly = await tenant.ledger.hourly_sums(invoice.month)
             if hourly.is_open:
-                raise AichatError(Reason.STORAGE_UNAVAILABLE, "the month's hours are not all summed up yet")
+                raise AichatError(Reason.STORAGE_UNAVAILABLE, "some of the month's hours are not summed yet")
             usage = await usage_lines(tenant.ledger, invoice.month)
             wrong = hourly_difference(usage, hourly)
             if wrong is not None:
@@ -176,7 +175,7 @@ class Invoices:
             stage = InvoiceStage.DRAFTED if to_ask else InvoiceStage.SETTLED
             await tenant.invoices.draft(invoice.month, made, stage, customer_id=customer)
             if made.carried:
-                reason = f"credits that the invoice for {invoice.month.name} was too small for"
+                reason = f"credits that exceeded the invoice for {invoice.month.name}"
                 await tenant.adjustments.add(
                     uuid4(), AdjustmentKind.CARRIED, made.carried, reason=reason, actor="aichat", month=invoice.month
                 )
@@ -208,7 +207,7 @@ def _month_before(now: datetime) -> Month:
 
 
 async def _with_adjustments(tenant: Tenant, usage: tuple[Line, ...], customer: str | None) -> Statement:
-    """The statement with what waits for it; credits wait on where there is nothing to ask for, or nobody."""
+    """Returns the statement with waiting adjustments; credits keep waiting if nothing is due, or nobody pays."""
     alone = statement(usage, ())
     if customer is None:
         return alone

@@ -1,4 +1,4 @@
-"""Invoices proven line by line: recomputed from the books and held against what was stored and what was asked for."""
+"""Verifies invoices line by line: recomputes them from the ledger, and compares with what was stored and charged."""
 
 from __future__ import annotations
 
@@ -25,49 +25,52 @@ from aichat_server.payments.domain.provider import PaymentProvider
 
 @dataclass(frozen=True, slots=True)
 class LineProof:
-    """A line, and what it is held against."""
+    """A line, and what it is compared with."""
 
     line: Line
     fresh: Line | None
-    """Made of the books just now; of a line that is not of usage, itself. None: the books have no such line."""
+    """The line as recomputed from the ledger; a line that is not usage is itself. None: the ledger has no such line."""
     sent: InvoiceLine | None
-    """As the payment provider has it; None: it has no such line, or was not asked."""
+    """The payment provider's line; None: it has no such line, or was not asked."""
     is_proven: bool
 
 
 @dataclass(frozen=True, slots=True)
 class InvoiceProof:
-    """An invoice, and whether it is what the books say."""
+    """An invoice, and whether it agrees with the ledger."""
 
     invoice: Invoice
     lines: tuple[LineProof, ...]
     books: NanoUsd
-    """What the month's usage cost, by the books."""
+    """What the month's usage cost, by the ledger."""
     hourly: NanoUsd
     """The same by the hourly sums."""
     difference: str | None
-    """What is wrong; None: nothing is."""
+    """What differs; None: nothing does."""
 
 
 class InvoiceProofs:
-    """Proves invoices."""
+    """Verifies invoices."""
 
     def __init__(self, database: Database, provider: PaymentProvider | None) -> None:
         self._database = database
         self._stripe = provider.invoices if provider is not None else None
 
     async def verify(self, principal: Principal, month: Month) -> InvoiceProof:
-        """Proves an invoice to one of the organisation's owners: OWNER_REQUIRED for others, or as `prove` fails."""
+        """Verifies an invoice for one of the organisation's owners.
+
+        Raises OWNER_REQUIRED for others, or fails as `prove`.
+        """
         async with self._database.tenant(principal.org_id, principal.member_id) as tenant:
             await check_owner(tenant, principal)
         return await self.prove(principal.org_id, month)
 
     async def prove(self, org_id: UUID, month: Month) -> InvoiceProof:
-        """Makes the month's lines of the books again. INVOICE_NOT_FOUND if it has none yet."""
+        """Recomputes the month's lines from the ledger; raises INVOICE_NOT_FOUND if the month has no invoice yet."""
         async with self._database.tenant(org_id) as tenant:
             invoice = await tenant.invoices.find(month)
             if invoice is None or invoice.digest is None:
-                message = f"there is no invoice for {month.name} yet: it is made once the month is over"
+                message = f"{month.name} has no invoice yet: it is made once the month is over"
                 raise AichatError(Reason.INVOICE_NOT_FOUND, message)
             lines = await tenant.invoices.lines(month)
             fresh = await usage_lines(tenant.ledger, month)

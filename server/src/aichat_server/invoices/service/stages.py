@@ -1,4 +1,4 @@
-"""What becomes of an invoice once it is asked for, and how one is begun anew."""
+"""The stages of an invoice once it is final, and how to restart one before that."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ _BEFORE: Mapping[InvoiceStage, frozenset[InvoiceStage]] = MappingProxyType(
         InvoiceStage.VOID: frozenset(),
     }
 )
-"""What can become of an invoice: what was read before and is stored after takes nothing back."""
+"""The possible changes of a final invoice's stage. A state that was read earlier and is stored later undoes nothing."""
 _log = structlog.get_logger()
 
 _COLLECTED_WITHIN = timedelta(days=1)
-"""How long the payment provider may take to try, which is an hour: what it leaves alone is not paid either."""
+"""The payment provider tries to collect within an hour: an invoice still open after this long counts as unpaid."""
 _ACTOR = "aichat"
 _PAGE = 100
 
 
 async def take_over(database: Database, invoice: Invoice, state: InvoiceState) -> bool:
-    """Stores how the invoice stands at the payment provider; whether it has come to another stage by that.
+    """Stores the invoice's state at the payment provider; returns whether it reached another stage.
 
-    One that was not paid is noted, and its organisation's owners are to be told, once. What credits and adjustments a
-    void one had taken up waits for the next invoice again, once.
+    An unpaid invoice is recorded, and its organisation's owners are notified once. Credits and adjustments of a voided
+    one go to the next invoice, once.
     """
     stage = STAGES.get(state.status)
     is_unpaid = _is_unpaid(state, await database.now())
@@ -81,17 +81,17 @@ async def _keep_unpaid(tenant: Tenant, invoice: Invoice, state: InvoiceState, *,
         _log.warning("invoice not paid", organization=str(invoice.org_id), month=invoice.month.name)
     elif state.status is InvoiceStatus.OPEN or not await tenant.unpaid.settle(invoice.month):
         return
-    # The plan that the organisation is on depends on it.
+    # The organisation's current plan depends on it.
     await tenant.billing.look_again()
 
 
-async def begin_anew(database: Database, stripe: PaymentInvoices | None, invoice: Invoice) -> None:
-    """Takes back all that was made of an invoice that was not asked for, its draft included.
+async def restart(database: Database, stripe: PaymentInvoices | None, invoice: Invoice) -> None:
+    """Undoes all steps of an invoice before it is final, and deletes its draft.
 
-    REQUEST_INVALID if it was asked for.
+    Raises REQUEST_INVALID if it is final.
     """
     if invoice.stage in ASKED_FOR:
-        message = f"the invoice is {invoice.stage}: what was asked for is voided, refunded or credited, not made anew"
+        message = f"the invoice is {invoice.stage}: a final invoice can be voided, refunded or credited, but not restarted"
         raise AichatError(Reason.REQUEST_INVALID, message)
     draft = invoice.stripe_id
     if stripe is not None:
@@ -104,14 +104,14 @@ async def begin_anew(database: Database, stripe: PaymentInvoices | None, invoice
     async with database.tenant(invoice.org_id) as tenant:
         found = await tenant.invoices.find(invoice.month, lock=True)
         if found != invoice:
-            raise AichatError(Reason.REQUEST_INVALID, "the invoice has changed just now: look at it again")
-        # Credits wait again by having no line; what was carried of them must not wait as well.
-        await _give_back(tenant, invoice, {LineKind.CARRIED}, "the invoice is begun anew")
-        await tenant.invoices.begin_anew(invoice.month)
+            raise AichatError(Reason.REQUEST_INVALID, "the invoice has just changed: look at it again")
+        # Credits wait again once they have no line; what was carried of them must not wait as well.
+        await _give_back(tenant, invoice, {LineKind.CARRIED}, "the invoice is restarted")
+        await tenant.invoices.restart(invoice.month)
 
 
 async def find_draft(stripe: PaymentInvoices, invoice: Invoice) -> str | None:
-    """The draft that was made under the invoice's name, should nobody have heard of it; None if there is none."""
+    """Returns the draft with the invoice's name, in case the reply about it was lost; None if there is none."""
     if invoice.customer_id is None:
         return None
     after = None
@@ -128,7 +128,7 @@ async def find_draft(stripe: PaymentInvoices, invoice: Invoice) -> str | None:
 
 
 async def block(tenant: Tenant, invoice: Invoice, because: str) -> None:
-    """Stops an invoice until an operator has looked at it."""
+    """Blocks an invoice until an operator has investigated."""
     if await tenant.invoices.move(invoice.month, {invoice.stage}, InvoiceStage.BLOCKED, blocked_because=because):
         _log.error("invoice blocked", organization=str(invoice.org_id), month=invoice.month.name, because=because)
 

@@ -1,4 +1,4 @@
-"""The steps of an invoice that is to be asked for: drafted, filled and compared at the payment provider."""
+"""The steps of an invoice at the payment provider: create a draft, add the lines, compare."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from aichat_server.payments.domain.provider import PaymentInvoices
 
 @dataclass(frozen=True, slots=True)
 class AtStripe:
-    """Each step says whether the invoice is worth looking at again, and may be done again at any time."""
+    """Each step returns whether to look at the invoice again, and may be repeated at any time."""
 
     database: Database
     stripe: PaymentInvoices
 
     async def create(self, invoice: Invoice) -> bool:
-        """Makes the draft, or takes over the one that is there."""
+        """Creates the draft, or reuses the existing one."""
         draft = await find_draft(self.stripe, invoice)
         if draft is None:
             month = invoice.month.name
@@ -45,7 +45,7 @@ class AtStripe:
         return await self._move(invoice, InvoiceStage.CREATED, stripe_invoice_id=draft)
 
     async def push(self, invoice: Invoice) -> bool:
-        """Puts those lines on the draft that are not there yet."""
+        """Adds the missing lines to the draft."""
         draft = invoice.stripe_id or ""
         there = {line.metadata.get("line") for line in await self.stripe.fetch_lines(draft)}
         for line in await self._lines(invoice):
@@ -59,7 +59,7 @@ class AtStripe:
         return await self._move(invoice, InvoiceStage.PUSHED)
 
     async def compare(self, invoice: Invoice) -> bool:
-        """Makes the lines of the books once more, and holds them against the stored ones, hourly sums and the draft."""
+        """Recomputes the lines, and compares them with the stored lines, the hourly sums and the draft."""
         sent = await self.stripe.fetch_lines(invoice.stripe_id or "")
         state = await self.stripe.fetch(invoice.stripe_id or "")
         async with self.database.tenant(invoice.org_id) as tenant:
@@ -68,7 +68,7 @@ class AtStripe:
             lines = await tenant.invoices.lines(invoice.month)
             wrong = hourly_difference(fresh, hourly) or books_difference(lines, fresh) or sent_difference(lines, sent)
             if wrong is None and (state.total, state.customer_id) != (invoice.total, invoice.customer_id):
-                wrong = f"the draft asks for {state.total} cents, the lines for {invoice.total}"
+                wrong = f"the draft's total is {state.total} cents, the lines' {invoice.total}"
             if wrong is not None:
                 await block(tenant, invoice, wrong)
                 return True

@@ -1,4 +1,4 @@
-"""Credits, adjustments and refunds, as stored."""
+"""Stores credits, adjustments and refunds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNPAID = (table.c.kind == AdjustmentKind.REFUND.value) & ~_CARRIED_OUT
 
 
 class AdjustmentRepository:
-    """One organisation's. What is there stays as it is."""
+    """One organisation's adjustments. Stored ones never change."""
 
     def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
         self._connection = connection
@@ -40,7 +40,7 @@ class AdjustmentRepository:
         actor: str,
         month: Month | None = None,
     ) -> Adjustment:
-        """Adds one, unless that id is there; returns the one that is."""
+        """Adds one, unless the id exists; returns the stored one."""
         values = {
             "adjustment_id": adjustment_id,
             "kind": kind.value,
@@ -54,24 +54,24 @@ class AdjustmentRepository:
         return _adjustment((await self._connection.execute(query)).one())
 
     async def waiting(self, limit: int) -> tuple[Adjustment, ...]:
-        """At most `limit` that are to go on an invoice and are on none, the oldest first."""
+        """Returns at most `limit` adjustments that wait for an invoice, the oldest first."""
         taken = exists().where(lines.c.org_id == table.c.org_id, lines.c.adjustment_id == table.c.adjustment_id)
         query = self._select().where(table.c.kind != AdjustmentKind.REFUND.value, ~taken).limit(limit)
         return tuple(_adjustment(row) for row in await self._connection.execute(query))
 
     async def unpaid_refunds(self, month: Month) -> tuple[Adjustment, ...]:
-        """The refunds of the month's invoice that are decided, and not known to be carried out."""
+        """Returns the refunds of the month's invoice that are decided but not known to be paid out."""
         query = self._select().where(table.c.period_start == month.start, _UNPAID)
         return tuple(_adjustment(row) for row in await self._connection.execute(query))
 
     async def unpaid_refund(self, adjustment_id: UUID) -> Adjustment | None:
-        """One such refund; None if there is none of this id, or no more."""
+        """Returns such a refund; None if there is none with this id."""
         query = self._select().where(table.c.adjustment_id == adjustment_id, _UNPAID)
         row = (await self._connection.execute(query)).one_or_none()
         return _adjustment(row) if row else None
 
     async def mark_refunded(self, adjustment_id: UUID, refund_id: str) -> None:
-        """Says that a refund was carried out."""
+        """Records that a refund was paid out."""
         values = {"org_id": self._org_id, "adjustment_id": adjustment_id, "refund_id": refund_id}
         await self._connection.execute(insert(refunds).values(values).on_conflict_do_nothing())
 

@@ -1,4 +1,4 @@
-"""Invoices and their lines, as stored."""
+"""Stores invoices and their lines."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ class InvoiceRepository:
         self._org_id = org_id
 
     async def close(self, month: Month) -> bool:
-        """Closes the month's books and begins its invoice, unless there is one; False while the month is not over."""
+        """Closes the month's books and creates its invoice, unless it exists.
+
+        Returns False while the month is not over.
+        """
         closed = await self._connection.execute(_CLOSE, {"org_id": self._org_id, "until": month.end})
         if not closed.scalar_one():
             return False
@@ -50,13 +53,13 @@ class InvoiceRepository:
         return True
 
     async def find(self, month: Month, *, lock: bool = False) -> Invoice | None:
-        """The month's invoice; None if it has not begun. `lock`: nobody else changes it until the end."""
+        """Returns the month's invoice; None if it does not exist. `lock`: locks it until the transaction ends."""
         query = select(table).where(table.c.org_id == self._org_id, table.c.period_start == month.start)
         row = (await self._connection.execute(query.with_for_update() if lock else query)).one_or_none()
         return _invoice(row) if row else None
 
     async def lines(self, month: Month) -> tuple[Line, ...]:
-        """Its lines, in order; none until it is drafted."""
+        """Returns its lines, in order; none until it is drafted."""
         query = select(invoice_lines).where(
             invoice_lines.c.org_id == self._org_id, invoice_lines.c.period_start == month.start
         )
@@ -64,7 +67,7 @@ class InvoiceRepository:
         return tuple(_line(row) for row in rows)
 
     async def draft(self, month: Month, statement: Statement, stage: InvoiceStage, *, customer_id: str | None) -> None:
-        """Stores the lines of an invoice that was closed, and brings it to `stage`."""
+        """Stores the lines of an invoice at the stage "closed", and advances it to `stage`."""
         for line in statement.lines:
             await self._connection.execute(insert(invoice_lines).values(self._values(month, line)))
         await self.move(
@@ -77,8 +80,8 @@ class InvoiceRepository:
             customer_id=customer_id,
         )
 
-    async def begin_anew(self, month: Month) -> None:
-        """Takes back the lines of an invoice that was not asked for, and begins it again from the books."""
+    async def restart(self, month: Month) -> None:
+        """Deletes the lines of an invoice before it is final, and returns it to the stage "closed"."""
         where = (invoice_lines.c.org_id == self._org_id, invoice_lines.c.period_start == month.start)
         await self._connection.execute(delete(invoice_lines).where(*where))
         await self.move(
@@ -94,7 +97,7 @@ class InvoiceRepository:
         )
 
     async def move(self, month: Month, stages: Collection[InvoiceStage], to: InvoiceStage, **values: object) -> bool:
-        """Brings the invoice to another stage; False, and nothing is done, if it is at none of `stages`."""
+        """Moves the invoice to another stage; returns False, and changes nothing, if it is at none of `stages`."""
         change = update(table).where(
             table.c.org_id == self._org_id,
             table.c.period_start == month.start,

@@ -1,4 +1,4 @@
-"""The books of a month, as invoices are made of them."""
+"""Reads a month of the ledger for its invoice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TERMS = text(
     ORDER BY t.starts_at
     """
 ).bindparams(bindparam("start", type_=_TIME), bindparam("end", type_=_TIME))
-# One event of each line stands for all of it.
+# One event of each line represents all of it.
 _SAMPLES = text(
     """
     SELECT DISTINCT ON (piece, provider, model, price_version, member_id) *
@@ -51,35 +51,35 @@ _HOURLY = text(
 
 
 class HourlySums(NamedTuple):
-    """A month by its hourly sums."""
+    """The hourly sums of a month."""
 
     cost: NanoUsd
     counts: tuple[int, ...]
     """In the order of COUNTS."""
     is_open: bool
-    """Whether hours of it are yet to be summed up."""
+    """Whether some of its hours are not summed yet."""
 
 
 class LedgerRepository:
-    """One organisation's books."""
+    """One organisation's ledger."""
 
     def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
         self._connection = connection
         self._org_id = org_id
 
     async def terms(self, month: Month) -> tuple[Terms, ...]:
-        """What the organisation's plans include and charge over the month, piece by piece without a gap."""
+        """Returns what the organisation's plans include and charge over the month, piece by piece without a gap."""
         rows = await self._connection.execute(_TERMS, self._range(month))
         return tuple(Terms(*row) for row in rows)
 
     async def line_keys(self, month: Month, terms: Sequence[Terms]) -> set[LineKey]:
-        """The finest keys of all events of the month."""
+        """Returns the finest keys of all events of the month."""
         bounds: list[datetime] = [piece.starts_at for piece in terms]
         rows = await self._connection.execute(_SAMPLES, {**self._range(month), "bounds": bounds})
         return {finest_key(row.piece, _event(row)) for row in rows}
 
     async def events(self, month: Month) -> AsyncGenerator[LedgerEvent, None]:
-        """All events of the month, ordered by time and generation."""
+        """Yields all events of the month, ordered by time and generation."""
         query = select(table).where(
             table.c.org_id == self._org_id, table.c.occurred_at >= month.start, table.c.occurred_at < month.end
         )
@@ -89,7 +89,7 @@ class LedgerRepository:
                 yield _event(row)
 
     async def hourly_sums(self, month: Month) -> HourlySums:
-        """The month by the hourly sums."""
+        """Returns the hourly sums of the month."""
         row = (await self._connection.execute(_HOURLY, self._range(month))).one()
         return HourlySums(row.cost, tuple(row._mapping[TOKEN_COLUMNS[name]] for name in COUNTS), row.is_open)
 

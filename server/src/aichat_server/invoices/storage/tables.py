@@ -1,4 +1,4 @@
-"""The tables of invoices, as queries are written against them."""
+"""The tables of invoices, for queries."""
 
 from __future__ import annotations
 

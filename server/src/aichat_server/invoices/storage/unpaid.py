@@ -1,4 +1,4 @@
-"""Invoices for usage that were not paid, as stored, and who is to be told of them."""
+"""Stores unpaid invoices for usage, and the notices about them."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ _notices = Table(
 
 
 class UnpaidRepository:
-    """One organisation's."""
+    """One organisation's unpaid invoices."""
 
     def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
         self._connection = connection
         self._org_id = org_id
 
     async def note(self, month: Month) -> bool:
-        """Notes that the month's invoice was not paid; False if that was known."""
+        """Records that the month's invoice is unpaid; returns False if that was recorded."""
         row = {"org_id": self._org_id, "period_start": month.start, "unpaid_since": func.now()}
         return (await self._connection.execute(insert(_unpaid).values(row).on_conflict_do_nothing())).rowcount > 0
 
     async def settle(self, month: Month) -> bool:
-        """Nothing is due for the month any more; False if that was known."""
+        """Records that nothing is due for the month any more; returns False if that was recorded."""
         gone = (_unpaid.c.org_id == self._org_id) & (_unpaid.c.period_start == month.start)
         return (await self._connection.execute(delete(_unpaid).where(gone))).rowcount > 0
 
     async def list(self) -> tuple[UnpaidInvoice, ...]:
-        """Those that there are, the oldest first."""
+        """Returns the unpaid invoices, the oldest first."""
         query = select(
             _unpaid.c.period_start, _unpaid.c.unpaid_since, invoices.c.total_cents, invoices.c.stripe_invoice_id
         )
@@ -68,13 +68,13 @@ class UnpaidRepository:
         )
 
     async def since(self) -> datetime | None:
-        """Since when something is due that was not paid; None if nothing is."""
+        """Returns the moment since which an unpaid amount is due; None if nothing is."""
         query = select(func.min(_unpaid.c.unpaid_since)).where(_unpaid.c.org_id == self._org_id)
         since: datetime | None = (await self._connection.execute(query)).scalar_one()
         return since
 
     async def tell(self, month: Month, members: Collection[UUID]) -> tuple[UUID, ...]:
-        """Each of these members is to be told of the month's; returns the notices' ids."""
+        """Creates a notice about the month's invoice for each of these members; returns the notices' ids."""
         of_month = {"org_id": self._org_id, "period_start": month.start}
         told = {uuid4(): member_id for member_id in members}
         for notice_id, member_id in told.items():
@@ -84,7 +84,7 @@ class UnpaidRepository:
         return tuple(told)
 
     async def notice(self, notice_id: UUID) -> UnpaidNotice | None:
-        """Whom a notice is for, and what it is about; None if there is nothing to tell any more."""
+        """Returns a notice's recipient and content; None if it is no longer needed."""
         query = (
             select(
                 _notices.c.period_start,
@@ -112,6 +112,6 @@ class UnpaidRepository:
 
 
 async def unpaid_invoices(connection: AsyncConnection) -> tuple[tuple[UUID, Month], ...]:
-    """Every organisation's, the oldest first, in a work list's transaction."""
+    """Returns the unpaid invoices of all organisations, the oldest first, in a work list's transaction."""
     query = select(_unpaid.c.org_id, _unpaid.c.period_start).order_by(_unpaid.c.unpaid_since, _unpaid.c.org_id)
     return tuple((row.org_id, month_of(row.period_start)) for row in await connection.execute(query))

@@ -1,4 +1,4 @@
-"""What holds for the platform as a whole, and for no organisation alone."""
+"""Stores the limits of the whole platform."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _limits = Table(
 
 
 class PlatformLimit(StrEnum):
-    """Which limit."""
+    """Identifies a limit."""
 
     OVERAGE = "overage"
-    """What an organisation may owe beyond its included usage, where its plan does not say."""
+    """What an organisation may owe for usage above what is included, if its plan does not say."""
     FREE_PLAN = "free_plan"
     """What all organisations on Free may use together in a calendar month in UTC."""
 
 
 async def set_limits(connection: AsyncConnection, limits: Mapping[PlatformLimit, NanoUsd]) -> None:
-    """Makes these the limits from the next turn on, and writes nothing where they are."""
+    """Sets the limits from the next turn on; writes nothing if they are unchanged."""
     rows = await connection.execute(select(_limits.c.name, _limits.c.nano_usd))
     before = {row.name: row.nano_usd for row in rows}
     for name, amount in limits.items():

@@ -1,4 +1,4 @@
-"""Quotas, as stored; turns check them by themselves."""
+"""Stores quotas; turns check them on their own."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class QuotaRepository:
         self._org_id = org_id
 
     async def has_owner(self, name: QuotaName) -> bool:
-        """Whether the organisation, its member or its key is there."""
+        """Whether the organisation, its member or its key exists."""
         column = _OWNERS[name.scope]
         there = exists().where(column.table.c.org_id == self._org_id, column == name.id)
         return bool((await self._connection.execute(select(there))).scalar_one())
 
     async def set(self, name: QuotaName, hard: NanoUsd | None, soft: NanoUsd | None) -> None:
-        """Sets or replaces a quota, and has what is used of it summed up from the books."""
+        """Sets or replaces a quota, and has its use summed from the ledger."""
         await self._own(name)
         limits = {"hard_nano_usd": hard, "soft_nano_usd": soft, "updated_at": func.now()}
         change = insert(table).values(self._key(name) | limits)
@@ -58,15 +58,15 @@ class QuotaRepository:
         await self._connection.execute(change)
 
     async def remove(self, name: QuotaName) -> bool:
-        """Takes a quota away; False if there is none."""
+        """Removes a quota; returns False if there is none."""
         await self._own(name)
         of_name = [table.c[column] == value for column, value in self._key(name).items()]
         return (await self._connection.execute(delete_from(table).where(*of_name))).rowcount > 0
 
     async def list(self) -> tuple[Quota, ...]:
-        """Every quota, with what the books have charged in its period, and what is held now.
+        """Returns every quota, with the charges of its period by the ledger, and what is held now.
 
-        What the plan includes is one of them where its limit is hard and the operator has set no other.
+        What the plan includes counts as a quota if its limit is hard and the operator has set no other.
         """
         rows = (await self._connection.execute(_LIST, {"org_id": self._org_id})).all()
         return tuple(
@@ -84,7 +84,7 @@ class QuotaRepository:
         )
 
     async def _own(self, name: QuotaName) -> None:
-        """Waits for turns that are beginning or ending, and drops the counters, which the next turn sums up."""
+        """Waits for turns that are beginning or ending, and deletes the counters; the next turn sums them again."""
         await self._connection.execute(select(func.pg_advisory_xact_lock(func.aichat.quota_lock(self._org_id))))
         of_name = [usage.c[column] == value for column, value in self._key(name).items()]
         await self._connection.execute(delete_from(usage).where(*of_name))

@@ -1,4 +1,4 @@
-"""Usage events as a CSV file that spreadsheets can open without being told what to do by it."""
+"""Writes usage events as a CSV file that spreadsheets can open safely."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from aichat_server.core.money import to_decimal
 from aichat_server.models.domain.usage import KINDS, Usage
 from aichat_server.usage.domain.reports import UsageEvent
 
-# What makes a spreadsheet take a cell for a formula.
+# The first characters by which a spreadsheet recognizes a formula.
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-# As Usage has them, which is the order in which they came to be: columns are added, and stay where they are.
+# In the order of the fields of Usage: new columns are added at the end, and none ever moves.
 _COUNTS = tuple(kind for field in fields(Usage) for kind in KINDS if kind.name == field.name)
 COLUMNS = (
     "occur_time", "generation_id", "conversation_id", "member_id", "key_id", "provider", "model",
@@ -24,12 +24,12 @@ COLUMNS = (
 
 
 def header() -> str:
-    """The file's first line."""
+    """Returns the file's first line."""
     return _lines([COLUMNS])
 
 
 def lines(events: Iterable[UsageEvent]) -> str:
-    """A line for each event."""
+    """Returns a line for each event."""
     return _lines(_cells(event) for event in events)
 
 

@@ -1,4 +1,4 @@
-"""Ranges of time cut into hours, days or months, as people count them where they live."""
+"""Divides ranges of time into hours, days or months of a time zone."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Bucket(StrEnum):
 
 
 def bounds(start: datetime, end: datetime, bucket: Bucket | None, zone: tzinfo) -> tuple[datetime, ...]:
-    """The range's two ends and every moment in between at which a new `bucket` begins, ascending, in UTC.
+    """Returns the range's two ends and every moment between them at which a `bucket` begins, ascending, in UTC.
 
-    Each piece is half-open. `start` is before `end`. Days are as long as they are: 23 or 25 hours when clocks change,
-    and where midnight is left out the day begins with its first moment.
+    Each piece is half-open. `start` is before `end`. Days have their real length: 23 or 25 hours when clocks change. A
+    day without a midnight begins with its first moment.
     """
     start, end = start.astimezone(UTC), end.astimezone(UTC)
     if bucket is None:
@@ -37,13 +37,13 @@ def bounds(start: datetime, end: datetime, bucket: Bucket | None, zone: tzinfo) 
 
 
 def cut_hours(moments: tuple[datetime, ...]) -> tuple[datetime, ...]:
-    """The hours of UTC that one of the moments lies within, not at their beginning."""
+    """Returns the hours of UTC that contain one of the moments, other than at their beginning."""
     hours = {moment: moment.replace(minute=0, second=0, microsecond=0) for moment in moments}
     return tuple(sorted({hour for moment, hour in hours.items() if moment != hour}))
 
 
 def _hours(start: datetime, zone: tzinfo) -> Iterator[datetime]:
-    """Every beginning of an hour on the clocks of `zone`, which may be changed within one."""
+    """Yields every beginning of an hour on the clocks of `zone`, which may change within an hour."""
     moment = start
     while True:
         local = moment.astimezone(zone)
@@ -52,7 +52,7 @@ def _hours(start: datetime, zone: tzinfo) -> Iterator[datetime]:
 
 
 def _days(start: datetime, zone: tzinfo, *, months: bool) -> Iterator[datetime]:
-    """Every first midnight of a day, or of a month, in `zone`."""
+    """Yields every first midnight of a day, or of a month, in `zone`."""
     day = start.astimezone(zone).date()
     while True:
         day = _next_month(day) if months else day + timedelta(days=1)

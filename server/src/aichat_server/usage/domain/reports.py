@@ -1,4 +1,4 @@
-"""What was used, summed up or event by event."""
+"""Reports of usage, as sums or by event."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from aichat_server.models.domain.usage import Usage
 from aichat_server.usage.domain.periods import Bucket
 
 MOST_ROWS = 10_000
-"""The most rows that a report has."""
+"""The most rows in a report."""
 
 
 class Dimension(StrEnum):
-    """What usage can be told apart by."""
+    """What usage can be grouped by."""
 
     MODEL = "model"
     PROVIDER = "provider"
@@ -28,22 +28,22 @@ class Dimension(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UsageQuery:
-    """What a report is to be about: the turns from `start` on and before `end`."""
+    """The subject of a report: the turns from `start` on and before `end`."""
 
     start: datetime
     end: datetime
     bucket: Bucket | None = None
-    """How the range is cut; None: not at all."""
+    """How to divide the range; None: not at all."""
     time_zone: str = ""
-    """The IANA name of the zone whose days are meant; empty: the organisation's."""
+    """The IANA name of the days' time zone; empty: the organisation's."""
     group_by: tuple[Dimension, ...] = ()
     latency: bool = False
-    """Whether percentiles are worked out."""
+    """Whether to compute percentiles."""
 
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Milliseconds that so many of all turns stayed within."""
+    """Percentiles in milliseconds."""
 
     p50: int
     p90: int
@@ -55,31 +55,31 @@ class UsageTotals:
     """Sums over turns."""
 
     turns: int
-    """However they ended."""
+    """In whatever way they ended."""
     errors: Mapping[str, int]
-    """How many did not complete, by what they failed with."""
+    """The number of turns that did not complete, by reason."""
     estimated_turns: int
     usage: Usage
     cost: NanoUsd
     first_delta: Percentiles | None = None
-    """Of the turns that completed, as `duration`; None if there are none, or nobody asked."""
+    """Of the turns that completed, like `duration`; None if there are none, or they were not requested."""
     duration: Percentiles | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """What was used in one piece of time by one of those that are told apart."""
+    """The usage of one time bucket and one group."""
 
     start: datetime
     end: datetime
     group: tuple[str, ...]
-    """A value for each of the query's dimensions, in their order; empty for no key."""
+    """A value for each of the query's dimensions, in order; empty for no key."""
     totals: UsageTotals
 
 
 @dataclass(frozen=True, slots=True)
 class UsageReport:
-    """What was used. A piece of time in which nothing was has no row."""
+    """Usage. A time bucket without usage has no row."""
 
     rows: tuple[UsageRow, ...]
     total: UsageTotals
@@ -89,7 +89,7 @@ class UsageReport:
 
 @dataclass(frozen=True, slots=True)
 class UsageEvent:
-    """What one turn used, as it is on the books."""
+    """What one turn used, as in the ledger."""
 
     generation_id: UUID
     conversation_id: UUID
@@ -101,8 +101,8 @@ class UsageEvent:
     cost: NanoUsd
     price_version: datetime
     error_reason: str | None
-    """What it failed with; None where it completed."""
+    """The reason of its failure; None if it completed."""
     first_delta_ms: int | None
-    """None where no piece of an answer came."""
+    """None if no piece of an answer arrived."""
     duration_ms: int
     occurred_at: datetime

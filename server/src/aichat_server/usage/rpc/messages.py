@@ -1,4 +1,4 @@
-"""Usage between the domain and the contract."""
+"""Converts usage from the domain to the contract."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _PERIODS = {QuotaPeriod.MONTH: quotas_pb2.QUOTA_PERIOD_MONTH, QuotaPeriod.DAY: q
 
 
 def row_to_proto(row: UsageRow, group_by: Sequence[Dimension]) -> pb.UsageRow:
-    """A row of a report whose query named these dimensions."""
+    """Converts a row of a report, whose query had these dimensions."""
     proto = pb.UsageRow(
         start_time=timestamp(row.start), end_time=timestamp(row.end), totals=totals_to_proto(row.totals)
     )
     for dimension, value in zip(group_by, row.group, strict=True):
-        # A dimension has the name of its field.
+        # A dimension has the same name as its field.
         setattr(proto, dimension.value, value)
     return proto
 
 
 def totals_to_proto(totals: UsageTotals) -> pb.UsageTotals:
-    """Sums."""
+    """Converts sums."""
     errors = sorted(totals.errors.items(), key=lambda error: (-error[1], error[0]))
     return pb.UsageTotals(
         turns=totals.turns,
@@ -48,7 +48,7 @@ def totals_to_proto(totals: UsageTotals) -> pb.UsageTotals:
 
 
 def event_to_proto(event: UsageEvent) -> pb.UsageEvent:
-    """An entry of the books."""
+    """Converts an event of the ledger."""
     return pb.UsageEvent(
         generation_id=str(event.generation_id),
         conversation_id=str(event.conversation_id),
@@ -67,7 +67,7 @@ def event_to_proto(event: UsageEvent) -> pb.UsageEvent:
 
 
 def quota_to_proto(quota: Quota) -> quotas_pb2.QuotaState:
-    """A quota, and how far it is used up."""
+    """Converts a quota and its current use."""
     return quotas_pb2.QuotaState(
         scope=_SCOPES[quota.name.scope],
         scope_id=str(quota.name.id),

@@ -50,7 +50,7 @@ class UsageServicer(UsageServiceServicer):
     async def QueryUsage(  # noqa: N802 — the contract names the methods
         self, request: pb.QueryUsageRequest, _context: Context
     ) -> pb.QueryUsageResponse:
-        """Sums up usage."""
+        """Returns sums of usage."""
         query = UsageQuery(
             start=_moment(request.start_time, "start_time"),
             end=_moment(request.end_time, "end_time"),
@@ -69,14 +69,14 @@ class UsageServicer(UsageServiceServicer):
     async def GetQuotas(  # noqa: N802
         self, _request: pb.GetQuotasRequest, _context: Context
     ) -> pb.GetQuotasResponse:
-        """Tells how far quotas are used up."""
+        """Returns the quotas and their current use."""
         quotas = await self._usage.quotas(current_principal())
         return pb.GetQuotasResponse(quotas=[quota_to_proto(quota) for quota in quotas])
 
     async def ListUsageEvents(  # noqa: N802
         self, request: pb.ListUsageEventsRequest, _context: Context
     ) -> pb.ListUsageEventsResponse:
-        """Lists the books, the oldest event first."""
+        """Lists the ledger's events, the oldest first."""
         after = decode_page_token(_EVENTS, request.page_token)
         start, end = _moment(request.start_time, "start_time"), _moment(request.end_time, "end_time")
         size = request.page_size or DEFAULT_PAGE_SIZE
@@ -89,13 +89,13 @@ class UsageServicer(UsageServiceServicer):
     async def ExportUsageEvents(  # noqa: N802
         self, request: pb.ExportUsageEventsRequest, context: Context
     ) -> AsyncGenerator[pb.ExportUsageEventsResponse, None]:
-        """Yields the books as one CSV file."""
+        """Yields the ledger's events as one CSV file."""
         start, end = _moment(request.start_time, "start_time"), _moment(request.end_time, "end_time")
         text = usage_csv.header()
         async with aclosing(self._usage.all_events(current_principal(), start, end)) as pages:
             async for events in pages:
                 if text:
-                    # Only now, so that a call that fails is no download.
+                    # Sent only now, so that a failed call is not a download.
                     await context.send_initial_metadata(_DOWNLOAD)
                 piece = HttpBody(content_type=_CSV, data=(text + usage_csv.lines(events)).encode())
                 yield pb.ExportUsageEventsResponse(piece=piece)

@@ -1,4 +1,4 @@
-"""What the caller's organisation used: reports, quotas, and the books themselves."""
+"""The usage of the caller's organisation: reports, quotas, and the ledger itself."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _EVENTS_AT_ONCE = 1000
 
 
 class UsageReports:
-    """The usage of the caller's organisation, which all its members may see."""
+    """The usage of the caller's organisation, which all its members may read."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def query(self, principal: Principal, query: UsageQuery) -> UsageReport:
-        """Sums up; REQUEST_INVALID for a time zone that does not exist, and for too many rows."""
+        """Returns sums; raises REQUEST_INVALID for a time zone that does not exist, and for too many rows."""
         async with self._database.tenant(principal.org_id, principal.member_id) as tenant:
             zone_name = query.time_zone or await tenant.organizations.time_zone()
             pieces = _pieces(query, zone_name)
             found = await tenant.usage.totals(pieces, query.group_by, latency=query.latency)
         if found is None:
-            description = f"leads to more than {MOST_ROWS} rows: take a shorter range, a longer bucket or fewer groups"
+            description = f"gives more than {MOST_ROWS} rows: choose a shorter range, a longer bucket or fewer groups"
             raise _invalid("group_by", description)
         total = found.pop(None)
         rows = [
@@ -41,21 +41,21 @@ class UsageReports:
         return UsageReport(tuple(sorted(rows, key=lambda row: (row.start, row.group))), total, zone_name)
 
     async def quotas(self, principal: Principal) -> tuple[Quota, ...]:
-        """Every quota of the organisation, its members and its keys."""
+        """Returns every quota of the organisation, its members and its keys."""
         async with self._database.tenant(principal.org_id, principal.member_id) as tenant:
             return await tenant.quotas.list()
 
     async def events(
         self, principal: Principal, start: datetime, end: datetime, limit: int, after: PageKey | None = None
     ) -> Page[UsageEvent]:
-        """At most `limit` events from `start` on and before `end`, the oldest first, from behind `after` on."""
+        """Returns at most `limit` events from `start` on and before `end`, the oldest first, after the key `after`."""
         async with self._database.tenant(principal.org_id, principal.member_id) as tenant:
             return await tenant.usage.events(start, end, limit, after)
 
     async def all_events(
         self, principal: Principal, start: datetime, end: datetime
     ) -> AsyncGenerator[tuple[UsageEvent, ...], None]:
-        """The events of the range, the oldest first, some at a time; no transaction is held while they are read."""
+        """Yields the events of the range in batches, the oldest first; holds no transaction while they are read."""
         page = await self.events(principal, start, end, _EVENTS_AT_ONCE)
         yield page.items
         while page.next:

@@ -1,4 +1,4 @@
-"""Hourly sums of usage: made for each hour that is over, again when one gets late turns, and anew on request."""
+"""Hourly sums of usage: computed when an hour is over, again after late turns, and again on request."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Rollups:
         self._database = database
 
     async def run(self, now: datetime) -> int:
-        """Sums up every hour that was over at `now` and has got turns since it last was; returns how many.
+        """Sums every hour that was over at `now` and has new turns since its last sum; returns their number.
 
-        Turns that are just ending are not waited for: their hour keeps for the next run. May run twice at once.
+        Does not wait for turns that are just ending: the next run sums their hour. May run twice concurrently.
         """
         hours, place = await self._database.roll_up(now, _HOURS_AT_ONCE, None)
         while place is not None:
@@ -29,7 +29,7 @@ class Rollups:
         return hours
 
     async def rebuild(self, now: datetime, org_id: UUID | None = None) -> int:
-        """Sums up all hours of an organisation, or of all, from the books anew; rows that are right are not touched."""
+        """Sums all hours of one organisation, or of all, from the ledger again; correct rows stay untouched."""
         if org_id is not None:
             await self._reopen(org_id)
         else:
@@ -38,9 +38,9 @@ class Rollups:
         return await self.run(now)
 
     async def mismatches(self, org_id: UUID, start: datetime, end: datetime) -> tuple[datetime, ...]:
-        """The hours, of those that begin in the range and are summed up, whose sums are not what the books say.
+        """Returns the summed hours that begin in the range and whose sums differ from the ledger.
 
-        There are none, or something is badly wrong. `rebuild` mends the sums.
+        There should be none. `rebuild` corrects the sums.
         """
         async with self._database.tenant(org_id) as tenant:
             return await tenant.rollups.mismatches(start, end)

@@ -1,4 +1,4 @@
-"""The statements behind usage reports: from hourly sums where these are whole and exact, else from the books."""
+"""The SQL of usage reports: from hourly sums if these are complete and exact, otherwise from the ledger."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _HOURLY_DIMENSIONS = tuple(dimension.value for dimension in Dimension if dimensi
 _LEDGER_TIMES = ", ".join(
     f"array_remove(ARRAY[u.{name}], NULL) AS {name}" for name in ("first_delta_ms", "duration_ms")
 )
-# An hour that got turns since it was summed up, and one that a piece of the range ends within, is read from the books.
-# All of it is one statement: what the list of open hours does not name has its sums in the same snapshot.
+# An hour that has new turns since its sum, and one in which a piece of the range ends, is read from the ledger. All of
+# it is one statement: an hour that is not in the list of open hours has its sums in the same snapshot.
 _HOURLY = """
     WITH fresh AS (
         SELECT o.hour FROM aichat.open_hours AS o
@@ -37,7 +37,7 @@ _HOURLY = """
         ) AS u
     )
 """
-# Hourly sums do not tell conversations apart.
+# Hourly sums have no dimension for conversations.
 _LEDGER = """
     WITH source AS (
         SELECT u.occurred_at, u.error_reason, {dimensions}, conversation_id, {sums}, {times}
@@ -64,13 +64,13 @@ _LATENCY = """
 
 
 def totals_query(group_by: Sequence[Dimension]) -> TextClause:
-    """Sums for each piece of the range, each group and each way to end, and for the whole range by way to end."""
+    """Returns the SQL for sums by piece of the range, group and way to end, and for the whole range by way to end."""
     totals = ", ".join(f"sum({name})::bigint AS {name}" for name in SUMS)
     return _query(group_by, _TOTALS.format(groups=_groups(group_by), totals=totals))
 
 
 def latency_query(group_by: Sequence[Dimension]) -> TextClause:
-    """Percentiles for each piece of the range and each group, and for the whole range."""
+    """Returns the SQL for percentiles by piece of the range and group, and for the whole range."""
     return _query(group_by, _LATENCY.format(groups=_groups(group_by)))
 
 

@@ -1,4 +1,4 @@
-"""The hourly sums of what organisations used, as stored."""
+"""Stores the hourly sums of usage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MISMATCHES = text("SELECT hour FROM aichat.mismatches(:org_id, :start, :end) AS
 
 
 class Place(NamedTuple):
-    """An hour of an organisation on the list of those to be summed up."""
+    """An organisation's hour on the list of hours to sum."""
 
     org_id: UUID
     hour: datetime
@@ -29,9 +29,9 @@ class Place(NamedTuple):
 async def roll_up(
     connection: AsyncConnection, now: datetime, most: int, after: Place | None
 ) -> tuple[int, Place | None]:
-    """Sums up hours that were over at `now`, in one transaction: at most `most` of the list, from behind `after` on.
+    """Sums hours that were over at `now`, in one transaction: at most `most` of the list, after the place `after`.
 
-    Returns how many, and where to go on; None at the list's end. Sets the tenant by itself.
+    Returns their number, and the place to continue from; None at the list's end. Sets the tenant itself.
     """
     org_id, hour = after or (None, None)
     row = (await connection.execute(_ROLL_UP, {"now": now, "most": most, "org_id": org_id, "hour": hour})).one()
@@ -46,10 +46,10 @@ class RollupRepository:
         self._org_id = org_id
 
     async def reopen(self) -> None:
-        """Puts every hour that was ever used, or is thought to have been, on the list of those to be summed up."""
+        """Puts every hour that has usage, or has sums, on the list of hours to sum."""
         await self._connection.execute(_REOPEN, {"org_id": self._org_id})
 
     async def mismatches(self, start: datetime, end: datetime) -> tuple[datetime, ...]:
-        """The hours that begin in the range and are summed up, but not to what the books say; there should be none."""
+        """Returns the summed hours that begin in the range and differ from the ledger; there should be none."""
         values = {"org_id": self._org_id, "start": start, "end": end}
         return tuple((await self._connection.execute(_MISMATCHES, values)).scalars())

@@ -1,4 +1,4 @@
-"""What an organisation used, as stored."""
+"""Reads an organisation's usage."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NO_TOTALS = UsageTotals(turns=0, errors={}, estimated_turns=0, usage=Usage(), c
 
 
 class Group(NamedTuple):
-    """One row of a report: the number of its piece of the range, and what it is told apart by."""
+    """A key of a report's rows: the number of the piece of the range, and the values of the group."""
 
     piece: int
     values: tuple[str, ...]
@@ -41,9 +41,9 @@ class UsageRepository:
     async def totals(
         self, bounds: Sequence[datetime], group_by: Sequence[Dimension], *, latency: bool
     ) -> dict[Group | None, UsageTotals] | None:
-        """Sums over the range that `bounds` cut into pieces, by group; that of None is the whole range's.
+        """Returns sums by piece of the range, which `bounds` divide, and group; None stands for the whole range.
 
-        None if that is more than MOST_ROWS.
+        Returns None if there are more than MOST_ROWS.
         """
         range_: dict[str, object] = {
             "org_id": self._org_id,
@@ -53,7 +53,7 @@ class UsageRepository:
         }
         if Dimension.CONVERSATION not in group_by:
             range_["cut_hours"] = list(cut_hours(tuple(bounds)))
-        # Latency first: what has ended by then is in the sums, too.
+        # Latency first: the sums then include at least the turns that it covers.
         times = (await self._connection.execute(latency_query(group_by), range_)).mappings().all() if latency else ()
         sums = totals_query(group_by)
         rows = (await self._connection.execute(sums, {**range_, "most": MOST_ROWS + 1})).mappings().all()
@@ -69,7 +69,7 @@ class UsageRepository:
         return found
 
     async def events(self, start: datetime, end: datetime, limit: int, after: PageKey | None) -> Page[UsageEvent]:
-        """At most `limit` events of the range, the oldest first, from behind `after` on."""
+        """Returns at most `limit` events of the range, the oldest first, after the key `after`."""
         place = tuple_(table.c.occurred_at, table.c.generation_id)
         query = select(table).where(
             table.c.org_id == self._org_id, table.c.occurred_at >= start, table.c.occurred_at < end
@@ -84,7 +84,7 @@ class UsageRepository:
 
 
 def _totals(rows: Iterable[RowMapping], group_by: Sequence[Dimension]) -> dict[Group | None, UsageTotals]:
-    """Puts together what the statement tells apart by how turns ended."""
+    """Adds up the rows that differ only in how turns ended."""
     found: dict[Group | None, UsageTotals] = {None: _NO_TOTALS}
     for row in rows:
         group = _group(row, group_by)

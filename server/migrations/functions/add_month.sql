@@ -1,5 +1,5 @@
--- Makes the books' partition of the month that begins at p_start (UTC), and moves there what stood in the rest. Only
--- then, for a moment, turns wait for it that are booked in months without a partition.
+-- Creates the ledger's partition of the month that begins at p_start (UTC), and moves that month's rows there from the
+-- rest. Turns that are booked in months without a partition wait for it, only then and only briefly.
 CREATE OR REPLACE FUNCTION aichat.add_month(p_start timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
@@ -7,7 +7,7 @@ DECLARE
     v_name text := 'usage_events_' || to_char(p_start, 'YYYY_MM');
 BEGIN
     EXECUTE format('CREATE TABLE aichat.%I (LIKE aichat.usage_events INCLUDING ALL)', v_name);
-    -- Row-level security holds for the owner, too, who sees the rows of every tenant for this moment alone.
+    -- Row-level security also applies to the owner, who sees the rows of every tenant only for this moment.
     LOCK TABLE aichat.usage_events_rest IN ACCESS EXCLUSIVE MODE;
     ALTER TABLE aichat.usage_events_rest NO FORCE ROW LEVEL SECURITY, DISABLE TRIGGER immutable;
     EXECUTE format(

@@ -1,5 +1,5 @@
--- Writes what a settled generation used into the books, as of p_at, which is the aichat.booking_time of this
--- transaction, and charges it to the quotas.
+-- Books what a settled generation used in the ledger, as of p_at, which is the aichat.booking_time of this transaction,
+-- and charges it to the quotas.
 CREATE OR REPLACE FUNCTION aichat.book(
     p_org_id uuid, p_generation_id uuid, p_price_version timestamptz, p_first_delta_ms integer, p_at timestamptz
 ) RETURNS void

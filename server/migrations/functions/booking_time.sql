@@ -1,6 +1,6 @@
--- When a turn that ends now occurs: by the database's clock, which is the only one, and never in books that are closed,
--- should that clock have been put back. The lock comes first, and before every lock of quotas: what is booked under it
--- is there before its month can be closed.
+-- Returns the time of a turn that ends now: by the database's clock, the only one that counts, and never in a closed
+-- month, even if that clock was set back. The lock comes first, before every lock of quotas: a month can only be closed
+-- when everything booked under the lock has committed.
 CREATE OR REPLACE FUNCTION aichat.booking_time(p_org_id uuid) RETURNS timestamptz
 LANGUAGE plpgsql AS $$
 BEGIN

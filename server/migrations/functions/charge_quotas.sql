@@ -1,6 +1,6 @@
--- Charges what a generation cost to the quotas that it is held to, and to Free as a whole if that is its plan; to be
--- called before the books have it, so that counters that are summed up now are without it. Where this fails, the
--- books will still be right: the generation is marked, and the next change of the quota sums it up again.
+-- Charges what a generation cost to its quotas, and to Free as a whole if that is its plan. Call it before the ledger
+-- has the event, so that counters that are summed now do not include it. If it fails, the ledger is still right: the
+-- generation is marked, and the next change of the quota sums it again.
 CREATE OR REPLACE FUNCTION aichat.charge_quotas(
     p_org_id uuid, p_member_id uuid, p_key_id uuid, p_generation_id uuid, p_cost bigint, p_at timestamptz
 ) RETURNS void

@@ -1,4 +1,4 @@
--- What an organisation, a member or a key was charged in a period, by the books.
+-- Returns what an organisation, a member or a key was charged in a period, by the ledger.
 CREATE OR REPLACE FUNCTION aichat.charged(
     p_org_id uuid, p_scope text, p_scope_id uuid, p_from timestamptz, p_until timestamptz
 ) RETURNS bigint

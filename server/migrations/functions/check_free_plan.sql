@@ -1,6 +1,6 @@
--- Refuses a turn that could bring all organisations on Free above what they may use together in a month: SQLSTATE
--- AI003, whose detail says so, by JSON. It takes no lock, so turns that begin at once may go above it together, by what
--- they come to cost themselves.
+-- Refuses a turn that could raise all organisations on Free above what they may use together in a month: SQLSTATE
+-- AI003, with details as JSON. It takes no lock, so turns that begin at the same time may exceed the limit together, by
+-- their own cost at most.
 CREATE OR REPLACE FUNCTION aichat.check_free_plan(p_org_id uuid, p_amount bigint, p_at timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE

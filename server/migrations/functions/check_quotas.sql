@@ -1,5 +1,5 @@
--- Refuses a turn that could bring its organisation, member or key above a hard quota: SQLSTATE AI003, whose detail says
--- which, by JSON. The counters stay locked, so that the next turn sees this one's hold.
+-- Refuses a turn that could raise its organisation, member or key above a hard quota: SQLSTATE AI003, whose detail
+-- names the quota, as JSON. The counters stay locked, so that the next turn sees this one's hold.
 CREATE OR REPLACE FUNCTION aichat.check_quotas(p_org_id uuid, p_member_id uuid, p_key_id uuid, p_amount bigint)
 RETURNS void
 LANGUAGE plpgsql AS $$
@@ -13,8 +13,8 @@ BEGIN
     IF cardinality(v_quotas) = 0 THEN
         RETURN;
     END IF;
-    -- A statement of its own, behind the locks: charges and holds as the turns before this one left them. Of several
-    -- quotas, the one that resets last is what the caller has to wait for.
+    -- A separate statement after the locks: it sees the charges and holds of all turns before this one. Of several
+    -- quotas, it reports the one that resets last, because the caller has to wait for that one.
     SELECT json_build_object(
         'scope', q.scope, 'scope_id', q.scope_id, 'period', q.period, 'limit', q.hard_nano_usd,
         'used', u.charged_nano_usd + h.held, 'needed', p_amount, 'resets_at', q.period_end,

@@ -1,5 +1,5 @@
--- Closes an organisation's books up to a moment, itself not included, for good: waits for the turns that are just being
--- booked, and none will be booked there any more. False, and nothing is done, if that moment is yet to come.
+-- Closes an organisation's books up to a moment, exclusive, for good: waits for turns that are being booked, and none
+-- can be booked there afterwards. Returns false, and does nothing, if that moment is in the future.
 CREATE OR REPLACE FUNCTION aichat.close_books(p_org_id uuid, p_until timestamptz) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN

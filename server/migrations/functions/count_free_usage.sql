@@ -1,4 +1,4 @@
--- Adds what a generation of an organisation on Free was charged to what all of them were.
+-- Adds what a generation of an organisation on Free was charged to the total of all of them.
 CREATE OR REPLACE FUNCTION aichat.count_free_usage(
     p_org_id uuid, p_generation_id uuid, p_cost bigint, p_at timestamptz
 ) RETURNS void

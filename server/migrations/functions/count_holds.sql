@@ -1,5 +1,5 @@
--- How many holds there are that count, and that are over, for a transaction of the work list. What each holds is its
--- tenant's alone, so that they are counted in one tenant after the other: those with running turns, by their leases.
+-- Returns the number of open holds, and of expired ones, in a transaction of the work list. Row-level security hides
+-- holds from other tenants, so it counts in one tenant after another: those with running turns, by their leases.
 CREATE OR REPLACE FUNCTION aichat.count_holds(OUT open_holds bigint, OUT expired_holds bigint)
 LANGUAGE plpgsql AS $$
 DECLARE

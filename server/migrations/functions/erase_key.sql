@@ -1,5 +1,5 @@
--- Leaves nothing of an API key but its id in the books: 'erased', 'missing', or 'busy' while an answer is written with
--- it. The owner's to call, since nobody else may change what is written here.
+-- Erases an API key, except for its id in the ledger. Returns 'erased', 'missing', or 'busy' while an answer is being
+-- written with it. Only the owner may call it, since nobody else may change these rows.
 CREATE OR REPLACE FUNCTION aichat.erase_key(p_org_id uuid, p_key_id uuid) RETURNS text
 LANGUAGE plpgsql AS $$
 BEGIN

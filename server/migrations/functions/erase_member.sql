@@ -1,7 +1,7 @@
--- Leaves nothing of a member but its id in the books: its conversations go, what it said in others' is blanked, and so
--- is the name of an organisation that is its own. 'erased', 'missing', 'busy' while an answer is written for it, or
--- 'owner' if nobody else owns the organisation, which is not its own. The owner's to call, since nobody else may change
--- what is written here.
+-- Erases a member, except for its id in the ledger: deletes its conversations, blanks its messages in others'
+-- conversations, and blanks the name of its personal organisation. Returns 'erased', 'missing', 'busy' while an answer
+-- is being written for it, or 'owner' if it is the only owner of an organisation that is not personal. Only the owner
+-- may call it, since nobody else may change these rows.
 CREATE OR REPLACE FUNCTION aichat.erase_member(p_org_id uuid, p_member_id uuid, p_personal boolean) RETURNS text
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -31,7 +31,7 @@ BEGIN
       AND NOT EXISTS (
           SELECT FROM aichat.messages AS m WHERE m.org_id = p_org_id AND m.generation_id = g.generation_id
       );
-    -- Answers in others' conversations are those others' from now on.
+    -- Answers in others' conversations belong to the others from now on.
     UPDATE aichat.generations AS g SET member_id = c.member_id, error_message = NULL
     FROM aichat.messages AS m
     JOIN aichat.conversations AS c ON c.org_id = m.org_id AND c.conversation_id = m.conversation_id

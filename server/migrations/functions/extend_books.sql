@@ -1,6 +1,6 @@
--- Sees to it that the books have a partition for this month and for each of the three that follow; returns how many
--- it made. The owner's right, which the server's role has for this and nothing else: it takes nothing, and pg_temp,
--- where its caller may have types and tables of its own, comes last in its path (first, where it is not named).
+-- Creates the ledger's missing partitions for this month and the three that follow; returns their number. It runs with
+-- the owner's rights, which the server's role has only here. It takes no arguments, and pg_temp, where its caller may
+-- have types and tables, comes last in its path (it would come first if it were not named).
 CREATE OR REPLACE FUNCTION aichat.extend_books() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET lock_timeout = '10s' AS $$

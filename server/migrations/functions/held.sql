@@ -1,4 +1,4 @@
--- What the running turns of an organisation, a member or a key may come to cost.
+-- Returns the most that the running turns of an organisation, a member or a key may cost.
 CREATE OR REPLACE FUNCTION aichat.held(p_org_id uuid, p_scope text, p_scope_id uuid) RETURNS bigint
 LANGUAGE sql STABLE AS $$
     SELECT coalesce(sum(h.amount_nano_usd), 0)::bigint FROM aichat.holds AS h

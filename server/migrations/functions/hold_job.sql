@@ -1,4 +1,5 @@
--- Holds a job for a period for p_seconds from now, by the run that holds it already; false if that is another's by now.
+-- Extends the hold of a job and period to p_seconds from now, for the run that has it; returns false if another run has
+-- it now.
 CREATE OR REPLACE FUNCTION aichat.hold_job(
     p_job text, p_period text, p_holder uuid, p_seconds double precision
 ) RETURNS boolean

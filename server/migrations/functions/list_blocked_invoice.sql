@@ -1,4 +1,4 @@
--- Keeps the list of blocked invoices as their states change.
+-- Keeps the list of blocked invoices current as their states change.
 CREATE OR REPLACE FUNCTION aichat.list_blocked_invoice() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,4 +1,4 @@
--- Puts each new organisation on the list that jobs go through.
+-- Adds each new organisation to the list that jobs work through.
 CREATE OR REPLACE FUNCTION aichat.list_organization() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,5 +1,5 @@
--- Puts tables on the work list: what jobs read across tenants to know where there is work, by a transaction that sets
--- aichat.work_list and no tenant. They read ids and times there, and nothing else, and do the work inside each tenant.
+-- Puts tables on the work list, which tells jobs in which tenants there is work. Jobs read it in a transaction that
+-- sets aichat.work_list and no tenant. They see only ids and times there, and do the work inside each tenant.
 CREATE OR REPLACE FUNCTION aichat.list_work(VARIADIC p_tables text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,4 +1,4 @@
--- The hours from one moment on and before another that are summed up, but not to what the books say.
+-- Returns the summed hours between two moments that differ from the ledger.
 CREATE OR REPLACE FUNCTION aichat.mismatches(p_org_id uuid, p_from timestamptz, p_until timestamptz)
 RETURNS SETOF timestamptz
 LANGUAGE sql STABLE AS $$

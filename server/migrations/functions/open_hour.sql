@@ -1,6 +1,6 @@
--- Puts an hour on the list of those to be summed up, until the end of the transaction at least. Turns share the row, so
--- that they wait for each other only where the first of an hour makes it. Who takes it off the list needs it alone: it
--- finds all that was booked under it, and what comes later puts the hour on the list again.
+-- Puts an hour on the list of hours to sum, and keeps it there at least until the transaction ends. Turns share the
+-- row, so they only wait for each other when the first one of an hour creates it. Removing it needs an exclusive lock:
+-- the sum then includes everything booked under the row, and later turns put the hour on the list again.
 CREATE OR REPLACE FUNCTION aichat.open_hour(p_org_id uuid, p_at timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE

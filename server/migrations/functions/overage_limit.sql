@@ -1,7 +1,7 @@
--- What an organisation may be charged in the running month, where it goes on beyond what its plan includes: what the
--- plan includes over the rest of the month since it was gone over to, and as much usage on top as the overage cap, less
--- what invoices that were not paid ask for, allows with the plan's margin. Null: its plan has a hard limit, or there is
--- no cap. What was used in the month before a change of plan counts, too, so that nobody owes more than the cap.
+-- Returns what an organisation may be charged in the current month if its plan allows usage above what is included.
+-- That is what the plan includes, prorated from the change to the plan to the month's end, and the usage that the
+-- overage cap allows with the plan's overage. The cap is reduced by unpaid invoices. Null: the plan has a hard limit,
+-- or there is no cap. Usage of the month before a change of plan counts, too, so that nobody owes more than the cap.
 CREATE OR REPLACE FUNCTION aichat.overage_limit(p_org_id uuid) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$
 DECLARE

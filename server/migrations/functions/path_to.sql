@@ -1,8 +1,8 @@
--- The messages that lead to the given one, and it, as a JSON list: all from the conversation's first on, or as many
--- of the newest as it takes to have more than p_most_bytes; null: there is no such bound. Of an answer that is being
--- written it tells the generation that writes it.
+-- Returns the messages that lead to the given one, and that message, as a JSON list: all from the conversation's first,
+-- or as many of the newest as exceed p_most_bytes (null: no limit). An answer that is being written comes with its
+-- generation.
 --
--- JSON is put together as text, which costs a third of what the database's functions for it do.
+-- The JSON is built as text, which costs a third of the database's JSON functions.
 CREATE OR REPLACE FUNCTION aichat.path_to(p_org_id uuid, p_message_id uuid, p_most_bytes bigint) RETURNS text
 LANGUAGE sql STABLE AS $$
     WITH RECURSIVE path AS (

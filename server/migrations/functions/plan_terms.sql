@@ -1,4 +1,4 @@
--- Which terms of which plan an organisation had when, between two moments: half-open pieces without a gap.
+-- Returns the terms of an organisation's plans between two moments, as half-open pieces without a gap.
 CREATE OR REPLACE FUNCTION aichat.plan_terms(p_org_id uuid, p_from timestamptz, p_until timestamptz)
 RETURNS TABLE (starts_at timestamptz, ends_at timestamptz, plan text, valid_from timestamptz)
 LANGUAGE sql STABLE AS $$

@@ -1,6 +1,6 @@
--- Holds tenant tables to row-level security: every migration calls it for the tables that it makes. Two settings, local
--- to each transaction, name the tenant and the member. The sub-select reads a setting once a query; a setting that was
--- set and is over reads '', which is nobody.
+-- Enables row-level security on tenant tables: every migration calls it for the tables that it creates. Two settings,
+-- local to each transaction, name the tenant and the member. The sub-select reads a setting once per query; a setting
+-- that was set in an earlier transaction reads '', which matches nobody.
 CREATE OR REPLACE FUNCTION aichat.protect(VARIADIC p_tables text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE

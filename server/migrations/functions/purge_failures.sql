@@ -1,5 +1,5 @@
--- Forgets at most p_most of the turns that failed before p_before, which cost nothing, and has the sums of their hours
--- made again without them; returns how many.
+-- Deletes at most p_most of the turns that failed before p_before, which cost nothing, and sums their hours again
+-- without them; returns their number.
 CREATE OR REPLACE FUNCTION aichat.purge_failures(p_org_id uuid, p_before timestamptz, p_most integer) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE

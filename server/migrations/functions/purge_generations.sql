@@ -1,6 +1,6 @@
--- Forgets generations that ended before p_before and of which no message is left: looks at p_most of them, in the order
--- of their ids, behind p_after. Returns where the next call goes on, null at the end, and how many it forgot. What they
--- cost stays on the books.
+-- Deletes generations that ended before p_before and have no messages: checks p_most of them, in the order of their
+-- ids, after p_after. Returns where the next call continues, null at the end, and the number deleted. Their cost stays
+-- in the ledger.
 CREATE OR REPLACE FUNCTION aichat.purge_generations(
     p_org_id uuid, p_before timestamptz, p_after uuid, p_most integer, OUT after uuid, OUT forgotten integer
 )

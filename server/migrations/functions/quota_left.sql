@@ -1,6 +1,6 @@
--- What may still be charged before a hard quota is reached, with all that is held for others; null if there is no hard
--- quota. For a turn whose own hold is over, and which others may have spent since. The counters stay locked until it is
--- charged. Where this fails, so will the charge, which is marked.
+-- Returns what may still be charged before a hard quota is reached, with all holds of others; null without a hard
+-- quota. It is for a turn whose own hold has expired, so that others may have spent the amount since. The counters stay
+-- locked until the turn is charged. If this fails, so does the charge, and the generation is marked.
 CREATE OR REPLACE FUNCTION aichat.quota_left(p_org_id uuid, p_member_id uuid, p_key_id uuid, p_at timestamptz)
 RETURNS bigint
 LANGUAGE plpgsql AS $$

@@ -1,6 +1,6 @@
--- An organisation's quotas. What its plan includes is one of them where its limit is hard, unless the operator has set
--- the organisation's quota for the month, which then stands for it. Where usage goes on beyond what is included, the
--- overage limit is one of them in the same way, unless the operator has set a hard quota.
+-- Returns an organisation's quotas. What its plan includes counts as a quota if its limit is hard, unless the operator
+-- has set the organisation's quota for the month, which replaces it. If the plan allows usage above what is included,
+-- the overage limit counts as a quota in the same way, unless the operator has set a hard quota.
 CREATE OR REPLACE FUNCTION aichat.quotas_in_force(p_org_id uuid)
 RETURNS TABLE (
     scope text, scope_id uuid, period text, hard_nano_usd bigint, soft_nano_usd bigint, updated_at timestamptz
@@ -26,7 +26,7 @@ LANGUAGE sql STABLE AS $$
         WHERE p.plan = o.plan AND p.valid_from <= now() ORDER BY p.valid_from DESC LIMIT 1
     ) AS t
     CROSS JOIN LATERAL (
-        -- OFFSET keeps the planner from asking for the limit again in each place that names it.
+        -- OFFSET keeps the planner from computing the limit once for each place that names it.
         SELECT CASE WHEN t.hard THEN t.included_nano_usd ELSE aichat.overage_limit(p_org_id) END AS hard_nano_usd
         OFFSET 0
     ) AS l

@@ -1,4 +1,4 @@
--- The quotas that a member with a key, or without one, is held to at a moment, with the period that is then.
+-- Returns the quotas that apply to a member, with or without a key, at a moment, with their period at that moment.
 CREATE OR REPLACE FUNCTION aichat.quotas_of(p_org_id uuid, p_member_id uuid, p_key_id uuid, p_at timestamptz)
 RETURNS TABLE (
     scope text, scope_id uuid, period text, hard_nano_usd bigint, soft_nano_usd bigint,

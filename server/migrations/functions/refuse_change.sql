@@ -1,4 +1,4 @@
--- What is on the books stays as it is, also for the owner.
+-- Rows of the ledger never change, not even for the owner.
 CREATE OR REPLACE FUNCTION aichat.refuse_change() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,4 +1,4 @@
--- Lines may be replaced until their invoice asks for payment.
+-- Lines may be replaced until their invoice is final.
 CREATE OR REPLACE FUNCTION aichat.refuse_line() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,4 +1,4 @@
--- Puts every hour that an organisation has used, or has sums of, on the list of those to be summed up.
+-- Puts every hour in which an organisation has usage or sums on the list of hours to sum.
 CREATE OR REPLACE FUNCTION aichat.reopen(p_org_id uuid) RETURNS void
 LANGUAGE sql AS $$
     INSERT INTO aichat.open_hours (org_id, hour)

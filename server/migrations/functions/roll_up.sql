@@ -1,6 +1,6 @@
--- Takes hours that were over at p_now off the list and sums them up: at most p_most of the list, behind the given
--- place. Returns where the next call goes on; nulls at the list's end. Hours of turns that are just ending, and those
--- that another one is summing up, stay on the list for the next time: nobody waits.
+-- Removes hours that were over at p_now from the list and sums them: at most p_most of the list, after the given place.
+-- Returns where the next call continues; nulls at the list's end. Hours of turns that are just ending, and those that
+-- another call is summing, stay on the list for the next time: nobody waits.
 CREATE OR REPLACE FUNCTION aichat.roll_up(
     p_now timestamptz, p_most integer, INOUT after_org_id uuid, INOUT after_hour timestamptz, OUT summed integer
 )
@@ -31,7 +31,7 @@ BEGIN
             WHERE h.org_id = free.org_id AND h.hour = free.hour RETURNING h.hour
         )
         SELECT array_agg(taken.hour) INTO v_hours FROM taken;
-        -- A statement of its own, behind the locks: it sees all that was booked under them.
+        -- A separate statement after the locks: it sees everything booked under them.
         PERFORM aichat.sum_up(v_work.org_id, v_hours);
         summed := summed + coalesce(cardinality(v_hours), 0);
         v_listed := v_listed + cardinality(v_work.hours);

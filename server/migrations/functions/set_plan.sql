@@ -1,9 +1,9 @@
--- Puts an organisation on a plan from a moment on; the one that it is on already changes nothing. A moment before the
--- last change becomes that one: what is past stays as it was.
+-- Changes an organisation's plan from a moment on; its current plan changes nothing. A moment before the last change is
+-- replaced by that one: the past stays as it was.
 CREATE OR REPLACE FUNCTION aichat.set_plan(p_org_id uuid, p_plan text, p_at timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    -- With the plan its quota changes, which was not counted while it was not in force.
+    -- The plan also changes the quota, which was not counted while it was not in force.
     PERFORM pg_advisory_xact_lock(aichat.quota_lock(p_org_id));
     UPDATE aichat.organizations AS o SET plan = p_plan WHERE o.org_id = p_org_id AND o.plan <> p_plan;
     IF NOT FOUND THEN

@@ -1,5 +1,5 @@
--- Sums up some hours of one organisation again, and writes the rows that are not as they should be: a second time,
--- none. To be called by one at a time for each hour.
+-- Sums some hours of one organisation again, and writes the rows that differ: a second call writes none. Only one call
+-- at a time for each hour.
 CREATE OR REPLACE FUNCTION aichat.sum_up(p_org_id uuid, p_hours timestamptz[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN

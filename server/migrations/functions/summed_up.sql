@@ -1,4 +1,4 @@
--- What the rows of some hours of one organisation should be.
+-- Returns the correct rows of some hours of one organisation.
 CREATE OR REPLACE FUNCTION aichat.summed_up(p_org_id uuid, p_hours timestamptz[]) RETURNS SETOF aichat.usage_hourly
 LANGUAGE sql STABLE AS $$
     SELECT

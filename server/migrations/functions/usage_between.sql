@@ -1,5 +1,4 @@
--- What an organisation's turns used from a moment on and before another: one row each, as aichat.usage_hourly sums them
--- up.
+-- Returns what an organisation's turns used between two moments: one row each, as aichat.usage_hourly sums them.
 CREATE OR REPLACE FUNCTION aichat.usage_between(p_org_id uuid, p_from timestamptz, p_until timestamptz)
 RETURNS TABLE (
     occurred_at timestamptz, conversation_id uuid, provider text, model text, member_id uuid, key_id uuid,

@@ -160,7 +160,7 @@ async def test_another_worker_takes_over_its_job_and_it_does_not_interfere_later
     assert await take_over() is None, "it is held for a moment"
     assert await eventually(take_over, lambda outcome: outcome == "done")
     link.heal()
-    with pytest.raises(JobBusyError, match="was given up"):
+    with pytest.raises(JobBusyError, match="was stopped"):
         await running
     assert not acted.is_set()
     async with rig.database.work_list() as lists:

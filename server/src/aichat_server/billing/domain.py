@@ -1,4 +1,4 @@
-"""What an organisation is subscribed to, and which plan comes of it."""
+"""Subscriptions, and the plans that they give."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _ENDED = frozenset({SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_E
 
 @dataclass(frozen=True, slots=True)
 class BillingAccount:
-    """Who an organisation is at the payment provider."""
+    """An organisation's customer at the payment provider."""
 
     customer_id: str | None
     """None before the first checkout, and after the customer was deleted there."""
     customer_version: int
     """How many of its customers were deleted there."""
     seen_version: int
-    """Grows with each state of its subscription that is taken over."""
+    """Incremented each time the state of its subscription is stored."""
     first_subscribed_at: datetime | None
     seen_card_id: str | None
-    """The customer's default card when it was last looked at."""
+    """The customer's default card when it was last read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A subscription, as it was when the payment provider was asked last."""
+    """A subscription as the payment provider reported it last."""
 
     subscription_id: str
     plan: Plan
@@ -39,7 +39,7 @@ class Subscription:
     seats: int
     period_start: datetime
     period_end: datetime
-    """The moment after the period's last."""
+    """The period's end, exclusive."""
     cancel_at_period_end: bool
     trial_end: datetime | None
     past_due_since: datetime | None
@@ -47,22 +47,22 @@ class Subscription:
 
     @property
     def has_ended(self) -> bool:
-        """Whether another one may take its place."""
+        """Whether another subscription may replace it."""
         return self.status in _ENDED
 
     @property
     def has_begun(self) -> bool:
-        """Whether it was on trial or paid for, so that no other can be the first."""
+        """Whether it was ever on trial or paid, so that no later one counts as the first."""
         return self.status not in _NOT_BEGUN
 
     def grace_ends_at(self, grace: timedelta) -> datetime | None:
-        """Until when it counts although it is past due; None if it is not."""
+        """Returns when the grace period of a past-due subscription ends; None if it is not past due."""
         return self.past_due_since + grace if self.past_due_since is not None else None
 
     def plan_at(self, now: datetime, grace: timedelta, unpaid_since: datetime | None = None) -> Plan:
-        """The plan that it gives: its own while it is paid for, on trial or in its grace, and Free otherwise.
+        """Returns the plan that it gives: its own while it is paid, on trial or in its grace period, otherwise Free.
 
-        `unpaid_since`: since when an invoice for usage was not paid, which has the same grace.
+        `unpaid_since`: since when an invoice for usage is unpaid, which has the same grace period.
         """
         if unpaid_since is not None and unpaid_since + grace <= now:
             return Plan.FREE
@@ -73,7 +73,7 @@ class Subscription:
 
 
 def subscription_of(state: SubscriptionState, plan: Plan, before: Subscription | None, now: datetime) -> Subscription:
-    """The subscription in a state that was read at `now`; `before`: the one that was known until then."""
+    """Returns the subscription for a state that was read at `now`; `before`: the last known subscription."""
     since: datetime | None = None
     if state.status in _PAST_DUE:
         same = before is not None and before.subscription_id == state.id
@@ -92,13 +92,13 @@ def subscription_of(state: SubscriptionState, plan: Plan, before: Subscription |
 
 
 def grace_ends(subscription: Subscription | None, unpaid_since: datetime | None, grace: timedelta) -> list[datetime]:
-    """Until when a plan lasts that is past due, and one whose usage was not paid: in order, those that there are."""
+    """Returns the ends of the grace periods, of the subscription and of unpaid usage, in order."""
     ends = [subscription.grace_ends_at(grace) if subscription else None, unpaid_since + grace if unpaid_since else None]
     return sorted(end for end in ends if end is not None)
 
 
 def foremost(states: list[tuple[SubscriptionState, Plan]]) -> tuple[SubscriptionState, Plan] | None:
-    """The one that counts: one in force before one that is past due, and of those alike the newest; None of none."""
+    """Returns the state that counts: an active one before a past-due one, then the newest; None for an empty list."""
 
     def rank(one: tuple[SubscriptionState, Plan]) -> tuple[int, datetime, str]:
         state, _ = one

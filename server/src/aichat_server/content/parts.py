@@ -1,4 +1,4 @@
-"""The parts that messages are made of."""
+"""The parts of messages."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class TextPart:
 
 
 Part = TextPart
-"""One piece of a message's content; other kinds will join."""
+"""One piece of a message's content; other kinds will follow."""
 
 
 def text_of(parts: tuple[Part, ...]) -> str:
-    """The text of all parts, in order."""
+    """Returns the text of all parts, in order."""
     return "\n\n".join(part.text for part in parts)

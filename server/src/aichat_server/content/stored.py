@@ -1,4 +1,4 @@
-"""How a message's content is stored: a JSON list of parts, each with its type."""
+"""Stores a message's content: a JSON list of parts, each with its type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from aichat_server.content.parts import Part, TextPart
 from aichat_server.core.texts import storable
 
-# What the encoder takes for a number.
+# The range of integers that the encoder accepts.
 _LEAST, _MOST = -(2**63), 2**64 - 1
 
 
@@ -20,12 +20,12 @@ class StoredText(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
 
 
 def encode_parts(parts: Iterable[Part]) -> str:
-    """`parts` as the JSON that is stored."""
+    """Returns `parts` as stored JSON."""
     return msgspec.json.encode([StoredText(storable(part.text)) for part in parts]).decode()
 
 
 def encode_json(value: object) -> str:
-    """What JSON can say, as JSON text that Postgres takes, whoever said it."""
+    """Returns any value that JSON can express as JSON text that Postgres accepts, whatever its source."""
     return msgspec.json.encode(_storable(value)).decode()
 
 
@@ -42,5 +42,5 @@ def _storable(value: object) -> object:
 
 
 def to_parts(stored: Iterable[StoredText]) -> tuple[Part, ...]:
-    """Stored parts as the domain knows them."""
+    """Converts stored parts to the domain's."""
     return tuple(TextPart(part.text) for part in stored)

@@ -1,1 +1,1 @@
-"""The scheduled jobs: who runs which, and how they are doing."""
+"""The scheduled jobs: which process runs which, and their state."""

@@ -1,4 +1,4 @@
-"""How full the queue of jobs is, as Dramatiq keeps it in Redis."""
+"""Reads the length of the queue of jobs, which Dramatiq keeps in Redis."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _KEY = f"{QUEUE_NAMESPACE}:{QUEUE}"
 
 
 async def queue_depth(redis: AnyRedis) -> QueueDepth:
-    """In one round trip; RedisUnavailableError. A queue that nobody has used yet is empty."""
+    """Returns the depth in one round trip; an unused queue is empty. Raises RedisUnavailableError."""
     sizes = await ask_all(redis, [("LLEN", _KEY), ("LLEN", f"{_KEY}.DQ"), ("ZCARD", f"{_KEY}.XQ")])
     for size in sizes:
         if isinstance(size, Exception):

@@ -1,1 +1,1 @@
-"""The models, what they cost, and what usage of them is counted in."""
+"""The models, their prices, and the units of their usage."""

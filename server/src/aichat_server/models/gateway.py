@@ -1,6 +1,6 @@
-"""The model catalogue: windows and prices that genai-prices keeps up to date, and a table for what it does not say.
+"""The model catalogue: context windows and prices from genai-prices, and a table for what those lack.
 
-The server charges what the database says; its prices are brought up to date with these.
+The server charges by the database's prices, which are updated from these.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from aichat_server.core.money import from_decimal
 from aichat_server.models.domain.models import Model, ModelAbilities
 from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier
 
-# Our vendors by genai-prices' names. The order matters: Google resells Claude, under Anthropic's ids.
+# Our vendors by their names in genai-prices. The order matters: Google resells Claude with Anthropic's ids.
 VENDORS = {"anthropic": "anthropic", "openai": "openai", "google": "gemini"}
 
 MOST_PERCENT = {"anthropic": 110}
-"""The most that vendors charge of their models' prices by Usage.percent, where that is not 100."""
+"""The most that vendors charge of their models' prices, as Usage.percent, if it is not 100."""
 
 Dollars = Decimal | TieredPrices | None
 
@@ -32,7 +32,7 @@ class CompatibleEntry:
 
     endpoint: str
     model: str
-    """The id that the endpoint knows."""
+    """The endpoint's own id."""
     context_window: int
     max_output_tokens: int
     input_usd_per_mtok: Decimal
@@ -46,7 +46,7 @@ class CompatibleEntry:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What models whose ids begin alike share."""
+    """What models with the same prefix of their ids have in common."""
 
     prefix: str
     max_output_tokens: int
@@ -54,8 +54,8 @@ class Family:
 
 
 _CLASSIC = ModelAbilities()
-# Claude's API takes no sampling parameters since its version 2026-10-21, and no stop sequence of white space alone.
-# Before 4.6, thinking was a budget of tokens.
+# Claude's API accepts no sampling parameters since its version 2026-10-21, and no stop sequence that is only white
+# space. Before 4.6, thinking was a budget of tokens.
 _CLAUDE = ModelAbilities(temperature=False, blank_stop=False)
 _THINKING_CLAUDE = ModelAbilities(reasoning=True, temperature=False, blank_stop=False)
 # OpenAI's reasoning models refuse both in Chat Completions.
@@ -65,7 +65,7 @@ _GEMINI_2_5 = ModelAbilities(thinks=True)
 _GEMINI_3 = ModelAbilities(reasoning=True)
 _GEMINI_4 = ModelAbilities(reasoning=True, temperature=False)
 
-# The vendors' model pages say so (November 2026); the longest prefix that fits counts.
+# From the vendors' model pages (November 2026); the longest matching prefix applies.
 FAMILIES = (
     Family("claude-", 128_000, _THINKING_CLAUDE),
     Family("claude-sonnet-4-6", 64_000, _THINKING_CLAUDE),
@@ -91,9 +91,9 @@ _OTHERS = Family("", 4_096, _CLASSIC)
 def load_catalogue(
     model_ids: Iterable[str], compatible: Iterable[CompatibleEntry] = (), *, at: datetime | None = None
 ) -> dict[str, Model]:
-    """The models by id, at the prices of `at` (None: now).
+    """Returns the models by id, with the prices of `at` (None: now).
 
-    ValueError names every id that genai-prices does not know as a model of our vendors priced by the token.
+    Raises ValueError, naming every id that genai-prices does not have as a model of our vendors with a price per token.
     """
     catalogue: dict[str, Model] = {}
     unknown = []
@@ -104,14 +104,14 @@ def load_catalogue(
         else:
             catalogue[model_id] = model
     if unknown:
-        raise ValueError(f"no vendor's price list has these models: {', '.join(unknown)}")
+        raise ValueError(f"these models are in no vendor's price list: {', '.join(unknown)}")
     return catalogue | {model.id: model for model in map(_compatible_model, compatible)}
 
 
 def load_prices(
     model_ids: Iterable[str], compatible: Iterable[CompatibleEntry] = ()
 ) -> dict[tuple[str, str], tuple[Price, ...]]:
-    """The prices of the models that are known, past and announced ones too, by vendor and model."""
+    """Returns the prices of the known models, past and announced ones too, by vendor and model."""
     prices: dict[tuple[str, str], tuple[Price, ...]] = {
         (model.provider, model.id): (Price(BEGINNING, model.prices),) for model in map(_compatible_model, compatible)
     }
@@ -125,7 +125,7 @@ def load_prices(
 
 
 def _starts(info: ModelInfo) -> list[datetime]:
-    """When the model's prices came, or will come, into force."""
+    """Returns when each of the model's prices comes into force."""
     constraints = [price.constraint for price in info.prices] if isinstance(info.prices, list) else []
     days = {constraint.start_date for constraint in constraints if isinstance(constraint, StartDateConstraint)}
     return [BEGINNING, *(datetime.combine(day, time(), UTC) for day in sorted(days))]

@@ -1,4 +1,4 @@
-"""What models cost now: the database's prices, remembered, and read again and again."""
+"""Caches the models' prices, and reads them from the database at regular intervals."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _log = structlog.get_logger()
 
 
 class PriceSource(Protocol):
-    """Where prices are kept."""
+    """Where prices are stored."""
 
     async def prices(self) -> Mapping[tuple[str, str], tuple[Price, ...]]:
-        """Every price of every model, by provider and model, ascending by version."""
+        """Returns every price of every model, by provider and model, ascending by version."""
         ...
 
 
@@ -28,7 +28,7 @@ def _now() -> datetime:
 
 
 class PriceBook:
-    """The prices as last read, announced ones too: each comes into force at its moment, without being read again."""
+    """The prices as last read. An announced price comes into force at its moment, without another read."""
 
     def __init__(self, source: PriceSource, clock: Callable[[], datetime] = _now) -> None:
         self._source = source
@@ -36,18 +36,18 @@ class PriceBook:
         self._prices: Mapping[tuple[str, str], tuple[Price, ...]] = {}
 
     def current(self, provider: str, model: str) -> Price | None:
-        """The model's price in force; None if it has none."""
+        """Returns the model's price in force; None if it has none."""
         return price_at(self._prices.get((provider, model), ()), self._clock())
 
     async def refresh(self) -> None:
-        """Reads the prices; STORAGE_UNAVAILABLE leaves those that were read before."""
+        """Reads the prices; STORAGE_UNAVAILABLE keeps those that were read before."""
         self._prices = await self._source.prices()
 
     async def keep_fresh(self, seconds: float) -> NoReturn:
-        """Reads the prices again each so many seconds."""
+        """Reads the prices again every `seconds`."""
         while True:
             await asyncio.sleep(seconds)
             try:
                 await self.refresh()
             except AichatError as error:
-                _log.warning("prices not read; those from before go on", reason=error.reason)
+                _log.warning("prices not read; the earlier ones stay in force", reason=error.reason)

@@ -1,4 +1,4 @@
-"""Prices, as stored: read by the server, added to by the owner, changed by nobody."""
+"""Stores prices: the server reads them, the owner adds to them, and nobody changes them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from aichat_server.models.domain.usage import KINDS
 PriceLists = Mapping[tuple[str, str], Sequence[Price]]
 """Prices by provider and model, ascending by version."""
 
-# Two that add prices at once do so one after the other.
+# Concurrent additions of prices wait for each other.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('aichat.prices'))")
-# What a tier has prices for, by the same names here and there.
+# The prices of a tier, which have the same names in the database.
 _NANO = tuple(kind.price for kind in KINDS if kind.price is not None)
 _INSTANT = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
 
 
 async def read_prices(connection: AsyncConnection) -> dict[tuple[str, str], tuple[Price, ...]]:
-    """Every price of every model, by provider and model, ascending by version."""
+    """Returns every price of every model, by provider and model, ascending by version."""
     rows = (await connection.execute(select(table).order_by(*table.primary_key.columns))).all()
     found: dict[tuple[str, str], tuple[Price, ...]] = {}
     for (provider, model, version), tiers in groupby(rows, lambda row: (row.provider, row.model, row.valid_from)):
@@ -37,10 +37,10 @@ async def read_prices(connection: AsyncConnection) -> dict[tuple[str, str], tupl
 
 
 async def add_prices(url: str, wanted: PriceLists) -> int:
-    """Makes the prices what `wanted` says they are from now on, as the owner that `url` names.
+    """Makes the prices equal to `wanted` from now on, as the owner that `url` names.
 
-    Adds a price where it differs from the one that would be in force then, and changes none that is there; returns
-    how many were added. STORAGE_UNAVAILABLE if the database is away.
+    Adds a price where it differs from the one that would be in force, and changes no stored one; returns the number
+    added. Raises STORAGE_UNAVAILABLE if the database is unreachable.
     """
     async with owner_transaction(url) as connection:
         await connection.execute(_LOCK)
@@ -56,10 +56,10 @@ async def add_prices(url: str, wanted: PriceLists) -> int:
 
 
 def missing_prices(known: Sequence[Price], wanted: Sequence[Price], now: datetime) -> tuple[Price, ...]:
-    """What to add to `known`, so that from `now` on the prices are those of `wanted`; both ascend by version.
+    """Returns what to add to `known`, so that from `now` on the prices equal `wanted`; both ascend by version.
 
-    A model's first price is in force since ever. One that was announced, and does not come into force as announced, is
-    followed by what holds instead, within the same second.
+    A model's first price has always been in force. An announced price that will not come into force as announced is
+    replaced within the same second by the price that applies.
     """
     prices, added = list(known), list[Price]()
     coming = {price.version.replace(microsecond=0) for price in (*known, *wanted) if price.version > now}

@@ -1,1 +1,1 @@
-"""E-mails to members: warnings of quotas, unpaid invoices, and the links that end them."""
+"""E-mails to members: quota warnings, unpaid invoices, and the links to unsubscribe."""

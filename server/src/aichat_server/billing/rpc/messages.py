@@ -1,4 +1,4 @@
-"""Plans, subscriptions and invoices between the domain and the contract."""
+"""Converts plans, subscriptions and invoices from the domain to the contract."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _INVOICE: Mapping[InvoiceStatus, invoices_pb2.InvoiceStatus.ValueType] = Mapping
 
 
 def plan_to_proto(terms: PlanTerms) -> plans_pb2.Plan:
-    """A plan at its terms."""
+    """Converts a plan with its terms."""
     proto = plans_pb2.Plan(
         plan=terms.plan.value,
         display_name=terms.name,
@@ -58,7 +58,7 @@ def plan_to_proto(terms: PlanTerms) -> plans_pb2.Plan:
 
 
 def standing_to_proto(standing: Standing) -> plans_pb2.Subscription:
-    """Where an organisation's billing stands."""
+    """Converts the state of an organisation's billing."""
     proto = plans_pb2.Subscription(plan=standing.plan.value, members=standing.members)
     subscription = standing.subscription
     if subscription is not None:
@@ -79,7 +79,7 @@ def standing_to_proto(standing: Standing) -> plans_pb2.Subscription:
 
 
 def invoice_to_proto(invoice: InvoiceState) -> invoices_pb2.Invoice:
-    """An invoice at the payment provider."""
+    """Converts an invoice of the payment provider."""
     proto = invoices_pb2.Invoice(
         invoice_id=invoice.id,
         number=invoice.number or "",

@@ -17,7 +17,7 @@ _SIGNATURE = "stripe-signature"
 
 
 class BillingRpcs(BillingServiceServicer):
-    """Serves billing to an organisation's members, and takes the payment provider's events.
+    """Serves billing to an organisation's members, and receives the payment provider's events.
 
     `invoices` has the other RPCs of BillingService; `app` makes one servicer of both.
     """
@@ -53,14 +53,14 @@ class BillingRpcs(BillingServiceServicer):
     async def CreatePortalSession(  # noqa: N802
         self, request: pb.CreatePortalSessionRequest, _context: Context
     ) -> pb.CreatePortalSessionResponse:
-        """Opens a page to look after billing on."""
+        """Opens a page to manage billing on."""
         url = await self._billing.open_portal(current_principal(), return_url=request.return_url)
         return pb.CreatePortalSessionResponse(url=url)
 
     async def ChangePlan(  # noqa: N802
         self, request: pb.ChangePlanRequest, _context: Context
     ) -> pb.ChangePlanResponse:
-        """Goes over to another plan."""
+        """Changes to another plan."""
         standing = await self._billing.change_plan(current_principal(), request.plan)
         return pb.ChangePlanResponse(subscription=standing_to_proto(standing))
 
@@ -79,7 +79,7 @@ class BillingRpcs(BillingServiceServicer):
     async def StripeWebhook(  # noqa: N802
         self, request: pb.StripeWebhookRequest, context: Context
     ) -> pb.StripeWebhookResponse:
-        """Takes an event of Stripe's."""
+        """Receives an event from Stripe."""
         metadata = context.invocation_metadata() or ()
         signature = next((value for name, value in metadata if name == _SIGNATURE and isinstance(value, str)), None)
         await self._inbox.receive(request.event.data, signature)

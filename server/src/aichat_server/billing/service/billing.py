@@ -1,4 +1,4 @@
-"""Billing, as an organisation's members see it and its owners change it."""
+"""Billing, read by an organisation's members and changed by its owners."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ class Payments(PaymentProvider):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where an organisation's billing stands."""
+    """The state of an organisation's billing."""
 
     plan: Plan
-    """The one whose limits hold."""
+    """The plan whose limits apply."""
     members: int
     subscription: Subscription | None
-    """None if there has been none."""
+    """None if there never was one."""
     grace_ends_at: datetime | None
-    """Until when the plan lasts although it, or its usage, is not paid for."""
+    """When the plan ends if it, or its usage, stays unpaid."""
     payment_method: PaymentMethodState | None
     unpaid: tuple[UnpaidInvoice, ...]
-    """For usage, the oldest first."""
+    """Invoices for usage, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Organization:
-    """What is known here of an organisation that is billed."""
+    """Our own data of an organisation that is billed."""
 
     name: str
     email: str | None
-    """Of the owner who asks."""
+    """The address of the owner who makes the call."""
     members: int
     account: BillingAccount
     subscription: Subscription | None
@@ -62,22 +62,24 @@ class _Organization:
 
 @dataclass(frozen=True, slots=True)
 class Billing:
-    """Plans, subscriptions and invoices. What asks the payment provider fails as `StripeCalls.send` says, and with
-    BILLING_NOT_CONFIGURED where there is none.
+    """Plans, subscriptions and invoices.
+
+    Methods that call the payment provider fail as `StripeCalls.send` does, and with BILLING_NOT_CONFIGURED without a
+    payment provider.
     """
 
     database: Database
     plans: PlanBook
     payments: Payments | None
-    """None where no key to a payment provider is known."""
+    """None without a key of a payment provider."""
     grace: timedelta
     pages: ReturnPages | None = None
-    """Where the payment provider's pages may lead back to; None: anywhere."""
+    """The pages that the payment provider may redirect to; None: any."""
     overage_cap: NanoUsd | None = None
-    """Where a plan does not say; None: none."""
+    """The cap for plans that set none; None: no cap."""
 
     def list_plans(self) -> list[PlanTerms]:
-        """The plans at the terms in force, the smallest first."""
+        """Returns the plans with the terms in force, the smallest first."""
         return [self._with_cap(self.plans.current(plan)) for plan in Plan]
 
     def _with_cap(self, terms: PlanTerms) -> PlanTerms:
@@ -86,7 +88,7 @@ class Billing:
         return replace(terms, overage_cap=self.overage_cap)
 
     async def get_standing(self, principal: Principal) -> Standing:
-        """The organisation's plan and subscription."""
+        """Returns the organisation's plan and subscription."""
         async with self.database.tenant(principal.org_id, principal.member_id) as tenant:
             plan = await tenant.organizations.plan()
             members = await tenant.organizations.count_members()
@@ -98,9 +100,9 @@ class Billing:
         return Standing(plan, members, subscription, next(iter(ends), None), method, unpaid)
 
     async def open_checkout(self, principal: Principal, plan_id: str, *, success_url: str, cancel_url: str) -> str:
-        """The address of a page on which the organisation subscribes to the plan, with a seat for each member.
+        """Returns the address of a page on which the organisation subscribes to the plan, with a seat for each member.
 
-        REQUEST_INVALID for pages that it must not lead to, OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_EXISTS or
+        Raises REQUEST_INVALID for a URL that is not allowed, OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_EXISTS or
         SEATS_EXCEEDED.
         """
         if self.pages is not None:
@@ -109,7 +111,7 @@ class Billing:
         payments = self._payments()
         organization = await self._organization(principal)
         if organization.subscription is not None and not organization.subscription.has_ended:
-            message = "the organisation has a subscription; ChangePlan changes it, and the portal looks after it"
+            message = "the organisation has a subscription; ChangePlan changes it, and the portal manages it"
             raise AichatError(Reason.SUBSCRIPTION_EXISTS, message)
         _check_seats(terms, organization.members)
         customer_id = await self._ensure_customer(payments, principal.org_id, organization)
@@ -127,9 +129,9 @@ class Billing:
         return page.url
 
     async def open_portal(self, principal: Principal, *, return_url: str) -> str:
-        """The address of a page on which the organisation looks after cards, subscription and invoices.
+        """Returns the address of a page on which the organisation manages cards, subscription and invoices.
 
-        REQUEST_INVALID for a page that it must not lead to, OWNER_REQUIRED or SUBSCRIPTION_MISSING.
+        Raises REQUEST_INVALID for a URL that is not allowed, OWNER_REQUIRED or SUBSCRIPTION_MISSING.
         """
         if self.pages is not None:
             self.pages.check(return_url=return_url)
@@ -140,9 +142,9 @@ class Billing:
         return await payments.customers.create_portal(organization.account.customer_id, return_url=return_url)
 
     async def change_plan(self, principal: Principal, plan_id: str) -> Standing:
-        """Goes over to another plan: at once, or, to Free, when what is paid for ends.
+        """Changes to another plan: to a paid one at once, to Free when the paid period ends.
 
-        OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_MISSING or SEATS_EXCEEDED.
+        Raises OWNER_REQUIRED, PLAN_UNKNOWN, SUBSCRIPTION_MISSING or SEATS_EXCEEDED.
         """
         terms = None if plan_id == Plan.FREE else self._sold(plan_id)
         payments = self._payments()
@@ -159,12 +161,12 @@ class Billing:
             await payments.customers.change_subscription(
                 subscription_id, price, organization.members, key=str(new_id())
             )
-        # The webhook would bring it about as well, a little later.
+        # The webhook would do the same a little later.
         await payments.subscriptions.refresh(principal.org_id, await self.database.now())
         return await self.get_standing(principal)
 
     async def list_invoices(self, principal: Principal, size: int, after: str | None) -> InvoicePage:
-        """The organisation's invoices behind the one with the id `after`, the newest first. OWNER_REQUIRED."""
+        """Returns the organisation's invoices after the id `after`, the newest first; raises OWNER_REQUIRED."""
         payments = self._payments()
         organization = await self._organization(principal)
         if organization.account.customer_id is None:
@@ -185,7 +187,7 @@ class Billing:
         return terms
 
     async def _organization(self, principal: Principal) -> _Organization:
-        """What is known of the organisation; OWNER_REQUIRED if the caller is not one of its owners."""
+        """Returns our data of the organisation; raises OWNER_REQUIRED if the caller is not one of its owners."""
         async with self.database.tenant(principal.org_id, principal.member_id) as tenant:
             await check_owner(tenant, principal)
             return _Organization(
@@ -208,7 +210,7 @@ class Billing:
 
 
 async def check_owner(tenant: Tenant, principal: Principal) -> None:
-    """OWNER_REQUIRED if the caller is not one of the organisation's owners."""
+    """Raises OWNER_REQUIRED if the caller is not one of the organisation's owners."""
     if principal.acts_as_member or not await tenant.organizations.is_owner(principal.member_id):
         message = "billing is for the organisation's owners; ask one of them, or use an owner's API key"
         raise AichatError(Reason.OWNER_REQUIRED, message)
@@ -217,14 +219,14 @@ async def check_owner(tenant: Tenant, principal: Principal) -> None:
 def _check_seats(terms: PlanTerms, members: int) -> None:
     if terms.most_seats is not None and members > terms.most_seats:
         message = (
-            f"{terms.name} has {terms.most_seats} seats, and the organisation {members} members; take a larger plan"
+            f"{terms.name} has {terms.most_seats} seats, and the organisation {members} members; choose a larger plan"
         )
         metadata = {"plan": terms.plan.value, "seats": str(terms.most_seats), "members": str(members)}
         raise AichatError(Reason.SEATS_EXCEEDED, message, metadata=metadata)
 
 
 async def _price(payments: Payments, terms: PlanTerms) -> str:
-    """The id of the plan's price at the payment provider, where it is made if it is not there."""
+    """Returns the id of the plan's price at the payment provider, and creates it there if needed."""
     if terms.lookup_key is None:
         raise LookupError(f"{terms.plan} is not sold")
     cents = terms.seat_price // NANO_PER_CENT

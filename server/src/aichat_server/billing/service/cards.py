@@ -1,4 +1,4 @@
-"""The card that an organisation pays with: one for its subscription and its usage, and the one that it chose last."""
+"""The card that pays an organisation's subscription and usage: the one that it chose last."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class OrganizationCards:
-    """Each method fails as `StripeCalls.send` says, and may run at any time, twice, and beside itself."""
+    """Each method fails as `StripeCalls.send` does, and may run at any time, twice, or concurrently with itself."""
 
     database: Database
     customers: PaymentCustomers
 
     async def find(self, org_id: UUID) -> PaymentMethodState | None:
-        """What is due is collected from it; None if there is none. Changes nothing."""
+        """Returns the card that pays what is due; None if there is none. Changes nothing."""
         async with self.database.tenant(org_id) as tenant:
             account, subscription = await tenant.billing.account(), await tenant.billing.subscription()
         if account is None or account.customer_id is None:
@@ -32,10 +32,10 @@ class OrganizationCards:
         return (await self.customers.cards(account.customer_id, subscription_id)).chosen(account.seen_card_id)
 
     async def settle(self, org_id: UUID) -> PaymentMethodState | None:
-        """The same, and has the subscription paid with it as well.
+        """Returns the same card, and makes it pay the subscription as well.
 
-        Stripe's portal changes the customer's default alone, and Stripe goes on charging a subscription that has one of
-        its own, as Checkout leaves it.
+        Stripe's portal only changes the customer's default, and Stripe would still charge the subscription's own card,
+        which Checkout sets.
         """
         async with self.database.tenant(org_id) as tenant:
             account, subscription = await tenant.billing.account(), await tenant.billing.subscription()
@@ -58,5 +58,5 @@ class OrganizationCards:
         except AichatError as error:
             if error.reason not in {Reason.BILLING_REQUEST_REJECTED, Reason.BILLING_OBJECT_MISSING}:
                 raise
-            # It has ended, or the card is gone, and that was not heard yet.
+            # The subscription has ended, or the card no longer exists, and no event has reported it yet.
             _log.warning("subscription keeps its card", subscription_id=subscription_id, reason=error.reason)

@@ -1,4 +1,4 @@
-"""Subscriptions at the payment provider become plans here, whatever the order in which is heard of them."""
+"""Turns subscriptions at the payment provider into plans, in whatever order events arrive."""
 
 from __future__ import annotations
 
@@ -23,27 +23,29 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Subscriptions:
-    """Takes over what the payment provider says of subscriptions now. Each of its methods may run at any time, twice,
-    and beside itself.
+    """Reads subscriptions from the payment provider and stores them.
+
+    Each method may run at any time, twice, or concurrently with itself.
     """
 
     database: Database
     customers: PaymentCustomers
     plans: PlanBook
     grace: timedelta
-    """For how long a plan lasts that is not paid for."""
+    """How long a plan lasts without payment."""
 
     async def refresh(self, org_id: UUID, now: datetime) -> Subscription | None:
-        """Reads the organisation's subscription anew, and puts it on the plan that comes of it at `now`.
+        """Reads the organisation's subscription again, and sets the plan that it gives at `now`.
 
-        None if it has never had one: its plan is left as it is then. Fails as `StripeCalls.send` says.
+        Returns None if it never had one; its plan then stays. Fails as `StripeCalls.send` does.
         """
         for _ in range(_TRIES):
             async with self.database.tenant(org_id) as tenant:
                 account, before = await tenant.billing.account(), await tenant.billing.subscription()
             if account is None:
                 return None
-            # Read behind the account's version: whoever has read earlier finds another one when it stores.
+            # Read after the account's version: a concurrent call that read earlier finds another version when it
+            # stores.
             seen = self._seen(await self._sold(account.customer_id), before, now)
             async with self.database.tenant(org_id) as tenant:
                 unpaid_since = await tenant.unpaid.since()
@@ -62,7 +64,7 @@ class Subscriptions:
         raise AichatError(Reason.BILLING_UNAVAILABLE, message, retry_after=1.0)
 
     async def end_graces(self, now: datetime) -> int:
-        """Puts organisations on Free whose grace has ended by `now` unpaid; returns how many were looked at."""
+        """Sets Free for organisations whose grace period ended unpaid by `now`; returns how many were checked."""
         async with self.database.work_list() as work:
             over = await work.grace_over(now)
         await at_once(over, lambda org_id: self._end_grace(org_id, now))
@@ -72,7 +74,7 @@ class Subscriptions:
         try:
             await self.refresh(org_id, now)
         except AichatError as error:
-            # It stays on the list. One that fails must not hold up the others.
+            # It stays on the list. A failure must not delay the others.
             _log.warning("grace not ended", org_id=str(org_id), reason=error.reason)
 
     async def _sold(self, customer_id: str | None) -> list[SubscriptionState]:

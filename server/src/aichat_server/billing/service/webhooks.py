@@ -1,7 +1,7 @@
-"""Stripe's webhooks: stored once when they come, and acted on by a job.
+"""Stripe's webhooks: each is stored once when it arrives, and processed by a job.
 
-An event says that something happened to an object, and no more: the object is read again, so that it does not matter
-how late events come, in which order, and how often.
+An event only says that something happened to an object. The object is read again, so it does not matter how late, in
+which order and how often events arrive.
 """
 
 from __future__ import annotations
@@ -29,43 +29,43 @@ from aichat_server.payments.domain.webhooks import (
 )
 
 MOST_EVENTS = 1000
-"""How many events one run takes up."""
+"""The most events that one run processes."""
 
 _log = structlog.get_logger()
 
 
 class InvoiceSync(Protocol):
-    """Who keeps our own record of invoices."""
+    """Stores the state of invoices."""
 
     async def refresh(self, stripe_invoice_id: str) -> None:
-        """Reads the invoice anew, and takes over what became of it. One that is not of our making is left alone."""
+        """Reads the invoice again and stores its state; ignores one that is not ours."""
         ...
 
 
 class CardWatch(Protocol):
-    """Who has what is due collected from the card that its organisation chose last."""
+    """Charges what is due to the card that its organisation chose last."""
 
     async def look_at_cards(self, org_id: UUID) -> None:
-        """The organisation's cards may have changed."""
+        """Checks the organisation's cards, which may have changed."""
         ...
 
 
 class WebhookInbox:
-    """Where webhooks come in."""
+    """Receives webhooks."""
 
     def __init__(self, database: Database, webhooks: PaymentEvents | None) -> None:
-        """`webhooks` is None where no secret is known that they are signed with."""
+        """`webhooks` is None without the secret that signs them."""
         self._database = database
         self._webhooks = webhooks
 
     async def receive(self, body: bytes, signature: str | None) -> None:
-        """Stores the event in a webhook's `body`, which came with this `Stripe-Signature`.
+        """Stores the event of a webhook's `body`, which came with this `Stripe-Signature`.
 
-        One that is there already, or of a type that nothing comes of, changes nothing. WEBHOOK_INVALID if Stripe did
-        not sign it in the last five minutes, BILLING_NOT_CONFIGURED without a secret.
+        An event that is stored already, or of a type that needs no action, changes nothing. Raises WEBHOOK_INVALID if
+        Stripe did not sign it in the last five minutes, BILLING_NOT_CONFIGURED without a secret.
         """
         if self._webhooks is None:
-            raise AichatError(Reason.BILLING_NOT_CONFIGURED, "this server takes no webhooks: it has no secret for them")
+            raise AichatError(Reason.BILLING_NOT_CONFIGURED, "this server accepts no webhooks: it has no secret for them")
         event = self._webhooks.verify(body, signature)
         if event.type in HANDLED:
             async with self._database.work_list() as work:
@@ -73,29 +73,29 @@ class WebhookInbox:
 
 
 class ParkedWebhooks:
-    """The events that were given up, for operators to look into."""
+    """Events whose processing was given up, for operators."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def list(self) -> list[ParkedEvent]:
-        """Those that there are, the newest first."""
+        """Returns them, the newest first."""
         async with self._database.work_list() as work:
             return [*await work.stripe_events.list_parked()]
 
     async def release(self, event_id: str) -> bool:
-        """Has one tried again; False if there is none of this id."""
+        """Retries one; returns False if there is none with this id."""
         async with self._database.work_list() as work:
             return await work.stripe_events.release(event_id)
 
 
 class _AwayError(Exception):
-    """The payment provider cannot be reached: each event would wait for it, one after the other."""
+    """The payment provider is unreachable: each event would wait for it in turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Webhooks:
-    """Acts on the events that were stored."""
+    """Processes stored events."""
 
     database: Database
     customers: PaymentCustomers
@@ -105,10 +105,10 @@ class Webhooks:
     cards: CardWatch
 
     async def process_pending(self, now: datetime) -> int:
-        """Acts on every event that is due at `now`; returns on how many it did.
+        """Processes every event that is due at `now`; returns the number processed.
 
-        What fails is tried again later, and given up after MOST_ATTEMPTS, unless that says nothing about the event.
-        Where the payment provider is away, the run ends: the other events stay due.
+        A failed event is retried later, and given up after MOST_ATTEMPTS, unless the failure says nothing about the
+        event. The run ends if the payment provider is unreachable: the other events stay due.
         """
         done = 0
         for _ in range(MOST_EVENTS):
@@ -124,13 +124,13 @@ class Webhooks:
 
     async def _process(self, event: ClaimedEvent, now: datetime) -> bool:
         if event.attempts > MOST_ATTEMPTS:
-            # Each attempt broke off without a word: it may be what ends the worker.
-            await self._fail(event, now, RuntimeError("no attempt came to an end"))
+            # Each attempt ended without a result: the event itself may kill the worker.
+            await self._fail(event, now, RuntimeError("no attempt ended with a result"))
             return False
         try:
             await self._act(event, now)
         except Exception as error:
-            # One that cannot be acted on must not hold up the others.
+            # An event that fails must not delay the others.
             await self._fail(event, now, error)
             if isinstance(error, AichatError) and error.reason is Reason.BILLING_UNAVAILABLE:
                 raise _AwayError from error
@@ -145,8 +145,8 @@ class Webhooks:
         told = {"event_id": event.event_id, "type": event.type, "attempts": event.attempts, "failure": failure}
         async with self.database.work_list() as work:
             if event.attempts < MOST_ATTEMPTS or reason in NOT_ITS_FAULT:
-                _log.warning("webhook failed, and is tried again", **told, exc_info=error)
-                # An outage, however long, leaves it one attempt at least.
+                _log.warning("webhook failed, to be retried", **told, exc_info=error)
+                # An outage, however long, leaves it at least one attempt.
                 counted = min(event.attempts, MOST_ATTEMPTS - 1)
                 await work.stripe_events.postpone(event.event_id, now + wait_after(event.attempts), failure, counted)
             else:
@@ -159,7 +159,7 @@ class Webhooks:
         except AichatError as error:
             if error.reason is not Reason.BILLING_OBJECT_MISSING:
                 raise
-            # It is gone, and nothing can become of it any more.
+            # The object was deleted, and needs no action any more.
             return
         org_id = await self._organization(customer_id)
         if org_id is None:
@@ -173,7 +173,7 @@ class Webhooks:
         await self.subscriptions.refresh(org_id, now)
 
     async def _subject(self, event: ClaimedEvent) -> tuple[str | None, str | None]:
-        """Whose customer, and which invoice, the event is about, by its object as it is now."""
+        """Returns the customer and the invoice of the event's object in its current state."""
         kind, key = event.type.rpartition(".")[0], event.object_id
         match kind:
             case "checkout.session":

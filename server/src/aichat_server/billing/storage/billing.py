@@ -1,4 +1,4 @@
-"""An organisation's account and subscription at the payment provider, as stored."""
+"""Stores an organisation's account and subscription at the payment provider."""
 
 from __future__ import annotations
 
@@ -25,12 +25,15 @@ class BillingRepository:
         self._org_id = org_id
 
     async def customer_id(self) -> str | None:
-        """Who it is at the payment provider; None before the first checkout, and after a deletion there."""
+        """Returns its customer id at the payment provider.
+
+        None before the first checkout, and after a deletion there.
+        """
         account = await self.account()
         return account.customer_id if account else None
 
     async def account(self) -> BillingAccount | None:
-        """Its account; None before the first checkout."""
+        """Returns its account; None before the first checkout."""
         columns = (
             accounts.c.customer_id,
             accounts.c.customer_version,
@@ -43,7 +46,7 @@ class BillingRepository:
         return BillingAccount(*row) if row else None
 
     async def ensure_account(self) -> BillingAccount:
-        """Its account, which is made if there is none."""
+        """Returns its account, and creates it if needed."""
         await self._connection.execute(insert(accounts).values(org_id=self._org_id).on_conflict_do_nothing())
         account = await self.account()
         if account is None:
@@ -51,30 +54,30 @@ class BillingRepository:
         return account
 
     async def settle_customer(self, customer_id: str) -> str:
-        """Says who it is at the payment provider, unless that was said before; returns who it is."""
+        """Stores its customer id at the payment provider, unless one is stored; returns the stored one."""
         change = update(accounts).where(accounts.c.org_id == self._org_id)
         change = change.values(customer_id=func.coalesce(accounts.c.customer_id, customer_id))
         return str((await self._connection.execute(change.returning(accounts.c.customer_id))).scalar_one())
 
     async def forget_customer(self, customer_id: str) -> None:
-        """Forgets a customer who was deleted at the payment provider; another one, who is there now, stays."""
+        """Removes a customer who was deleted at the payment provider; a newer customer stays."""
         change = update(accounts).where(accounts.c.org_id == self._org_id, accounts.c.customer_id == customer_id)
         values = {"customer_id": None, "customer_version": accounts.c.customer_version + 1}
         await self._connection.execute(change.values(values))
 
     async def see_card(self, card_id: str | None) -> None:
-        """Keeps which card is the customer's default."""
+        """Stores which card is the customer's default."""
         change = update(accounts).where(accounts.c.org_id == self._org_id)
         await self._connection.execute(change.values(seen_card_id=card_id))
 
     async def look_again(self) -> None:
-        """Has it looked at which plan the organisation is on: what is being found out about that now may be old."""
+        """Has the organisation's plan checked again: a check that is running now may use old data."""
         change = update(accounts).where(accounts.c.org_id == self._org_id)
         values = {"seen_version": accounts.c.seen_version + 1, "grace_ends_at": func.now()}
         await self._connection.execute(change.values(values))
 
     async def subscription(self) -> Subscription | None:
-        """The subscription as it was seen last, also if it has ended; None if there was none."""
+        """Returns the last known subscription, even if it has ended; None if there never was one."""
         query = select(*subscriptions.c["subscription_id", "plan", "status", "seats", "period_start", "period_end"])
         query = query.add_columns(*subscriptions.c["cancel_at_period_end", "trial_end", "past_due_since"])
         row = (await self._connection.execute(query.where(subscriptions.c.org_id == self._org_id))).one_or_none()
@@ -85,9 +88,9 @@ class BillingRepository:
     async def take_over(
         self, subscription: Subscription | None, now: datetime, *, seen_version: int, grace_ends_at: datetime | None
     ) -> bool:
-        """Stores what was seen after the account was at `seen_version`; False if another has stored since.
+        """Stores what was read when the account was at `seen_version`; returns False if another has stored since.
 
-        `grace_ends_at`: when it has to be looked at again.
+        `grace_ends_at`: when it must be checked again.
         """
         change = update(accounts).where(accounts.c.org_id == self._org_id, accounts.c.seen_version == seen_version)
         values: dict[str, object] = {"seen_version": seen_version + 1, "grace_ends_at": grace_ends_at}

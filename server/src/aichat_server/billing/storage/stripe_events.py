@@ -1,4 +1,4 @@
-"""Stripe's events, as stored: once each, and taken up by one worker at a time."""
+"""Stores Stripe's events: each once, and claimed by one worker at a time."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from aichat_server.payments.domain.webhooks import ClaimedEvent, ParkedEvent
 
 
 class StripeEventStore:
-    """The events of every organisation, for a transaction of the work list."""
+    """The events of every organisation, in a transaction of the work list."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def add(self, event: BillingEvent) -> bool:
-        """Stores an event that is due at once; False if it is there already."""
+        """Stores an event that is due at once; returns False if it is stored already."""
         row = {"event_id": event.id, "type": event.type, "object_id": event.object_id}
         change = insert(table).values(**row, received_at=func.now(), due_at=func.now()).on_conflict_do_nothing()
         return (await self._connection.execute(change)).rowcount > 0
 
     async def claim(self, now: datetime, until: datetime) -> ClaimedEvent | None:
-        """Takes up the event that has been due the longest, which nobody else does before `until`; None: none is."""
+        """Claims until `until` the event that has been due the longest; returns None if none is due."""
         due = select(table.c.event_id).where(table.c.due_at <= now).order_by(table.c.due_at, table.c.event_id).limit(1)
         change = update(table).where(table.c.event_id == due.with_for_update(skip_locked=True).scalar_subquery())
         change = change.values(due_at=until, attempts=table.c.attempts + 1)
@@ -36,34 +36,34 @@ class StripeEventStore:
         return ClaimedEvent(*row) if row else None
 
     async def finish(self, event_id: str, now: datetime) -> None:
-        """It has been acted on."""
+        """Records that it was processed."""
         await self._set(event_id, due_at=None, processed_at=now, failure=None)
 
     async def postpone(self, event_id: str, until: datetime, failure: str, attempts: int) -> None:
-        """It failed, and is to be tried again; `attempts`: how many of those it has had are counted."""
+        """Records a failure and when to retry; `attempts`: how many of its attempts count."""
         await self._set(event_id, due_at=until, failure=failure, attempts=attempts)
 
     async def park(self, event_id: str, now: datetime, failure: str) -> None:
-        """It failed too often, and is left to the operator."""
+        """Gives it up after too many failures, for the operator."""
         await self._set(event_id, due_at=None, parked_at=now, failure=failure)
 
     async def list_parked(self) -> Sequence[ParkedEvent]:
-        """What was given up, the newest first."""
+        """Returns the events that were given up, the newest first."""
         query = select(*table.c["event_id", "type", "object_id", "parked_at", "failure"])
         query = query.where(table.c.parked_at.is_not(None)).order_by(table.c.parked_at.desc(), table.c.event_id)
         return [ParkedEvent(*row) for row in (await self._connection.execute(query)).all()]
 
     async def release(self, event_id: str) -> bool:
-        """Has what was given up tried again, as if for the first time; False if there is no such event."""
+        """Retries an event that was given up, as if for the first time; returns False if there is no such event."""
         change = update(table).where(table.c.event_id == event_id, table.c.parked_at.is_not(None))
         values = {"due_at": func.now(), "parked_at": None, "attempts": 0}
         return (await self._connection.execute(change.values(values))).rowcount > 0
 
     async def purge(self, before: datetime) -> int:
-        """Forgets what was acted on before then; returns how many."""
+        """Deletes events that were processed before then; returns their number."""
         return (await self._connection.execute(delete(table).where(table.c.processed_at < before))).rowcount
 
     async def _set(self, event_id: str, **values: object) -> None:
-        # What another has finished meanwhile, since this one took too long, stays finished.
+        # If this run took too long, another has finished the event, and it stays finished.
         change = update(table).where(table.c.event_id == event_id, table.c.due_at.is_not(None))
         await self._connection.execute(change.values(values))

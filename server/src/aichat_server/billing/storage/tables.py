@@ -1,4 +1,4 @@
-"""The tables of plans and billing that queries are written against; server/migrations makes them."""
+"""The tables of plans and billing, for queries; server/migrations creates them."""
 
 from __future__ import annotations
 

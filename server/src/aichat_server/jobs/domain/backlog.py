@@ -1,4 +1,4 @@
-"""What the whole platform has yet to do, as its jobs see it."""
+"""The backlog of the whole platform."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from aichat_server.core.money import NanoUsd
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """One look at all of it."""
+    """The backlog at one moment."""
 
     open_holds: int
-    """Holds that count against quotas: of answers that are being written, or were until their process was lost."""
+    """Holds that count against quotas: of answers being written, and of those whose process was lost."""
     expired_holds: int
-    """Holds that count no more, of answers whose end is still to be made."""
+    """Holds that no longer count, of answers that have yet to be ended."""
     closed_hours: int
-    """Hours that are over and not summed up."""
+    """Hours that are over and not summed yet."""
     due_webhooks: int
     parked_webhooks: int
-    """Those that were given up, and wait for an operator."""
+    """Webhooks that were given up, and wait for an operator."""
     ended_graces: int
-    """Of plans that were not paid for in time."""
+    """Grace periods that ended unpaid."""
     due_messages: int
-    """In the outbox."""
+    """Messages in the outbox."""
     blocked_invoices: int
-    """Those that wait for an operator."""
+    """Invoices that wait for an operator."""
     orphans: int
-    """Answers whose process is lost, and whose end is still to be made."""
+    """Answers whose process was lost, and that have yet to be ended."""
     ledger_lag_seconds: float
-    """Since the end of the oldest hour that is over and not summed up; 0 if there is none."""
+    """Seconds since the end of the oldest hour that is over and not summed; 0 if there is none."""
     unpaid_invoices: int
-    """Those for usage that were asked for in vain."""
+    """Invoices for usage whose payment failed."""
     free_plan_used: NanoUsd
     """What all organisations on Free were charged this month."""
     free_plan_limit: NanoUsd | None
-    """What they may be; None until a server has said so."""
+    """The most that they may be charged; None until a server has set it."""

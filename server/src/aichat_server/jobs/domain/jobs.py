@@ -1,4 +1,4 @@
-"""What is known of the jobs: how they have been doing, and what waits for them."""
+"""The state of jobs, and of their queue."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from aichat_server.jobs.domain.backlog import Backlog
 
 QUEUE = "jobs"
 QUEUE_NAMESPACE = "aichat:{jobs}"
-"""What the queue's keys begin with. A Redis cluster keeps together what is alike in braces."""
+"""The prefix of the queue's keys. A Redis cluster keeps keys with the same text in braces together."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """How one job has been doing, over all of its periods."""
+    """The state of one job, over all its periods."""
 
     runs: int
     """How often it has begun."""
     failures: int
     """How often it has failed."""
     succeeded_at: datetime | None
-    """When it last came to a good end; None: it never did."""
+    """When it last succeeded; None: never."""
     failing: bool
-    """Whether a period's last run failed, and that period has not been made up for."""
+    """Whether a period's last run failed, and no later run has succeeded for that period."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """How many messages a queue of jobs has."""
+    """The number of messages in the queue of jobs."""
 
     waiting: int
     delayed: int
-    """To be done at a later moment."""
+    """Messages for a later moment."""
     dead: int
-    """Given up after their last attempt."""
+    """Messages given up after their last attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobsSeen:
-    """One look at all jobs."""
+    """The state of all jobs at one moment."""
 
     backlog: Backlog
     queue: QueueDepth | None
-    """None without Redis, or if it is away."""
+    """None without Redis, or if it is unreachable."""
     states: Mapping[str, JobState]
     """By the job's name; a job that never ran has none."""
     lags: Mapping[str, float]
-    """By the job's name: for how many seconds the run has been due that should have followed the last good one."""
+    """By the job's name: how many seconds the next success has been overdue."""

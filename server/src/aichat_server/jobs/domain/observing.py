@@ -1,4 +1,4 @@
-"""What operators may want to see of jobs."""
+"""The events of jobs that operators can observe."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from contextlib import AbstractContextManager, nullcontext
 from aichat_server.jobs.domain.jobs import JobsSeen
 
 TraceContext = Mapping[str, str]
-"""What a message carries so that its run joins the same trace; empty where nobody traces."""
+"""What a message carries so that its run joins the same trace; empty without tracing."""
 
 
 class JobObserver:
-    """Hears of jobs; this one ignores them. Must be quick, and must not fail."""
+    """Observes jobs; this one ignores all events. Must be quick, and must not fail."""
 
     def queueing(self, name: str) -> AbstractContextManager[TraceContext]:  # noqa: ARG002 — for those that do not ignore it
-        """A job is put into the queue, with the trace that its run joins."""
+        """A job is put into the queue; returns the trace that its run joins."""
         return nullcontext({})
 
     def resuming(self, trace: TraceContext) -> AbstractContextManager[object]:  # noqa: ARG002 — for those that do not ignore it
-        """What runs within belongs to the trace that `queueing` gave out elsewhere."""
+        """Continues the trace from `queueing` for the code inside."""
         return nullcontext()
 
     def job(self, name: str) -> AbstractContextManager[object]:  # noqa: ARG002 — for those that do not ignore it
-        """A run of a job, for as long as it takes; an exception says that it failed."""
+        """A run of a job, for its whole length; an exception means that it failed."""
         return nullcontext()
 
     def jobs_seen(self, seen: JobsSeen) -> None:
-        """All jobs were looked at."""
+        """The state of all jobs was read."""

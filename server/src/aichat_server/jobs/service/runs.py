@@ -1,6 +1,6 @@
-"""Runs jobs: each in one process at a time, with a record of what came of it.
+"""Runs jobs: each in one process at a time, with a record of its outcome.
 
-By that record, periods that were missed are made up for.
+The record tells which missed periods are still to run.
 """
 
 from __future__ import annotations
@@ -22,22 +22,23 @@ from aichat_server.jobs.storage.runs import JobClaim
 _log = structlog.get_logger()
 
 HELD_SECONDS = 15.0
-"""For how long a job is held by a run whose process is gone."""
+"""How long a job stays held by a run whose process has died."""
 _RENEWALS = 3
-# A renewal that failed is made up for as soon.
+# How soon a failed renewal is retried.
 _RETRY_SECONDS = 1.0
 
 ALWAYS = ""
-"""The period of a job that has none: each run does whatever there is to do."""
+"""The period of a job without periods: each run does all that is due."""
 
 
 class JobBusyError(Exception):
-    """The job runs already, for the same period."""
+    """The job already runs for the same period."""
 
 
 class JobRuns:
-    """The record of all jobs' runs, by which each is held. Whoever is killed leaves its period unfinished, and holds it
-    for a moment longer.
+    """The record of all jobs' runs, which also holds them.
+
+    A killed process leaves its period unfinished, and holds it a moment longer.
     """
 
     def __init__(self, database: Database, observer: JobObserver, held_seconds: float = HELD_SECONDS) -> None:
@@ -46,10 +47,10 @@ class JobRuns:
         self._held_seconds = held_seconds
 
     async def run(self, job: str, period: str, work: Callable[[Progress], Awaitable[object]]) -> object:
-        """Does the job's work for a period, from where an unfinished run came to, and returns its outcome.
+        """Does the job's work for a period, continuing an unfinished run, and returns its outcome.
 
-        JobBusyError if another process is at it, or may be by now, since the hold could not be renewed. What the work
-        fails with is recorded, and goes on.
+        Raises JobBusyError if another process runs it, or may run it now because the hold could not be renewed. A
+        failure of the work is recorded and raised.
         """
         run = JobClaim(job, period, uuid4())
         held_until = asyncio.get_running_loop().time() + self._held_seconds
@@ -75,13 +76,13 @@ class JobRuns:
         return outcome
 
     async def due(self, job: str, current: Period) -> Sequence[Period]:
-        """The periods to run the job for now, in their order: the current one, and those that were missed.
+        """Returns the periods for which to run the job now, in order: the current one and missed ones.
 
-        That is, those whose last run did not come to a good end, and those since it last began one.
+        Missed are those whose last run did not succeed, and those since the last one that began.
         """
         async with self._database.work_list() as lists:
             known = await lists.job_runs.periods(job)
-        # Names sort as their periods do. One that has yet to begin was run by a clock that was ahead.
+        # Names sort in the order of their periods. A period in the future was run by a clock that was ahead.
         known = {name: succeeded for name, succeeded in known.items() if name <= current.name}
         due = {name for name, succeeded in known.items() if not succeeded} | {current.name}
         newest = parse_period(current.cadence, max(known)) if known else current
@@ -92,7 +93,7 @@ class JobRuns:
 
     @asynccontextmanager
     async def _held(self, run: JobClaim, until: float) -> AsyncGenerator[None, None]:
-        """Ends what is done here, with JobBusyError, as soon as it may be another's."""
+        """Ends the work inside with JobBusyError as soon as another process may hold the job."""
         try:
             async with asyncio.timeout_at(until) as hold:
                 holding = asyncio.create_task(self._hold(run, hold))
@@ -104,7 +105,7 @@ class JobRuns:
         except TimeoutError as error:
             if not hold.expired():
                 raise
-            message = "was given up: its hold could not be renewed, and another process may run it"
+            message = "was stopped: its hold could not be renewed, and another process may run it"
             raise JobBusyError(f"{_name(run)} {message}") from error
 
     async def _hold(self, run: JobClaim, hold: asyncio.Timeout) -> None:
@@ -123,7 +124,7 @@ class JobRuns:
 
     async def _fail(self, run: JobClaim, error: Exception) -> None:
         failure = error.reason.value if isinstance(error, AichatError) else type(error).__name__
-        # With the database away nothing can be recorded: the period stays unfinished, which says enough.
+        # Nothing can be recorded without the database: the period stays unfinished, which is enough.
         with suppress(AichatError):
             async with self._database.work_list() as lists:
                 await lists.job_runs.fail(run, failure)

@@ -1,4 +1,4 @@
-"""Looks at how all jobs are doing."""
+"""Observes the state of all jobs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from aichat_server.jobs.domain.jobs import JobsSeen, JobState, QueueDepth
 from aichat_server.jobs.domain.observing import JobObserver
 
 Lags = Callable[[Mapping[str, JobState]], Mapping[str, float]]
-"""From each job's state, for how long its next good end has been due, in seconds; jobs that never ran included."""
+"""Computes from each job's state by how many seconds its next success is overdue; includes jobs that never ran."""
 
 
 class JobsWatch:
-    """Of the whole platform."""
+    """Observes the jobs of the whole platform."""
 
     def __init__(
         self, database: Database, queue_depth: Callable[[], Awaitable[QueueDepth]] | None, observer: JobObserver
@@ -27,12 +27,12 @@ class JobsWatch:
         self._observer = observer
 
     async def backlog(self, now: datetime) -> Backlog:
-        """What there is to do at `now`; STORAGE_UNAVAILABLE."""
+        """Returns the backlog at `now`; raises STORAGE_UNAVAILABLE."""
         async with self._database.work_list() as work:
             return await work.backlog(now)
 
     async def look(self, now: datetime, lags: Lags) -> JobsSeen:
-        """Looks, and tells the observer; STORAGE_UNAVAILABLE."""
+        """Reads the state of all jobs and reports it to the observer; raises STORAGE_UNAVAILABLE."""
         async with self._database.work_list() as work:
             backlog, states = await work.backlog(now), await work.job_runs.states()
         seen = JobsSeen(backlog, await self._queue(), states, lags(states))

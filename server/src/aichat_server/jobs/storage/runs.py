@@ -1,4 +1,4 @@
-"""The runs of the jobs, as stored."""
+"""Stores the runs of jobs."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ class JobClaim(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """What a run finds that may begin."""
+    """What a run learns when it may begin."""
 
     reached: UUID | None
-    """The organisation that an unfinished run before it came to."""
+    """The organisation that an unfinished run before it had reached."""
 
 
 _GOOD_END = table.c.ended_at.is_not(None) & table.c.failure.is_(None)
 
 
 class JobRunStore:
-    """What became of each job in each period, for a transaction of the work list. Times are the database's."""
+    """The outcome of each job in each period, in a transaction of the work list. Times are the database's."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def claim(self, run: JobClaim, seconds: float) -> Claimed | None:
-        """It runs now, and is held for so long; None if another run holds it."""
+        """Begins a run and holds the job for `seconds`; returns None if another run holds it."""
         held = {"holder": run.holder, "held_until": _in(seconds)}
         row = insert(table).values(job=run.job, period=run.period, runs=1, failures=0, started_at=func.now(), **held)
         again = {"runs": table.c.runs + 1, "started_at": func.now(), "ended_at": None, **held}
@@ -49,24 +49,24 @@ class JobRunStore:
         return None if found is None else Claimed(found.reached)
 
     async def reach(self, run: JobClaim, org_id: UUID | None) -> None:
-        """It has come to this organisation."""
+        """Records that the run has reached this organisation."""
         await self._set(run, reached=org_id)
 
     async def succeed(self, run: JobClaim, outcome: str) -> None:
-        """It has come to a good end."""
+        """Records that the run succeeded."""
         await self._end(run, succeeded_at=func.now(), outcome=outcome, failure=None)
 
     async def fail(self, run: JobClaim, failure: str) -> None:
-        """It has failed."""
+        """Records that the run failed."""
         await self._end(run, failures=table.c.failures + 1, failure=failure)
 
     async def periods(self, job: str) -> dict[str, bool]:
-        """The periods that the job has begun with, and whether its last run came to a good end in each."""
+        """Returns the periods that the job has begun, and whether its last run succeeded in each."""
         query = select(table.c.period, _GOOD_END).where(table.c.job == job)
         return {row.period: row[1] for row in await self._connection.execute(query)}
 
     async def states(self) -> dict[str, JobState]:
-        """How each job that ever ran has been doing, by its name."""
+        """Returns the state of each job that ever ran, by its name."""
         columns = (
             table.c.job,
             func.sum(table.c.runs),
@@ -78,7 +78,7 @@ class JobRunStore:
         return {row[0]: JobState(int(row[1]), int(row[2]), row[3], row[4]) for row in rows}
 
     async def purge(self, before: datetime) -> int:
-        """Forgets the periods whose last run began before then, and came to a good end; returns how many."""
+        """Deletes periods whose last run began before then and succeeded; returns their number."""
         done = _GOOD_END & (table.c.started_at < before)
         return (await self._connection.execute(delete(table).where(done))).rowcount
 
@@ -86,7 +86,7 @@ class JobRunStore:
         await self._set(run, ended_at=func.now(), holder=None, held_until=None, **values)
 
     async def _set(self, run: JobClaim, **values: object) -> None:
-        # One that lost its hold to another leaves the record to that one.
+        # A run that lost its hold leaves the record to the run that has it.
         mine = (table.c.job == run.job, table.c.period == run.period, table.c.holder == run.holder)
         await self._connection.execute(update(table).where(*mine).values(**values))
 

@@ -1,4 +1,4 @@
-"""The tables of jobs that queries are written against; server/migrations makes them."""
+"""The tables of jobs, for queries; server/migrations creates them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The work lists: ids and times of all tenants, for jobs to go through them one by one."""
+"""The work lists: ids and times of all tenants, so that jobs can process them one by one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _HOLDS = text("SELECT open_holds, expired_holds FROM aichat.count_holds()")
 
 
 class WorkList:
-    """What is to be done, and for whom."""
+    """What is to be done, and for which organisation."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -50,41 +50,41 @@ class WorkList:
         self.job_runs = JobRunStore(connection)
 
     async def organizations(self, after: UUID | None = None, limit: int | None = None) -> tuple[UUID, ...]:
-        """Every organisation, or those behind `after`, at most `limit` of them, by the order of their ids."""
+        """Returns every organisation, or at most `limit` of those after `after`, in the order of their ids."""
         query = select(listed_organizations.c.org_id).order_by(listed_organizations.c.org_id).limit(limit)
         if after is not None:
             query = query.where(listed_organizations.c.org_id > after)
         return tuple((await self._connection.execute(query)).scalars())
 
     async def customers_organization(self, customer_id: str) -> UUID | None:
-        """Whose customer it is at the payment provider; None if it is nobody's here."""
+        """Returns the organisation of a customer at the payment provider; None if none of ours has it."""
         query = select(accounts.c.org_id).where(accounts.c.customer_id == customer_id)
         return (await self._connection.execute(query)).scalar_one_or_none()
 
     async def grace_over(self, now: datetime) -> tuple[UUID, ...]:
-        """The organisations that are past due, and whose grace has ended."""
+        """Returns the organisations that are past due and whose grace period has ended."""
         query = select(accounts.c.org_id).where(accounts.c.grace_ends_at <= now).order_by(accounts.c.grace_ends_at)
         return tuple((await self._connection.execute(query)).scalars())
 
     async def unpaid_invoices(self) -> tuple[tuple[UUID, Month], ...]:
-        """The invoices that were not paid: whose, and for which month."""
+        """Returns the unpaid invoices: organisation and month."""
         return await unpaid_invoices(self._connection)
 
     async def due_messages(self, now: datetime, limit: int, kinds: Collection[MessageKind]) -> Sequence[OutboxMessage]:
-        """At most `limit` messages of the outbox that are due, the longest due first."""
+        """Returns at most `limit` due messages of the outbox, the longest due first."""
         return await due_messages(self._connection, now, limit, kinds)
 
     async def backlog(self, now: datetime) -> Backlog:
-        """How much there is to do at `now`."""
+        """Returns the backlog at `now`."""
         values = (await self._connection.execute(_BACKLOG, {"now": now})).one()._asdict()
         values |= (await self._connection.execute(_HOLDS)).one()._asdict()
         since = values.pop("behind_since")
         return Backlog(**values, ledger_lag_seconds=(now - since).total_seconds() if since else 0.0)
 
     async def orphans(self, now: datetime, limit: int, after: OrphanedKey | None) -> Sequence[OrphanedKey]:
-        """At most `limit` generations whose lease was over at `now`, the oldest first, from behind `after` on.
+        """Returns at most `limit` generations whose lease had expired at `now`, the oldest first, after `after`.
 
-        The database's clock, which the leases go by, has the last word: a job whose own is ahead ends none too early.
+        The leases use the database's clock, which decides: a job whose own clock is ahead ends none too early.
         """
         place = (leases.c.expires_at, leases.c.org_id, leases.c.generation_id)
         query = select(*place).where(leases.c.expires_at <= func.least(now, func.now()))

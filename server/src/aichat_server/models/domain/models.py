@@ -1,4 +1,4 @@
-"""The models that chats can be held with."""
+"""The models that members can chat with."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from aichat_server.models.domain.pricing import BEGINNING, PriceTier
 
 @dataclass(frozen=True, slots=True)
 class ModelAbilities:
-    """What a model takes."""
+    """A model's abilities."""
 
     reasoning: bool = False
-    """Reasons before it answers, and takes a reasoning effort."""
+    """Reasons before it answers, and accepts a reasoning effort."""
     thinks: bool = False
-    """Reasons before it answers, though it takes no effort."""
+    """Reasons before it answers, but accepts no effort."""
     temperature: bool = True
     stop: bool = True
     blank_stop: bool = True
-    """Takes a stop sequence of white space alone, too."""
+    """Accepts a stop sequence that is only white space."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One entry of the catalogue."""
+    """A model in the catalogue."""
 
     id: str
-    """The id that users name."""
+    """The id in requests."""
     provider: str
-    """The vendor that runs it, a name that the provider factory knows."""
+    """The vendor that runs it, by its name in the provider factory."""
     vendor_model: str
-    """The id that the vendor knows it by."""
+    """The vendor's own id of it."""
     display_name: str
     context_window: int
-    """The most tokens of input and output together; 0 where it is not known."""
+    """The most tokens of input and output together; 0 if unknown."""
     max_output_tokens: int
     """The most tokens of one answer."""
     prices: tuple[PriceTier, ...]
     """Ascending by threshold, the first at 0."""
     abilities: ModelAbilities
     price_version: datetime = BEGINNING
-    """Which price that is: the moment from which it is in force."""
+    """The version of the price, named by the moment from which it is in force."""
     most_percent: int = 100
-    """The most that its vendor may charge of the tokens' prices, as Usage.percent has it."""
+    """The most that its vendor may charge of the tokens' prices, in the unit of Usage.percent."""

@@ -1,4 +1,4 @@
-"""What usage costs, and what a turn that is about to begin may come to cost."""
+"""Computes what usage costs, and the most that a turn may cost."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from aichat_server.core.money import NanoUsd
 from aichat_server.models.domain.usage import INPUT_KINDS, KINDS, TOKENS_PER_PRICE, Usage
 
 BEGINNING = datetime.fromtimestamp(0, UTC)
-"""When a model's first known price came into force, as far as the books go."""
+"""The moment from which a model's first known price is in force in the ledger."""
 
 FRAMING_TOKENS = 256
-"""More than any vendor adds to what it is sent: roles, separators, a preamble of its own."""
+"""More than any vendor adds to a request: roles, separators, a preamble."""
 
 
 @dataclass(frozen=True, slots=True)
 class PriceTier:
-    """Prices for requests with more than `above` input tokens: per million tokens, but for `web_search`."""
+    """Prices for requests with more than `above` input tokens: per million tokens, except `web_search`."""
 
     above: int
     input: NanoUsd
@@ -27,12 +27,12 @@ class PriceTier:
     cache_write_1h: NanoUsd
     output: NanoUsd
     web_search: NanoUsd
-    """For one search; 0 where no price is known."""
+    """For one search; 0 if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """A model's price from a moment on, until its next one comes into force."""
+    """A model's price from a moment on, until its next price."""
 
     version: datetime
     """That moment, which names the price."""
@@ -42,28 +42,28 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What a turn may come to cost: never less than it will, if it stays within what it asked for."""
+    """The most that a turn may cost: never less than it will, within the limits of its request."""
 
     known: NanoUsd
     """For the new message and the longest answer."""
     history: NanoUsd
     """For each million bytes of the conversation that the message follows."""
     most: NanoUsd | None
-    """For the fullest context that the model takes; None if that is not known."""
+    """For the fullest context that the model accepts; None if unknown."""
 
 
 def price_at(prices: Sequence[Price], moment: datetime) -> Price | None:
-    """The price in force at `moment`; `prices` ascend by version."""
+    """Returns the price in force at `moment`; `prices` ascend by version."""
     return next((price for price in reversed(prices) if price.version <= moment), None)
 
 
 def tier_for(tiers: Sequence[PriceTier], input_tokens: int) -> PriceTier:
-    """The tier that a request with so many input tokens is priced at; `tiers` ascend and begin at 0."""
+    """Returns the tier for a request with that number of input tokens; `tiers` ascend and begin at 0."""
     return next(tier for tier in reversed(tiers) if tier.above == 0 or input_tokens > tier.above)
 
 
 def cost(tiers: Sequence[PriceTier], usage: Usage) -> NanoUsd:
-    """What `usage` costs, rounded up once to the whole nano-dollar."""
+    """Returns the cost of `usage`, rounded up once to a whole nano-dollar."""
     tier = tier_for(tiers, usage.total_input)
     total = 0
     for kind in KINDS:
@@ -83,13 +83,13 @@ def hold_for(
     context_window: int,
     most_percent: int = 100,
 ) -> Hold:
-    """What to set aside for a turn whose new input is `input_bytes` of UTF-8; `context_window` of 0 is not known.
+    """Returns the hold for a turn with `input_bytes` of new input in UTF-8; a `context_window` of 0 is unknown.
 
     `most_percent`: see Model.
 
-    A token is a byte at least, so bytes are never fewer than the tokens that the vendor will count. Each is priced as
-    the dearest class of input in the dearest tier that the turn could reach, which is any with a history of unknown
-    length. Nothing is held for tools, since models are offered none.
+    A token has at least one byte, so the bytes are never fewer than the tokens that the vendor will count. Each byte
+    has the price of the dearest class of input in the dearest tier that the turn could reach; with a history of unknown
+    length that is any tier. Nothing is held for tools, since models are offered none.
     """
     known_tokens = input_bytes + FRAMING_TOKENS
     reached = [tier for tier in tiers if has_history or tier.above == 0 or known_tokens > tier.above]
@@ -104,7 +104,7 @@ def hold_for(
 
 
 def dearest_hold(holds: Sequence[Hold]) -> Hold:
-    """What to set aside where any of several models may answer; `holds` are what each of them may come to cost."""
+    """Returns the hold for a turn that any of several models may answer; `holds` are those of each model."""
     most = [hold.most for hold in holds if hold.most is not None]
     return Hold(
         known=max(hold.known for hold in holds),

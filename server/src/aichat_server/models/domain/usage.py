@@ -1,4 +1,4 @@
-"""What a generation used, in the normal form that every vendor's report is brought to."""
+"""The usage of a generation, in one form for all vendors."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ TOKENS_PER_PRICE = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Something that usage is counted in."""
+    """A unit of usage."""
 
     name: str
-    """The field of `Usage`, and what metrics call it."""
+    """The field of `Usage`, and the name in metrics."""
     column: str
-    """What the database, the contract and CSV files call it."""
+    """The name in the database, the contract and CSV files."""
     price: str | None
-    """The field of `PriceTier`; None for a part of another kind, which is charged for there."""
+    """The field of `PriceTier`; None for a part of another kind, which has the price."""
     is_input: bool = False
-    """A part of the input, in tokens."""
+    """Whether it counts input tokens."""
     per: int = TOKENS_PER_PRICE
-    """How many the price is for."""
+    """The number that the price is for."""
 
 
 KINDS = (
@@ -32,10 +32,10 @@ KINDS = (
     Kind("reasoning", "reasoning_tokens", None),
     Kind("web_searches", "web_searches", "web_search", per=1),
 )
-"""All kinds of usage, in the order in which invoices' proofs have them; a new one comes last.
+"""All kinds of usage, in the order of invoices' proofs; a new one comes last.
 
-Whatever tells of usage goes through these; what cannot (the fields of `Usage` and `PriceTier`, the contract, tables and
-functions of the database) is held against them by tests/integration/usage/test_kinds.py.
+All code that handles usage iterates over these. What cannot (the fields of `Usage` and `PriceTier`, the contract,
+tables and functions of the database) is compared with them in tests/integration/usage/test_kinds.py.
 """
 
 INPUT_KINDS = tuple(kind for kind in KINDS if kind.is_input)
@@ -43,31 +43,34 @@ INPUT_KINDS = tuple(kind for kind in KINDS if kind.is_input)
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Counts in disjoint buckets; `reasoning` alone is a part of `output`, shown apart."""
+    """Counts that do not overlap, except that `reasoning` is a part of `output`."""
 
     input: int = 0
-    """Input tokens that no cache served."""
+    """Input tokens that did not come from a cache."""
     cache_read: int = 0
     """Input tokens read from the vendor's cache."""
     cache_write: int = 0
-    """Input tokens written to the vendor's cache, for five minutes where the vendor tells how long."""
+    """Input tokens written to the vendor's cache; those for five minutes, if the vendor reports how long."""
     output: int = 0
     """Output tokens, reasoning included."""
     reasoning: int = 0
-    """The part of `output` spent on reasoning; 0 where the vendor does not say."""
+    """The part of `output` spent on reasoning; 0 if the vendor does not report it."""
     estimated: bool = False
     """True if the vendor never gave its final count."""
     cache_write_1h: int = 0
     """Input tokens written to the vendor's cache for an hour."""
     web_searches: int = 0
-    """Searches that the vendor made for the answer: the tool unit that it charges for. Tokens that searches and other
-    tools read are in the input."""
+    """Searches that the vendor made for the answer and charges for.
+
+    Tokens that searches and other tools read are in the input.
+    """
     percent: int = 100
-    """What the vendor charges of its tokens' prices: more where a dearer region answered, 0 for what it lets off."""
+    """The percentage of its tokens' prices that the vendor charges: more in a dearer region, 0 if it waives the charge.
+    """
 
     @property
     def total_input(self) -> int:
-        """All input tokens, however they were served: what price tiers go by."""
+        """All input tokens, cached or not: the price tiers depend on these."""
         total: int = sum(getattr(self, kind.name) for kind in INPUT_KINDS)
         return total
 
@@ -77,9 +80,9 @@ class Usage:
 
 
 BYTES_PER_TOKEN = 4
-"""A rule of thumb that all three vendors name for English text; for what a vendor never counted."""
+"""A rule of thumb that all three vendors give for English text; for what a vendor never counted."""
 
 
 def estimate_tokens(text: str) -> int:
-    """About how many tokens `text` is, where nobody who knows has said."""
+    """Estimates the number of tokens of `text`."""
     return -(-len(text.encode()) // BYTES_PER_TOKEN)

@@ -1,6 +1,6 @@
-"""Tokens of unsubscribe links: whoever holds one may end a member's e-mails of an organisation, and do nothing else.
+"""Tokens of unsubscribe links: a token only allows ending a member's e-mails of an organisation.
 
-URL-safe base64 of organisation, member, and an HMAC-SHA-256 over both. They do not expire: neither do e-mails.
+URL-safe base64 of organisation, member, and an HMAC-SHA-256 over both. They do not expire, since e-mails do not either.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _ID_BYTES = 16
 
 
 def sign(secret: str, org_id: UUID, member_id: UUID) -> str:
-    """The member's token."""
+    """Returns the member's token."""
     named = org_id.bytes + member_id.bytes
     return base64.urlsafe_b64encode(named + _seal(secret, named)).rstrip(b"=").decode()
 
 
 def read(secret: str, token: str) -> tuple[UUID, UUID] | None:
-    """The organisation and the member that `token` names; None if it was not signed with `secret`."""
+    """Returns the organisation and the member in `token`; None if it was not signed with `secret`."""
     try:
         whole = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):

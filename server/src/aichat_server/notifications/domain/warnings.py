@@ -1,4 +1,4 @@
-"""When a quota's owner is warned: once for each threshold that is reached in a period."""
+"""Decides when to warn a quota's owner: once for each threshold that is reached in a period."""
 
 from __future__ import annotations
 
@@ -13,61 +13,61 @@ from aichat_server.quotas.domain import QuotaName
 THRESHOLDS = (50, 80, 100)
 """Percent of a quota, ascending."""
 
-# Never to be changed: every warning's id derives from it.
+# Never change it: every warning's id derives from it.
 _WARNINGS = UUID("0b6f3a54-5d1e-4c0f-9a55-2f8f6a6f7c21")
 
 
 class WarningState(StrEnum):
-    """What has become of a warning."""
+    """The state of a warning."""
 
     PENDING = "pending"
     SENT = "sent"
     COVERED = "covered"
-    """A higher threshold was reached before it was sent, and that one's warning tells more."""
+    """A higher threshold was reached before it was sent, and that warning says more."""
     NO_ADDRESS = "no_address"
     UNSUBSCRIBED = "unsubscribed"
     REFUSED = "refused"
-    """The mail server will not have it, and would not if asked again."""
+    """The mail server refused it for good."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaUse:
-    """How much of a quota is used in one of its periods."""
+    """The use of a quota in one of its periods."""
 
     name: QuotaName
     period_start: datetime
     period_end: datetime
-    """The first moment that is not in it."""
+    """The period's end, exclusive."""
     limit: NanoUsd
-    """The hard limit, or the soft one of a quota that has no other."""
+    """The hard limit, or the soft limit of a quota without a hard one."""
     refuses: bool
-    """Whether that is a hard limit."""
+    """Whether `limit` is the hard limit."""
     used: NanoUsd
 
     @property
     def percent(self) -> int:
-        """How much is used, in whole percent that are full."""
+        """The used part, in whole percent, rounded down."""
         return self.used * 100 // self.limit
 
     def thresholds(self) -> tuple[int, ...]:
-        """Those that are reached, ascending."""
+        """The thresholds that are reached, ascending."""
         return tuple(threshold for threshold in THRESHOLDS if self.used * 100 >= self.limit * threshold)
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaWarning:
-    """One member's warning of one threshold."""
+    """A warning of one threshold to one member."""
 
     org_id: UUID
     member_id: UUID
-    """Who is warned."""
+    """The member to warn."""
     threshold: int
     use: QuotaUse
-    """As it was when the warning fell due."""
+    """The use when the warning became due."""
 
     @property
     def id(self) -> UUID:
-        """The same whenever, and by whomever, the warning is found to be due."""
+        """The same id whenever, and by whichever process, the warning is found due."""
         name = self.use.name
         of_period = f"{name.period.value} {self.use.period_start.isoformat()}"
         return uuid5(
@@ -77,12 +77,12 @@ class QuotaWarning:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedWarning:
-    """A warning that is this process's to send, and to whom."""
+    """A warning that this process has claimed, and its recipient."""
 
     warning: QuotaWarning
     organization: str
     """The organisation's name."""
     address: str | None
-    """The member's, or else the organisation's contact; None: there is neither."""
+    """The member's address, or the organisation's contact; None without either."""
     wanted: bool
     """False if the member has unsubscribed."""

@@ -13,7 +13,7 @@ from aichat_server.notifications.service.notifications import Notifications
 from aichat_server.transport.call import Context
 
 _PAGES = Path(__file__).with_name("unsubscribe")
-# The page has its token in its address, which is nobody else's to see, and needs nothing from anywhere.
+# The page's address has the token, which nobody else may see; the page loads nothing.
 _PAGE_HEADERS = (
     ("cache-control", "no-store"),
     ("referrer-policy", "no-referrer"),
@@ -23,7 +23,7 @@ _PAGE_HEADERS = (
 
 
 class NotificationServicer(NotificationServiceServicer):
-    """Serves members what they are told by e-mail, and everybody the pages of unsubscribe links."""
+    """Serves members' settings for e-mails, and the pages of unsubscribe links."""
 
     add_to = add_NotificationServiceServicer_to_server
 
@@ -49,7 +49,7 @@ class NotificationServicer(NotificationServiceServicer):
     async def ShowUnsubscribe(  # noqa: N802
         self, request: pb.ShowUnsubscribeRequest, context: Context
     ) -> pb.ShowUnsubscribeResponse:
-        """A page that asks."""
+        """Returns a page that asks for confirmation."""
         self._notifications.check(request.token)
         await context.send_initial_metadata(_PAGE_HEADERS)
         return pb.ShowUnsubscribeResponse(page=self._ask)
@@ -57,7 +57,7 @@ class NotificationServicer(NotificationServiceServicer):
     async def Unsubscribe(  # noqa: N802
         self, request: pb.UnsubscribeRequest, context: Context
     ) -> pb.UnsubscribeResponse:
-        """Ends the e-mails, and a page that says so."""
+        """Ends the e-mails, and returns a page that confirms it."""
         await self._notifications.unsubscribe(request.token)
         await context.send_initial_metadata(_PAGE_HEADERS)
         return pb.UnsubscribeResponse(page=self._done)

@@ -1,4 +1,4 @@
-"""Which e-mails members get, and the links that end them."""
+"""Members' settings for e-mails, and the unsubscribe links."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from aichat_server.notifications.domain import unsubscribe
 
 
 class Notifications:
-    """What members of organisations want to be told."""
+    """The members' settings for e-mails."""
 
     def __init__(self, database: Database, secret: str | None) -> None:
-        """`secret` signs the links of e-mails; None where none are sent, and every link is refused."""
+        """`secret` signs the links of e-mails; None if none are sent, in which case every link is refused."""
         self._database = database
         self._secret = secret
 
@@ -24,7 +24,7 @@ class Notifications:
             return await tenant.notifications.wants_quota_warnings(principal.member_id)
 
     async def update(self, principal: Principal, quota_warnings: bool | None) -> bool:
-        """Changes what is not None; returns whether the caller gets e-mails about quotas."""
+        """Changes the values that are not None; returns whether the caller gets e-mails about quotas."""
         if quota_warnings is None:
             return await self.wants_quota_warnings(principal)
         async with self._database.tenant(principal.org_id, principal.member_id) as tenant:
@@ -32,11 +32,11 @@ class Notifications:
         return quota_warnings
 
     def check(self, token: str) -> None:
-        """UNSUBSCRIBE_TOKEN_INVALID if no e-mail of ours had this token."""
+        """Raises UNSUBSCRIBE_TOKEN_INVALID if none of our e-mails had this token."""
         self._read(token)
 
     async def unsubscribe(self, token: str) -> None:
-        """Ends the e-mails that the token was sent with; UNSUBSCRIBE_TOKEN_INVALID if no e-mail of ours had it."""
+        """Ends the kind of e-mail that carried the token; raises UNSUBSCRIBE_TOKEN_INVALID if none of ours had it."""
         org_id, member_id = self._read(token)
         async with self._database.tenant(org_id, member_id) as tenant:
             await tenant.notifications.set_quota_warnings(member_id, False)
@@ -44,6 +44,6 @@ class Notifications:
     def _read(self, token: str) -> tuple[UUID, UUID]:
         named = unsubscribe.read(self._secret, token) if self._secret else None
         if named is None:
-            message = "this link is not whole, or was not sent by this platform; follow the one in the newest e-mail"
+            message = "this link is incomplete, or this platform did not send it; follow the one in the newest e-mail"
             raise AichatError(Reason.UNSUBSCRIBE_TOKEN_INVALID, message)
         return named

@@ -1,4 +1,4 @@
-"""Tells an organisation's owners, by e-mail, that an invoice for usage was not paid."""
+"""Notifies an organisation's owners by e-mail that an invoice for usage is unpaid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _log = structlog.get_logger()
 
 
 class UnpaidNotices:
-    """One for each owner and invoice, sent by the outbox; sent again, it has the same Message-ID."""
+    """One notice for each owner and invoice, sent by the outbox; a repeated one has the same Message-ID."""
 
     def __init__(
         self, database: Database, stripe: PaymentInvoices, mailer: Mailer, templates: MailTemplates, grace: timedelta
@@ -30,9 +30,9 @@ class UnpaidNotices:
         self._grace = grace
 
     async def send(self, org_id: UUID, notice_id: UUID) -> bool:
-        """Sends one that is in the outbox; whether there is nothing more to do about it.
+        """Sends a notice from the outbox; returns whether it is done.
 
-        MailServerUnavailableError: it can be sent later. Fails as `StripeCalls.send` says, too.
+        Raises MailServerUnavailableError if it can be sent later. Also fails as `StripeCalls.send` does.
         """
         async with self._database.tenant(org_id) as tenant:
             notice = await tenant.unpaid.notice(notice_id)
@@ -40,13 +40,13 @@ class UnpaidNotices:
         if notice is None:
             return True
         if notice.address is None:
-            _log.warning("unpaid invoice told to nobody: no owner has an address", **ids)
+            _log.warning("unpaid invoice without a recipient: no owner has an address", **ids)
             return True
         page = (await self._stripe.fetch(notice.invoice.stripe_id)).page_url
         try:
             await self._mailer.send(self._write(notice, notice.address, page or ""))
         except MailRefusedError as error:
-            _log.warning("unpaid invoice told to nobody: the e-mail is refused", **ids, error=str(error))
+            _log.warning("notice of an unpaid invoice refused", **ids, error=str(error))
         except MailDeferredError as error:
             _log.warning("notice of an unpaid invoice deferred", **ids, error=str(error))
             return False

@@ -17,7 +17,7 @@ _SHOWN_NAME_CHARACTERS = 80
 
 
 class WarningMails:
-    """Writes warnings, each with a link that ends them."""
+    """Writes warnings, each with an unsubscribe link."""
 
     def __init__(self, templates: MailTemplates, *, secret: str, public_url: str) -> None:
         """`secret` signs the links, which lead to the edge at `public_url`."""
@@ -26,7 +26,7 @@ class WarningMails:
         self._public_url = public_url.rstrip("/")
 
     def write(self, claimed: ClaimedWarning, address: str) -> Mail:
-        """The warning as an e-mail to `address`."""
+        """Returns the warning as an e-mail to `address`."""
         warning, use = claimed.warning, claimed.warning.use
         organization, period = one_line(claimed.organization), _period(use)
         subject = f"{organization}: {use.percent} % of {_whose(use.name)} for {period} is used"
@@ -51,7 +51,7 @@ class WarningMails:
 
 
 def one_line(name: str) -> str:
-    """A name that can forge neither a header nor a line of text, since people choose their organisation's."""
+    """Returns a name that cannot forge a header or a line of text, since members choose their organisation's name."""
     shown = "".join(character if character.isprintable() else " " for character in name)
     return " ".join(shown.split())[:_SHOWN_NAME_CHARACTERS] or "Your organisation"
 
@@ -76,7 +76,7 @@ def _day(moment: datetime) -> str:
 
 
 def _dollars(amount: NanoUsd) -> str:
-    """To the cent, rounded down; below a cent, exactly."""
+    """Returns the amount in cents, rounded down; an amount below a cent exactly."""
     if amount and amount < NANO_PER_USD // 100:
         return f"{to_decimal(amount):f}"
     cents = amount * 100 // NANO_PER_USD

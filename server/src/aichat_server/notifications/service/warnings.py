@@ -1,4 +1,4 @@
-"""Warns by e-mail of quotas that are used up by half, by four fifths and wholly."""
+"""Warns by e-mail when half, four fifths or all of a quota is used."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from aichat_server.outbox.domain import MessageKind
 
 _log = structlog.get_logger()
 
-# How long a claim holds: many times what the slowest mail server may take.
+# How long a claim lasts: many times what the slowest mail server may take.
 _LEASE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class WarningsRun:
-    """What a run has done."""
+    """The result of a run."""
 
     noted: int
-    """Warnings that fell due and were not known before."""
+    """New warnings that became due."""
     sent: int
-    """E-mails that the mail server has taken, those that an earlier run had left among them."""
+    """E-mails that the mail server accepted, those left by an earlier run included."""
     deferred: int
-    """E-mails that the mail server will have later only: the next run sends them."""
+    """E-mails that the mail server only accepts later: the next run sends them."""
 
 
 class QuotaWarnings:
     """The warnings of all organisations: one for each threshold, period and person, however often a run is repeated.
 
-    Each is noted before any is sent, and is claimed by one run at a time. A run that dies leaves its claim to run out,
-    and the next one sends that e-mail, perhaps for the second time, with the same Message-ID.
+    Each is stored before any is sent, and claimed by one run at a time. If a run dies, its claim expires and the next
+    run sends the e-mail, perhaps for the second time, with the same Message-ID.
     """
 
     def __init__(self, database: Database, mailer: Mailer, mails: WarningMails) -> None:
@@ -47,10 +47,10 @@ class QuotaWarnings:
         self._mails = mails
 
     async def run(self, now: datetime, progress: Progress | None = None) -> WarningsRun:
-        """Sends what is due in the periods that `now` is in, and in those that ended within the day before it.
+        """Sends what is due in the current periods at `now`, and in those that ended within the day before.
 
-        So once a day is often enough, and a run may be late. MailServerUnavailableError: what is due is noted, and the
-        next run sends it. STORAGE_UNAVAILABLE: what was not done is due again.
+        So one run a day is enough, and it may be late. MailServerUnavailableError: due warnings are stored, and the
+        next run sends them. STORAGE_UNAVAILABLE: what was not done is due again.
         """
         found = dict[UUID, tuple[int, tuple[UUID, ...]]]()
         async for page in organizations(self._database, progress or Progress()):
@@ -60,16 +60,16 @@ class QuotaWarnings:
         return WarningsRun(noted, states.count(WarningState.SENT), states.count(WarningState.PENDING))
 
     async def send(self, org_id: UUID, warning_id: UUID) -> bool:
-        """Sends one that is in the outbox; whether there is nothing more to do about it.
+        """Sends a warning from the outbox; returns whether it is done.
 
-        MailServerUnavailableError: it can be sent later.
+        Raises MailServerUnavailableError if it can be sent later.
         """
         await self._send(org_id, (warning_id,))
         async with self._database.tenant(org_id) as tenant:
             return not await tenant.warnings.is_pending(warning_id)
 
     async def due(self, now: datetime) -> int:
-        """How many warnings a run would note; changes nothing."""
+        """Returns how many warnings a run would store; changes nothing."""
         pages = organizations(self._database, Progress())
         return sum([sum(await at_once(page, lambda org_id: self._count_due(org_id, now))) async for page in pages])
 
@@ -82,7 +82,7 @@ class QuotaWarnings:
             return len(warnings - await tenant.warnings.known(warnings))
 
     async def _note(self, org_id: UUID, now: datetime) -> tuple[int, tuple[UUID, ...]]:
-        """How many were noted, and which wait to be sent."""
+        """Returns how many warnings were stored, and which wait to be sent."""
         async with self._database.tenant(org_id) as tenant:
             reached = await _reached(tenant, now)
             new = [noted for use, member_id in reached if (noted := await tenant.warnings.note(member_id, use))]
@@ -131,6 +131,6 @@ class QuotaWarnings:
 
 
 async def _reached(tenant: Tenant, now: datetime) -> list[tuple[QuotaUse, UUID]]:
-    """Quotas of which a threshold is reached, with each member who is warned of it."""
+    """Returns the quotas that have reached a threshold, each with the members to warn."""
     uses = [use for use in await tenant.warnings.uses(now) if use.thresholds()]
     return [(use, member_id) for use in uses for member_id in await tenant.warnings.recipients(use.name)]

@@ -1,4 +1,4 @@
-"""Which e-mails members get, as stored."""
+"""Stores members' settings for e-mails."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from aichat_server.core.database.tables import notification_settings as table
 
 
 class NotificationRepository:
-    """What the members of one organisation want to be told."""
+    """The settings of one organisation's members."""
 
     def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
         self._connection = connection
         self._org_id = org_id
 
     async def wants_quota_warnings(self, member_id: UUID) -> bool:
-        """True unless the member has said no."""
+        """Whether the member wants them; True by default."""
         own = select(table.c.quota_warnings).where(table.c.org_id == self._org_id, table.c.member_id == member_id)
         return (await self._connection.execute(own)).scalar_one_or_none() is not False
 
     async def set_quota_warnings(self, member_id: UUID, wanted: bool) -> None:
-        """Says whether the member wants them; nothing happens if the organisation has no such member."""
+        """Stores whether the member wants them; does nothing if the organisation has no such member."""
         there = exists().where(members.c.org_id == self._org_id, members.c.member_id == member_id)
         if not (await self._connection.execute(select(there))).scalar_one():
             return

@@ -1,4 +1,4 @@
-"""Quota warnings, as stored: noted when they fall due, claimed to be sent, and settled."""
+"""Stores quota warnings: created when they become due, claimed for sending, and settled."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from aichat_server.core.database.tables import quota_warnings as table
 from aichat_server.notifications.domain.warnings import ClaimedWarning, QuotaUse, QuotaWarning, WarningState
 from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
 
-# The period that a moment is in, and the one that has ended within the day before it, so that a look once a day misses
-# nothing. A quota that was set since had no such period.
+# The current period, and the one that ended within the last day, so that one run a day misses nothing. A quota that was
+# set since had no such period.
 _USES = text(
     """
     SELECT
@@ -36,7 +36,7 @@ _USES = text(
     ORDER BY q.scope, q.scope_id, q.period, p.period_start
     """
 )
-# Of several owners with one address, one is warned.
+# Of several owners with the same address, only one is warned.
 _RECIPIENTS = text(
     """
     SELECT DISTINCT ON (lower(coalesce(nullif(u.email, ''), o.contact_email, m.member_id::text))) m.member_id
@@ -73,20 +73,20 @@ class WarningRepository:
         self._org_id = org_id
 
     async def uses(self, now: datetime) -> tuple[QuotaUse, ...]:
-        """How much of each quota is used: in the period that `now` is in, and in one that ended the day before."""
+        """Returns the use of each quota, in its period at `now` and in one that ended the day before."""
         rows = await self._connection.execute(_USES, {"org_id": self._org_id, "now": now})
         return tuple(_use(row) for row in rows)
 
     async def recipients(self, name: QuotaName) -> tuple[UUID, ...]:
-        """The members who are warned of a quota: the organisation's owners, the member, or the key's member."""
+        """Returns the members to warn about a quota: the organisation's owners, the member, or the key's member."""
         of_name = {"org_id": self._org_id, "scope": name.scope.value, "scope_id": name.id}
         return tuple((await self._connection.execute(_RECIPIENTS, of_name)).scalars())
 
     async def note(self, member_id: UUID, use: QuotaUse) -> UUID | None:
-        """Notes the highest threshold that is reached as pending, and those below as covered.
+        """Stores the highest threshold that is reached as pending, and those below as covered.
 
-        What was noted before stays, but for pending ones below that nobody is sending. Returns the id of the pending
-        one, or None if that is not new.
+        Stored ones stay, except for lower pending ones that nobody is sending. Returns the id of the pending one, or
+        None if it is not new.
         """
         *lower, highest = use.thresholds()
         noted = [self._row(member_id, use, threshold, WarningState.COVERED) for threshold in lower]
@@ -103,12 +103,12 @@ class WarningRepository:
         return noted[-1]["warning_id"] if highest in set(added.scalars()) else None
 
     async def known(self, warning_ids: Collection[UUID]) -> set[UUID]:
-        """Those of `warning_ids` that were noted before."""
+        """Returns which of `warning_ids` are stored already."""
         query = select(table.c.warning_id).where(table.c.org_id == self._org_id, table.c.warning_id.in_(warning_ids))
         return set((await self._connection.execute(query)).scalars())
 
     async def pending(self) -> tuple[UUID, ...]:
-        """The warnings that nobody has sent and nobody is sending, the oldest first."""
+        """Returns the warnings that are neither sent nor being sent, the oldest first."""
         query = select(table.c.warning_id).where(self._pending()).order_by(table.c.noted_at, table.c.warning_id)
         return tuple((await self._connection.execute(query)).scalars())
 
@@ -118,7 +118,7 @@ class WarningRepository:
         return (await self._connection.execute(query)).scalar_one_or_none() == WarningState.PENDING.value
 
     async def claim(self, warning_id: UUID, lease: timedelta) -> ClaimedWarning | None:
-        """Makes a pending warning the caller's to send for as long as `lease`; None if another was faster."""
+        """Claims a pending warning for `lease`; returns None if another process was faster."""
         change = update(table).where(self._pending(), table.c.warning_id == warning_id)
         change = change.values(claimed_until=func.clock_timestamp() + lease).returning(table)
         row = (await self._connection.execute(change)).one_or_none()
@@ -129,13 +129,13 @@ class WarningRepository:
         return ClaimedWarning(warning, told.name, told.address, told.wanted)
 
     async def settle(self, warning_id: UUID, state: WarningState) -> None:
-        """Says what has become of a warning that was claimed."""
+        """Stores the final state of a claimed warning."""
         pending = table.c.state == WarningState.PENDING.value
         change = update(table).where(table.c.org_id == self._org_id, table.c.warning_id == warning_id, pending)
         await self._connection.execute(change.values(state=state.value, settled_at=func.now()))
 
     async def release(self, warning_id: UUID) -> None:
-        """Gives a claim back."""
+        """Releases a claim."""
         change = update(table).where(table.c.org_id == self._org_id, table.c.warning_id == warning_id)
         await self._connection.execute(change.values(claimed_until=None))
 

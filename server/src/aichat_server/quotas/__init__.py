@@ -1,1 +1,1 @@
-"""Quotas, which are budgets: how much an organisation, a member or an API key may spend in a month or a day."""
+"""Quotas (budgets): limits of what an organisation, a member or an API key may spend in a month or a day."""

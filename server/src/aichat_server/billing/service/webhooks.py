@@ -65,7 +65,9 @@ class WebhookInbox:
         Stripe did not sign it in the last five minutes, BILLING_NOT_CONFIGURED without a secret.
         """
         if self._webhooks is None:
-            raise AichatError(Reason.BILLING_NOT_CONFIGURED, "this server accepts no webhooks: it has no secret for them")
+            raise AichatError(
+                Reason.BILLING_NOT_CONFIGURED, "this server accepts no webhooks: it has no secret for them"
+            )
         event = self._webhooks.verify(body, signature)
         if event.type in HANDLED:
             async with self._database.work_list() as work:

@@ -51,7 +51,7 @@ class Invoices:
     """The invoices of all organisations."""
 
     def __init__(self, database: Database, provider: PaymentProvider | None) -> None:
-        """`provider`: None leaves invoices where they are drafted, until there is one."""
+        """`provider`: None leaves invoices at the stage "drafted" until there is one."""
         self._database = database
         self._stripe = provider.invoices if provider is not None else None
         self._collection = Collection(database, provider) if provider is not None else None

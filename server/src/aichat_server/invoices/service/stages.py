@@ -91,7 +91,9 @@ async def restart(database: Database, stripe: PaymentInvoices | None, invoice: I
     Raises REQUEST_INVALID if it is final.
     """
     if invoice.stage in ASKED_FOR:
-        message = f"the invoice is {invoice.stage}: a final invoice can be voided, refunded or credited, but not restarted"
+        message = (
+            f"the invoice is {invoice.stage}: a final invoice can be voided, refunded or credited, but not restarted"
+        )
         raise AichatError(Reason.REQUEST_INVALID, message)
     draft = invoice.stripe_id
     if stripe is not None:

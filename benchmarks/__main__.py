@@ -22,9 +22,10 @@ import aiohttp
 from benchmarks.deployment import MODEL, Target, deployed
 from benchmarks.invoices import measure_invoices, print_invoices
 from benchmarks.load import Load, Seen, run
+from benchmarks.paced import measure_paced, print_paced
 from benchmarks.processes import cpu_seconds, leave_measured_core, memory_bytes
 from benchmarks.rollups import measure_rollups, print_rollups
-from benchmarks.tables import Capacity, Cost, print_capacity, print_costs, print_turns
+from benchmarks.tables import Cost, print_costs, print_turns
 from benchmarks.turns import measure_turns
 
 
@@ -36,8 +37,10 @@ class Plan:
     streams: int
     deltas: int
     first_deltas: int
-    live_streams: int
-    live_seconds: int
+    waiting_turns: int
+    waiting_seconds: int
+    paced_streams: Sequence[int]
+    paced_seconds: float
     usage_events: int
     invoices: int
 
@@ -50,22 +53,37 @@ FULL = Plan(
     streams=40,
     deltas=200,
     first_deltas=100,
-    live_streams=200,
-    live_seconds=20,
+    waiting_turns=200,
+    waiting_seconds=20,
+    paced_streams=(40, 200, 400),
+    paced_seconds=10,
     usage_events=1_000_000,
     invoices=2_000,
 )
 QUICK = Plan(
-    rounds=1, streams=4, deltas=20, first_deltas=20, live_streams=8, live_seconds=1, usage_events=5_000, invoices=20
+    rounds=1,
+    streams=4,
+    deltas=20,
+    first_deltas=20,
+    waiting_turns=8,
+    waiting_seconds=1,
+    paced_streams=(4,),
+    paced_seconds=1,
+    usage_events=5_000,
+    invoices=20,
 )
 
-PARTS = ("chat", "rollups", "invoices")
+PARTS = ("chat", "paced", "rollups", "invoices")
 
 
 async def main(plan: Plan, parts: Sequence[str]) -> None:
     """Measures and prints the tables."""
     if "chat" in parts:
         await measure_chat(plan)
+    if "paced" in parts:
+        with TemporaryDirectory(prefix="aichat-bench-") as folder:
+            streams, seconds = plan.paced_streams, plan.paced_seconds
+            print_paced(await measure_paced(Path(folder), streams=streams, seconds=seconds, rounds=plan.rounds))
     if "rollups" in parts:
         with TemporaryDirectory(prefix="aichat-bench-") as folder:
             print_rollups(await measure_rollups(Path(folder), events=plan.usage_events, rounds=plan.rounds))
@@ -84,10 +102,9 @@ async def measure_chat(plan: Plan) -> None:
             vendor = await measure_vendor(deployment.upstream, plan)
             hold_turns = partial(_load, found["alone"], FIRST, streams=plan.first_deltas, one_by_one=True)
             turns = await measure_turns(deployment, hold_turns, turns=plan.first_deltas, rounds=plan.rounds)
-            capacity = await measure_capacity(found["coalesced"], plan)
+            memory = await measure_memory(found["coalesced"], plan)
     print_costs(costs, vendor)
-    print_turns(turns)
-    print_capacity(capacity)
+    print_turns(turns, memory)
 
 
 async def measure_costs(found: Mapping[str, Target], plan: Plan) -> dict[str, Cost]:
@@ -123,27 +140,17 @@ async def measure_vendor(upstream: str, plan: Plan) -> float:
     return statistics.median(seconds)
 
 
-async def measure_capacity(target: Target, plan: Plan) -> Capacity:
-    """Many live streams on one core: the longest stall, the core's load, the memory of a turn that waits."""
-    deltas = 50 * plan.live_seconds
-    before = cpu_seconds(target.pid)
-    seen = await _load(target, {"words": deltas, "interval_ms": 20}, streams=plan.live_streams)
-    used = cpu_seconds(target.pid) - before
+async def measure_memory(target: Target, plan: Plan) -> float:
+    """The bytes of memory that a turn takes while it waits for its vendor."""
     idle = memory_bytes(target.pid)
-    waiting = asyncio.create_task(
-        _load(target, {"words": 2, "hang_after": 1}, streams=plan.live_streams, seconds=plan.live_seconds)
-    )
+    script = {"words": 2, "hang_after": 1}
+    waiting = asyncio.create_task(_load(target, script, streams=plan.waiting_turns, seconds=plan.waiting_seconds))
     held = idle
     while not waiting.done():
         held = max(held, memory_bytes(target.pid))
         await asyncio.wait({waiting}, timeout=0.2)
     await waiting
-    return Capacity(
-        streams=plan.live_streams,
-        longest_stall=seen.longest_gap_seconds,
-        core_load=used / plan.live_seconds,
-        bytes_per_turn=(held - idle) / plan.live_streams,
-    )
+    return (held - idle) / plan.waiting_turns
 
 
 async def _load(

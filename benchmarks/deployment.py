@@ -66,6 +66,21 @@ async def deployed(folder: Path) -> AsyncGenerator[Deployment, None]:
         yield Deployment(found, upstream, postgres, wire)
 
 
+@asynccontextmanager
+async def paced(folder: Path) -> AsyncGenerator[list[Target], None]:
+    """Two relays and the server, over a vendor that feeds hundreds of streams."""
+    async with AsyncExitStack() as stack:
+        postgres = await stack.enter_async_context(run_postgres(folder / "postgres"))
+        redis_url = await stack.enter_async_context(_redis(folder))
+        port_file = folder / "vendor.port"
+        vendor = await stack.enter_async_context(started("benchmarks.vendor", "--port-file", str(port_file)))
+        upstream = f"http://127.0.0.1:{await port_in(port_file, vendor)}/v1"
+        key = await _prepare(postgres)
+        relays = [await stack.enter_async_context(_relay(kind, upstream, folder)) for kind in ("bare", "ticked")]
+        ours = _environment(postgres, upstream) | {"REDIS_URL": redis_url}
+        yield [*relays, await stack.enter_async_context(_server("coalesced", ours, key))]
+
+
 async def _prepare(postgres: Postgres) -> str:
     environment = _environment(postgres, "http://127.0.0.1:1")
     await output_of("aichat_server", "migrate", env=environment)

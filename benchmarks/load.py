@@ -37,9 +37,9 @@ class Load:
     """Leave after so long; None: when the streams end."""
 
 
-async def run(load: Load) -> Seen:
-    """Holds the chats; returns what they saw."""
-    seen = Seen()
+async def run(load: Load, seen: Seen | None = None) -> Seen:
+    """Holds the chats; returns what they saw, in `seen` where it is given."""
+    seen = Seen() if seen is None else seen
     async with grpc.aio.insecure_channel(load.target) as channel:
         stub = chat_pb2_grpc.ChatServiceStub(channel)
         if load.one_by_one:
@@ -55,7 +55,8 @@ async def run(load: Load) -> Seen:
 
 async def _chat(stub: chat_pb2_grpc.ChatServiceAsyncStub, load: Load, seen: Seen) -> None:
     part = messages_pb2.Part(text=messages_pb2.TextPart(text=load.script))
-    request = chat_pb2.StreamChatRequest(model=load.model, parts=[part])
+    # Nobody waits for an answer that the load leaves.
+    request = chat_pb2.StreamChatRequest(model=load.model, parts=[part], cancel_on_disconnect=True)
     began = last = time.perf_counter()
     first = True
     async for response in stub.StreamChat(request, metadata=(("authorization", f"Bearer {load.key}"),)):

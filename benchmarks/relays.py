@@ -16,12 +16,15 @@ import aiohttp
 import grpc
 import msgspec
 from aichat.v1 import chat_pb2, events_pb2
+from aichat_server.providers.gateway.tick import Tick
 from openai import AsyncOpenAI
 
 Request = chat_pb2.StreamChatRequest
 Response = chat_pb2.StreamChatResponse
 Context = grpc.aio.ServicerContext[Request, Response]
 Relay = Callable[[Request, Context], AsyncGenerator[Response, None]]
+
+WINDOW_SECONDS = 0.05
 
 
 class _Delta(msgspec.Struct):
@@ -65,6 +68,30 @@ def bare(upstream: str, session: aiohttp.ClientSession) -> Relay:
     return relay
 
 
+def ticked(upstream: str, session: aiohttp.ClientSession, tick: Tick) -> Relay:
+    """The same, reading by tick: what a window has gathered goes out as one message."""
+
+    async def relay(request: Request, _context: Context) -> AsyncGenerator[Response, None]:
+        sequence = 0
+        async with session.post(f"{upstream}/chat/completions", json=_body(request)) as response:
+            connection, rest = _connection(response), b""
+            while piece := await response.content.readany():
+                *lines, rest = (rest + piece).split(b"\n")
+                chunks = [_decode(line[6:]) for line in lines if line.startswith(b"data: {")]
+                text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+                if text:
+                    sequence += 1
+                    yield _response(sequence, text)
+                if connection is not None and not response.content.is_eof():
+                    tick.hold(connection)
+
+    return relay
+
+
+def _connection(response: aiohttp.ClientResponse) -> asyncio.Transport | None:
+    return response.connection.transport if response.connection is not None else None
+
+
 def typed(upstream: str) -> Relay:
     """The SDK's typed stream in, grpc.aio out."""
     client = AsyncOpenAI(base_url=upstream, api_key="bench", max_retries=0)
@@ -90,8 +117,13 @@ async def serve(kind: str, upstream: str, port_file: Path) -> None:
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, headers={"authorization": "Bearer bench"}) as session:
         server = grpc.aio.server()
+        relays = {
+            "bare": lambda: bare(upstream, session),
+            "ticked": lambda: ticked(upstream, session, Tick(WINDOW_SECONDS)),
+            "typed": lambda: typed(upstream),
+        }
         handler = grpc.unary_stream_rpc_method_handler(
-            bare(upstream, session) if kind == "bare" else typed(upstream),
+            relays[kind](),
             request_deserializer=Request.FromString,
             response_serializer=Response.SerializeToString,
         )
@@ -107,7 +139,7 @@ async def serve(kind: str, upstream: str, port_file: Path) -> None:
 def main() -> None:
     """Parses the command line and serves."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("kind", choices=["bare", "typed"])
+    parser.add_argument("kind", choices=["bare", "ticked", "typed"])
     parser.add_argument("--upstream", required=True)
     parser.add_argument("--port-file", type=Path, required=True)
     arguments = parser.parse_args()

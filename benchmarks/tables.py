@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 GOALS_CPU = {"coalesced": 1.2, "uncoalesced": 1.6}
 GOAL_FIRST_DELTA = 2.5
-GOAL_STALL_SECONDS = 1.0
 GOAL_KIB_PER_TURN = 64
 GOAL_ROUND_TRIPS = "2.0"
 
@@ -29,16 +28,6 @@ class Cost:
     """Seconds of the server's CPU for each delta that the vendor sent."""
     first_delta: list[float] = field(default_factory=list)
     """Seconds from a call to its first text, the vendor's own included; the median of a round."""
-
-
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """What one core holds."""
-
-    streams: int
-    longest_stall: float
-    core_load: float
-    bytes_per_turn: float
 
 
 @dataclass(slots=True)
@@ -73,20 +62,8 @@ def print_costs(costs: Mapping[str, Cost], vendor_first_delta: float) -> None:
         print(f"| {' | '.join(cells)} |")
 
 
-def print_capacity(capacity: Capacity) -> None:
-    """What one core holds, against the goals."""
-    print()
-    print("| one server core, coalesced | measured | goal |")
-    print("|---|---|---|")
-    stall, held = capacity.longest_stall, capacity.bytes_per_turn
-    print(f"| live streams of 50 deltas/s | {capacity.streams}, {capacity.core_load:.0%} of the core | |")
-    print(f"| longest stall | {stall:.2f} s | {_goal(stall, GOAL_STALL_SECONDS, ' s')} |")
-    memory = held / 1024
-    print(f"| memory per open turn | {memory:.0f} KiB | {_goal(memory, GOAL_KIB_PER_TURN, ' KiB')} |")
-
-
-def print_turns(turns: Turns) -> None:
-    """A turn's share of the database."""
+def print_turns(turns: Turns, memory: float) -> None:
+    """A turn's share of the database, and its `memory` in bytes while it waits."""
     print()
     print("| one turn | measured | goal |")
     print("|---|---|---|")
@@ -96,6 +73,8 @@ def print_turns(turns: Turns) -> None:
     cpu, without = statistics.median(turns.cpu), statistics.median(turns.cpu_without_ledger)
     ratio = f"{cpu / without:.2f} ×" if without else "too little to tell"
     print(f"| database CPU, beside a turn that is not booked | {ratio} | |")
+    held = memory / 1024
+    print(f"| memory per open turn | {held:.0f} KiB | {_goal(held, GOAL_KIB_PER_TURN, ' KiB')} |")
 
 
 def _goal(value: float, goal: float, unit: str = "") -> str:

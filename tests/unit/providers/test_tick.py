@@ -14,7 +14,7 @@ WIDEST = 0.05
 NEVER = 24 * 3600.0
 
 
-@pytest.mark.parametrize(("share", "seconds"), [(0.0, 0.02), (0.125, 0.035), (0.25, 0.05), (0.9, 0.05), (1.7, 0.05)])
+@pytest.mark.parametrize(("share", "seconds"), [(0.0, 0.02), (0.0625, 0.035), (0.125, 0.05), (0.9, 0.05), (1.7, 0.05)])
 def test_the_window_widens_with_the_share_of_the_core_that_the_process_uses(share: float, seconds: float) -> None:
     window = Window(WIDEST)
     assert [window.seconds(now, share * now) for now in range(5)][-1] == pytest.approx(seconds)

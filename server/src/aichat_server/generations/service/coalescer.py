@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import assert_never
 
 from aichat_server.generations.domain.stream import Delta
 from aichat_server.providers.domain.events import ReasoningDelta, TextDelta
@@ -20,8 +21,7 @@ class Coalescer:
         self._emit = emit
         self._merges = merges
         self._begun = False
-        self._kind: type[Delta] = TextDelta
-        self._pending: list[str] = []
+        self._pending: list[Delta] = []
         self._step: asyncio.Handle | None = None
 
     def add(self, delta: Delta) -> None:
@@ -30,11 +30,9 @@ class Coalescer:
             self._begun = True
             self._emit(delta)
             return
-        kind = type(delta)
-        if kind is not self._kind:
+        if self._pending and type(delta) is not type(self._pending[0]):
             self.close()
-            self._kind = kind
-        self._pending.append(delta.text)
+        self._pending.append(delta)
         if self._step is None:
             self._step = asyncio.get_running_loop().call_soon(self.close)
 
@@ -44,5 +42,16 @@ class Coalescer:
             self._step.cancel()
             self._step = None
         if self._pending:
-            text, self._pending = "".join(self._pending), []
-            self._emit(TextDelta(text) if self._kind is TextDelta else ReasoningDelta(text))
+            merged, self._pending = _merged(self._pending), []
+            self._emit(merged)
+
+
+def _merged(deltas: Sequence[Delta]) -> Delta:
+    text = "".join([delta.text for delta in deltas])
+    match deltas[0]:
+        case TextDelta():
+            return TextDelta(text)
+        case ReasoningDelta():
+            return ReasoningDelta(text)
+        case unknown:
+            assert_never(unknown)

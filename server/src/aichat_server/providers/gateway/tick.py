@@ -19,7 +19,7 @@ _HELD_BYTES = 16 * 1024
 # Nobody sees 20 ms; 50 ms are the widest window where nothing else is set.
 _NARROWEST = 0.4
 # The share of a core from which on windows are widest: wide windows leave room before the core is full.
-_BUSY = 0.25
+_BUSY = 0.125
 _SMOOTHED_SECONDS = 0.5
 
 

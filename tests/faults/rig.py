@@ -19,6 +19,7 @@ from aichat.v1 import chat_pb2_grpc, conversations_pb2_grpc
 from aichat_sandbox.ports import free_ports
 from aichat_sandbox.postgres import Postgres, run_postgres
 from aichat_sandbox.standins import VENDORS, settings_for
+from aichat_server.app.stores import build_orphans
 from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.database.migrate import migrate
 from aichat_server.core.errors import AichatError
@@ -215,7 +216,7 @@ async def run_rig() -> AsyncGenerator[Rig, None]:
         database = await stack.enter_async_context(open_database(first.app_url))
         client = await stack.enter_async_context(open_redis(redis.url))
         streams = JournalStreams(client, retention_seconds=RETENTION_SECONDS, rescue_seconds=RETENTION_SECONDS)
-        orphans = Orphans(database, streams, SpareLeases(client), rescue_seconds=RETENTION_SECONDS)
+        orphans = build_orphans(database, streams, SpareLeases(client), rescue_seconds=RETENTION_SECONDS)
         settings = {
             **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             **settings_for(VENDORS, vendors.url),

@@ -14,7 +14,6 @@ import pytest
 from aichat_server.core.database.batches import Progress
 from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.database.pool import JOBS
-from aichat_server.generations.storage.turns import TurnBegun
 from aichat_server.jobs.service.runs import JobBusyError, JobRuns
 from aichat_server.outbox.domain import MessageKind
 from aichat_server.outbox.service import Outbox
@@ -27,6 +26,7 @@ from tests.faults.rig import Rig
 from tests.fixtures.server import ApiKey
 from tests.integration.chat.asking import eventually
 from tests.integration.storage.rows import connection
+from tests.integration.storage.turns import Begun
 
 # Instead of production's 15 s, so that a test need not wait for them.
 HELD_SECONDS = 3.0
@@ -75,7 +75,7 @@ async def vanished(link: Link, *transactions: AbstractAsyncContextManager[object
 
 
 @asynccontextmanager
-async def ending_an_answer(database: Database, lost: TurnBegun, org_id: UUID) -> AsyncGenerator[None, None]:
+async def ending_an_answer(database: Database, lost: Begun, org_id: UUID) -> AsyncGenerator[None, None]:
     """A transaction that has locked the answer's conversation."""
     async with database.tenant(org_id) as tenant:
         assert await tenant.conversations.set_title(lost.conversation_id, "Lost")

@@ -21,7 +21,6 @@ from aichat_server.core.database import connections
 from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.database.pool import CALLS
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.generations.storage.turns import TurnBegin
 from aichat_server.identity.domain.principals import Principal
 
 from tests.faults.link import Link, Way, link_to
@@ -31,7 +30,7 @@ from tests.faults.scale import IS_FULL
 from tests.fixtures.server import ApiKey
 from tests.integration.chat.asking import eventually
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import completed, exchange, turn
+from tests.integration.storage.turns import Asked, Turns, completed, exchange, turn
 
 # As documented, doubled for a busy machine.
 FAILS_WITHIN_SECONDS = 2 * CALLS.answer
@@ -68,7 +67,7 @@ async def call(database: Database, principal: Principal) -> None:
     await asyncio.gather(exchange(database, principal), Conversations(database).list(principal, 10))
 
 
-def asked(principal: Principal, conversation_id: UUID | None = None) -> TurnBegin:
+def asked(principal: Principal, conversation_id: UUID | None = None) -> Asked:
     """Returns a turn that workers can end, too, since they find it running."""
     return replace(turn(principal, conversation_id=conversation_id), model=MODEL, provider=PROVIDER, options={})
 
@@ -102,7 +101,7 @@ async def test_only_one_call_gets_no_answer(
     link.silence_open()
     async with asyncio.timeout(FAILS_WITHIN_SECONDS):
         # It has to wait, and then finds another connection.
-        await database.turns.begin(asked(principal))
+        await Turns(database).begin(asked(principal))
     async with asyncio.timeout(FAILS_WITHIN_SECONDS):
         await asyncio.gather(*(call(database, principal) for _ in range(4)))
 
@@ -114,7 +113,7 @@ async def test_calls_fail_in_time_while_it_is_silent_and_work_right_after(
     await call(database, principal)
     link.silence(*ways)
     # More of them than there are connections.
-    beginning = [database.turns.begin(asked(principal)) for _ in range(6)]
+    beginning = [Turns(database).begin(asked(principal)) for _ in range(6)]
     listing = [Conversations(database).list(principal, 10) for _ in range(6)]
     await asyncio.gather(*map(fails_in_time, [*beginning, *listing]))
     link.heal()
@@ -123,13 +122,13 @@ async def test_calls_fail_in_time_while_it_is_silent_and_work_right_after(
 
 
 async def test_a_lost_reply_fails_only_its_own_call(link: Link, database: Database, principal: Principal) -> None:
-    begun = await database.turns.begin(asked(principal))
-    lost = link.lose_reply_to(begun.generation_id.bytes)
+    begun = await Turns(database).begin(asked(principal))
+    lost = link.lose_reply_to(str(begun.generation_id).encode())
     async with asyncio.timeout(FAILS_WITHIN_SECONDS):
-        answer = await database.turns.end(completed(principal, begun))
+        answer = await Turns(database).end(completed(principal, begun))
     assert lost.is_set()
     assert answer is not None
-    assert await database.turns.end(completed(principal, begun)) == answer
+    assert await Turns(database).end(completed(principal, begun)) == answer
 
 
 async def test_a_slow_connection_is_not_considered_dead(
@@ -141,7 +140,7 @@ async def test_a_slow_connection_is_not_considered_dead(
     async with connection(rig.owner_url) as owner, owner.transaction():
         await owner.fetch(LOCKED, answer.conversation_id)
         waiting = asked(principal, answer.conversation_id)
-        await fails_in_time(database.turns.begin(waiting))
+        await fails_in_time(Turns(database).begin(waiting))
         for _ in range(4):
             await call(database, principal)
     # Except for the two that timed out, the connections are the same as before.
@@ -170,16 +169,16 @@ async def test_connections_that_break_at_any_byte_fail_calls_with_typed_errors_a
 
 
 async def test_slow_connections_can_be_opened_and_used(link: Link, database: Database, principal: Principal) -> None:
-    begun = await database.turns.begin(asked(principal))
+    begun = await Turns(database).begin(asked(principal))
     await call(database, principal)
     link.slow_down(delay_seconds=1.0)
     # All round trips: checking that the connection is alive, preparing the statement, and executing it.
-    assert await database.turns.end(completed(principal, begun)) is not None
+    assert await Turns(database).end(completed(principal, begun)) is not None
     link.cut()
 
     async def end() -> bool:
         with suppress(AichatError):
-            return await database.turns.end(completed(principal, begun)) is not None
+            return await Turns(database).end(completed(principal, begun)) is not None
         return False
 
     # A new connection takes longer than any call waits; one of the next calls can use it.
@@ -222,7 +221,7 @@ async def test_the_event_loops_own_error_counts_as_a_reset(
     await call(database, principal)
     with monkeypatch.context() as broken:
         broken.setattr(connections.Connection, method, break_off)
-        attempt = database.turns.begin(turn(principal)) if method == "fetchrow" else database.prices()
+        attempt = Turns(database).begin(turn(principal)) if method == "fetchrow" else database.prices()
         await fails_in_time(attempt)
     await call(database, principal)
     await database.prices()

@@ -20,7 +20,7 @@ BEGIN
     WHERE c.org_id = v_org_id AND c.conversation_id = t.conversation_id FOR NO KEY UPDATE;
     v_there := FOUND;
     SELECT * INTO s FROM aichat.settle_generation(p);
-    IF (s.g).state = 'running' THEN
+    IF coalesce((s.g).state, 'running') = 'running' THEN
         RETURN NULL;
     ELSIF NOT s.ended THEN
         RETURN aichat.known_generation(s.g, t);

@@ -17,7 +17,7 @@ from aichat_server.quotas.storage.platform_limits import PlatformLimit
 from tests.integration.caps.conftest import NO_END, USD, organization
 from tests.integration.storage.ledger import begin, costing, holding, spend
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import completed, turn
+from tests.integration.storage.turns import Turns, completed, turn
 
 
 async def used(postgres: Postgres) -> int:
@@ -95,7 +95,7 @@ async def test_a_turn_that_is_ending_keeps_no_other_organisation_waiting(
         other = await begin(database, quick, 10)
         async with asyncio.timeout(30):
             ends = [other, *[await begin(database, quick, 10) for _ in range(3)]]
-            waiting = [asyncio.create_task(database.turns.end(costing(completed(quick, one), 10))) for one in ends]
+            waiting = [asyncio.create_task(Turns(database).end(costing(completed(quick, one), 10))) for one in ends]
             # Of four, one at most has the row that the slow one is at.
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             assert done
@@ -106,5 +106,5 @@ async def test_a_refused_turn_is_known_by_its_request_id_to_nobody(database: Dat
     free = await organization(database, Plan.FREE)
     asked = holding(turn(free), 3 * USD)
     with pytest.raises(AichatError):
-        await database.turns.begin(asked)
-    assert (await database.turns.begin(holding(asked, USD))).earlier is None
+        await Turns(database).begin(asked)
+    assert (await Turns(database).begin(holding(asked, USD))).known is None

@@ -13,7 +13,6 @@ from aichat_server.billing.rpc.messages import plan_to_proto
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
-from aichat_server.generations.storage.turns import TurnBegun
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.plans.domain import Plan
 from aichat_server.plans.service import PlanBook
@@ -25,7 +24,7 @@ from aichat_server.settings import Settings
 from tests.integration.caps.conftest import USD, organization
 from tests.integration.storage.ledger import begin, books, counted, holding, limit, refused, spend
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import turn
+from tests.integration.storage.turns import Begun, Turns, turn
 
 
 async def cap(database: Database, dollars: int) -> None:
@@ -71,10 +70,10 @@ async def test_of_many_at_once_as_many_begin_as_fit(postgres: Postgres, database
     pro = await organization(database, Plan.PRO)
     await spend(database, pro, 20 * USD)
     turns = [holding(turn(pro), 3 * USD) for _ in range(20)]
-    results = await asyncio.gather(*(database.turns.begin(one) for one in turns), return_exceptions=True)
+    results = await asyncio.gather(*(Turns(database).begin(one) for one in turns), return_exceptions=True)
     refusals = [one for one in results if isinstance(one, AichatError)]
     assert (len(refusals), {one.reason for one in refusals}) == (17, {Reason.QUOTA_EXCEEDED})
-    assert len([one for one in results if isinstance(one, TurnBegun)]) == 3
+    assert len([one for one in results if isinstance(one, Begun)]) == 3
     charged = sum(event["cost_nano_usd"] for event in await books(postgres, pro.org_id))
     assert await counted(postgres, pro.org_id) == {("organization", "month"): charged}
 

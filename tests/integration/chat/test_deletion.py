@@ -40,4 +40,5 @@ async def test_no_word_of_a_conversation_outlives_it(
     request = conversations_pb2.DeleteConversationRequest(conversation_id=conversation_id)
     await server.conversations.DeleteConversation(request, metadata=api_key.metadata)
     assert await mentions(postgres, org_id, words) == set()
-    assert await mentions(postgres, org_id, events[0].started.generation_id) == {"generations", "usage_events"}
+    kept = {"generations", "turns", "usage_events"}
+    assert await mentions(postgres, org_id, events[0].started.generation_id) == kept

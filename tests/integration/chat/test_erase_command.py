@@ -21,7 +21,7 @@ from aichat_server.quotas.service import Quotas
 
 from tests.integration.chat.test_commands import run
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import completed, exchange, turn
+from tests.integration.storage.turns import Turns, completed, exchange, turn
 
 KEPT = {"usage_events", "usage_hourly", "failures"}
 
@@ -83,11 +83,11 @@ async def test_a_members_words_and_traces_go_and_others_stay(
     assert member.key_id is not None
     await limit(database, member, QuotaScope.KEY, member.key_id)
     secret = f"secret {uuid4()}"
-    begun = await database.turns.begin(turn(member, secret))
-    await database.turns.end(completed(member, begun, secret))
+    begun = await Turns(database).begin(turn(member, secret))
+    await Turns(database).end(completed(member, begun, secret))
     theirs = (await exchange(database, principal)).conversation_id
-    begun = await database.turns.begin(turn(member, secret, conversation_id=theirs))
-    await database.turns.end(completed(member, begun, secret))
+    begun = await Turns(database).begin(turn(member, secret, conversation_id=theirs))
+    await Turns(database).end(completed(member, begun, secret))
     await dun(postgres, member)
     async with database.tenant(principal.org_id, member.member_id) as tenant:
         await tenant.notifications.set_quota_warnings(member.member_id, wanted=False)
@@ -110,8 +110,8 @@ async def test_a_members_words_and_traces_go_and_others_stay(
         )
     assert (await run(settings, tmp_path, *command, str(member.member_id)))[0] == 1
     # The conversation can go on.
-    begun = await database.turns.begin(turn(principal, "On", conversation_id=theirs))
-    await database.turns.end(completed(principal, begun))
+    begun = await Turns(database).begin(turn(principal, "On", conversation_id=theirs))
+    await Turns(database).end(completed(principal, begun))
 
 
 async def test_whatever_refers_to_a_member_or_a_key_is_known_to_their_erasure(postgres: Postgres) -> None:
@@ -165,14 +165,14 @@ async def test_what_is_being_answered_and_the_only_owner_are_not_erased(
     settings: dict[str, str], tmp_path: Path, postgres: Postgres, database: Database, principal: Principal
 ) -> None:
     member = await joined(database, principal.org_id, uuid4(), postgres)
-    begun = await database.turns.begin(turn(member))
+    begun = await Turns(database).begin(turn(member))
     organization = ("--organization-id", str(principal.org_id))
     erase_key = ("keys", "erase", str(member.key_id), *organization)
     erase_member = ("organizations", "erase-member", *organization, "--member-id")
     for command in (erase_key, (*erase_member, str(member.member_id))):
         code, said = await run(settings, tmp_path, *command)
         assert (code, "being written" in said) == (1, True)
-    await database.turns.end(completed(member, begun))
+    await Turns(database).end(completed(member, begun))
     code, said = await run(settings, tmp_path, *erase_member, str(principal.member_id))
     assert (code, said) == (1, "nobody else owns the organisation\n")
     assert await run(settings, tmp_path, *erase_member, str(member.member_id)) == (0, "")

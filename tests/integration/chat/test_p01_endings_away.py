@@ -10,8 +10,8 @@ from uuid import UUID
 
 import pytest
 from aichat_sandbox.postgres import Postgres
+from aichat_server.app.stores import build_orphans
 from aichat_server.core.database.database import Database
-from aichat_server.generations.service.orphans import Orphans
 
 from tests.fixtures.server import ApiKey, ServerUnderTest
 from tests.integration.chat.asking import ask, eventually, history, refusal, script, stream, text_of
@@ -76,6 +76,6 @@ async def test_what_does_not_pass_is_told_and_ended_later(
         assert "told by the test" not in failed.message
         assert await times() > 0
     await expire(postgres, org_id)
-    await Orphans(database, None, None, rescue_seconds=600).reap(datetime.now(UTC))
+    await build_orphans(database, None, None, rescue_seconds=600).reap(datetime.now(UTC))
     (generation,) = (await owner_rows(postgres, org_id))["generations"]
     assert (generation["state"], generation["error_reason"]) == ("interrupted", "SERVER_LOST")

@@ -14,7 +14,7 @@ from aichat_server.invoices.domain.invoices import InvoiceStage
 from tests.integration.invoices.months import MARCH, USD, Shop
 from tests.integration.storage.ledger import begin, spend
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import completed
+from tests.integration.storage.turns import Turns, completed
 from tests.integration.usage.books import Entry
 
 TICK = timedelta(microseconds=1)
@@ -111,7 +111,7 @@ async def test_what_a_closing_saw_is_all_there_will_ever_be(shop: Shop) -> None:
     """Turns end while the books are closed again and again, each time up to a moment ago."""
     seen: list[tuple[datetime, set[object]]] = []
     turns = [await begin(shop.database, shop.principal, USD) for _ in range(40)]
-    ending = asyncio.gather(*(shop.database.turns.end(completed(shop.principal, turn)) for turn in turns))
+    ending = asyncio.gather(*(Turns(shop.database).end(completed(shop.principal, turn)) for turn in turns))
     query = "SELECT generation_id FROM aichat.usage_events WHERE org_id = $1 AND occurred_at < $2"
     async with connection(shop.postgres.owner_url) as owner:
         while not ending.done() or not seen:

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
-from aichat_server.generations.storage.turns import TurnBegun
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.plans.domain import Plan
 from aichat_server.quotas.service import Quotas
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 from tests.integration.storage.ledger import books, costing, holding, limit
 from tests.integration.storage.ledger import refused as refusal_of
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import completed, failed, turn
+from tests.integration.storage.turns import Begun, Turns, completed, failed, turn
 
 AMOUNTS = st.integers(0, 60)
 STEPS = st.lists(
@@ -32,7 +31,7 @@ STEPS = st.lists(
 class Running:
     """A turn that runs."""
 
-    begun: TurnBegun
+    begun: Begun
     amount: int
     counts: bool = True
 
@@ -83,12 +82,12 @@ class Machine:
         assert (refused is None) is self.model.admits(amount)
         if refused is None:
             ids = (asked.generation_id, asked.conversation_id, asked.user_message_id, asked.message_id)
-            self.model.running.append(Running(TurnBegun(*ids, ()), amount))
+            self.model.running.append(Running(Begun(*ids, ()), amount))
 
     async def _end(self, what: str, cost: int) -> None:
         one = self.model.running.pop(cost % len(self.model.running))
         end = completed if what == "complete" else failed
-        await self.database.turns.end(costing(end(self.principal, one.begun), cost))
+        await Turns(self.database).end(costing(end(self.principal, one.begun), cost))
         if what == "fail":
             cost = min(cost, one.amount)
         if not one.counts and self.model.limit is not None:

@@ -13,7 +13,6 @@ from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
-from aichat_server.generations.storage.turns import TurnBegun
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.models.domain.pricing import Hold
 from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
@@ -21,7 +20,7 @@ from aichat_server.quotas.service import Quotas
 
 from tests.integration.storage.ledger import begin, books, costing, counted, holding, limit, refused, spend
 from tests.integration.storage.rows import connection, owner_rows
-from tests.integration.storage.turns import completed, exchange, failed, turn
+from tests.integration.storage.turns import Begun, Turns, completed, exchange, failed, message_of, turn
 
 
 @pytest.fixture
@@ -40,13 +39,13 @@ async def test_of_fifty_at_once_as_many_begin_as_fit(
     await limit(database, principal, 1000)
     turns = [holding(turn(principal), 100) for _ in range(50)]
     async with open_database(postgres.app_url, pool_size=60) as many:
-        results: list[TurnBegun | BaseException] = await asyncio.gather(
-            *(many.turns.begin(one) for one in turns), return_exceptions=True
+        results: list[Begun | BaseException] = await asyncio.gather(
+            *(Turns(many).begin(one) for one in turns), return_exceptions=True
         )
-    begun = [result for result in results if isinstance(result, TurnBegun)]
+    begun = [result for result in results if isinstance(result, Begun)]
     assert len(begun) == 9
     assert all(isinstance(r, AichatError) and r.reason is Reason.QUOTA_EXCEEDED for r in results if r not in begun)
-    await asyncio.gather(*(database.turns.end(costing(completed(principal, one), 100)) for one in begun))
+    await asyncio.gather(*(Turns(database).end(costing(completed(principal, one), 100)) for one in begun))
     charged = sum(event["cost_nano_usd"] for event in await books(postgres, principal.org_id))
     assert charged == 995
     assert await counted(postgres, principal.org_id) == {("organization", "month"): charged}
@@ -67,7 +66,7 @@ async def test_turns_that_begin_and_end_at_once_stay_within(
             return
         ids = (asked.generation_id, asked.conversation_id, asked.user_message_id, asked.message_id)
         end = failed if number % 3 == 0 else completed
-        await database.turns.end(costing(end(keyed, TurnBegun(*ids, ())), 40 - number % 7))
+        await Turns(database).end(costing(end(keyed, Begun(*ids, ())), 40 - number % 7))
 
     async with asyncio.TaskGroup() as group:
         for number in range(60):
@@ -102,16 +101,16 @@ async def test_a_refusal_says_what_is_left_and_leaves_nothing(
     assert error.quota_subject == f"organization:{principal.org_id}"
     assert "1.000000001 USD" in error.message
     assert await owner_rows(postgres, principal.org_id) == before
-    assert (await database.turns.begin(holding(asked, 1_000_000_000))).earlier is None
+    assert (await Turns(database).begin(holding(asked, 1_000_000_000))).known is None
 
 
 async def test_a_known_request_id_is_answered_however_little_is_left(database: Database, principal: Principal) -> None:
     asked = turn(principal, request_id=uuid4())
-    answer = await database.turns.end(completed(principal, await database.turns.begin(asked)))
+    answer = await Turns(database).end(completed(principal, await Turns(database).begin(asked)))
     await limit(database, principal, 0)
-    earlier = (await database.turns.begin(asked)).earlier
-    assert earlier is not None
-    assert earlier.message == answer
+    known = (await Turns(database).begin(asked)).known
+    assert known is not None
+    assert message_of(principal.org_id, known) == answer
 
 
 async def test_what_the_history_may_cost_is_held_too_but_not_more_than_the_context(

@@ -16,7 +16,6 @@ from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
 from aichat_server.core.database.pool import CALLS, Connector, Pool, create_engine
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.generations.storage.turns import TurnStore
 from aichat_server.identity.domain import api_keys
 from aichat_server.identity.domain.observing import KeyRefusal
 from aichat_server.identity.domain.principals import personal_org_id
@@ -88,10 +87,7 @@ async def test_what_was_never_minted_is_refused_without_the_database_and_counted
     nowhere = Connector("postgresql://nobody@127.0.0.1:1/none", prepared_statements=True)
     engine = create_engine(nowhere, 1)
     pool = Pool(nowhere, 1, 1.0)
-    turns = TurnStore(pool, pool, lease_seconds=1, hold_seconds=1, quota_fail_closed=False)
-    authenticator = Authenticator(
-        Database(engine, pool, turns, pool, CALLS), None, cache_seconds=0, observer=Counting()
-    )
+    authenticator = Authenticator(Database(engine, pool, pool, CALLS), None, cache_seconds=0, observer=Counting())
     last = "0" if key.api_key[-1] != "0" else "1"
     for text in (key.api_key[:-1] + last, key.api_key[:-1], key.api_key + "0", "ak_", "ak_" + "z" * 76):
         assert await reason_of(authenticator, text) is Reason.CREDENTIALS_INVALID

@@ -12,12 +12,12 @@ from aichat_server.core.database.database import Database
 from aichat_server.core.errors import Reason
 from aichat_server.core.ids import new_id
 from aichat_server.core.money import NanoUsd
-from aichat_server.generations.storage.turns import TurnBegin
 from aichat_server.identity.service.organizations import MintedKey, Organizations
 from aichat_server.models.domain.pricing import Hold
 from google.rpc.error_details_pb2 import BadRequest
 
 from tests.integration.rpc.conftest import Client, Headers, Refusal, bearer, refusal
+from tests.integration.storage.turns import Asked, Turns
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ async def test_a_page_of_long_messages_ends_before_clients_refuse_it(
 
 async def say(database: Database, key: MintedKey, conversation_id: UUID, text: str, *, first: bool) -> str:
     """Stores a user's message; returns its id."""
-    turn = TurnBegin(
+    turn = Asked(
         org_id=key.org_id,
         member_id=key.member_id,
         key_id=key.key_id,
@@ -163,7 +163,7 @@ async def say(database: Database, key: MintedKey, conversation_id: UUID, text: s
         options={},
         hold=Hold(NanoUsd(0), NanoUsd(0), None),
     )
-    return str((await database.turns.begin(turn)).user_message_id)
+    return str((await Turns(database).begin(turn)).user_message_id)
 
 
 async def refused(client: Client, method: str, name: str, headers: Headers) -> Refusal:

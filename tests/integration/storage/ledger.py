@@ -10,41 +10,41 @@ from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
-from aichat_server.generations.storage.turns import TurnBegin, TurnBegun, TurnEnd
+from aichat_server.generations.domain.generation import Ending
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.models.domain.pricing import Hold
 from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
 from aichat_server.quotas.service import Quotas
 
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import completed, turn
+from tests.integration.storage.turns import Asked, Begun, Turns, completed, turn
 
 
-def holding(asked: TurnBegin, held: int) -> TurnBegin:
+def holding(asked: Asked, held: int) -> Asked:
     """The turn, which may come to cost so much."""
     return replace(asked, hold=Hold(NanoUsd(held), NanoUsd(0), None))
 
 
-def costing(end: TurnEnd, cost: int) -> TurnEnd:
+def costing(end: Ending, cost: int) -> Ending:
     """The end, with what it cost."""
     return replace(end, cost=NanoUsd(cost))
 
 
-async def begin(database: Database, principal: Principal, held: int) -> TurnBegun:
+async def begin(database: Database, principal: Principal, held: int) -> Begun:
     """A turn that has begun and holds so much."""
-    return await database.turns.begin(holding(turn(principal), held))
+    return await Turns(database).begin(holding(turn(principal), held))
 
 
 async def spend(database: Database, principal: Principal, cost: int) -> None:
     """A whole turn that held, and cost, so much."""
     begun = await begin(database, principal, cost)
-    await database.turns.end(costing(completed(principal, begun), cost))
+    await Turns(database).end(costing(completed(principal, begun), cost))
 
 
-async def refused(database: Database, asked: TurnBegin) -> AichatError | None:
+async def refused(database: Database, asked: Asked) -> AichatError | None:
     """How the quota refuses the turn; None if the turn has begun."""
     try:
-        await database.turns.begin(asked)
+        await Turns(database).begin(asked)
     except AichatError as error:
         if error.reason is Reason.QUOTA_EXCEEDED:
             return error

@@ -15,7 +15,7 @@ from aichat_server.core.errors import AichatError, Reason
 from aichat_server.identity.domain.principals import Principal
 
 from tests.integration.storage.rows import owner_rows
-from tests.integration.storage.turns import exchange, turn
+from tests.integration.storage.turns import Turns, exchange, turn
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ async def test_pages_of_messages_go_on_into_what_came_meanwhile(
     page = await conversations.list_messages(principal, answer.conversation_id, 3)
     seen += page.items
     await exchange(database, principal, "branch", **place, parent_message_id=answer.message_id)
-    await database.turns.begin(turn(principal, "unanswered", **place))
+    await Turns(database).begin(turn(principal, "unanswered", **place))
     while page.next is not None:
         page = await conversations.list_messages(principal, answer.conversation_id, 3, page.next)
         seen += page.items

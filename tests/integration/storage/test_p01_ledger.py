@@ -15,15 +15,15 @@ from aichat_server.models.domain.usage import Usage
 
 from tests.integration.storage.ledger import begin, books, costing
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import COST, PRICE_VERSION, completed, failed, turn
+from tests.integration.storage.turns import COST, PRICE_VERSION, Turns, completed, failed, turn
 
 
 async def test_an_answer_is_on_the_books_with_all_that_it_was(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
-    begun = await database.turns.begin(turn(principal))
+    begun = await Turns(database).begin(turn(principal))
     assert await books(postgres, principal.org_id) == []
-    answer = await database.turns.end(replace(completed(principal, begun), first_delta_ms=7))
+    answer = await Turns(database).end(replace(completed(principal, begun), first_delta_ms=7))
     (event,) = await books(postgres, principal.org_id)
     assert answer is not None
     assert answer.answer is not None
@@ -58,11 +58,11 @@ async def test_an_answer_is_on_the_books_with_all_that_it_was(
 
 
 async def test_ending_again_books_nothing_more(postgres: Postgres, database: Database, principal: Principal) -> None:
-    begun = await database.turns.begin(turn(principal))
-    await database.turns.end(completed(principal, begun))
+    begun = await Turns(database).begin(turn(principal))
+    await Turns(database).end(completed(principal, begun))
     before = await books(postgres, principal.org_id)
-    await database.turns.end(costing(completed(principal, begun), 1))
-    await database.turns.end(failed(principal, begun))
+    await Turns(database).end(costing(completed(principal, begun), 1))
+    await Turns(database).end(failed(principal, begun))
     assert await books(postgres, principal.org_id) == before
     assert len(before) == 1
 
@@ -70,11 +70,11 @@ async def test_ending_again_books_nothing_more(postgres: Postgres, database: Dat
 async def test_what_the_vendor_was_asked_for_is_booked_whatever_became_of_it(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
-    refused = await database.turns.begin(turn(principal))
-    await database.turns.end(failed(principal, refused))
-    deleted = await database.turns.begin(turn(principal))
+    refused = await Turns(database).begin(turn(principal))
+    await Turns(database).end(failed(principal, refused))
+    deleted = await Turns(database).begin(turn(principal))
     await Conversations(database).delete(principal, deleted.conversation_id)
-    await database.turns.end(completed(principal, deleted))
+    await Turns(database).end(completed(principal, deleted))
     events = await books(postgres, principal.org_id)
     assert [event["generation_id"] for event in events] == [refused.generation_id, deleted.generation_id]
     assert [event["cost_nano_usd"] for event in events] == [COST, COST]
@@ -83,8 +83,8 @@ async def test_what_the_vendor_was_asked_for_is_booked_whatever_became_of_it(
 async def test_a_failed_turn_without_usage_is_not_on_the_books(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
-    begun = await database.turns.begin(turn(principal))
-    await database.turns.end(costing(replace(failed(principal, begun), usage=Usage(), raw_usage={}), 0))
+    begun = await Turns(database).begin(turn(principal))
+    await Turns(database).end(costing(replace(failed(principal, begun), usage=Usage(), raw_usage={}), 0))
     assert await books(postgres, principal.org_id) == []
 
 
@@ -94,7 +94,7 @@ async def test_what_broke_off_is_charged_at_most_its_hold(
 ) -> None:
     for cost in (70, 50):
         begun = await begin(database, principal, 60)
-        answer = await database.turns.end(costing(failed(principal, begun, "Half", state), cost))
+        answer = await Turns(database).end(costing(failed(principal, begun, "Half", state), cost))
         assert answer is not None
         assert answer.answer is not None
         assert answer.answer.cost == min(cost, 60)
@@ -104,8 +104,8 @@ async def test_what_broke_off_is_charged_at_most_its_hold(
 async def test_an_estimate_says_why(postgres: Postgres, database: Database, principal: Principal) -> None:
     usage = Usage(input=3, output=1, estimated=True)
     for make in (completed, failed):
-        begun = await database.turns.begin(turn(principal))
-        await database.turns.end(replace(make(principal, begun), usage=usage))
+        begun = await Turns(database).begin(turn(principal))
+        await Turns(database).end(replace(make(principal, begun), usage=usage))
     found = [(event["quality"], event["estimate_reason"]) for event in await books(postgres, principal.org_id)]
     assert found == [("estimated", "USAGE_MISSING"), ("estimated", "PROVIDER_TIMEOUT")]
 

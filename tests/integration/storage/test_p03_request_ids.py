@@ -10,11 +10,10 @@ from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.generation import GenerationState
-from aichat_server.generations.storage.turns import TurnBegun
 from aichat_server.identity.domain.principals import Principal
 
 from tests.integration.storage.rows import connection, owner_rows
-from tests.integration.storage.turns import completed, failed, turn
+from tests.integration.storage.turns import Begun, Turns, completed, failed, message_of, turn
 
 AWAY = AichatError(Reason.STORAGE_UNAVAILABLE, "the database cannot be reached")
 
@@ -24,45 +23,46 @@ async def test_a_repeat_while_the_answer_is_written_finds_the_running_turn(
 ) -> None:
     request_id = uuid4()
     first = turn(principal, "first", request_id=request_id)
-    await database.turns.begin(first)
+    await Turns(database).begin(first)
     before = await owner_rows(postgres, principal.org_id)
-    repeat = await database.turns.begin(turn(principal, "second", request_id=request_id))
+    repeat = await Turns(database).begin(turn(principal, "second", request_id=request_id))
     assert repeat.path == ()
-    earlier = repeat.earlier
-    assert earlier is not None
+    known = repeat.known
+    assert known is not None
     ids = (first.generation_id, first.conversation_id, first.user_message_id, first.message_id)
-    assert (earlier.generation_id, earlier.conversation_id, earlier.user_message_id, earlier.message_id) == ids
     assert (repeat.generation_id, repeat.conversation_id, repeat.user_message_id, repeat.message_id) == ids
-    assert (earlier.state, earlier.fingerprint, earlier.message) == (GenerationState.RUNNING, b"first", None)
-    assert (earlier.model, earlier.provider) == ("model-1", "vendor")
+    assert (known.state, known.fingerprint, known.answer) == (GenerationState.RUNNING, b"first", None)
+    assert (known.model, known.provider) == ("model-1", "vendor")
     assert await owner_rows(postgres, principal.org_id) == before
 
 
 async def test_a_repeat_after_the_end_finds_the_answer(database: Database, principal: Principal) -> None:
     asked = turn(principal, request_id=uuid4())
-    answer = await database.turns.end(completed(principal, await database.turns.begin(asked)))
-    earlier = (await database.turns.begin(asked)).earlier
-    assert earlier is not None
-    assert (earlier.state, earlier.message, earlier.error_reason) == (GenerationState.COMPLETE, answer, None)
+    answer = await Turns(database).end(completed(principal, await Turns(database).begin(asked)))
+    known = (await Turns(database).begin(asked)).known
+    assert known is not None
+    assert message_of(principal.org_id, known) == answer
+    assert (known.state, known.error_reason) == (GenerationState.COMPLETE, None)
 
 
 async def test_a_repeat_after_a_failure_finds_what_had_arrived_and_the_reason(
     database: Database, principal: Principal
 ) -> None:
     asked = turn(principal, request_id=uuid4())
-    answer = await database.turns.end(failed(principal, await database.turns.begin(asked), "Half"))
-    earlier = (await database.turns.begin(asked)).earlier
-    assert earlier is not None
-    assert (earlier.state, earlier.message) == (GenerationState.FAILED, answer)
-    assert earlier.error_reason is Reason.PROVIDER_TIMEOUT
-    assert earlier.error_message == "the vendor fell silent"
+    answer = await Turns(database).end(failed(principal, await Turns(database).begin(asked), "Half"))
+    known = (await Turns(database).begin(asked)).known
+    assert known is not None
+    assert message_of(principal.org_id, known) == answer
+    assert known.state is GenerationState.FAILED
+    assert known.error_reason is Reason.PROVIDER_TIMEOUT
+    assert known.error_message == "the vendor fell silent"
 
 
 async def test_of_twenty_at_once_one_begins(postgres: Postgres, database: Database, principal: Principal) -> None:
     request_id = uuid4()
     turns = [turn(principal, request_id=request_id) for _ in range(20)]
-    begun = await asyncio.gather(*(database.turns.begin(one) for one in turns))
-    assert len([one for one in begun if one.earlier is None]) == 1
+    begun = await asyncio.gather(*(Turns(database).begin(one) for one in turns))
+    assert len([one for one in begun if one.known is None]) == 1
     assert len({one.generation_id for one in begun}) == 1
     rows = await owner_rows(postgres, principal.org_id)
     assert {table: len(found) for table, found in rows.items()} == {
@@ -78,15 +78,15 @@ async def test_a_refused_turn_gives_its_request_id_back_to_those_who_wait(
     request_id = uuid4()
     refused = [turn(principal, conversation_id=uuid4(), request_id=request_id) for _ in range(8)]
     good = turn(principal, request_id=request_id)
-    results: list[TurnBegun | BaseException] = await asyncio.gather(
-        *(database.turns.begin(one) for one in [*refused, good]), return_exceptions=True
+    results: list[Begun | BaseException] = await asyncio.gather(
+        *(Turns(database).begin(one) for one in [*refused, good]), return_exceptions=True
     )
-    assert isinstance(results[-1], TurnBegun)
-    assert results[-1].earlier is None
+    assert isinstance(results[-1], Begun)
+    assert results[-1].known is None
     for result in results[:-1]:
         # Before the good one it is refused; behind it, it is a repeat.
-        if isinstance(result, TurnBegun):
-            assert result.earlier is not None
+        if isinstance(result, Begun):
+            assert result.known is not None
             assert result.generation_id == good.generation_id
         else:
             assert isinstance(result, AichatError)
@@ -95,28 +95,28 @@ async def test_a_refused_turn_gives_its_request_id_back_to_those_who_wait(
 
 async def test_ends_and_repeats_at_once_begin_at_most_one_new_turn(database: Database, principal: Principal) -> None:
     asked = turn(principal, request_id=uuid4())
-    begun = await database.turns.begin(asked)
+    begun = await Turns(database).begin(asked)
     repeats = [turn(principal, request_id=asked.request_id) for _ in range(8)]
-    ending = asyncio.create_task(database.turns.end(failed(principal, begun)))
-    results = await asyncio.gather(*(database.turns.begin(one) for one in repeats))
+    ending = asyncio.create_task(Turns(database).end(failed(principal, begun)))
+    results = await asyncio.gather(*(Turns(database).begin(one) for one in repeats))
     await ending
-    fresh = [one for one in results if one.earlier is None]
+    fresh = [one for one in results if one.known is None]
     assert len(fresh) <= 1
-    known = {begun.generation_id, *(one.generation_id for one in fresh)}
-    assert {one.generation_id for one in results} <= known
+    ids = {begun.generation_id, *(one.generation_id for one in fresh)}
+    assert {one.generation_id for one in results} <= ids
 
 
 async def test_organisations_do_not_share_request_ids(
     database: Database, principal: Principal, other: Principal
 ) -> None:
     request_id = uuid4()
-    assert (await database.turns.begin(turn(principal, request_id=request_id))).earlier is None
-    assert (await database.turns.begin(turn(other, request_id=request_id))).earlier is None
+    assert (await Turns(database).begin(turn(principal, request_id=request_id))).known is None
+    assert (await Turns(database).begin(turn(other, request_id=request_id))).known is None
 
 
 async def test_turns_without_a_request_id_are_all_new(database: Database, principal: Principal) -> None:
-    begun = [await database.turns.begin(turn(principal)) for _ in range(3)]
-    assert [one.earlier for one in begun] == [None] * 3
+    begun = [await Turns(database).begin(turn(principal)) for _ in range(3)]
+    assert [one.known for one in begun] == [None] * 3
 
 
 @pytest.mark.parametrize("repeatable", [True, False])
@@ -124,33 +124,33 @@ async def test_a_beginning_that_is_asked_for_again_is_the_same(
     postgres: Postgres, database: Database, principal: Principal, *, repeatable: bool
 ) -> None:
     """As where the first reply was lost."""
-    before = await database.turns.begin(turn(principal, "Before"))
-    await database.turns.end(completed(principal, before, "An answer"))
+    before = await Turns(database).begin(turn(principal, "Before"))
+    await Turns(database).end(completed(principal, before, "An answer"))
     asked = turn(principal, conversation_id=before.conversation_id, request_id=uuid4() if repeatable else None)
-    begun = await database.turns.begin(asked)
+    begun = await Turns(database).begin(asked)
     rows = await owner_rows(postgres, principal.org_id)
     assert len(begun.path) == 3
-    assert await database.turns.begin(asked) == begun
+    assert await Turns(database).begin(asked) == begun
     assert await owner_rows(postgres, principal.org_id) == rows
 
 
 async def test_a_turn_that_has_begun_is_abandoned_without_a_trace(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
-    before = await database.turns.begin(turn(principal, "Before"))
-    await database.turns.end(completed(principal, before, "An answer"))
+    before = await Turns(database).begin(turn(principal, "Before"))
+    await Turns(database).end(completed(principal, before, "An answer"))
     rows = await owner_rows(postgres, principal.org_id)
     asked = turn(principal, conversation_id=before.conversation_id, request_id=uuid4())
-    await database.turns.begin(asked)
+    await Turns(database).begin(asked)
     for _ in range(2):
-        await database.turns.abandon(asked, AWAY)
+        await Turns(database).abandon(asked, AWAY)
     after = await owner_rows(postgres, principal.org_id)
     [generation] = [row for row in after.pop("generations") if row["generation_id"] == asked.generation_id]
     assert (generation["state"], generation["error_reason"]) == ("failed", "STORAGE_UNAVAILABLE")
     assert after == {table: found for table, found in rows.items() if table != "generations"}
     assert await leases_and_holds(postgres, principal) == 0
     again = turn(principal, conversation_id=before.conversation_id, request_id=asked.request_id)
-    assert (await database.turns.begin(again)).earlier is None
+    assert (await Turns(database).begin(again)).known is None
 
 
 async def test_a_turn_that_is_abandoned_never_begins(
@@ -158,11 +158,11 @@ async def test_a_turn_that_is_abandoned_never_begins(
 ) -> None:
     """Though its request arrives later, as what is held up on its way does."""
     asked = turn(principal, request_id=uuid4())
-    await database.turns.abandon(asked, AWAY)
+    await Turns(database).abandon(asked, AWAY)
     again = turn(principal, request_id=asked.request_id)
-    assert (await database.turns.begin(again)).earlier is None
+    assert (await Turns(database).begin(again)).known is None
     rows = await owner_rows(postgres, principal.org_id)
-    late = (await database.turns.begin(asked)).earlier
+    late = (await Turns(database).begin(asked)).known
     assert late is not None
     assert (late.generation_id, late.state) == (asked.generation_id, GenerationState.FAILED)
     assert await owner_rows(postgres, principal.org_id) == rows
@@ -173,9 +173,9 @@ async def test_a_turn_that_has_ended_is_not_abandoned(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
     asked = turn(principal, request_id=uuid4())
-    await database.turns.end(completed(principal, await database.turns.begin(asked)))
+    await Turns(database).end(completed(principal, await Turns(database).begin(asked)))
     rows = await owner_rows(postgres, principal.org_id)
-    await database.turns.abandon(asked, AWAY)
+    await Turns(database).abandon(asked, AWAY)
     assert await owner_rows(postgres, principal.org_id) == rows
 
 

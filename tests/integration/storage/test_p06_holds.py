@@ -9,15 +9,16 @@ from uuid import uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.core.database.database import Database, open_database
+from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.generations.domain.generation import GenerationKey, GenerationState
-from aichat_server.generations.storage.turns import TurnBegun, TurnEnd
+from aichat_server.generations.domain.generation import Ending, GenerationKey, GenerationState
+from aichat_server.generations.domain.stored import HoldTerms
+from aichat_server.generations.storage.generations import GenerationStore
 from aichat_server.identity.domain.principals import Principal
 
 from tests.integration.storage.ledger import begin, books, costing, counted, holding, limit, refused, spend
 from tests.integration.storage.rows import connection, owner_rows
-from tests.integration.storage.turns import completed, failed, turn
+from tests.integration.storage.turns import Begun, Turns, completed, failed, turn
 
 
 async def _held(postgres: Postgres, principal: Principal) -> list[int]:
@@ -50,7 +51,7 @@ async def test_a_hold_goes_with_its_turn_however_that_ends(
     for end in (completed, failed):
         begun = await begin(database, principal, 60)
         assert await _held(postgres, principal) == [60]
-        await database.turns.end(costing(end(principal, begun), 50))
+        await Turns(database).end(costing(end(principal, begun), 50))
         assert await _held(postgres, principal) == []
 
 
@@ -69,7 +70,7 @@ async def test_a_hold_lasts_for_as_long_as_its_lease_is_renewed_and_some_time_mo
     mine, theirs = [await begin(database, who, 60) for who in (principal, other)]
     await _expire(postgres, principal)
     keys = [GenerationKey(principal.org_id, mine.generation_id), GenerationKey(other.org_id, theirs.generation_id)]
-    await database.turns.renew([*keys, GenerationKey(principal.org_id, uuid4())])
+    await GenerationStore(database, HoldTerms()).renew([*keys, GenerationKey(principal.org_id, uuid4())])
     assert await refused(database, holding(turn(principal), 60))
     async with connection(postgres.owner_url) as owner:
         rows = await owner.fetch(
@@ -87,7 +88,7 @@ async def test_a_tenants_leases_are_renewed_by_nobody_who_names_another(
 ) -> None:
     begun = await begin(database, principal, 60)
     await _expire(postgres, principal)
-    await database.turns.renew([GenerationKey(other.org_id, begun.generation_id)])
+    await GenerationStore(database, HoldTerms()).renew([GenerationKey(other.org_id, begun.generation_id)])
     async with database.work_list() as work:
         orphans = await work.orphans(datetime.now(UTC), 100_000, None)
     assert GenerationKey(principal.org_id, begun.generation_id) in {orphan.key for orphan in orphans}
@@ -95,17 +96,17 @@ async def test_a_tenants_leases_are_renewed_by_nobody_who_names_another(
 
 @pytest.mark.parametrize("end", [completed, failed])
 async def test_a_turn_that_outlives_its_hold_never_brings_the_charge_above_a_hard_quota(
-    postgres: Postgres, database: Database, principal: Principal, end: Callable[[Principal, TurnBegun], TurnEnd]
+    postgres: Postgres, database: Database, principal: Principal, end: Callable[[Principal, Begun], Ending]
 ) -> None:
     await limit(database, principal, 100)
     late = await begin(database, principal, 90)
     await _expire(postgres, principal)
     await spend(database, principal, 50)
     running = await begin(database, principal, 30)
-    await database.turns.end(costing(end(principal, late), 90))
+    await Turns(database).end(costing(end(principal, late), 90))
     # What the other one still holds is not given away either.
     assert await counted(postgres, principal.org_id) == {("organization", "month"): 70}
-    await database.turns.end(costing(completed(principal, running), 30))
+    await Turns(database).end(costing(completed(principal, running), 30))
     assert await counted(postgres, principal.org_id) == {("organization", "month"): 100}
     assert sum(event["cost_nano_usd"] for event in await books(postgres, principal.org_id)) == 100
 
@@ -115,10 +116,10 @@ async def test_an_orphan_ends_only_once_its_lease_is_over(
 ) -> None:
     begun = await begin(database, principal, 60)
     lost = failed(principal, begun, "so far", state=GenerationState.INTERRUPTED)
-    assert await database.turns.end(lost, orphan=True) is None
+    assert await Turns(database).end(lost, orphan=True) is None
     assert await _held(postgres, principal) == [60]
     await _expire(postgres, principal)
-    assert await database.turns.end(lost, orphan=True) is not None
+    assert await Turns(database).end(lost, orphan=True) is not None
     assert await _held(postgres, principal) == []
 
 
@@ -128,7 +129,7 @@ async def test_a_turn_that_outlives_its_hold_is_charged_at_most_that(
     await limit(database, principal, 100)
     begun = await begin(database, principal, 60)
     await _expire(postgres, principal)
-    await database.turns.end(costing(failed(principal, begun), 90))
+    await Turns(database).end(costing(failed(principal, begun), 90))
     assert await counted(postgres, principal.org_id) == {("organization", "month"): 60}
 
 
@@ -144,20 +145,22 @@ async def test_a_check_that_fails_lets_the_turn_pass_marked(
     assert table in begun.quota_failure
     marks = [row["quota_unchecked"] for row in (await owner_rows(postgres, principal.org_id))["generations"]]
     assert sorted(marks) == [False, True]
-    await database.turns.end(costing(completed(principal, begun), 50))
+    await Turns(database).end(costing(completed(principal, begun), 50))
     assert await counted(postgres, principal.org_id) == {("organization", "month"): 140}
     assert await refused(database, holding(turn(principal), 1))
 
 
-async def test_a_check_that_fails_refuses_where_it_is_told_to(postgres: Postgres, principal: Principal) -> None:
-    async with open_database(postgres.app_url, quota_fail_closed=True) as strict:
-        await limit(strict, principal, 100)
-        async with _unreadable(postgres, "quota_usage"):
-            with pytest.raises(AichatError) as caught:
-                await begin(strict, principal, 50)
-        assert caught.value.reason is Reason.QUOTA_CHECK_FAILED
-        assert await owner_rows(postgres, principal.org_id) == {}
-        await begin(strict, principal, 50)
+async def test_a_check_that_fails_refuses_where_it_is_told_to(
+    postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    await limit(database, principal, 100)
+    strict, asked = Turns(database, HoldTerms(fail_closed=True)), holding(turn(principal), 50)
+    async with _unreadable(postgres, "quota_usage"):
+        with pytest.raises(AichatError) as caught:
+            await strict.begin(asked)
+    assert caught.value.reason is Reason.QUOTA_CHECK_FAILED
+    assert await owner_rows(postgres, principal.org_id) == {}
+    await strict.begin(asked)
 
 
 async def test_a_charge_that_fails_is_on_the_books_and_marked(
@@ -166,7 +169,7 @@ async def test_a_charge_that_fails_is_on_the_books_and_marked(
     await limit(database, principal, 100)
     begun = await begin(database, principal, 50)
     async with _unreadable(postgres, "quota_usage"):
-        assert await database.turns.end(costing(completed(principal, begun), 50)) is not None
+        assert await Turns(database).end(costing(completed(principal, begun), 50)) is not None
     (generation,) = (await owner_rows(postgres, principal.org_id))["generations"]
     assert generation["quota_unchecked"]
     assert len(await books(postgres, principal.org_id)) == 1

@@ -29,7 +29,7 @@ from aichat_server.usage.service.rollups import Rollups
 
 from tests.integration.storage.rows import connection
 from tests.integration.storage.tables import OWNED_BY, TIMES
-from tests.integration.storage.turns import exchange, failed, turn
+from tests.integration.storage.turns import Turns, exchange, failed, turn
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 JANUARY, FEBRUARY = month(2024, 1), month(2024, 2)
@@ -66,8 +66,8 @@ async def tenants(postgres: Postgres, database: Database) -> AsyncGenerator[Tena
     ours, theirs = [await _tenant(database) for _ in range(2)]
     await Rollups(database).run(datetime.now(UTC) + timedelta(hours=2))
     for principal in (ours, theirs):
-        begun = await database.turns.begin(turn(principal))
-        await database.turns.end(replace(failed(principal, begun), usage=Usage()))
+        begun = await Turns(database).begin(turn(principal))
+        await Turns(database).end(replace(failed(principal, begun), usage=Usage()))
     async with connection(postgres.owner_url) as owner, connection(postgres.app_url) as app:
         names = [row["relname"] for row in await owner.fetch(TABLES)]
         owned = {name: OWNED_BY.get(name, "org_id") for name in names}
@@ -108,7 +108,7 @@ async def _tenant(database: Database) -> Principal:
         await tenant.billing.settle_customer(f"cus_{org_id}")
         bought = Subscription("sub", Plan.PRO, SubscriptionStatus.ACTIVE, 1, day, day, False, None, None)
         assert await tenant.billing.take_over(bought, day, seen_version=account.seen_version, grace_ends_at=None)
-    await database.turns.begin(turn(principal, request_id=uuid4()))
+    await Turns(database).begin(turn(principal, request_id=uuid4()))
     return principal
 
 

@@ -20,7 +20,7 @@ from aichat_server.identity.domain.principals import Principal
 
 from tests.integration.chat.asking import eventually
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import completed, exchange, turn
+from tests.integration.storage.turns import Turns, completed, exchange, turn
 
 
 async def _unavailable(call: Awaitable[object]) -> None:
@@ -45,11 +45,11 @@ async def test_calls_fail_typed_when_it_has_gone(folder: Path) -> None:
     async with open_database(postgres.app_url) as database:
         async with database.tenant(principal.org_id, principal.member_id) as tenant:
             await tenant.organizations.ensure("Test", principal.member_id)
-        begun = await database.turns.begin(turn(principal))
+        begun = await Turns(database).begin(turn(principal))
         await server.__aexit__(None, None, None)
         for _ in range(2):
-            await _unavailable(database.turns.begin(turn(principal)))
-            await _unavailable(database.turns.end(completed(principal, begun)))
+            await _unavailable(Turns(database).begin(turn(principal)))
+            await _unavailable(Turns(database).end(completed(principal, begun)))
             await _unavailable(Conversations(database).get(principal, conversation_id))
             await _unavailable(database.check_role())
     await _unavailable(_open(postgres.app_url))
@@ -62,7 +62,7 @@ async def test_a_database_that_takes_no_writes_is_left_for_the_one_that_does(fol
         await owner.execute("ALTER ROLE aichat_app SET default_transaction_read_only = on")
         async with open_database(postgres.app_url) as database:
             conversations = Conversations(database)
-            await _unavailable(database.turns.begin(turn(principal)))
+            await _unavailable(Turns(database).begin(turn(principal)))
             await _unavailable(conversations.create(principal, "Never"))
             # As after a failover: connections that are there still lead to the one that takes none.
             await owner.execute("ALTER ROLE aichat_app RESET default_transaction_read_only")
@@ -155,7 +155,5 @@ async def test_behind_a_pooler_no_statement_has_a_name(
         finally:
             await owner.execute("ALTER ROLE aichat_app RESET log_statement")
     log = postgres.log.read_bytes()[before:].decode()
-    assert (
-        "execute <unnamed>: SELECT path, earlier, unchecked FROM aichat.begin_turn" in log
-    ) is not prepared_statements
+    assert ("execute <unnamed>: SELECT path, known, unchecked FROM aichat.begin_turn" in log) is not prepared_statements
     assert ("execute __asyncpg" in log) is prepared_statements

@@ -15,15 +15,15 @@ from aichat_server.generations.domain.generation import GenerationState
 from aichat_server.identity.domain.principals import Principal
 
 from tests.integration.storage.rows import owner_rows
-from tests.integration.storage.turns import completed, exchange, failed, turn
+from tests.integration.storage.turns import Turns, completed, exchange, failed, turn
 
 
 async def test_a_first_turn_that_failed_without_a_word_leaves_only_its_record(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
     asked = turn(principal, request_id=uuid4())
-    begun = await database.turns.begin(asked)
-    assert await database.turns.end(failed(principal, begun)) is None
+    begun = await Turns(database).begin(asked)
+    assert await Turns(database).end(failed(principal, begun)) is None
     rows = await owner_rows(postgres, principal.org_id)
     assert list(rows) == ["generations"]
     record = rows["generations"][0]
@@ -31,8 +31,8 @@ async def test_a_first_turn_that_failed_without_a_word_leaves_only_its_record(
     assert (record["error_reason"], record["error_message"]) == ("PROVIDER_TIMEOUT", "the vendor fell silent")
     assert record["ended_at"] >= record["started_at"]
 
-    again = await database.turns.begin(replace(turn(principal), request_id=asked.request_id))
-    assert again.earlier is None
+    again = await Turns(database).begin(replace(turn(principal), request_id=asked.request_id))
+    assert again.known is None
 
 
 async def test_a_later_turn_that_failed_without_a_word_leaves_the_conversation_as_it_was(
@@ -40,8 +40,8 @@ async def test_a_later_turn_that_failed_without_a_word_leaves_the_conversation_a
 ) -> None:
     answer = await exchange(database, principal)
     before = await owner_rows(postgres, principal.org_id)
-    begun = await database.turns.begin(turn(principal, conversation_id=answer.conversation_id))
-    await database.turns.end(failed(principal, begun, state=GenerationState.INTERRUPTED))
+    begun = await Turns(database).begin(turn(principal, conversation_id=answer.conversation_id))
+    await Turns(database).end(failed(principal, begun, state=GenerationState.INTERRUPTED))
     after = await owner_rows(postgres, principal.org_id)
     assert len(after.pop("generations")) == 2
     assert len(before.pop("generations")) == 1
@@ -53,37 +53,37 @@ async def test_a_conversation_that_was_there_before_the_failed_turn_stays(
 ) -> None:
     conversations = Conversations(database)
     empty = await conversations.create(principal)
-    begun = await database.turns.begin(turn(principal, conversation_id=empty.conversation_id))
-    await database.turns.end(failed(principal, begun))
+    begun = await Turns(database).begin(turn(principal, conversation_id=empty.conversation_id))
+    await Turns(database).end(failed(principal, begun))
     assert await conversations.get(principal, empty.conversation_id) == empty
 
 
 async def test_what_another_turn_uses_outlives_the_failed_one(database: Database, principal: Principal) -> None:
-    begun = await database.turns.begin(turn(principal, "one"))
+    begun = await Turns(database).begin(turn(principal, "one"))
     place = {"conversation_id": begun.conversation_id, "parent_message_id": begun.user_message_id}
-    branch = await database.turns.begin(turn(principal, "two", **place))
-    assert await database.turns.end(failed(principal, begun)) is None
-    await database.turns.end(completed(principal, branch, "both"))
+    branch = await Turns(database).begin(turn(principal, "two", **place))
+    assert await Turns(database).end(failed(principal, begun)) is None
+    await Turns(database).end(completed(principal, branch, "both"))
     page = await Conversations(database).list_messages(principal, begun.conversation_id, 10)
     assert [text_of(message.parts) for message in page.items] == ["one", "two", "both"]
 
 
 async def test_ending_again_changes_nothing(postgres: Postgres, database: Database, principal: Principal) -> None:
-    begun = await database.turns.begin(turn(principal, request_id=uuid4()))
-    first = await database.turns.end(completed(principal, begun, "first"))
+    begun = await Turns(database).begin(turn(principal, request_id=uuid4()))
+    first = await Turns(database).end(completed(principal, begun, "first"))
     before = await owner_rows(postgres, principal.org_id)
-    assert await database.turns.end(completed(principal, begun, "second")) == first
-    assert await database.turns.end(failed(principal, begun)) == first
+    assert await Turns(database).end(completed(principal, begun, "second")) == first
+    assert await Turns(database).end(failed(principal, begun)) == first
     assert await owner_rows(postgres, principal.org_id) == before
 
 
 async def test_a_turn_that_left_nothing_cannot_end_otherwise(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
-    begun = await database.turns.begin(turn(principal))
-    await database.turns.end(failed(principal, begun))
+    begun = await Turns(database).begin(turn(principal))
+    await Turns(database).end(failed(principal, begun))
     before = await owner_rows(postgres, principal.org_id)
-    assert await database.turns.end(completed(principal, begun, "too late")) is None
+    assert await Turns(database).end(completed(principal, begun, "too late")) is None
     assert await owner_rows(postgres, principal.org_id) == before
 
 
@@ -91,31 +91,31 @@ async def test_a_conversation_deleted_meanwhile_gets_no_answer_but_the_cost_stay
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
     asked = turn(principal, request_id=uuid4())
-    begun = await database.turns.begin(asked)
+    begun = await Turns(database).begin(asked)
     await Conversations(database).delete(principal, begun.conversation_id)
-    assert await database.turns.end(completed(principal, begun)) is None
+    assert await Turns(database).end(completed(principal, begun)) is None
     rows = await owner_rows(postgres, principal.org_id)
     assert list(rows) == ["generations"]
     assert (rows["generations"][0]["state"], rows["generations"][0]["cost_nano_usd"]) == ("complete", 123_456)
 
-    repeated = await database.turns.begin(asked)
-    assert repeated.earlier is not None
-    assert (repeated.earlier.state, repeated.earlier.message) == (GenerationState.COMPLETE, None)
+    repeated = await Turns(database).begin(asked)
+    assert repeated.known is not None
+    assert (repeated.known.state, repeated.known.answer) == (GenerationState.COMPLETE, None)
 
 
 async def test_a_deleted_conversation_takes_no_turn(database: Database, principal: Principal) -> None:
     answer = await exchange(database, principal)
     await Conversations(database).delete(principal, answer.conversation_id)
     with pytest.raises(AichatError) as caught:
-        await database.turns.begin(turn(principal, conversation_id=answer.conversation_id))
+        await Turns(database).begin(turn(principal, conversation_id=answer.conversation_id))
     assert caught.value.reason is Reason.CONVERSATION_NOT_FOUND
 
 
 async def test_another_organisation_cannot_end_a_turn(
     postgres: Postgres, database: Database, principal: Principal, other: Principal
 ) -> None:
-    begun = await database.turns.begin(turn(principal))
+    begun = await Turns(database).begin(turn(principal))
     before = await owner_rows(postgres, principal.org_id)
-    assert await database.turns.end(completed(other, begun)) is None
+    assert await Turns(database).end(completed(other, begun)) is None
     assert await owner_rows(postgres, principal.org_id) == before
     assert await owner_rows(postgres, other.org_id) == {}

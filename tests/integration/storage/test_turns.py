@@ -14,15 +14,14 @@ from aichat_server.conversations.service.conversations import Conversations
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.generation import GenerationState
-from aichat_server.generations.storage.turns import TurnBegin, TurnBegun
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.providers.domain.events import StopReason
 
 from tests.integration.storage.rows import owner_rows
-from tests.integration.storage.turns import USAGE, completed, exchange, failed, turn
+from tests.integration.storage.turns import USAGE, Asked, Begun, Turns, completed, exchange, failed, turn
 
 
-def _texts(begun: TurnBegun) -> list[str]:
+def _texts(begun: Begun) -> list[str]:
     return [text_of(step.parts) for step in begun.path]
 
 
@@ -35,13 +34,13 @@ async def test_a_first_turn_makes_the_conversation_and_stores_both_messages(
     database: Database, principal: Principal
 ) -> None:
     asked = turn(principal, "Why is the sky blue?")
-    begun = await database.turns.begin(asked)
-    assert begun == TurnBegun(
+    begun = await Turns(database).begin(asked)
+    assert begun == Begun(
         asked.generation_id, asked.conversation_id, asked.user_message_id, asked.message_id, begun.path
     )
     assert [(step.role, text_of(step.parts)) for step in begun.path] == [(Role.USER, "Why is the sky blue?")]
 
-    answer = await database.turns.end(completed(principal, begun, "Rayleigh ☁️ “scattering”"))
+    answer = await Turns(database).end(completed(principal, begun, "Rayleigh ☁️ “scattering”"))
     assert answer is not None
     assert answer.message_id == asked.message_id
     assert answer.parent_message_id == asked.user_message_id
@@ -62,7 +61,7 @@ async def test_a_first_turn_makes_the_conversation_and_stores_both_messages(
 async def test_a_later_turn_follows_the_head(database: Database, principal: Principal) -> None:
     first = await exchange(database, principal, "one")
     second = await exchange(database, principal, "two", conversation_id=first.conversation_id)
-    begun = await database.turns.begin(turn(principal, "three", conversation_id=second.conversation_id))
+    begun = await Turns(database).begin(turn(principal, "three", conversation_id=second.conversation_id))
     assert _texts(begun) == ["one", "ONE", "two", "TWO", "three"]
     assert [step.role for step in begun.path] == [Role.USER, Role.ASSISTANT] * 2 + [Role.USER]
 
@@ -72,10 +71,10 @@ async def test_an_earlier_parent_begins_a_branch(database: Database, principal: 
     old = await exchange(database, principal, "old", conversation_id=first.conversation_id)
     place = {"conversation_id": first.conversation_id, "parent_message_id": first.message_id}
     new = await exchange(database, principal, "new", **place)
-    begun = await database.turns.begin(turn(principal, "on", conversation_id=first.conversation_id))
+    begun = await Turns(database).begin(turn(principal, "on", conversation_id=first.conversation_id))
     assert _texts(begun) == ["one", "ONE", "new", "NEW", "on"]
     old_branch = turn(principal, "on", conversation_id=first.conversation_id, parent_message_id=old.message_id)
-    assert _texts(await database.turns.begin(old_branch)) == ["one", "ONE", "old", "OLD", "on"]
+    assert _texts(await Turns(database).begin(old_branch)) == ["one", "ONE", "old", "OLD", "on"]
     siblings = [m for m in await _messages(database, principal, new) if m.parent_message_id == first.message_id]
     assert [text_of(sibling.parts) for sibling in siblings] == ["old", "new"]
 
@@ -84,7 +83,7 @@ async def test_another_answer_to_the_same_question(database: Database, principal
     first = await exchange(database, principal, "one")
     assert first.parent_message_id is not None
     again = turn(principal, "again", conversation_id=first.conversation_id, parent_message_id=first.parent_message_id)
-    assert _texts(await database.turns.begin(again)) == ["one", "again"]
+    assert _texts(await Turns(database).begin(again)) == ["one", "again"]
 
 
 async def test_a_conversation_without_a_title_gets_one_with_its_first_answer(
@@ -92,9 +91,9 @@ async def test_a_conversation_without_a_title_gets_one_with_its_first_answer(
 ) -> None:
     conversations = Conversations(database)
     empty = await conversations.create(principal)
-    begun = await database.turns.begin(turn(principal, "A title", conversation_id=empty.conversation_id))
+    begun = await Turns(database).begin(turn(principal, "A title", conversation_id=empty.conversation_id))
     assert (await conversations.get(principal, empty.conversation_id)).title == ""
-    await database.turns.end(completed(principal, begun))
+    await Turns(database).end(completed(principal, begun))
     assert (await conversations.get(principal, empty.conversation_id)).title == "A title"
     await exchange(database, principal, "another", conversation_id=empty.conversation_id)
     assert (await conversations.get(principal, empty.conversation_id)).title == "A title"
@@ -104,20 +103,20 @@ async def test_a_conversation_without_a_title_gets_one_with_its_first_answer(
 async def test_a_partial_answer_is_kept_and_labelled(
     database: Database, principal: Principal, state: GenerationState
 ) -> None:
-    begun = await database.turns.begin(turn(principal, "one"))
-    answer = await database.turns.end(failed(principal, begun, "Half an ans", state))
+    begun = await Turns(database).begin(turn(principal, "one"))
+    answer = await Turns(database).end(failed(principal, begun, "Half an ans", state))
     assert answer is not None
     assert answer.answer is not None
     assert (answer.state.value, answer.answer.stop_reason, answer.answer.usage) == (state.value, None, USAGE)
-    begun = await database.turns.begin(turn(principal, "two", conversation_id=begun.conversation_id))
+    begun = await Turns(database).begin(turn(principal, "two", conversation_id=begun.conversation_id))
     assert _texts(begun) == ["one", "Half an ans", "two"]
 
 
-def _unknown_conversation(principal: Principal, _: Message) -> TurnBegin:
+def _unknown_conversation(principal: Principal, _: Message) -> Asked:
     return turn(principal, conversation_id=uuid4(), request_id=uuid4())
 
 
-def _foreign_conversation(principal: Principal, foreign: Message) -> TurnBegin:
+def _foreign_conversation(principal: Principal, foreign: Message) -> Asked:
     return turn(principal, conversation_id=foreign.conversation_id, request_id=uuid4())
 
 
@@ -127,12 +126,12 @@ async def test_an_unknown_and_a_foreign_conversation_are_refused_alike(
     database: Database,
     principal: Principal,
     other: Principal,
-    make: Callable[[Principal, Message], TurnBegin],
+    make: Callable[[Principal, Message], Asked],
 ) -> None:
     foreign = await exchange(database, other)
     asked = make(principal, foreign)
     with pytest.raises(AichatError) as caught:
-        await database.turns.begin(asked)
+        await Turns(database).begin(asked)
     assert caught.value.reason is Reason.CONVERSATION_NOT_FOUND
     assert caught.value.message == "no such conversation in this organisation"
     assert caught.value.metadata == {"conversation_id": str(asked.conversation_id)}
@@ -150,7 +149,7 @@ async def test_a_parent_from_elsewhere_is_refused(
     parents = {"unknown": uuid4(), "foreign": foreign.message_id, "another conversation": elsewhere.message_id}
     asked = turn(principal, conversation_id=here.conversation_id, parent_message_id=parents[where], request_id=uuid4())
     with pytest.raises(AichatError) as caught:
-        await database.turns.begin(asked)
+        await Turns(database).begin(asked)
     assert caught.value.reason is Reason.MESSAGE_NOT_FOUND
     assert caught.value.message == "no such message in this conversation"
     assert caught.value.metadata == {"message_id": str(parents[where])}

@@ -27,7 +27,7 @@ from aichat_server.usage.domain.reports import UsageQuery
 from aichat_server.usage.service.reports import UsageReports
 from aichat_server.usage.service.rollups import Rollups
 
-from tests.integration.storage.turns import completed, failed, turn
+from tests.integration.storage.turns import Turns, completed, failed, turn
 
 COLUMNS = [kind.column for kind in KINDS]
 PRICES = [kind.price for kind in KINDS if kind.price is not None]
@@ -86,8 +86,8 @@ async def test_tables_and_functions_have_them(postgres: Postgres) -> None:
 
 
 async def test_an_answer_shows_them_from_its_end_to_its_invoice(database: Database, principal: Principal) -> None:
-    begun = await database.turns.begin(turn(principal))
-    ended = await database.turns.end(replace(completed(principal, begun), usage=EACH))
+    begun = await Turns(database).begin(turn(principal))
+    ended = await Turns(database).end(replace(completed(principal, begun), usage=EACH))
     now = datetime.now(UTC)
     async with database.tenant(principal.org_id, principal.member_id) as tenant:
         stored = (await tenant.messages.list(begun.conversation_id, 10, None)).items[-1]
@@ -109,8 +109,8 @@ async def test_an_answer_shows_them_from_its_end_to_its_invoice(database: Databa
 
 @pytest.mark.parametrize("name", PRICED)
 async def test_each_alone_is_worth_a_place_on_the_books(database: Database, principal: Principal, name: str) -> None:
-    begun = await database.turns.begin(turn(principal))
-    await database.turns.end(replace(failed(principal, begun), usage=alone(name)))
+    begun = await Turns(database).begin(turn(principal))
+    await Turns(database).end(replace(failed(principal, begun), usage=alone(name)))
     now = datetime.now(UTC)
     events = await UsageReports(database).events(principal, now - timedelta(hours=1), now + timedelta(hours=1), 10)
     assert [event.usage for event in events.items] == [alone(name)]

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import completed, exchange, failed, turn
+from tests.integration.storage.turns import Turns, completed, exchange, failed, turn
 from tests.integration.usage.books import (
     HOUR,
     LATER,
@@ -212,12 +212,12 @@ async def test_turns_put_their_hour_on_the_list_and_failures_count(
 ) -> None:
     began = datetime.now(UTC)
     await exchange(database, principal)
-    cut = await database.turns.begin(turn(principal))
-    await database.turns.end(failed(principal, cut, "half"))
-    begun = await database.turns.begin(turn(principal))
+    cut = await Turns(database).begin(turn(principal))
+    await Turns(database).end(failed(principal, cut, "half"))
+    begun = await Turns(database).begin(turn(principal))
     end = completed(principal, begun)
-    await database.turns.end(end)
-    await database.turns.end(end)
+    await Turns(database).end(end)
+    await Turns(database).end(end)
     query = UsageQuery(began - HOUR, began + HOUR, latency=True)
     for rolled in (False, True):
         if rolled:

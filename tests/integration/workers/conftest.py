@@ -12,9 +12,10 @@ from uuid import UUID
 
 import pytest
 from aichat_sandbox.postgres import Postgres
+from aichat_server.app.stores import build_orphans
 from aichat_server.core.database.database import Database
 from aichat_server.generations.gateway.journal import JournalStreams
-from aichat_server.generations.service.orphans import Orphans, Reaped
+from aichat_server.generations.service.orphans import Reaped
 
 from tests.fixtures.clocks import program
 from tests.fixtures.redis import RedisUnderTest, run_redis
@@ -101,7 +102,7 @@ Reap = Callable[[], Awaitable[Reaped]]
 def reap(database: Database, redis: RedisUnderTest) -> Reap:
     """Does the job once."""
     streams = JournalStreams(redis.client, retention_seconds=600, rescue_seconds=600)
-    orphans = Orphans(database, streams, None, rescue_seconds=600)
+    orphans = build_orphans(database, streams, None, rescue_seconds=600)
     return lambda: orphans.reap(datetime.now(UTC))
 
 

@@ -25,7 +25,7 @@ from aichat_server.retention.service.forgetting import (
 from aichat_server.usage.service.rollups import Rollups
 
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import exchange, failed, turn
+from tests.integration.storage.turns import Turns, exchange, failed, turn
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -38,8 +38,8 @@ async def count(postgres: Postgres, principal: Principal, table: str) -> int:
 
 
 async def fail(database: Database, principal: Principal) -> None:
-    begun = await database.turns.begin(turn(principal))
-    await database.turns.end(replace(failed(principal, begun), usage=Usage()))
+    begun = await Turns(database).begin(turn(principal))
+    await Turns(database).end(replace(failed(principal, begun), usage=Usage()))
 
 
 async def test_a_generation_is_forgotten_once_no_message_is_left_of_it(
@@ -57,7 +57,7 @@ async def test_a_generation_is_forgotten_once_no_message_is_left_of_it(
 async def test_a_running_generation_is_not_forgotten(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
-    begun = await database.turns.begin(turn(principal))
+    begun = await Turns(database).begin(turn(principal))
     await Conversations(database).delete(principal, begun.conversation_id)
     assert await forget(database, principal.org_id, NOW + 2 * GENERATIONS_KEPT) == Forgotten()
     assert await count(postgres, principal, "generations") == 1

@@ -11,6 +11,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres
+from aichat_server.app.stores import build_orphans
 from aichat_server.conversations.service.conversations import Conversations
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
@@ -20,8 +21,6 @@ from aichat_server.generations.domain.generation import GenerationKey
 from aichat_server.generations.domain.stream import BEGINNING, Portion, Position, Started, StreamEvent, UsageSoFar
 from aichat_server.generations.gateway.journal import Append, JournalStreams
 from aichat_server.generations.gateway.spare_leases import LEASE_SECONDS, SpareLeases
-from aichat_server.generations.service.orphans import Orphans
-from aichat_server.generations.storage.turns import TurnBegun
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import ReasoningDelta, TextDelta
@@ -29,7 +28,7 @@ from aichat_server.providers.domain.events import ReasoningDelta, TextDelta
 from tests.fixtures.redis import RedisUnderTest
 from tests.integration.storage.ledger import books, holding, limit
 from tests.integration.storage.rows import connection, owner_rows
-from tests.integration.storage.turns import turn
+from tests.integration.storage.turns import Begun, Turns, turn
 from tests.integration.workers.conftest import MODEL, PROVIDER, Reap, expire
 
 MUCH = 10**11
@@ -40,18 +39,17 @@ def streams(redis: RedisUnderTest) -> JournalStreams:
     return JournalStreams(redis.client, retention_seconds=600, rescue_seconds=600)
 
 
-async def begin(database: Database, principal: Principal, text: str = "Hello", held: int = MUCH) -> TurnBegun:
-    return await database.turns.begin(holding(replace(turn(principal, text), model=MODEL, provider=PROVIDER), held))
+async def begin(database: Database, principal: Principal, text: str = "Hello", held: int = MUCH) -> Begun:
+    return await Turns(database).begin(holding(replace(turn(principal, text), model=MODEL, provider=PROVIDER), held))
 
 
 async def write(
-    streams: JournalStreams, principal: Principal, begun: TurnBegun, *events: StreamEvent, model: str = MODEL,
+    streams: JournalStreams, principal: Principal, begun: Begun, *events: StreamEvent, model: str = MODEL,
     provider: str = PROVIDER,
 ) -> None:  # fmt: skip
     """Leaves a journal behind, its beginning and each event in a portion of its own."""
     key, last = GenerationKey(principal.org_id, begun.generation_id), BEGINNING
-    ids = (begun.generation_id, begun.conversation_id, begun.user_message_id, begun.message_id)
-    for event in (Started(*ids, model, provider, MODEL), *events):
+    for event in (Started(begun.generation_id, model, provider, MODEL, {}), *events):
         portion = Portion(Position(last.sequence + 1, ended=False), (event,))
         [last] = await streams.append([Append(key, last, portion)])
 
@@ -143,7 +141,7 @@ async def test_a_journal_that_cannot_be_read_is_waited_for_as_long_as_it_may_be_
     now = datetime.now(UTC)
     # Nobody listens there.
     async with open_redis("redis://127.0.0.1:1/0") as away:
-        orphans = Orphans(
+        orphans = build_orphans(
             database, JournalStreams(away, retention_seconds=600, rescue_seconds=600), None, rescue_seconds=600
         )
         assert (await orphans.reap(now)).left
@@ -158,7 +156,7 @@ async def test_a_worker_whose_clock_is_ahead_ends_nothing_too_early(
     postgres: Postgres, database: Database, principal: Principal, streams: JournalStreams
 ) -> None:
     await begin(database, principal)
-    orphans = Orphans(database, streams, None, rescue_seconds=600)
+    orphans = build_orphans(database, streams, None, rescue_seconds=600)
     await orphans.reap(datetime.now(UTC) + timedelta(days=1))
     assert (await stored(postgres, principal))["state"] == "running"
 
@@ -169,7 +167,7 @@ async def test_an_answer_whose_process_says_by_redis_that_it_is_alive_is_left_to
     begun = await begin(database, principal)
     await expire(postgres, principal.org_id)
     spare = SpareLeases(redis.client)
-    orphans = Orphans(database, streams, spare, rescue_seconds=600)
+    orphans = build_orphans(database, streams, spare, rescue_seconds=600)
     await spare.renew([GenerationKey(principal.org_id, begun.generation_id)])
     assert (await orphans.reap(datetime.now(UTC))).left
     assert (await stored(postgres, principal))["state"] == "running"
@@ -184,7 +182,7 @@ async def test_an_answer_whose_process_says_by_redis_that_it_is_alive_is_left_to
 async def test_one_that_cannot_be_ended_keeps_no_other(
     postgres: Postgres, database: Database, principal: Principal, streams: JournalStreams, reap: Reap
 ) -> None:
-    unknown = await database.turns.begin(turn(principal))
+    unknown = await Turns(database).begin(turn(principal))
     await write(streams, principal, unknown, TextDelta("a"), model="model-1", provider="vendor")
     known = await begin(database, principal)
     await write(streams, principal, known, TextDelta("a"))

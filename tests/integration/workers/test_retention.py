@@ -18,7 +18,7 @@ from aichat_server.plans.service import PlanBook
 from aichat_server.retention.service.retention import RUNS_KEPT, WEBHOOKS_KEPT, Retention
 
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import completed, exchange, turn
+from tests.integration.storage.turns import Turns, completed, exchange, turn
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
@@ -120,11 +120,11 @@ async def test_records_of_jobs_are_forgotten_once_they_came_to_a_good_end(
 async def test_a_conversation_is_kept_while_an_answer_is_written_to_it(
     retention: Retention, postgres: Postgres, database: Database, principal: Principal
 ) -> None:
-    begun = await database.turns.begin(turn(principal))
+    begun = await Turns(database).begin(turn(principal))
     await grow_old(postgres, begun.conversation_id, KEPT + DAY)
     assert await retention.stale(NOW) == 0
     assert (await retention.purge(NOW)).conversations == 0
-    assert await database.turns.end(completed(principal, begun)) is not None
+    assert await Turns(database).end(completed(principal, begun)) is not None
 
 
 async def test_a_question_makes_a_conversation_young_again(
@@ -132,7 +132,7 @@ async def test_a_question_makes_a_conversation_young_again(
 ) -> None:
     old = (await exchange(database, principal)).conversation_id
     await grow_old(postgres, old, KEPT + DAY)
-    begun = await database.turns.begin(turn(principal, conversation_id=old))
+    begun = await Turns(database).begin(turn(principal, conversation_id=old))
     assert (await Conversations(database).get(principal, old)).updated_at > NOW - DAY
-    await database.turns.end(completed(principal, begun))
+    await Turns(database).end(completed(principal, begun))
     assert (await retention.purge(NOW)).conversations == 0

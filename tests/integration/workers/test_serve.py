@@ -18,7 +18,7 @@ from dramatiq import Message
 from tests.fixtures.redis import RedisUnderTest
 from tests.integration.chat.asking import eventually
 from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import turn
+from tests.integration.storage.turns import Turns, turn
 from tests.integration.workers.conftest import MODEL, PROVIDER, Workers, expire, generations
 
 
@@ -31,7 +31,7 @@ def queue(redis: RedisUnderTest, job: str) -> None:
 
 async def orphan(postgres: Postgres, database: Database, principal: Principal) -> None:
     """Leaves a turn behind that nobody writes."""
-    await database.turns.begin(replace(turn(principal), model=MODEL, provider=PROVIDER))
+    await Turns(database).begin(replace(turn(principal), model=MODEL, provider=PROVIDER))
     await expire(postgres, principal.org_id)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from aichat.v1 import messages_pb2
 from aichat_server.content.parts import Role, TextPart
-from aichat_server.conversations.domain import Answer, Conversation, Message, MessageState
+from aichat_server.conversations.domain import Conversation, Message, MessageState
 from aichat_server.conversations.rpc.messages import (
     ROLES,
     STATES,
@@ -18,6 +18,7 @@ from aichat_server.conversations.rpc.messages import (
 )
 from aichat_server.conversations.rpc.models import model_to_proto
 from aichat_server.core.money import NanoUsd
+from aichat_server.generations.domain.generation import Answer, GenerationState
 from aichat_server.models.domain.models import Model, ModelAbilities
 from aichat_server.models.domain.pricing import PriceTier
 from aichat_server.models.domain.usage import Usage
@@ -60,7 +61,8 @@ def message(answer: Answer | None, parent: UUID | None) -> Message:
 
 
 def test_an_answer_carries_what_only_answers_have() -> None:
-    answer = Answer(uuid4(), "gpt-x", StopReason.MAX_TOKENS, USAGE, NanoUsd(1_500_000_000))
+    state, cost = GenerationState.COMPLETE, NanoUsd(1_500_000_000)
+    answer = Answer(uuid4(), "gpt-x", (TextPart("a"),), state, StopReason.MAX_TOKENS, USAGE, cost)
     stored = message(answer, uuid4())
     proto = message_to_proto(stored)
     assert (proto.message_id, proto.parent_message_id) == (str(stored.message_id), str(stored.parent_message_id))

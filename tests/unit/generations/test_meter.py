@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from aichat_server.content.parts import Role, TextPart
 from aichat_server.generations.service.meter import Meter
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import ReasoningDelta, TextDelta, UsageReport
-from aichat_server.providers.domain.requests import PathMessage, ProviderRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
-REQUEST = ProviderRequest("a-model", (PathMessage(Role.USER, (TextPart("twelve bytes"),)),), 100, system_prompt="1234")
+
+def asked() -> int:
+    """What the model was shown, in tokens."""
+    return 4
 
 
 class Clock:
@@ -27,15 +28,15 @@ def test_it_is_told_once_a_second_however_many_deltas_come() -> None:
     meter, told = Meter(clock), []
     for _ in range(10_000):
         if meter.count(TextDelta("abcd")):
-            told.append(meter.usage(REQUEST.texts).output)
+            told.append(meter.usage(asked).output)
         clock.now += 0.00035
     assert len(told) == 3
     assert told == sorted(set(told))
-    assert meter.usage(REQUEST.texts) == Usage(input=4, output=10_000, estimated=True)
+    assert meter.usage(asked) == Usage(input=4, output=10_000, estimated=True)
 
 
 def test_an_answer_of_which_nothing_came_has_used_nothing() -> None:
-    assert Meter().usage(REQUEST.texts) == Usage()
+    assert Meter().usage(asked) == Usage()
 
 
 def test_what_the_vendor_has_counted_of_the_input_is_kept_and_the_output_goes_on() -> None:
@@ -45,18 +46,18 @@ def test_what_the_vendor_has_counted_of_the_input_is_kept_and_the_output_goes_on
     meter.count(ReasoningDelta("é" * 4))
     meter.count(TextDelta("x" * 9))
     used = Usage(input=9, cache_read=5, cache_write_1h=7, output=5, reasoning=2, estimated=True)
-    assert (meter.usage(REQUEST.texts), meter.raw) == (used, {"so": "far"})
+    assert (meter.usage(asked), meter.raw) == (used, {"so": "far"})
 
 
 def test_after_the_vendors_own_count_nothing_is_estimated() -> None:
     clock = Clock()
     meter, exact = Meter(clock), Usage(input=9, output=1)
     meter.count(TextDelta("x" * 100))
-    assert meter.usage(REQUEST.texts).output == 25
+    assert meter.usage(asked).output == 25
     assert meter.report(UsageReport(exact, {})) == exact
     clock.now += 60
     assert not meter.count(TextDelta("more"))
-    assert meter.usage(REQUEST.texts) == exact
+    assert meter.usage(asked) == exact
 
 
 reports = st.builds(lambda output: UsageReport(Usage(input=1, output=output, estimated=True), {}), st.integers(0, 100))
@@ -71,6 +72,6 @@ def test_an_estimate_never_falls(events: list[UsageReport | TextDelta | Reasonin
             told.append(meter.report(event))
         else:
             meter.count(event)
-            told.append(meter.usage(REQUEST.texts))
+            told.append(meter.usage(asked))
         assert told[-1].output >= max(told[-2].output, told[-1].reasoning)
         assert told[-1].reasoning >= told[-2].reasoning

@@ -1,31 +1,123 @@
 """What goes to Redis comes back as it was."""
 
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from aichat_server.content.parts import Role, TextPart
-from aichat_server.conversations.domain import Answer, Message, MessageState
+from aichat_server.content.parts import TextPart
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
+from aichat_server.generations.domain.generation import Answer, GenerationState
 from aichat_server.generations.domain.stream import Completed, Portion, Position, Started, UsageSoFar
 from aichat_server.generations.gateway.portions import decode_portion, encode_portion
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import ReasoningDelta, StopReason, TextDelta
 
 USAGE = Usage(1, 2, 3, 4, 5, estimated=True, cache_write_1h=6, web_searches=7)
-MESSAGE = Message(
-    uuid4(), uuid4(), uuid4(), uuid4(), uuid4(), Role.ASSISTANT, (TextPart("Grüße 🎉"),), MessageState.COMPLETE,
-    datetime.now(UTC), Answer(uuid4(), "model", StopReason.END_TURN, USAGE, NanoUsd(6)),
+ANSWER = Answer(
+    uuid4(), "model", (TextPart("Grüße 🎉"),), GenerationState.COMPLETE, StopReason.END_TURN, USAGE, NanoUsd(6)
 )  # fmt: skip
+CREATED = datetime(2026, 11, 26, 12, 0, 0, 123456, UTC)
+IDS = {name: str(uuid4()) for name in ("conversation_id", "user_message_id", "message_id")}
+KEPT = {
+    **{name: str(uuid4()) for name in ("message_id", "conversation_id", "parent_message_id", "org_id", "member_id")},
+    "role": "assistant",
+    "created_at": CREATED.isoformat(),
+}
 EVENTS = (
-    Started(uuid4(), uuid4(), uuid4(), uuid4(), "model", "vendor", "requested"),
+    Started(uuid4(), "model", "vendor", "requested", IDS),
     ReasoningDelta("hm"),
     TextDelta("Grüße 🎉"),
     UsageSoFar(USAGE, NanoUsd(2**60)),
-    Completed(MESSAGE),
+    Completed(ANSWER, KEPT),
 )
+
+
+class OldStarted(msgspec.Struct):
+    """The beginning of a stream, as servers of the version before know it."""
+
+    generation_id: UUID
+    conversation_id: UUID
+    user_message_id: UUID
+    message_id: UUID
+    model: str
+    provider: str
+    requested_model: str
+
+
+class OldAnswer(msgspec.Struct):
+    """What only a model's message has."""
+
+    generation_id: UUID
+    model: str
+    stop_reason: StopReason | None
+    usage: Usage
+    cost: int
+
+
+class OldText(msgspec.Struct):
+    """A piece of text."""
+
+    text: str
+
+
+class OldMessage(msgspec.Struct):
+    """A stored message."""
+
+    message_id: UUID
+    conversation_id: UUID
+    parent_message_id: UUID | None
+    org_id: UUID
+    member_id: UUID
+    role: str
+    parts: list[OldText]
+    state: str
+    created_at: datetime
+    answer: OldAnswer | None = None
+
+
+OLD_ANSWER = OldAnswer(ANSWER.generation_id, "model", StopReason.END_TURN, USAGE, 6)
+OLD_MESSAGE = OldMessage(
+    message_id=UUID(KEPT["message_id"]),
+    conversation_id=UUID(KEPT["conversation_id"]),
+    parent_message_id=UUID(KEPT["parent_message_id"]),
+    org_id=UUID(KEPT["org_id"]),
+    member_id=UUID(KEPT["member_id"]),
+    role="assistant",
+    parts=[OldText("Grüße 🎉")],
+    state="complete",
+    created_at=CREATED,
+    answer=OLD_ANSWER,
+)
+OLD_STARTED = OldStarted(
+    generation_id=EVENTS[0].generation_id,
+    conversation_id=UUID(IDS["conversation_id"]),
+    user_message_id=UUID(IDS["user_message_id"]),
+    message_id=UUID(IDS["message_id"]),
+    model="model",
+    provider="vendor",
+    requested_model="requested",
+)
+
+
+def test_a_server_of_the_version_before_reads_what_this_one_writes() -> None:
+    data = encode_portion(Portion(Position(2, ended=True), (EVENTS[0], EVENTS[-1])))
+    (_, started), (_, completed) = msgspec.msgpack.decode(data)[0]
+    assert msgspec.convert(started, OldStarted) == OLD_STARTED
+    assert msgspec.convert(completed["message"], OldMessage) == OLD_MESSAGE
+
+
+def test_what_a_server_of_the_version_before_has_written_is_read() -> None:
+    data = msgspec.msgpack.encode([[["s", OLD_STARTED], ["c", {"message": OLD_MESSAGE}]], None])
+    assert decode_portion(Position(2, ended=True), data).events == (EVENTS[0], EVENTS[-1])
+
+
+def test_a_part_of_an_unknown_kind_is_not_taken_for_text() -> None:
+    message = {**msgspec.to_builtins(OLD_MESSAGE), "parts": [{"type": "unknown", "text": "?"}]}
+    data = msgspec.msgpack.encode([[["c", {"message": message}]], None])
+    with pytest.raises(msgspec.DecodeError):
+        decode_portion(Position(1, ended=True), data)
 
 
 def test_every_kind_of_event_survives() -> None:

@@ -197,7 +197,7 @@ class UsageRow(_message.Message):
     key_id: _builtins.str
     """The API key; also empty for members who were signed in."""
     conversation_id: _builtins.str
-    """The conversation."""
+    """The conversation; also empty for answers outside of conversations."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When the bucket begins; not before the range does."""
@@ -479,7 +479,7 @@ class UsageEvent(_message.Message):
     generation_id: _builtins.str
     """The generation that used it."""
     conversation_id: _builtins.str
-    """The conversation; it may have been deleted."""
+    """The conversation, which may have been deleted; empty for an answer outside of conversations."""
     member_id: _builtins.str
     """The member who asked."""
     key_id: _builtins.str

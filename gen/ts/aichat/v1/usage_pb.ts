@@ -165,7 +165,7 @@ export type UsageRow = Message<"aichat.v1.UsageRow"> & {
   keyId: string;
 
   /**
-   * The conversation.
+   * The conversation; also empty for answers outside of conversations.
    *
    * @generated from field: string conversation_id = 7;
    */
@@ -441,7 +441,7 @@ export type UsageEvent = Message<"aichat.v1.UsageEvent"> & {
   generationId: string;
 
   /**
-   * The conversation; it may have been deleted.
+   * The conversation, which may have been deleted; empty for an answer outside of conversations.
    *
    * @generated from field: string conversation_id = 2;
    */

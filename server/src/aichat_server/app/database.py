@@ -29,9 +29,6 @@ async def connect_database(settings: Settings, patience: Patience = JOBS) -> Asy
         pool_size=settings.database_pool_size,
         prepared_statements=settings.database_prepared_statements,
         patience=patience,
-        lease_seconds=settings.lease_seconds,
-        hold_seconds=settings.hold_seconds,
-        quota_fail_closed=settings.quota_fail_closed,
     ) as database:
         try:
             await database.check_role()

@@ -13,6 +13,7 @@ from aichat_server.app.database import connect_database
 from aichat_server.app.journals import build_streams
 from aichat_server.app.plans import open_plan_book
 from aichat_server.app.redis import redis_named
+from aichat_server.app.stores import build_orphans
 from aichat_server.billing.service.billing import Payments
 from aichat_server.billing.service.subscriptions import Subscriptions
 from aichat_server.billing.service.webhooks import InvoiceSync, Webhooks
@@ -77,7 +78,7 @@ async def build_jobs(settings: Settings, observer: Observer) -> AsyncGenerator[J
         desk = await stack.enter_async_context(open_desk(settings, database))
         warnings = build_quota_warnings(settings, database)
         yield Jobs(
-            orphans=Orphans(database, streams, spare, rescue_seconds=settings.rescue_seconds),
+            orphans=build_orphans(database, streams, spare, rescue_seconds=settings.rescue_seconds),
             warnings=warnings,
             rollups=Rollups(database),
             invoices=desk.invoices,

@@ -8,17 +8,9 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from aichat_server.app.background import running
-from aichat_server.app.journals import build_streams
 from aichat_server.app.redis import redis_named
 from aichat_server.core.clock import Clock
 from aichat_server.core.database.database import Database
-from aichat_server.core.redis.client import open_redis
-from aichat_server.generations.gateway.cancels import Cancels
-from aichat_server.generations.gateway.spare_leases import SpareLeases
-from aichat_server.generations.service.answers import Replicas
-from aichat_server.generations.service.mirrors import Mirrors
-from aichat_server.generations.service.publisher import JournalPublisher
-from aichat_server.generations.storage.turns import TurnStore
 from aichat_server.identity.gateway.jwks import FRESH_SECONDS, open_signing_keys
 from aichat_server.identity.gateway.tokens import TokenVerifier
 from aichat_server.identity.rpc.authentication import Authentication
@@ -30,25 +22,6 @@ from aichat_server.notifications.service.notifications import Notifications
 from aichat_server.plans.service import PlanBook
 from aichat_server.settings import Settings
 from aichat_server.telemetry.observing import Observer
-
-
-@asynccontextmanager
-async def open_replicas(
-    settings: Settings, turns: TurnStore, observer: Observer
-) -> AsyncGenerator[tuple[JournalPublisher, Replicas] | tuple[None, None], None]:
-    """What joins this process to the others; nothing where no REDIS_URL names a place to meet."""
-    if settings.redis_url is None:
-        yield None, None
-        return
-    async with AsyncExitStack() as stack:
-        with redis_named():
-            redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
-        streams = build_streams(settings, redis)
-        publisher = JournalPublisher(streams)
-        mirrors = Mirrors(streams, turns, heartbeat_seconds=settings.heartbeat_seconds)
-        async with running(observer, publisher=publisher.run, mirrors=mirrors.run):
-            yield publisher, Replicas(mirrors, Cancels(redis), streams, SpareLeases(redis))
-        await publisher.finish()
 
 
 @asynccontextmanager

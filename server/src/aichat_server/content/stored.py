@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import assert_never
 
 import msgspec
 
@@ -21,7 +22,7 @@ class StoredText(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
 
 def encode_parts(parts: Iterable[Part]) -> str:
     """Returns `parts` as stored JSON."""
-    return msgspec.json.encode([StoredText(storable(part.text)) for part in parts]).decode()
+    return msgspec.json.encode(to_stored(parts)).decode()
 
 
 def encode_json(value: object) -> str:
@@ -41,6 +42,19 @@ def _storable(value: object) -> object:
     return value
 
 
+def to_stored(parts: Iterable[Part]) -> list[StoredText]:
+    """Parts of the domain as they are stored."""
+    return [_stored(part) for part in parts]
+
+
 def to_parts(stored: Iterable[StoredText]) -> tuple[Part, ...]:
     """Converts stored parts to the domain's."""
     return tuple(TextPart(part.text) for part in stored)
+
+
+def _stored(part: Part) -> StoredText:
+    match part:
+        case TextPart(text):
+            return StoredText(storable(text))
+        case _:
+            assert_never(part)

@@ -8,10 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from aichat_server.content.parts import Part, Role
-from aichat_server.core.money import NanoUsd
-from aichat_server.generations.domain.generation import Beginning, Known
-from aichat_server.models.domain.usage import Usage
-from aichat_server.providers.domain.events import StopReason
+from aichat_server.generations.domain.generation import Answer, Beginning, Known
 from aichat_server.providers.domain.requests import PathMessage
 
 
@@ -36,18 +33,6 @@ class Conversation:
     updated_at: datetime
     head_message_id: UUID | None
     """The last message of the newest branch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What only a model's message has."""
-
-    generation_id: UUID
-    model: str
-    stop_reason: StopReason | None
-    """None if the answer did not end by itself."""
-    usage: Usage
-    cost: NanoUsd
 
 
 @dataclass(frozen=True, slots=True)

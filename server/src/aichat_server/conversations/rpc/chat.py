@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import TypeVar
+from typing import TypeVar, assert_never
 from uuid import UUID
 
 import grpc
 from aichat.v1 import chat_pb2, chat_pb2_grpc, events_pb2
 
-from aichat_server.conversations.rpc.messages import message_to_proto, parts_from_proto
+from aichat_server.conversations.rpc.messages import answer_to_proto, parts_from_proto
 from aichat_server.conversations.rpc.models import model_to_proto
 from aichat_server.conversations.service.chat import Chat, ChatMessage
 from aichat_server.generations.domain.generation import GenerationState
@@ -109,28 +109,29 @@ def _options(options: chat_pb2.ChatOptions) -> ChatOptions:
 
 
 def _response(kind: type[ResponseT], sequence: int, event: StreamEvent) -> ResponseT:
-    if isinstance(event, TextDelta):
-        return kind(sequence=sequence, text_delta=events_pb2.TextDelta(text=event.text))
-    if isinstance(event, ReasoningDelta):
-        delta = events_pb2.ReasoningDelta(text=event.text)
-        return kind(sequence=sequence, reasoning_delta=delta)
-    if isinstance(event, Heartbeat):
-        return kind(sequence=sequence, heartbeat=events_pb2.Heartbeat())
-    if isinstance(event, UsageSoFar):
-        usage = events_pb2.ChatUsage(usage=usage_to_proto(event.usage), cost=money_to_proto(event.cost))
-        return kind(sequence=sequence, usage=usage)
-    if isinstance(event, Completed):
-        completed = events_pb2.ChatCompleted(message=message_to_proto(event.message))
-        return kind(sequence=sequence, completed=completed)
-    return kind(sequence=sequence, started=_started(event))
+    match event:
+        case TextDelta():
+            return kind(sequence=sequence, text_delta=events_pb2.TextDelta(text=event.text))
+        case ReasoningDelta():
+            return kind(sequence=sequence, reasoning_delta=events_pb2.ReasoningDelta(text=event.text))
+        case Heartbeat():
+            return kind(sequence=sequence, heartbeat=events_pb2.Heartbeat())
+        case UsageSoFar(usage, cost):
+            so_far = events_pb2.ChatUsage(usage=usage_to_proto(usage), cost=money_to_proto(cost))
+            return kind(sequence=sequence, usage=so_far)
+        case Completed(answer, place):
+            message = answer_to_proto(current_principal().org_id, answer, place)
+            return kind(sequence=sequence, completed=events_pb2.ChatCompleted(message=message))
+        case Started():
+            return kind(sequence=sequence, started=_started(event))
+        case _:
+            assert_never(event)
 
 
 def _started(event: Started) -> events_pb2.ChatStarted:
     return events_pb2.ChatStarted(
         generation_id=str(event.generation_id),
-        conversation_id=str(event.conversation_id),
-        user_message_id=str(event.user_message_id),
-        message_id=str(event.message_id),
+        **{name: event.place.get(name, "") for name in ("conversation_id", "user_message_id", "message_id")},
         model=event.model,
         provider=event.provider,
         requested_model=event.requested_model,

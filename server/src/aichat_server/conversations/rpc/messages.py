@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from types import MappingProxyType
+from typing import assert_never
 from uuid import UUID
 
 from aichat.v1 import conversations_pb2, messages_pb2
 
 from aichat_server.content.parts import Part, Role, TextPart
 from aichat_server.conversations.domain import Conversation, Message, MessageState
+from aichat_server.generations.domain.generation import Answer, Place
 from aichat_server.providers.domain.events import StopReason
 from aichat_server.transport.values import money_to_proto, timestamp, usage_to_proto
 
@@ -61,19 +64,49 @@ def message_to_proto(message: Message) -> messages_pb2.Message:
         organization_id=str(message.org_id),
         member_id=str(message.member_id),
         role=ROLES[message.role],
-        parts=[messages_pb2.Part(text=messages_pb2.TextPart(text=part.text)) for part in message.parts],
+        parts=_parts_to_proto(message.parts),
         state=STATES[message.state],
         create_time=timestamp(message.created_at),
     )
-    answer = message.answer
-    if answer is not None:
-        proto.generation_id = str(answer.generation_id)
-        proto.model = answer.model
-        if answer.stop_reason is not None:
-            proto.stop_reason = STOP_REASONS[answer.stop_reason]
-        proto.usage.CopyFrom(usage_to_proto(answer.usage))
-        proto.cost.CopyFrom(money_to_proto(answer.cost))
+    if message.answer is not None:
+        _add_answer(proto, message.answer)
     return proto
+
+
+def answer_to_proto(org_id: UUID, answer: Answer, place: Place) -> messages_pb2.Message:
+    """An answer that is stored as a message, whose place tells the rest."""
+    proto = messages_pb2.Message(
+        message_id=place.get("message_id", ""),
+        conversation_id=place.get("conversation_id", ""),
+        parent_message_id=place.get("parent_message_id", ""),
+        member_id=place.get("member_id", ""),
+        organization_id=str(org_id),
+        role=messages_pb2.ROLE_ASSISTANT,
+        parts=_parts_to_proto(answer.parts),
+        state=STATES[MessageState(answer.state.value)],
+    )
+    if (created_at := place.get("created_at")) is not None:
+        proto.create_time.CopyFrom(timestamp(datetime.fromisoformat(created_at)))
+    _add_answer(proto, answer)
+    return proto
+
+
+def _add_answer(proto: messages_pb2.Message, answer: Answer) -> None:
+    proto.generation_id = str(answer.generation_id)
+    proto.model = answer.model
+    if answer.stop_reason is not None:
+        proto.stop_reason = STOP_REASONS[answer.stop_reason]
+    proto.usage.CopyFrom(usage_to_proto(answer.usage))
+    proto.cost.CopyFrom(money_to_proto(answer.cost))
+
+
+def _parts_to_proto(parts: Iterable[Part]) -> Iterator[messages_pb2.Part]:
+    for part in parts:
+        match part:
+            case TextPart(text):
+                yield messages_pb2.Part(text=messages_pb2.TextPart(text=text))
+            case _:
+                assert_never(part)
 
 
 def _id(value: UUID | None) -> str:

@@ -8,12 +8,13 @@ import msgspec
 from sqlalchemy import Row, Select, Text, and_, case, cast, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aichat_server.content.parts import Role
+from aichat_server.content.parts import Part, Role
 from aichat_server.content.stored import StoredText, to_parts
-from aichat_server.conversations.domain import Answer, Message, MessageState
+from aichat_server.conversations.domain import Message, MessageState
 from aichat_server.core.database.tables import TOKEN_COLUMNS, generations, messages
 from aichat_server.core.money import NanoUsd
 from aichat_server.core.pages import Page, PageKey
+from aichat_server.generations.domain.generation import Answer, GenerationState
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import StopReason
 
@@ -60,6 +61,7 @@ def list_messages(org_id: UUID, conversation_id: UUID, limit: int, after: PageKe
 
 
 def _message(row: Row[tuple[object, ...]]) -> Message:
+    parts = to_parts(msgspec.convert(row.parts, list[StoredText]))
     return Message(
         message_id=row.message_id,
         conversation_id=row.conversation_id,
@@ -67,15 +69,16 @@ def _message(row: Row[tuple[object, ...]]) -> Message:
         org_id=row.org_id,
         member_id=row.member_id,
         role=Role(row.role),
-        parts=to_parts(msgspec.convert(row.parts, list[StoredText])),
+        parts=parts,
         state=MessageState(row.state),
         created_at=row.created_at,
-        answer=_answer(row) if row.generation_id else None,
+        answer=_answer(row, parts) if row.generation_id else None,
     )
 
 
-def _answer(row: Row[tuple[object, ...]]) -> Answer:
+def _answer(row: Row[tuple[object, ...]], parts: tuple[Part, ...]) -> Answer:
     counts = {name: row._mapping[column] for name, column in TOKEN_COLUMNS.items()}
     usage = Usage(**counts, estimated=row.usage_estimated)
-    stop_reason = StopReason(row.stop_reason) if row.stop_reason else None
-    return Answer(row.generation_id, row.model, stop_reason, usage, NanoUsd(row.cost_nano_usd))
+    state, stop_reason = GenerationState(row.state), StopReason(row.stop_reason) if row.stop_reason else None
+    cost = NanoUsd(row.cost_nano_usd)
+    return Answer(row.generation_id, row.model, parts, state, stop_reason, usage, cost)

@@ -1,4 +1,4 @@
-"""The database: turns for the hot path, and tenants for everything else."""
+"""The database: single statements for the hot path, and tenants for everything else."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from aichat_server.core.database.pool import CALLS, Connector, Patience, Pool, c
 from aichat_server.core.database.role import check_role
 from aichat_server.core.database.schema import code_version, read_versions
 from aichat_server.core.money import NanoUsd
-from aichat_server.generations.storage.orphans import OrphanRepository
-from aichat_server.generations.storage.turns import TurnStore
 from aichat_server.identity.storage.api_keys import ApiKeyRepository
 from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.invoices.storage.adjustments import AdjustmentRepository
@@ -65,7 +63,6 @@ class Tenant:
     ledger: LedgerRepository
     invoices: InvoiceRepository
     adjustments: AdjustmentRepository
-    orphans: OrphanRepository
     notifications: NotificationRepository
     outbox: OutboxRepository
     warnings: WarningRepository
@@ -78,8 +75,7 @@ class Tenant:
 class Database:
     """Open connections to Postgres, as the role that owns nothing."""
 
-    def __init__(self, engine: AsyncEngine, pool: Pool, turns: TurnStore, renewals: Pool, patience: Patience) -> None:
-        self.turns = turns
+    def __init__(self, engine: AsyncEngine, pool: Pool, renewals: Pool, patience: Patience) -> None:
         self.pool = pool
         """For statements that are a transaction each: the hot path."""
         self.renewals = renewals
@@ -183,14 +179,11 @@ async def open_database(
     pool_size: int = 10,
     prepared_statements: bool = True,
     patience: Patience = CALLS,
-    lease_seconds: float = 30.0,
-    hold_seconds: float = 300.0,
-    quota_fail_closed: bool = False,
 ) -> AsyncGenerator[Database, None]:
     """The database at `url`, with at most `pool_size` connections, half of them for turns, and one that renews leases.
 
-    `prepared_statements` must be False behind a pooler that hands out connections by transaction. `lease_seconds`,
-    `hold_seconds` and `quota_fail_closed`: see TurnStore. Makes a first connection: STORAGE_UNAVAILABLE if that fails.
+    `prepared_statements` must be False behind a pooler that hands out connections by transaction. Makes a first
+    connection: STORAGE_UNAVAILABLE if that fails.
     """
     connector = Connector(url, prepared_statements=prepared_statements, patience=patience)
     for_turns = pool_size // 2
@@ -201,9 +194,7 @@ async def open_database(
         engine = create_engine(connector, pool_size - for_turns)
         stack.push_async_callback(engine.dispose)
         await pool.fetchrow("SELECT 1")
-        leases = {"lease_seconds": lease_seconds, "hold_seconds": hold_seconds}
-        turns = TurnStore(pool, renewals, **leases, quota_fail_closed=quota_fail_closed)
-        yield Database(engine, pool, turns, renewals, patience)
+        yield Database(engine, pool, renewals, patience)
 
 
 def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
@@ -217,7 +208,6 @@ def _tenant(connection: AsyncConnection, org_id: UUID) -> Tenant:
         LedgerRepository(connection, org_id),
         InvoiceRepository(connection, org_id),
         AdjustmentRepository(connection, org_id),
-        OrphanRepository(connection, org_id),
         NotificationRepository(connection, org_id),
         OutboxRepository(connection, org_id),
         WarningRepository(connection, org_id),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from aichat_server.core.errors import AichatError
-from aichat_server.generations.domain.generation import Beginning, Ending, Known, Orphan
+from aichat_server.generations.domain.generation import Beginning, Begun, Ending, Known, Orphan, Place
+from aichat_server.providers.domain.requests import PathMessage
 
 
 class Sink(Protocol):
@@ -32,10 +35,52 @@ class Sink(Protocol):
         """
         ...
 
-    async def shown(self, orphan: Orphan) -> tuple[str, ...]:
-        """Returns the texts that the model was shown, as far as they are kept. Raises STORAGE_UNAVAILABLE."""
+    async def asked_tokens(self, orphan: Orphan) -> int:
+        """Returns about how many tokens the model was shown. Raises STORAGE_UNAVAILABLE."""
         ...
 
-    def not_kept(self, known: Known) -> AichatError:
-        """Returns what a caller is told whose answer was complete, and is not kept."""
+    def error_metadata(self, place: Place) -> Mapping[str, str]:
+        """Returns what the metadata of an error says about the place of its answer."""
         ...
+
+    def not_kept(self, place: Place, *, while_written: bool = False) -> AichatError:
+        """Returns what a caller is told whose answer is complete, and is not kept.
+
+        `while_written`: the caller was reading it.
+        """
+        ...
+
+    def not_resumable(self, known: Known) -> AichatError:
+        """Returns what a caller is told who has read a part of an answer whose events have expired."""
+        ...
+
+
+class Question(Protocol):
+    """What a client asks, and the sink that its answer goes to."""
+
+    @property
+    def sink(self) -> Sink:
+        """Where the answer goes."""
+        ...
+
+    async def begin(self, beginning: Beginning) -> Begun:
+        """Claims the request id, checks the quotas, and begins the generation, by one round trip.
+
+        A refusal leaves nothing behind. STORAGE_UNAVAILABLE leaves open whether it has begun: abandon it.
+        """
+        ...
+
+    async def prompt(self) -> tuple[PathMessage, ...]:
+        """Returns what the model is shown; call it after `begin`."""
+        ...
+
+
+class Sinks:
+    """All sinks of this process, by their names."""
+
+    def __init__(self, *sinks: Sink) -> None:
+        self._sinks = MappingProxyType({sink.name: sink for sink in sinks})
+
+    def by_name(self, name: str) -> Sink:
+        """Returns the sink. Raises LookupError if this process has none of this name."""
+        return self._sinks[name]

@@ -6,27 +6,25 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from aichat_server.conversations.domain import Message
 from aichat_server.core.errors import AichatError
 from aichat_server.core.money import NanoUsd
+from aichat_server.generations.domain.generation import Answer, Place
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import ReasoningDelta, TextDelta
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The vendor took the message and the answer begins."""
+    """The vendor took the request and the answer begins."""
 
     generation_id: UUID
-    conversation_id: UUID
-    user_message_id: UUID
-    message_id: UUID
-    """The id that the answer is stored under."""
     model: str
-    """The one that answers."""
+    """The model that answers."""
     provider: str
     requested_model: str
-    """The one that was asked for; another one than `model` where a fallback answers."""
+    """The model that was asked for. It differs from `model` if a fallback answers."""
+    place: Place
+    """Where the answer will be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +42,10 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The answer is whole and stored."""
+    """The answer is complete, and its sink keeps it."""
 
-    message: Message
+    answer: Answer
+    place: Place
 
 
 Delta = TextDelta | ReasoningDelta

@@ -1,14 +1,30 @@
-"""Portions of a stream as bytes: MessagePack, with a letter for each kind of event and no names for the small ones."""
+"""Portions of a stream as bytes: MessagePack, with a letter for each kind of event and no names for the small ones.
+
+Servers of the version before read what this one writes, and the other way round: kinds and fields are only added.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from typing import Any, assert_never
 
 import msgspec
 
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.generations.domain.stream import Completed, Portion, Position, Started, StreamEvent, UsageSoFar
+from aichat_server.generations.domain.stream import (
+    Completed,
+    Heartbeat,
+    Portion,
+    Position,
+    Started,
+    StreamEvent,
+    UsageSoFar,
+)
+from aichat_server.generations.gateway.stored_events import (
+    completed_from,
+    completed_to,
+    started_from,
+    started_to,
+)
 from aichat_server.providers.domain.events import ReasoningDelta, TextDelta
 
 
@@ -21,7 +37,7 @@ class _Reasoning(msgspec.Struct, array_like=True, tag="r"):
 
 
 class _Started(msgspec.Struct, array_like=True, tag="s"):
-    event: Started
+    event: dict[str, Any]
 
 
 class _Usage(msgspec.Struct, array_like=True, tag="u"):
@@ -29,7 +45,7 @@ class _Usage(msgspec.Struct, array_like=True, tag="u"):
 
 
 class _Completed(msgspec.Struct, array_like=True, tag="c"):
-    event: Completed
+    event: dict[str, dict[str, Any]]
 
 
 _Event = _Text | _Reasoning | _Started | _Usage | _Completed
@@ -50,30 +66,20 @@ class _Portion(msgspec.Struct, array_like=True):
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Portion)
 
-_ENCODED: Mapping[type, Callable[..., _Event]] = MappingProxyType(
-    {
-        TextDelta: lambda event: _Text(event.text),
-        ReasoningDelta: lambda event: _Reasoning(event.text),
-        Started: _Started,
-        UsageSoFar: _Usage,
-        Completed: _Completed,
-    }
-)
-
 
 def encode_portion(portion: Portion) -> bytes:
-    """What a portion holds, but for its position; heartbeats are no events of a stream and must not be in it."""
+    """Returns what a portion holds, without its position. Raises ValueError if a heartbeat is in it."""
     failure = portion.failure
     return _encoder.encode(
         _Portion(
-            [_ENCODED[type(event)](event) for event in portion.events],
+            [_encoded(event) for event in portion.events],
             _Failure(failure.reason, failure.message, failure.metadata, failure.retry_after) if failure else None,
         )
     )
 
 
 def decode_portion(position: Position, data: bytes) -> Portion:
-    """The portion that brought a stream to `position`; msgspec.DecodeError if `data` is none."""
+    """Returns the portion that brought a stream to `position`. Raises msgspec.DecodeError if `data` is not one."""
     stored = _decoder.decode(data)
     failure = stored.failure
     return Portion(
@@ -85,9 +91,35 @@ def decode_portion(position: Position, data: bytes) -> Portion:
     )
 
 
+def _encoded(event: StreamEvent) -> _Event:
+    match event:
+        case TextDelta():
+            return _Text(event.text)
+        case ReasoningDelta():
+            return _Reasoning(event.text)
+        case UsageSoFar():
+            return _Usage(event)
+        case Started():
+            return _Started(started_to(event))
+        case Completed():
+            return _Completed({"message": completed_to(event)})
+        case Heartbeat():
+            raise ValueError("a heartbeat is not an event of a stream")
+        case _:
+            assert_never(event)
+
+
 def _decoded(event: _Event) -> StreamEvent:
-    if isinstance(event, _Text):
-        return TextDelta(event.text)
-    if isinstance(event, _Reasoning):
-        return ReasoningDelta(event.text)
-    return event.event
+    match event:
+        case _Text():
+            return TextDelta(event.text)
+        case _Reasoning():
+            return ReasoningDelta(event.text)
+        case _Usage():
+            return event.event
+        case _Started():
+            return started_from(event.event)
+        case _Completed():
+            return completed_from(event.event["message"])
+        case _:
+            assert_never(event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
@@ -14,7 +14,8 @@ from structlog.contextvars import bind_contextvars
 from aichat_server.content.parts import Part, TextPart, text_of
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.redis.client import RedisUnavailableError
-from aichat_server.generations.domain.generation import GenerationKey, GenerationState
+from aichat_server.generations.domain.generation import GenerationKey, GenerationState, Known
+from aichat_server.generations.domain.sinks import Sink, Sinks
 from aichat_server.generations.domain.stream import BEGINNING, Completed, Started, StreamEvent
 from aichat_server.generations.gateway.cancels import Cancels
 from aichat_server.generations.gateway.journal import JournalStreams
@@ -24,10 +25,9 @@ from aichat_server.generations.service.generations import Generations
 from aichat_server.generations.service.journal import Events, Journal, JournalLostError
 from aichat_server.generations.service.journal_copies import read_copy
 from aichat_server.generations.service.mirrors import Mirrors
-from aichat_server.generations.storage.turns import EarlierTurn, TurnStore
+from aichat_server.generations.storage.generations import GenerationStore
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.providers.domain.events import TextDelta
-from aichat_server.providers.domain.requests import PathMessage
 
 _log = structlog.get_logger()
 
@@ -50,9 +50,12 @@ class Replicas:
 class Answers:
     """Reads and cancels answers."""
 
-    def __init__(self, turns: TurnStore, generations: Generations, replicas: Replicas | None) -> None:
+    def __init__(
+        self, store: GenerationStore, sinks: Sinks, generations: Generations, replicas: Replicas | None
+    ) -> None:
         """`replicas`: None where they cannot be reached."""
-        self._turns = turns
+        self._store = store
+        self._sinks = sinks
         self._generations = generations
         self._replicas = replicas
 
@@ -69,10 +72,10 @@ class Answers:
             return running.journal.read(after)
         return self.read(key, await self._find(key), after)
 
-    def read(self, key: GenerationKey, turn: EarlierTurn, after: int = 0) -> Events:
+    def read(self, key: GenerationKey, known: Known, after: int = 0) -> Events:
         """The answer's events behind number `after`, from wherever they are."""
         running = self._generations.find(key)
-        return running.journal.read(after) if running is not None else self._from_elsewhere(key, turn, after)
+        return running.journal.read(after) if running is not None else self._from_elsewhere(key, known, after)
 
     async def cancel(self, principal: Principal, generation_id: UUID) -> GenerationState:
         """Stops the answer and returns how it ended, which may be otherwise. The database tells when it has.
@@ -84,9 +87,9 @@ class Answers:
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + _CANCEL_SECONDS, _FIRST_LOOK_SECONDS
         while True:
-            turn = await self._find(key)
-            if turn.state is not GenerationState.RUNNING:
-                return turn.state
+            known = await self._find(key)
+            if known.state is not GenerationState.RUNNING:
+                return known.state
             if loop.time() >= deadline:
                 raise _in_progress(generation_id)
             if not self._generations.cancel(key):
@@ -94,25 +97,15 @@ class Answers:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_LOOK_SECONDS)
 
-    async def shown(self, org_id: UUID, path: Sequence[PathMessage]) -> tuple[PathMessage, ...]:
-        """`path`, with what can be seen by now of answers in it that are still being written."""
-
-        async def show(message: PathMessage) -> PathMessage:
-            if message.generation_id is None:
-                return message
-            return PathMessage(message.role, await self._so_far(GenerationKey(org_id, message.generation_id)))
-
-        # At once, so that what cannot be reached is waited for once.
-        return tuple(await asyncio.gather(*map(show, path)))
-
-    async def _so_far(self, key: GenerationKey) -> tuple[Part, ...]:
+    async def so_far(self, key: GenerationKey) -> tuple[Part, ...]:
+        """Returns what can be seen by now of an answer that is being written; nothing if that cannot be told soon."""
         try:
             running = self._generations.find(key)
             if running is not None:
                 return _text(running.journal.since(BEGINNING).events)
-            turn = await self._turns.find(key)
-            if turn is not None and turn.message is not None:
-                return turn.message.parts
+            known = await self._store.find(key)
+            if known is not None and known.parts is not None:
+                return known.parts
             async with asyncio.timeout(_SHOWN_SECONDS):
                 portions = await read_copy(self._replicas.streams if self._replicas else None, key)
         except (AichatError, RedisUnavailableError, TimeoutError) as error:
@@ -129,18 +122,18 @@ class Answers:
         except RedisUnavailableError as error:
             raise _in_progress(key.generation_id) from error
 
-    async def _find(self, key: GenerationKey) -> EarlierTurn:
-        turn = await self._turns.find(key)
-        if turn is None:
+    async def _find(self, key: GenerationKey) -> Known:
+        known = await self._store.find(key)
+        if known is None:
             metadata = {"generation_id": str(key.generation_id)}
             text = "no such generation in this organisation"
             raise AichatError(Reason.GENERATION_NOT_FOUND, text, metadata=metadata)
-        return turn
+        return known
 
-    async def _from_elsewhere(self, key: GenerationKey, turn: EarlierTurn, after: int) -> Events:
+    async def _from_elsewhere(self, key: GenerationKey, known: Known, after: int) -> Events:
         reached = after
         if self._replicas is not None:
-            ended = turn.state is not GenerationState.RUNNING
+            ended = known.state is not GenerationState.RUNNING
             try:
                 async with self._replicas.mirrors.open(key, ended=ended) as journal:
                     if ended:
@@ -153,44 +146,39 @@ class Answers:
                             yield event
                     return
             except JournalLostError:
-                turn = await self._find(key)
-        async with aclosing(_stored(turn, reached)) as events:
+                known = await self._find(key)
+        async with aclosing(self._stored(known, reached)) as events:
             async for event in events:
                 yield event
+
+    def _stored(self, known: Known, after: int) -> Events:
+        """The answer without its events: all of it from the beginning, or why there is none."""
+        if known.state is GenerationState.RUNNING:
+            raise _in_progress(known.generation_id)
+        sink = self._sinks.by_name(known.sink)
+        if after and known.answer is not None:
+            raise sink.not_resumable(known)
+        return _replay(known, sink).read(after)
 
 
 def _text(events: Iterable[StreamEvent]) -> tuple[Part, ...]:
     return (TextPart("".join(event.text for event in events if isinstance(event, TextDelta))),)
 
 
-def _stored(turn: EarlierTurn, after: int) -> Events:
-    """What can be told of an answer whose events cannot be had: all of it from the beginning, or why there is none."""
-    if turn.state is GenerationState.RUNNING:
-        raise _in_progress(turn.generation_id)
-    if after and turn.message is not None:
-        ids = {"generation_id": turn.generation_id, "conversation_id": turn.conversation_id}
-        metadata = {name: str(value) for name, value in (ids | {"message_id": turn.message_id}).items()}
-        text = "the answer has ended and its events are not kept any more; read the message, which is stored"
-        raise AichatError(Reason.GENERATION_NOT_RESUMABLE, text, metadata=metadata)
-    return _replay(turn).read(after)
-
-
-def _replay(turn: EarlierTurn) -> Journal:
+def _replay(known: Known, sink: Sink) -> Journal:
     """The journal of an answer that has ended, from what is stored of it."""
     # All of it is there from the beginning, so that nobody waits for a heartbeat.
     journal = Journal(heartbeat_seconds=1.0)
-    ids = (turn.generation_id, turn.conversation_id, turn.user_message_id, turn.message_id)
-    journal.append(Started(*ids, turn.model, turn.provider, turn.requested_model))
-    if turn.message is not None and turn.message.parts:
-        journal.append(TextDelta(text_of(turn.message.parts)))
-    if turn.state is GenerationState.COMPLETE and turn.message is not None:
-        journal.append(Completed(turn.message))
+    answer, about = known.answer, (known.model, known.provider, known.requested_model)
+    journal.append(Started(known.generation_id, *about, known.place))
+    if answer is not None and answer.parts:
+        journal.append(TextDelta(text_of(answer.parts)))
+    if known.state is GenerationState.COMPLETE and answer is not None:
+        journal.append(Completed(answer, known.place))
         journal.close()
-    elif (failure := stored_failure(turn)) is not None:
-        journal.close(failure)
     else:
-        metadata = {"conversation_id": str(turn.conversation_id)}
-        journal.close(AichatError(Reason.CONVERSATION_NOT_FOUND, "the conversation was deleted", metadata=metadata))
+        failure = stored_failure(known, sink.error_metadata(known.place))
+        journal.close(failure or sink.not_kept(known.place))
     return journal
 
 

@@ -1,13 +1,19 @@
-"""What callers hear about an answer that broke off, as it happens and when it is told again.
+"""What callers are told about an answer that broke off, when it happens and when they ask again.
 
-Where words had come they are stored, and the request_id stays theirs: the same call gets the same end again. Where none
-had, nothing is left, and the same call starts again.
+If text had come, it is kept, and the request_id stays claimed: the same call gets the same end again. If none had come,
+nothing is left, and the same call starts again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from uuid import UUID
+
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.generations.storage.turns import EarlierTurn, TurnBegun
+from aichat_server.generations.domain.generation import Known
+
+Names = Mapping[str, str]
+"""What the metadata of an error says about the place of the answer."""
 
 
 def failed(*, words: bool) -> AichatError:
@@ -15,10 +21,10 @@ def failed(*, words: bool) -> AichatError:
     return AichatError(Reason.INTERNAL, f"the server failed while it wrote the answer; {_what_works(words=words)}")
 
 
-def interrupted(turn: TurnBegun, *, words: bool) -> AichatError:
+def interrupted(generation_id: UUID, names: Names, *, words: bool) -> AichatError:
     """The server shut down before the answer's end."""
     message = f"the server shut down before the answer's end; {_what_works(words=words)}"
-    return AichatError(Reason.SERVER_DRAINING, message, metadata=_ids(turn))
+    return AichatError(Reason.SERVER_DRAINING, message, metadata=_metadata(generation_id, names))
 
 
 def lost(*, words: bool) -> AichatError:
@@ -27,9 +33,9 @@ def lost(*, words: bool) -> AichatError:
     return AichatError(Reason.SERVER_LOST, message)
 
 
-def cancelled(turn: TurnBegun, *, words: bool) -> AichatError:  # noqa: ARG001 — it was what somebody wanted
+def cancelled(generation_id: UUID, _names: Names, *, words: bool) -> AichatError:  # noqa: ARG001 — somebody wanted it
     """A caller stopped the answer."""
-    metadata = {"generation_id": str(turn.generation_id)}
+    metadata = {"generation_id": str(generation_id)}
     return AichatError(Reason.GENERATION_CANCELLED, "the answer was cancelled", metadata=metadata)
 
 
@@ -39,31 +45,30 @@ def not_stored() -> AichatError:
     return AichatError(Reason.STORAGE_UNAVAILABLE, message, retry_after=1.0)
 
 
-def stored_failure(turn: EarlierTurn) -> AichatError | None:
-    """The failure that the answer ended with, as it was told then; None if it did not fail."""
-    if turn.error_reason is None:
+def stored_failure(known: Known, names: Names) -> AichatError | None:
+    """Returns the failure that the answer ended with, as callers were told then; None if it did not fail."""
+    if known.error_reason is None:
         return None
-    message = turn.error_message or "the answer broke off"
-    return AichatError(turn.error_reason, message, metadata=_metadata(turn, turn.error_reason))
+    message = known.error_message or "the answer broke off"
+    return AichatError(known.error_reason, message, metadata=_stored_metadata(known, known.error_reason, names))
 
 
-def _metadata(turn: EarlierTurn, reason: Reason) -> dict[str, str]:
-    """What goes with the reason, all of which is known of the turn."""
+def _stored_metadata(known: Known, reason: Reason, names: Names) -> dict[str, str]:
     match reason:
         case Reason.GENERATION_CANCELLED:
-            return {"generation_id": str(turn.generation_id)}
+            return {"generation_id": str(known.generation_id)}
         case Reason.SERVER_DRAINING | Reason.SERVER_LOST:
-            return _ids(turn)
+            return _metadata(known.generation_id, names)
         case Reason.PROVIDER_MODEL_MISSING:
-            return {"provider": turn.provider, "model": turn.model}
+            return {"provider": known.provider, "model": known.model}
         case Reason.ANSWER_REFUSED:
-            return {"provider": turn.provider}
+            return {"provider": known.provider}
         case _:
-            return {"provider": turn.provider} if reason.startswith("PROVIDER_") else {}
+            return {"provider": known.provider} if reason.startswith("PROVIDER_") else {}
 
 
-def _ids(turn: TurnBegun | EarlierTurn) -> dict[str, str]:
-    return {"generation_id": str(turn.generation_id), "conversation_id": str(turn.conversation_id)}
+def _metadata(generation_id: UUID, names: Names) -> dict[str, str]:
+    return {"generation_id": str(generation_id), **names}
 
 
 def _what_works(*, words: bool) -> str:

@@ -1,4 +1,4 @@
-"""One answer being written: the vendor's stream goes into a journal, and its end into the database.
+"""One answer being written: the vendor's stream goes into a journal, and its end to a sink.
 
 A generation is a task of the process, not of a call: callers read its journal, and may go away.
 """
@@ -6,33 +6,38 @@ A generation is a task of the process, not of a call: callers read its journal, 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
-from typing import Protocol
+from typing import assert_never
 
 import structlog
 
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.texts import is_blank
-from aichat_server.generations.domain.generation import GenerationState
-from aichat_server.generations.domain.observing import GenerationEnded, GenerationObserver
+from aichat_server.generations.domain.generation import Ending, GenerationKey, GenerationState, Place, kept_parts
+from aichat_server.generations.domain.observing import GenerationObserver
 from aichat_server.generations.domain.stream import Completed, Delta, Started, UsageSoFar
 from aichat_server.generations.service import failures
 from aichat_server.generations.service.coalescer import Coalescer
-from aichat_server.generations.service.endings import Ending
-from aichat_server.generations.service.journal import Journal
+from aichat_server.generations.service.endings import other_end, store
+from aichat_server.generations.service.handle import Handle
 from aichat_server.generations.service.meter import Meter
-from aichat_server.generations.storage.turns import TurnBegun, TurnEnd, TurnStore
-from aichat_server.identity.domain.principals import Principal
+from aichat_server.generations.service.records import Record
+from aichat_server.generations.service.requests import GenerationRequest
 from aichat_server.limits.service import Admission
 from aichat_server.models.domain import pricing
 from aichat_server.models.domain.models import Model
-from aichat_server.models.domain.usage import Usage
-from aichat_server.providers.domain.events import ProviderEvent, Stop, StopReason, TextDelta, UsageReport
+from aichat_server.models.domain.usage import Usage, estimate_tokens
+from aichat_server.providers.domain.events import (
+    ProviderEvent,
+    ReasoningDelta,
+    Stop,
+    StopReason,
+    TextDelta,
+    UsageReport,
+)
 from aichat_server.providers.service.upstream import UpstreamAnswer
 
 _log = structlog.get_logger()
@@ -45,232 +50,170 @@ _STATES: Mapping[Reason, GenerationState] = MappingProxyType(
 )
 
 
-class _Why(Protocol):
-    def __call__(self, turn: TurnBegun, *, words: bool) -> AichatError: ...
-
-
 @dataclass(frozen=True, slots=True)
 class GenerationPlan:
-    """What is to be written, by whom and for whom."""
+    """What is to be written, once it has begun."""
 
-    principal: Principal
+    request: GenerationRequest
+    place: Place
     upstream: UpstreamAnswer
-    turn: TurnBegun
     admission: Admission
-    cancel_on_disconnect: bool = False
-    """Whether the answer is cancelled when its last reader goes away."""
 
     @property
     def model(self) -> Model:
-        """The model that answers; until one does, the one that is being asked."""
+        """The model that answers; until one does, the model that is being asked."""
         return self.upstream.model
 
 
 class Generation:
     """Writes one answer. Run it once, as a task of its own."""
 
-    def __init__(
-        self,
-        journal: Journal,
-        turns: TurnStore,
-        observer: GenerationObserver,
-        *,
-        coalesce_seconds: float,
-        announce_seconds: float,
-    ) -> None:
-        """`announce_seconds`: `started` goes out so long after now at the latest, so that readers hear something."""
-        self.journal = journal
-        self._ending = Ending(turns)
-        self._observer = observer
-        self._announce_at = asyncio.get_running_loop().time() + announce_seconds
-        self._coalesce_seconds = coalesce_seconds
-        self._coalescer: Coalescer
+    def __init__(self, handle: Handle, plan: GenerationPlan, observer: GenerationObserver, *, merges: bool) -> None:
+        self.plan = plan
+        self._handle = handle
+        self._journal = handle.journal
+        self._coalescer = Coalescer(self._show, merges=merges)
+        self._record = Record(observer)
         self._started = False
-        self._broken_off: _Why | None = None
-        self._reading: asyncio.Task[object] | None = None
         self._text: list[str] = []
         self._meter = Meter()
         self._stop: StopReason | None = None
-        self._began_at = self._began = 0.0
-        self._first_delta_seconds: float | None = None
-        self._deltas = 0
 
-    async def run(self, plan: GenerationPlan) -> None:
-        """Reads the vendor's stream to its end, stores what came of it, and closes the journal."""
-        self._began_at, self._began = time.time(), time.perf_counter()
-        self._coalescer = Coalescer(partial(self._show, plan), merges=self._coalesce_seconds > 0)
-        announce = asyncio.get_running_loop().call_at(self._announce_at, self._announce, plan)
+    @property
+    def key(self) -> GenerationKey:
+        """Names the generation."""
+        return self.plan.request.key
+
+    async def run(self) -> None:
+        """Reads the vendor's stream to its end, has the answer stored, and closes the journal."""
+        announce = asyncio.get_running_loop().call_at(self._handle.announce_at, self._announce)
         try:
-            failure = await self._generate(plan)
-            await self._settle_somehow(plan, failure)
+            failure = await self._generate()
+            await self._settle_somehow(failure)
         finally:
             announce.cancel()
-            # Whatever was raised: who reads must not wait for ever. Only the first close counts.
-            self.journal.close(failures.failed(words=self._has_words))
+            # Whatever was raised, readers must not wait forever. Only the first close counts.
+            self._journal.close(failures.failed(words=self._has_words))
 
-    def cancel(self) -> None:
-        """Stops reading from the vendor: the answer ends as cancelled. One that has been read to its end does not."""
-        self._break_off(failures.cancelled)
-
-    def interrupt(self, give_up_at: float) -> None:
-        """Stops reading from the vendor: the answer ends as interrupted. One that has been read to its end does not.
-
-        What is not stored by `give_up_at`, by the event loop's clock, is given up.
-        """
-        self._ending.give_up_at(give_up_at)
-        self._break_off(failures.interrupted)
-
-    def _break_off(self, why: _Why) -> None:
-        if self._broken_off is None:
-            self._broken_off = why
-            if self._reading is not None:
-                self._reading.cancel()
-
-    def _why_broken_off(self, plan: GenerationPlan) -> AichatError | None:
-        return self._broken_off(plan.turn, words=self._has_words) if self._broken_off is not None else None
+    def _why_broken_off(self) -> AichatError | None:
+        why, request = self._handle.broken_off, self.plan.request
+        names = request.question.sink.error_metadata(self.plan.place)
+        return why(request.generation_id, names, words=self._has_words) if why is not None else None
 
     @property
     def _has_words(self) -> bool:
         """Whether anything of the answer has come that is stored."""
         return not is_blank("".join(self._text))
 
-    async def _generate(self, plan: GenerationPlan) -> AichatError | None:
-        if (broken_off := self._why_broken_off(plan)) is not None:
+    async def _generate(self) -> AichatError | None:
+        if (broken_off := self._why_broken_off()) is not None:
             return broken_off
-        self._reading = asyncio.current_task()
         try:
-            async with aclosing(plan.upstream.events()) as events:
-                async for event in events:
-                    self._take(plan, event)
+            with self._handle.reading():
+                async with aclosing(self.plan.upstream.events()) as events:
+                    async for event in events:
+                        self._take(event)
         except AichatError as error:
             return error
         except asyncio.CancelledError:
             # What has arrived must still be stored.
-            if (broken_off := self._why_broken_off(plan)) is None:
+            if (broken_off := self._why_broken_off()) is None:
                 raise
             # That ended the reading alone. Timeouts of what follows would be taken for it (Python before 3.11.3).
-            if self._reading is not None:
-                self._reading.uncancel()
+            if (task := asyncio.current_task()) is not None:
+                task.uncancel()
             return broken_off
         except Exception:  # noqa: BLE001 — whatever it was, what has arrived must still be stored, and its readers told
-            _log.exception("generation failed", generation_id=str(plan.turn.generation_id))
+            _log.exception("generation failed", generation_id=str(self.key.generation_id))
             return failures.failed(words=self._has_words)
-        finally:
-            self._reading = None
         return None
 
-    def _take(self, plan: GenerationPlan, event: ProviderEvent) -> None:
+    def _take(self, event: ProviderEvent) -> None:
         if not self._started:
-            self._announce(plan)
-        if isinstance(event, UsageReport):
-            # What it counts has been shown by then.
-            self._coalescer.close()
-            self._tell(plan, self._meter.report(event))
-        elif isinstance(event, Stop):
-            self._stop = event.reason
-        else:
-            if self._first_delta_seconds is None:
-                self._first_delta_seconds = time.perf_counter() - self._began
-            self._deltas += 1
-            # Reasoning is shown and paid for, and not stored.
-            if isinstance(event, TextDelta):
+            self._announce()
+        match event:
+            case TextDelta():
                 self._text.append(event.text)
-            self._coalescer.add(event)
+                self._record.delta()
+                self._coalescer.add(event)
+            case ReasoningDelta():
+                # Reasoning is shown and paid for, and not stored.
+                self._record.delta()
+                self._coalescer.add(event)
+            case UsageReport():
+                # What it counts has been shown by then.
+                self._coalescer.close()
+                self._tell(self._meter.report(event))
+            case Stop():
+                self._stop = event.reason
+            case _:
+                assert_never(event)
 
-    def _show(self, plan: GenerationPlan, delta: Delta) -> None:
-        self.journal.append(delta)
+    def _show(self, delta: Delta) -> None:
+        self._journal.append(delta)
         if self._meter.count(delta):
-            self._tell(plan, self._meter.usage(plan.upstream.request.texts))
+            self._tell(self._meter.usage(self._asked_tokens))
 
-    def _tell(self, plan: GenerationPlan, usage: Usage) -> None:
-        self.journal.append(UsageSoFar(usage, pricing.cost(plan.model.prices, usage)))
+    def _asked_tokens(self) -> int:
+        return sum(map(estimate_tokens, self.plan.upstream.request.texts))
 
-    def _announce(self, plan: GenerationPlan) -> None:
+    def _tell(self, usage: Usage) -> None:
+        self._journal.append(UsageSoFar(usage, pricing.cost(self.plan.model.prices, usage)))
+
+    def _announce(self) -> None:
         if not self._started:
             self._started = True
             # It names the model, perhaps before that has said a word: from here on no other one may answer.
-            plan.upstream.keep_model()
-            turn = plan.turn
-            ids = (turn.generation_id, turn.conversation_id, turn.user_message_id, turn.message_id)
-            self.journal.append(Started(*ids, plan.model.id, plan.model.provider, plan.upstream.requested.id))
+            self.plan.upstream.keep_model()
+            model, requested = self.plan.model, self.plan.upstream.requested.id
+            started = Started(self.key.generation_id, model.id, model.provider, requested, self.plan.place)
+            self._journal.append(started)
 
-    async def _settle_somehow(self, plan: GenerationPlan, failure: AichatError | None) -> None:
+    async def _settle_somehow(self, failure: AichatError | None) -> None:
         try:
             self._coalescer.close()
-            await self._settle(plan, failure)
+            await self._settle(failure)
         except Exception:  # noqa: BLE001 — whatever it was, it must not cost the answer
-            _log.exception("generation not ended", generation_id=str(plan.turn.generation_id))
+            _log.exception("generation not ended", generation_id=str(self.key.generation_id))
             # What the vendor counted is the one thing here that we have not made ourselves.
             self._meter.distrust()
-            await self._settle(plan, failure)
+            await self._settle(failure)
 
-    async def _settle(self, plan: GenerationPlan, failure: AichatError | None) -> None:
-        end = self._end(plan, failure)
-        self._record(end)
-        # Before the caller can see the end: its next turn must find this one's place free.
-        plan.admission.end(end.usage.total_input + end.usage.output)
+    async def _settle(self, failure: AichatError | None) -> None:
+        ending, sink = self._ending(failure), self.plan.request.question.sink
+        self._record.ended(ending)
+        # Before the caller can see the end: its next call must find this one's place free.
+        self.plan.admission.end(ending.usage.total_input + ending.usage.output)
         try:
-            message, other = await self._ending.store(end)
+            known = await store(sink, ending, self._handle)
         except AichatError as error:
-            _log.error("answer not stored", generation_id=str(plan.turn.generation_id), reason=error.reason)
-            self.journal.close(error)
+            _log.error("answer not stored", generation_id=str(self.key.generation_id), reason=error.reason)
+            self._journal.close(error)
             return
-        failure = other or failure
-        if message is not None and failure is None:
-            self.journal.append(Completed(message))
-        self.journal.close(failure)
+        failure = other_end(sink, ending, known, self.plan.place) or failure
+        if failure is None and known is not None and known.answer is not None:
+            self._journal.append(Completed(known.answer, known.place))
+        self._journal.close(failure)
 
-    def _record(self, end: TurnEnd) -> None:
-        seconds = time.perf_counter() - self._began
-        ended = GenerationEnded(
-            org_id=end.org_id,
-            generation_id=end.generation_id,
-            provider=end.provider,
-            model=end.model,
-            state=end.state,
-            reason=end.error_reason,
-            began_at=self._began_at,
-            seconds=seconds,
-            first_delta_seconds=self._first_delta_seconds,
-            deltas=self._deltas,
-            usage=end.usage,
-        )
-        try:
-            self._observer.generation_ended(ended)
-        except Exception:  # noqa: BLE001 — figures must not cost an answer
-            _log.exception("generation not counted", generation_id=str(end.generation_id))
-        _log.info(
-            "generation ended",
-            org_id=str(end.org_id),
-            generation_id=str(end.generation_id),
-            provider=end.provider,
-            model=end.model,
-            state=end.state,
-            reason=end.error_reason,
-            ms=round(seconds * 1000, 1),
-        )
-
-    def _end(self, plan: GenerationPlan, failure: AichatError | None) -> TurnEnd:
-        usage = self._meter.usage(plan.upstream.request.texts)
-        return TurnEnd(
-            org_id=plan.principal.org_id,
-            member_id=plan.principal.member_id,
-            generation_id=plan.turn.generation_id,
-            conversation_id=plan.turn.conversation_id,
-            user_message_id=plan.turn.user_message_id,
-            message_id=plan.turn.message_id,
-            model=plan.model.id,
-            provider=plan.model.provider,
-            state=_state(failure),
-            text="".join(self._text),
+    def _ending(self, failure: AichatError | None) -> Ending:
+        request, model = self.plan.request, self.plan.model
+        usage, state = self._meter.usage(self._asked_tokens), _state(failure)
+        return Ending(
+            org_id=request.principal.org_id,
+            member_id=request.principal.member_id,
+            generation_id=request.generation_id,
+            model=model.id,
+            provider=model.provider,
+            state=state,
+            parts=kept_parts(state, "".join(self._text)),
             stop_reason=self._stop,
             usage=usage,
             raw_usage=self._meter.raw,
-            cost=pricing.cost(plan.model.prices, usage),
-            price_version=plan.model.price_version,
+            cost=pricing.cost(model.prices, usage),
+            price_version=model.price_version,
             error_reason=failure.reason if failure else None,
             error_message=failure.message if failure else None,
-            first_delta_ms=round(first * 1000) if (first := self._first_delta_seconds) is not None else None,
+            first_delta_ms=self._record.first_delta_ms,
         )
 
 

@@ -13,7 +13,7 @@ from aichat_server.core.redis.client import RedisUnavailableError
 from aichat_server.generations.domain.generation import GenerationKey
 from aichat_server.generations.gateway.spare_leases import SpareLeases
 from aichat_server.generations.service.generations import Generations
-from aichat_server.generations.storage.turns import TurnStore
+from aichat_server.generations.storage.generations import GenerationStore
 
 _log = structlog.get_logger()
 
@@ -28,7 +28,7 @@ class Leases:
 
     def __init__(
         self,
-        turns: TurnStore,
+        store: GenerationStore,
         generations: Generations,
         spare: SpareLeases | None,
         *,
@@ -36,7 +36,7 @@ class Leases:
         spare_seconds: float,
     ) -> None:
         """`spare`: None where there is no Redis. They stand in for the database for `spare_seconds` at most."""
-        self._turns = turns
+        self._store = store
         self._generations = generations
         self._spare = spare
         self._interval_seconds = interval_seconds
@@ -55,7 +55,7 @@ class Leases:
     async def _renew(self) -> bool:
         keys = self._generations.keys
         try:
-            await self._turns.renew(keys)
+            await self._store.renew(keys)
         except AichatError as error:
             _log.warning("leases not renewed", generations=len(keys), reason=error.reason)
             await self._renew_spare(keys)

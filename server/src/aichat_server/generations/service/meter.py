@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from typing import assert_never
 
 from aichat_server.generations.domain.stream import Delta
-from aichat_server.models.domain.usage import BYTES_PER_TOKEN, Usage, estimate_tokens
-from aichat_server.providers.domain.events import ReasoningDelta, UsageReport
+from aichat_server.models.domain.usage import BYTES_PER_TOKEN, Usage
+from aichat_server.providers.domain.events import ReasoningDelta, TextDelta, UsageReport
 
 # So often the estimate is told at most, however fast the model writes.
 _PERIOD_SECONDS = 1.0
@@ -40,26 +41,29 @@ class Meter:
     def count(self, delta: Delta) -> bool:
         """Takes what was written; True if it is time to tell what that comes to."""
         size = len(delta.text) if delta.text.isascii() else len(delta.text.encode())
-        if isinstance(delta, ReasoningDelta):
-            self._reasoning_bytes += size
-        else:
-            self._text_bytes += size
+        match delta:
+            case TextDelta():
+                self._text_bytes += size
+            case ReasoningDelta():
+                self._reasoning_bytes += size
+            case _:
+                assert_never(delta)
         now = self._clock()
         if self._due is None or now >= self._due:
             first, self._due = self._due is None, now + _PERIOD_SECONDS
             return not first and (self._reported is None or self._reported.estimated)
         return False
 
-    def usage(self, asked: Iterable[str]) -> Usage:
+    def usage(self, asked_tokens: Callable[[], int]) -> Usage:
         """What has been used: the vendor's figures, or an estimate of what it has not come to say.
 
-        `asked`: all that the model was shown, the same each time.
+        `asked_tokens`: estimates all that the model was shown; it is called once at most.
         """
         if self._reported is None:
             if not self._text_bytes and not self._reasoning_bytes:
                 return Usage()
             if self._asked is None:
-                self._asked = Usage(input=sum(map(estimate_tokens, asked)))
+                self._asked = Usage(input=asked_tokens())
             return self._estimate(self._asked)
         return self._estimate(self._reported) if self._reported.estimated else self._reported
 

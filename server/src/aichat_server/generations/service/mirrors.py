@@ -15,7 +15,7 @@ from aichat_server.generations.domain.generation import GenerationKey, Generatio
 from aichat_server.generations.domain.stream import BEGINNING, Portion
 from aichat_server.generations.gateway.journal import JournalStreams
 from aichat_server.generations.service.journal import Journal, JournalLostError
-from aichat_server.generations.storage.turns import TurnStore
+from aichat_server.generations.storage.generations import GenerationStore
 
 _log = structlog.get_logger()
 
@@ -34,13 +34,13 @@ class Mirrors:
     def __init__(
         self,
         streams: JournalStreams,
-        turns: TurnStore,
+        store: GenerationStore,
         *,
         heartbeat_seconds: float,
     ) -> None:
-        """After each silence of `heartbeat_seconds` the turn is looked up: whoever writes the answer may be gone."""
+        """After each silence of `heartbeat_seconds` the generation is looked up: its server may be lost."""
         self._streams = streams
-        self._turns = turns
+        self._store = store
         self._heartbeat_seconds = heartbeat_seconds
         self._mirrors: dict[GenerationKey, _Mirror] = {}
         self._wanted = asyncio.Event()
@@ -131,8 +131,8 @@ class Mirrors:
             while not ended:
                 await mirror.silence(self._heartbeat_seconds)
                 with suppress(AichatError):
-                    turn = await self._turns.find(key)
-                    ended = turn is None or turn.state is not GenerationState.RUNNING
+                    known = await self._store.find(key)
+                    ended = known is None or known.state is not GenerationState.RUNNING
             if mirror.journal.position != BEGINNING:
                 await mirror.silence(_LAST_WORDS_SECONDS)
 

@@ -6,23 +6,39 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import assert_never
 
 import structlog
 
-from aichat_server.content.parts import text_of
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.redis.client import RedisUnavailableError
 from aichat_server.core.texts import is_blank
-from aichat_server.generations.domain.generation import GenerationKey, GenerationState, OrphanedKey
-from aichat_server.generations.domain.stream import BEGINNING, Portion, Position, Started, StreamEvent, UsageSoFar
+from aichat_server.generations.domain.generation import (
+    Ending,
+    GenerationKey,
+    GenerationState,
+    Orphan,
+    OrphanedKey,
+    kept_parts,
+)
+from aichat_server.generations.domain.sinks import Sinks
+from aichat_server.generations.domain.stream import (
+    BEGINNING,
+    Completed,
+    Heartbeat,
+    Portion,
+    Position,
+    Started,
+    StreamEvent,
+    UsageSoFar,
+)
 from aichat_server.generations.gateway.journal import Append, JournalStreams
 from aichat_server.generations.gateway.spare_leases import SpareLeases
 from aichat_server.generations.service.failures import lost, stored_failure
 from aichat_server.generations.service.journal_copies import read_copy
 from aichat_server.generations.service.meter import Meter
-from aichat_server.generations.storage.orphans import Orphan
-from aichat_server.generations.storage.turns import TurnEnd
+from aichat_server.generations.storage.generations import GenerationStore
 from aichat_server.models.domain.pricing import Price, cost, price_at
 from aichat_server.providers.domain.events import ReasoningDelta, TextDelta, UsageReport
 
@@ -52,13 +68,22 @@ class Orphans:
     """Ends generations whose lease is over. Several processes may do so at once, and any of them may be killed."""
 
     def __init__(
-        self, database: Database, streams: JournalStreams | None, spare: SpareLeases | None, *, rescue_seconds: float
+        self,
+        database: Database,
+        store: GenerationStore,
+        sinks: Sinks,
+        streams: JournalStreams | None,
+        spare: SpareLeases | None,
+        *,
+        rescue_seconds: float,
     ) -> None:
         """`streams`, `spare`: None where there is no Redis, and so no journal of any answer.
 
         `rescue_seconds`: for so long a journal that cannot be read now is worth waiting for.
         """
         self._database = database
+        self._store = store
+        self._sinks = sinks
         self._streams = streams
         self._spare = spare
         self._rescue = timedelta(seconds=rescue_seconds)
@@ -103,20 +128,19 @@ class Orphans:
             return await self._end_from(None, orphaned.key, prices)
 
     async def _end_from(self, streams: JournalStreams | None, key: GenerationKey, prices: Prices) -> bool:
-        async with self._database.tenant(key.org_id) as tenant:
-            orphan = await tenant.orphans.find(key.generation_id)
+        orphan = await self._store.orphan(key)
         if orphan is not None:
             came = _Came([event for portion in await read_copy(streams, key) for event in portion.events])
-            await self._database.turns.end(_turn_end(key, orphan, came, prices), orphan=True)
-        turn = await self._database.turns.find(key)
-        if turn is None or turn.state is GenerationState.RUNNING:
+            sink = self._sinks.by_name(orphan.sink)
+            await sink.end(_ending(orphan, came, await sink.asked_tokens(orphan), prices), orphan=True)
+        known = await self._store.find(key)
+        if known is None or known.state is GenerationState.RUNNING:
             return False
-        failure = stored_failure(turn)
+        failure = stored_failure(known, self._sinks.by_name(known.sink).error_metadata(known.place))
         if failure is not None and failure.reason is Reason.SERVER_LOST:
             await _tell(streams, key, failure)
         # Last: until then another run makes up for one that is killed.
-        async with self._database.tenant(key.org_id) as tenant:
-            await tenant.orphans.forget(key.generation_id)
+        await self._store.forget(key)
         return orphan is not None
 
 
@@ -137,34 +161,44 @@ class _Came:
     """What had come of an answer, from the events of its journal."""
 
     def __init__(self, events: Sequence[StreamEvent]) -> None:
-        self.started = next((event for event in events if isinstance(event, Started)), None)
-        self.text = "".join(event.text for event in events if isinstance(event, TextDelta))
+        self.started: Started | None = None
+        self.text = ""
         self.meter = Meter()
         for event in events:
-            if isinstance(event, UsageSoFar):
-                self.meter.report(UsageReport(event.usage, {}))
-            elif isinstance(event, TextDelta | ReasoningDelta):
+            self._take(event)
+
+    def _take(self, event: StreamEvent) -> None:
+        match event:
+            case Started():
+                self.started = event
+            case TextDelta(text):
+                self.text += text
                 self.meter.count(event)
+            case ReasoningDelta():
+                self.meter.count(event)
+            case UsageSoFar(usage):
+                self.meter.report(UsageReport(usage, {}))
+            case Heartbeat() | Completed():
+                pass
+            case _:
+                assert_never(event)
 
 
-def _turn_end(key: GenerationKey, orphan: Orphan, came: _Came, prices: Prices) -> TurnEnd:
+def _ending(orphan: Orphan, came: _Came, asked_tokens: int, prices: Prices) -> Ending:
     model, provider = (came.started.model, came.started.provider) if came.started else (orphan.model, orphan.provider)
     price = price_at(prices.get((provider, model), ()), orphan.started_at)
-    usage = came.meter.usage((orphan.system_prompt, *(text_of(message.parts) for message in orphan.path)))
     if price is None:
         raise LookupError(f"{provider} {model} had no price at {orphan.started_at}")
+    usage = came.meter.usage(lambda: asked_tokens)
     failure = lost(words=not is_blank(came.text))
-    return TurnEnd(
-        org_id=key.org_id,
+    return Ending(
+        org_id=orphan.key.org_id,
         member_id=orphan.member_id,
-        generation_id=key.generation_id,
-        conversation_id=orphan.conversation_id,
-        user_message_id=orphan.user_message_id,
-        message_id=orphan.message_id,
+        generation_id=orphan.key.generation_id,
         model=model,
         provider=provider,
         state=GenerationState.INTERRUPTED,
-        text=came.text,
+        parts=kept_parts(GenerationState.INTERRUPTED, came.text),
         stop_reason=None,
         usage=usage,
         raw_usage={},

@@ -37,7 +37,7 @@ def _cells(event: UsageEvent) -> tuple[str, ...]:
     cells = (
         _time(event.occurred_at),
         str(event.generation_id),
-        str(event.conversation_id),
+        str(event.conversation_id or ""),
         str(event.member_id),
         str(event.key_id or ""),
         event.provider,

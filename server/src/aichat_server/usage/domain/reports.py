@@ -73,7 +73,7 @@ class UsageRow:
     start: datetime
     end: datetime
     group: tuple[str, ...]
-    """A value for each of the query's dimensions, in order; empty for no key."""
+    """A value for each of the query's dimensions, in order; empty for no key and no conversation."""
     totals: UsageTotals
 
 
@@ -92,7 +92,8 @@ class UsageEvent:
     """What one turn used, as in the ledger."""
 
     generation_id: UUID
-    conversation_id: UUID
+    conversation_id: UUID | None
+    """None for an answer outside of conversations."""
     member_id: UUID
     key_id: UUID | None
     provider: str

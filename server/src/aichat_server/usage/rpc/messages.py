@@ -51,7 +51,7 @@ def event_to_proto(event: UsageEvent) -> pb.UsageEvent:
     """Converts an event of the ledger."""
     return pb.UsageEvent(
         generation_id=str(event.generation_id),
-        conversation_id=str(event.conversation_id),
+        conversation_id=str(event.conversation_id or ""),
         member_id=str(event.member_id),
         key_id=str(event.key_id or ""),
         provider=event.provider,

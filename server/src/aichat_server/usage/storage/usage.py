@@ -96,7 +96,7 @@ def _group(row: RowMapping, group_by: Sequence[Dimension]) -> Group | None:
     if row["is_total"]:
         return None
     values = (row[dimension.value] for dimension in group_by)
-    return Group(row["bucket"], tuple("" if value == _NO_KEY else str(value) for value in values))
+    return Group(row["bucket"], tuple("" if value in (_NO_KEY, None) else str(value) for value in values))
 
 
 def _add(sums: UsageTotals, row: RowMapping) -> UsageTotals:

@@ -3264,7 +3264,7 @@ class UsageEvent(betterproto2.Message):
 
     conversation_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    The conversation; it may have been deleted.
+    The conversation, which may have been deleted; empty for an answer outside of conversations.
     """
 
     member_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -3372,7 +3372,7 @@ class UsageRow(betterproto2.Message):
 
     conversation_id: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
     """
-    The conversation.
+    The conversation; also empty for answers outside of conversations.
     """
 
     totals: "UsageTotals | None" = betterproto2.field(8, betterproto2.TYPE_MESSAGE, optional=True)

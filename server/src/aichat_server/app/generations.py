@@ -1,0 +1,87 @@
+"""Generations, put together for a server: everything that launches them, writes them and reads them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from aichat_server.app.background import running
+from aichat_server.app.journals import build_streams
+from aichat_server.app.redis import redis_named
+from aichat_server.app.stores import Stores
+from aichat_server.core.redis.client import open_redis
+from aichat_server.generations.gateway.cancels import Cancels
+from aichat_server.generations.gateway.spare_leases import SpareLeases
+from aichat_server.generations.service.answers import Answers, Replicas
+from aichat_server.generations.service.generations import Generations
+from aichat_server.generations.service.launcher import Launcher
+from aichat_server.generations.service.leases import RENEWALS_PER_LEASE, Leases
+from aichat_server.generations.service.mirrors import Mirrors
+from aichat_server.generations.service.publisher import JournalPublisher
+from aichat_server.generations.storage.generations import GenerationStore
+from aichat_server.limits.service import RateLimits
+from aichat_server.providers.service.upstream import Upstream
+from aichat_server.settings import Settings
+from aichat_server.telemetry.observing import Observer
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What launches generations, and reads and cancels their answers."""
+
+    launcher: Launcher
+    answers: Answers
+    generations: Generations
+    replicas: Replicas | None
+    """None where no REDIS_URL names a place to meet."""
+
+
+@asynccontextmanager
+async def open_generations(
+    settings: Settings,
+    stores: Stores,
+    upstream: Upstream,
+    limits: RateLimits,
+    observer: Observer,
+) -> AsyncGenerator[Running, None]:
+    """Keeps what runs leased, and joined to the other replicas."""
+    async with AsyncExitStack() as stack:
+        publisher, replicas = await stack.enter_async_context(_open_replicas(settings, stores.generations, observer))
+        generations = Generations(publisher, observer, heartbeat_seconds=settings.heartbeat_seconds)
+        leases = _build_leases(settings, stores.generations, generations, replicas)
+        cancels = {"cancels": partial(replicas.cancels.listen, generations.cancel)} if replicas is not None else {}
+        always = running(observer, leases=leases.run, abandoned=generations.abandoned.run, **cancels)
+        await stack.enter_async_context(always)
+        answers = Answers(stores.generations, stores.sinks, generations, replicas)
+        launcher = Launcher(upstream, limits, generations, answers, observer, merges=settings.coalesce_seconds > 0)
+        yield Running(launcher, answers, generations, replicas)
+
+
+@asynccontextmanager
+async def _open_replicas(
+    settings: Settings, store: GenerationStore, observer: Observer
+) -> AsyncGenerator[tuple[JournalPublisher, Replicas] | tuple[None, None], None]:
+    """What joins this process to the others; nothing where no REDIS_URL names a place to meet."""
+    if settings.redis_url is None:
+        yield None, None
+        return
+    async with AsyncExitStack() as stack:
+        with redis_named():
+            redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
+        streams = build_streams(settings, redis)
+        publisher = JournalPublisher(streams)
+        mirrors = Mirrors(streams, store, heartbeat_seconds=settings.heartbeat_seconds)
+        async with running(observer, publisher=publisher.run, mirrors=mirrors.run):
+            yield publisher, Replicas(mirrors, Cancels(redis), streams, SpareLeases(redis))
+        await publisher.finish()
+
+
+def _build_leases(
+    settings: Settings, store: GenerationStore, generations: Generations, replicas: Replicas | None
+) -> Leases:
+    # What an answer may cost is held for it for no longer than this, either.
+    interval, most = settings.lease_seconds / RENEWALS_PER_LEASE, settings.hold_seconds
+    spare = replicas.spare if replicas is not None else None
+    return Leases(store, generations, spare, interval_seconds=interval, spare_seconds=most)

@@ -1,0 +1,53 @@
+"""A message that is asked in a conversation: it begins a turn, and its answer is stored as a message."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from uuid import UUID
+
+from aichat_server.conversations.domain import Turn, TurnAnswer
+from aichat_server.conversations.service.message_sink import MessageSink
+from aichat_server.conversations.storage.turns import TurnStore
+from aichat_server.core.ids import new_id
+from aichat_server.generations.domain.generation import Beginning, Begun, GenerationKey
+from aichat_server.generations.service.answers import Answers
+from aichat_server.providers.domain.requests import PathMessage
+
+
+class MessageQuestion:
+    """Asks the message of one turn."""
+
+    def __init__(self, turns: TurnStore, sink: MessageSink, answers: Answers, org_id: UUID, turn: Turn) -> None:
+        """`turn`: without its answers."""
+        self.sink = sink
+        self._turns = turns
+        self._answers = answers
+        self._org_id = org_id
+        self._turn = turn
+        self._path: tuple[PathMessage, ...] = ()
+
+    async def begin(self, beginning: Beginning) -> Begun:
+        """See Question. Raises CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, QUOTA_EXCEEDED and QUOTA_CHECK_FAILED."""
+        message_id, turn = new_id(), self._turn
+        begun = await self._turns.begin(replace(turn, answers=(TurnAnswer(message_id, beginning),)))
+        self._path = begun.path
+        place = {
+            "conversation_id": str(turn.conversation_id),
+            "user_message_id": str(turn.user_message_id),
+            "message_id": str(message_id),
+        }
+        return Begun(place, begun.known, begun.quota_failure)
+
+    async def prompt(self) -> tuple[PathMessage, ...]:
+        """Returns the conversation up to the message, with what answers show that are still being written."""
+        if all(message.generation_id is None for message in self._path):
+            return self._path
+        # At once, so that what cannot be reached is waited for once.
+        return tuple(await asyncio.gather(*map(self._shown, self._path)))
+
+    async def _shown(self, message: PathMessage) -> PathMessage:
+        if message.generation_id is None:
+            return message
+        parts = await self._answers.so_far(GenerationKey(self._org_id, message.generation_id))
+        return replace(message, parts=parts, generation_id=None)

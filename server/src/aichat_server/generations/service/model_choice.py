@@ -1,0 +1,33 @@
+"""Which models a caller may ask, and which of them may answer."""
+
+from __future__ import annotations
+
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.models.domain.models import Model
+from aichat_server.plans.service import PlanBook
+from aichat_server.providers.domain.requests import ChatOptions
+from aichat_server.providers.service.models import Models
+from aichat_server.providers.service.upstream import Upstream
+
+
+class ModelChoice:
+    """The models that plans offer."""
+
+    def __init__(self, models: Models, upstream: Upstream, plans: PlanBook) -> None:
+        self._models = models
+        self._upstream = upstream
+        self._plans = plans
+
+    def offered(self, principal: Principal) -> list[Model]:
+        """Returns the models that the caller may ask."""
+        return [model for model in self._models.list() if self._plans.offers(principal.plan, model.id)]
+
+    def candidates(self, principal: Principal, name: str, options: ChatOptions) -> list[Model]:
+        """Returns the models that may answer, the one that is asked for first.
+
+        Raises MODEL_UNKNOWN, MODEL_NOT_IN_PLAN, PROVIDER_NOT_CONFIGURED and OPTION_UNSUPPORTED.
+        """
+        model = self._models.get(name)
+        self._plans.check_model(principal.plan, model.id)
+        candidates = self._upstream.candidates(model, options)
+        return [candidate for candidate in candidates if self._plans.offers(principal.plan, candidate.id)]

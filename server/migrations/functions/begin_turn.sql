@@ -24,24 +24,26 @@ DECLARE
     v_title text := p ->> 'title';
     v_parent uuid := p ->> 'parent_message_id';
     v_user_message_id uuid := p ->> 'user_message_id';
+    v_lanes integer := jsonb_array_length(p -> 'answers');
     v_answer jsonb;
     v_generation_ids uuid[];
     v_message_ids uuid[];
     v_known uuid[];
-    v_holds jsonb[];
-    v_before record;
+    v_amounts bigint[];
+    v_head uuid;
+    v_updated timestamptz;
     v_pending_title text;
     v_now timestamptz;
     v_followed bigint := 0;
 BEGIN
     PERFORM set_config('aichat.org_id', v_asked ->> 'org_id', true),
         set_config('aichat.member_id', v_asked ->> 'member_id', true);
-    FOR v_answer IN SELECT a.value FROM jsonb_array_elements(p -> 'answers') AS a
+    FOR n IN 1 .. v_lanes
     LOOP
-        v_generation_ids := v_generation_ids || (v_answer #>> '{generation,generation_id}')::uuid;
-        v_message_ids := v_message_ids || (v_answer ->> 'message_id')::uuid;
-        v_holds := v_holds || (v_answer #> '{generation,hold}');
-        v_known := v_known || aichat.claim_generation(v_answer -> 'generation', v_user_message_id);
+        v_answer := p -> 'answers' -> n - 1;
+        v_generation_ids[n] := v_answer #>> '{generation,generation_id}';
+        v_message_ids[n] := v_answer ->> 'message_id';
+        v_known[n] := aichat.claim_generation(v_answer -> 'generation', v_user_message_id);
     END LOOP;
     IF array_remove(v_known, NULL) <> '{}' THEN
         SELECT r.path, r.known, r.unchecked INTO path, known, unchecked
@@ -49,7 +51,6 @@ BEGIN
         RETURN;
     END IF;
 
-    SELECT NULL::uuid AS head_message_id, NULL::timestamptz AS updated_at, v_title AS title INTO v_before;
     IF v_new_conversation THEN
         v_now := clock_timestamp();
         INSERT INTO aichat.conversations (
@@ -58,21 +59,21 @@ BEGIN
     ELSE
         -- The lock puts a conversation's turns, and a deletion, one after another; the time is read behind it, so
         -- that messages are stored in the order of their times.
-        SELECT c.head_message_id, c.updated_at, c.title INTO v_before FROM aichat.conversations AS c
+        SELECT c.head_message_id, c.updated_at, CASE WHEN c.title = '' THEN v_title END
+        INTO v_head, v_updated, v_pending_title FROM aichat.conversations AS c
         WHERE c.org_id = v_org_id AND c.conversation_id = v_conversation_id FOR NO KEY UPDATE;
         IF NOT FOUND THEN
             RAISE EXCEPTION USING ERRCODE = 'AI001', MESSAGE = 'no such conversation';
         END IF;
         v_now := clock_timestamp();
         IF v_parent IS NULL THEN
-            v_parent := v_before.head_message_id;
+            v_parent := v_head;
         ELSIF NOT EXISTS (
             SELECT FROM aichat.messages AS m
             WHERE m.org_id = v_org_id AND m.message_id = v_parent AND m.conversation_id = v_conversation_id
         ) THEN
             RAISE EXCEPTION USING ERRCODE = 'AI002', MESSAGE = 'no such message in the conversation';
         END IF;
-        v_pending_title := CASE WHEN v_before.title = '' THEN v_title END;
         UPDATE aichat.conversations AS c SET head_message_id = v_message_ids[1], updated_at = v_now
         WHERE c.org_id = v_org_id AND c.conversation_id = v_conversation_id;
     END IF;
@@ -80,23 +81,32 @@ BEGIN
     INSERT INTO aichat.messages (
         org_id, message_id, conversation_id, parent_message_id, member_id, role, parts, state, running, generation_id,
         created_at
-    )
-    SELECT
+    ) VALUES (
         v_org_id, v_user_message_id, v_conversation_id, v_parent, v_member_id, 'user', p -> 'parts', 'complete', false,
         NULL, v_now
-    UNION ALL
-    SELECT
-        v_org_id, a.message_id, v_conversation_id, v_user_message_id, v_member_id, 'assistant', '[]', 'interrupted',
-        true, a.generation_id, v_now + a.lane * interval '1 microsecond'
-    FROM unnest(v_message_ids, v_generation_ids) WITH ORDINALITY AS a (message_id, generation_id, lane);
-    INSERT INTO aichat.turns (
-        org_id, generation_id, conversation_id, user_message_id, message_id, new_conversation, pending_title,
-        head_before, updated_before
-    )
-    SELECT
-        v_org_id, a.generation_id, v_conversation_id, v_user_message_id, a.message_id, v_new_conversation,
-        v_pending_title, v_before.head_message_id, v_before.updated_at
-    FROM unnest(v_message_ids, v_generation_ids) AS a (message_id, generation_id);
+    ), (
+        v_org_id, v_message_ids[1], v_conversation_id, v_user_message_id, v_member_id, 'assistant', '[]', 'interrupted',
+        true, v_generation_ids[1], v_now + interval '1 microsecond'
+    );
+    FOR n IN 1 .. v_lanes
+    LOOP
+        IF n > 1 THEN
+            INSERT INTO aichat.messages (
+                org_id, message_id, conversation_id, parent_message_id, member_id, role, parts, state, running,
+                generation_id, created_at
+            ) VALUES (
+                v_org_id, v_message_ids[n], v_conversation_id, v_user_message_id, v_member_id, 'assistant', '[]',
+                'interrupted', true, v_generation_ids[n], v_now + n * interval '1 microsecond'
+            );
+        END IF;
+        INSERT INTO aichat.turns (
+            org_id, generation_id, conversation_id, user_message_id, message_id, new_conversation, pending_title,
+            head_before, updated_before
+        ) VALUES (
+            v_org_id, v_generation_ids[n], v_conversation_id, v_user_message_id, v_message_ids[n], v_new_conversation,
+            v_pending_title, v_head, v_updated
+        );
+    END LOOP;
     IF v_parent IS NOT NULL THEN
         path := aichat.path_to(v_org_id, v_parent, (p ->> 'path_bytes')::bigint);
     END IF;
@@ -108,12 +118,14 @@ BEGIN
         WHERE h.org_id = v_org_id AND m.conversation_id = v_conversation_id;
     END IF;
     -- The path is stored and shown as JSON, which is longer than its text by more than vendors add to each message.
+    FOR n IN 1 .. v_lanes
+    LOOP
+        v_amounts[n] := aichat.hold_amount(
+            p -> 'answers' -> n - 1 -> 'generation' -> 'hold', coalesce(octet_length(path), 0), v_followed
+        );
+    END LOOP;
     unchecked := aichat.hold_generations(
-        p, v_org_id, v_member_id, (v_asked ->> 'key_id')::uuid, v_generation_ids,
-        ARRAY (
-            SELECT aichat.hold_amount(h.hold, coalesce(octet_length(path), 0), v_followed)
-            FROM unnest(v_holds) WITH ORDINALITY AS h (hold, lane) ORDER BY h.lane
-        )
+        p, v_org_id, v_member_id, (v_asked ->> 'key_id')::uuid, v_generation_ids, v_amounts
     );
 END
 $$;

@@ -30,22 +30,25 @@ BEGIN
 
     LOOP
         INSERT INTO aichat.requests (org_id, request_id, lane, generation_id, fingerprint)
-        VALUES (v_org_id, v_request_id, v_lane, v_generation_id, decode(v_claim ->> 'fingerprint', 'hex'))
+        SELECT v_org_id, v_request_id, v_lane, v_generation_id, decode(v_claim ->> 'fingerprint', 'hex')
+        -- Servers before revision 0020 claimed requests in the generation's row, and knew no lanes.
+        WHERE v_lane > 0 OR NOT EXISTS (
+            SELECT FROM aichat.generations AS g WHERE g.org_id = v_org_id AND g.request_id = v_request_id
+        )
         ON CONFLICT DO NOTHING;
         IF FOUND THEN
-            -- Servers before revision 0020 claimed requests in the generation's row, and knew no lanes.
-            SELECT g.generation_id INTO v_known FROM aichat.generations AS g
-            WHERE g.org_id = v_org_id AND g.request_id = v_request_id AND v_lane = 0;
-            EXIT;
+            RETURN NULL;
         END IF;
-        SELECT r.generation_id INTO v_known FROM aichat.requests AS r
-        WHERE r.org_id = v_org_id AND r.request_id = v_request_id AND r.lane = v_lane;
-        EXIT WHEN FOUND;
+        v_known := coalesce(
+            (SELECT r.generation_id FROM aichat.requests AS r
+             WHERE r.org_id = v_org_id AND r.request_id = v_request_id AND r.lane = v_lane),
+            (SELECT g.generation_id FROM aichat.generations AS g
+             WHERE g.org_id = v_org_id AND g.request_id = v_request_id AND v_lane = 0)
+        );
+        EXIT WHEN v_known IS NOT NULL;
         -- Its generation left no trace and gave it back in between: claim it.
     END LOOP;
-    IF v_known IS NOT NULL THEN
-        DELETE FROM aichat.generations AS g WHERE g.org_id = v_org_id AND g.generation_id = v_generation_id;
-    END IF;
+    DELETE FROM aichat.generations AS g WHERE g.org_id = v_org_id AND g.generation_id = v_generation_id;
     RETURN v_known;
 END
 $$;

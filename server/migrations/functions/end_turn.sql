@@ -26,8 +26,10 @@ BEGIN
         RETURN aichat.known_generation(s.g, t);
     END IF;
 
-    UPDATE aichat.turns AS r SET pending_title = NULL
-    WHERE r.org_id = v_org_id AND r.generation_id = t.generation_id AND r.pending_title IS NOT NULL;
+    IF t.pending_title IS NOT NULL THEN
+        UPDATE aichat.turns AS r SET pending_title = NULL
+        WHERE r.org_id = v_org_id AND r.generation_id = t.generation_id;
+    END IF;
     IF NOT s.left_trace AND v_there THEN
         PERFORM aichat.take_back(t);
     ELSIF NOT s.left_trace THEN

@@ -12,12 +12,14 @@ LANGUAGE plpgsql AS $$
 DECLARE
     v_lease interval := make_interval(secs => (p ->> 'lease_seconds')::double precision);
     v_hold interval := make_interval(secs => (p ->> 'hold_seconds')::double precision);
-    v_amount bigint := p_amounts[1];
+    v_amount bigint := 0;
     v_unchecked text;
+    v_now timestamptz;
 BEGIN
-    IF cardinality(p_amounts) > 1 THEN
-        v_amount := (SELECT sum(a.amount) FROM unnest(p_amounts) AS a (amount));
-    END IF;
+    FOR n IN 1 .. cardinality(p_amounts)
+    LOOP
+        v_amount := v_amount + p_amounts[n];
+    END LOOP;
     BEGIN
         PERFORM aichat.check_quotas(p_org_id, p_member_id, p_key_id, v_amount);
     EXCEPTION
@@ -31,12 +33,14 @@ BEGIN
             UPDATE aichat.generations AS g SET quota_unchecked = true
             WHERE g.org_id = p_org_id AND g.generation_id = ANY (p_generation_ids);
     END;
-    INSERT INTO aichat.holds (org_id, generation_id, member_id, key_id, amount_nano_usd, expires_at)
-    SELECT p_org_id, h.generation_id, p_member_id, p_key_id, h.amount, clock_timestamp() + v_lease + v_hold
-    FROM unnest(p_generation_ids, p_amounts) AS h (generation_id, amount);
-    INSERT INTO aichat.leases (org_id, generation_id, expires_at)
-    SELECT p_org_id, l.generation_id, clock_timestamp() + v_lease
-    FROM unnest(p_generation_ids) AS l (generation_id);
+    v_now := clock_timestamp();
+    FOR n IN 1 .. cardinality(p_generation_ids)
+    LOOP
+        INSERT INTO aichat.holds (org_id, generation_id, member_id, key_id, amount_nano_usd, expires_at)
+        VALUES (p_org_id, p_generation_ids[n], p_member_id, p_key_id, p_amounts[n], v_now + v_lease + v_hold);
+        INSERT INTO aichat.leases (org_id, generation_id, expires_at)
+        VALUES (p_org_id, p_generation_ids[n], v_now + v_lease);
+    END LOOP;
     RETURN v_unchecked;
 END
 $$;

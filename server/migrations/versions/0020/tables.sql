@@ -3,7 +3,7 @@
 CREATE TABLE aichat.requests (
     org_id uuid NOT NULL,
     request_id uuid NOT NULL,
-    lane smallint NOT NULL CHECK (lane >= 0),
+    lane smallint NOT NULL,
     generation_id uuid NOT NULL,
     fingerprint bytea NOT NULL,
     claimed_at timestamptz NOT NULL DEFAULT now(),

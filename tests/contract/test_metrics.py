@@ -12,7 +12,7 @@ from aichat_server.telemetry.metrics import Metrics
 from prometheus_client import CollectorRegistry
 
 ROOT = Path(__file__).resolve().parents[2]
-MONITORING = ROOT / "docs/operations/monitoring.md"
+PAGE = ROOT / "docs/operations/metrics.md"
 NAME = re.compile(r"\baichat_[a-z_]+\b")
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 
@@ -44,7 +44,7 @@ def test_every_metric_of_the_dashboard_exists_and_every_metric_is_on_it() -> Non
 
 
 def test_every_metric_is_documented_and_no_other() -> None:
-    assert set(re.findall(r"`(aichat_[a-z_]+)`", MONITORING.read_text())) - {"aichat_app"} == set(_metrics())
+    assert set(re.findall(r"`(aichat_[a-z_]+)`", PAGE.read_text())) - {"aichat_app"} == set(_metrics())
 
 
 def test_panels_are_told_apart() -> None:

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, on an address of their own. docs/operations/monitoring.md explains each one."""
+"""Metrics for Prometheus, on an address of their own. docs/operations/metrics.md explains each one."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # `make run` and `make test` need Python 3.11 or newer and make, and set up the rest themselves.
 PYTHON ?= python3
-# Compiled modules are kept: the vendors' SDKs take many times longer to load without.
+# Python may store compiled modules: the vendors' SDKs take many times longer to load without them.
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 READY := .venv/.ready
@@ -37,7 +37,7 @@ $(NODE_READY): package.json package-lock.json | $(READY)
 run: $(READY) ## Start the whole platform on this machine and hold a first chat with each vendor.
 	@exec $(BIN)/python -m aichat_sandbox run
 
-# As they were typed: neither make nor the shell reads anything in them.
+# Passed exactly as typed: neither make nor the shell interprets them.
 unexport TEXT MODEL
 chat: export CHAT_TEXT := $(value TEXT)
 chat: export CHAT_MODEL := $(value MODEL)
@@ -63,11 +63,11 @@ check: $(READY) $(NODE_READY) ## Check format, types, imports, sizes, the contra
 	$(BIN)/python .ci/contract.py
 	$(BIN)/python .ci/migrations.py
 
-format: $(READY) ## Format the code and mend what can be mended.
+format: $(READY) ## Format the code and fix what can be fixed.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-generate: $(READY) $(NODE_READY) ## Derive gen/ and the SDK's messages from protos/.
+generate: $(READY) $(NODE_READY) ## Generate gen/ and the SDK's messages from protos/.
 	$(BIN)/python protos/generate.py
 
 lock: ## Pin the newest versions in requirements.lock and package-lock.json.

@@ -1,6 +1,6 @@
-"""`make bench`: what the hot path, hourly sums and invoices cost, beside the least that could be done and the usual.
+"""`make bench`: measures the hot path, hourly sums and invoices beside a minimal and a usual implementation.
 
-Everything is measured in one run on this machine, so that the ratios hold where the absolute figures do not. The
+Everything is measured in one run on this machine, so that the ratios are valid where the absolute figures are not. The
 measured process has a core to itself, with authentication and the database on; `--quick` is a smoke test.
 """
 
@@ -31,7 +31,7 @@ from benchmarks.turns import measure_turns
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured."""
+    """The amounts to measure."""
 
     rounds: int
     streams: int
@@ -45,7 +45,7 @@ class Plan:
     invoices: int
 
 
-# The first delta of an answer that has a second one soon: what comes after the first must not count.
+# A second delta follows soon after the first, so that later ones do not affect the time to the first.
 FIRST = {"words": 2, "interval_ms": 10}
 
 FULL = Plan(
@@ -93,7 +93,7 @@ async def main(plan: Plan, parts: Sequence[str]) -> None:
 
 
 async def measure_chat(plan: Plan) -> None:
-    """Measures and prints what the hot path costs."""
+    """Measures the hot path and prints its cost."""
     leave_measured_core()
     with TemporaryDirectory(prefix="aichat-bench-") as folder:
         async with deployed(Path(folder)) as deployment:
@@ -108,7 +108,7 @@ async def measure_chat(plan: Plan) -> None:
 
 
 async def measure_costs(found: Mapping[str, Target], plan: Plan) -> dict[str, Cost]:
-    """Each target's CPU per delta and time to first delta, the targets taking turns within each round."""
+    """Returns each target's CPU per delta and time to first delta; the targets take turns within each round."""
     costs = {name: Cost() for name in found}
     for target in found.values():
         await _load(target, {"words": 5}, streams=plan.streams)
@@ -124,7 +124,7 @@ async def measure_costs(found: Mapping[str, Target], plan: Plan) -> dict[str, Co
 
 
 async def measure_vendor(upstream: str, plan: Plan) -> float:
-    """The median time to the first delta of the vendor alone, over raw HTTP, in seconds."""
+    """Returns the vendor's own median time to the first delta, over raw HTTP, in seconds."""
     script = f"#script {json.dumps(FIRST)}"
     body = {"model": MODEL, "messages": [{"role": "user", "content": script}], "stream": True}
     seconds = []
@@ -167,7 +167,7 @@ async def _load(
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="measure little, to see that the benchmark works")
-    parser.add_argument("part", nargs="?", choices=PARTS, help="measure this alone")
+    parser.add_argument("--quick", action="store_true", help="measure little, to check that the benchmark works")
+    parser.add_argument("part", nargs="?", choices=PARTS, help="measure only this")
     options = parser.parse_args()
     asyncio.run(main(QUICK if options.quick else FULL, [options.part] if options.part else PARTS))

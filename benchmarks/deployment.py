@@ -1,4 +1,4 @@
-"""What is measured: two relays, and the server in several ways, over one stand-in vendor, Postgres and Redis."""
+"""The measured programs: two relays, and the server in several configurations, with one vendor, Postgres and Redis."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Everything that runs."""
+    """All running programs."""
 
     targets: dict[str, Target]
     upstream: str
@@ -43,7 +43,7 @@ class Deployment:
 
 @asynccontextmanager
 async def deployed(folder: Path) -> AsyncGenerator[Deployment, None]:
-    """Starts everything; the targets by name (see tables.NAMES), and what stands around them."""
+    """Starts everything; yields the targets by name (see tables.NAMES), and the programs around them."""
     async with AsyncExitStack() as stack:
         postgres = await stack.enter_async_context(run_postgres(folder / "postgres"))
         redis_url = await stack.enter_async_context(_redis(folder))
@@ -94,11 +94,11 @@ def _environment(postgres: Postgres, upstream: str) -> dict[str, str]:
         "DATABASE_URL": postgres.app_url,
         "AICHAT_MIGRATION_DATABASE_URL": postgres.owner_url,
         "AICHAT_LOG_LEVEL": "warning",
-        # What goes on in the background is no turn's.
+        # Background work must not count for any turn.
         "AICHAT_LEASE_SECONDS": "600",
         "AICHAT_PRICE_REFRESH_SECONDS": "3600",
         "AICHAT_AUTH_CACHE_SECONDS": "3600",
-        # Nobody waits for the streams that are left hanging.
+        # Nobody waits for the streams that are left open.
         "AICHAT_DRAIN_SECONDS": "0",
         "OPENAI_API_KEY": "bench",
         "OPENAI_BASE_URL": upstream,

@@ -1,7 +1,7 @@
-"""A month's invoices of many organisations: what one costs, and how long 100,000 take.
+"""A month's invoices of many organisations: the cost of one, and the time for 100,000.
 
-The job as it runs, as the server's role, in one process. Each organisation has used something and has nothing to pay,
-so that what is measured is our own part, and not how long the payment provider takes.
+The real job, as the server's role, in one process. Each organisation has usage and nothing to pay, so that only our own
+work is measured, and not the payment provider's.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ _ORGANIZATIONS = """
 
 @dataclass(frozen=True, slots=True)
 class FoundInvoices:
-    """Seconds, of one run."""
+    """Seconds of one run."""
 
     organizations: int
     first: float
     again: float
-    """Of a second run, which finds nothing to do."""
+    """Of a second run, which has nothing to do."""
 
 
 async def measure_invoices(folder: Path, *, organizations: int) -> FoundInvoices:
-    """Makes a month's invoices of `organizations` organisations, and looks at them once more."""
+    """Makes the invoices of a month for `organizations` organisations, and runs the job once more."""
     async with _filled(folder, organizations) as database:
         await Rollups(database).run(LATER)
         invoices = Invoices(database, None)
@@ -73,12 +73,12 @@ async def _filled(folder: Path, organizations: int) -> AsyncGenerator[Database, 
 
 
 def print_invoices(found: FoundInvoices) -> None:
-    """The cost of one, and how long the job would take for many, beside what it may."""
+    """Prints the cost of one, and the job's time for many beside its limit."""
     limit = JOBS["invoices"].most_seconds
     print()
     print(f"| a month's invoices of {found.organizations:,} organisations | each | {MANY:,} of them | goal |")
     print("|---|---|---|---|")
-    for name, seconds in (("made of the books", found.first), ("looked at again", found.again)):
+    for name, seconds in (("made from the ledger", found.first), ("checked again", found.again)):
         each = seconds / found.organizations
         verdict = "met" if each * MANY <= limit else "missed"
         print(f"| {name} | {each * 1e3:.1f} ms | {each * MANY:,.0f} s | ≤ {limit:,.0f} s: {verdict} |")

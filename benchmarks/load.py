@@ -1,4 +1,4 @@
-"""The load: so many streams at once against one server."""
+"""The load: a number of concurrent streams against one server."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from aichat.v1 import chat_pb2, chat_pb2_grpc, messages_pb2
 
 @dataclass
 class Seen:
-    """What all streams of one run saw."""
+    """What all streams of one run measured."""
 
     first_delta_seconds: list[float] = field(default_factory=list)
-    """From the call to its first text, one entry a stream."""
+    """The time from the call to its first text, one entry per stream."""
     longest_gap_seconds: float = 0.0
     """The longest silence between two events of one stream."""
     characters: int = 0
@@ -24,7 +24,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to do."""
+    """The work of one run."""
 
     target: str
     key: str
@@ -32,9 +32,9 @@ class Load:
     script: str
     streams: int
     one_by_one: bool
-    """Each after the other, rather than all at once."""
+    """Whether to run them one after another, rather than all at once."""
     seconds: float | None
-    """Leave after so long; None: when the streams end."""
+    """The time after which to disconnect; None: when the streams end."""
 
 
 async def run(load: Load, seen: Seen | None = None) -> Seen:

@@ -1,4 +1,4 @@
-"""Starts what is measured, each process on a core of its own choosing, and reads what it has used."""
+"""Starts the measured programs, each on a chosen core, and reads their use of resources."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MEASURED_CORE = 0
 
 
 def leave_measured_core() -> None:
-    """Keeps this process, and all that it starts from now on, off the measured core."""
+    """Keeps this process, and all processes that it starts from now on, off the measured core."""
     others = os.sched_getaffinity(0) - {MEASURED_CORE}
     if others:
         os.sched_setaffinity(0, others)
@@ -49,7 +49,7 @@ async def command(
 
 
 async def output_of(*module: str, env: Mapping[str, str] | None = None) -> str:
-    """Runs `python -m MODULE …` to its end; returns what it printed."""
+    """Runs `python -m MODULE …` to its end; returns its output."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", *module, env={**os.environ, **(env or {})}, stdout=asyncio.subprocess.PIPE
     )
@@ -60,7 +60,7 @@ async def output_of(*module: str, env: Mapping[str, str] | None = None) -> str:
 
 
 async def port_in(file: Path, process: asyncio.subprocess.Process) -> int:
-    """The port that a starting process writes to `file` once it listens."""
+    """Returns the port that a starting process writes to `file` once it listens."""
     while process.returncode is None:
         text = await asyncio.to_thread(lambda: file.read_text() if file.exists() else "")
         if text.strip():
@@ -70,7 +70,7 @@ async def port_in(file: Path, process: asyncio.subprocess.Process) -> int:
 
 
 async def listens(address: str, process: asyncio.subprocess.Process) -> None:
-    """Waits until a starting process takes connections."""
+    """Waits until a starting process accepts connections."""
     host, _, port = address.partition(":")
     while process.returncode is None:
         try:
@@ -84,11 +84,11 @@ async def listens(address: str, process: asyncio.subprocess.Process) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """What the process has used of its core so far, in user and system mode."""
+    """Returns the process's CPU time so far, in user and system mode."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
 
 def memory_bytes(pid: int) -> int:
-    """What the process holds in memory now."""
+    """Returns the process's current memory."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES

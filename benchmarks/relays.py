@@ -1,7 +1,7 @@
-"""What the server is measured against: relays that do nothing but pass a vendor's deltas on over gRPC.
+"""The relays that the server is compared with: they only forward a vendor's deltas over gRPC.
 
-`bare` is grpc.aio plus raw HTTP: the least that can be done. `typed` loops over the vendor's SDK's typed stream, as
-most code does. Neither knows users, a database, or more than one vendor.
+`bare` is grpc.aio plus raw HTTP: the minimum. `typed` loops over the vendor's SDK's typed stream, as most code does.
+Neither has users, a database, or more than one vendor.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Hourly sums of many organisations' usage, beside the least that could be done: one INSERT … SELECT … GROUP BY.
+"""Hourly sums of many organisations' usage, beside the minimum: one INSERT … SELECT … GROUP BY.
 
-The bare statement runs as the superuser, past row-level security, over all organisations at once, and knows nothing of
-hours that are open or turns that come late. The other is the job as it runs, as the server's role.
+The minimal statement runs as the superuser, without row-level security, over all organisations at once, and ignores
+open hours and late turns. The other is the real job, as the server's role.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ORGANIZATIONS = 1000
 DAY = datetime(2026, 3, 10, tzinfo=UTC)
 LATER = DAY + timedelta(days=2)
 
-# Organisations ($1) of five members who ask three models, each a little of everything all day long.
+# Organisations ($1) of five members who use three models, each a little of everything all day long.
 FILL = """
     INSERT INTO aichat.usage_events (
         org_id, generation_id, conversation_id, member_id, provider, model, price_version, input_tokens,
@@ -61,7 +61,7 @@ _VERSIONS = "SELECT md5(string_agg(ctid::text || xmin::text, ' ' ORDER BY ctid))
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Seconds, one a round, and what a second time changed."""
+    """Seconds, one per round, and what a second run changed."""
 
     events: int
     bare: list[float]
@@ -70,7 +70,7 @@ class Found:
 
 
 async def measure_rollups(folder: Path, *, events: int, rounds: int) -> Found:
-    """Sums up so many events in each round, both ways by turns."""
+    """Sums `events` events in each round, with both programs in turn."""
     bare, job = [], []
     async with run_postgres(folder / "postgres") as postgres:
         await migrate(postgres.owner_url, postgres.app_url)
@@ -103,7 +103,7 @@ async def _seconds(work: Callable[[], Awaitable[object]]) -> float:
 
 
 def print_rollups(found: Found) -> None:
-    """The two side by side; the ratio is of medians."""
+    """Prints both side by side; the ratio is of medians."""
     bare, job = statistics.median(found.bare), statistics.median(found.job)
     met = "met" if job / bare <= GOAL else "missed"
     print()
@@ -113,4 +113,4 @@ def print_rollups(found: Found) -> None:
     print("|---|---|---|---|")
     print(f"| bare INSERT … SELECT … GROUP BY, by the superuser | {bare:.2f} | 1.00 | |")
     print(f"| the job, under row-level security | {job:.2f} | {job / bare:.2f} | ≤ {GOAL:g}: {met} |")
-    print(f"| rows that a second time changes | {'some' if found.again_changed else 'none'} | | none |")
+    print(f"| rows that a second run changes | {'some' if found.again_changed else 'none'} | | none |")

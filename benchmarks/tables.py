@@ -22,7 +22,7 @@ NAMES = {
 
 @dataclass(slots=True)
 class Cost:
-    """One figure a round."""
+    """One figure per round."""
 
     cpu_per_delta: list[float] = field(default_factory=list)
     """Seconds of the server's CPU for each delta that the vendor sent."""
@@ -32,16 +32,16 @@ class Cost:
 
 @dataclass(slots=True)
 class Turns:
-    """What one turn asks of the database."""
+    """The database's work for one turn."""
 
     round_trips: float
     cpu: list[float] = field(default_factory=list)
-    """Seconds of the database's CPU, one figure a round."""
+    """Seconds of the database's CPU, one figure per round."""
     cpu_without_ledger: list[float] = field(default_factory=list)
 
 
 def print_costs(costs: Mapping[str, Cost], vendor_first_delta: float) -> None:
-    """The targets side by side; ratios are of medians."""
+    """Prints the targets side by side; ratios are of medians."""
     bare_cpu = statistics.median(costs["bare"].cpu_per_delta)
     bare_added = statistics.median(costs["bare"].first_delta) - vendor_first_delta
     print("| | CPU per delta | × bare | goal | added time to first delta | × bare | goal |")
@@ -72,7 +72,7 @@ def print_turns(turns: Turns, memory: float) -> None:
     print(f"| database round trips | {trips} | exactly {GOAL_ROUND_TRIPS}: {verdict} |")
     cpu, without = statistics.median(turns.cpu), statistics.median(turns.cpu_without_ledger)
     ratio = f"{cpu / without:.2f} ×" if without else "too little to tell"
-    print(f"| database CPU, beside a turn that is not booked | {ratio} | |")
+    print(f"| database CPU, relative to a turn that is not booked | {ratio} | |")
     held = memory / 1024
     print(f"| memory per open turn | {held:.0f} KiB | {_goal(held, GOAL_KIB_PER_TURN, ' KiB')} |")
 

@@ -1,4 +1,4 @@
-"""What one turn asks of the database."""
+"""Measures the database's work for one turn."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ HoldTurns = Callable[[], Awaitable[object]]
 
 
 async def measure_turns(deployment: Deployment, hold_turns: HoldTurns, *, turns: int, rounds: int) -> Turns:
-    """Counts a turn's round trips, and weighs it with and without its entry in the ledger, in turns.
+    """Counts a turn's round trips, and compares its cost with and without its entry in the ledger, in turns.
 
-    `hold_turns` holds `turns` turns by the target `alone`, and is what nothing else uses the database beside.
+    `hold_turns` runs `turns` turns on the target `alone`, while nothing else uses the database.
     """
     owner = await asyncpg.connect(deployment.postgres.owner_url)
     try:

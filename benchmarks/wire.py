@@ -1,4 +1,4 @@
-"""A wire to Postgres that counts the round trips on it."""
+"""A proxy to Postgres that counts round trips."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-# The messages of Postgres's protocol that a client waits for an answer to: Sync, Flush, Query.
+# The messages of Postgres's protocol whose answer a client waits for: Sync, Flush, Query.
 _WAITED_FOR = (b"S", b"H", b"Q")
 _LENGTH_BYTES = 4
 
 
 @dataclass(slots=True)
 class Wire:
-    """What has passed."""
+    """What has passed through it."""
 
     port: int = 0
-    """Where it takes connections."""
+    """The port that it listens on."""
     round_trips: int = 0
 
 
 def at_port(url: str, port: int) -> str:
-    """The same database, reached at another port of this machine."""
+    """Returns the URL of the same database at another port of this machine."""
     parts = urlsplit(url)
-    # Without TLS, whose beginning is of another form and whose messages nobody else can read.
+    # Without TLS, whose handshake has another form and whose messages a proxy cannot read.
     netloc = f"{parts.username}:{parts.password}@127.0.0.1:{port}"
     return parts._replace(netloc=netloc, query="sslmode=disable").geturl()
 
 
 @asynccontextmanager
 async def counted(port: int) -> AsyncGenerator[Wire, None]:
-    """A wire to the Postgres at `port` of this machine, until the context is left."""
+    """Runs a proxy to the Postgres at `port` of this machine."""
     wire = Wire()
 
     async def connect(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
@@ -59,7 +59,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _count(client: asyncio.StreamReader, server: asyncio.StreamWriter, wire: Wire) -> None:
-    """Copies what the client sends message by message, until it has gone; the first one has no letter."""
+    """Forwards the client's messages one by one until it disconnects; the first one has no type letter."""
     letter = b""
     with suppress(asyncio.IncompleteReadError, ConnectionError):
         while True:

@@ -1,4 +1,4 @@
-"""The parts of `make check`, to be tested themselves."""
+"""Loads the parts of `make check`, so that tests can check them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def load_check(name: str) -> ModuleType:
-    """The module `.ci/<name>.py`, which finds those beside it as it does when it is run."""
+    """Returns the module `.ci/<name>.py`, which can import the others there, as when it runs."""
     spec = importlib.util.spec_from_file_location(f"{name}_check", ROOT / f".ci/{name}.py")
     assert spec is not None
     assert spec.loader is not None

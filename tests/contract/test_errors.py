@@ -1,4 +1,4 @@
-"""The table of errors agrees with the contract, and the contract's comments with the table."""
+"""The table of errors agrees with the contract, and the contract's comments agree with the table."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROTO = Path(__file__).resolve().parents[2] / "protos" / "aichat" / "v1" / "erro
 
 
 def documented() -> dict[str, StatusCode]:
-    """The status that each value's comment begins with."""
+    """Returns the status at the beginning of each value's comment."""
     pattern = r"((?:  // .*\n)+)  ERROR_REASON_(\w+) = \d+;"
     found = {name: comment for comment, name in re.findall(pattern, PROTO.read_text())}
     found.pop("UNSPECIFIED")

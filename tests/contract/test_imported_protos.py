@@ -1,4 +1,4 @@
-"""What the contract imports lies beside it, and is what the installed packages work with."""
+"""The protos that the contract imports are beside it, and agree with the installed packages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _installed(name: str) -> FileDescriptorProto:
 
 
 def _meaning(file: FileDescriptorProto) -> FileDescriptorProto:
-    """The file without what it says to generators of other languages, and without names that follow from others."""
+    """Returns the file without options for generators of other languages, and without names that follow from others."""
     meant = FileDescriptorProto()
     meant.CopyFrom(file)
     meant.ClearField("options")

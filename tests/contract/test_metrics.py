@@ -1,4 +1,4 @@
-"""The dashboard shows metrics that exist, and the documents tell of all of them."""
+"""The dashboard shows metrics that exist, and the documents describe all of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _dashboard() -> dict[str, Any]:
 
 
 def _metrics() -> dict[str, set[str]]:
-    """Every metric, as the documents name it, and the names that queries have for it."""
+    """Returns every metric by its documented name, with the names that queries use."""
     registry = CollectorRegistry()
     Metrics(registry)
     JobsMetrics(registry)

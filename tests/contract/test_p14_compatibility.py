@@ -1,4 +1,4 @@
-"""Promise 14: what would break a client of the contract does not get past `make check`."""
+"""Promise 14: `make check` refuses what would break a client of the contract."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ LIST = ".ci/migrations.sha256"
 
 
 class Repository:
-    """A small one, with a commit for each thing that is written."""
+    """A small repository, with a commit for each write."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -73,7 +73,7 @@ def without_field(landed: bytes) -> FileDescriptorSet:
 
 
 def with_comment(contract: FileDescriptorSet) -> bytes:
-    """Another version, which breaks nobody more."""
+    """Returns another version, which breaks no further clients."""
     contract.file[-1].source_code_info.location.add(span=[0, 0, 0], leading_comments="Another")
     return contract.SerializeToString()
 
@@ -124,7 +124,7 @@ def test_a_clone_without_history_is_refused(
 
 @pytest.fixture
 def landed(repository: Repository, migrations: ModuleType) -> Repository:
-    """A repository with a migration that landed."""
+    """A repository with a landed migration."""
     repository.write(LIST, b"")
     repository.write(MIGRATION, b"CREATE TABLE one ();")
     assert [line.split(" is not listed")[0] for line in migrations.unlisted(repository.root)] == [MIGRATION]

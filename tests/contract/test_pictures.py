@@ -1,4 +1,4 @@
-"""The pictures in the documents are well-formed, load nothing from elsewhere, and state what is true."""
+"""The pictures in the documents are well-formed, load nothing, and state what is true."""
 
 from __future__ import annotations
 

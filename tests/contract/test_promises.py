@@ -1,4 +1,4 @@
-"""docs/promises.md lists exactly the promises that tests carry, and for each exactly the tests that carry it."""
+"""docs/promises.md lists exactly the promises that have tests, and for each promise exactly its tests."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ NAME = re.compile(r"test_p(\d\d)_\w+")
 
 
 def _listed() -> dict[int, set[str]]:
-    """The names of the tests' files in the document, by promise."""
+    """Returns the names of the test files in the document, by promise."""
     sections = SECTION.findall(DOCUMENT.read_text())
     assert len(sections) == len({number for number, _ in sections})
     return {int(number): {name[0] for name in NAME.finditer(text)} for number, text in sections}
 
 
 def _files() -> Iterator[tuple[int, Path]]:
-    """Each test file that carries a promise in its name, with the promise's number."""
+    """Yields each test file that has a promise in its name, with the promise's number."""
     for file in sorted(TESTS.glob("**/test_p[0-9][0-9]_*.py")):
         name = NAME.fullmatch(file.stem)
         assert name

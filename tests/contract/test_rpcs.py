@@ -69,7 +69,8 @@ def test_it_says_who_may_call_it(method: MethodDescriptor) -> None:
 def test_it_says_how_large_its_request_may_be(method: MethodDescriptor) -> None:
     most = method.GetOptions().Extensions[annotations_pb2.max_request_bytes]
     assert 0 < most <= MAX_REQUEST_BYTES
-    # What can be sent without credentials, or be large, is named here, so that nothing comes to be so by chance.
+    # Each RPC that needs no credentials, or accepts large requests, is listed here, so that none becomes so by
+    # accident.
     assert most <= 65536 or method.name in ("StreamChat", "StripeWebhook")
 
 
@@ -82,7 +83,7 @@ def test_lists_in_its_request_have_a_limit(method: MethodDescriptor) -> None:
             if field.message is not None:
                 yield from unlimited(field.message, f"{path}.{field.name}")
 
-    # Those of foreign messages are refused unless they are empty.
+    # Fields of imported messages are refused unless they are empty.
     foreign = ("event.extensions", "form.extensions")
     found = [path.removeprefix(".") for path in unlimited(shape_of(method.input_type), "")]
     assert [path for path in found if path not in foreign and not path.startswith(foreign)] == []
@@ -95,7 +96,7 @@ def test_its_messages_are_its_own(method: MethodDescriptor) -> None:
 
 
 def test_a_resumed_stream_has_the_events_of_the_first() -> None:
-    """So that clients may read both as one."""
+    """Clients may read both streams as one."""
     first, resumed = chat_pb2.StreamChatResponse.DESCRIPTOR, chat_pb2.ResumeChatResponse.DESCRIPTOR
     described = [
         [(field.number, field.name, field.type, field.message_type) for field in message.fields]

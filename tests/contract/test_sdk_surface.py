@@ -1,4 +1,4 @@
-"""The SDK calls every RPC of the contract, repeats just those that may be repeated, and exports what it says."""
+"""The SDK calls every RPC of the contract, retries only those that may be repeated, and exports its whole surface."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CHAT = {"model": "m", "text": "Hi"}
 
 
 def sdk_methods() -> list[str]:
-    """Every public method of the client's resources, such as `chat.send`."""
+    """Returns every public method of the client's resources, such as `chat.send`."""
     client = AsyncAIChat(endpoint="localhost:1", api_key=API_KEY)
     resources = {name: value for name, value in vars(client).items() if name[0] != "_"}
     return [
@@ -41,7 +41,7 @@ SDK_METHODS = sdk_methods()
 
 
 def arguments(method: Callable[..., Any]) -> dict[str, object]:
-    """A value for each argument that the method asks for."""
+    """Returns a value for each argument that the method requires."""
     hints, given = get_type_hints(method), dict[str, object]()
     for parameter in inspect.signature(method).parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
@@ -52,7 +52,7 @@ def arguments(method: Callable[..., Any]) -> dict[str, object]:
 
 
 async def call(client: AsyncAIChat, name: str) -> None:
-    """Calls one method, and reads what it returns to the end."""
+    """Calls one method, and reads its result to the end."""
     resource, _, method_name = name.partition(".")
     method = getattr(getattr(client, resource), method_name)
     result = method(**arguments(method))
@@ -68,7 +68,7 @@ async def call(client: AsyncAIChat, name: str) -> None:
 
 @pytest.fixture
 async def server() -> AsyncIterator[ScriptedServer]:
-    """Fails each call in a way that a repetition may mend."""
+    """Fails each call with an error that a retry may fix."""
     async with ScriptedServer.start() as scripted:
         for name in METHODS:
             scripted.on(name, *[fail(grpc.StatusCode.UNAVAILABLE, "SERVER_UNAVAILABLE")] * 4)

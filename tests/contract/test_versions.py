@@ -1,4 +1,4 @@
-"""The version and the licence stand in one place, and everything else agrees with it."""
+"""The version and the licence are in one place, and everything else agrees with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the end-to-end tests send, and how they read what comes back."""
+"""Requests of the end-to-end tests, and readers of the responses."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ Metadata = tuple[tuple[str, str], ...]
 
 
 def script(**how: Any) -> str:
-    """A message that tells the vendors' stand-in how to answer."""
+    """Returns a message that tells the vendors' stand-in how to answer."""
     return f"#script {json.dumps(how)}"
 
 
 def chat_request(text: str, model: str = MODEL, **fields: Any) -> chat_pb2.StreamChatRequest:
-    """A message to a model, for native calls."""
+    """Returns a message to a model, for native calls."""
     part = messages_pb2.Part(text=messages_pb2.TextPart(text=text))
     return chat_pb2.StreamChatRequest(parts=[part], model=model, **fields)
 
 
 def chat_body(text: str, model: str = MODEL, **fields: Any) -> dict[str, Any]:
-    """A message to a model, as JSON."""
+    """Returns a message to a model, as JSON."""
     return {"parts": [{"text": {"text": text}}], "model": model, **fields}
 
 
 async def sse_events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
-    """The data of a stream's events, as they arrive; of one named `error`, as `{"error": status}`."""
+    """Yields the data of a stream's events as they arrive; an event named `error` as `{"error": status}`."""
     event: dict[str, str] = {}
     async for line in response.aiter_lines():
         if line:
@@ -54,19 +54,19 @@ async def sse_events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
 
 
 async def first_sse_event(response: httpx.Response) -> dict[str, Any]:
-    """The first that is no heartbeat; on a busy machine some come ahead of it."""
+    """Returns the first event that is not a heartbeat; on a busy machine some heartbeats arrive before it."""
     return await anext(event async for event in sse_events(response) if "heartbeat" not in event)
 
 
 async def chat_events(client: httpx.AsyncClient, text: str, **fields: Any) -> list[dict[str, Any]]:
-    """All events of a chat that succeeds."""
+    """Returns all events of a chat that succeeds."""
     async with client.stream("POST", CHAT, json=chat_body(text, **fields)) as response:
         assert response.status_code == 200, await response.aread()
         return [event async for event in sse_events(response)]
 
 
 def error_of(response: httpx.Response) -> tuple[int, str, dict[str, str]]:
-    """HTTP status, reason and metadata of a call that failed, which must be in the contract's form."""
+    """Returns HTTP status, reason and metadata of a failed call, which must be in the contract's form."""
     assert response.headers["content-type"] == "application/json"
     body = response.json()
     assert isinstance(body["code"], int)
@@ -77,7 +77,7 @@ def error_of(response: httpx.Response) -> tuple[int, str, dict[str, str]]:
 
 
 def info_of(status: Status) -> ErrorInfo:
-    """The detail that every error carries."""
+    """Returns the detail that every error has."""
     [info] = [detail for detail in status.details if detail.Is(ErrorInfo.DESCRIPTOR)]
     found = ErrorInfo()
     assert info.Unpack(found)

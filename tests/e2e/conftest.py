@@ -1,4 +1,4 @@
-"""pytest-grpc's fixtures, pointed at the real server through the edge."""
+"""pytest-grpc's fixtures, connected to the real server through the edge."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def grpc_server(platform: Platform) -> Platform:
 
 @pytest.fixture(scope="module")
 def metadata(platform: Platform) -> Metadata:
-    """Says who is calling, natively."""
+    """The credentials of native calls."""
     return (("authorization", f"Bearer {platform.key['api_key']}"),)

@@ -1,4 +1,4 @@
-"""As much of curl as the documents' examples need, for machines that have none: `python curl.py [OPTION]... URL`."""
+"""The part of curl that the documents' examples need, for machines without it: `python curl.py [OPTION]... URL`."""
 
 from __future__ import annotations
 

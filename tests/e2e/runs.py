@@ -1,4 +1,4 @@
-"""`make run` as a person runs it, and its end."""
+"""Runs `make run` as a person does, and waits for its end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Run:
 
     process: asyncio.subprocess.Process
     shown: str
-    """What it had shown by then."""
+    """Its output so far."""
     endpoints: dict[str, Any]
 
     @property
@@ -37,7 +37,7 @@ class Run:
         return list(self.endpoints["pids"].values())
 
     async def end(self) -> tuple[int, str]:
-        """Waits for its end; returns its exit code and the last it showed."""
+        """Waits for its end; returns its exit code and the rest of its output."""
         assert self.process.stdout
         async with asyncio.timeout(SECONDS):
             rest = await self.process.stdout.read()
@@ -55,9 +55,9 @@ async def begin(home: Path, command: tuple[str, ...], **settings: str) -> asynci
 
 
 def environment() -> dict[str, str]:
-    """This process's, without what would make it another platform."""
+    """Returns this process's environment, without what would make it another platform."""
     strange = (*KEYS, "AICHAT_EDGE_LISTEN", "AICHAT_ENDPOINT", "AICHAT_API_KEY")
-    # What a make that runs these tests says to its own.
+    # Variables that a make which runs these tests sets for its children.
     return {name: value for name, value in os.environ.items() if name not in (*strange, "MAKEFLAGS", "MAKELEVEL")}
 
 

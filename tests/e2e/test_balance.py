@@ -15,7 +15,7 @@ from aichat_sandbox.ports import free_ports
 
 from tests.e2e.calls import CHAT, chat_body, chat_events, error_of, script
 
-# A process that dies sooner after its start takes the others with it: it would not do better the next time.
+# A process that dies sooner after its start stops the others: a restart would fail as well.
 SETTLED_SECONDS = 6.0
 HEALTH_CHECK = Path(__file__).resolve().parents[2] / "server/docker/healthcheck.py"
 
@@ -25,7 +25,7 @@ async def calls(platform: Platform) -> dict[str, int]:
 
 
 def process_behind(platform: Platform, address: str) -> int:
-    """The server process that listens on this address."""
+    """Returns the server process that listens on this address."""
     parent = platform.supervisor.pids["server"]
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     own = f"AICHAT_LISTEN={address}\0".encode()
@@ -33,7 +33,7 @@ def process_behind(platform: Platform, address: str) -> int:
 
 
 def age(pid: int) -> float:
-    """Seconds since this process began."""
+    """Returns the seconds since this process started."""
     ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
@@ -47,7 +47,7 @@ async def test_calls_are_spread_over_all_processes(platform: Platform, http: htt
 
 
 async def kill(platform: Platform, address: str) -> int:
-    """Kills the server process that listens there, once its death is one that it comes back from."""
+    """Kills the server process that listens there, once it is old enough to be restarted."""
     pid = process_behind(platform, address)
     while age(pid) < SETTLED_SECONDS:
         await asyncio.sleep(0.1)
@@ -91,7 +91,7 @@ async def test_a_call_whose_process_dies_is_told_and_not_sent_again(
         await kill(platform, mortal)
         done, rest = await asyncio.wait(hanging, return_when=asyncio.FIRST_COMPLETED)
         assert {error_of(task.result())[:2] for task in done} == {(503, "SERVER_UNAVAILABLE")}
-        # The process that lives has been given no more calls than it had.
+        # The surviving process has received no more calls than before.
         alive = platform.upstreams[0]
         assert (await calls(platform))[alive] == now[alive]
         for task in rest:

@@ -1,4 +1,4 @@
-"""Billing through the edge: an owner subscribes by the SDK, and Stripe's webhooks arrive as they were signed."""
+"""Billing through the edge: an owner subscribes with the SDK, and Stripe's webhooks arrive exactly as signed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WAIT_SECONDS = 30
 
 
 def event(kind: str = "customer.deleted", padding: int = 0) -> bytes:
-    """One with all that bytes may lose on their way."""
+    """Returns an event whose bytes a proxy could change."""
     told = {"id": f"evt_{uuid4()}", "object": "event", "type": kind, "created": 1}
     return json.dumps({**told, "data": {"object": {"id": "cus_\u00e4 \u2028"}}, "x": " " * padding}, indent=3).encode()
 
@@ -35,7 +35,7 @@ def headers(signed: str) -> dict[str, str]:
 
 
 async def stored(platform: Platform, key: str) -> int:
-    """How many events have this id, or are about the object of this id."""
+    """Returns how many stored events have this id, or are about the object with this id."""
     async with connection(platform.database_url) as owner:
         count = "SELECT count(*) FROM aichat.stripe_events WHERE event_id = $1 OR object_id = $1"
         return int(await owner.fetchval(count, key))

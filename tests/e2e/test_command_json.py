@@ -1,4 +1,4 @@
-"""`aichat ... --json` says what the platform says over HTTP, for every subcommand."""
+"""`aichat ... --json` prints what the platform returns over HTTP, for every subcommand."""
 
 from __future__ import annotations
 

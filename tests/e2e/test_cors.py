@@ -1,4 +1,4 @@
-"""Web pages: those of the allowed origins may call, and no others."""
+"""CORS: web pages of the allowed origins may call, and no others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def test_an_allowed_origin_may_ask_and_call(stranger: httpx.AsyncClient, p
     assert "POST" in response.headers["access-control-allow-methods"]
     allowed = response.headers["access-control-allow-headers"].split(", ")
     assert {"authorization", "content-type", "x-grpc-web", "x-user-agent", "grpc-timeout"} <= set(allowed)
-    # Pages that are traced send these, and an EventSource the last.
+    # Pages with tracing send these, and an EventSource the last.
     assert {"traceparent", "tracestate", "baggage", "sentry-trace", "last-event-id"} <= set(allowed)
 
 

@@ -1,4 +1,4 @@
-"""gRPC-Web through the edge, its frames written by hand."""
+"""gRPC-Web through the edge, with frames written by hand."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def frames(body: bytes) -> list[tuple[int, bytes]]:
 def decoded(response: httpx.Response) -> bytes:
     if response.headers["content-type"] != TEXT:
         return response.content
-    # Each piece of the stream is encoded, and padded, by itself.
+    # Each piece of the stream is encoded and padded separately.
     pieces = re.findall(rb"[A-Za-z0-9+/]+=*", response.content)
     return b"".join(base64.b64decode(piece) for piece in pieces)
 
 
 def status_of(response: httpx.Response) -> dict[str, str]:
-    """What the call ended with: in the headers if nothing else was sent, in the last frame otherwise."""
+    """Returns the call's status: from the headers if there was no body, otherwise from the last frame."""
     if "grpc-status" in response.headers:
         return dict(response.headers)
     flag, trailers = frames(decoded(response))[-1]

@@ -1,4 +1,4 @@
-"""No header can break anything: not the call that brings it, and above all not the calls of others."""
+"""No header can break anything: neither its own call nor, above all, calls of others."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def web_status(response: httpx.Response) -> tuple[str, str]:
 
 
 async def listed(platform: Platform, metadata: Metadata, seconds: float) -> bool:
-    """Whether a good call succeeds that has a deadline of its own, over a connection of its own."""
+    """Whether a correct call with a deadline succeeds over a new connection."""
     async with grpc.aio.insecure_channel(platform.grpc, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
         call: Any = channel.unary_unary(LIST_MODELS)
         return bool(await call(b"", metadata=metadata, timeout=seconds))
@@ -91,7 +91,7 @@ async def test_a_deadline_holds_over_grpc_web(http: httpx.AsyncClient) -> None:
 
 
 async def test_the_clients_address_is_not_believed(http: httpx.AsyncClient) -> None:
-    """Not from the client: the edge says it, and so public calls from anywhere are counted together."""
+    """A client cannot set it: the edge does, so that public calls from one address share their limits."""
     response = await http.get("/v1/models", headers={"x-forwarded-for": "192.0.2.1"})
     assert response.status_code == 200
 

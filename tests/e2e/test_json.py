@@ -1,4 +1,4 @@
-"""JSON over HTTP through the edge: conversations, models, and every way to be refused."""
+"""JSON over HTTP through the edge: conversations, models, and every kind of refusal."""
 
 from __future__ import annotations
 

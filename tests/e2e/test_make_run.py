@@ -1,4 +1,4 @@
-"""`make run`, from outside: what it shows, what it writes, and that nothing is left when it ends."""
+"""`make run` from outside: its output, its files, and that it leaves nothing running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make chat` and `make env`, from a shell, beside a platform that runs."""
+"""`make chat` and `make env` in a shell, beside a running platform."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAKE = "make --silent --assume-old .venv/.ready"
 
 @pytest.fixture
 def home(platform: Platform, tmp_path: Path) -> Iterator[Path]:
-    """A folder like that in which somebody ran `make run`, with a name that people give to folders."""
+    """A folder like one in which somebody ran `make run`, with a name that people give to folders."""
     home = tmp_path / "it's my folder"
     home.mkdir()
     for name in ("Makefile", ".venv"):

@@ -1,4 +1,4 @@
-"""Native gRPC through the edge, by pytest-grpc's channel and stub."""
+"""Native gRPC through the edge, with pytest-grpc's channel and stub."""
 
 from __future__ import annotations
 

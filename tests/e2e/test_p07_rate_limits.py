@@ -18,7 +18,7 @@ REQUESTS, STREAMS = 60, 4
 
 @pytest.fixture
 def limited(stranger: httpx.AsyncClient, free_key: str) -> httpx.AsyncClient:
-    """A client of the smallest plan."""
+    """A client on the smallest plan."""
     stranger.headers["authorization"] = f"Bearer {free_key}"
     return stranger
 
@@ -57,7 +57,7 @@ async def test_one_stream_too_many(limited: httpx.AsyncClient) -> None:
 
 
 def retry_delay(answer: httpx.Response) -> float:
-    """What google.rpc.RetryInfo says, in seconds."""
+    """Returns the delay of google.rpc.RetryInfo, in seconds."""
     details: list[dict[str, Any]] = answer.json()["details"]
     [retry] = [detail for detail in details if detail["@type"] == "type.googleapis.com/google.rpc.RetryInfo"]
     return float(str(retry["retryDelay" if "retryDelay" in retry else "retry_delay"]).removesuffix("s"))

@@ -1,4 +1,4 @@
-"""Promise 19: what callers without credentials can take of the edge's memory, connections and servers is bounded."""
+"""Promise 19: callers without credentials can use only a limited part of the edge's memory, connections and servers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STREAM_CHAT = "/aichat.v1.ChatService/StreamChat"
 
 
 def edge_memory_mib(platform: Platform) -> float:
-    """Of Envoy itself, which the process that the platform knows runs."""
+    """Returns the memory of Envoy itself, a child of the process that the platform knows."""
     wrapper = platform.supervisor.pids["envoy"]
     [pid] = Path(f"/proc/{wrapper}/task/{wrapper}/children").read_text().split()
     [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS:")]
@@ -27,7 +27,7 @@ def edge_memory_mib(platform: Platform) -> float:
 
 
 async def begin_upload(platform: Platform, path: str, kind: str, authorization: str) -> asyncio.StreamWriter:
-    """An upload that is never finished."""
+    """Begins an upload that never ends."""
     host, port = platform.grpc.split(":")
     _, writer = await asyncio.open_connection(host, int(port))
     kinds = f"content-type: {kind}\r\ncontent-length: {2 * SENT_BYTES}\r\n"
@@ -36,7 +36,7 @@ async def begin_upload(platform: Platform, path: str, kind: str, authorization: 
     try:
         await writer.drain()
     except ConnectionError:
-        """It was refused and closed, which is as good."""
+        """It was refused and closed, which is just as good."""
     return writer
 
 
@@ -104,7 +104,7 @@ async def test_what_is_for_operators_is_not_to_be_had_from_outside(platform: Pla
 
 
 async def test_a_connection_has_100_calls_at_most(platform: Platform, metadata: Metadata) -> None:
-    """More of them wait on the client's side."""
+    """Further calls wait in the client."""
     async with grpc.aio.insecure_channel(platform.grpc) as channel:
         call: Any = channel.unary_unary("/aichat.v1.ChatService/ListModels")
         answers = await asyncio.gather(*(call(b"", metadata=metadata) for _ in range(150)))

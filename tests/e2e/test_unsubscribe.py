@@ -17,7 +17,7 @@ SETTINGS = "/v1/notifications/settings"
 
 @pytest.fixture
 def token(platform: Platform) -> str:
-    """The token of the e-mails that go to the development key's member."""
+    """The token in e-mails to the development key's member."""
     secret = platform.server.environment["AICHAT_MAIL_SECRET"]
     return sign(secret, UUID(platform.key["organization_id"]), UUID(platform.key["member_id"]))
 

@@ -1,4 +1,4 @@
-"""Usage over HTTP: sums as JSON, the books as a download."""
+"""Usage over HTTP: sums as JSON, the ledger as a download."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.e2e.calls import MODEL, chat_events, error_of
 
 @pytest.fixture
 def range_() -> dict[str, str]:
-    """Yesterday until tomorrow, as JSON has times."""
+    """Returns yesterday until tomorrow, in JSON's form."""
     now = datetime.now(UTC)
     day = timedelta(days=1)
     return {"start_time": f"{now - day:%Y-%m-%dT%H:%M:%SZ}", "end_time": f"{now + day:%Y-%m-%dT%H:%M:%SZ}"}
@@ -25,7 +25,7 @@ def range_() -> dict[str, str]:
 
 @pytest.fixture
 async def asked(platform: Platform, free_key: str) -> AsyncGenerator[httpx.AsyncClient, None]:
-    """A client of an organisation that has asked once."""
+    """A client of an organisation that has asked one question."""
     headers = {"authorization": f"Bearer {free_key}"}
     async with httpx.AsyncClient(base_url=platform.http, headers=headers, timeout=20) as client:
         await chat_events(client, "Count me")
@@ -45,7 +45,7 @@ async def test_sums_are_there_at_once(asked: httpx.AsyncClient, range_: dict[str
     (event,) = (await asked.get("/v1/usage/events", params=range_)).json()["events"]
     assert event["cost"] == total["cost"] != {}
     assert row["key_id"] == event["key_id"] != ""
-    # The plan's own.
+    # The plan's own quota.
     (quota,) = (await asked.get("/v1/usage/quotas")).json()["quotas"]
     assert (quota["scope"], quota["used"]) == ("QUOTA_SCOPE_ORGANIZATION", total["cost"])
 

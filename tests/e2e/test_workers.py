@@ -9,7 +9,7 @@ from aichat_sandbox.platform import Platform
 
 async def test_jobs_run_when_they_are_due(platform: Platform) -> None:
     log = platform.server.folder / "logs" / "workers.log"
-    # Orphans are looked for each minute.
+    # The job that ends lost answers runs every minute.
     async with asyncio.timeout(150):
         while '"job":"orphans"' not in log.read_text():
             await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Every setting of the server: read once, from the environment and `.env`, checked as a whole, and passed in."""
+"""Every setting of the server: read once from the environment and `.env`, checked together, and passed in."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from aichat_server.settings_values import (
 )
 
 RESCUE_RUN_SECONDS = 120.0
-"""Two runs of the job that ends lost answers: the first may be in the middle of its work when a lease is over."""
+"""Two runs of the job that ends lost answers: a lease may expire in the middle of the first."""
 
 DEFAULT_MODELS = (
     "claude-opus-5-5",
@@ -51,15 +51,15 @@ DEFAULT_MODELS = (
 
 
 class Fault(NamedTuple):
-    """Something that is wrong between settings."""
+    """A conflict between settings."""
 
     settings: tuple[str, ...]
-    """Those that it is about."""
+    """The settings in conflict."""
     words: str
 
 
 class SettingsError(Exception):
-    """The environment does not make a configuration; the message names everything that is wrong with it."""
+    """The environment has missing or invalid settings; the message names each of them."""
 
 
 class CompatibleModel(BaseModel):
@@ -68,15 +68,15 @@ class CompatibleModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
-    """The id that the endpoint knows; users name it as `<endpoint>/<id>`."""
+    """The endpoint's own id; users name it as `<endpoint>/<id>`."""
     context_window: int = Field(default=0, ge=0)
     max_output_tokens: int = Field(default=8192, ge=1)
     input_usd_per_mtok: Decimal = Field(ge=0)
     output_usd_per_mtok: Decimal = Field(ge=0)
     cached_input_usd_per_mtok: Decimal | None = Field(default=None, ge=0)
-    """None: as other input."""
+    """None: the same price as other input."""
     search_usd: Decimal = Field(default=Decimal(0), ge=0)
-    """For one search that the endpoint makes; 0: those that it tells of are not charged for."""
+    """For one search that the endpoint makes; 0: its searches are not charged."""
     reasoning: bool = False
 
 
@@ -92,7 +92,7 @@ class CompatibleEndpoint(BaseModel):
 
 
 class Settings(BaseSettings):
-    """The server's settings; `.env.example` says what each one means."""
+    """The server's settings; `.env.example` explains each one."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -101,7 +101,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         hide_input_in_errors=True,
         allow_inf_nan=False,
-        # What is written in JSON is decoded by its field, where a mistake in it is a fault like any other.
+        # JSON values are decoded by their fields' validators, so that a mistake is reported like any other.
         enable_decoding=False,
     )
 
@@ -183,9 +183,10 @@ class Settings(BaseSettings):
 
     @property
     def longest_silence(self) -> tuple[float, float]:
-        """Seconds of silence after which a vendor has stalled: for models that answer at once, and that reason first.
+        """Seconds of silence after which a vendor counts as stalled: for models that answer at once, and for reasoning
+        ones.
 
-        Who sets the first setting alone means all models.
+        If only the first setting is set, it applies to all models.
         """
         alone = {"provider_stall_seconds", "provider_reasoning_stall_seconds"} & self.model_fields_set == {
             "provider_stall_seconds"
@@ -214,9 +215,9 @@ def _faults_between(settings: Settings) -> Iterator[Fault]:
     }
     missing = tuple(name for name, value in needed.items() if value is None)
     if settings.smtp_url is not None and missing:
-        yield Fault(("SMTP_URL", *missing), f"SMTP_URL needs {', '.join(missing)}, too")
+        yield Fault(("SMTP_URL", *missing), f"SMTP_URL needs {', '.join(missing)} as well")
     if settings.metrics_listen and len(settings.metrics_listen) != len(settings.listen):
-        words = "AICHAT_METRICS_LISTEN needs an address for each one of AICHAT_LISTEN"
+        words = "AICHAT_METRICS_LISTEN needs an address for each of AICHAT_LISTEN"
         yield Fault(("AICHAT_METRICS_LISTEN", "AICHAT_LISTEN"), words)
     if settings.rescue_seconds < settings.lease_seconds + RESCUE_RUN_SECONDS:
         words = f"AICHAT_RESCUE_SECONDS must be at least {RESCUE_RUN_SECONDS:g} more than AICHAT_LEASE_SECONDS"
@@ -227,9 +228,9 @@ def _faults_between(settings: Settings) -> Iterator[Fault]:
 
 
 def load_settings(check: Callable[[Settings], Iterable[Fault]] = lambda _: ()) -> Settings:
-    """The settings of this process; SettingsError names every missing or malformed one, and shows no value.
+    """Returns this process's settings; raises SettingsError, naming every missing or malformed one without its value.
 
-    `check` finds what is wrong between them that is not seen here.
+    `check` finds further conflicts between them.
     """
     lines, malformed = list[str](), set[str]()
     try:
@@ -240,17 +241,17 @@ def load_settings(check: Callable[[Settings], Iterable[Fault]] = lambda _: ()) -
             lines.append(f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}")
         settings = _with_defaults(malformed)
     except UnicodeDecodeError:
-        raise SettingsError(".env: this is no text in UTF-8") from None
+        raise SettingsError(".env: this is not text in UTF-8") from None
     between = [*_faults_between(settings), *check(settings)]
     lines += [fault.words for fault in between if malformed.isdisjoint(fault.settings)]
     if lines:
-        summary = "these settings are missing or malformed (.env.example says what each one means):"
+        summary = "these settings are missing or malformed (.env.example explains each one):"
         raise SettingsError("\n  ".join([summary, *lines]))
     return settings
 
 
 def _with_defaults(malformed: set[str]) -> Settings:
-    """The settings as if these were not set: what is wrong between the others can be told, too."""
+    """Returns the settings with defaults for these, so that conflicts between the others can be reported, too."""
     defaults = {
         field.alias: field.get_default() for field in Settings.model_fields.values() if field.alias in malformed
     }

@@ -1,4 +1,4 @@
-"""What settings may be: the kinds of values, each of which says what is wrong with one that will not do."""
+"""The types of settings' values, each with a message that says what is wrong."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _decode(value: object) -> object:
     try:
         return json.loads(value)
     except json.JSONDecodeError as error:
-        raise ValueError(f"this is no JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        raise ValueError(f"this is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
 
 
 def _check_base_url(value: str) -> str:
@@ -41,19 +41,19 @@ def _check_base_url(value: str) -> str:
     else:
         well = re.fullmatch(r"https?://[^?#\s]+", value) is not None
     if not well:
-        raise ValueError("write it as https://host, with a path behind it where there is one")
+        raise ValueError("write it as https://host, followed by the path, if any")
     return value
 
 
 def _check_origin(value: str) -> str:
     if not _ORIGIN.fullmatch(value):
-        raise ValueError("write each as https://host, or with a port behind it, and nothing else")
+        raise ValueError("write each as https://host or https://host:port, and nothing else")
     return value
 
 
 def _check_key(value: SecretStr) -> SecretStr:
     if not _KEY.fullmatch(value.get_secret_value()):
-        raise ValueError("this is no key: it holds a space, or a character that is not ASCII")
+        raise ValueError("this is not a key: it has a space, or a character that is not ASCII")
     return value
 
 
@@ -73,7 +73,7 @@ def _check_sender(value: str) -> str:
 
 def _check_dsn(value: SecretStr) -> SecretStr:
     if not _DSN.fullmatch(value.get_secret_value()):
-        raise ValueError("this is no DSN: Sentry shows it as https://KEY@HOST/PROJECT")
+        raise ValueError("this is not a DSN: Sentry shows it as https://KEY@HOST/PROJECT")
     return value
 
 
@@ -87,5 +87,5 @@ Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=9)]
 SmtpUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["smtp", "smtps"], host_required=True)]
 Sender = Annotated[str, AfterValidator(_check_sender)]
 Key = Annotated[SecretStr, AfterValidator(_check_key)]
-"""What goes along in a header."""
+"""The value of a header."""
 SentryDsn = Annotated[SecretStr, AfterValidator(_check_dsn)]

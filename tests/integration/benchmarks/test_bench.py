@@ -1,4 +1,4 @@
-"""The benchmark works: `make bench` in small."""
+"""The benchmark works: a small `make bench`."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Billing over a real Postgres and Stripe's stand-in."""
+"""Billing with a real Postgres and Stripe's stand-in."""
 
 from __future__ import annotations
 

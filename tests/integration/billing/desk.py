@@ -39,7 +39,7 @@ Event = dict[str, Any]
 
 @dataclass
 class Looked:
-    """Keeps in mind which invoices were to be looked at, and has it done."""
+    """Records which invoices were to be checked, and has them checked."""
 
     invoices: Invoices
     refreshed: list[str] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Desk:
     delivered: set[str] = field(default_factory=set)
 
     async def subscribe(self, plan: str = "pro", card: str = "pm_card_visa") -> str:
-        """Subscribes on Stripe's page; returns the subscription's id. Nothing is heard of it yet."""
+        """Subscribes on Stripe's page; returns the subscription's id. No webhook is delivered yet."""
         url = await self.billing.open_checkout(self.owner, plan, success_url=DONE, cancel_url=LEFT)
         session_id = url.rpartition("/")[2]
         await self.stripe.complete(session_id, card)
@@ -78,12 +78,12 @@ class Desk:
             return await tenant.billing.customer_id() or ""
 
     async def plan(self) -> Plan:
-        """The plan whose limits hold."""
+        """Returns the plan whose limits apply."""
         async with self.database.tenant(self.owner.org_id) as tenant:
             return await tenant.organizations.plan()
 
     async def events(self) -> list[Event]:
-        """What Stripe has to tell of the organisation's customer, the oldest first."""
+        """Returns Stripe's events about the organisation's customer, the oldest first."""
         answer = await self.stripe.http.get(
             "/v1/events", params={"limit": 100}, headers={"authorization": f"Bearer {SECRET_KEY}"}
         )
@@ -92,23 +92,23 @@ class Desk:
         return [event for event in reversed(events) if customer and customer in json.dumps(event["data"]["object"])]
 
     async def deliver(self, events: Sequence[Event]) -> None:
-        """Lets the webhooks of these events come in, in this order."""
+        """Delivers the webhooks of these events, in this order."""
         for event in events:
             body = json.dumps(event).encode()
             await self.inbox.receive(body, signature(body, SECRET, int(time.time())))
             self.delivered.add(event["id"])
 
     async def hear(self) -> None:
-        """Lets the webhooks of all that is new come in, and acts on them."""
+        """Delivers the webhooks of all new events, and processes them."""
         await self.deliver([event for event in await self.events() if event["id"] not in self.delivered])
         await self.process()
 
     async def process(self, after: timedelta = timedelta(0)) -> int:
-        """Acts on what is due when so much time has gone by."""
+        """Processes what is due after this much time."""
         return await self.webhooks.process_pending(datetime.now(UTC) + after)
 
     async def stored(self) -> list[dict[str, Any]]:
-        """What was delivered, as stored."""
+        """Returns the delivered events, as stored."""
         async with connection(self.postgres.owner_url) as owner:
             rows = await owner.fetch(
                 "SELECT * FROM aichat.stripe_events WHERE event_id = ANY($1) ORDER BY event_id", list(self.delivered)
@@ -116,7 +116,7 @@ class Desk:
         return [dict(row) for row in rows]
 
     async def periods(self) -> list[tuple[str, datetime | None, datetime | None]]:
-        """The organisation's plans, and from when until when each was in force."""
+        """Returns the organisation's plans, with the start and end of each."""
         async with connection(self.postgres.owner_url) as owner:
             rows = await owner.fetch(
                 "SELECT plan, starts_at, ends_at FROM aichat.plan_periods WHERE org_id = $1 ORDER BY starts_at",
@@ -125,7 +125,7 @@ class Desk:
         return [tuple(row) for row in rows]
 
     async def add_member(self, role: str = "member") -> Principal:
-        """Another member."""
+        """Adds a member."""
         member_id = uuid4()
         async with connection(self.postgres.owner_url) as owner:
             await owner.execute(
@@ -145,7 +145,7 @@ async def open_desk(
     stripe_sdk: sdk.StripeClient,
     stripe_calls: StripeCalls,
 ) -> Desk:
-    """The desk of a new organisation on Free."""
+    """Returns the desk of a new organisation on Free."""
     org_id, member_id = uuid4(), uuid4()
     async with database.tenant(org_id, member_id) as tenant:
         await tenant.organizations.ensure_personal(member_id, "ada@example.com")

@@ -1,4 +1,4 @@
-"""Promise 12: a silent payment provider costs a call seconds, a job no more than that, and all is done afterwards."""
+"""Promise 12: a silent payment provider delays a call or a job by seconds, and everything is done afterwards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BOUND = read_bounds()["server ↔ Stripe", "silent"]
 
 @pytest.fixture
 async def link(stripe: Stripe) -> AsyncGenerator[Link, None]:
-    """From the desk to Stripe."""
+    """Between the desk and Stripe."""
     async with link_to(stripe.url) as opened:
         yield opened
 
@@ -33,7 +33,7 @@ async def stripe_calls(stripe: Stripe, link: Link) -> AsyncGenerator[StripeCalls
 
 
 async def _reason(desk: Desk) -> Reason | None:
-    """Why no checkout can be begun."""
+    """Returns why no checkout can begin."""
     try:
         await desk.billing.open_checkout(desk.owner, "pro", success_url=DONE, cancel_url=LEFT)
     except AichatError as error:

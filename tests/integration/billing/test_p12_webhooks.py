@@ -1,4 +1,4 @@
-"""Promise 12: every webhook may come twice, late and out of order, and its work may break off anywhere."""
+"""Promise 12: every webhook may arrive twice, late and out of order, and its processing may stop anywhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOUR = timedelta(hours=1)
 
 
 def state(events: list[dict[str, Any]]) -> list[str]:
-    """Where each event stands."""
+    """Returns the state of each event."""
     return ["done" if one["processed_at"] else "parked" if one["parked_at"] else "due" for one in events]
 
 
@@ -62,7 +62,7 @@ async def test_p12_an_event_is_stored_once_and_done_once_however_often_it_comes(
 
 
 async def test_p12_the_order_of_events_does_not_matter(desk: Desk) -> None:
-    """All that happened is over when the first webhook comes: each finds what is true now."""
+    """Everything has happened before the first webhook arrives: each one reads the current state."""
     key = await desk.subscribe()
     await desk.payments.customers.cancel_subscription(key, at_period_end=True)
     await desk.stripe.advance(MONTH_SECONDS)
@@ -82,7 +82,7 @@ async def test_p12_the_order_of_events_does_not_matter(desk: Desk) -> None:
 
 
 async def test_p12_what_was_read_earlier_is_not_stored_later(desk: Desk) -> None:
-    """Of two workers at once, one has read the subscription before it changed and comes last."""
+    """Of two concurrent workers, one read the subscription before it changed and stores last."""
     await desk.subscribe()
     await desk.hear()
     key = (await desk.billing.get_standing(desk.owner)).subscription

@@ -1,4 +1,4 @@
-"""Promise 18: what is due is collected from the card that the customer sees, or is visibly not."""
+"""Promise 18: what is due is charged to the card that the customer sees, or is visibly unpaid."""
 
 from __future__ import annotations
 
@@ -39,30 +39,30 @@ class Customer:
     subscription: str
 
     async def month(self, of: Month = MARCH) -> Outcome:
-        """Uses 30 USD in a month of which Free includes 5, and is asked for the rest."""
+        """Uses 30 USD in a month of which Free includes 5, and is charged for the rest."""
         await add(self.desk.postgres, self.desk.owner, Entry(of.start, 30 * USD))
         invoices = self.desk.invoices.invoices
         await invoices.run(of, datetime.now(UTC))
         return await invoices.bring_on(self.desk.owner.org_id, of)
 
     async def change_card(self, card: str) -> None:
-        """Adds it in the portal. Nothing is heard of it yet."""
+        """Adds the card in the portal. No webhook is delivered yet."""
         await self.desk.stripe.change_card(await self.desk.billing.open_portal(self.desk.owner, return_url=LEFT), card)
 
     async def seen(self) -> str | None:
-        """The last digits of the card that the customer sees."""
+        """Returns the last digits of the card that the customer sees."""
         method = (await self.desk.billing.get_standing(self.desk.owner)).payment_method
         return method.last_digits if method else None
 
     async def charged(self) -> list[tuple[int, str]]:
-        """What was collected from which card, the newest first."""
+        """Returns the charges with their cards, the newest first."""
         charges = await self.desk.sdk.v1.charges.list_async({"customer": await self.desk.customer_id()})
         paid = [charge for charge in charges.data if charge.paid]
         methods = [await self.desk.sdk.v1.payment_methods.retrieve_async(str(one.payment_method)) for one in paid]
         return [(one.amount, method.card.last4 or "") for one, method in zip(paid, methods, strict=True) if method.card]
 
     async def at_stripe(self) -> sdk.Invoice:
-        """The newest invoice for usage."""
+        """Returns the newest invoice for usage."""
         page = await self.desk.sdk.v1.invoices.list_async({"customer": await self.desk.customer_id()})
         return next(invoice for invoice in page.data if invoice.billing_reason == "manual")
 
@@ -92,10 +92,10 @@ async def test_a_card_that_was_changed_in_the_portal_pays_for_everything_from_th
     assert await customer.seen() == "4444"
     assert (await customer.month()).stage is InvoiceStage.PAID
     assert await customer.charged() == [(2500, "4444")]
-    # Stripe itself would go on charging the subscription to the card of the checkout.
+    # Stripe itself would keep charging the subscription to the card of the checkout.
     await desk.stripe.advance(MONTH_SECONDS)
     assert (await customer.charged())[0] == (2000, "4444")
-    # What the customer chooses for the subscription after that is what counts.
+    # A later choice of the customer for the subscription counts.
     third = await keep_card(desk.sdk, await desk.customer_id())
     await desk.sdk.v1.subscriptions.update_async(customer.subscription, {"default_payment_method": third})
     await desk.hear()
@@ -161,7 +161,7 @@ async def test_an_unpaid_one_has_the_grace_of_a_subscription_and_another_card_en
     assert await desk.plan() is Plan.PRO
     await desk.payments.subscriptions.end_graces(end)
     assert await desk.plan() is Plan.FREE
-    # It goes on being subscribed, and hears of it again.
+    # It stays subscribed, and is notified again.
     await desk.payments.subscriptions.refresh(desk.owner.org_id, end + timedelta(days=1))
     assert await desk.plan() is Plan.FREE
 

@@ -1,4 +1,4 @@
-"""Plans: terms that are added and never changed, what they allow, and which of them held when."""
+"""Plans: terms are added and never changed; what they allow, and when each was in force."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ USD = 1_000_000_000
 
 @dataclass
 class World:
-    """A database whose plans are this file's own to change."""
+    """A database whose plans only this file changes."""
 
     postgres: Postgres
     database: Database
@@ -52,13 +52,13 @@ class World:
         return book
 
     async def change(self, plan: Plan, **terms: object) -> PlanTerms:
-        """Gives the plan other terms from now on; returns those from before."""
+        """Gives the plan other terms from now on; returns the earlier ones."""
         before = (await self.book()).current(plan)
         await add_terms(self.postgres.owner_url, replace(before, **terms))  # type: ignore[arg-type]
         return before
 
     async def organization(self, plan: Plan = Plan.FREE) -> Principal:
-        """The owner of a new one."""
+        """Creates an organisation and returns its owner."""
         org_id, member_id = uuid4(), uuid4()
         async with self.database.tenant(org_id, member_id) as tenant:
             await tenant.organizations.ensure("Test", member_id)
@@ -66,7 +66,7 @@ class World:
         return Principal(org_id, member_id, plan=plan)
 
     async def terms(self, principal: Principal) -> list[tuple[str, datetime, datetime, int]]:
-        """Which terms the organisation had in the last hour and the next: plan, from, until, and the seat's price."""
+        """Returns the organisation's terms in the last hour and the next: plan, start, end, and the seat's price."""
         now = datetime.now(UTC)
         async with connection(self.postgres.owner_url) as owner:
             rows = await owner.fetch(
@@ -90,12 +90,12 @@ async def world() -> AsyncGenerator[World, None]:
 
 
 async def in_thread(arguments: list[str]) -> int:
-    """How a command ends; it has an event loop of its own."""
+    """Runs a command, which needs its own event loop, and returns its exit code."""
     return await asyncio.to_thread(main, arguments)
 
 
 async def used_up(world: World, principal: Principal) -> AichatError | None:
-    """How a turn is refused that could cost a nano-dollar more."""
+    """Returns the refusal of a turn that could cost a nano-dollar more."""
     try:
         await begin(world.database, principal, 1)
     except AichatError as error:
@@ -140,7 +140,7 @@ async def test_the_operators_quota_stands_for_the_plans(world: World, plans: Pla
     assert await used_up(world, principal) is not None
     assert await quotas.remove(principal.org_id, name)
     assert [quota.hard for quota in await quotas.list(principal.org_id)] == [included]
-    # A quota for the day, or for a member, comes on top.
+    # A quota for the day, or for a member, applies as well.
     member = QuotaName(QuotaScope.MEMBER, principal.member_id, QuotaPeriod.MONTH)
     assert await quotas.set(principal.org_id, member, NanoUsd(10 * included), None)
     assert len(await quotas.list(principal.org_id)) == 2
@@ -168,7 +168,7 @@ async def test_a_change_of_price_leaves_what_is_past_as_it_was(world: World) -> 
     assert (old[2], new[3]) == (new[1], 25 * USD)
     book = await world.book()
     assert book.current(Plan.PRO).seat_price == 25 * USD
-    # Who subscribed at the old price is on the plan all the same.
+    # An organisation that subscribed at the old price is still on the plan.
     assert book.sold_as("aichat-pro-20") is book.sold_as("aichat-pro-25") is Plan.PRO
     assert book.sold_as("aichat-pro-99") is book.sold_as(None) is None
 
@@ -197,7 +197,7 @@ async def test_plans_follow_each_other_without_a_gap(world: World) -> None:
         async with world.database.tenant(principal.org_id) as tenant:
             await tenant.organizations.set_plan(plan, now + timedelta(seconds=seconds))
     terms = await world.terms(principal)
-    # The last two were dated before, or at, the change that there was: they take its place.
+    # The last two were dated before, or at, the existing change: they replace it.
     assert [(plan, start - now) for plan, start, _, _ in terms[1:]] == [
         ("pro", timedelta(seconds=5)),
         ("pro", timedelta(seconds=7)),

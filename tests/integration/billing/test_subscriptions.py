@@ -1,4 +1,4 @@
-"""From checkout to the end: what is subscribed to at Stripe becomes the organisation's plan."""
+"""From checkout to the end: a subscription at Stripe becomes the organisation's plan."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_checkout_gives_the_plan_and_free_comes_when_what_is_paid_for_ends
         "aichat-pro-20",
     )
 
-    # The portal ends subscriptions just so.
+    # The portal ends subscriptions in the same way.
     ending = await desk.billing.change_plan(desk.owner, "free")
     assert ending.plan is Plan.PRO
     assert ending.subscription is not None
@@ -59,7 +59,7 @@ async def test_the_plan_that_there_is_takes_its_end_back(desk: Desk) -> None:
 
 async def test_a_change_between_paid_plans_holds_at_once_and_is_prorated(desk: Desk) -> None:
     key = await desk.subscribe("pro")
-    # Beyond the trial, so that something is paid for.
+    # Beyond the trial, so that something is paid.
     await desk.stripe.advance(15 * 86_400)
     await desk.hear()
     assert (await desk.billing.change_plan(desk.owner, "team")).plan is Plan.TEAM
@@ -122,7 +122,7 @@ async def test_past_due_lasts_for_the_grace_then_free_and_paid_restores(desk: De
     await desk.hear()
     standing = await desk.billing.get_standing(desk.owner)
     assert (standing.plan, standing.grace_ends_at) == (Plan.PRO, None)
-    # The grace that is over does not end the plan any more.
+    # The expired grace period no longer ends the plan.
     await sync.end_graces(end + timedelta(days=30))
     assert await desk.plan() is Plan.PRO
 

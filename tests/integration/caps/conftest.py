@@ -1,4 +1,4 @@
-"""A Postgres of these tests' own: what they set holds for the platform as a whole."""
+"""A separate Postgres, since these tests set limits of the whole platform."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ async def postgres() -> AsyncGenerator[Postgres, None]:
 
 @pytest.fixture
 async def database(postgres: Postgres) -> AsyncGenerator[Database, None]:
-    """A database whose platform has no cap that matters, until a test sets one."""
+    """A database whose platform has very high caps, until a test sets one."""
     async with open_database(postgres.app_url, pool_size=20) as opened:
         await opened.set_platform_limits(dict.fromkeys(PlatformLimit, NO_END))
         yield opened
 
 
 async def organization(database: Database, plan: Plan) -> Principal:
-    """The owner of a new organisation that has been on the plan for ever."""
+    """Returns the owner of a new organisation that has always been on the plan."""
     org_id, member_id = uuid4(), uuid4()
     async with database.tenant(org_id, member_id) as tenant:
         await tenant.organizations.ensure("Acme", member_id)

@@ -1,4 +1,4 @@
-"""Promise 18: what all organisations on Free can use together is bounded."""
+"""Promise 18: the use of all organisations on Free together is limited."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.integration.storage.turns import Turns, completed, turn
 
 
 async def used(postgres: Postgres) -> int:
-    """What all of Free was charged this month."""
+    """Returns what all of Free was charged this month."""
     query = (
         "SELECT coalesce(sum(charged_nano_usd), 0)::bigint FROM aichat.free_usage "
         "WHERE period_start = date_trunc('month', now(), 'UTC')"
@@ -32,7 +32,7 @@ async def used(postgres: Postgres) -> int:
 
 @pytest.fixture(autouse=True)
 async def two_dollars_left(postgres: Postgres, database: Database) -> AsyncGenerator[int, None]:
-    """Free may use two dollars more than it has; the limit."""
+    """Sets Free's limit to two dollars more than is used; yields the limit."""
     most = await used(postgres) + 2 * USD
     await database.set_platform_limits({PlatformLimit.FREE_PLAN: NanoUsd(most)})
     yield most
@@ -90,13 +90,13 @@ async def test_a_turn_that_is_ending_keeps_no_other_organisation_waiting(
     slow, quick = [await organization(database, Plan.FREE) for _ in range(2)]
     begun = await begin(database, slow, 10)
     async with connection(postgres.owner_url) as owner, owner.transaction():
-        # As long as this transaction lasts, the end of that turn is not decided.
+        # Until this transaction ends, the end of that turn waits.
         await owner.execute("SELECT aichat.count_free_usage($1, $2, 10, now())", slow.org_id, begun.generation_id)
         other = await begin(database, quick, 10)
         async with asyncio.timeout(30):
             ends = [other, *[await begin(database, quick, 10) for _ in range(3)]]
             waiting = [asyncio.create_task(Turns(database).end(costing(completed(quick, one), 10))) for one in ends]
-            # Of four, one at most has the row that the slow one is at.
+            # Of four, at most one has the row that the slow one holds.
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             assert done
     await asyncio.gather(*waiting)

@@ -1,4 +1,4 @@
-"""Promise 18: what an organisation can owe beyond its included usage is bounded."""
+"""Promise 18: what an organisation can owe beyond its included usage is limited."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def cap(database: Database, dollars: int) -> None:
 
 
 async def owe(postgres: Postgres, principal: Principal, cents: int) -> None:
-    """An invoice of long ago was not paid."""
+    """Adds an unpaid invoice of long ago."""
     month, then = datetime(2024, 3, 1, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC)
     async with connection(postgres.owner_url) as owner:
         await owner.execute(
@@ -46,7 +46,7 @@ async def owe(postgres: Postgres, principal: Principal, cents: int) -> None:
 async def test_usage_beyond_the_cap_is_refused_and_says_what_is_left_and_until_when(database: Database) -> None:
     await cap(database, 12)
     pro = await organization(database, Plan.PRO)
-    # 20 USD are included, and 10 with a fifth on top come to 12.
+    # 20 USD are included, and 10 USD with a fifth added are 12.
     await spend(database, pro, 25 * USD)
     error = await refused(database, holding(turn(pro), 5 * USD + 1))
     assert error is not None
@@ -88,7 +88,7 @@ async def test_a_plan_may_have_a_cap_of_its_own(postgres: Postgres, database: Da
         team = await organization(database, Plan.TEAM)
         async with database.tenant(team.org_id) as tenant:
             [quota] = await tenant.quotas.list()
-        # Of the month, what the plan includes since it has these terms.
+        # The included usage, prorated from the start of these terms.
         assert quota.hard is not None
         assert quota.hard < before.included
         assert await refused(database, holding(turn(team), quota.hard + 1))
@@ -135,7 +135,7 @@ async def test_who_goes_over_to_a_plan_never_owes_more_than_the_cap(postgres: Po
     assert quota.hard is not None
     now = datetime.now(UTC)
     rest = (quota.resets_at - now) / (quota.resets_at - quota.starts_at)
-    # The plan includes as much of the month as is left, as the invoice has it.
+    # The plan includes usage for the rest of the month, as the invoice does.
     assert abs(quota.hard - (20 * rest + 10) * USD) < USD // 100
     assert (quota.charged, await counted(postgres, late.org_id)) == (USD, {})
     assert await refused(database, holding(turn(late), quota.hard - USD + 1))

@@ -1,4 +1,4 @@
-"""How the chat tests ask, and what they look at."""
+"""Calls of the chat tests, and readers of the results."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ EventT = TypeVar("EventT", chat_pb2.StreamChatResponse, chat_pb2.ResumeChatRespo
 
 
 def script(**reply: object) -> str:
-    """A message that tells the vendors' stand-in how to reply."""
+    """Returns a message that tells the vendors' stand-in how to reply."""
     return f"#script {json.dumps(reply)}"
 
 
 def asking(text: str, *, model: str = MODEL, **fields: object) -> chat_pb2.StreamChatRequest:
-    """A request with one part of text."""
+    """Returns a request with one part of text."""
     part = messages_pb2.Part(text=messages_pb2.TextPart(text=text))
     return chat_pb2.StreamChatRequest(model=model, parts=[part], **fields)  # type: ignore[arg-type]
 
 
 async def ask(server: ServerUnderTest, key: ApiKey, text: str, **fields: object) -> list[chat_pb2.StreamChatResponse]:
-    """All events of an answer that succeeds."""
+    """Returns all events of an answer that succeeds."""
     return [event async for event in stream(server, key, text, **fields)]
 
 
 def stream(
     server: ServerUnderTest, key: ApiKey, text: str, **fields: object
 ) -> grpc.aio.UnaryStreamCall[chat_pb2.StreamChatRequest, chat_pb2.StreamChatResponse]:
-    """An answer as it comes."""
+    """Returns an answer as it arrives."""
     return server.chat.StreamChat(asking(text, **fields), metadata=key.metadata)  # type: ignore[arg-type]
 
 
 async def first_event(call: AsyncIterable[EventT]) -> EventT:
-    """The first event that is no heartbeat; on a busy machine some come ahead of it."""
+    """Returns the first event that is not a heartbeat; on a busy machine some heartbeats arrive before it."""
     async for event in call:
         if not event.HasField("heartbeat"):
             return event
@@ -53,7 +53,7 @@ async def first_event(call: AsyncIterable[EventT]) -> EventT:
 
 
 async def refusal(events: AsyncIterable[Event] | Awaitable[object]) -> Refusal:
-    """What a call fails with, and what came before it did."""
+    """Returns the failure of a call, and the events before it."""
     seen: list[Event] = []
     try:
         if isinstance(events, AsyncIterable):
@@ -87,24 +87,24 @@ class Refusal:
 
 
 def text_of(events: Sequence[Event]) -> str:
-    """The answer that the events make."""
+    """Returns the text of the answer's events."""
     return "".join(event.text_delta.text for event in events)
 
 
 async def history(server: ServerUnderTest, key: ApiKey, conversation_id: str) -> list[messages_pb2.Message]:
-    """A conversation's messages."""
+    """Returns a conversation's messages."""
     request = conversations_pb2.ListMessagesRequest(conversation_id=conversation_id)
     return list((await server.conversations.ListMessages(request, metadata=key.metadata)).messages)
 
 
 async def conversations(server: ServerUnderTest, key: ApiKey) -> list[conversations_pb2.Conversation]:
-    """The organisation's conversations."""
+    """Returns the organisation's conversations."""
     request = conversations_pb2.ListConversationsRequest()
     return list((await server.conversations.ListConversations(request, metadata=key.metadata)).conversations)
 
 
 async def eventually(look: Callable[[], Awaitable[T]], wanted: Callable[[T], bool]) -> T:
-    """Looks until it sees what is wanted."""
+    """Repeats `look` until its result is wanted."""
     async with asyncio.timeout(60):
         while not wanted(seen := await look()):
             await asyncio.sleep(0.02)
@@ -112,5 +112,5 @@ async def eventually(look: Callable[[], Awaitable[T]], wanted: Callable[[T], boo
 
 
 def times_asked(vendors: Vendors, text: str) -> int:
-    """How often the vendors' stand-in was sent this text."""
+    """Returns how often the vendors' stand-in received this text."""
     return sum(text in json.dumps(entry["body"], ensure_ascii=False).replace('\\"', '"') for entry in vendors.log())

@@ -25,7 +25,7 @@ def settings(server_settings: dict[str, str]) -> dict[str, str]:
 
 
 async def run(settings: dict[str, str], folder: Path, *arguments: str) -> tuple[int | None, str]:
-    """How a command ended, and what it printed."""
+    """Runs a command; returns its exit code and its output."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "aichat_server", *arguments, cwd=folder, env=settings,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
@@ -51,7 +51,7 @@ async def test_a_quota_is_set_shown_and_removed(settings: dict[str, str], api_ke
     key = ("--organization-id", api_key.organization_id, "--key-id", api_key.key_id, "--period", "day")
     assert await run(settings, tmp_path, "quotas", "set", *key, "--hard", "2.5", "--soft", "2") == (0, "")
     shown = f"key {api_key.key_id} per day: hard 2.5, soft 2 USD; charged 0, held 0\n"
-    # The cap on what the organisation may owe is a quota, too.
+    # The cap on what the organisation may owe counts as a quota, too.
     code, printed = await run(settings, tmp_path, "quotas", "show", *key[:2])
     assert (code, shown in printed) == (0, True)
     assert await run(settings, tmp_path, "quotas", "remove", *key) == (0, "")

@@ -1,4 +1,4 @@
-"""A database that lets nobody in is one sentence that names what is wrong, whichever command finds it."""
+"""A database that refuses connections gives one sentence that names the cause, for every command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROLE = "SELECT format('CREATE ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)"
 
 @pytest.fixture
 async def stranger(postgres: Postgres) -> AsyncGenerator[str, None]:
-    """The URL of a role that has no rights in the database."""
+    """Yields the URL of a role without rights in the database."""
     name = f"stranger_{uuid4().hex}"
     async with connection(postgres.owner_url) as owner:
         await owner.execute(await owner.fetchval(ROLE, name, "s3cret"))

@@ -1,4 +1,4 @@
-"""What is deleted is gone: no word of a conversation outlives it."""
+"""What is deleted is gone: no word of a conversation remains."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TABLES = """
 
 
 async def mentions(postgres: Postgres, org_id: UUID, words: str) -> set[str]:
-    """The tables that hold the words in a row of the organisation's."""
+    """Returns the tables that have the words in a row of the organisation."""
     found = set()
     async with connection(postgres.owner_url) as owner:
         for row in await owner.fetch(_TABLES):

@@ -1,4 +1,4 @@
-"""Every answer's end is told and stored, whatever its vendor said."""
+"""Every answer's end is reported and stored, whatever its vendor sent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ USAGES: dict[str, dict[str, Any]] = {
 
 
 async def running(postgres: Postgres, key: ApiKey) -> int:
-    """How many generations of the key's organisation have no end."""
+    """Returns how many generations of the key's organisation have not ended."""
     async with connection(postgres.owner_url) as owner:
         query = "SELECT count(*) FROM aichat.generations WHERE org_id = $1::text::uuid AND ended_at IS NULL"
         return int(await owner.fetchval(query, key.organization_id))

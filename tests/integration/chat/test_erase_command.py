@@ -1,4 +1,4 @@
-"""Of a member or a key that is erased nothing is left but ids in the books, and nobody else loses anything."""
+"""Erasing a member or a key leaves nothing but ids in the ledger, and nobody else loses anything."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def settings(server_settings: dict[str, str]) -> dict[str, str]:
 
 
 async def mentions(postgres: Postgres, text: str) -> set[str]:
-    """The tables in which a row holds this text."""
+    """Returns the tables in which a row has this text."""
     async with connection(postgres.owner_url) as owner:
         tables = await owner.fetch(
             "SELECT relname FROM pg_class WHERE relnamespace = 'aichat'::regnamespace AND relkind IN ('r', 'p') "
@@ -47,7 +47,7 @@ async def mentions(postgres: Postgres, text: str) -> set[str]:
 
 
 async def joined(database: Database, org_id: UUID, member_id: UUID, postgres: Postgres) -> Principal:
-    """A member of the organisation, with a key."""
+    """Adds a member to the organisation, with a key."""
     async with connection(postgres.owner_url) as owner:
         await owner.execute("INSERT INTO aichat.members VALUES ($1, $2, 'member')", org_id, member_id)
     key_id, text = api_keys.new_key(org_id)
@@ -62,7 +62,7 @@ async def limit(database: Database, principal: Principal, scope: QuotaScope, sco
 
 
 async def dun(postgres: Postgres, member: Principal) -> None:
-    """Has the member told that an invoice is not paid."""
+    """Notifies the member of an unpaid invoice."""
     async with connection(postgres.owner_url) as owner:
         january = datetime(2026, 1, 1, tzinfo=UTC)
         february = datetime(2026, 2, 1, tzinfo=UTC)
@@ -99,7 +99,7 @@ async def test_a_members_words_and_traces_go_and_others_stay(
     assert await run(settings, tmp_path, *command, str(member.member_id)) == (0, "")
     assert await mentions(postgres, secret) == set()
     assert await mentions(postgres, str(member.key_id)) <= KEPT
-    # Whose the blanked messages were is said by the id alone, as in the books.
+    # Only the id still names the author of the blanked messages, as in the ledger.
     assert await mentions(postgres, str(member.member_id)) <= KEPT | {"messages"}
     assert (await Conversations(database).get(principal, theirs)).member_id == principal.member_id
     async with connection(postgres.owner_url) as owner:
@@ -109,13 +109,13 @@ async def test_a_members_words_and_traces_go_and_others_stay(
             await owner.fetchval("SELECT count(*) FROM aichat.usage_events WHERE member_id = $1", member.member_id) == 2
         )
     assert (await run(settings, tmp_path, *command, str(member.member_id)))[0] == 1
-    # The conversation can go on.
+    # The conversation can continue.
     begun = await Turns(database).begin(turn(principal, "On", conversation_id=theirs))
     await Turns(database).end(completed(principal, begun))
 
 
 async def test_whatever_refers_to_a_member_or_a_key_is_known_to_their_erasure(postgres: Postgres) -> None:
-    """A table that newly does must be dealt with by aichat.erase_member or aichat.erase_key, and named here."""
+    """A new table that refers to them must be handled by aichat.erase_member or aichat.erase_key, and named here."""
     async with connection(postgres.owner_url) as owner:
         rows = await owner.fetch(
             "SELECT DISTINCT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' "

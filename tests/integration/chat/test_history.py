@@ -1,4 +1,4 @@
-"""History of long messages: pages end early, and nothing is left out; models are shown what they take."""
+"""History of long messages: pages end early without omitting anything; models get as much as they accept."""
 
 import json
 

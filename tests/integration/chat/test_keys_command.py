@@ -1,4 +1,4 @@
-"""The operator's command for API keys: no key may do more than it was minted for, or reach where it was not."""
+"""The operator's command for API keys: a key can do only what it was created for, and only in its organisation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PORTAL = pb.CreatePortalSessionRequest(return_url="https://app.example")
 
 @dataclass(frozen=True, slots=True)
 class Minted:
-    """What `keys mint --json` printed."""
+    """The output of `keys mint --json`."""
 
     organization_id: str
     member_id: str
@@ -32,7 +32,7 @@ class Minted:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The command, and a server that its keys are shown to."""
+    """The command, and a server that checks its keys."""
 
     settings: dict[str, str]
     folder: Path
@@ -49,7 +49,7 @@ class Keys:
         return printed
 
     async def verdict(self, key: str) -> str:
-        """Why the key may not verify an invoice that is not there, which is for owners to do."""
+        """Returns why the key may not verify a missing invoice, which only owners may do."""
         stub = BillingServiceStub(self.server.channel)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.VerifyInvoice(pb.VerifyInvoiceRequest(month="2026-01"), metadata=bearer(key))

@@ -1,4 +1,4 @@
-"""Promise 1: an answer whose end cannot be stored is stored once it can be, or its streams are told that it was not."""
+"""Promise 1: an answer whose end cannot be stored is stored later, or its streams report that it was not."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Times = Callable[[], Awaitable[int]]
 
 @asynccontextmanager
 async def refusing_ends(postgres: Postgres, key: ApiKey, code: str) -> AsyncGenerator[Times, None]:
-    """Within it, Postgres fails with this SQLSTATE whenever a turn of the key's organisation ends; tells how often."""
+    """Makes Postgres fail with this SQLSTATE when a turn of the key's organisation ends; counts the failures."""
     name = f"refuse_{UUID(key.organization_id).hex}"
     async with connection(postgres.owner_url) as owner:
-        # A sequence counts on when its transaction is taken back.
+        # A sequence keeps its count when its transaction rolls back.
         await owner.execute(f"""
             CREATE SEQUENCE {name};
             GRANT USAGE ON SEQUENCE {name} TO aichat_app;

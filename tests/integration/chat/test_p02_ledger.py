@@ -1,4 +1,4 @@
-"""Promise 2: what an answer costs is on the books, held to quotas, at the price of its moment."""
+"""Promise 2: an answer's cost is in the ledger, counts for quotas, and has the price of its moment."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def limit(database: Database, key: ApiKey, *, hard: int | None = None, sof
 
 
 def nano(event: chat_pb2.StreamChatResponse) -> int:
-    """What a completed answer cost."""
+    """Returns the cost of a completed answer."""
     cost = event.completed.message.cost
     return int(cost.units) * 10**9 + int(cost.nanos)
 
@@ -78,7 +78,7 @@ async def test_a_refusal_that_the_vendor_counted_is_on_the_books(
         "ANSWER_REFUSED"
     )
     (event,) = await books(postgres, api_key)
-    # Anthropic alone charges nothing for what it refuses before a word.
+    # Only Anthropic does not charge for a refusal before the first word.
     assert (event["input_tokens"] > 0, event["cost_nano_usd"] > 0) == (True, not model.startswith("claude-"))
     assert event["quality"] == "exact"
     assert await conversations(server, api_key) == []

@@ -1,4 +1,4 @@
-"""Promise 2: what each vendor reports, in the shapes that it documents, is in the right buckets at the right price."""
+"""Promise 2: what each vendor reports, in its documented forms, is counted in the right kinds at the right price."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
 from tests.integration.chat.asking import ask, refusal, stream
 
 RECORDED = sorted((Path(__file__).parents[2] / "recorded/usage").glob("*.json"))
-# A kind of usage and the price that it has; reasoning is in the output.
+# A kind of usage and its price; reasoning is part of the output.
 PRICED = {
     "input_tokens": "input",
     "cache_read_tokens": "cache_read",
@@ -31,7 +31,7 @@ ASKED = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write
 
 
 async def replay(request: web.Request) -> web.StreamResponse:
-    """Answers with the recording that the message names; without a vendor's last event the connection breaks."""
+    """Answers with the recording that the message names; without the vendor's last event the connection breaks."""
     body = await request.text()
     (path,) = [path for path in RECORDED if path.stem in body]
     recorded = json.loads(path.read_text())
@@ -47,7 +47,7 @@ async def replay(request: web.Request) -> web.StreamResponse:
 
 @pytest.fixture(scope="module")
 async def replaying(run_server: RunServer) -> AsyncGenerator[ServerUnderTest, None]:
-    """A server whose vendors say again what was recorded."""
+    """A server whose vendors replay recordings."""
     app = web.Application()
     app.router.add_post("/{path:.*}", replay)
     runner = web.AppRunner(app, access_log=None)
@@ -63,7 +63,7 @@ async def replaying(run_server: RunServer) -> AsyncGenerator[ServerUnderTest, No
 
 
 async def booked(postgres: Postgres, key: ApiKey) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the books say, and the price that they name."""
+    """Returns the event in the ledger, and the price that it names."""
     owner = await asyncpg.connect(postgres.owner_url)
     try:
         row = await owner.fetchrow("SELECT * FROM aichat.usage_events WHERE org_id = $1", UUID(key.organization_id))

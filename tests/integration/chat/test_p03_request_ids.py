@@ -1,4 +1,4 @@
-"""Promise 3: a call that is repeated with its request_id never makes a second answer."""
+"""Promise 3: repeating a call with its request_id never makes a second answer."""
 
 import asyncio
 from uuid import uuid4
@@ -26,7 +26,7 @@ async def test_a_call_repeated_at_once_gets_the_same_answer(
     request_id, text = str(uuid4()), script(words=20, interval_ms=5) + str(uuid4())
     answers = await asyncio.gather(*(ask(server, api_key, text, request_id=request_id) for _ in range(5)))
     for answer in answers:
-        # One that came when the answer had ended gets it in one piece.
+        # A call that arrived after the answer's end gets it in one piece.
         ends = (answer[0].started, text_of(answer), answer[-1].completed)
         assert ends == (answers[0][0].started, text_of(answers[0]), answers[0][-1].completed)
     assert times_asked(vendors, text) == 1

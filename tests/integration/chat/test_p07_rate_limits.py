@@ -1,4 +1,4 @@
-"""Promise 7: turns and calls come up against the limits of their plan, at servers that share a Redis."""
+"""Promise 7: turns and calls reach the limits of their plan, on servers that share a Redis."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def free_key(database: Database) -> ApiKey:
 
 
 async def opened(server: ServerUnderTest, key: ApiKey, text: str, count: int) -> list[Call]:
-    """Streams that have begun."""
+    """Returns streams that have begun."""
     calls = [stream(server, key, text) for _ in range(count)]
     for call in calls:
         assert (await first_event(call)).HasField("started")
@@ -65,7 +65,7 @@ async def opened(server: ServerUnderTest, key: ApiKey, text: str, count: int) ->
 
 
 async def call(server: ServerUnderTest, key: ApiKey) -> Refusal | None:
-    """A call that begins no answer."""
+    """Makes a call that begins no answer."""
     answer = server.chat.ListModels(chat_pb2.ListModelsRequest(), metadata=key.metadata)
     try:
         await answer
@@ -92,7 +92,7 @@ async def test_requests_are_limited_across_processes(pair: Pair, free_key: ApiKe
     assert refused.retry_after is not None
     assert 0 < refused.retry_after <= 61
     assert 0 < (resets_at - datetime.now(UTC)).total_seconds() <= 61
-    # A turn is a request, too, and one that is refused begins nothing.
+    # A turn is a request, too, and a refused one begins nothing.
     assert (await refusal(stream(one, free_key, script(deltas=["a"])))).metadata["name"] == "requests_per_minute"
     assert await call(one, api_key) is None
 
@@ -103,7 +103,7 @@ async def test_streams_are_limited_until_one_ends_however_it_does(pair: Pair, fr
     refused = await refusal(stream(other, free_key, script(deltas=["a"])))
     assert (refused.reason, refused.metadata["name"]) == ("RATE_LIMITED", "open_streams")
     assert refused.retry_after == 1.0
-    # One whose reader goes away runs on, and counts until it ends.
+    # A stream continues after its reader disconnects, and counts until it ends.
     slow[0].cancel()
     assert (await refusal(stream(other, free_key, script(deltas=["a"])))).reason == "RATE_LIMITED"
     answers = [[event async for event in call][-1] for call in slow[1:]]
@@ -113,7 +113,7 @@ async def test_streams_are_limited_until_one_ends_however_it_does(pair: Pair, fr
         return text_of(await ask(other, free_key, script(deltas=["a"]))) == "a"
 
     assert await eventually(has_place, bool)
-    # A failed one gives its place back, too.
+    # A failed one releases its slot, too.
     broken = await opened(one, free_key, WAITING, FREE.open_streams)
     for failed in broken:
         assert (await refusal(failed)).reason == "PROVIDER_TIMEOUT"
@@ -136,7 +136,7 @@ async def test_a_turn_sent_again_joins_its_answer_though_the_limit_is_reached(pa
     await opened(server, free_key, script(words=100, interval_ms=20), FREE.open_streams - 1)
     again = await ask(server, free_key, text, request_id=request_id)
     assert again[-1].HasField("completed")
-    # The place was given back once.
+    # The slot was released once.
     await opened(server, free_key, script(words=100, interval_ms=20), 1)
     assert (await refusal(stream(server, free_key, text))).metadata["name"] == "open_streams"
 
@@ -178,5 +178,5 @@ async def test_a_turn_goes_on_when_redis_goes_away(
         assert [event async for event in running][-1].HasField("completed")
         assert text_of(await ask(server, free_key, script(deltas=["a"]))) == "a"
         answers = await asyncio.gather(*(call(server, free_key) for _ in range(2 * FREE.requests_per_minute)))
-        # The turn was let in by this process alone, as all that follows is.
+        # This process alone admitted the turn, and all that follows.
         assert sum(answer is None for answer in answers) == FREE.requests_per_minute - 1

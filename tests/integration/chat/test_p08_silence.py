@@ -1,4 +1,4 @@
-"""Promise 8: no stream is silent for long: heartbeats while the vendor thinks, a typed error when it never wakes."""
+"""Promise 8: no stream is silent for long: heartbeats while the vendor thinks, a typed error if it never answers."""
 
 from collections.abc import AsyncGenerator
 from uuid import UUID
@@ -14,7 +14,7 @@ from tests.integration.chat.asking import first_event, refusal, script, stream, 
 
 @pytest.fixture(scope="module")
 async def restless(run_server: RunServer) -> AsyncGenerator[ServerUnderTest, None]:
-    """A server with little patience."""
+    """A server with short time limits."""
     async with run_server(AICHAT_HEARTBEAT_SECONDS="0.1", AICHAT_PROVIDER_STALL_SECONDS="1") as server:
         yield server
 
@@ -40,13 +40,13 @@ async def test_a_vendor_that_falls_silent(restless: ServerUnderTest, api_key: Ap
 async def test_an_answer_that_waits_to_be_stored(
     restless: ServerUnderTest, api_key: ApiKey, postgres: Postgres
 ) -> None:
-    """Promise 2, too: no `completed` before the commit, and signs of life until then."""
+    """Promise 2, too: no `completed` before the commit, and heartbeats until then."""
     call = stream(restless, api_key, script(deltas=["a", "b"], interval_ms=50))
     started = (await first_event(call)).started
     owner = await asyncpg.connect(postgres.owner_url)
     try:
         async with owner.transaction():
-            # What ends the turn waits for this row.
+            # The statement that ends the turn waits for this row.
             lock = "SELECT FROM aichat.conversations WHERE org_id = $1 AND conversation_id = $2 FOR UPDATE"
             await owner.execute(lock, UUID(api_key.organization_id), UUID(started.conversation_id))
             seen: list[chat_pb2.StreamChatResponse] = []

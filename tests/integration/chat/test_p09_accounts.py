@@ -1,4 +1,4 @@
-"""Promise 9: where the operator's account at a vendor is refused, a fallback answers; why is the operator's to know."""
+"""Promise 9: if a vendor refuses the operator's account, a fallback answers; only the operator learns why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promise 9: vendors that misbehave are asked again, replaced or left alone; never once an answer has begun."""
+"""Promise 9: misbehaving vendors are retried, replaced or not called for a while; never once an answer has begun."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ HELLO = {"deltas": ["hello"]}
 
 
 def unique(**reply: object) -> str:
-    """A script whose text no other test has."""
+    """Returns a script with a unique text."""
     return script(**reply) + str(uuid4())
 
 
 async def shown(
     server: ServerUnderTest, key: ApiKey, events: list[chat_pb2.StreamChatResponse]
 ) -> events_pb2.ChatStarted:
-    """What `started` said, after the answer and what is stored of it were found to agree with it."""
+    """Returns `started`, after checking that the answer and its stored form agree with it."""
     started, answer = events[0].started, events[-1].completed.message
     assert answer.model == started.model
     assert (await history(server, key, started.conversation_id))[1] == answer
@@ -159,7 +159,7 @@ async def test_a_fallback_that_cannot_do_what_is_asked_is_skipped(
     patient: ServerUnderTest, api_key: ApiKey, vendors: Vendors
 ) -> None:
     text = unique(**HELLO, status=529, fail_times=3)
-    options = chat_pb2.ChatOptions(stop=["END"])  # which SOL does not take
+    options = chat_pb2.ChatOptions(stop=["END"])  # which SOL does not accept
     failed = await refusal(stream(patient, api_key, text, model=CLAUDE, options=options))
     assert (failed.reason, failed.metadata["provider"]) == ("PROVIDER_OVERLOADED", "anthropic")
     assert times_asked(vendors, text) == 3
@@ -176,7 +176,7 @@ async def test_what_the_caller_must_mend_no_fallback_answers(
 
 @pytest.fixture(scope="module")
 async def restless(run_server: RunServer) -> AsyncGenerator[ServerUnderTest, None]:
-    """A server with fallbacks that says `started` before its vendors stall."""
+    """A server with fallbacks that sends `started` before its vendors stall."""
     settings = {"AICHAT_HEARTBEAT_SECONDS": "0.1", "AICHAT_PROVIDER_STALL_SECONDS": "1"}
     async with run_server(AICHAT_FALLBACKS=FALLBACKS, **settings) as server:
         yield server
@@ -208,7 +208,7 @@ CIRCUIT_FAILURES = 3
 
 @pytest.fixture(scope="module")
 async def wary(run_server: RunServer) -> AsyncGenerator[ServerUnderTest, None]:
-    """A server that gives vendors up soon, and has one connection for each."""
+    """A server that soon stops calling a failing model, and has one connection for each vendor."""
     settings = {
         "AICHAT_FALLBACKS": f"{SOL}={CLAUDE}",
         "AICHAT_PROVIDER_RETRIES": "0",
@@ -242,7 +242,7 @@ async def test_a_vendor_that_keeps_failing_is_left_alone_and_tried_again(
     started = (await ask(wary, api_key, text, model=SOL))[0].started
     assert (started.requested_model, started.model) == (SOL, CLAUDE)
     assert [entry["vendor"] for entry in vendors.log() if text in str(entry["body"])] == ["anthropic"]
-    # Another model of the vendor is asked as ever.
+    # Another model of the vendor is called as before.
     assert (await ask(wary, api_key, text, model=TERRA))[0].started.model == TERRA
     assert "vendor left alone" in wary.log.read_text()
 

@@ -1,4 +1,4 @@
-"""Promise 13: a price that changes counts from then on, and a model without one fails before its vendor is called."""
+"""Promise 13: a changed price applies from then on, and a model without one fails before its vendor is called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promise 16: on SIGTERM no new turns, running ones finish within the grace, the rest are interrupted and kept."""
+"""Promise 16: on SIGTERM no turn begins, running ones end within the grace, others are interrupted and stored."""
 
 import asyncio
 from uuid import uuid4
@@ -26,7 +26,7 @@ async def test_a_running_answer_finishes_and_new_calls_are_refused(
 
 
 async def refused_soon(draining: ServerUnderTest, key: ApiKey) -> Refusal:
-    """The refusal of the first call after the signal has arrived."""
+    """Returns the refusal of the first call after the server has received the signal."""
     async with asyncio.timeout(10):
         while True:
             try:
@@ -53,7 +53,7 @@ async def test_what_outlasts_the_grace_is_interrupted_and_kept(
         if stays:
             told = await refusal(running)
         assert await draining.process.wait() == 0
-    # The same call ends as it did, so that it is not what works.
+    # The same call ends in the same way, so repeating it does not help.
     again = await refusal(stream(server, api_key, text, request_id=request_id))
     started = events[0].started
     ids = {"generation_id": started.generation_id, "conversation_id": started.conversation_id}

@@ -1,4 +1,4 @@
-"""Bad input: each gets a typed error that says what to do, and leaves nothing behind."""
+"""Invalid input: each gets a typed error that says what to do, and leaves nothing behind."""
 
 from typing import Any
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""One turn: what streams out, what is stored, and what a failed turn leaves behind."""
+"""One turn: what it streams, what it stores, and what a failed turn leaves behind."""
 
 import json
 

@@ -1,7 +1,7 @@
-"""Plays a Dockerfile without Docker: its steps in an empty folder, with nothing of this machine's environment.
+"""Runs a Dockerfile without Docker: its steps in an empty folder, without this machine's environment.
 
-Absolute paths that it names lie within that folder; what it takes from its base image, a Python, is this one's. A step
-that the folder and the lock do not suffice for fails, as it would in Docker.
+Absolute paths in it are inside that folder; its base image, a Python, is this machine's. A step that needs more than
+the folder and the lock have fails, as it would in Docker.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-# What a step needs to reach the package index from this machine, and spares it to fetch again what is here.
+# The variables with which a step reaches the package index from this machine, and reuses its cache.
 _INDEX = re.compile(r"(PIP|SSL|CURL|REQUESTS)_|https?_proxy|no_proxy", re.IGNORECASE)
 # Paths that are the machine's own in any image.
 _ABSOLUTE = re.compile(r"(?:(?<=[\s=\"'\[,(])|^)/(?=[a-z])(?!bin/|usr/bin/|dev/)")
@@ -27,7 +27,7 @@ _FOLDERS = ("usr/local", "tmp", "root")
 
 @dataclass
 class Image:
-    """What the steps have come to."""
+    """The result of the steps."""
 
     folder: Path
     environment: dict[str, str]
@@ -39,28 +39,28 @@ class Image:
     healthcheck: list[str] = field(default_factory=list)
 
     def inside(self, words: str) -> str:
-        """Words of the Dockerfile, with the absolute paths in them laid into the folder."""
+        """Returns words of the Dockerfile with their absolute paths moved into the folder."""
         return _ABSOLUTE.sub(f"{self.folder}/", words)
 
     def argv(self, *command: str) -> list[str]:
-        """A command as the container would start it."""
+        """Returns a command as the container would start it."""
         return [self.inside(word) for word in command]
 
     @property
     def cwd(self) -> Path:
-        """Where its commands run."""
+        """The working folder of its commands."""
         return Path(self.inside(self.workdir))
 
 
 def play(dockerfile: Path, folder: Path) -> Image:
-    """Builds the image in `folder`, which must be empty, and returns it; CalledProcessError for a step that fails."""
+    """Builds the image in the empty `folder` and returns it; raises CalledProcessError for a step that fails."""
     stages: dict[str, Path] = {}
     image: Image | None = None
     name = ""
     for instruction, words in _instructions(dockerfile):
         if instruction == "FROM":
             if image is not None:
-                # The next stage takes its place, since programs know their own path.
+                # The next stage uses the same place, since programs know their own path.
                 stages[name] = image.folder.rename(folder / f"stage-{name}")
             base, _, name = words.partition(" AS ")
             image = _begin(base, folder / "image", stages)
@@ -86,9 +86,9 @@ def _begin(base: str, folder: Path, stages: Mapping[str, Path]) -> Image:
         **reaching,
         "PATH": f"{folder}/usr/local/bin:/usr/bin:/bin",
         "HOME": f"{folder}/root",
-        # uv looks past the image's Python, which is a virtual environment here.
+        # uv would ignore the image's Python, which is a virtual environment here.
         "UV_PYTHON": f"{folder}/usr/local/bin/python",
-        # As in the Makefile: this machine may reach the index by a proxy that has a certificate of its own.
+        # As in the Makefile: this machine may reach the index through a proxy with its own certificate.
         "UV_SYSTEM_CERTS": "1",
         "UV_CACHE_DIR": str(cache / "uv"),
         "PIP_CACHE_DIR": str(cache / "pip"),
@@ -124,7 +124,7 @@ def _copy(image: Image, words: str, stages: Mapping[str, Path]) -> None:
 
 
 def _copy_folder(origin: Path, destination: Path, *, of_stage: bool) -> None:
-    # A stage that is over changes no more, so that its files need not be written again.
+    # A finished stage never changes, so its files can be linked instead of copied.
     how = os.link if of_stage else shutil.copy2
     ignored = None if of_stage else shutil.ignore_patterns("__pycache__")
     shutil.copytree(origin, destination, symlinks=True, dirs_exist_ok=True, ignore=ignored, copy_function=how)

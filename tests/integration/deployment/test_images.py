@@ -1,4 +1,4 @@
-"""The images are built of what the repository holds, and what they start works."""
+"""The images can be built from the repository, and what they start works."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.integration.deployment.dockerfile import ROOT, Image, play
 
 START_SECONDS = 60.0
 WORKERS = ["python", "-m", "aichat_workers"]
-# A module's worth of compiling: the images are built once.
+# The images are built once, which takes as long as compiling a module.
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -45,7 +45,7 @@ def environment(image: Image, postgres: Postgres) -> dict[str, str]:
 
 
 async def run(image: Image, environment: Mapping[str, str], *command: str) -> tuple[int, str]:
-    """Its exit code, and what it said."""
+    """Runs a command; returns its exit code and its output."""
     process = await asyncio.create_subprocess_exec(
         *image.argv(*command),
         cwd=image.cwd,
@@ -60,7 +60,7 @@ async def run(image: Image, environment: Mapping[str, str], *command: str) -> tu
 
 @asynccontextmanager
 async def started(image: Image, environment: Mapping[str, str]) -> AsyncGenerator[asyncio.subprocess.Process, None]:
-    """The container's own process, once its health check is content; it is stopped as Docker does."""
+    """Runs the container's own process until its health check passes; stops it as Docker does."""
     process = await asyncio.create_subprocess_exec(
         *image.argv(*image.entrypoint, *image.command), cwd=image.cwd, env=environment
     )

@@ -1,4 +1,4 @@
-"""Promise 21: the version before serves on while the schema is migrated, and what does not fit refuses to start."""
+"""Promise 21: the previous version serves during a migration, and a version that does not fit does not start."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.integration.chat.asking import ask
 from tests.integration.storage.rows import connection
 
 ROOT = Path(__file__).resolve().parents[3]
-# The landing before this one, and its newest migration.
+# The previous landing, and its newest migration.
 BEFORE = "a3aa6b54503b384a20dc36fb2a6f2f4cc5ec04ca"
 PARTS = ("server/src", "server/migrations", "workers/src", "gen/python")
 MIGRATE = "run `python -m aichat_server migrate`"
@@ -33,13 +33,13 @@ MIGRATE = "run `python -m aichat_server migrate`"
 
 @dataclass(frozen=True)
 class Version:
-    """A version of the code, with the settings that it is run with."""
+    """A version of the code, with its settings."""
 
     environment: Mapping[str, str]
     folder: Path
 
     async def run(self, *command: str) -> tuple[int, str, str]:
-        """A command's exit code, and what it said."""
+        """Runs a command; returns its exit code and its output."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", *command),
             cwd=self.folder,
@@ -52,14 +52,14 @@ class Version:
         return process.returncode, out.decode(), err.decode()
 
     async def done(self, *command: str) -> str:
-        """What a command printed that succeeds."""
+        """Returns the output of a command that succeeds."""
         code, out, err = await self.run(*command)
         assert code == 0, err
         return out
 
     @asynccontextmanager
     async def serving(self) -> AsyncGenerator[ServerUnderTest, None]:
-        """A server of this version."""
+        """Runs a server of this version."""
         [port] = free_ports(1)
         address = f"127.0.0.1:{port}"
         process = await start(self.folder, {**self.environment, "AICHAT_LISTEN": address})
@@ -75,7 +75,7 @@ class Version:
 
 @pytest.fixture(scope="module")
 async def empty() -> AsyncGenerator[Postgres, None]:
-    """A Postgres that nothing was migrated in."""
+    """A Postgres without migrations."""
     with postgres_folder() as folder:
         async with run_postgres(folder) as server:
             yield server
@@ -90,12 +90,12 @@ def now(empty: Postgres, server_settings: dict[str, str], tmp_path_factory: pyte
 
 @pytest.fixture(scope="module")
 def before(now: Version, tmp_path_factory: pytest.TempPathFactory) -> Version:
-    """The version before, out of git, with the same database."""
+    """The previous version, from git, with the same database."""
     folder = tmp_path_factory.mktemp("before")
     command = ["git", "archive", BEFORE, *PARTS]
     archive = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
-        # It is our own; filters came with Python 3.11.4.
+        # The archive is our own; filters came with Python 3.11.4.
         packed.extractall(folder)  # noqa: S202
     path = ":".join(str(folder / part) for part in PARTS if part != "server/migrations")
     return Version({**now.environment, "PYTHONPATH": path}, folder)
@@ -108,7 +108,7 @@ async def minted(version: Version) -> ApiKey:
 
 
 async def talk(server: ServerUnderTest, key: ApiKey, conversation_id: str = "") -> str:
-    """A turn; the id of its conversation."""
+    """Runs a turn; returns the id of its conversation."""
     events = await ask(server, key, "Hello", conversation_id=conversation_id)
     assert events[-1].WhichOneof("event") == "completed"
     return events[0].started.conversation_id
@@ -165,7 +165,7 @@ async def test_a_database_that_is_too_new_is_refused_by_servers_workers_and_migr
             assert "9999" in said
             assert "python -m aichat_server migrate" in said
             assert "Traceback" not in said
-        # A newer version says which ones run on its schema, too.
+        # A newer version also lists the versions that work with its schema.
         await owner.execute("INSERT INTO aichat.schema_versions VALUES (DEFAULT, '9999', 'another', $1)", revision)
         await now.done("aichat_workers", "run", "orphans")
         await owner.execute("UPDATE aichat.schema_versions SET oldest_revision = '9998' WHERE revision = '9999'")

@@ -1,4 +1,4 @@
-"""What the tests of invoices begin with."""
+"""The fixtures of invoice tests."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ from tests.integration.invoices.months import Shop, open_shop
 async def shop(
     postgres: Postgres, database: Database, stripe: Stripe, stripe_calls: StripeCalls, stripe_sdk: sdk.StripeClient
 ) -> Shop:
-    """An organisation that subscribed to Pro with a good card: 20 USD included, the rest with 20 % on top."""
+    """An organisation that subscribed to Pro with a valid card: 20 USD included, the rest with 20 % added."""
     return await open_shop(postgres, database, at_stripe(stripe_calls), stripe_sdk, stripe)

@@ -57,17 +57,17 @@ class Shop:
         return self.principal.org_id
 
     async def use(self, *entries: Entry) -> None:
-        """Writes into the books."""
+        """Adds entries to the ledger."""
         await add(self.postgres, self.principal, *entries)
 
     async def close(self, of: Month = MARCH) -> None:
-        """Closes the month's books, and sums up its hours."""
+        """Closes the month's books, and sums its hours."""
         async with self.database.tenant(self.org_id) as tenant:
             assert await tenant.invoices.close(of)
         await Rollups(self.database).run(NOW)
 
     async def bring_on(self, of: Month = MARCH) -> Outcome:
-        """Has the month invoiced."""
+        """Advances the month's invoice."""
         await self.close(of)
         return await self.invoices.bring_on(self.org_id, of)
 
@@ -75,17 +75,17 @@ class Shop:
         return await self.desk.show(self.org_id, of)
 
     async def at_stripe(self) -> list[sdk.Invoice]:
-        """All invoices of the customer but the subscription's, whoever made them, the oldest first."""
+        """Returns the customer's invoices except those for the subscription, the oldest first."""
         assert self.customer
         page = await self.client.v1.invoices.list_async({"customer": self.customer, "limit": 100})
         return [invoice for invoice in page.data[::-1] if invoice.billing_reason == "manual"]
 
     async def another(self, card: str | None = "pm_card_visa") -> Shop:
-        """Another organisation; `card`: see `open_shop`."""
+        """Returns another organisation; `card`: see `open_shop`."""
         return await open_shop(self.postgres, self.database, self.stripe, self.client, self.pages, card=card)
 
     async def rows(self, query: str = EVENTS) -> list[asyncpg.Record]:
-        """What the owner finds."""
+        """Returns the rows of a query as the owner."""
         async with connection(self.postgres.owner_url) as owner:
             return await owner.fetch(query, self.org_id)
 
@@ -99,9 +99,9 @@ async def open_shop(
     *,
     card: str | None = "pm_card_visa",
 ) -> Shop:
-    """A new organisation that has been on the plan Pro for ever.
+    """Returns a new organisation that has always been on the plan Pro.
 
-    `card`: what it has subscribed with, on Stripe's page; None: it has not, and is no customer.
+    `card`: the card of its subscription on Stripe's page; None: it has no subscription, and is no customer.
     """
     principal = Principal(uuid4(), uuid4())
     async with database.tenant(principal.org_id, principal.member_id) as tenant:

@@ -1,4 +1,4 @@
-"""`python -m tests.integration.invoices.one_run DATABASE STRIPE ORGANIZATION MONTH`: brings one invoice on."""
+"""`python -m tests.integration.invoices.one_run DATABASE STRIPE ORGANIZATION MONTH`: advances one invoice."""
 
 from __future__ import annotations
 

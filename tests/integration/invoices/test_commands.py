@@ -1,4 +1,4 @@
-"""The operator's commands for invoices, as they are typed."""
+"""The operator's commands for invoices, as typed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def test_what_could_not_be_collected_is_listed_until_it_is_void(
     late = await shop.another("pm_card_chargeCustomerFail")
     await late.use(Entry(MARCH.start, 30 * USD))
     await late.bring_on()
-    # What Stripe has tried is seen when it is looked at again.
+    # The next check sees that Stripe tried to collect.
     await late.invoices.bring_on(late.org_id, MARCH)
     line = f"{late.org_id} 2024-03 12.00 USD since "
     assert line in (await run(settings, tmp_path, "invoices", "unpaid"))[1]

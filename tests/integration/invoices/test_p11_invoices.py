@@ -1,4 +1,4 @@
-"""Promise 11: the sum of the ledger is the sum of its hours and the invoice, to the nano-dollar before the rounding."""
+"""Promise 11: the sums of ledger, hours and invoice are equal, to the nano-dollar before rounding."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_a_line_can_be_made_again_by_anybody_who_has_the_books(shop: Shop)
         events[0]["generation_id"],
         events[-1]["generation_id"],
     )
-    # 21 USD and 6 nano-dollars, without 20 USD, and a fifth more: rounded once.
+    # 21 USD and 6 nano-dollars, less 20 USD, and a fifth more: rounded once.
     assert line.cents == round(Fraction(1 * USD + 6) * Fraction(12, 10) / 10_000_000) == 120
 
 
@@ -129,7 +129,7 @@ def _ids(*shops: Shop) -> set[UUID]:
 async def test_a_draft_that_was_meddled_with_is_not_asked_for(shop: Shop, stripe: Stripe, amount: int | None) -> None:
     await shop.use(Entry(TENTH, 30 * USD, model="a"), Entry(TENTH, 30 * USD, model="b"))
     await shop.close()
-    # Everything is sent, and then Stripe is away.
+    # Everything is sent, and then Stripe is unreachable.
     await stripe.fail("/v1/invoices/in_[^/]+", how="status", method="GET", times=4, status=503)
     assert (await shop.invoices.bring_on(shop.org_id, MARCH)).trouble
     assert (await shop.invoice())[0].stage is InvoiceStage.PUSHED
@@ -166,7 +166,7 @@ async def test_a_plans_change_divides_the_month(shop: Shop) -> None:
     await shop.use(Entry(before, 30 * USD), Entry(at, 30 * USD))
     await shop.bring_on()
     _, lines = await shop.invoice()
-    # Half of 20 USD and half of 30; 20 % and 10 % on top of the rest.
+    # Half of 20 USD and half of 30; 20 % and 10 % added to the rest.
     assert [(line.terms.plan if line.terms else "", line.included, line.cents) for line in lines] == [
         ("pro", 10 * USD, 2400),
         ("team", 15 * USD, 1650),

@@ -22,7 +22,7 @@ WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT gra
 
 
 async def costs(shop: Shop, *months: Month) -> list[list[int]]:
-    """What the lines of each month cost."""
+    """Returns the costs of each month's lines."""
     for one in months:
         outcome = await shop.bring_on(one)
         assert outcome.trouble is None
@@ -37,7 +37,7 @@ async def test_an_event_at_the_bound_is_the_next_months(shop: Shop) -> None:
 
 
 async def test_the_sessions_time_zone_moves_no_bound(shop: Shop) -> None:
-    # In the month whose clocks go forward in New York, and with an event in the hour that is missing there.
+    # In the month in which clocks go forward in New York, with an event in the missing hour there.
     async with connection(shop.postgres.owner_url) as owner:
         await owner.execute("ALTER ROLE aichat_app SET timezone TO 'America/New_York'")
     try:
@@ -56,7 +56,7 @@ async def test_closing_waits_for_what_is_just_being_booked(shop: Shop) -> None:
     async with connection(shop.postgres.owner_url) as owner, connection(shop.postgres.owner_url) as watcher:
         booking = owner.transaction()
         await booking.start()
-        # As aichat.book begins; what it writes then has a time before the bound.
+        # As aichat.book begins; the time of what it writes is then before the bound.
         await owner.fetchval("SELECT aichat.booking_time($1)", shop.org_id)
         before = await watcher.fetchval(WAITING)
         closing = asyncio.create_task(shop.bring_on())
@@ -83,14 +83,14 @@ async def _book(owner: asyncpg.Connection[asyncpg.Record], shop: Shop, at: datet
 
 
 async def test_a_clock_that_was_put_back_books_nothing_into_a_closed_month(shop: Shop) -> None:
-    # As the books look to a database whose clock is years behind the one that closed them.
+    # As the ledger appears to a database whose clock is years behind the one that closed the month.
     ahead = month(2034, 5)
     async with connection(shop.postgres.owner_url) as owner:
         await owner.execute("INSERT INTO aichat.closed_books VALUES ($1, $2)", shop.org_id, ahead.end)
     await spend(shop.database, shop.principal, USD)
     [event] = await shop.rows()
     assert event["occurred_at"] == ahead.end
-    # Closing an earlier month opens no later one again.
+    # Closing an earlier month does not reopen a later one.
     await shop.close(MARCH)
     await spend(shop.database, shop.principal, USD)
     assert {event["occurred_at"] for event in await shop.rows()} == {ahead.end}
@@ -108,7 +108,7 @@ async def test_a_month_ends_by_the_databases_clock(shop: Shop) -> None:
 
 
 async def test_what_a_closing_saw_is_all_there_will_ever_be(shop: Shop) -> None:
-    """Turns end while the books are closed again and again, each time up to a moment ago."""
+    """Turns end while the books are closed repeatedly, each time up to a moment ago."""
     seen: list[tuple[datetime, set[object]]] = []
     turns = [await begin(shop.database, shop.principal, USD) for _ in range(40)]
     ending = asyncio.gather(*(Turns(shop.database).end(completed(shop.principal, turn)) for turn in turns))

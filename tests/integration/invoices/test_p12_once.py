@@ -1,4 +1,4 @@
-"""Promise 12: one invoice per organisation and month, whatever breaks off, and however often it is run."""
+"""Promise 12: one invoice per organisation and month, whatever fails, and however often the job runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.integration.usage.books import Entry
 APRIL = month(2024, 4)
 ADJUSTMENTS = "SELECT * FROM aichat.adjustments WHERE org_id = $1 ORDER BY created_at"
 ROOT = Path(__file__).parents[3]
-# Every request of an invoice with one line. Those that change something are carried out before the silence.
+# Every request of an invoice with one line. Those that change something take effect before the silence.
 REQUESTS = (
     ("GET", "/v1/invoices", "hang"),
     ("POST", "/v1/invoices", "mute"),
@@ -44,7 +44,7 @@ REQUESTS = (
 
 
 async def assert_one(shop: Shop, total: int) -> None:
-    """There is one invoice, and it asks for this."""
+    """Asserts that there is one invoice with this total."""
     [sent] = await shop.at_stripe()
     assert (sent.status, sent.total, len(sent.lines.data)) == ("paid", total, 1)
     assert (await shop.invoice())[0].stage is InvoiceStage.PAID
@@ -53,7 +53,7 @@ async def assert_one(shop: Shop, total: int) -> None:
 
 
 async def stuck(stripe: Stripe, method: str, path: str) -> None:
-    """Waits until a request is left without an answer."""
+    """Waits until a request stays without an answer."""
     async with asyncio.timeout(60):
         while not any(
             entry["status"] is None and entry["method"] == method and re.fullmatch(path, entry["path"])
@@ -121,7 +121,7 @@ async def test_stripe_away_makes_an_invoice_wait_and_no_other(shop: Shop, stripe
     other = await shop.another()
     for one in sorted((shop, other), key=lambda one: one.org_id):
         await one.use(Entry(MARCH.start, 30 * USD))
-    # Each is tried four times, and both at once: one of them gets through at its last try.
+    # Each is tried four times, and both at once: one of them succeeds at its last try.
     await stripe.fail("/v1/invoiceitems", how="status", status=503, times=7)
     outcomes = {one.org_id: one for one in await shop.invoices.run(MARCH, datetime.now(UTC))}
     both = [outcomes[shop.org_id], outcomes[other.org_id]]
@@ -227,6 +227,6 @@ async def test_a_refund_is_on_the_books_before_it_is_paid_and_paid_once(shop: Sh
     assert charge.amount_refunded == 500
     with pytest.raises(AichatError, match="another adjustment"):
         await shop.desk.refund(shop.org_id, MARCH, 501, **told)
-    # It is no credit: the next invoice has nothing of it.
+    # It is not a credit: it does not affect the next invoice.
     await shop.use(Entry(APRIL.start, 30 * USD))
     assert (await shop.bring_on(APRIL)).total == 1200

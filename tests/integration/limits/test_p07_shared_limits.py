@@ -1,4 +1,4 @@
-"""Promise 7: the limits in Redis are exact under concurrency, to the rules by which a process counts alone."""
+"""Promise 7: the limits in Redis are exact under concurrency, by the same rules as those of a single process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def client(redis: RedisUnderTest) -> AsyncGenerator[Redis, None]:
 
 
 async def stored(client: Redis) -> dict[str, object]:
-    """Everything that Redis holds."""
+    """Returns all contents of Redis."""
     found: dict[str, object] = {}
     for key in map(str, await client.keys("*")):
         kind = await client.type(key)
@@ -78,7 +78,7 @@ async def test_redis_and_a_process_alone_count_alike(limits: SharedLimits, seed:
 
 async def test_a_hundred_at_once_against_a_limit_of_ten_are_exactly_ten(redis: RedisUnderTest) -> None:
     by_requests, by_tokens = claim(amount=0, streams=1000), claim(amount=10, requests=1000, streams=1000)
-    # Each time both bring their script, and either may come between the other's calls.
+    # Each time both load their script, and either may run between the other's calls.
     for wanted in (by_requests, by_tokens) * 5:
         async with open_shared_limits(redis.url) as one, open_shared_limits(redis.url) as other:
             takes = [(one, other)[number % 2].take(renamed(wanted, str(number))) for number in range(100)]
@@ -135,7 +135,7 @@ async def test_a_stream_that_is_not_renewed_frees_its_place(limits: SharedLimits
 
 
 async def test_what_a_clock_that_was_ahead_has_counted_counts_no_more(limits: SharedLimits, client: Redis) -> None:
-    """As after a failover to a Redis whose clock is right."""
+    """As after a failover to a Redis with a correct clock."""
     wanted, ahead = claim(requests=1, streams=1, amount=0), int(time.time()) + 3600
     for limit in wanted.requests:
         await client.hset(PREFIX + limit.key, str(ahead), "9")
@@ -176,7 +176,7 @@ def renamed(wanted: Claim, stream: str) -> Claim:
 
 
 async def flush(redis: RedisUnderTest) -> None:
-    """Redis forgets everything, scripts too."""
+    """Empties Redis, scripts included."""
     async with Redis.from_url(redis.url) as client:
         await client.flushall()
         await client.script_flush()

@@ -1,4 +1,4 @@
-"""Promise 15: Redis goes and comes back: no call fails for it or waits for it twice, and limits hold all the time."""
+"""Promise 15: Redis disappears and returns: no call fails or waits for it twice, and limits always apply."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def caller() -> Principal:
 
 @asynccontextmanager
 async def process(redis: RedisUnderTest, url: str | None = None) -> AsyncGenerator[RateLimits, None]:
-    """The limits as one server process keeps them. `url`: the way to Redis, where it is not straight."""
+    """The limits as one server process keeps them. `url`: the URL of Redis, if a link leads to it."""
     async with open_shared_limits(url or redis.url) as shared:
         limits = RateLimits(shared, rates_of)
         async with running(Observer(), limits=limits.keep):
@@ -40,7 +40,10 @@ async def process(redis: RedisUnderTest, url: str | None = None) -> AsyncGenerat
 
 
 async def let_in(limits: RateLimits, caller: Principal, calls: int) -> int:
-    """How many of so many calls at once are let in; the rest are refused as they should be."""
+    """Makes `calls` concurrent calls.
+
+    Returns how many are admitted, after checking that the rest are refused correctly.
+    """
     answers = await asyncio.gather(*(limits.admit_call(caller) for _ in range(calls)), return_exceptions=True)
     refusals = [answer for answer in answers if answer is not None]
     assert all(isinstance(error, AichatError) and error.reason is Reason.RATE_LIMITED for error in refusals)
@@ -100,7 +103,7 @@ WAYS: dict[str, Callable[[Link], None]] = {
 async def test_a_redis_that_is_silent_or_slow_holds_up_no_call_for_long(
     redis: RedisUnderTest, caller: Principal, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    # So that it is looked for again and again.
+    # So that it tries to reconnect often.
     monkeypatch.setattr(limits_service, "_BEAT_SECONDS", 0.2)
     async with link_to(redis.url) as link, process(redis, link.through(redis.url)) as limits:
         await limits.admit_call(caller)
@@ -113,7 +116,7 @@ async def test_a_redis_that_is_silent_or_slow_holds_up_no_call_for_long(
                 await let_in(limits, caller, 1)
                 await asyncio.sleep(0.01)
                 calls += 1
-            # Each that waited would have done so for a second, or most of one.
+            # Each call that waited would have taken about a second.
             assert calls > 20
             link.heal()
             await until_logged(logs, "rate limits are shared again", 1)
@@ -133,7 +136,7 @@ async def test_streams_stay_counted_for_as_long_as_they_run(redis: RedisUnderTes
     async with process(redis) as one, process(redis) as other:
         with capture_logs() as logs:
             admissions = [await one.admit_turn(caller, str(number), 1) for number in range(FREE.open_streams)]
-            # What Redis forgets is put back by the process whose streams they are.
+            # The process with the streams restores what Redis forgets.
             await redis.kill()
             await until_logged(logs, "rate limits are counted by each process alone", 1)
             await redis.start()
@@ -161,7 +164,7 @@ async def test_tokens_that_were_not_used_are_given_back(redis: RedisUnderTest, c
 
 
 async def refused(limits: RateLimits, caller: Principal, tokens: int = 0) -> AichatError:
-    """How a turn is refused."""
+    """Returns the refusal of a turn."""
     with pytest.raises(AichatError) as caught:
         await limits.admit_turn(caller, "refused", tokens)
     assert caught.value.reason is Reason.RATE_LIMITED

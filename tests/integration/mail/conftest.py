@@ -1,4 +1,4 @@
-"""A Postgres of these tests' own: a run goes through every organisation that there is."""
+"""A separate Postgres, since a run processes every organisation."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def database(postgres: Postgres) -> AsyncGenerator[Database, None]:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """An organisation whose owner may have an address, with quotas and books as a test wants them."""
+    """An organisation whose owner may have an address, with quotas and a ledger as a test needs them."""
 
     database: Database
     postgres: Postgres
@@ -63,7 +63,7 @@ class Company:
         period: QuotaPeriod = QuotaPeriod.MONTH,
         since: datetime = LONG_AGO,
     ) -> None:
-        """A quota that was set at `since`."""
+        """Sets a quota as of `since`."""
         who = self.principal
         ids = {QuotaScope.ORGANIZATION: who.org_id, QuotaScope.MEMBER: who.member_id, QuotaScope.KEY: who.key_id}
         hard, softer = (None if amount is None else NanoUsd(amount * DOLLAR) for amount in (dollars, soft))
@@ -74,7 +74,7 @@ class Company:
             await owner.execute("UPDATE aichat.quotas SET updated_at = $2 WHERE org_id = $1", who.org_id, since)
 
     async def spend(self, dollars: int, at: datetime) -> None:
-        """The books have a turn of the owner's key."""
+        """Adds a turn of the owner's key to the ledger."""
         who = self.principal
         async with connection(self.postgres.owner_url) as owner:
             await owner.execute(
@@ -89,7 +89,7 @@ class Company:
             )
 
     async def states(self) -> list[tuple[int, str]]:
-        """Each warning's threshold and state."""
+        """Returns each warning's threshold and state."""
         rows = await self._rows("SELECT threshold, state FROM aichat.quota_warnings WHERE org_id = $1 ORDER BY 1, 2")
         return [(row["threshold"], row["state"]) for row in rows]
 
@@ -103,7 +103,7 @@ class Company:
 
 @dataclass(frozen=True, slots=True)
 class Companies:
-    """Makes organisations."""
+    """Creates organisations."""
 
     database: Database
     postgres: Postgres
@@ -113,7 +113,7 @@ class Companies:
         assert principal.key_id
         async with self.database.tenant(principal.org_id, principal.member_id) as tenant:
             await tenant.organizations.ensure(name, principal.member_id)
-            # Free would have a quota of its own.
+            # Free would have its own quota.
             await tenant.organizations.set_plan(Plan.TEAM)
             await tenant.api_keys.add(principal.key_id, principal.member_id, b"hash", None)
         if email:
@@ -135,9 +135,9 @@ class Companies:
 
 @pytest.fixture
 async def companies(database: Database, postgres: Postgres) -> Companies:
-    """None is left of earlier tests, whose warnings a run would send, too."""
+    """Deletes the organisations of earlier tests, whose warnings a run would send, too."""
     async with connection(postgres.owner_url) as owner:
-        # Past the triggers that let nothing on the books be taken away.
+        # Bypasses the triggers that protect the ledger from deletion.
         await owner.execute("SET session_replication_role = replica; TRUNCATE aichat.organizations CASCADE")
     return Companies(database, postgres)
 
@@ -150,7 +150,7 @@ async def acme(companies: Companies) -> Company:
 
 @pytest.fixture
 def mail_settings(postgres: Postgres, mail_server: MailServer) -> dict[str, str]:
-    """What a worker needs to send warnings."""
+    """The settings that a worker needs to send warnings."""
     return {
         "DATABASE_URL": postgres.app_url,
         "SMTP_URL": mail_server.url,

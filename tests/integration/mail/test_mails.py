@@ -1,4 +1,4 @@
-"""Whom warnings go to, and what stands in them."""
+"""The recipients and the contents of warnings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.integration.mail.test_p12_warnings import NOON
 
 
 async def warned(company: Company, warnings: QuotaWarnings, mail_server: MailServer) -> list[EmailMessage]:
-    """The e-mails of a run after half of a quota of 100 dollars was spent."""
+    """Returns the e-mails of a run after half of a quota of 100 dollars was spent."""
     await company.spend(50, NOON)
     await warnings.run(NOON)
     return await mail_server.mails()
@@ -67,7 +67,7 @@ async def test_what_mail_programs_read_goes_out_plain(
     head = sent.replace(b"\r\n", b"\n").partition(b"\n\n")[0]
     token = unsubscribe.sign(SECRET, acme.principal.org_id, acme.principal.member_id)
     link = f"https://api.example.com/v1/notifications/unsubscribe?token={token}"
-    # RFC 2047 allows no encoded word there, and RFC 8058 wants both in this form.
+    # RFC 2047 allows no encoded word there, and RFC 8058 requires both in this form.
     assert f"List-Unsubscribe: <{link}>".encode() in head.split(b"\n")
     assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in head.split(b"\n")
     assert b"=?" not in head
@@ -200,7 +200,7 @@ async def test_a_password_goes_to_no_other_machine_in_the_clear_and_into_no_erro
 ) -> None:
     await acme.limit(100)
     await acme.spend(50, NOON)
-    # Not spelt as this machine's address; the stand-in offers no TLS.
+    # Not spelled like this machine's address; the stand-in offers no TLS.
     url = f"smtp://someone:hunter2@127.1:{mail_server.port}"
     with pytest.raises(MailServerUnavailableError) as raised:
         await build({**mail_settings, "SMTP_URL": url}, database).run(NOON)

@@ -1,4 +1,4 @@
-"""Promise 12: what is noted is handed over in the end, once, whatever the mail server was doing meanwhile."""
+"""Promise 12: a stored message is sent in the end, once, whatever the mail server did in the meantime."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def outbox(database: Database, warnings: QuotaWarnings) -> Outbox:
 
 @pytest.fixture
 async def noted(acme: Company, mail_settings: dict[str, str], database: Database) -> None:
-    """A warning that was noted while the mail server was away."""
+    """Stores a warning while the mail server is unreachable."""
     await acme.limit(100)
     await acme.spend(60, NOON)
     [nowhere] = free_ports(1)
@@ -37,7 +37,7 @@ async def noted(acme: Company, mail_settings: dict[str, str], database: Database
 
 
 def soon() -> datetime:
-    """A moment at which what is due now is due, whoever's clock is a little behind."""
+    """Returns a moment at which what is due now is due, even if a clock is slightly behind."""
     return datetime.now(UTC) + timedelta(seconds=10)
 
 

@@ -1,4 +1,4 @@
-"""Promise 12: a mail server that says nothing, or little, holds nothing else up, and gets every e-mail afterwards."""
+"""Promise 12: a silent or slow mail server delays nothing else, and gets every e-mail afterwards."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BOUND_SECONDS = 20.0
 
 @pytest.fixture
 async def link(mail_server: MailServer, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Link, None]:
-    """To the mail server, which may take seconds here for what it may take half a minute for."""
+    """A link to the mail server, which may take seconds here instead of half a minute."""
     monkeypatch.setattr(mail, "_SECONDS", SECONDS)
     async with link_to(mail_server.url) as opened:
         yield opened
@@ -39,7 +39,7 @@ def settings(mail_settings: dict[str, str], mail_server: MailServer, link: Link)
 
 
 async def _due(postgres: Postgres, company: Company, kind: MessageKind) -> UUID:
-    """A message that is due after those that were noted."""
+    """Adds a message that becomes due after the stored ones."""
     message_id = uuid4()
     async with connection(postgres.owner_url) as owner:
         await owner.execute(
@@ -51,7 +51,7 @@ async def _due(postgres: Postgres, company: Company, kind: MessageKind) -> UUID:
 
 def _break(link: Link, how: str) -> None:
     if how == "slow":
-        # Each command is answered in time, and all of them together are not.
+        # Each command is answered in time, but not all of them together.
         link.slow_down(delay_seconds=SECONDS / 4)
     elif how == "silent":
         link.silence()

@@ -80,7 +80,7 @@ async def test_a_worker_that_is_killed_loses_nothing_and_a_repetition_is_known_f
 ) -> None:
     await acme.limit(100)
     await acme.spend(60, NOON)
-    # The server has the e-mail, and the worker never hears of it.
+    # The server has the e-mail, but its reply never reaches the worker.
     await mail_server.answer_with(hang=True)
     command = (sys.executable, str(Path(__file__).with_name("worker.py")), NOON.isoformat())
     environment = {**mail_settings, "PATH": os.environ["PATH"]}
@@ -102,7 +102,7 @@ async def test_a_worker_that_is_killed_loses_nothing_and_a_repetition_is_known_f
     assert (await warnings.run(NOON + HOUR)).sent == 0, "the dead worker's claim holds"
 
     await acme.let_claims_run_out()
-    # In the next month, and with the quota's use another by then: the warning is the one that was due.
+    # In the next month, with another use of the quota: the warning is still the one that was due.
     assert (await warnings.run(NOON + timedelta(days=30))).sent == 1
     first, second = await mail_server.mails()
     assert first["message-id"] == second["message-id"]
@@ -176,7 +176,7 @@ async def test_what_was_spent_in_a_periods_last_moment_is_warned_of_in_the_next_
     assert (await warnings.run(last + timedelta(minutes=5))).sent == 1
     [mail] = await mail_server.mails()
     assert f" 60 % of the organisation's quota for {named} " in mail["subject"]
-    # What is spent from the first moment of the next period on counts for that one.
+    # Spending from the first moment of the next period counts for that period.
     await acme.spend(80, last + timedelta(microseconds=1))
     assert (await warnings.run(last + timedelta(minutes=6))).sent == 1
     [mail] = await mail_server.mails()

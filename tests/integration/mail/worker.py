@@ -1,4 +1,4 @@
-"""A worker as a process of its own, to be killed: `python worker.py MOMENT`."""
+"""A worker as a process that tests can kill: `python worker.py MOMENT`."""
 
 from __future__ import annotations
 

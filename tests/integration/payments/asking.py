@@ -1,4 +1,4 @@
-"""What the tests of Stripe's stand-in begin with."""
+"""The fixtures of tests of Stripe's stand-in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.fixtures.stripe import Stripe
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A customer, and what there is to subscribe to."""
+    """A customer, and prices to subscribe to."""
 
     customer: str
     small: str
@@ -22,7 +22,7 @@ class Shop:
 
 
 async def open_shop(client: sdk.StripeClient) -> Shop:
-    """A new customer without a card, and two new prices."""
+    """Returns a new customer without a card, and two new prices."""
     customer = await client.v1.customers.create_async({"name": "Ada", "email": "ada@example.com"})
     product = await client.v1.products.create_async({"name": f"Pro {uuid4()}"})
     prices = [
@@ -35,7 +35,7 @@ async def open_shop(client: sdk.StripeClient) -> Shop:
 
 
 async def keep_card(client: sdk.StripeClient, customer: str, card: str = "pm_card_visa") -> str:
-    """Lets the customer have a test card, which is nobody's default; its id."""
+    """Attaches a test card to the customer, not as a default; returns its id."""
     return (await client.v1.payment_methods.attach_async(card, {"customer": customer})).id
 
 
@@ -48,7 +48,7 @@ async def subscribe(
     trial_days: int = 0,
     card: str = "pm_card_visa",
 ) -> str:
-    """The id of a subscription that a customer took out on the page of a checkout session."""
+    """Returns the id of a subscription from a checkout session's page."""
     session = await client.v1.checkout.sessions.create_async(
         {
             "mode": "subscription",
@@ -65,7 +65,7 @@ async def subscribe(
 
 
 async def paid_invoice(client: sdk.StripeClient, customer: str, amount: int = 1000) -> sdk.Invoice:
-    """An invoice over one item, which a card of the customer's has paid."""
+    """Returns an invoice with one item, paid by a card of the customer."""
     card = await keep_card(client, customer)
     draft = await client.v1.invoices.create_async({"customer": customer, "default_payment_method": card})
     await client.v1.invoice_items.create_async(

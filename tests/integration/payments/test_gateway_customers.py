@@ -126,7 +126,7 @@ async def test_a_checkouts_card_is_the_subscriptions_and_the_portals_the_custome
     changed = await customers.cards(shop.customer, bought.id)
     newest = changed.attached[0]
     assert (changed.subscription_default, changed.customer_default) == (card.id, newest.id)
-    # It was chosen last, unless that was seen before, and something else has become the subscription's since.
+    # It was chosen last, unless it was seen before and another card has become the subscription's since.
     assert (changed.chosen(None), changed.chosen(newest.id)) == (newest, card)
     await customers.set_subscription_card(bought.id, other)
     moved = (await customers.cards(shop.customer, bought.id)).chosen(newest.id)

@@ -1,4 +1,4 @@
-"""Invoices, as the server sees them; and what becomes of a change whose answer is lost."""
+"""Invoices, as the server sees them; and the result of a change whose response is lost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def invoices(stripe_calls: StripeCalls) -> StripeInvoices:
 
 @pytest.fixture
 async def customer(stripe_sdk: sdk.StripeClient) -> str:
-    """A customer with a good card, which is nobody's default."""
+    """A customer with a valid card, which is not a default."""
     made = await stripe_sdk.v1.customers.create_async()
     await keep_card(stripe_sdk, made.id)
     return made.id
@@ -153,7 +153,7 @@ async def test_a_refund_is_given_once_and_finds_its_invoice_again(
     given = await invoices.refund(invoice, 30, name=name)
     assert given.amount == 30
     assert await invoices.refund(invoice, 30, name=name) == given
-    # Stripe forgets its keys after a day, and not the name.
+    # Stripe forgets its keys after a day, but not the name.
     await stripe.advance(2 * 86_400)
     assert await invoices.refund(invoice, 30, name=name) == given
     [charge] = (await stripe_sdk.v1.charges.list_async({"customer": customer})).data

@@ -1,4 +1,4 @@
-"""The real stripe-python against the stand-in."""
+"""The real stripe-python with the stand-in."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ async def test_another_price_is_prorated_on_the_next_invoice(stripe: Stripe, str
     changed = await subscriptions.update_async(key, {"items": [{"id": entry(before).id, "price": shop.large}]})
     assert entry(changed).price.id == shop.large
     waiting = await stripe_sdk.v1.invoice_items.list_async({"customer": shop.customer, "pending": True})
-    # At a period's very beginning, all of it is left.
+    # At the very beginning of a period, all of it is left.
     assert sorted(item.amount for item in waiting.data) == pytest.approx([-1000, 3000], abs=1)
     assert all(item.proration for item in waiting.data)
     await stripe.advance(32 * DAY)

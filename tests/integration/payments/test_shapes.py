@@ -1,4 +1,4 @@
-"""The stand-in's objects have the shape of Stripe's: its published samples', and what stripe-python says is there."""
+"""The stand-in's objects have the form of Stripe's: of its published samples, and of stripe-python's types."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NEWER = {"redirect_on_completion", "transfer", "failure_balance_transaction", "p
 
 
 async def a_life(client: sdk.StripeClient, stripe: Stripe) -> list[str]:
-    """Where all that happened to a new customer can be read."""
+    """Runs through a customer's life; returns the paths of all its objects."""
     shop = await open_shop(client)
     await subscribe(client, stripe, shop, seats=2, trial_days=14)
     invoice = await paid_invoice(client, shop.customer)
@@ -68,7 +68,7 @@ async def a_life(client: sdk.StripeClient, stripe: Stripe) -> list[str]:
 
 @pytest.fixture(scope="module")
 async def objects(_stripe_process: Stripe) -> dict[str, list[dict[str, Any]]]:
-    """Objects of every kind, as they come out of a customer's life."""
+    """Objects of every kind from a customer's life."""
     found: dict[str, list[dict[str, Any]]] = {}
 
     def note(thing: Any) -> None:

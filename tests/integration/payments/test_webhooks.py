@@ -1,4 +1,4 @@
-"""Webhooks as the stand-in sends them, and as the server takes them."""
+"""Webhooks as the stand-in sends them, and as the server receives them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The three providers, each against the stand-in."""
+"""The three providers, each with the stand-in."""
 
 from __future__ import annotations
 

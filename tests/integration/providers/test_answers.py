@@ -1,4 +1,4 @@
-"""What the providers make of an answer, and of a request."""
+"""How the providers read an answer, and write a request."""
 
 from __future__ import annotations
 

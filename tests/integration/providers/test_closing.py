@@ -1,4 +1,4 @@
-"""A stream that nobody reads any more is closed at the vendor, at once."""
+"""A stream without readers is closed at the vendor at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An HTTP error is what its status says, whatever its body is: of any encoding, cut off, endless, or none."""
+"""An HTTP error is classified by its status, whatever its body: in any encoding, truncated, endless, or empty."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BODIES = {
 
 @asynccontextmanager
 async def saying(vendor: str, response: bytes, *, ends: bool = True) -> AsyncIterator[AIProviderFactory]:
-    """A vendor that answers each request with these bytes, and then closes the connection or says nothing more."""
+    """A vendor that answers each request with these bytes, and then closes the connection or stays silent."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -46,7 +46,7 @@ async def saying(vendor: str, response: bytes, *, ends: bool = True) -> AsyncIte
         await reader.readexactly(int(length.partition(b":")[2]))
         writer.write(response)
         if not ends:
-            # Until the other side has had enough.
+            # Until the other side disconnects.
             await reader.read()
         writer.close()
 

@@ -1,4 +1,4 @@
-"""What goes wrong at a vendor comes out as the contract's errors, with what was used until then."""
+"""Failures of a vendor become the contract's errors, with the usage so far."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ async def test_an_error_event_inside_the_stream(provider: BaseAIProvider, vendor
 
 async def test_a_vendor_that_did_nothing_but_fail_has_used_nothing(provider: BaseAIProvider, vendor: str) -> None:
     got = await answer(provider, asking(vendor, scripted(words=5, error_after=0)))
-    counted = vendor == "anthropic"  # which counts the input before it says anything
+    counted = vendor == "anthropic"  # which counts the input before it writes anything
     assert all(isinstance(event, UsageReport) for event in got.events)
     assert bool(got.events) is counted
 
@@ -105,7 +105,7 @@ async def test_an_answer_without_a_word(provider: BaseAIProvider, vendor: str) -
 
 @pytest.fixture
 async def impatient(vendor: str, vendors: Vendors) -> AsyncIterator[BaseAIProvider]:
-    """The vendor's provider, that waits for a second at most."""
+    """The vendor's provider, with a time limit of one second."""
     factory = AIProviderFactory([vendors.config(vendor, stall_seconds=1.0)])
     yield factory.get(vendor)
     await factory.aclose()
@@ -151,7 +151,7 @@ async def test_a_vendor_that_is_not_there(vendor: str) -> None:
 
 async def test_a_vendor_that_takes_no_connection_cannot_be_reached(vendor: str) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as stack:
-        for _ in range(4):  # more than wait in line, so that the next one is not answered at all
+        for _ in range(4):  # more than the connection's queue holds, so that the next one gets no answer at all
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(server.getsockname())

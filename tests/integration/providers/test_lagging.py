@@ -1,4 +1,4 @@
-"""What follows the end of an answer: a body that ends late, or never, and a second message right behind the first."""
+"""After the end of an answer: a body that ends late, or never, and a second message right after the first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.fixtures.vendors import answer, asking
 
 
 def message(text: str) -> list[bytes]:
-    """Claude's events of an answer."""
+    """Returns Claude's events of an answer."""
     events = [
         {"type": "message_start", "message": {"usage": {"input_tokens": 5, "output_tokens": 1}}},
         {"type": "content_block_delta", "delta": {"type": "text_delta", "text": text}},

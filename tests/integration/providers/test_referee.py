@@ -1,4 +1,4 @@
-"""The providers against a stand-in that others wrote, so that ours is not the only judge."""
+"""The providers with a stand-in by other authors, so that ours is not the only judge."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATHS = {"anthropic": "", "openai": "/v1", "gemini": ""}
 
 @pytest.fixture
 async def refereed(vendor: str, referee: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[BaseAIProvider]:
-    """The vendor's provider, against the referee, which knows Gemini's beta alone."""
+    """The vendor's provider with the referee, which supports only Gemini's beta."""
     monkeypatch.setenv("GOOGLE_GENAI_API_VERSION", "beta")
     factory = AIProviderFactory([ProviderConfig(vendor, "a-key", referee + PATHS[vendor])])
     yield factory.get(vendor)

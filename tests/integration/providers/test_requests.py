@@ -1,4 +1,4 @@
-"""What a provider sends is what the vendor's own SDK sends for the same question."""
+"""A provider sends what the vendor's own SDK sends for the same question."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from google.genai import types
 from tests.fixtures.vendors import answer, asking
 
 KEY = "a-key"
-# What is the connection's, or may differ from one request to the next.
+# Headers of the connection, and those that may differ between requests.
 NOT_COMPARED = {"host", "connection", "content-length", "accept-encoding"}
 ASKED: list[dict[str, Any]] = [
     {},
@@ -32,14 +32,14 @@ ASKED: list[dict[str, Any]] = [
 
 @dataclass
 class Taken:
-    """A vendor that takes requests and answers none."""
+    """A vendor that receives requests and answers none."""
 
     url: str = ""
     requests: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
     """Path, headers and JSON of each."""
 
     async def take(self, request: web.Request) -> web.Response:
-        """Keeps the request."""
+        """Stores the request."""
         headers = {name.lower(): value for name, value in request.headers.items()}
         compared = {name: value for name, value in headers.items() if name not in NOT_COMPARED}
         self.requests.append((request.path_qs, compared, await request.json()))
@@ -48,7 +48,7 @@ class Taken:
 
 @pytest.fixture
 async def taken() -> AsyncIterator[Taken]:
-    """The vendor, below a path as gateways have one."""
+    """The vendor, below a path, as behind a gateway."""
     kept = Taken()
     app = web.Application()
     app.router.add_post("/{path:.*}", kept.take)
@@ -91,7 +91,7 @@ async def by_gemini(url: str, request: ProviderRequest, body: Any) -> None:
         async for _ in await models.generate_content_stream(
             model=request.model, contents=body["contents"], config=config
         ):
-            """None comes."""
+            """No event arrives."""
 
 
 SDKS: dict[str, Callable[[str, ProviderRequest, Any], Awaitable[None]]] = {

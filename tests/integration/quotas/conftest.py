@@ -1,4 +1,4 @@
-"""A Postgres whose platform has no caps, so that an organisation has the quotas that a test sets and no other."""
+"""A Postgres whose platform has no caps, so that an organisation has only the quotas that a test sets."""
 
 from __future__ import annotations
 

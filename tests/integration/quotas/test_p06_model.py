@@ -1,4 +1,4 @@
-"""Promise 6: quotas, whatever turns do, are what a simple model of them is."""
+"""Promise 6: quotas, whatever turns do, equal a simple model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STEPS = st.lists(
 
 @dataclass
 class Running:
-    """A turn that runs."""
+    """A running turn."""
 
     begun: Begun
     amount: int
@@ -38,7 +38,7 @@ class Running:
 
 @dataclass
 class Model:
-    """Quotas as they are meant: what is charged, and what each running turn may come to cost."""
+    """The model of quotas: what is charged, and the most that each running turn may cost."""
 
     limit: int | None = None
     charged: int = 0
@@ -54,7 +54,7 @@ class Model:
 
 @dataclass
 class Machine:
-    """Does each step to the database and to the model."""
+    """Applies each step to the database and to the model."""
 
     postgres: Postgres
     database: Database

@@ -1,4 +1,4 @@
-"""Promise 6: turns at once never spend more than a hard quota, and a hold that leaks blocks nobody."""
+"""Promise 6: concurrent turns never exceed a hard quota, and a leaked hold blocks nobody."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.integration.storage.turns import Begun, Turns, completed, exchange, f
 
 @pytest.fixture
 async def keyed(database: Database, principal: Principal) -> Principal:
-    """A member with an API key."""
+    """Returns a member with an API key."""
     key_id = uuid4()
     async with database.tenant(principal.org_id, principal.member_id) as tenant:
         await tenant.api_keys.add(key_id, principal.member_id, b"hash", None)

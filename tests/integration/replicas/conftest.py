@@ -14,20 +14,20 @@ HEARTBEAT_SECONDS = 1.0
 
 @pytest.fixture(scope="session")
 async def redis() -> AsyncGenerator[RedisUnderTest, None]:
-    """One for all of these tests. A test that kills it starts it again."""
+    """One for all of these tests. A test that kills it restarts it."""
     async with run_redis() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 async def writer(run_server: RunServer, redis: RedisUnderTest) -> AsyncGenerator[ServerUnderTest, None]:
-    """The replica that is asked."""
+    """The replica that gets the question."""
     async with run_server(REDIS_URL=redis.url, AICHAT_HEARTBEAT_SECONDS=str(HEARTBEAT_SECONDS)) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 async def reader(run_server: RunServer, redis: RedisUnderTest) -> AsyncGenerator[ServerUnderTest, None]:
-    """The other one."""
+    """The other replica."""
     async with run_server(REDIS_URL=redis.url, AICHAT_HEARTBEAT_SECONDS=str(HEARTBEAT_SECONDS)) as server:
         yield server

@@ -1,4 +1,4 @@
-"""How these tests go on with streams, and what they compare."""
+"""How these tests resume streams, and what they compare."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ Resumed = grpc.aio.UnaryStreamCall[chat_pb2.ResumeChatRequest, chat_pb2.ResumeCh
 
 
 def resume(server: ServerUnderTest, key: ApiKey, generation_id: str, after: int = 0) -> Resumed:
-    """The rest of an answer, as it comes."""
+    """Returns the rest of an answer as it arrives."""
     request = chat_pb2.ResumeChatRequest(generation_id=generation_id, after_sequence=after)
     return server.chat.ResumeChat(request, metadata=key.metadata)
 
 
 async def cancel(server: ServerUnderTest, key: ApiKey, generation_id: str) -> chat_pb2.GenerationState.ValueType:
-    """How a cancelled answer ended."""
+    """Cancels an answer; returns how it ended."""
     request = chat_pb2.CancelGenerationRequest(generation_id=generation_id)
     return (await server.chat.CancelGeneration(request, metadata=key.metadata)).state
 
 
 async def everything(call: Resumed) -> list[bytes]:
-    """All that is left of an answer that succeeds, but for heartbeats."""
+    """Returns the rest of an answer that succeeds, without heartbeats."""
     return wire([event async for event in call])
 
 
 def wire(events: Sequence[Event]) -> list[bytes]:
-    """The events as they were sent, which is the same for both ways to get them, but for heartbeats."""
+    """Returns the events as sent, without heartbeats, in the same form for both RPCs."""
     return [event.SerializeToString(deterministic=True) for event in events if not event.HasField("heartbeat")]

@@ -1,4 +1,4 @@
-"""Promise 1: an answer that was shown is in history and in usage once, though its process is killed."""
+"""Promise 1: an answer that was shown is in history and in usage once, even if its process is killed."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ async def test_what_is_still_written_has_an_end_too(
     generation = started.started.generation_id
     behind = await refusal(resume(writer, api_key, generation, 1_000))
     assert (behind.reason, behind.seen) == ("REQUEST_INVALID", [])
-    # What the other replica has not heard of yet may still come, and then there is an end to be behind of.
+    # An event that the other replica does not have yet may still arrive, and the answer's end is then before it.
     late = asyncio.create_task(refusal(resume(reader, api_key, generation, 1_000)))
     await writer.chat.CancelGeneration(
         chat_pb2.CancelGenerationRequest(generation_id=generation), metadata=api_key.metadata
@@ -137,13 +137,13 @@ async def test_an_answer_whose_last_events_are_lost_comes_from_what_is_stored(
     generation = events[0].started.generation_id
     name = f"aichat:journal:{{{api_key.organization_id}}}:{generation}"
     await everything(resume(reader, api_key, generation))
-    # As when its process is killed once the answer is stored, and before it is told.
+    # As if its process were killed after storing the answer, and before sending that.
     entries: Any = await redis.client.xrange(name)
     await redis.client.delete(name)
     for number, fields in entries[:-1]:
         await redis.client.xadd(name, fields, id=number)
     if ended:
-        # As when its process, for a long time, does not know that it is stored.
+        # As if its process did not learn for a long time that it is stored.
         await end_as_unstored(redis, GenerationKey(UUID(api_key.organization_id), UUID(generation)))
     for again in (
         await ask(reader, api_key, text, request_id=request_id),
@@ -172,7 +172,7 @@ async def test_after_its_retention_an_answer_is_told_from_what_is_stored(
         events = await ask(forgetful, api_key, script(words=5, interval_ms=30))
         started, answer = events[0].started, events[-1].completed.message
         name = f"aichat:journal:{{{api_key.organization_id}}}:{started.generation_id}"
-        # Copied to its end, and gone.
+        # Copied to its end, and expired.
         await eventually(lambda: redis.client.exists(name), bool)
         await eventually(lambda: redis.client.exists(name), lambda there: not there)
         # With Redis and without.

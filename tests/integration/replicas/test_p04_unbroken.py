@@ -1,4 +1,4 @@
-"""Promise 4: the SDK's user sees one stream, whatever becomes of the connection and of replicas that only read."""
+"""Promise 4: the SDK's user sees one stream, whatever happens to the connection and to replicas that only read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Way:
         self._writers: set[asyncio.StreamWriter] = set()
 
     def lead_to(self, server: ServerUnderTest) -> None:
-        """Cuts all connections; new ones lead there."""
+        """Cuts all connections; new ones lead to this server."""
         self._target = server.addresses[0]
         for writer in list(self._writers):
             writer.transport.abort()
@@ -36,7 +36,7 @@ class Way:
     @classmethod
     @asynccontextmanager
     async def to(cls, server: ServerUnderTest) -> AsyncGenerator[Way, None]:
-        """A way to this server."""
+        """Runs a proxy to this server."""
         way = cls()
         way.lead_to(server)
         listening = await asyncio.start_server(way._join, "127.0.0.1", 0)
@@ -62,7 +62,7 @@ class Way:
                 writer.write(data)
                 await writer.drain()
         except OSError:
-            """Cut."""
+            """The connection was cut."""
         finally:
             self._writers.discard(writer)
             writer.close()
@@ -70,13 +70,13 @@ class Way:
 
 @asynccontextmanager
 async def calling(server: ServerUnderTest, key: ApiKey) -> AsyncGenerator[tuple[AsyncAIChat, Way], None]:
-    """A client, and its way, which leads to this server first."""
+    """A client, and its proxy, which first leads to this server."""
     async with Way.to(server) as way, AsyncAIChat(endpoint=way.address, api_key=key.api_key) as client:
         yield client, way
 
 
 async def read_until(stream: AnswerStream, word: str) -> list[types.ChatEvent]:
-    """The events up to the one that brings this word."""
+    """Returns the events up to the one with this word."""
     seen = []
     async for event in stream:
         seen.append(event)
@@ -126,7 +126,7 @@ async def test_when_the_replica_that_only_reads_drains(
         way.lead_to(leaving)
         seen += await read_until(stream, "word8 ")
         leaving.terminate()
-        # It does not wait for an answer that others write.
+        # It does not wait for an answer that another replica writes.
         async with asyncio.timeout(10):
             await leaving.process.wait()
         way.lead_to(reader)

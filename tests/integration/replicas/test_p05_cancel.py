@@ -1,4 +1,4 @@
-"""Promise 5: Cancel takes effect within a second and keeps what had come; a disconnect cancels only if asked to."""
+"""Promise 5: Cancel takes effect within a second and keeps what had arrived; a disconnect cancels only if requested."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ MODELS = ["claude-sonnet-5-5", "gpt-6-luna", "gemini-3.8-flash"]
 
 
 def endless() -> str:
-    """An answer that goes on until it is stopped, told from others by its text."""
+    """Returns a script of an answer that continues until it is cancelled, with a unique text."""
     return script(deltas=["a ", "b ", "c"], hang_after=2) + str(uuid4())
 
 
@@ -129,7 +129,7 @@ async def test_a_race_with_the_answers_end_has_one_winner(
         assert await cancel(reader, api_key, started.generation_id) == state
         return state
 
-    # Who wins the others depends on the machine.
+    # Which side wins the others depends on the machine.
     assert await race(2000) == CANCELLED
     for words in range(1, 24):
         assert await race(words) in {CANCELLED, chat_pb2.GENERATION_STATE_COMPLETE}
@@ -176,7 +176,7 @@ async def test_a_disconnect_cancels_only_if_the_request_asked_for_it(
     async for event in second:
         seen.append(event)
         if event.HasField("heartbeat"):
-            # It lives on for as long as one reads.
+            # It continues while anyone reads.
             break
     second.cancel()
     await closed_within_a_second(vendors, text)

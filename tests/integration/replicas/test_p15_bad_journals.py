@@ -1,4 +1,4 @@
-"""Promise 15: one answer whose events cannot be copied, or read, keeps no other from being so."""
+"""Promise 15: one answer whose events cannot be copied, or read, does not affect the others."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Copying:
     redis: RedisUnderTest
 
     def begin(self, text: str) -> tuple[GenerationKey, Journal]:
-        """A journal with one event, which is to be copied."""
+        """Begins a journal with one event to copy."""
         key, journal = GenerationKey(uuid4(), uuid4()), Journal(heartbeat_seconds=60)
         self.publisher.publish(key, journal)
         journal.append(TextDelta(text))
         return key, journal
 
     async def copied(self, key: GenerationKey, text: str) -> None:
-        """Waits until the copy holds this text."""
+        """Waits until the copy has this text."""
 
         async def look() -> str:
             portions = (await self.streams.read({key: BEGINNING}, 0.1)).get(key, [])

@@ -1,4 +1,4 @@
-"""Promise 15, with a Redis Cluster of three real nodes: what Redis is for works there, and nothing is lost with it."""
+"""Promise 15, with a Redis Cluster of three real nodes: everything works there, and losing it loses nothing."""
 
 from __future__ import annotations
 
@@ -107,14 +107,14 @@ async def test_streams_of_other_nodes_are_written_while_one_is_silent() -> None:
         keys = [GenerationKey(uuid4(), uuid4()) for _ in range(60)]
 
         async def written() -> int:
-            """How many streams are."""
+            """Returns the number of streams."""
             batch = [Append(key, BEGINNING, Portion(one, (TextDelta("a"),))) for key in keys]
             held = await streams.append(batch)
             read = await streams.read(dict.fromkeys(keys, BEGINNING), 0.01)
             assert len(read) == held.count(one)
             return len(read)
 
-        # So that there are connections to all.
+        # So that there are connections to all nodes.
         assert await written() == len(keys)
         keys = [GenerationKey(uuid4(), uuid4()) for _ in range(60)]
         cluster.nodes[1].send_signal(signal.SIGSTOP)

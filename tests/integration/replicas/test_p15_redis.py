@@ -1,4 +1,7 @@
-"""Promise 15: Redis may be emptied, killed and away. Answers are written and stored as ever, and copying resumes."""
+"""Promise 15: Redis may be emptied, killed and unreachable.
+
+Answers are still written and stored, and copying resumes.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +18,7 @@ SLOW = script(words=30, interval_ms=60)
 
 
 async def first_words(events: AsyncIterator[chat_pb2.StreamChatResponse]) -> list[chat_pb2.StreamChatResponse]:
-    """The events up to the third piece of text, but for heartbeats."""
+    """Returns the events up to the third piece of text, without heartbeats."""
     seen = []
     async for event in events:
         if event.HasField("heartbeat"):
@@ -59,7 +62,7 @@ async def test_a_killed_redis_costs_an_answer_nothing(
         assert unreachable.reason == "GENERATION_IN_PROGRESS"
         assert [event async for event in unread][-1].HasField("completed")
         seen += [event async for event in events]
-        # A new answer needs no Redis either.
+        # A new answer does not need Redis either.
         assert text_of(await ask(writer, api_key, script(deltas=["as ", "ever"]))) == "as ever"
         assert (await refusal(elsewhere)).reason == "GENERATION_NOT_RESUMABLE"
         stored = (await history(reader, api_key, started.conversation_id))[1]

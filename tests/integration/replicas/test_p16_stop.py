@@ -1,4 +1,4 @@
-"""Promise 16: a server that is told to stop ends, and in order, whatever has become of Redis."""
+"""Promise 16: a server that shuts down ends in order, whatever happened to Redis."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.fixtures.redis import run_redis
 from tests.fixtures.server import ApiKey, RunServer
 from tests.integration.chat.asking import ask, first_event, script, stream
 
-# A drain of 1 s, and what a process has after it before it ends by force, on a machine that is busy.
+# A drain of 1 s, and the time until a process ends by force, on a busy machine.
 END_SECONDS = 60
 
 

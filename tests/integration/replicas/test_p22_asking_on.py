@@ -1,4 +1,4 @@
-"""Promise 22: a question follows what was shown of the answer before it, written to its end or not, on any replica."""
+"""Promise 22: a question follows the shown part of the previous answer, complete or not, on any replica."""
 
 import json
 from uuid import uuid4
@@ -12,7 +12,7 @@ from tests.integration.replicas.following import cancel, resume
 
 
 def asked(vendors: Vendors, text: str) -> list[str]:
-    """What the vendor was shown with this text: what each side said in turn."""
+    """Returns what the vendor received with this text: the turns of each side."""
     (body,) = [entry["body"] for entry in vendors.log() if text in json.dumps(entry["body"]).replace('\\"', '"')]
     return [message["content"] for message in body["messages"]]
 
@@ -40,7 +40,7 @@ async def test_a_question_follows_what_was_shown_of_the_answer_before_it(
     started = seen[0].started
     asking_on = reader if elsewhere else writer
     if elsewhere:
-        # What is shown here is there, too, once it is seen there.
+        # What is shown here reaches the other replica, too.
         there: list[Event] = []
         async for resumed in resume(reader, api_key, started.generation_id):
             there.append(resumed)

@@ -1,4 +1,4 @@
-"""A server of the contract's services over real Postgres, without vendors."""
+"""A server of the contract's services with real Postgres, without vendors."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class WaitingChat(ChatServiceServicer):
-    """Answers with one heartbeat, and with another when it is told to end."""
+    """Answers with one heartbeat, and with another when it shuts down."""
 
     add_to = add_ChatServiceServicer_to_server
 
@@ -89,7 +89,7 @@ class WaitingChat(ChatServiceServicer):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A channel to a server, and what there is to call."""
+    """A channel to a server, and its stubs."""
 
     channel: grpc.aio.Channel
     server: RpcServer
@@ -123,7 +123,7 @@ class Refusal:
 
 
 def refusal(error: grpc.aio.AioRpcError) -> Refusal:
-    """What a refused call's trailers say."""
+    """Returns the contents of a refused call's trailers."""
     packed = dict(error.trailing_metadata())["grpc-status-details-bin"]
     assert isinstance(packed, bytes)
     status, info = Status.FromString(packed), ErrorInfo()
@@ -162,7 +162,7 @@ async def _nothing() -> None:
 
 @pytest.fixture
 def authenticator(auth: Auth, database: Database) -> Authenticator:
-    """A new one for each test, so that none finds what another left in its cache."""
+    """A new one for each test, so that no test sees another's cache."""
     return Authenticator(database, auth.verifier(secret=SECRET), cache_seconds=0)
 
 
@@ -174,10 +174,10 @@ async def client(authenticator: Authenticator, database: Database) -> AsyncGener
 
 @pytest.fixture
 async def key(database: Database, request: pytest.FixtureRequest) -> MintedKey:
-    """An API key of an organisation of the test's own."""
+    """An API key of an organisation of the test."""
     return await Organizations(database).mint_key(request.node.nodeid)
 
 
 def bearer(credentials: str) -> Headers:
-    """The header that carries credentials."""
+    """Returns the header that carries credentials."""
     return (("authorization", f"Bearer {credentials}"),)

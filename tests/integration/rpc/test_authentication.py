@@ -1,4 +1,4 @@
-"""Who may call: API keys and session tokens, by header or by cookie, over a real server and real Postgres."""
+"""Who may call: API keys and session tokens, by header or by cookie, with a real server and real Postgres."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.integration.storage.rows import connection
 
 
 async def refused(client: Client, headers: Headers) -> Refusal:
-    """How a call with these headers is refused."""
+    """Returns the refusal of a call with these headers."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await client.conversations.ListConversations(pb.ListConversationsRequest(), metadata=headers)
     return refusal(caught.value)
@@ -183,7 +183,7 @@ async def test_the_header_wins_over_the_cookie(client: Client, auth: Auth, key: 
 
 
 class Clock:
-    """Seconds that pass only when a test says so."""
+    """A clock that only the test advances."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -269,7 +269,7 @@ async def test_no_credential_reaches_a_log(
         async def calls() -> int:
             return len([line for line in logs if line["event"] == "call"])
 
-        # A caller may have its answer before the server has written its line.
+        # A caller may have its answer before the server has written its log line.
         await eventually(calls, lambda count: count == 7)
     written = f"{logs}{caplog.text}{caplog.records}"
     assert not [secret for secret in (key.api_key, token, expired, wrong) if secret in written]

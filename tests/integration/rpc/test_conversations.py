@@ -1,4 +1,4 @@
-"""ConversationService over a real server and real Postgres."""
+"""ConversationService with a real server and real Postgres."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ async def test_too_large_a_request_is_refused(client: Client, mine: Headers) -> 
     answer = refusal(caught.value)
     assert (answer.code, answer.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, Reason.REQUEST_TOO_LARGE)
     assert answer.metadata == {"limit_bytes": "65536"}
-    # What no typed error can be given for is still refused, and the server lives on.
+    # A request without a possible typed error is still refused, and the server keeps running.
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await create(b"\0" * (16 * 1024 * 1024), metadata=mine)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -174,5 +174,5 @@ async def refused(client: Client, method: str, name: str, headers: Headers) -> R
 
 
 def raw_create(client: Client) -> grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]:
-    """CreateConversation in bytes, which need not be a message."""
+    """CreateConversation with bytes that need not be a message."""
     return client.channel.unary_unary("/aichat.v1.ConversationService/CreateConversation")

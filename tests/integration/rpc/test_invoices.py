@@ -1,4 +1,4 @@
-"""VerifyInvoice, as callers reach it."""
+"""VerifyInvoice, as callers use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promise 19: nothing that a caller sends is looked at before it is counted, nor before the caller is known."""
+"""Promise 19: a request is counted before it is decoded, and its caller is identified before that."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOKEN = notifications_pb2.ShowUnsubscribeRequest(token="x").SerializeToString()
 
 
 def at(address: str) -> Headers:
-    """What the edge says of a call from there."""
+    """Returns the header in which the edge states the caller's address."""
     return (("x-aichat-client-address", address),)
 
 
@@ -87,7 +87,7 @@ async def test_calls_that_need_no_credentials_are_limited_by_address(client: Cli
     reason, metadata = await refused(client, UNSUBSCRIBE, TOKEN, at("192.0.2.1"))
     assert (reason, metadata["scope"], metadata["remaining"]) == (Reason.RATE_LIMITED, "address", "0")
     assert (await refused(client, UNSUBSCRIBE, TOKEN, at("192.0.2.2")))[0] is Reason.UNSUBSCRIBE_TOKEN_INVALID
-    # Without an edge in front, by the connection.
+    # Without an edge, the connection's address counts.
     assert (await refused(client, UNSUBSCRIBE, TOKEN))[0] is Reason.UNSUBSCRIBE_TOKEN_INVALID
 
 

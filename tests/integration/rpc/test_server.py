@@ -1,4 +1,4 @@
-"""How the server starts, says how it is, and stops."""
+"""How the server starts, reports its health, and stops."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def started(
 
 
 async def reflected(channel: grpc.aio.Channel) -> set[str]:
-    """The services that a server says it has."""
+    """Returns the services that a server reports."""
     ask = channel.stream_stream(
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
@@ -56,7 +56,7 @@ async def test_an_rpc_that_does_not_exist_is_unimplemented(client: Client) -> No
 
 async def test_a_taken_port_is_an_error(client: Client) -> None:
     with socket.socket() as holder:
-        # As a second server of ours would, if it were allowed to share.
+        # As a second server of ours would, if it were allowed to share the port.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -77,7 +77,7 @@ async def test_a_drain_lets_running_calls_finish_and_refuses_new_ones(client: Cl
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await started(client, key).read()
     assert refusal(caught.value).reason is Reason.SERVER_DRAINING
-    # Nor does it say who is known: the edge must not take its callers for strangers.
+    # It does not say either who is known: the edge must not consider its callers unknown.
     asked = client.chat.StreamChat(CHAT, metadata=(*bearer(key.api_key), ("x-aichat-is-known", "?")))
     assert dict(await asked.initial_metadata())["x-aichat-known"] == "unsure"
     assert not ended.is_set()
@@ -115,7 +115,7 @@ def watch_health(
 
 
 async def until(client: Client, status: int) -> None:
-    """Returns when the health service says so."""
+    """Returns when the health service reports the status."""
     watch = watch_health(client)
     async with asyncio.timeout(10):
         async for answer in watch:

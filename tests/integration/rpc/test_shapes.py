@@ -1,4 +1,4 @@
-"""The frame around handlers, for the four shapes of RPCs alike, over a real server."""
+"""The frame around handlers, for the four shapes of RPCs, with a real server."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Handlers:
 
 
 class Client:
-    """Calls a method by its shape, in bytes, so that they need not be a message."""
+    """Calls a method by its shape, with bytes that need not be a message."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._channel = channel
@@ -102,7 +102,7 @@ async def serving(
 
 
 async def nothing(_: Request) -> None:
-    """A handler without a fault."""
+    """A handler without a failure."""
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -178,7 +178,7 @@ async def test_bytes_that_are_no_message_are_refused(shape: str) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_large_headers_are_refused(shape: str) -> None:
     async with serving(nothing) as client:
-        # Clients' own limit lies at 8 KiB for what they receive, not for what they send.
+        # Clients limit the headers that they receive to 8 KiB, but not those that they send.
         _, status = await client.refusal(shape, GOOD.SerializeToString(), (("x-filler", "x" * 20_000),))
     assert reason(status) == "METADATA_TOO_LARGE"
 

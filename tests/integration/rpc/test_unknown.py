@@ -1,4 +1,4 @@
-"""Calls that the contract does not have, and request ids that are no names."""
+"""Calls that the contract does not have, and request ids that are not valid."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def test_the_log_knows_a_call_by_whatever_was_sent(client: Client, sent: s
     with capture_logs(processors=[merge_contextvars]) as lines:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await client.chat.ListModels(chat_pb2.ListModelsRequest(), metadata=(("x-request-id", sent),))
-        # The call is logged once it is over, which its caller may see first.
+        # The call is logged once it is over, which may be after its caller has the response.
         async with asyncio.timeout(20):
             while not (calls := [line for line in lines if line["event"] == "call"]):
                 await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""UsageService, as callers reach it."""
+"""UsageService, as callers use it."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ async def test_usage_is_told_apart_by_who_and_what(
 async def test_days_are_those_of_the_time_zone(
     client: Client, key: MintedKey, postgres: Postgres, database: Database, rolled: bool, zone: str
 ) -> None:
-    # A turn in each quarter of an hour around the clocks' change in New York; its costs add up to those of each day.
+    # A turn in each quarter of an hour around the clock change in New York; its costs add up to each day's.
     start = datetime(2026, 3, 7, tzinfo=UTC)
     moments = [start + number * timedelta(minutes=15) for number in range(4 * 72)]
     await add(postgres, member(key), *(Entry(moment, 2**5) for moment in moments))

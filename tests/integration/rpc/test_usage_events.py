@@ -1,4 +1,4 @@
-"""The books, as callers read them: by pages, and as a file."""
+"""The ledger, as callers read it: by pages, and as a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.integration.usage.books import DAY, HOUR, NOON, Entry, add, member, s
 
 
 async def test_events_come_in_pages_the_oldest_first(client: Client, key: MintedKey, postgres: Postgres) -> None:
-    # Two at the same moment must both come, too.
+    # Two at the same moment must both be listed, too.
     entries = [Entry(NOON + number // 2 * HOUR, number) for number in range(7)]
     await add(postgres, member(key), *reversed(entries), Entry(NOON - HOUR), Entry(NOON + DAY))
     found: list[pb.UsageEvent] = []

@@ -1,4 +1,4 @@
-"""A server's clock may be set while it works: access is granted, ends and is withdrawn as if it had not been."""
+"""A server's clock may be set while it works: access begins and ends as if it had not been."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ HOUR = 3600
 
 @asynccontextmanager
 async def serving(settings: dict[str, str], clock: Path) -> AsyncGenerator[Stub, None]:
-    """A server by that clock."""
+    """A server with that clock."""
     address = f"127.0.0.1:{free_ports(1)[0]}"
     command = (*program("aichat_server", clock), "serve")
     with (clock.parent / "log").open("wb") as log:
@@ -50,7 +50,7 @@ async def serving(settings: dict[str, str], clock: Path) -> AsyncGenerator[Stub,
 
 
 async def ending(stub: Stub, credentials: str) -> Reason | None:
-    """How a call ends; None: well."""
+    """Returns how a call ends; None: successfully."""
     try:
         await stub.ListConversations(pb.ListConversationsRequest(), metadata=bearer(credentials))
     except grpc.aio.AioRpcError as error:

@@ -1,4 +1,4 @@
-"""Processes are started, watched and stopped for certain."""
+"""Processes are started, watched and stopped reliably."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aichat_sandbox.supervisor import ChildFailedError, Supervisor, together, un
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 SLEEPER = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text('up'); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPER
-# A supervisor that starts one process, tells its id, and waits to be killed.
+# A supervisor that starts one process, prints its id, and waits to be killed.
 PARENT = """
 import asyncio, os, sys
 from pathlib import Path

@@ -18,7 +18,7 @@ COMMAND = Path(sys.executable).parent / "aichat"
 
 @dataclass(frozen=True)
 class Finished:
-    """How a command ended."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -26,7 +26,7 @@ class Finished:
 
 
 class Aichat:
-    """Runs the `aichat` command as a user's shell does, in a directory of its own."""
+    """Runs the `aichat` command as a user's shell does, in its own directory."""
 
     def __init__(self, directory: Path, endpoint: str) -> None:
         self.directory = directory
@@ -50,7 +50,7 @@ class Aichat:
 
 
 class Screen:
-    """The `aichat` command on a terminal, as the person before it sees it."""
+    """The `aichat` command on a terminal, as a person sees it."""
 
     def __init__(self, terminal: int) -> None:
         self.shown = ""
@@ -69,7 +69,7 @@ class Screen:
         self._changed.set()
 
     def lines(self) -> list[str]:
-        """What stands on the screen in the end, without its colours."""
+        """Returns the final lines on the screen, without colours."""
         lines, row, column = [""], 0, 0
         for escape, number, kind, text in re.findall(r"(\x1b\[([0-9;?]*)([A-Za-z]))|([^\x1b]|\x1b(?!\[))", self.shown):
             if kind == "A":
@@ -90,7 +90,7 @@ class Screen:
         os.write(self._terminal, text.encode())
 
     async def until(self, text: str, times: int = 1) -> None:
-        """Waits until the text has been shown so many times."""
+        """Waits until the text has been shown `times` times."""
         async with asyncio.timeout(30):
             while self.shown.count(text) < times:
                 self._changed.clear()

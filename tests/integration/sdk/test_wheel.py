@@ -1,4 +1,4 @@
-"""The wheel builds, and works where nothing is installed but what it declares."""
+"""The wheel can be built, and works with only its declared dependencies."""
 
 from __future__ import annotations
 

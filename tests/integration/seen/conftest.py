@@ -1,4 +1,4 @@
-"""A client of the platform that shows what it does."""
+"""A client of the platform with observability."""
 
 from __future__ import annotations
 

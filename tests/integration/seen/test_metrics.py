@@ -1,4 +1,4 @@
-"""What Prometheus finds at each process's address of metrics."""
+"""The metrics at each process's address."""
 
 from __future__ import annotations
 

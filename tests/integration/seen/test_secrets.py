@@ -1,4 +1,4 @@
-"""A fault with secrets in it: it is logged and reported, and the secrets are in neither."""
+"""A failure with secrets in it is logged and reported without the secrets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VENDOR_KEY = "sk-proj-abcdefghijklmnop"
 
 @asynccontextmanager
 async def _faulty(platform: Platform, mark: str, secrets: str) -> AsyncGenerator[None, None]:
-    """Messages with `mark` in them make Postgres fail meanwhile, with what was written in its words."""
+    """Makes Postgres fail for messages with `mark`, with their text in its error."""
     owner = await asyncpg.connect(platform.database_url)
     try:
         await owner.execute(f"""
@@ -54,7 +54,7 @@ async def test_a_fault_is_reported_without_what_it_was_about(seen: SeenPlatform,
     reported = b"".join(seen.watchers.envelopes)
     assert b"RaiseError" in reported
     assert b"in_app" in reported
-    # The trace of the call has to come, too, before it can be searched.
+    # The trace of the call must arrive, too, before it can be searched.
     await until(lambda: any(s.attributes.get("aichat.request_id") == request_id for s in seen.watchers.spans))
     everything = reported + (seen.logs / "server.log").read_bytes() + b"".join(seen.watchers.traces_raw)
     for secret in (mark, api_key, TOKEN, VENDOR_KEY):
@@ -75,7 +75,7 @@ async def test_lines_carry_whose_they_are_and_no_words(seen: SeenPlatform, http:
     assert ended["request_id"] == call["request_id"]
     assert ended["org_id"] == call["org_id"] == org_id
     assert ended["state"] == "complete"
-    # Read and cancelled by its id, it is named again.
+    # Reading and cancelling by its id names it again.
     cancelled = await http.post(
         f"/v1/generations/{generation_id}:cancel", headers={"x-request-id": request_id}, json={}
     )

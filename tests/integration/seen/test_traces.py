@@ -17,7 +17,7 @@ def _has(span: SeenSpan, key: str) -> bool:
 
 
 def _kinds(trace: list[SeenSpan]) -> dict[str, SeenSpan]:
-    """One span of each kind that a turn has."""
+    """Returns one span of each kind that a turn has."""
     kinds = {}
     for seen in trace:
         if seen.service == EDGE:
@@ -55,10 +55,10 @@ async def test_a_turn_is_one_trace(seen: SeenPlatform, http: httpx.AsyncClient) 
     for kind in ("sql", "redis", "vendor", "generation"):
         assert kinds[kind].span.parent_span_id == kinds["server"].span.span_id, kind
     assert kinds["generation"].attributes["gen_ai.provider.name"] == "anthropic"
-    # The vendor was told, too.
+    # The vendor received the trace, too.
     [asked] = [entry for entry in httpx.get(f"{seen.platform.vendors_url}/_log").json() if words in str(entry["body"])]
     assert asked["headers"]["traceparent"] == f"00-{trace_id.hex()}-{kinds['vendor'].span.span_id.hex()}-01"
-    # What was said, and by which key, stays out of it.
+    # The text and the key stay out of it.
     sent = b"".join(seen.watchers.traces_raw)
     assert words.encode() not in sent
     assert seen.platform.key["api_key"].encode() not in sent
@@ -68,7 +68,7 @@ async def test_a_job_is_one_trace_from_the_queue_to_its_statements(seen: SeenPla
     def named(name: str) -> list[SeenSpan]:
         return [span for span in seen.watchers.spans if (span.service, span.span.name) == (WORKERS, name)]
 
-    # Workers that start queue every job.
+    # Workers queue every job at their start.
     await until(lambda: bool(named("job rollups")))
     job = named("job rollups")[0]
     trace_id = job.span.trace_id
@@ -83,6 +83,6 @@ async def test_a_job_is_one_trace_from_the_queue_to_its_statements(seen: SeenPla
 async def test_what_the_server_does_for_itself_is_no_trace(seen: SeenPlatform, http: httpx.AsyncClient) -> None:
     assert (await http.get("/v1/models")).status_code == 200
     await until(lambda: any(span.span.name.endswith("/ListModels") for span in seen.watchers.spans))
-    # Journals are copied and prices read all the while, for nobody in particular.
+    # Journals are copied and prices read all the time, outside of any call.
     roots = [span for span in seen.watchers.spans if not span.span.parent_span_id]
     assert {root.service for root in roots if not root.span.name.startswith("queue ")} == {EDGE}

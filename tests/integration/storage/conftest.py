@@ -1,4 +1,4 @@
-"""What the tests of storage share."""
+"""Fixtures that the tests of storage share."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from tests.fixtures.postgres import postgres_folder
 
 @pytest.fixture
 def folder() -> Generator[Path, None, None]:
-    """A folder for a Postgres of the test's own."""
+    """A folder for a Postgres of the test."""
     with postgres_folder() as path:
         yield path

@@ -1,4 +1,4 @@
-"""What the tests of books and quotas ask for, and what they look at."""
+"""Turns, quotas and readers for the tests of ledger and quotas."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from tests.integration.storage.turns import Asked, Begun, Turns, completed, turn
 
 
 def holding(asked: Asked, held: int) -> Asked:
-    """The turn, which may come to cost so much."""
+    """Returns the turn with this hold."""
     return replace(asked, hold=Hold(NanoUsd(held), NanoUsd(0), None))
 
 
 def costing(end: Ending, cost: int) -> Ending:
-    """The end, with what it cost."""
+    """Returns the end with this cost."""
     return replace(end, cost=NanoUsd(cost))
 
 
 async def begin(database: Database, principal: Principal, held: int) -> Begun:
-    """A turn that has begun and holds so much."""
+    """Begins a turn with this hold."""
     return await Turns(database).begin(holding(turn(principal), held))
 
 
 async def spend(database: Database, principal: Principal, cost: int) -> None:
-    """A whole turn that held, and cost, so much."""
+    """Runs a whole turn with this hold and cost."""
     begun = await begin(database, principal, cost)
     await Turns(database).end(costing(completed(principal, begun), cost))
 
 
 async def refused(database: Database, asked: Asked) -> AichatError | None:
-    """How the quota refuses the turn; None if the turn has begun."""
+    """Returns the quota's refusal of the turn; None if the turn has begun."""
     try:
         await Turns(database).begin(asked)
     except AichatError as error:
@@ -61,7 +61,7 @@ async def limit(
     scope: QuotaScope = QuotaScope.ORGANIZATION,
     period: QuotaPeriod = QuotaPeriod.MONTH,
 ) -> QuotaName:
-    """Sets a quota of the principal's."""
+    """Sets a quota of the principal."""
     ids: dict[QuotaScope, UUID | None] = {
         QuotaScope.ORGANIZATION: principal.org_id,
         QuotaScope.MEMBER: principal.member_id,
@@ -76,14 +76,14 @@ async def limit(
 
 
 async def books(postgres: Postgres, org_id: UUID) -> list[asyncpg.Record]:
-    """An organisation's usage events, in order."""
+    """Returns an organisation's usage events, in order."""
     query = "SELECT * FROM aichat.usage_events WHERE org_id = $1 ORDER BY occurred_at"
     async with connection(postgres.owner_url) as owner:
         return await owner.fetch(query, org_id)
 
 
 async def counted(postgres: Postgres, org_id: UUID) -> dict[tuple[str, str], int]:
-    """What the counters say is charged, by scope and period."""
+    """Returns the counters' charges, by scope and period."""
     async with connection(postgres.owner_url) as owner:
         rows = await owner.fetch("SELECT * FROM aichat.quota_usage WHERE org_id = $1", org_id)
     return {(row["scope"], row["period"]): row["charged_nano_usd"] for row in rows}

@@ -1,4 +1,4 @@
-"""What the tables hold, as the superuser sees it, whom row-level security does not hold."""
+"""The tables' rows as the superuser sees them, without row-level security."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WRITTEN_BY_TURNS = ("conversations", "messages", "generations")
 
 @asynccontextmanager
 async def connection(url: str) -> AsyncGenerator[asyncpg.Connection[asyncpg.Record], None]:
-    """A connection of its own, past the server's pools."""
+    """A separate connection, outside of the server's pools."""
     opened = await asyncpg.connect(url)
     try:
         yield opened
@@ -23,7 +23,7 @@ async def connection(url: str) -> AsyncGenerator[asyncpg.Connection[asyncpg.Reco
 
 
 async def owner_rows(postgres: Postgres, org_id: UUID) -> dict[str, list[asyncpg.Record]]:
-    """All that turns have stored for an organisation, by table; empty if that is nothing."""
+    """Returns all that turns have stored for an organisation, by table; empty if that is nothing."""
     found = {}
     async with connection(postgres.owner_url) as owner:
         for table in WRITTEN_BY_TURNS:

@@ -1,8 +1,8 @@
-"""What is to be known of tables to look at them all: whose their rows are, and which time they have."""
+"""For every table: which column names a row's owner, and which its time."""
 
 from __future__ import annotations
 
-# Whose a row is, where that is not its org_id; what no tenant may touch at all has None.
+# The owner of a row, if it is not its org_id; None for tables that no tenant may read or write.
 OWNED_BY = {
     "users": "user_id",
     "alembic_version": None,
@@ -14,7 +14,7 @@ OWNED_BY = {
     "platform_limits": None,
     "free_usage": None,
 }
-# The time that a row has, where that is not created_at.
+# The time of a row, if it is not created_at.
 TIMES = {
     "generations": "started_at",
     "requests": "claimed_at",

@@ -1,4 +1,4 @@
-"""The commands of docs/operations/data.md restore a dump: it holds all that a new server needs."""
+"""The commands of docs/operations/data.md restore a dump, which has all that a new server needs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def documented() -> list[list[str]]:
-    """The commands of the section, word by word."""
+    """Returns the commands of the section, word by word."""
     section = (ROOT / "docs/operations/data.md").read_text().split("## Back up and restore")[1].split("\n## ")[0]
     blocks = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
     return [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
@@ -53,7 +53,7 @@ async def test_a_dump_makes_the_platform_again(
                 await run(named, settings, tmp_path)
             restored = await owner_rows(other, principal.org_id)
             assert restored.keys() == before.keys()
-            # The sums are made by a job, meanwhile or just now.
+            # A job makes the sums at any time.
             assert {name: rows for name, rows in restored.items() if name != "open_hours"} == {
                 name: rows for name, rows in before.items() if name != "open_hours"
             }

@@ -1,4 +1,4 @@
-"""Conversations: kept, listed by page, renamed, deleted."""
+"""Conversations: stored, listed by page, renamed, deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger's partitions: one for each month, and none that a row is lost between."""
+"""The ledger's partitions: one for each month, without gaps."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PARTITIONS = """
 
 @pytest.fixture
 async def postgres() -> AsyncGenerator[Postgres, None]:
-    """One of its own, since its partitions are taken away."""
+    """A separate one, since its partitions are removed."""
     with postgres_folder() as folder:
         async with run_postgres(folder) as server:
             await migrate(server.owner_url, server.app_url)

@@ -1,4 +1,4 @@
-"""Migrations: as an owner like Supabase's, again and again, and the server's role."""
+"""Migrations: as an owner like Supabase's, repeatedly, and the server's role."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FUNCTIONS = Path(__file__).resolve().parents[3] / "server/migrations/functions"
 
 @dataclass
 class Fresh:
-    """A Postgres that nothing was migrated in."""
+    """A Postgres without migrations."""
 
     server: Postgres
 
@@ -39,7 +39,7 @@ class Fresh:
 
 @pytest.fixture(scope="module")
 async def fresh() -> AsyncGenerator[Fresh, None]:
-    """One whose tables' owner is no superuser, as on Supabase."""
+    """One whose tables' owner is not a superuser, as on Supabase."""
     with postgres_folder() as folder:
         async with run_postgres(folder) as server:
             async with connection(server.owner_url) as superuser:
@@ -108,7 +108,7 @@ async def test_the_servers_role_gets_the_password_of_its_url(fresh: Fresh, passw
     await migrate(owner_url, fresh.url("aichat_app", password))
     async with connection(fresh.url("aichat_app", password)) as app:
         assert await app.fetchval("SELECT current_user") == "aichat_app"
-    # Through Supabase's pooler the role's name carries the project's.
+    # With Supabase's pooler the role's name contains the project's.
     await migrate(owner_url, fresh.url("aichat_app.project", "other"))
     async with connection(fresh.url("aichat_app", "other")) as app:
         assert await app.fetchval("SELECT current_user") == "aichat_app"
@@ -201,7 +201,7 @@ async def test_a_migration_that_a_deadlock_ends_is_tried_again(fresh: Fresh) -> 
     ended = "SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'"
     async with connection(fresh.server.owner_url) as superuser, connection(fresh.server.owner_url) as watcher:
         before = await watcher.fetchval(ended)
-        # Of the two, it is the migration that Postgres ends.
+        # Of the two, Postgres aborts the migration.
         await superuser.execute("SET deadlock_timeout = '60s'")
         async with superuser.transaction():
             await superuser.execute("LOCK TABLE aichat.schema_versions IN ACCESS EXCLUSIVE MODE")

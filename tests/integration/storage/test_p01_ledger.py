@@ -1,4 +1,4 @@
-"""Promise 1: the books have each generation once, with its answer, at the cost that the answer shows."""
+"""Promise 1: the ledger has each generation once, with its answer, at the cost that the answer shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promise 3: a retried send with the same request_id never begins a second turn."""
+"""Promise 3: a repeated send with the same request_id never begins a second turn."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ async def test_a_refused_turn_gives_its_request_id_back_to_those_who_wait(
     assert isinstance(results[-1], Begun)
     assert results[-1].known is None
     for result in results[:-1]:
-        # Before the good one it is refused; behind it, it is a repeat.
+        # Before the valid one it is refused; after it, it is a repeat.
         if isinstance(result, Begun):
             assert result.known is not None
             assert result.generation_id == good.generation_id
@@ -123,7 +123,7 @@ async def test_turns_without_a_request_id_are_all_new(database: Database, princi
 async def test_a_beginning_that_is_asked_for_again_is_the_same(
     postgres: Postgres, database: Database, principal: Principal, *, repeatable: bool
 ) -> None:
-    """As where the first reply was lost."""
+    """As if the first reply were lost."""
     before = await Turns(database).begin(turn(principal, "Before"))
     await Turns(database).end(completed(principal, before, "An answer"))
     asked = turn(principal, conversation_id=before.conversation_id, request_id=uuid4() if repeatable else None)
@@ -156,7 +156,7 @@ async def test_a_turn_that_has_begun_is_abandoned_without_a_trace(
 async def test_a_turn_that_is_abandoned_never_begins(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
-    """Though its request arrives later, as what is held up on its way does."""
+    """Even if its request arrives later, as a delayed one does."""
     asked = turn(principal, request_id=uuid4())
     await Turns(database).abandon(asked, AWAY)
     again = turn(principal, request_id=asked.request_id)

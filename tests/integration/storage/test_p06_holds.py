@@ -1,4 +1,4 @@
-"""Promise 6: holds end or expire, and a check of the quotas that fails lets turns pass, unless it is told not to."""
+"""Promise 6: holds end or expire, and a failed check of the quotas admits turns, unless the settings refuse them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def _held(postgres: Postgres, principal: Principal) -> list[int]:
 
 
 async def _expire(postgres: Postgres, principal: Principal) -> None:
-    """Lets the time of every lease and hold be over."""
+    """Makes every lease and hold expire."""
     async with connection(postgres.owner_url) as owner:
         for table in ("leases", "holds"):
             await owner.execute(f"UPDATE aichat.{table} SET expires_at = now() WHERE org_id = $1", principal.org_id)  # noqa: S608
@@ -36,7 +36,7 @@ async def _expire(postgres: Postgres, principal: Principal) -> None:
 
 @asynccontextmanager
 async def _unreadable(postgres: Postgres, table: str) -> AsyncGenerator[None, None]:
-    """The server's role may not read the table meanwhile, so that what needs it fails."""
+    """Forbids the server's role to read the table, so that what needs it fails."""
     async with connection(postgres.owner_url) as owner:
         await owner.execute(f"REVOKE SELECT ON aichat.{table} FROM aichat_app")  # noqa: S608
         try:
@@ -104,7 +104,7 @@ async def test_a_turn_that_outlives_its_hold_never_brings_the_charge_above_a_har
     await spend(database, principal, 50)
     running = await begin(database, principal, 30)
     await Turns(database).end(costing(end(principal, late), 90))
-    # What the other one still holds is not given away either.
+    # The other one's hold is not released either.
     assert await counted(postgres, principal.org_id) == {("organization", "month"): 70}
     await Turns(database).end(costing(completed(principal, running), 30))
     assert await counted(postgres, principal.org_id) == {("organization", "month"): 100}
@@ -184,7 +184,7 @@ async def test_the_count_of_holds_is_of_holds_whatever_their_leases_say(
     async def look() -> tuple[int, int, int]:
         async with database.work_list() as work:
             backlog = await work.backlog(datetime.now(UTC))
-            # The work list is still one, and not the last tenant's.
+            # The work list still spans all tenants, not only the last one.
             assert principal.org_id in await work.organizations()
         return backlog.open_holds, backlog.expired_holds, backlog.orphans
 

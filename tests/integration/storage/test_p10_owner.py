@@ -26,7 +26,7 @@ NEXT_MONTHS = "SELECT aichat.extend_books()"
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """A Postgres whose migrations ran as the owner that compose and the sandbox have."""
+    """A Postgres migrated by the same owner as in compose and the sandbox."""
 
     server: Postgres
     owner_url: str = field(repr=False)
@@ -109,7 +109,7 @@ async def test_a_superusers_schema_is_handed_over(tmp_path_factory: pytest.TempP
 )
 async def test_the_servers_role_makes_nothing_of_its_own_and_becomes_nobody(owned: Owned, statement: str) -> None:
     async with connection(owned.server.app_url) as app:
-        # What is refused before rights are looked at is refused all the same.
+        # A statement that is refused before its rights are checked is refused all the same.
         with pytest.raises((REFUSED, asyncpg.SyntaxOrAccessError, asyncpg.FeatureNotSupportedError)):
             await app.execute(statement)
         assert await app.fetchval("SELECT current_user") == "aichat_app"
@@ -130,7 +130,7 @@ async def test_the_servers_role_makes_nothing_of_its_own_and_becomes_nobody(owne
 async def test_what_it_could_make_in_a_temporary_schema_is_not_run_as_the_owner(
     owned: Owned, trap: str, path: str
 ) -> None:
-    """Where the database's owner is another, temporary objects cannot be taken from the server's role."""
+    """If the database has another owner, temporary objects cannot be forbidden to the server's role."""
     async with connection(owned.server.owner_url) as superuser, connection(owned.server.app_url) as app:
         await superuser.execute("GRANT TEMPORARY ON DATABASE postgres TO aichat_app")
         try:

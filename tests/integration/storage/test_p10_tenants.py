@@ -1,4 +1,4 @@
-"""Promise 10: a tenant cannot read or write another's rows, whatever the query, as the real database role."""
+"""Promise 10: a tenant cannot read or write another's rows, with any query, as the real database role."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ TABLES = (
 
 @dataclass
 class Tenants:
-    """Two organisations with a row in every table, and two connections to look at them."""
+    """Two organisations with a row in every table, and two connections."""
 
     ours: Principal
     theirs: Principal
     app: Connection
     owner: Connection
     tables: dict[str, str]
-    """Every table that a tenant has rows in, with the column that says whose they are."""
+    """Every table with rows of tenants, and the column that names the owner."""
 
     async def enter(self, principal: Principal) -> None:
         await self.app.execute(
@@ -77,7 +77,7 @@ async def tenants(postgres: Postgres, database: Database) -> AsyncGenerator[Tena
 
 
 async def _tenant(database: Database) -> Principal:
-    """An organisation with rows everywhere. A new table needs a row here."""
+    """Creates an organisation with rows everywhere. A new table needs a row here."""
     user_id = uuid4()
     org_id, key_id = uuid4(), uuid4()
     async with database.tenant(org_id, user_id) as tenant:
@@ -120,8 +120,9 @@ async def test_every_table_has_row_level_security_forced_on_its_owner_too(tenant
     )
     forced = {tuple(row) for row in flags if row["relname"] in tenants.tables}
     assert forced == {(name, "p" if name == "usage_events" else "r", True, True) for name in tenants.tables}
-    # Plans, prices and the schema's versions are everyone's to read, and the owner's to write; the payment provider's
-    # events and the jobs' record are the work list's, and the limits and sums of the platform as a whole every turn's.
+    # Everybody may read plans, prices and the schema's versions, and only the owner may write them. The payment
+    # provider's events and the jobs' record belong to the work list, and the limits and sums of the whole platform to
+    # every turn.
     others = {row["relname"]: row["relforcerowsecurity"] for row in flags if row["relname"] not in tenants.tables}
     forced_too = {"job_runs", "stripe_events", "free_usage", "platform_limits"}
     assert {name for name, is_forced in others.items() if is_forced} == forced_too
@@ -148,7 +149,7 @@ async def test_without_a_tenant_nothing_is_visible(postgres: Postgres, tenants: 
         async with app.transaction():
             await app.execute("SELECT set_config('aichat.org_id', $1, true)", str(tenants.ours.org_id))
             assert await app.fetch("SELECT * FROM aichat.organizations")
-        # The setting is over, and reads '' from now on.
+        # The setting has expired, and reads '' from now on.
         for table in tenants.tables:
             assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
 
@@ -186,7 +187,7 @@ async def test_the_work_lists_tell_ids_and_times_to_jobs_alone_and_are_read_only
         )
         for statement in statements:
             assert (await app.execute(statement)).split()[1] == "0"
-        # Inside a tenant the lists are out of sight.
+        # Inside a tenant the lists are invisible.
         await app.execute("SELECT set_config('aichat.org_id', $1, true)", str(tenants.ours.org_id))
         for table in ("organizations", "listed_organizations", "leases"):
             seen = await app.fetch(f"SELECT org_id FROM aichat.{table}")  # noqa: S608
@@ -199,7 +200,7 @@ async def test_what_is_on_the_work_lists_is_ids_times_and_counts(tenants: Tenant
         "FROM pg_policies JOIN pg_attribute ON attrelid = ('aichat.' || tablename)::regclass AND attnum > 0 "
         "WHERE schemaname = 'aichat' AND policyname = 'work_list' AND NOT attisdropped"
     )
-    # What is no tenant's tells of none: the payment provider's events, and the jobs' record.
+    # What belongs to no tenant reveals none: the payment provider's events, and the jobs' record.
     told = {
         row["name"]: row["type"] for row in columns if row["name"].split(".")[0] not in ("stripe_events", "job_runs")
     }
@@ -215,16 +216,16 @@ async def test_another_tenants_rows_cannot_be_changed_or_deleted(tenants: Tenant
         mine = tenants.id_of(tenants.ours, table)
         count = await tenants.owner.fetchval(f"SELECT count(*) FROM aichat.{table} WHERE {column} = $1", mine)  # noqa: S608
         time = TIMES.get(table, "created_at")
-        # Statements that read no column are held by the policy of their own kind alone.
+        # Statements that read no column are subject only to the policy of their own kind.
         for statement in (f"UPDATE aichat.{table} SET {time} = now()", f"DELETE FROM aichat.{table}"):  # noqa: S608
             outcome = await _try(tenants.app, statement)
-            # What messages refer to stays for that reason alone.
+            # Referenced messages stay for that reason alone.
             if not isinstance(outcome, asyncpg.InsufficientPrivilegeError | asyncpg.ForeignKeyViolationError):
                 assert outcome == f"{statement.split()[0]} {count}", statement
 
 
 async def test_the_servers_role_has_no_way_past_the_policies(tenants: Tenants) -> None:
-    # Neither TRUNCATE nor a foreign key's check asks a policy.
+    # TRUNCATE and the check of a foreign key ignore policies.
     granted = await tenants.owner.fetch(
         "SELECT table_name FROM information_schema.role_table_grants WHERE table_schema = 'aichat' "
         "AND grantee IN ('aichat_app', 'PUBLIC') AND privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER')"
@@ -279,12 +280,12 @@ async def test_functions_run_as_their_caller_and_for_the_server_alone(tenants: T
     )
     assert {row["proname"] for row in functions} >= {"begin_turn", "end_turn"}
     assert {(row["app"], row["everyone"]) for row in functions} == {(True, False)}
-    # It takes nothing, tells a number, and makes partitions, which is the owner's right.
+    # It takes no arguments, returns a number, and creates partitions, which is the owner's right.
     assert {row["proname"] for row in functions if row["prosecdef"]} == {"extend_books"}
 
 
 async def _try(app: Connection, statement: str, *arguments: object) -> str | asyncpg.PostgresError:
-    """What a statement did, or its error; it is taken back either way."""
+    """Runs a statement and rolls it back; returns its result or its error."""
     savepoint = app.transaction()
     await savepoint.start()
     try:

@@ -1,4 +1,4 @@
-"""Promise 13: a price that changes is a new row from then on, and those that were there stay as they are."""
+"""Promise 13: a changed price is a new row from then on, and existing rows stay unchanged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DAYS = [NOW + timedelta(days=day) for day in range(1, 4)]
 
 
 def tiers(*inputs: int) -> tuple[PriceTier, ...]:
-    """Tiers at these input prices."""
+    """Returns tiers with these input prices."""
     others = tuple(NanoUsd(nano) for nano in range(1, 6))
     return tuple(PriceTier(1000 * number, NanoUsd(nano), *others) for number, nano in enumerate(inputs))
 

@@ -1,4 +1,4 @@
-"""Promise 15: a database that goes away, hangs, or drops its connections."""
+"""Promise 15: a database that disappears, hangs, or drops its connections."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def test_a_database_that_takes_no_writes_is_left_for_the_one_that_does(fol
             conversations = Conversations(database)
             await _unavailable(Turns(database).begin(turn(principal)))
             await _unavailable(conversations.create(principal, "Never"))
-            # As after a failover: connections that are there still lead to the one that takes none.
+            # As after a failover: existing connections still lead to the one that accepts no writes.
             await owner.execute("ALTER ROLE aichat_app RESET default_transaction_read_only")
             async with database.tenant(principal.org_id, principal.member_id) as tenant:
                 await tenant.organizations.ensure("Test", principal.member_id)
@@ -72,11 +72,11 @@ async def test_a_database_that_takes_no_writes_is_left_for_the_one_that_does(fol
 
 
 async def _drop_connections(postgres: Postgres) -> None:
-    """Ends every connection of the server's role, and waits until they are gone."""
+    """Ends every connection of the server's role, and waits until they are closed."""
     async with connection(postgres.owner_url) as owner:
         pids = await owner.fetchval("SELECT array_agg(pid) FROM pg_stat_activity WHERE usename = 'aichat_app'")
         await owner.execute("SELECT pg_terminate_backend(pid) FROM unnest($1::integer[]) AS pid", pids)
-        # By pid, since the server's pool makes new ones at once.
+        # By pid, since the server's pool opens new ones at once.
         while await owner.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY($1)", pids):
             await asyncio.sleep(0)
 
@@ -93,7 +93,7 @@ async def test_dropped_connections_are_replaced(postgres: Postgres, database: Da
         except AichatError as error:
             if error.reason is not Reason.STORAGE_UNAVAILABLE:
                 raise
-            # The connection's end is still on its way to the pool.
+            # The pool has not yet noticed the end of the connection.
             return None
 
     assert await eventually(get, bool) == before

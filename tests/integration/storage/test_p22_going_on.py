@@ -1,4 +1,7 @@
-"""Promise 22: a conversation can always go on; a question follows the one before it, whatever becomes of that."""
+"""Promise 22: a conversation can always continue.
+
+A question follows the previous one, whatever happens to its answer.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lists go along their indexes, as the server's role, with many rows."""
+"""Lists use their indexes, as the server's role, with many rows."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PAGES = pytest.mark.parametrize("first", [True, False], ids=["first page", "late
 
 @pytest.fixture
 async def conversation_id(postgres: Postgres, principal: Principal) -> UUID:
-    """One of many conversations, with one fifth of many messages."""
+    """One of many conversations, with a fifth of many messages."""
     async with connection(postgres.owner_url) as owner:
         await owner.execute(FILL, principal.org_id, principal.member_id)
         await owner.execute(FILL_MESSAGES, principal.org_id, principal.member_id)
@@ -65,7 +65,7 @@ async def test_messages_come_from_their_index(
 
 
 def _after(first: bool) -> PageKey | None:
-    """No key, or one that is in the middle of the rows."""
+    """No key, or one in the middle of the rows."""
     return None if first else PageKey(datetime.now(UTC) - timedelta(seconds=500), uuid4())
 
 

@@ -1,4 +1,4 @@
-"""The sandbox's Postgres: kept between runs, one at a time, gone afterwards."""
+"""The sandbox's Postgres: its data last between runs; one at a time; stopped at the end."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def test_one_that_a_killed_run_left_behind_makes_way(folder: Path) -> None
     os.kill(left, 0)
     async with run_postgres(folder) as server, connection(server.owner_url) as owner:
         assert await owner.fetchval("SELECT 1") == 1
-    # Gone, or dead and not yet collected by whoever adopted it.
+    # Gone, or dead and not yet reaped by its new parent.
     command = Path("/proc", str(left), "cmdline")
     assert not command.exists() or not command.read_bytes()
 

@@ -1,4 +1,4 @@
-"""Turns that end otherwise than with an answer, and turns that end twice."""
+"""Turns that end without an answer, and turns that end twice."""
 
 from __future__ import annotations
 

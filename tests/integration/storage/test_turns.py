@@ -1,4 +1,4 @@
-"""A turn: the message, the history that it follows, the answer."""
+"""A turn: the message, the history before it, the answer."""
 
 from __future__ import annotations
 

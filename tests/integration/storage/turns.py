@@ -136,7 +136,7 @@ def turn(
     parent_message_id: UUID | None = None,
     request_id: UUID | None = None,
 ) -> Asked:
-    """A turn of a new conversation, or of the given one."""
+    """Returns a turn of a new conversation, or of the given one."""
     return Asked(
         org_id=principal.org_id,
         member_id=principal.member_id,
@@ -159,14 +159,14 @@ def turn(
 
 
 def completed(principal: Principal, begun: Begun, text: str = "Hi") -> Ending:
-    """The turn's model said all of `text`."""
+    """Returns the end of a turn whose model wrote `text`."""
     return _ending(principal, begun, text, GenerationState.COMPLETE, StopReason.END_TURN, None)
 
 
 def failed(
     principal: Principal, begun: Begun, text: str = "", state: GenerationState = GenerationState.FAILED
 ) -> Ending:
-    """The turn broke off after `text`."""
+    """Returns the end of a turn that stopped after `text`."""
     return _ending(principal, begun, text, state, None, Reason.PROVIDER_TIMEOUT)
 
 
@@ -204,7 +204,7 @@ async def exchange(
     conversation_id: UUID | None = None,
     parent_message_id: UUID | None = None,
 ) -> Message:
-    """A whole turn, answered with the text in capitals; the stored answer."""
+    """Runs a whole turn, whose answer is the text in capitals; returns the stored answer."""
     asked = turn(principal, text, conversation_id=conversation_id, parent_message_id=parent_message_id)
     turns = Turns(database)
     answer = await turns.end(completed(principal, await turns.begin(asked), text.upper()))

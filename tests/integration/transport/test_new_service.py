@@ -35,7 +35,7 @@ LIMIT_BYTES = 1000
 
 
 class NoteServicer:
-    """What a feature's `rpc` would hold."""
+    """What a feature's `rpc` would contain."""
 
     def __init__(self, messages: Any, add_to: Any) -> None:
         self._messages = messages
@@ -55,7 +55,7 @@ class NoteServicer:
 
 @pytest.fixture(scope="module")
 async def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The contract with the new service: descriptors of all, and the new service's Python on the path."""
+    """The contract with the new service: all descriptors, and the new service's Python on the path."""
     folder = tmp_path_factory.mktemp("contract")
     (folder / NAME).parent.mkdir(parents=True)
     shutil.copy(Path(__file__).with_name("notes.proto"), folder / NAME)
@@ -82,7 +82,7 @@ def messages(compiled: Path) -> Any:
 
 @pytest.fixture
 async def edge(database: Database, compiled: Path, messages: Any, tmp_path: Path) -> AsyncGenerator[Edge, None]:
-    """The server with the new service alone, behind an edge."""
+    """The server with only the new service, behind an edge."""
     plans = PlanBook(database)
     await plans.refresh()
     authentication = Authentication(Authenticator(database, None, cache_seconds=0), cookie="token", origins=())
@@ -103,7 +103,7 @@ async def _nothing() -> None:
 
 @pytest.fixture
 async def key(database: Database, request: pytest.FixtureRequest) -> MintedKey:
-    """An API key of an organisation of the test's own."""
+    """An API key of an organisation of the test."""
     return await Organizations(database).mint_key(request.node.nodeid)
 
 
@@ -122,7 +122,7 @@ async def test_as_json(edge: Edge, key: MintedKey) -> None:
     assert large.json()["details"][0]["metadata"] == {"limit_bytes": str(LIMIT_BYTES)}
     assert (misspelt.status_code, _reason(misspelt)) == (400, "REQUEST_MALFORMED")
     assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "POST")
-    # Public, and a read: anybody may ask.
+    # Public, and a read: anybody may call it.
     assert (counted.status_code, counted.json()) == (200, {"notes": 1})
 
 

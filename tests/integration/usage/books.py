@@ -1,4 +1,4 @@
-"""Books with entries of a test's choosing, and what is made of them."""
+"""A ledger with entries chosen by a test, and its sums."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 DAY = 24 * HOUR
 LATER = datetime(2035, 1, 1, tzinfo=UTC)
-"""When every hour that the tests write into is over."""
+"""A moment after every hour that the tests write to."""
 
 _EVENT = """
     INSERT INTO aichat.usage_events (
@@ -64,19 +64,19 @@ class Entry:
 
 
 def member(key: MintedKey) -> Principal:
-    """Who calls with the key."""
+    """Returns the caller with the key."""
     return Principal(key.org_id, key.member_id, key.key_id)
 
 
 def stamp(moment: datetime) -> Timestamp:
-    """A moment, as the contract has it."""
+    """Returns a moment in the contract's form."""
     proto = Timestamp()
     proto.FromDatetime(moment)
     return proto
 
 
 async def write(owner: Connection, principal: Principal, entries: Iterable[Entry]) -> None:
-    """What aichat.book does, at the moments of the entries."""
+    """Does what aichat.book does, at the moments of the entries."""
     for entry in entries:
         await owner.execute("SELECT aichat.open_hour($1, $2)", principal.org_id, entry.at)
         whose = (principal.org_id, entry.generation, entry.conversation, entry.member or principal.member_id, entry.key)
@@ -90,13 +90,13 @@ async def write(owner: Connection, principal: Principal, entries: Iterable[Entry
 
 
 async def add(postgres: Postgres, principal: Principal, *entries: Entry) -> None:
-    """Writes into the books, in one transaction."""
+    """Adds entries to the ledger, in one transaction."""
     async with connection(postgres.owner_url) as owner, owner.transaction():
         await write(owner, principal, entries)
 
 
 async def ledger_sum(postgres: Postgres, principal: Principal) -> tuple[int, ...]:
-    """Turns, tokens and nano-dollars by the books."""
+    """Returns turns, tokens and nano-dollars by the ledger."""
     query = f"SELECT {_SUMS.format(turns='1')} FROM aichat.usage_events WHERE org_id = $1"  # noqa: S608
     failures = "SELECT count(*) FROM aichat.failures WHERE org_id = $1"
     async with connection(postgres.owner_url) as owner:
@@ -106,14 +106,14 @@ async def ledger_sum(postgres: Postgres, principal: Principal) -> tuple[int, ...
 
 
 async def hourly_sum(postgres: Postgres, principal: Principal) -> tuple[int, ...]:
-    """The same by the hourly sums."""
+    """Returns the same by the hourly sums."""
     query = f"SELECT {_SUMS.format(turns='turns')} FROM aichat.usage_hourly WHERE org_id = $1"  # noqa: S608
     async with connection(postgres.owner_url) as owner:
         return tuple(await owner.fetchrow(query, principal.org_id) or ())
 
 
 async def hourly_rows(postgres: Postgres, principal: Principal) -> dict[tuple[Any, ...], tuple[str, str]]:
-    """Every version of a row there is, by its key; a row that was written again has another one."""
+    """Returns the version of every row, by its key; a row that was written again has another one."""
     query = """
         SELECT hour, model, member_id, key_id, error_reason, ctid::text, xmin::text FROM aichat.usage_hourly
         WHERE org_id = $1 ORDER BY ctid
@@ -124,7 +124,7 @@ async def hourly_rows(postgres: Postgres, principal: Principal) -> dict[tuple[An
 
 
 async def open_hours(postgres: Postgres, principal: Principal) -> list[datetime]:
-    """The hours that are to be summed up."""
+    """Returns the hours on the list of hours to sum."""
     async with connection(postgres.owner_url) as owner:
         query = "SELECT hour FROM aichat.open_hours WHERE org_id = $1 ORDER BY hour"
         return [row["hour"] for row in await owner.fetch(query, principal.org_id)]

@@ -1,4 +1,4 @@
-"""Usage's sums and time zones, as operators look after them."""
+"""The operators' commands for usage sums and time zones."""
 
 from __future__ import annotations
 

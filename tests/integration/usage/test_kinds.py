@@ -1,4 +1,4 @@
-"""Every kind of usage is told by all that tells of usage: one that is added to the table is missed nowhere."""
+"""Everything that handles usage handles every kind: a new kind in the table is missed nowhere."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PRICED = [kind.name for kind in KINDS if kind.price is not None]
 
 
 def alone(name: str, count: int = 7) -> Usage:
-    """A usage of one kind alone."""
+    """Returns a usage of one kind."""
     one: dict[str, Any] = {name: count}
     return Usage(**one)
 

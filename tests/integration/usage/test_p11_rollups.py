@@ -1,4 +1,4 @@
-"""Promise 11: the sum of the ledger is the sum of the hours, and those can be made again."""
+"""Promise 11: the sum of the ledger equals the sum of the hours, and the hours can be summed again."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ async def test_turns_of_an_hour_do_not_wait_for_each_other(
 
 
 async def test_two_may_sum_up_at_once(postgres: Postgres, database: Database, principal: Principal) -> None:
-    # More hours than one transaction takes.
+    # More hours than one transaction processes.
     await add(postgres, principal, *(Entry(NOON + number * HOUR, number) for number in range(700)))
     rollups = Rollups(database)
     await asyncio.gather(rollups.run(LATER), rollups.run(LATER))

@@ -1,4 +1,4 @@
-"""A replica that is read, a Redis between the servers, and the workers' real command."""
+"""A replica for readers, a Redis between the servers, and the workers' real command."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ MODEL, PROVIDER = "gpt-6-luna", "openai"
 
 @pytest.fixture(scope="module", autouse=True)
 async def nothing_left(postgres: Postgres) -> None:
-    """What other tests began and never ended is no work for the workers of these."""
+    """Ends what other tests left unfinished, so that these workers do not find it."""
     async with connection(postgres.owner_url) as owner:
         await owner.execute("DELETE FROM aichat.leases")
 
 
 @pytest.fixture(scope="session")
 async def redis() -> AsyncGenerator[RedisUnderTest, None]:
-    """One for all of these tests. A test that stops it lets it go on."""
+    """One for all of these tests. A test that suspends it resumes it."""
     async with run_redis() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 async def reader(run_server: RunServer, redis: RedisUnderTest) -> AsyncGenerator[ServerUnderTest, None]:
-    """The replica that lives on."""
+    """The replica that survives."""
     async with run_server(REDIS_URL=redis.url, AICHAT_HEARTBEAT_SECONDS="0.3", AICHAT_LEASE_SECONDS="15") as server:
         yield server
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`python -m aichat_workers` while it runs."""
+    """A running `python -m aichat_workers`."""
 
     process: asyncio.subprocess.Process
     log: Path
@@ -61,7 +61,7 @@ Workers = Callable[..., AbstractAsyncContextManager[Command]]
 def workers(
     server_settings: dict[str, str], redis: RedisUnderTest, tmp_path_factory: pytest.TempPathFactory
 ) -> Workers:
-    """Starts a command of the workers, with settings of its own, and kills what is left of it.
+    """Starts a command of the workers, with its own settings, and kills what is left of it.
 
     `clock`: see tests.fixtures.clocks.
     """
@@ -85,7 +85,7 @@ def workers(
 
 
 async def run_job(workers: Workers, job: str) -> None:
-    """Runs a job to its end, once nobody who was killed holds it any more."""
+    """Runs a job to its end, once no killed process holds it any more."""
     async with asyncio.timeout(60):
         while True:
             async with workers("run", job) as command:
@@ -100,20 +100,20 @@ Reap = Callable[[], Awaitable[Reaped]]
 
 @pytest.fixture
 def reap(database: Database, redis: RedisUnderTest) -> Reap:
-    """Does the job once."""
+    """Runs the job once."""
     streams = JournalStreams(redis.client, retention_seconds=600, rescue_seconds=600)
     orphans = build_orphans(database, streams, None, rescue_seconds=600)
     return lambda: orphans.reap(datetime.now(UTC))
 
 
 async def expire(postgres: Postgres, org_id: UUID) -> None:
-    """Lets every lease of an organisation be over now."""
+    """Makes every lease of an organisation expire now."""
     async with connection(postgres.owner_url) as owner:
         await owner.execute("UPDATE aichat.leases SET expires_at = now() WHERE org_id = $1", org_id)
 
 
 async def generations(postgres: Postgres, org_id: UUID) -> dict[str, str]:
-    """The states of an organisation's generations, by id."""
+    """Returns the states of an organisation's generations, by id."""
     async with connection(postgres.owner_url) as owner:
         rows = await owner.fetch("SELECT generation_id, state FROM aichat.generations WHERE org_id = $1", org_id)
     return {str(row["generation_id"]): row["state"] for row in rows}

@@ -79,7 +79,7 @@ async def test_workers_that_start_make_up_for_what_was_missed_and_health_tells(
         told = await _metrics(port)
     for job in JOBS:
         assert f'aichat_job_runs_total{{job="{job}",outcome="succeeded"}}' in told
-    # The jobs are looked at when the workers begin, and now and then.
+    # The jobs are observed when the workers start, and regularly after that.
     for name in ("aichat_job_lag_seconds", "aichat_work_waiting", "aichat_queue_depth", "aichat_holds"):
         assert f"\n{name}{{" in told, name
     async with database.work_list() as work:
@@ -99,7 +99,7 @@ async def _metrics(port: int) -> str:
 
 
 async def _succeeded(database: Database) -> set[str]:
-    """The jobs that came to a good end just now."""
+    """Returns the jobs that have just succeeded."""
     async with database.work_list() as work:
         states = await work.job_runs.states()
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""What nobody has a use for is forgotten after its time, and nothing else; the sums stay true."""
+"""Data that nobody needs is deleted after its time, and nothing else; the sums stay correct."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ async def test_counters_of_periods_that_are_long_over_are_forgotten(
     assert (await forget(database, principal.org_id, NOW + QUOTA_PERIODS_KEPT - 40 * DAY)).quota_periods == 0
     assert (await forget(database, principal.org_id, NOW + QUOTA_PERIODS_KEPT + 2 * DAY)).quota_periods == before
     assert await count(postgres, principal, "quotas") == 2
-    # The next turn sums up again what it must know.
+    # The next turn recomputes the sum that it needs.
     await exchange(database, principal)
     assert await count(postgres, principal, "quota_usage") == before
 

@@ -1,4 +1,4 @@
-"""Promise 1: what a killed server was writing is ended once, with what had come, and charged at most its hold."""
+"""Promise 1: an answer of a killed server is ended once, with what had arrived, and charged at most its hold."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ async def copied(redis: RedisUnderTest, key: ApiKey, generation: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A message to a server that was killed before its answer's end; each is of an organisation of its own."""
+    """A message to a server that was killed before the answer's end; each has its own organisation."""
 
     key: ApiKey
     text: str
     request_id: str
     held: int
     started: events_pb2.ChatStarted
-    """Empty where the model had not said a word."""
+    """Empty if the model had not written a word."""
 
     @property
     def org_id(self) -> UUID:
@@ -74,7 +74,7 @@ class Asked:
 async def lost(
     run_server: RunServer, redis: RedisUnderTest, database: Database, postgres: Postgres, vendors: Vendors
 ) -> list[Asked]:
-    """Four answers of a killed server, the last one's model silent; a test takes away the one that it needs."""
+    """Four answers of a killed server, the last one without any text; each test uses the one that it needs."""
     asked = []
     async with run_server(REDIS_URL=redis.url) as writer:
         for text in (SLOW, SLOW, SLOW, SILENT):
@@ -106,7 +106,7 @@ async def test_what_a_killed_server_wrote_is_stored_charged_and_told(
     await expire(postgres, asked.org_id)
     await reap()
 
-    # The reader elsewhere has every event there was, and then the failure.
+    # A reader on another replica gets every event that existed, and then the failure.
     ended = await refusal(elsewhere)
     seen.extend(ended.seen)
     assert (ended.reason, seen[0].started) == ("SERVER_LOST", started)
@@ -122,7 +122,7 @@ async def test_what_a_killed_server_wrote_is_stored_charged_and_told(
     assert event["output_tokens"] > 0
     assert await held(postgres, asked.key) == []
 
-    # Whoever asks again, in either way, gets that end, and no second answer.
+    # Both ways to ask again return that end, and no second answer.
     again = await asked.again(reader)
     assert (again.reason, text_of(again.seen)) == ("SERVER_LOST", text_of(seen))
     ids = {"generation_id": started.generation_id, "conversation_id": started.conversation_id}
@@ -130,7 +130,7 @@ async def test_what_a_killed_server_wrote_is_stored_charged_and_told(
     assert "ask again with a new request_id" in again.message
     resumed = await refusal(resume(reader, asked.key, started.generation_id, 2))
     assert (resumed.reason, wire(resumed.seen)) == ("SERVER_LOST", wire(seen)[2:])
-    # Whose lease is not over is left alone, whatever became of its server.
+    # An answer whose lease has not expired is left alone, whatever happened to its server.
     assert list((await generations(postgres, lost[2].org_id)).values()) == ["running"]
 
 
@@ -146,7 +146,7 @@ async def test_of_what_no_journal_tells_nothing_is_left_and_the_request_can_be_s
         assert await books(postgres, asked.org_id) == []
         assert list((await generations(postgres, asked.org_id)).values()) == ["interrupted"]
         assert await held(postgres, asked.key) == []
-        # Unless it came so late that it was answered anew.
+        # Unless it arrived so late that it got a new answer.
         if times_asked(vendors, asked.text) == 1:
             ended = await joined
             assert (ended.reason, text_of(ended.seen)) == ("SERVER_LOST", "")
@@ -171,7 +171,7 @@ async def test_a_worker_that_is_killed_while_it_ends_an_answer_is_made_up_for(
             await command.process.wait()
         await lock.rollback()
     await eventually(partial(books, postgres, asked.org_id), bool)
-    # The database has the answer by now, and its readers have not been told.
+    # The database has the answer by now, and its readers do not know that yet.
     charged = []
     for _ in range(2):
         await run_job(workers, "orphans")
@@ -199,7 +199,7 @@ async def test_a_server_that_was_held_up_past_its_lease_neither_charges_again_no
         finally:
             writer.process.send_signal(signal.SIGCONT)
         lost = await rest
-        # Its other answers are not held up by the one that it lost.
+        # Its other answers are not delayed by the lost one.
         other = await ask(writer, api_key, script(words=5, interval_ms=30))
         assert other[-1].HasField("completed")
         generation = other[0].started.generation_id

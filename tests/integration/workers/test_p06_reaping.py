@@ -1,4 +1,4 @@
-"""Promise 6: every hold of a lost turn is settled, once, by what its journal tells, and for no more than was held."""
+"""Promise 6: every hold of a lost turn is settled once, by what its journal says, and for at most what was held."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def write(
     streams: JournalStreams, principal: Principal, begun: Begun, *events: StreamEvent, model: str = MODEL,
     provider: str = PROVIDER,
 ) -> None:  # fmt: skip
-    """Leaves a journal behind, its beginning and each event in a portion of its own."""
+    """Leaves a journal behind, with its beginning and each event in a portion of its own."""
     key, last = GenerationKey(principal.org_id, begun.generation_id), BEGINNING
     for event in (Started(begun.generation_id, model, provider, MODEL, {}), *events):
         portion = Portion(Position(last.sequence + 1, ended=False), (event,))
@@ -139,7 +139,7 @@ async def test_a_journal_that_cannot_be_read_is_waited_for_as_long_as_it_may_be_
     begun = await begin(database, principal)
     await expire(postgres, principal.org_id)
     now = datetime.now(UTC)
-    # Nobody listens there.
+    # Nobody listens on that port.
     async with open_redis("redis://127.0.0.1:1/0") as away:
         orphans = build_orphans(
             database, JournalStreams(away, retention_seconds=600, rescue_seconds=600), None, rescue_seconds=600
@@ -171,7 +171,7 @@ async def test_an_answer_whose_process_says_by_redis_that_it_is_alive_is_left_to
     await spare.renew([GenerationKey(principal.org_id, begun.generation_id)])
     assert (await orphans.reap(datetime.now(UTC))).left
     assert (await stored(postgres, principal))["state"] == "running"
-    # Redis forgets it by itself, which takes no longer than a lease.
+    # Redis expires it by itself within the length of a lease.
     [name] = await redis.client.keys("aichat:lease:*")
     assert 0 < await redis.client.ttl(name) <= LEASE_SECONDS
     await redis.client.delete(name)

@@ -1,4 +1,4 @@
-"""Promise 12: a job runs once at a time for each period, and what was missed is made up for."""
+"""Promise 12: a job runs once at a time for each period, and missed periods are run later."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def job() -> str:
 
 @pytest.fixture
 async def other(postgres: Postgres) -> AsyncGenerator[JobRuns, None]:
-    """Another worker's."""
+    """Another worker's runs."""
     async with open_database(postgres.app_url, pool_size=4) as database:
         yield JobRuns(database, Observer())
 

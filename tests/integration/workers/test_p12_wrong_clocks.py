@@ -1,5 +1,6 @@
-"""Promise 12: a job may run late, but never early: the database's clock says what is due, and a worker whose own clock
-is far from it leaves the jobs to others.
+"""Promise 12: a job may run late, but never early.
+
+The database's clock says what is due, and a worker whose own clock differs much from it leaves the jobs to others.
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ WRONG = [40 * DAY, -15 * 60]
 
 @dataclass(frozen=True)
 class Place:
-    """A database whose plans keep conversations for a month, with a conversation of now; and a clock."""
+    """A database whose plans keep conversations for a month, with a conversation from now; and a clock."""
 
     settings: dict[str, str] = field(repr=False)
     owner_url: str = field(repr=False)
     clock: Path
 
     async def ask(self, query: str) -> object:
-        """The one value that the query gives."""
+        """Returns the only value of the query."""
         async with connection(self.owner_url) as owner:
             return await owner.fetchval(query)
 
@@ -56,7 +57,7 @@ class Place:
         return await self.ask("SELECT coalesce(sum(runs), 0)::int FROM aichat.job_runs")
 
     async def run(self, module: str, *arguments: str) -> tuple[int | None, str]:
-        """Runs a command to its end; its exit code and what it printed."""
+        """Runs a command to its end; returns its exit code and output."""
         command, pipe = (*program(module, self.clock), *arguments), asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
             *command, env=self.settings, stdout=pipe, stderr=asyncio.subprocess.STDOUT
@@ -110,7 +111,7 @@ async def test_what_is_due_is_said_by_the_databases_clock(place: Place) -> None:
 
 
 async def skew(port: int) -> float | None:
-    """By how many seconds a worker takes its clock to be ahead."""
+    """Returns by how many seconds a worker considers its clock to be ahead."""
     async with httpx2.AsyncClient() as client:
         try:
             told = (await client.get(f"http://127.0.0.1:{port}/metrics")).text

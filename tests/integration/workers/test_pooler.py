@@ -1,4 +1,4 @@
-"""Jobs through PgBouncer in transaction mode, with no more connections than three."""
+"""Jobs through PgBouncer in transaction mode, with only three connections."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.skipif(POOLER is None, reason="PgBouncer is not install
 
 @pytest.fixture
 async def pooled(postgres: Postgres) -> AsyncGenerator[Database, None]:
-    """The database, behind a pooler that hands out three connections by transaction."""
+    """The database, behind a pooler that assigns three connections by transaction."""
     url = urlsplit(postgres.app_url)
     [port] = free_ports(1)
     with TemporaryDirectory(prefix="aichat-pooler-") as name:
@@ -50,7 +50,7 @@ async def pooled(postgres: Postgres) -> AsyncGenerator[Database, None]:
         )
         for path in (folder, *folder.iterdir()):
             path.chmod(0o755)
-        # It refuses to be root.
+        # It refuses to run as root.
         user = "nobody" if os.geteuid() == 0 else None
         process = await asyncio.create_subprocess_exec(str(POOLER), "--quiet", folder / "pgbouncer.ini", user=user)
         try:

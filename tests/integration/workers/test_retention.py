@@ -1,4 +1,4 @@
-"""What is kept for a time only, and what for ever."""
+"""What is kept for a limited time, and what is kept forever."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ KEPT = 30 * DAY
 
 
 class Terms:
-    """The plans' terms, of which Team's keep conversations for a month."""
+    """The plans' terms, except that Team keeps conversations for a month."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def plans(self) -> PlanLists:
-        """With that changed."""
+        """Returns the terms with that change."""
         plans = dict(await self._database.plans())
         plans[Plan.TEAM] = [replace(terms, retention_days=KEPT.days) for terms in plans[Plan.TEAM]]
         return plans

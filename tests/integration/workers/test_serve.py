@@ -1,4 +1,4 @@
-"""`serve`: what is queued is run, also after Redis was away, and finished when it is told to stop."""
+"""`serve`: queued jobs run, even after Redis was unreachable, and finish when it stops."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def queue(redis: RedisUnderTest, job: str) -> None:
 
 
 async def orphan(postgres: Postgres, database: Database, principal: Principal) -> None:
-    """Leaves a turn behind that nobody writes."""
+    """Leaves a turn behind that no server writes."""
     await Turns(database).begin(replace(turn(principal), model=MODEL, provider=PROVIDER))
     await expire(postgres, principal.org_id)
 

@@ -1,4 +1,4 @@
-"""Work in the background goes on whatever happens to it, and ends when it is told to, whatever it does about that."""
+"""Background work continues whatever happens to it, and a stop ends it whatever it does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 
 class Tally(Observer):
-    """Counts what it hears."""
+    """Counts what it observes."""
 
     def __init__(self) -> None:
         self.failures: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""What the domain says reaches the wire as the contract says it."""
+"""The domain's values reach the wire as the contract defines them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database's time is known without asking again, whatever becomes of the machine's own clock."""
+"""The database's time is known without another query, whatever happens to the machine's own clock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
 class World(Observer):
-    """A database, and a machine's clocks. An answer takes two seconds, one each way."""
+    """A database, and a machine's clocks. A query takes two seconds, one in each direction."""
 
     def __init__(self) -> None:
         self.passed = 0.0

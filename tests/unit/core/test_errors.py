@@ -1,4 +1,4 @@
-"""Which failures mean that the database is away."""
+"""Which failures mean that the database is unreachable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 
 def wrapped(error: Exception) -> DBAPIError:
-    """The driver's error as SQLAlchemy raises it."""
+    """Returns the driver's error as SQLAlchemy raises it."""
     adapters = Exception()
     adapters.__cause__ = error
     return DBAPIError("SELECT 1", None, adapters)

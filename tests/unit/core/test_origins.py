@@ -1,4 +1,4 @@
-"""Which pages others' pages may lead back to."""
+"""Which pages other services may redirect to."""
 
 from __future__ import annotations
 

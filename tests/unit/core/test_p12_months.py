@@ -1,4 +1,4 @@
-"""Promise 12, the calendar's part: every moment is in one month, wherever clocks are changed."""
+"""Promise 12, the calendar's part: every moment is in exactly one month, wherever clocks change."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_months_are_as_long_as_they_are(name: str, days: int) -> None:
 
 
 def test_a_changed_clock_changes_no_month() -> None:
-    # In Berlin it is November already, and an hour there comes twice a week earlier.
+    # In Berlin it is November already, and an hour there occurs twice a week earlier.
     moment = datetime(2026, 11, 1, 0, 30, tzinfo=ZoneInfo("Europe/Berlin"))
     assert month_of(moment) == month(2026, 10)
     twice = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))

@@ -1,4 +1,4 @@
-"""Whatever lies behind the border to Redis fails with, in bounded time, is RedisUnavailableError."""
+"""Every failure behind the border to Redis becomes RedisUnavailableError in bounded time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def peer(serve: Serve) -> AsyncGenerator[str, None]:
-    """The URL of something that is no Redis."""
+    """Yields the URL of a server that is not a Redis."""
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.CancelledError):
@@ -34,7 +34,7 @@ async def peer(serve: Serve) -> AsyncGenerator[str, None]:
 
 
 def says(*answers: bytes) -> Serve:
-    """Gives these answers to what it is sent, and breaks the connection."""
+    """Sends these answers to its input, and closes the connection."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for answer in answers:

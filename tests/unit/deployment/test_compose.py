@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILES = sorted([*ROOT.glob("*/Dockerfile"), *ROOT.glob("*/docker/*.Dockerfile")])
-# What the databases' own images read.
+# Variables that the databases' own images read.
 IMAGE_SETTINGS = {"POSTGRES_PASSWORD"}
 INTERPOLATED = re.compile(r"\$\{(\w+)(?::?[-?][^}]*)?\}")
 
@@ -30,18 +30,18 @@ def compose() -> dict[str, Any]:
 
 
 def settings() -> dict[str, bool]:
-    """The server's settings: whether each is required."""
+    """Returns the server's settings, and whether each is required."""
     return {str(field.alias): field.is_required() for field in Settings.model_fields.values()}
 
 
 def edge_settings() -> Mapping[str, Any]:
-    """The edge's settings, with what holds without them."""
+    """Returns the edge's settings with their defaults."""
     variables: Mapping[str, Any] = runpy.run_path(str(ROOT / "envoy" / "render.py"))["VARIABLES"]
     return variables
 
 
 def example() -> dict[str, tuple[bool, str]]:
-    """The variables of .env.example: whether each stands without `#`, and its value."""
+    """Returns the variables of .env.example: whether each has no leading `#`, and its value."""
     lines = re.findall(r"^(# )?([A-Z][A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
     assert len(lines) == len({name for _, name, _ in lines})
     return {name: (not comment, value) for comment, name, value in lines}
@@ -63,7 +63,7 @@ def test_the_server_gets_every_setting_it_needs_and_none_it_does_not_know(servic
     known = settings()
     assert given <= set(known)
     assert given >= {name for name, required in known.items() if required}
-    # Whatever `.env` may hold reaches the server; to migrate is another role's right.
+    # Every setting in `.env` reaches the server, except the URL for migrations, which needs another role.
     assert set(known) - given <= {"AICHAT_MIGRATION_DATABASE_URL"}
 
 
@@ -140,7 +140,7 @@ def test_an_image_knows_whether_it_is_well_and_ours_run_without_rights(dockerfil
     text = dockerfile.read_text()
     assert re.search(r"^HEALTHCHECK ", text, re.MULTILINE)
     if "python:" in text:
-        # A number: by a name an orchestrator cannot tell whether it is root.
+        # A number: an orchestrator cannot tell from a name whether it is root.
         [user] = re.findall(r"^USER (\S+)$", text[text.rindex("\nFROM ") :], re.MULTILINE)
         assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", user)
         assert "--require-hashes" in text
@@ -156,7 +156,7 @@ def test_what_is_told_to_stop_may_end_in_order_before_it_is_killed() -> None:
     }
     for service, seconds in needed.items():
         assert float(services[service]["stop_grace_period"].rstrip("s")) > seconds
-    # By the time a server refuses calls, the edge has asked it for its health.
+    # Before a server refuses calls, the edge has checked its health.
     assert defaults["AICHAT_ANNOUNCE_SECONDS"] > edge["AICHAT_EDGE_HEALTH_CHECK_SECONDS"] + 1
 
 
@@ -193,6 +193,6 @@ def test_no_part_can_take_all_of_the_hosts_memory_or_disk() -> None:
 def test_redis_refuses_writes_before_it_is_killed_for_its_memory() -> None:
     command = (ROOT / "server/docker/redis.Dockerfile").read_text()
     [most] = re.findall(r'"--maxmemory", "(\d+[mg])b"', command)
-    # The rewriting of its file copies what changes meanwhile: all of it, at worst.
+    # Redis copies changing data while it rewrites its file: all of it, at worst.
     assert 2 * bytes_of(most) <= bytes_of(compose()["services"]["redis"]["mem_limit"])
     assert '"--maxmemory-policy", "noeviction"' in command

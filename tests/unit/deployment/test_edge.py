@@ -1,4 +1,4 @@
-"""The edge's template: what it renders is a configuration that Envoy takes, and says what we mean."""
+"""The edge's template renders a configuration that Envoy accepts and that means what we intend."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def config(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def manager(config: Path) -> dict[str, Any]:
-    """The part that says how HTTP is served."""
+    """Returns the part of the configuration that serves HTTP."""
     [listener] = YAML(typ="safe").load(config.read_text())["static_resources"]["listeners"]
     [chain] = listener["filter_chains"]
     served: dict[str, Any] = chain["filters"][0]["typed_config"]
@@ -71,7 +71,7 @@ def test_a_quiet_stream_is_not_cut(config: Path) -> None:
     [host] = served["route_config"]["virtual_hosts"]
     routes = [route["route"] for route in host["routes"] if "route" in route]
     assert routes
-    # Nought means no limit; the default would end every stream after 15 seconds.
+    # 0 means no limit; the default would end every stream after 15 seconds.
     assert {route["timeout"] for route in routes} == {"0s"}
     assert all("max_stream_duration" not in route for route in routes)
     assert "max_stream_duration" not in served["common_http_protocol_options"]
@@ -132,7 +132,7 @@ def test_what_a_server_may_have_begun_is_sent_again_if_it_only_reads(config: Pat
     unbegun = {"connect-failure", "refused-stream"}
     assert all(conditions in (unbegun, {*unbegun, "reset"}) for _, conditions in policies)
     repeated = {match for match, conditions in policies if "reset" in conditions}
-    # A path of gRPC ends with the RPC's name, and one of HTTP has its verb beside it.
+    # A gRPC path ends with the RPC's name, and an HTTP route has its verb beside it.
     names = {found[1] for match in repeated if (found := re.search(r"'path': '/[\w.]+/(\w+)'", match))}
     assert all(name.startswith(("Get", "List", "Query", "Export", "Resume", "Show", "Verify")) for name in names)
     assert {"GetConversation", "ListModels", "ResumeChat"} <= names

@@ -1,4 +1,4 @@
-"""Cancellations are heard again by themselves, however the subscription was lost."""
+"""Cancellations are received again without intervention, however the subscription was lost."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.faults.link import Link, Way, link_to
 from tests.fixtures.redis import RedisUnderTest
 from tests.integration.chat.asking import eventually
 
-# For as long a caller asks again and again.
+# Callers repeat a cancellation for that long.
 HEARD_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class Listening:
-    """A process that hears of cancellations, and the way that it does so by."""
+    """A process that listens for cancellations, and the link that it uses."""
 
     redis: RedisUnderTest
     link: Link
@@ -34,7 +34,7 @@ class Listening:
     heard: set[GenerationKey]
 
     async def hears(self) -> None:
-        """Asks again and again, past the link, until it hears."""
+        """Sends cancellations without the link until the process receives one."""
         key = GenerationKey(uuid4(), uuid4())
         async with open_redis(self.redis.url) as client:
             asker = Cancels(client)
@@ -82,7 +82,7 @@ async def _ends(on: Listening) -> None:
 
 
 async def _loses_its_subscription(on: Listening) -> None:
-    """Without an error: the connection works."""
+    """Without an error: the connection still works."""
     [connection] = on.client.connection_pool._in_use_connections
     await connection.send_command("UNSUBSCRIBE", "aichat:cancel")
     await eventually(lambda: on.redis.client.pubsub_numsub("aichat:cancel"), lambda found: found[0][1] == 0)

@@ -1,4 +1,4 @@
-"""What an answer's stream tells of its usage while it is written, by a clock of the test's own."""
+"""The usage that an answer's stream reports while it is written, with a clock of the test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def asked() -> int:
 
 
 class Clock:
-    """Time that passes when told."""
+    """A clock that only the test advances."""
 
     now = 100.0
 

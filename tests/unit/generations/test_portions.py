@@ -1,4 +1,4 @@
-"""What goes to Redis comes back as it was."""
+"""Values that go through Redis come back unchanged."""
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid4

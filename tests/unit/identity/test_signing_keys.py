@@ -1,4 +1,4 @@
-"""The list of keys is cached, renewed when it must be, and never asked for more often than that."""
+"""The list of keys is cached, refreshed when needed, and never requested more often than that."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Clock:
-    """Seconds that pass only when a test says so."""
+    """A clock that only the test advances."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -157,7 +157,7 @@ async def test_a_list_without_an_end_is_no_list(clock: Clock) -> None:
 async def test_without_any_keys_the_caller_is_told_to_try_again(auth: Auth, clock: Clock) -> None:
     with capture_logs():
         async with httpx2.AsyncClient() as client:
-            # Port 1 of the loopback takes no connections.
+            # Port 1 of the loopback accepts no connections.
             away = SigningKeys(client, "http://127.0.0.1:1/jwks.json", clock=clock)
             with pytest.raises(AichatError) as caught:
                 await away.find("any")
@@ -174,7 +174,7 @@ async def test_an_answer_that_is_no_list_is_none(auth: Auth, keys: SigningKeys, 
 
 @pytest.mark.parametrize("age", [0.3, 2.0, 5.0])
 async def test_a_key_rotated_a_moment_ago_signs_nobody_out(auth: Auth, age: float) -> None:
-    """With a made-up key before it, which had the list read just then."""
+    """After a made-up key, which has just caused the list to be read."""
     clock = Clock()
     keys = SigningKeys(auth.client, auth.jwks_url, clock=clock)
     await keys.find(await key_id(auth))

@@ -1,4 +1,4 @@
-"""Session tokens are good only if this issuer signed them, for us, for now."""
+"""A session token is valid only if this issuer signed it, for us, and it has not expired."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def unpadded(data: bytes) -> str:
 
 
 def signed_with_bytes(header: Mapping[str, object], claims: Mapping[str, object], secret: bytes) -> str:
-    """An HS256 token by hand: PyJWT would refuse to sign with what looks like a public key."""
+    """Returns an HS256 token made by hand: PyJWT refuses a secret that looks like a public key."""
     body = f"{unpadded(json.dumps(header).encode())}.{unpadded(json.dumps(claims).encode())}"
     return f"{body}.{unpadded(hmac.digest(secret, body.encode(), 'sha256'))}"
 

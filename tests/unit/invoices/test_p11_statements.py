@@ -1,4 +1,4 @@
-"""Promise 11, the arithmetic's part: lines add up to the books to the nano-dollar, and are rounded once."""
+"""Promise 11, the arithmetic's part: lines add up to the ledger to the nano-dollar, and are rounded once."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_lines_add_up_to_the_books_to_the_nano_dollar(
         used = sum(event.cost for event in events if piece.starts_at <= event.occurred_at < piece.ends_at)
         of_piece = [line for line in lines if line.events and piece.starts_at <= line.events.first_at < piece.ends_at]
         assert sum(line.included for line in of_piece) == min(used, included_in(piece, of))
-    # Over a whole month pieces never include more than the month, nor lose more than their rounding.
+    # Over a whole month, the pieces never include more than the month, and lose at most their rounding.
     assert sum(included_in(one, of) for one in terms) <= max(one.included for one in terms)
 
 

@@ -1,4 +1,4 @@
-"""Small limits for tests, and what is taken of them."""
+"""Small limits for tests, and claims on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ORG, KEY = UUID(int=1), UUID(int=2)
 def claim(
     *, requests: int = 10, tokens: int = 100, streams: int = 5, stream: str = "a", amount: int = 10, key: UUID = KEY
 ) -> Claim:
-    """A turn of `amount` tokens, where the key has these limits and the organisation twice as much."""
+    """Returns the claim of a turn of `amount` tokens; the key has these limits, and the organisation twice as much."""
     return Claim(
         requests=_limits(LimitName.REQUESTS, requests, 1, key),
         tokens=_limits(LimitName.TOKENS, tokens, amount, key),

@@ -1,4 +1,4 @@
-"""The limits that one process counts, by a clock of the test's own."""
+"""The limits that one process counts, with a clock of the test."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_no_minute_ever_holds_more_than_a_limit_and_a_refusal_takes_nothing(
             assert answer.used <= answer.limit.most < answer.used + answer.limit.amount
             if answer.wait is not None:
                 assert 0 < answer.wait <= 61
-            # Had it taken anything, it would be told of more the next time.
+            # If it had taken anything, the next answer would show more use.
             assert limits.take(wanted, now) == answer
             continue
         taken.append((now, wanted.tokens[0].amount, key))

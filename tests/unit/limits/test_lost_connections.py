@@ -1,4 +1,4 @@
-"""Whatever the way to Redis fails with, nobody waits for rate limits for ever."""
+"""Whatever the connection to Redis fails with, nobody waits forever for rate limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STREAMS = {"one": ["a"], "other": ["b"]}
 
 
 class Broken:
-    """A client that fails with what it is told."""
+    """A client that fails with a given error."""
 
     def __init__(self, fault: BaseException) -> None:
         self.fault = fault
@@ -57,7 +57,7 @@ async def test_who_waits_is_told(limits: Callable[[BaseException], SharedLimits]
 
 
 class Silent:
-    """A client that never gives an answer."""
+    """A client that never answers."""
 
     async def execute(self, **_: Any) -> NoReturn:
         await asyncio.Future[None]()
@@ -67,13 +67,13 @@ class Silent:
         return self
 
     def execute_command(self, *_: Any) -> None:
-        """Takes it."""
+        """Accepts a command."""
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Ends."""
+        """Exits."""
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["not begun", "under way"])
@@ -90,7 +90,7 @@ async def test_who_waits_is_told_though_the_sender_is_cancelled(*, begun: bool) 
     async with asyncio.timeout(20):
         with pytest.raises(LimitsAwayError):
             await waiting
-        # The next one is sent, and not behind one that is gone.
+        # The next call is sent, and does not wait behind a cancelled one.
         with pytest.raises(LimitsAwayError):
             await limits.renew(STREAMS)
         await limits.sent()

@@ -1,4 +1,4 @@
-"""Promise 7: every refusal names the limit, what is left of it, and when there is room again."""
+"""Promise 7: every refusal names the limit, what is left of it, and when to call again."""
 
 from __future__ import annotations
 

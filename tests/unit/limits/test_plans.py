@@ -1,4 +1,4 @@
-"""What a call takes of which limits."""
+"""How much of which limits a call uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits that one process counts go by no clock that can be set."""
+"""The limits of one process use a clock that nobody can set."""
 
 from __future__ import annotations
 

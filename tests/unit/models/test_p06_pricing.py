@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 
 def tier(above: int, *nano: int) -> PriceTier:
-    """Prices of input, cache read, cache write for minutes and for an hour, output and a web search."""
+    """Returns prices of input, cache read, cache write for minutes and for an hour, output and a web search."""
     return PriceTier(above, *map(NanoUsd, nano))
 
 
@@ -60,7 +60,7 @@ def test_cost_never_falls_short_and_never_exceeds_by_a_nano_dollar(a: int, b: in
 
 
 def hold(input_bytes: int, **changes: int) -> Hold:
-    """A hold of the two tiers, in a new conversation."""
+    """Returns a hold with the two tiers, in a new conversation."""
     asked = {"max_output_tokens": 100, "context_window": 0, "has_history": 0} | changes
     return hold_for(
         [BASE, LONG],

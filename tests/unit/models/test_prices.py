@@ -1,4 +1,4 @@
-"""The prices that a server remembers: each comes into force at its moment, and none is lost to an outage."""
+"""The server's cached prices: each comes into force at its moment, and an outage loses none."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ LATER = BEGINNING + timedelta(days=1)
 
 
 def price(days: int, nano: int) -> Price:
-    """A price from so many days after the beginning on."""
+    """Returns a price that is in force from `days` days after the beginning."""
     tier = PriceTier(0, *([NanoUsd(nano)] * 6))
     return Price(BEGINNING + timedelta(days=days), (tier,))
 
 
 class Source:
-    """Prices, and an outage now and then."""
+    """Prices, with an occasional outage."""
 
     def __init__(self) -> None:
         self.kept: Mapping[tuple[str, str], tuple[Price, ...]] = {}

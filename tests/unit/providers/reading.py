@@ -1,4 +1,4 @@
-"""Streams of payloads, as the vendors' readers take them."""
+"""Streams of payloads for the vendors' readers."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Make = Callable[[str, ProviderRequest], AnswerReader]
 
 
 def framed(*payloads: object) -> bytes:
-    """The payloads as a stream; bytes go as they are."""
+    """Returns the payloads as a stream; bytes stay unchanged."""
     data = (payload if isinstance(payload, bytes) else json.dumps(payload).encode() for payload in payloads)
     return b"".join(b"data: " + block + b"\n\n" for block in data)
 
 
 def read(make: Make, *payloads: object) -> list[ProviderEvent]:
-    """All events of a stream of these payloads."""
+    """Returns all events of a stream of these payloads."""
     reader = make("a-vendor", REQUEST)
     return [*reader.read(framed(*payloads)), *reader.finish()]
 
 
 def failure(make: Make, *payloads: object) -> tuple[AichatError | None, Usage]:
-    """What such a stream fails with, and what it used."""
+    """Returns the failure of such a stream, and its usage."""
     reader = make("a-vendor", REQUEST)
     try:
         list(reader.read(framed(*payloads)))
@@ -42,14 +42,14 @@ def failure(make: Make, *payloads: object) -> tuple[AichatError | None, Usage]:
 
 
 def final_usage(events: list[ProviderEvent]) -> Usage:
-    """The last report's."""
+    """Returns the usage of the last report."""
     report = events[-2]
     assert isinstance(report, UsageReport)
     return report.usage
 
 
 def claude(start: object, *deltas: object, text: str = "Hi", stop_reason: str = "end_turn") -> list[ProviderEvent]:
-    """A message whose usage is told at the start and then by each delta."""
+    """Returns the events of a message whose usage is reported at the start and by each delta."""
     said = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
     told = [{"type": "message_delta", "delta": {"stop_reason": stop_reason}, "usage": usage} for usage in deltas]
     message = {"type": "message_start", "message": {"id": "msg_1", "content": [], "usage": start}}
@@ -57,12 +57,12 @@ def claude(start: object, *deltas: object, text: str = "Hi", stop_reason: str = 
 
 
 def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **more: Any) -> dict[str, Any]:
-    """A chunk of a completion."""
+    """Returns a chunk of a completion."""
     choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
     return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": choices, **more}
 
 
 def candidate(*parts: dict[str, Any], finish: str | None = None, **more: Any) -> dict[str, Any]:
-    """A chunk of a response."""
+    """Returns a chunk of a response."""
     told = {"finishReason": finish} if finish else {}
     return {"candidates": [{"content": {"parts": [*parts], "role": "model"}, "index": 0, **told}], **more}

@@ -1,4 +1,4 @@
-"""The circuit breaker against a model of it, under any order of calls, outcomes and time."""
+"""The circuit breaker against a model of it, in any order of calls, outcomes and time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SECONDS = 10.0
 
 
 class BreakerMachine(RuleBasedStateMachine):
-    """Calls begin, end in any way and order, and time passes."""
+    """Calls begin and end in any way and order, and time passes."""
 
     calls = Bundle("calls")
 
@@ -21,9 +21,9 @@ class BreakerMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.open_until: float | None = None
         self.era = 0
-        """How often it has opened: a call counts in the era that it began in."""
+        """How often it has opened: a call counts for the era in which it began."""
         self.trials: set[object] = set()
-        """Those whose outcome is not known yet."""
+        """The trial calls whose outcome is not known yet."""
         self.next_trial_at = 0.0
         self.failed_at: list[float] = []
 

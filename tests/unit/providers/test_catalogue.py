@@ -1,4 +1,4 @@
-"""The catalogue that comes of genai-prices and the operator's settings."""
+"""The catalogue made from genai-prices and the operator's settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aichat_server.settings import DEFAULT_MODELS
 
 
 def tier(above: int, *dollars: str) -> PriceTier:
-    """A tier of these prices: input, cache read, cache write for minutes and for an hour, output, a web search."""
+    """Returns a tier of prices: input, cache read, cache write for minutes and for an hour, output, a web search."""
     return PriceTier(above, *(from_decimal(Decimal(price)) for price in dollars))
 
 

@@ -1,4 +1,4 @@
-"""What is not counted, or not whole, is an estimate that says so: never a free answer, and never what cannot be."""
+"""Missing or partial counts give an estimate that is marked: never a free answer, and never an impossible count."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_COUNTS = [-1, 2**63, 2**64 - 1, 1e30, 20.5, "many", "-7", True, [], {"a": 1},
 
 
 def completion(usage: object, *, first: object = None) -> Usage:
-    """What is made of the usage at the end of a completion of 400 characters."""
+    """Returns the usage for the report at the end of a completion of 400 characters."""
     events = read(OpenAIReader, chunk({"content": TEXT}, usage=first), chunk({}, "stop"), chunk(usage=usage), b"[DONE]")
     return final_usage(events)
 
@@ -59,15 +59,15 @@ def test_whole_numbers_may_be_written_otherwise(told: object, meant: int) -> Non
 @pytest.mark.parametrize(
     ("told", "used"),
     [
-        # xAI: the total says that reasoning stands beside.
+        # xAI: the total shows that reasoning is not part of the completion.
         ({"prompt_tokens": 12, "completion_tokens": 1, "total_tokens": 303, "reasoning": 290}, Usage(12, output=291)),
         ({"prompt_tokens": 12, "completion_tokens": 300, "total_tokens": 312, "reasoning": 290}, Usage(12, output=300)),
-        # More reasoning than the completion can hold, and no total that tells.
+        # More reasoning than the completion can hold, and no total to decide.
         ({"prompt_tokens": 12, "completion_tokens": 30, "reasoning": 290}, Usage(12, output=320, estimated=True)),
-        # Gemini's own endpoint of this kind has its thoughts in the total alone.
+        # Gemini's OpenAI-compatible endpoint counts thoughts only in the total.
         ({"prompt_tokens": 12, "completion_tokens": 101, "total_tokens": 403}, Usage(12, output=391, estimated=True)),
         ({"prompt_tokens": 11, "total_tokens": 211}, Usage(11, output=200, estimated=True)),
-        # A total that nothing explains tells nothing.
+        # A total that nothing explains is ignored.
         ({"prompt_tokens": 12, "completion_tokens": 101, "total_tokens": 90_000}, Usage(12, output=101)),
     ],
 )
@@ -166,7 +166,7 @@ JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dict
 
 
 def usages(*names: str) -> st.SearchStrategy[object]:
-    """Usage objects that have, or have not, these names, and anything in them."""
+    """Generates usage objects that may have these names, with any values."""
     inside = st.dictionaries(st.sampled_from(names), JSON)
     return st.one_of(JSON, st.dictionaries(st.sampled_from(names), st.one_of(JSON, st.integers(0, 500), inside)))
 
@@ -177,7 +177,7 @@ GEMINI = ("promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "tot
 
 
 def check(used: Usage) -> None:
-    """All counts are some, and an answer that is not marked has cost tokens."""
+    """All counts are possible, and an answer without a mark has cost tokens."""
     counts = [used.input, used.cache_read, used.cache_write, used.cache_write_1h, used.output, used.web_searches]
     assert all(0 <= count <= 4 * MOST_TOKENS for count in counts)
     assert used.output > 0
@@ -201,5 +201,5 @@ def test_gemini_may_say_anything(first: object, last: object) -> None:
         GeminiReader, candidate({"text": TEXT}, usageMetadata=first), candidate(finish="STOP", usageMetadata=last)
     )
     used = final_usage(events)
-    # Google leaves out what is 0, and has been seen to leave out the prompt.
+    # Google omits a count of 0, and has been seen to omit the prompt's.
     check(used if used.total_input else Usage(1, output=used.output, estimated=used.estimated))

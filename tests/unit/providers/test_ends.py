@@ -1,4 +1,4 @@
-"""Why an answer ended is told as it is: only what is known to be whole is."""
+"""The reported reason of an answer's end is the real one: only what is known to be complete counts as complete."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_completion_that_is_cut_before_its_reason_is_broken_and_was_counted() 
 
 
 def blocks(*content: Any) -> dict[str, Any]:
-    """A chunk whose content is a list, as Mistral's is."""
+    """Returns a chunk whose content is a list, like Mistral's."""
     return chunk({"content": [*content]})
 
 

@@ -1,4 +1,4 @@
-"""Which providers a configuration makes."""
+"""Which providers a configuration creates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forms that vendors give their errors and their waits."""
+"""The forms of vendors' errors and delays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 
 
 def response_error(status: int, body: Mapping[str, object], **headers: str) -> AichatError:
-    """What becomes of an HTTP error."""
+    """Returns the error for an HTTP error."""
     named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
     return failures.from_exception(StatusError(status, body, named), "a-vendor", "a-model", begun=False)
 
@@ -109,7 +109,7 @@ ACCOUNTS = [
 
 @pytest.mark.parametrize(("status", "error"), ACCOUNTS)
 def test_what_is_wrong_with_the_operators_account_is_told_apart(status: int, error: dict[str, Any]) -> None:
-    """Whatever the status, and as an event, too."""
+    """With any status, and also as an event."""
     assert response_error(status, {"error": error}).reason is Reason.PROVIDER_CREDENTIALS_REJECTED
     event = {"code": status, **error}
     assert failures.from_event(event, "a-vendor", "a-model").reason is Reason.PROVIDER_CREDENTIALS_REJECTED

@@ -1,4 +1,4 @@
-"""The way to one vendor: what it lets through, what it refuses, and what it learns from."""
+"""The gate to one vendor: what it admits, what it refuses, and what it learns from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS = 10.0
 
 
 class Clock:
-    """Time that passes when told."""
+    """A clock that only the test advances."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -41,7 +41,7 @@ def gate(line: Line, clock: Clock) -> Gate:
 
 
 def call(gate: Gate, ending: BaseException | None = None) -> None:
-    """A call that ends so."""
+    """Makes a call with this outcome."""
     with gate.call():
         if ending is not None:
             raise ending

@@ -1,4 +1,4 @@
-"""What a model is shown: a conversation that the strictest of the vendors takes, whoever wrote what in it."""
+"""The prompt of a model: a conversation that the strictest vendor accepts, whoever wrote what in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each vendor's events mean, from payloads as the vendors' documentation and traffic show them."""
+"""The meaning of each vendor's events, with payloads from the vendors' documentation and traffic."""
 
 from __future__ import annotations
 

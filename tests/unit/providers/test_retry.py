@@ -1,4 +1,4 @@
-"""When a vendor is asked again."""
+"""When a vendor is retried."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Server-sent events come out the same, however the network cuts them."""
+"""Server-sent events are decoded the same, however the network splits them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_any_cut_gives_the_same_events(
     decoder = SseDecoder()
     pieces = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
     got = [event for piece in pieces for event in decoder.feed(piece)]
-    # A CR at the very end may be half a line's end, until it is known that nothing follows.
+    # A CR at the very end may be half of a line's end, until the stream is known to end there.
     last = decoder.finish()
     assert len(last) <= (newline == "\r")
     assert [event.decode() for event in got + last] == [payload for _, payload in events]

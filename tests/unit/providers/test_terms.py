@@ -1,4 +1,4 @@
-"""What was done is priced as the vendor prices it: its region, what it lets off, and what its endpoint charges for."""
+"""Prices follow the vendor's terms: its region, what it waives, and what its endpoint charges for."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def test_searches_cost_the_same_everywhere() -> None:
 
 def test_a_hold_is_enough_for_the_dearest_region() -> None:
     sizes: dict[str, Any] = {"input_bytes": 1000, "has_history": False, "max_output_tokens": 10, "context_window": 0}
-    # What is held is for the dearest kind of input.
+    # The hold assumes the dearest kind of input.
     hold = hold_for(TIERS, **sizes, most_percent=110)
     assert hold.known >= cost(TIERS, Usage(cache_write_1h=1256, output=10, percent=110))
     assert hold.known > hold_for(TIERS, **sizes).known
 
 
 def refusal(start: dict[str, Any], delta: dict[str, Any], text: str = "") -> tuple[AichatError | None, Usage]:
-    """What a refusal by Claude fails with, and what it used."""
+    """Returns the failure of a refusal by Claude, and its usage."""
     said = {"type": "content_block_delta", "delta": {"type": "text_delta", "text": text}}
     end = {"type": "message_delta", "delta": {"stop_reason": "refusal"}, "usage": delta}
     return failure(ClaudeReader, {"type": "message_start", "message": {"usage": start}}, said, end)

@@ -1,4 +1,4 @@
-"""A gRPC server that answers as a test tells it to: the outside world of the SDK, encoded by Google's protobuf."""
+"""A gRPC server with scripted answers: the SDK's outside world, encoded by Google's protobuf."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Behaviour = Callable[[Any, Context], AsyncIterator[Message]]
 
 @dataclass(frozen=True)
 class Call:
-    """A call that came in."""
+    """A call that arrived."""
 
     method: str
     request: Any
@@ -38,7 +38,7 @@ class Call:
 
 
 class ScriptedServer:
-    """Each call of a method takes that method's next behaviour."""
+    """Each call of a method uses that method's next behaviour."""
 
     def __init__(self) -> None:
         self.endpoint = ""
@@ -47,7 +47,7 @@ class ScriptedServer:
         self._behaviours: dict[str, deque[Behaviour]] = defaultdict(deque)
 
     def on(self, method: str, *behaviours: Behaviour) -> None:
-        """The next calls of `method` behave like this, in this order."""
+        """Makes the next calls of `method` behave in this way, in this order."""
         self._behaviours[method].extend(behaviours)
 
     @classmethod
@@ -103,7 +103,7 @@ def reply(*messages: Message) -> Behaviour:
 
 
 def hang(*messages: Message) -> Behaviour:
-    """Answers with these messages and then no more."""
+    """Answers with these messages and then stays silent."""
 
     async def behave(request: Any, context: Context) -> AsyncIterator[Message]:
         async for message in reply(*messages)(request, context):
@@ -122,7 +122,7 @@ def fail(
     violations: dict[str, str] | None = None,
     text: str = "told by the test",
 ) -> Behaviour:
-    """Answers with these messages, then ends the call as the platform would; without a reason as others would."""
+    """Answers with these messages, then fails as the platform would; without a reason, as a proxy would."""
     details: list[Message] = [ErrorInfo(reason=reason, domain="aichat.v1", metadata=metadata)] if reason else []
     if retry_after is not None:
         details.append(RetryInfo(retry_delay=Duration(nanos=round(retry_after % 1 * 1e9), seconds=int(retry_after))))

@@ -1,4 +1,4 @@
-"""How a client is made."""
+"""Creating a client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the status that a call ends with to the exception that a user catches."""
+"""From a call's status to the exception that a user catches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One client and more than one event loop, as notebooks and scripts have them."""
+"""One client with more than one event loop, as notebooks and scripts have them."""
 
 from __future__ import annotations
 

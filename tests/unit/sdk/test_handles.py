@@ -1,4 +1,4 @@
-"""Every failure after an answer has begun says which answer that is, so that it can be resumed."""
+"""Every failure after an answer has begun names that answer, so that it can be resumed."""
 
 from __future__ import annotations
 

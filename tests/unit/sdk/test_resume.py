@@ -1,4 +1,4 @@
-"""A stream whose connection breaks goes on by itself, and its user sees one stream."""
+"""A stream whose connection breaks resumes by itself, and its user sees one stream."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 
 
 async def sequences(client: AsyncAIChat) -> list[int]:
-    """The numbers of the events that a user sees."""
+    """Returns the numbers of the events that a user sees."""
     async with client.chat.stream(model="model-1", text="Hi") as stream:
         return [event.sequence async for event in stream]
 
@@ -86,7 +86,7 @@ async def test_tries_that_come_no_further_are_counted(server: ScriptedServer) ->
     [
         (fail(grpc.StatusCode.CANCELLED, "GENERATION_CANCELLED"), AnswerCancelledError),
         (fail(grpc.StatusCode.FAILED_PRECONDITION, "GENERATION_NOT_RESUMABLE"), NotResumableError),
-        # The answer itself was interrupted: no delay, since no wait helps.
+        # The answer itself was interrupted: without a delay, since waiting does not help.
         (fail(UNAVAILABLE, "SERVER_DRAINING"), UnavailableError),
         (fail(UNAVAILABLE, "SERVER_LOST"), UnavailableError),
     ],

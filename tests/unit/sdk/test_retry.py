@@ -1,4 +1,4 @@
-"""Calls are repeated where that is safe, and nowhere else."""
+"""Calls are retried where that is safe, and nowhere else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from aichat_sdk._retry import LONGEST_DELAY, LONGEST_RETRY_AFTER, delay_before_r
 
 from tests.unit.sdk.scripted import API_KEY, ScriptedServer, answer, fail, hang, reply
 
-# gRPC sends a timeout in few digits, and rounds it up.
+# gRPC sends a timeout with few digits, rounded up.
 ROUNDING = 0.2
 BROKEN = fail(grpc.StatusCode.UNAVAILABLE)
 DRAINING = fail(grpc.StatusCode.UNAVAILABLE, "SERVER_DRAINING")

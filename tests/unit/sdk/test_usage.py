@@ -1,4 +1,4 @@
-"""Usage, as a program asks for it."""
+"""Usage, as a program requests it."""
 
 from __future__ import annotations
 

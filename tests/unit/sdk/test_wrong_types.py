@@ -1,4 +1,4 @@
-"""Values of a wrong type are refused by the name of their field, before anything is sent."""
+"""Values of a wrong type are refused with their field's name, before anything is sent."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ async def test_what_python_takes_for_the_type_is_sent(server: ScriptedServer, cl
     options = server.calls[0].request.options
     assert (options.temperature, list(options.stop), options.max_output_tokens) == (1.0, ["a", "b"], 2**31 - 1)
     assert uuid.UUID(server.calls[0].request.request_id).version == 4
-    # More than gRPC can count.
+    # More than gRPC can represent.
     await client.chat.send(model="m", text="Hi", timeout=1e300)
 
 

@@ -9,7 +9,7 @@ from aichat_server.__main__ import main
 
 
 def check(monkeypatch: pytest.MonkeyPatch, folder: Path, fallbacks: str) -> int:
-    """The exit code of `check-config` where Anthropic and OpenAI have keys, and Gemini has none."""
+    """Returns the exit code of `check-config` with keys for Anthropic and OpenAI, and none for Gemini."""
     monkeypatch.chdir(folder)
     for name, value in {
         "DATABASE_URL": "postgresql://aichat_app@localhost/postgres",

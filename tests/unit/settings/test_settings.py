@@ -43,7 +43,7 @@ def test_faults_between_settings_are_named_with_all_others(monkeypatch: pytest.M
     names = ("DATABASE_URL", "AICHAT_DATABASE_POOL_SIZE", "AICHAT_OPENAI_COMPATIBLE", "AICHAT_LISTEN", "SENTRY_DSN")
     for name in (*names, "AICHAT_MAIL_FROM", "SUPABASE_JWT_SECRET needs SUPABASE_URL"):
         assert sum(line.startswith(f"  {name}") for line in told) == 1, name
-    # What a malformed setting would have to be there for is not known before it is well.
+    # Whether another setting is missing beside a malformed one is unknown until that one is corrected.
     assert not any("needs AICHAT_MAIL_FROM" in line or "AICHAT_METRICS_LISTEN" in line for line in told)
     assert "hunter2" not in str(raised.value)
 
@@ -54,7 +54,7 @@ def test_faults_between_settings_are_named_with_all_others(monkeypatch: pytest.M
         load_settings(find_faults)
     told = str(raised.value).splitlines()[1:]
     assert any(line.startswith("  AICHAT_FALLBACKS: there is no model nobody") for line in told)
-    assert any("AICHAT_METRICS_LISTEN needs an address for each one of AICHAT_LISTEN" in line for line in told)
+    assert any("AICHAT_METRICS_LISTEN needs an address for each of AICHAT_LISTEN" in line for line in told)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_mail_needs_all_its_settings(monkeypatch: pytest.MonkeyPatch, missing: s
         monkeypatch.setenv(name, value)
     assert "hunter2" not in repr(load_settings())
     monkeypatch.delenv(missing)
-    with pytest.raises(SettingsError, match=f"SMTP_URL needs {missing}, too"):
+    with pytest.raises(SettingsError, match=f"SMTP_URL needs {missing} as well"):
         load_settings()
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a log line: JSON without secrets, and exceptions without what follows their first line."""
+"""Log lines: JSON without secrets, and exceptions without the lines after their first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics that this machine's platform has no part for yet, and where metrics may be told."""
+"""Metrics without a part on this machine's platform, and the addresses that metrics may use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets do not get through, and words do."""
+"""Secrets are removed, and ordinary words are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request holds is counted on the wire: what it costs to refuse does not grow with what is refused."""
+"""A request's content is counted on the wire: refusing it costs the same, however large it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Page tokens come back as what they were made of, to their own list only."""
+"""Page tokens decode to what they were made from, and only for their own list."""
 
 from __future__ import annotations
 

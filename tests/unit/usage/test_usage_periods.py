@@ -1,4 +1,4 @@
-"""Ranges are cut where people's calendars and clocks have it, without a gap."""
+"""Ranges are divided by people's calendars and clocks, without a gap."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def utc(*parts: int) -> datetime:
         ("Europe/Berlin", (2026, 10, 25), 25),
         ("America/New_York", (2026, 3, 8), 23),
         ("America/New_York", (2026, 11, 1), 25),
-        # Midnight itself is left out, or comes twice.
+        # Midnight itself is missing, or occurs twice.
         ("Africa/Cairo", (2026, 4, 24), 23),
         ("America/Havana", (2026, 11, 1), 25),
     ],

@@ -1,4 +1,4 @@
-"""Which period a run is about, and as of when."""
+"""Which period a run is for, and as of when."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 NOW = datetime(2026, 11, 1, 0, 0, tzinfo=UTC)
-# Hypothesis wants them without a time zone, and adds it.
+# Hypothesis needs them without a time zone, and adds it.
 FIRST, LAST = datetime(1971, 1, 1), datetime(2998, 1, 1)  # noqa: DTZ001
 MOMENTS = st.datetimes(FIRST, LAST, timezones=st.just(UTC))
 

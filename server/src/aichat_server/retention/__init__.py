@@ -1,1 +1,1 @@
-"""What is deleted when its time is over."""
+"""Deletes data whose retention time is over."""

@@ -1,4 +1,4 @@
-"""What an organisation has no more use for, as stored."""
+"""Deletes what an organisation no longer needs."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ _GENERATIONS = text(
 
 
 class ForgettingRepository:
-    """One organisation's, a batch at a time."""
+    """Deletes one organisation's data, a batch at a time."""
 
     def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
         self._connection = connection
         self._org_id = org_id
 
     async def generations(self, before: datetime, most: int, after: UUID | None) -> tuple[int, UUID | None]:
-        """Looks at `most` generations behind `after`, and forgets those that ended before then and have no message.
+        """Checks `most` generations after `after`, and deletes those that ended before then and have no message.
 
-        Returns how many, and where to go on; None at their end.
+        Returns their number, and where to continue; None at the end.
         """
         values = {"org_id": self._org_id, "before": before, "after": after, "most": most}
         row = (await self._connection.execute(_GENERATIONS, values)).one()
         return row.forgotten, row.after
 
     async def failures(self, before: datetime, most: int) -> int:
-        """Forgets at most `most` turns that failed before then and cost nothing; returns how many."""
+        """Deletes at most `most` turns that failed before then and cost nothing; returns their number."""
         query = select(func.aichat.purge_failures(self._org_id, before, most))
         return int((await self._connection.execute(query)).scalar_one())
 
     async def quota_periods(self, before: datetime) -> int:
-        """Forgets what was charged in quotas' periods that began before then, and who was warned of it."""
+        """Deletes charges and warnings of quotas' periods that began before then."""
         used = delete(quota_usage).where(quota_usage.c.org_id == self._org_id, quota_usage.c.period_start < before)
         warned = delete(quota_warnings).where(
             quota_warnings.c.org_id == self._org_id,

@@ -1,6 +1,6 @@
-"""What nobody has a use for: generations without a message, failures, and periods of quotas that are long over.
+"""Deletes generations without a message, failures, and old periods of quotas.
 
-What was charged stays on the books.
+What was charged stays in the ledger.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from uuid import UUID
 from aichat_server.core.database.database import Database
 
 GENERATIONS_KEPT = timedelta(days=90)
-"""Of which no message is left: for so long a request_id is known, whatever was deleted."""
+"""For generations without a message: a request_id is known for this long, whatever was deleted."""
 FAILURES_KEPT = timedelta(days=400)
-"""Turns that cost nothing; the hourly sums count them for as long."""
+"""For turns that cost nothing; the hourly sums count them as long."""
 QUOTA_PERIODS_KEPT = timedelta(days=400)
 
 _LOOKED_AT = 1000
@@ -22,12 +22,12 @@ _LOOKED_AT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How much was."""
+    """The numbers of what was deleted."""
 
     generations: int = 0
     failures: int = 0
     quota_periods: int = 0
-    """What was charged, and who was warned, in periods of quotas."""
+    """Charges and warnings in periods of quotas."""
 
     def __add__(self, other: Forgotten) -> Forgotten:
         return Forgotten(
@@ -41,7 +41,7 @@ class Forgotten:
 
 
 async def forget(database: Database, org_id: UUID, now: datetime) -> Forgotten:
-    """Forgets what one organisation has of it, a little at a time, so that nobody waits for long."""
+    """Deletes one organisation's old data in small batches, so that nobody waits for long."""
     total = Forgotten()
     after: UUID | None = None
     while True:

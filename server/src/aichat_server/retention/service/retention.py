@@ -1,6 +1,6 @@
-"""What is kept for a time only: conversations, for as long as their plan says, and records of work that is done.
+"""Deletes what is kept for a limited time: conversations, as long as their plan says, and records of completed work.
 
-What is kept for ever gets room.
+It also makes room for what is kept forever.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aichat_server.plans.service import PlanBook
 from aichat_server.retention.service.forgetting import Forgotten, forget
 
 WEBHOOKS_KEPT = timedelta(days=90)
-"""Far longer than anybody asks about one; a webhook that old is not taken again, whoever sends it."""
+"""Far longer than anybody asks about one; Stripe's signature on a webhook that old is no longer accepted."""
 RUNS_KEPT = timedelta(days=400)
 """More than a year of months."""
 
@@ -24,23 +24,23 @@ _BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What one run has deleted."""
+    """What one run deleted."""
 
     conversations: int
     webhooks: int
     runs: int
     """Records of jobs."""
     months: int
-    """For which the ledger got a partition."""
+    """The number of months for which the ledger got a partition."""
     forgotten: Forgotten
 
     def __str__(self) -> str:
         gone = f"{self.conversations} conversations, {self.forgotten}, {self.webhooks} webhooks"
-        return f"{gone} and {self.runs} records of jobs deleted, {self.months} months of the ledger begun"
+        return f"{gone} and {self.runs} records of jobs deleted, {self.months} months of the ledger added"
 
 
 class Retention:
-    """Of all organisations. The books and the invoices are kept for ever."""
+    """Deletes the old data of all organisations. The ledger and the invoices are kept forever."""
 
     def __init__(self, database: Database, plans: PlanBook) -> None:
         self._database = database
@@ -49,7 +49,7 @@ class Retention:
     async def purge(self, now: datetime, progress: Progress | None = None) -> Purged:
         """Deletes what is too old at `now`; a conversation's age counts from its last change.
 
-        Sees to it that the ledger has partitions for the months to come.
+        Also creates the ledger's partitions for the coming months.
         """
         conversations, forgotten = 0, Forgotten()
         async for page in organizations(self._database, progress or Progress()):
@@ -59,17 +59,17 @@ class Retention:
         async with self._database.work_list() as work:
             webhooks = await work.stripe_events.purge(now - WEBHOOKS_KEPT)
             runs = await work.job_runs.purge(now - RUNS_KEPT)
-        # Last: it may be refused, should others read the whole ledger for long just then, and has months of time.
+        # Last: it may fail while others read the whole ledger for long, and has months of time.
         months = await self._database.extend_books()
         return Purged(conversations, webhooks, runs, months, forgotten)
 
     async def stale(self, now: datetime) -> int:
-        """How many conversations it would delete; changes nothing."""
+        """Returns how many conversations it would delete; changes nothing."""
         pages = organizations(self._database, Progress())
         return sum([sum(await at_once(page, lambda org_id: self._count(org_id, now))) async for page in pages])
 
     async def _limit(self, org_id: UUID, now: datetime) -> datetime | None:
-        """How far that goes back which the organisation's plan keeps; None: for ever."""
+        """Returns the moment from which the organisation's plan keeps conversations; None: it keeps all."""
         async with self._database.tenant(org_id) as tenant:
             days = self._plans.current(await tenant.organizations.plan()).retention_days
         return None if days is None else now - timedelta(days=days)

@@ -15,6 +15,8 @@ from tests.fixtures.documents import ROOT, command_lines
 from tests.fixtures.postgres import postgres_folder
 
 OPERATORS = ("aichat_server", "aichat_workers")
+# A page may have ten commands, each a process that loads the server.
+pytestmark = pytest.mark.timeout(600)
 # These have nothing to work on in a new database: they say so, and fail.
 FAILING = {
     ("webhooks", "retry"),

@@ -52,7 +52,9 @@ async def open_generations(
         generations = Generations(publisher, observer, heartbeat_seconds=settings.heartbeat_seconds)
         leases = _build_leases(settings, stores.generations, generations, replicas)
         cancels = {"cancels": partial(replicas.cancels.listen, generations.cancel)} if replicas is not None else {}
-        always = running(observer, leases=leases.run, abandoned=generations.abandoned.run, **cancels)
+        always = running(
+            observer, leases=leases.run, abandoned=generations.abandoned.run, warm=upstream.keep_warm, **cancels
+        )
         await stack.enter_async_context(always)
         answers = Answers(stores.generations, stores.sinks, generations, replicas)
         launcher = Launcher(upstream, limits, generations, answers, observer, merges=settings.coalesce_seconds > 0)

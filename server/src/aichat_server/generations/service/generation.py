@@ -92,6 +92,7 @@ class Generation:
             await self._settle_somehow(failure)
         finally:
             announce.cancel()
+            self.plan.upstream.close()
             # Whatever was raised, readers must not wait forever. Only the first close counts.
             self._journal.close(failures.failed(words=self._has_words))
 

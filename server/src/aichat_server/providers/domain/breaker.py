@@ -32,6 +32,11 @@ class Breaker:
         self._counting = {self._shared}
         """Those whose outcome counts."""
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether all calls go through."""
+        return self._open_until is None
+
     def admit(self, now: float) -> Ticket | None:
         """Lets a call through, which ends by one of `succeeded`, `failed` and `abandoned`; None if it must not go."""
         if self._open_until is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from aichat_server.providers.domain.events import ProviderEvent
 from aichat_server.providers.domain.requests import ProviderRequest
+from aichat_server.providers.gateway.transport import PreparedPost
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,17 @@ class BaseAIProvider(ABC):
         self.name = config.name
 
     @abstractmethod
-    def stream(self, request: ProviderRequest) -> AsyncGenerator[ProviderEvent, None]:
-        """Asks the model and yields its answer as it arrives.
+    def prepare(self, model: str, *, reasons: bool) -> PreparedPost:
+        """Gets a request ready before it is known what is asked: pass it to `stream`, or close it.
+
+        The vendor hears of it when it is sent. `reasons`: see ProviderRequest.
+        """
+
+    @abstractmethod
+    def stream(
+        self, request: ProviderRequest, prepared: PreparedPost | None = None
+    ) -> AsyncGenerator[ProviderEvent, None]:
+        """Asks the model and yields its answer as it arrives; `prepared`: the request that is used for it.
 
         Yields any number of TextDelta, ReasoningDelta and UsageReport, then exactly one Stop, last. Text is never
         empty and holds no NUL and no lone surrogate. Failures are AichatError with a PROVIDER_ reason or

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping
+from functools import partial
 from typing import Self
 
 import aiohttp
@@ -18,7 +19,7 @@ from aichat_server.providers.gateway.answer import AnswerReader
 from aichat_server.providers.gateway.base import BaseAIProvider, ProviderConfig
 from aichat_server.providers.gateway.heads import RequestHeads
 from aichat_server.providers.gateway.tick import Tick
-from aichat_server.providers.gateway.transport import Body, Transport
+from aichat_server.providers.gateway.transport import Body, PreparedPost, Transport
 
 # How long the end of a body may lag behind the end of its answer for the connection to be kept; and how long there may
 # be more before that, since some bring a second message along.
@@ -50,14 +51,20 @@ class RawStreamProvider(BaseAIProvider):
     def _reader(self, request: ProviderRequest) -> AnswerReader:
         """What reads the answer."""
 
-    async def stream(self, request: ProviderRequest) -> AsyncGenerator[ProviderEvent, None]:
+    def prepare(self, model: str, *, reasons: bool) -> PreparedPost:
+        """See BaseAIProvider.prepare."""
+        find_head = partial(self._heads.get, model, self._ask_sdk)
+        return self._transport.prepare(find_head, stall_seconds=self._stall(reasons))
+
+    async def stream(
+        self, request: ProviderRequest, prepared: PreparedPost | None = None
+    ) -> AsyncGenerator[ProviderEvent, None]:
         """See BaseAIProvider.stream."""
         reader = self._reader(request)
-        stall = self._reasoning_stall_seconds if request.reasons else self._stall_seconds
+        stall = self._stall(request.reasons)
+        post = prepared or self.prepare(request.model, reasons=request.reasons)
         try:
-            head = await self._heads.get(request.model, self._ask_sdk)
-            content = msgspec.json.encode(self._body(request))
-            async with self._transport.post(head, content, stall_seconds=stall) as body:
+            async with post.send(msgspec.json.encode(self._body(request))) as body:
                 reader.begun = True
                 with _Pieces(body, reader, stall, self._tick) as pieces:
                     while chunk := await pieces.next():
@@ -71,6 +78,11 @@ class RawStreamProvider(BaseAIProvider):
             if isinstance(error, AichatError):
                 raise
             raise failures.from_exception(error, self.name, request.model, begun=reader.begun) from error
+        finally:
+            post.close()
+
+    def _stall(self, reasons: bool) -> float:
+        return self._reasoning_stall_seconds if reasons else self._stall_seconds
 
     async def aclose(self) -> None:
         """Closes all connections."""

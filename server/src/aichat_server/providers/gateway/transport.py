@@ -9,9 +9,11 @@ import asyncio
 import socket
 import ssl
 import urllib.request
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import aiohttp
 import httpx2
@@ -22,12 +24,17 @@ from aichat_server.providers.gateway.error_bodies import read_error_body
 from aichat_server.providers.gateway.heads import RequestHead
 from aichat_server.providers.gateway.tick import report_at_once
 
+KEPT_SECONDS = 30.0
+"""How long a connection is kept that nobody uses."""
 _REDIRECTS = 300
 # Ways that forget connections do so after minutes of silence, which models may need; and a vendor that has vanished
 # within such a silence is noticed in 40 s.
 _KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
 # Not every system has it.
 _USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
+
+
+FindHead: TypeAlias = Callable[[], Awaitable[RequestHead]]
 
 
 class StatusError(Exception):
@@ -63,22 +70,50 @@ class Transport:
         self._ssl: ssl.SSLContext = httpx2.create_ssl_context()
         self._session: aiohttp.ClientSession | None = None
 
+    def prepare(self, find_head: FindHead, *, stall_seconds: float) -> PreparedPost:
+        """Gets a request ready: send or close it. Its answer may be silent for `stall_seconds`."""
+        return PreparedPost(self._open_session(), find_head, self._connect_seconds, stall_seconds)
+
+    async def aclose(self) -> None:
+        """Closes all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        # Made at the first request, since it belongs to the event loop that is running then.
+        if self._session is None:
+            connector = _Connector(self._connect_seconds, self._ssl)
+            # Where a proxy might be, aiohttp looks for it in a thread of its own, at each request.
+            proxied = bool(urllib.request.getproxies())
+            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=proxied)
+        return self._session
+
+
+class PreparedPost:
+    """A request that is ready to be sent but for its body. It holds a connection, which has been sent nothing."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, find_head: FindHead, connect_seconds: float, stall_seconds: float
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._patience = connect_seconds + stall_seconds
+        self._timeout = aiohttp.ClientTimeout(connect=connect_seconds, sock_read=stall_seconds)
+        self._body: asyncio.Future[bytes] = loop.create_future()
+        self._connected: asyncio.Future[None] = loop.create_future()
+        self._posting = loop.create_task(self._post(session, find_head))
+        # Nobody may ask why it failed.
+        self._posting.add_done_callback(lambda posting: posting.cancelled() or posting.exception())
+
     @asynccontextmanager
-    async def post(self, head: RequestHead, body: bytes, *, stall_seconds: float) -> AsyncGenerator[Body, None]:
-        """Sends a request; the body of its answer, once that begins. It is never silent for longer than
-        `stall_seconds`.
+    async def send(self, body: bytes) -> AsyncGenerator[Body, None]:
+        """Sends the request; the body of its answer, once that begins.
 
         Raises StatusError if the answer is no success. aiohttp's errors pass through as they are.
         """
+        self._body.set_result(body)
         # As a whole, too: a head whose bytes come one by one is never silent.
-        async with asyncio.timeout(self._connect_seconds + stall_seconds):
-            response = await self._open_session().post(
-                head.url,
-                headers=head.headers,
-                data=body,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(connect=self._connect_seconds, sock_read=stall_seconds),
-            )
+        async with asyncio.timeout(self._patience):
+            response = await self._posting
         try:
             connection = response.connection
             if connection is not None:
@@ -90,19 +125,30 @@ class Transport:
         finally:
             response.close()
 
-    async def aclose(self) -> None:
-        """Closes all connections."""
-        if self._session is not None:
-            await self._session.close()
+    async def connected(self) -> bool:
+        """Returns True once it has a connection, and False if it gets none."""
+        waited: set[asyncio.Future[Any]] = {self._connected, self._posting}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        return self._connected.done()
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        # Made at the first request, since it belongs to the event loop that is running then.
-        if self._session is None:
-            connector = _Connector(self._connect_seconds, limit=0, ssl=self._ssl, socket_factory=_kept_alive)
-            # Where a proxy might be, aiohttp looks for it in a thread of its own, at each request.
-            proxied = bool(urllib.request.getproxies())
-            self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=proxied)
-        return self._session
+    async def hold(self) -> bytes:
+        """Called when it has a connection; returns what is to be sent, once that is known."""
+        self._connected.set_result(None)
+        return await self._body
+
+    def close(self) -> None:
+        """Gives the connection back if the request has not been sent; if it has, the answer is not read any further."""
+        self._posting.cancel()
+        # Who waited for it may have been cancelled at the moment when it came.
+        if self._posting.done() and not self._posting.cancelled() and self._posting.exception() is None:
+            self._posting.result().close()
+
+    async def _post(self, session: aiohttp.ClientSession, find_head: FindHead) -> aiohttp.ClientResponse:
+        _posted.set(self)
+        head = await find_head()
+        return await session.post(
+            head.url, headers=head.headers, data=b"", allow_redirects=False, timeout=self._timeout
+        )
 
 
 def _kept_alive(address: aiohttp.AddrInfoType) -> socket.socket:
@@ -117,17 +163,33 @@ def _kept_alive(address: aiohttp.AddrInfoType) -> socket.socket:
     return made
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Hands out connections, new ones and kept ones, that fail if what is sent is not acknowledged in time."""
+_posted: ContextVar[PreparedPost] = ContextVar("posted")
+"""What the current task posts."""
 
-    def __init__(self, seconds: float, *, limit: int, ssl: ssl.SSLContext, socket_factory: aiohttp.SocketFactoryType):
-        super().__init__(limit=limit, ssl=ssl, socket_factory=socket_factory)
+
+class _Connector(aiohttp.TCPConnector):
+    """Hands out connections, new ones and kept ones, that fail if what is sent is not acknowledged in time.
+
+    They are handed out when there is something to send: until then aiohttp sends no head, and `connect` holds them.
+    """
+
+    def __init__(self, seconds: float, ssl: ssl.SSLContext) -> None:
+        super().__init__(limit=0, ssl=ssl, socket_factory=_kept_alive, keepalive_timeout=KEPT_SECONDS)
         self._seconds = seconds
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> Connection:
         connection = await super().connect(req, traces, timeout)
+        try:
+            await req.update_body(await _posted.get().hold())
+        except BaseException:
+            connection.release()
+            raise
+        if connection.transport is None or connection.transport.is_closing():
+            # The vendor has closed it meanwhile.
+            connection.close()
+            connection = await super().connect(req, traces, timeout)
         _expect_acknowledgement(connection, self._seconds)
         if connection.transport is not None:
             report_at_once(connection.transport)

@@ -64,6 +64,11 @@ class Gate:
             self._breaker.abandoned(ticket)
             self._line.calls -= 1
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether a call could be made now, and would not be a trial."""
+        return self._line.calls < self._line.connections and self._breaker.is_closed
+
     def _enter(self) -> Ticket:
         if self._line.calls >= self._line.connections:
             message = "this server has as many calls to {} open as it may; try again shortly"

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import NoReturn, TypeAlias
 
 import structlog
 
@@ -18,10 +19,14 @@ from aichat_server.providers.domain.events import ProviderEvent
 from aichat_server.providers.domain.observing import AfterFailure, VendorObserver
 from aichat_server.providers.domain.requests import ChatOptions, PathMessage, ProviderRequest
 from aichat_server.providers.domain.retry import REPLACED, RetryPolicy
+from aichat_server.providers.gateway.transport import KEPT_SECONDS, PreparedPost
 from aichat_server.providers.service.gate import Gate, GateClosedError, Line
 from aichat_server.providers.service.models import Models, check_options, output_limit
 
 _log = structlog.get_logger()
+
+PreparedRequest: TypeAlias = PreparedPost
+"""A request to a vendor that is ready but for what is asked. It is passed to `Upstream.answer`, or closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +72,46 @@ class Upstream:
             return (model,)
         return (model, fallback)
 
+    def prepare(self, model: Model) -> PreparedRequest | None:
+        """Gets a request to the model ready before it is known what it is asked; None if it would not be sent now.
+
+        Pass it to `answer`, or close it.
+        """
+        if not self.gate(model).is_clear:
+            return None
+        return self.models.provider(model).prepare(model.vendor_model, reasons=_reasons(model))
+
     def answer(
-        self, candidates: Sequence[Model], path: tuple[PathMessage, ...], options: ChatOptions
+        self,
+        candidates: Sequence[Model],
+        path: tuple[PathMessage, ...],
+        options: ChatOptions,
+        prepared: PreparedRequest | None = None,
     ) -> UpstreamAnswer:
-        """The answer of the first of the `candidates` that gives one; nobody is asked before its events are read."""
-        return UpstreamAnswer(self, candidates, path, options)
+        """The answer of the first of the `candidates` that gives one; nobody is asked before its events are read.
+
+        Close it if they never are. `prepared`: the first request, to the first of the candidates.
+        """
+        return UpstreamAnswer(self, candidates, path, options, prepared)
+
+    async def keep_warm(self) -> NoReturn:
+        """Keeps a connection to each vendor open, so that no caller waits for names to be looked up and keys to be
+        exchanged: not the first one, and not the first one after a pause.
+        """
+        while True:
+            for model in {model.provider: model for model in self.models.list()}.values():
+                await self._warm(model)
+            await asyncio.sleep(KEPT_SECONDS / 2)
+
+    async def _warm(self, model: Model) -> None:
+        """Takes a connection and gives it back, which keeps it for longer; a new one where none is left."""
+        post = self.prepare(model)
+        if post is not None:
+            try:
+                # Where there is none, whoever asks the vendor next finds out why.
+                await post.connected()
+            finally:
+                post.close()
 
     def gate(self, model: Model) -> Gate:
         """The way to that model, shared by all turns."""
@@ -92,7 +132,12 @@ class UpstreamAnswer:
     """What it is asked."""
 
     def __init__(
-        self, upstream: Upstream, candidates: Sequence[Model], path: tuple[PathMessage, ...], options: ChatOptions
+        self,
+        upstream: Upstream,
+        candidates: Sequence[Model],
+        path: tuple[PathMessage, ...],
+        options: ChatOptions,
+        prepared: PreparedRequest | None,
     ) -> None:
         self.requested = candidates[0]
         """The model that was asked for."""
@@ -100,9 +145,16 @@ class UpstreamAnswer:
         self._fallbacks = list(candidates[1:])
         self._path = path
         self._options = options
+        self._prepared = prepared
         self._kept = False
         self._first_failure: AichatError | None = None
         self._ask(self.requested)
+
+    def close(self) -> None:
+        """Gives back what was prepared and has not been used."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            prepared.close()
 
     def keep_model(self) -> None:
         """The caller has been told which model answers: no other one may from now on."""
@@ -118,13 +170,16 @@ class UpstreamAnswer:
             provider = self._upstream.models.provider(self.model)
             try:
                 with self._upstream.gate(self.model).call() as answer_begins:
-                    async with aclosing(provider.stream(self.request)) as events:
+                    prepared, self._prepared = self._prepared, None
+                    async with aclosing(provider.stream(self.request, prepared)) as events:
                         async for event in events:
                             if not answering:
                                 answering = self._kept = True
                                 answer_begins()
                             yield event
             except AichatError as error:
+                # It may have failed before the request was used, which is no other model's.
+                self.close()
                 failure = error
             else:
                 return
@@ -177,9 +232,13 @@ class UpstreamAnswer:
             stop=self._options.stop,
             system_prompt=self._options.system_prompt,
             reasoning_effort=self._options.reasoning_effort,
-            reasons=model.abilities.reasoning or model.abilities.thinks,
+            reasons=_reasons(model),
         )
         self._attempts, self._since = 1, time.monotonic()
+
+
+def _reasons(model: Model) -> bool:
+    return model.abilities.reasoning or model.abilities.thinks
 
 
 def _public(error: AichatError) -> AichatError:

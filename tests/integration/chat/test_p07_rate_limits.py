@@ -11,23 +11,26 @@ from uuid import uuid4
 
 import grpc
 import pytest
-from aichat.v1 import chat_pb2
+from aichat.v1 import chat_pb2, messages_pb2
 from aichat_server.core.database.database import Database
 from aichat_server.plans.domain import Plan
 
 from tests.fixtures.rates import FREE_RATES
 from tests.fixtures.redis import RedisUnderTest, run_redis
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest, minted_key
+from tests.fixtures.vendors import Vendors
 from tests.integration.chat.asking import (
     Refusal,
     ask,
     conversations,
     eventually,
     first_event,
+    history,
     refusal,
     script,
     stream,
     text_of,
+    times_asked,
 )
 
 FREE = FREE_RATES.caller
@@ -180,3 +183,24 @@ async def test_a_turn_goes_on_when_redis_goes_away(
         answers = await asyncio.gather(*(call(server, free_key) for _ in range(2 * FREE.requests_per_minute)))
         # This process alone admitted the turn, and all that follows.
         assert sum(answer is None for answer in answers) == FREE.requests_per_minute - 1
+
+
+async def test_a_turn_that_is_refused_while_it_begins_leaves_no_trace(
+    pair: Pair, server: ServerUnderTest, free_key: ApiKey, vendors: Vendors
+) -> None:
+    """A server that has heard of plenty of room begins the turn while it asks; others have used the room up since."""
+    events = await ask(pair.one, free_key, script(deltas=["a"]))
+    conversation_id = events[0].started.conversation_id
+    before = await history(server, free_key, conversation_id)
+    while await call(pair.other, free_key) is None:
+        """It lets in what there is room for."""
+    text = script(deltas=[str(uuid4())])
+    refused = await refusal(stream(pair.one, free_key, text, conversation_id=conversation_id))
+    assert (refused.reason, refused.seen) == ("RATE_LIMITED", [])
+
+    async def messages() -> list[messages_pb2.Message]:
+        # By a server that counts for itself alone.
+        return await history(server, free_key, conversation_id)
+
+    assert await eventually(messages, lambda seen: len(seen) == len(before)) == before
+    assert times_asked(vendors, text) == 0

@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import NoReturn
+from functools import partial
+from typing import NoReturn, TypeAlias
 
 import structlog
 
@@ -23,6 +24,7 @@ from aichat_server.limits.domain.limits import (
     claim_turn,
 )
 from aichat_server.limits.domain.local_limits import LocalLimits
+from aichat_server.limits.domain.room import Room
 from aichat_server.limits.gateway.shared_limits import LimitsAwayError, SharedLimits
 from aichat_server.plans.domain import Plan, PlanRates
 
@@ -48,17 +50,37 @@ _OWNERS = {
 }
 
 
-class Admission:
-    """A turn that was let in. End it once its answer is no longer being written."""
+_End: TypeAlias = Callable[[int], None]
 
-    def __init__(self, end: Callable[[int], None]) -> None:
-        self._end: Callable[[int], None] | None = end
+
+class Admission:
+    """A turn that is let in, or will be known to be when `confirmed` returns.
+
+    End it once its answer is no longer being written, or if the turn was refused.
+    """
+
+    def __init__(self, taking: asyncio.Task[_End]) -> None:
+        self._taking = taking
+        self._ended = False
+
+    async def confirmed(self) -> None:
+        """Returns once the turn has been counted. Raises RATE_LIMITED if it is one too many: it has used nothing up."""
+        # What was asked of Redis counts, whoever is cancelled.
+        await asyncio.shield(self._taking)
 
     def end(self, tokens: int) -> None:
         """Closes the stream, and gives back what was taken beyond `tokens`. Once; then it does nothing."""
-        end, self._end = self._end, None
-        if end is not None:
-            end(tokens)
+        if self._ended:
+            return
+        self._ended = True
+        if self._taking.done():
+            self._give_back(tokens, self._taking)
+        else:
+            self._taking.add_done_callback(partial(self._give_back, tokens))
+
+    def _give_back(self, tokens: int, taking: asyncio.Task[_End]) -> None:
+        if not taking.cancelled() and taking.exception() is None:
+            taking.result()(tokens)
 
 
 class RateLimits:
@@ -78,6 +100,7 @@ class RateLimits:
         self._rates = rates
         self._away = shared is None
         self._local = LocalLimits()
+        self._room = Room()
         self._clock = clock
         self._open: dict[str, set[str]] = {}
         """The streams that this process has to renew, by the key of their limit."""
@@ -93,26 +116,47 @@ class RateLimits:
     async def admit_turn(self, principal: Principal, stream: str, tokens: int) -> Admission:
         """Counts a call that begins an answer of at most so many tokens.
 
-        `stream` names the turn within its organisation: one that is open already is joined, and takes no place again.
+        A caller who has plenty of room need not wait for Redis: the call is counted meanwhile, and `confirmed` says how
+        that went. `stream` names the turn within its organisation: one that is open already is joined, and takes no
+        place again.
         """
         claim = claim_turn(principal, self._rates(principal.plan), stream, tokens)
-        granted, shared = await self._take(claim)
+        admission = Admission(asyncio.get_running_loop().create_task(self._take_turn(claim)))
+        if not self._room.covers(claim, self._clock()):
+            try:
+                await admission.confirmed()
+            except BaseException:
+                admission.end(tokens=0)
+                raise
+        return admission
+
+    async def _take_turn(self, claim: Claim) -> _End:
+        """Returns what ends the turn."""
+        granted, shared = await self._ask(claim)
+        self._room.note(claim, granted, self._clock())
+        if isinstance(granted, Exceeded):
+            raise _refusal(granted)
         if granted.joined:
-            return Admission(lambda _: None)
+            return _nothing
         if shared is None:
-            return Admission(lambda tokens: self._local.end(claim, granted.second, tokens))
+            return partial(self._local.end, claim, granted.second)
         for limit in claim.streams:
-            self._open.setdefault(limit.key, set()).add(stream)
+            self._open.setdefault(limit.key, set()).add(claim.stream)
 
         def end(tokens: int) -> None:
             for limit in claim.streams:
-                self._close(limit.key, stream)
+                self._close(limit.key, claim.stream)
             shared.end(claim, granted.second, tokens)
 
-        return Admission(end)
+        return end
 
-    async def _take(self, claim: Claim) -> tuple[Granted, SharedLimits | None]:
-        """What was granted, and where; None for here."""
+    async def _take(self, claim: Claim) -> None:
+        answer, _ = await self._ask(claim)
+        if isinstance(answer, Exceeded):
+            raise _refusal(answer)
+
+    async def _ask(self, claim: Claim) -> tuple[Granted | Exceeded, SharedLimits | None]:
+        """The answer, and whose it is; None for this process's own."""
         shared = None if self._away else self._shared
         answer: Granted | Exceeded | None = None
         if shared is not None:
@@ -123,8 +167,6 @@ class RateLimits:
                 shared = None
         if answer is None:
             answer = self._local.take(claim, self._clock())
-        if isinstance(answer, Exceeded):
-            raise _refusal(answer)
         return answer, shared
 
     async def keep(self) -> NoReturn:
@@ -133,6 +175,7 @@ class RateLimits:
         while True:
             await asyncio.sleep(_BEAT_SECONDS)
             self._local.forget(self._clock())
+            self._room.forget(self._clock())
             if self._shared is None:
                 continue
             began = loop.time()
@@ -162,6 +205,10 @@ class RateLimits:
         names.discard(stream)
         if not names:
             self._open.pop(key, None)
+
+
+def _nothing(_tokens: int) -> None:
+    """The turn is another call's to end."""
 
 
 def _refusal(exceeded: Exceeded) -> AichatError:

@@ -21,7 +21,7 @@ from aichat_server.generations.service.handle import Handle
 from aichat_server.generations.service.journal import HEARTBEAT, Events
 from aichat_server.generations.service.requests import GenerationRequest
 from aichat_server.limits.service import Admission, RateLimits
-from aichat_server.providers.service.upstream import Upstream
+from aichat_server.providers.service.upstream import PreparedRequest, Upstream
 
 _log = structlog.get_logger()
 
@@ -93,29 +93,39 @@ class Launcher:
     async def _launch(self, request: GenerationRequest, beginning: Beginning) -> tuple[UUID, Events]:
         admission = await self._limits.admit_turn(request.principal, request.stream, request.most_tokens())
         handle = self._generations.open(request.key)
+        prepared = self._upstream.prepare(request.candidates[0])
         begun: Begun | None = None
         try:
+            # Redis may still be asked, and a connection to the vendor be made, while the database is.
             begun = await request.question.begin(beginning)
+            await admission.confirmed()
             if begun.known is None:
-                generation = await self._generation(handle, request, begun, admission)
+                generation = await self._generation(handle, request, begun, admission, prepared)
                 return request.generation_id, self._generations.start(generation).read()
         except BaseException as error:
-            admission.end(tokens=0)
-            self._give_up(request, beginning, error, refused=begun is None and _is_refusal(error))
+            _let_go(admission, prepared)
+            has_begun = begun is not None and begun.known is None
+            self._give_up(request, beginning, error, refused=not has_begun and _is_refusal(error))
             raise
-        admission.end(tokens=0)
+        _let_go(admission, prepared)
         self._generations.discard(request.key)
         return self._reattach(request, begun.known)
 
     async def _generation(
-        self, handle: Handle, request: GenerationRequest, begun: Begun, admission: Admission
+        self,
+        handle: Handle,
+        request: GenerationRequest,
+        begun: Begun,
+        admission: Admission,
+        prepared: PreparedRequest | None,
     ) -> Generation:
         # What is logged of the generation carries it.
         bind_contextvars(generation_id=str(request.generation_id))
         if begun.quota_failure is not None:
             self._observer.quota_unchecked()
             _log.error("quota unchecked", cause=begun.quota_failure)
-        upstream = self._upstream.answer(request.candidates, await request.question.prompt(), request.options)
+        prompt = await request.question.prompt()
+        upstream = self._upstream.answer(request.candidates, prompt, request.options, prepared)
         plan = GenerationPlan(request, begun.place, upstream, admission)
         return Generation(handle, plan, self._observer, merges=self._merges)
 
@@ -138,6 +148,13 @@ class Launcher:
             raise AichatError(Reason.REQUEST_ID_REUSED, text, metadata=metadata)
         key = request.key._replace(generation_id=known.generation_id)
         return known.generation_id, self._answers.read(key, known)
+
+
+def _let_go(admission: Admission, prepared: PreparedRequest | None) -> None:
+    """Gives back what a generation takes that is not written."""
+    admission.end(tokens=0)
+    if prepared is not None:
+        prepared.close()
 
 
 def _events(launch: _Launch) -> Events:

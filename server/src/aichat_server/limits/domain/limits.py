@@ -56,6 +56,12 @@ class Claim:
     stream: str = ""
     """Names the stream. One that is open already takes neither tokens nor a place again."""
 
+    @property
+    def share(self) -> int:
+        """The most that it takes of any of its limits, in thousandths of that limit, rounded up."""
+        limits = self.requests + self.tokens + self.streams
+        return max(-(-1000 * limit.amount // max(limit.most, 1)) for limit in limits)
+
 
 @dataclass(frozen=True, slots=True)
 class Granted:
@@ -65,6 +71,8 @@ class Granted:
     """When, in whole seconds of the clock that the limits go by."""
     joined: bool = False
     """True if the stream was open already, and is another call's to end."""
+    room: int = 0
+    """The least that any of its limits has left, in thousandths of that limit, rounded down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,12 +26,16 @@ class LocalLimits:
         refusals = [*self._full(windows, now), *self._crowded(streams)]
         if refusals:
             return max(refusals, key=lambda refusal: refusal.wait or 0.0)
+        left = []
         for limit in windows:
             seconds = self._used.setdefault(limit.key, {})
             seconds[int(now)] = seconds.get(int(now), 0) + limit.amount
+            left.append(_share(limit, sum(seconds.values())))
         for limit in streams:
-            self._open.setdefault(limit.key, set()).add(claim.stream)
-        return Granted(int(now), joined)
+            names = self._open.setdefault(limit.key, set())
+            names.add(claim.stream)
+            left.append(_share(limit, len(names)))
+        return Granted(int(now), joined, min(left))
 
     def end(self, claim: Claim, second: int, tokens: int) -> None:
         """Closes the claim's stream, and corrects its tokens to those that were used in the end."""
@@ -71,6 +75,11 @@ class LocalLimits:
             used = len(self._open.get(limit.key, ()))
             if used >= limit.most:
                 yield Exceeded(limit, used, None)
+
+
+def _share(limit: Limit, used: int) -> int:
+    """What is left of the limit, in thousandths of it."""
+    return 1000 * (limit.most - used) // max(limit.most, 1)
 
 
 def _wait(seconds: dict[int, int], needed: int, now: float) -> float:

@@ -41,7 +41,8 @@ end
 -- KEYS: the windows of requests, those of tokens, and the streams, the organisation's last.
 -- ARGV: how many windows of requests, how many windows, the stream's name, its seconds; then for each key the limit,
 -- and for each window what is taken.
--- Gives {1 if taken or 2 if the stream was open, the second}, or {0, the key's number, what is used, the wait or -1}.
+-- Gives {1 if taken or 2 if the stream was open, the second, the room: the least that any of the limits has left, in
+-- thousandths of that limit}, or {0, the key's number, what is used, the wait or -1}.
 local function take(requests, windows, name, seconds, ...)
     local numbers = {...}
     local keys = #KEYS
@@ -51,12 +52,13 @@ local function take(requests, windows, name, seconds, ...)
     else
         joined = false
     end
-    local refusal = {0, 0, 0, -2}
+    local refusal, room = {0, 0, 0, -2}, 1000
     for i = 1, keys do
         local most, used, delay = tonumber(numbers[i]), 0, -1
         if i <= windows then
             local amount, at, amounts = tonumber(numbers[#KEYS + i]), nil, nil
             used, at, amounts = read(KEYS[i])
+            room = math.min(room, math.floor(1000 * (most - used - amount) / math.max(most, 1)))
             if used + amount > most then
                 delay = wait(at, amounts, used + amount - most)
             else
@@ -66,6 +68,7 @@ local function take(requests, windows, name, seconds, ...)
             redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', moment)
             redis.call('ZREMRANGEBYSCORE', KEYS[i], now + seconds + 2, '+inf')
             used = redis.call('ZCARD', KEYS[i])
+            room = math.min(room, math.floor(1000 * (most - used - 1) / most))
             if used < most then delay = nil end
         end
         if delay and delay > refusal[4] then refusal = {0, i, used, delay} end
@@ -80,7 +83,7 @@ local function take(requests, windows, name, seconds, ...)
             redis.call('EXPIRE', KEYS[i], seconds)
         end
     end
-    return {joined and 2 or 1, now}
+    return {joined and 2 or 1, now, room}
 end
 
 -- KEYS: windows of tokens, then streams. ARGV: how many windows, the stream's name, the second it was taken in; then

@@ -1,0 +1,46 @@
+"""How much of its limits a caller has left, as far as one process has heard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aichat_server.limits.domain.limits import WINDOW_SECONDS, Claim, Exceeded, Granted
+
+# The rest is for what the caller does by other processes meanwhile.
+_OURS = 0.5
+
+
+@dataclass(slots=True)
+class _Left:
+    thousandths: float
+    until: float
+
+
+class Room:
+    """Says which claims will surely be granted, as far as can be known before they are.
+
+    Each answer says how much was left then, and half of that may be relied on. Every `now` is in seconds of a clock
+    that never goes back.
+    """
+
+    def __init__(self) -> None:
+        self._left: dict[str, _Left] = {}
+        """By the key of the caller's first limit."""
+
+    def covers(self, claim: Claim, now: float) -> bool:
+        """Whether there is room for the claim, which it then takes."""
+        left = self._left.get(claim.requests[0].key)
+        if left is None or left.until <= now or left.thousandths < claim.share:
+            return False
+        left.thousandths -= claim.share
+        return True
+
+    def note(self, claim: Claim, answer: Granted | Exceeded, now: float) -> None:
+        """Takes the answer to a claim. One that joined a stream was not held against all of its limits."""
+        thousandths = answer.room * _OURS if isinstance(answer, Granted) and not answer.joined else 0.0
+        self._left[claim.requests[0].key] = _Left(thousandths, now + WINDOW_SECONDS)
+
+    def forget(self, now: float) -> None:
+        """Drops what has expired."""
+        for key in [key for key, left in self._left.items() if left.until <= now]:
+            del self._left[key]

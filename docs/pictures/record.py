@@ -1,7 +1,7 @@
-"""Records docs/pictures/terminal.svg: `.venv/bin/python docs/pictures/record.py`, beside `make run`.
+"""Records docs/pictures/terminal.svg, or the file that is named: `.venv/bin/python docs/pictures/record.py [FILE]`.
 
-The commands run for real, in a terminal of their own, against the platform that runs in this folder. The picture shows
-what they print, and when. Only the typing is simulated.
+The commands run for real, in a terminal of their own, against the platform that `make run` started in this folder, or
+that AICHAT_ENDPOINT names. The picture shows what they print, and when. Only the typing is simulated.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TYPING_SECONDS = 0.03
 PAUSE_SECONDS = 0.8
 
 
-def main() -> int:
+def main(picture: Path) -> int:
     """Runs the commands and writes the picture; returns 1 if a command failed."""
     screen, frames, now = Screen(COLUMNS), list[Frame](), 0.5
     for command in COMMANDS:
@@ -45,7 +45,7 @@ def main() -> int:
             return 1
         screen.write("\n")
         now += PAUSE_SECONDS
-    PICTURE.write_text(draw(frames, "aichat asks Claude and GPT, and shows what it cost"))
+    picture.write_text(draw(frames, "aichat asks Claude and GPT, and shows what it cost"))
     return 0
 
 
@@ -78,8 +78,9 @@ def _run(command: str) -> Iterator[tuple[float, str]]:
 
 def _environment() -> Mapping[str, str]:
     path = f"{ROOT}/.venv/bin:{os.environ['PATH']}"
-    size = {"COLUMNS": str(COLUMNS), "LINES": "40"}
-    return {"PATH": path, "HOME": str(ROOT), "TERM": "xterm-256color", "LANG": "C.UTF-8", **size}
+    target = {name: os.environ[name] for name in ("AICHAT_ENDPOINT", "AICHAT_API_KEY") if name in os.environ}
+    terminal = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "COLUMNS": str(COLUMNS), "LINES": "40"}
+    return {"PATH": path, "HOME": str(ROOT), **terminal, **target}
 
 
 def _read(terminal: int) -> bytes:
@@ -90,5 +91,6 @@ def _read(terminal: int) -> bytes:
 
 
 if __name__ == "__main__":
+    chosen = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else PICTURE
     os.chdir(ROOT)
-    sys.exit(main())
+    sys.exit(main(chosen))

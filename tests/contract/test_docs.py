@@ -15,6 +15,7 @@ from aichat_server.settings import CompatibleEndpoint
 from aichat_workers.__main__ import main as workers
 from grpc import StatusCode
 from pydantic import TypeAdapter
+from ruamel.yaml import YAML
 
 from tests.fixtures.documents import DOCUMENTS, ROOT, command_lines
 
@@ -62,6 +63,13 @@ def test_every_python_command_exists(document: Path, capsys: pytest.CaptureFixtu
             with pytest.raises(SystemExit) as ended:
                 MODULES[module]([command, "--help"])
             assert ended.value.code == 0, f"there is no command {command}: {capsys.readouterr().err}"
+
+
+@each_document
+def test_every_service_of_compose_exists(document: Path) -> None:
+    named = re.findall(r"docker compose (?:run --rm|stop|exec) ([a-z]+)", document.read_text())
+    services = YAML(typ="safe").load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert not set(named) - set(services)
 
 
 @each_document

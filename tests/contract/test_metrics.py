@@ -47,6 +47,13 @@ def test_every_metric_is_documented_and_no_other() -> None:
     assert set(re.findall(r"`(aichat_[a-z_]+)`", PAGE.read_text())) - {"aichat_app"} == set(_metrics())
 
 
+def test_every_alert_is_about_metrics_that_exist() -> None:
+    alerts = "".join(re.findall(r"```promql\n(.*?)```", PAGE.read_text(), re.DOTALL))
+    asked = set(NAME.findall(alerts))
+    assert asked
+    assert not asked - set().union(*_metrics().values())
+
+
 def test_panels_are_told_apart() -> None:
     panels = _dashboard()["panels"]
     assert len({panel["id"] for panel in panels}) == len({panel["title"] for panel in panels}) == len(panels)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distribution
@@ -74,3 +75,15 @@ def test_wheel_holds_the_package_its_types_and_nothing_else(wheel: Path) -> None
     assert "aichat_sdk/py.typed" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"aichat_sdk"}
     assert not [name for name in names if "test" in name or "__pycache__" in name]
+
+
+def test_the_source_archive_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path, cwd=wheel.parent / "source")
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        opened.extractall(tmp_path, filter="data")
+    unpacked = tmp_path / archive.name.removesuffix(".tar.gz")
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path, cwd=unpacked)
+    names = zipfile.ZipFile(tmp_path / wheel.name).namelist()
+    assert sorted(names) == sorted(zipfile.ZipFile(wheel).namelist())
+    assert any(name.endswith("/licenses/LICENSE") for name in names)

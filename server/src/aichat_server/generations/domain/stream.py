@@ -1,4 +1,4 @@
-"""What the readers of an answer see: the vendor's deltas between a beginning and an end."""
+"""What the readers of an answer see: a beginning, the vendor's deltas, and an end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class UsageSoFar:
-    """What the answer has used so far, and what that costs."""
+    """What the answer has used so far, and its cost."""
 
     usage: Usage
     cost: NanoUsd
@@ -37,7 +37,7 @@ class UsageSoFar:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Nothing happened for a while; the stream is alive."""
+    """Nothing has happened for a while, but the stream is alive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ StreamEvent = Started | TextDelta | ReasoningDelta | UsageSoFar | Heartbeat | Co
 
 
 class Position(NamedTuple):
-    """How far a stream has got."""
+    """How far a stream has come."""
 
     sequence: int
     """The number of its last event; 0 before the first."""
@@ -66,10 +66,10 @@ BEGINNING = Position(0, ended=False)
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """Events of a stream that follow each other."""
+    """Consecutive events of a stream."""
 
     position: Position
-    """How far the stream has got with them."""
+    """The stream's position after them."""
     events: tuple[StreamEvent, ...]
     failure: AichatError | None = None
-    """What the stream ended with, if it has ended and not well."""
+    """The failure that the stream ended with; None if it has not ended, or succeeded."""

@@ -1,4 +1,4 @@
-"""Tells every replica that a generation is to be cancelled: Redis publish and subscribe."""
+"""Tells every replica to cancel a generation, by Redis publish and subscribe."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _log = structlog.get_logger()
 
 _CHANNEL = "aichat:cancel"
 _RECONNECT_SECONDS = 0.5
-# A subscription that is silent for so long is asked for again, and given up if it is silent for as long once more.
+# A subscription that is silent for this long is renewed. If it stays silent as long again, it is given up.
 _SILENT_SECONDS = 2.0
 _UUID_BYTES = 16
 
 
 class Cancels:
-    """Asks for cancellations, and hears of them."""
+    """Requests cancellations, and receives the requests of others."""
 
     def __init__(self, redis: AnyRedis) -> None:
         self._redis = redis
 
     async def ask(self, key: GenerationKey) -> None:
-        """Tells all replicas that listen now; RedisUnavailableError if they cannot be told."""
+        """Asks all replicas that listen now to cancel it. Raises RedisUnavailableError."""
         message = key.org_id.bytes + key.generation_id.bytes
         await ask(self._redis, partial(self._redis.publish, _CHANNEL, message))
 
     async def listen(self, cancel: Callable[[GenerationKey], object]) -> NoReturn:
-        """Calls `cancel` for each generation that any replica asks for. While Redis is away nothing is heard."""
+        """Calls `cancel` for each generation that a replica asks for. While Redis is away, requests are lost."""
         while True:
             try:
                 await ask(self._redis, partial(self._hear, cancel), seconds=None, attempts=1)
@@ -52,7 +52,7 @@ class Cancels:
                     confirmed = True
                     _take(message, cancel)
                 elif confirmed:
-                    # Which Redis confirms: so it is there, and so is the subscription.
+                    # Redis confirms it: then Redis is there, and so is the subscription.
                     confirmed = False
                     await subscription.subscribe(_CHANNEL)
                 else:
@@ -66,4 +66,4 @@ def _take(message: Mapping[str, Any], cancel: Callable[[GenerationKey], object])
     if len(data) == 2 * _UUID_BYTES:
         cancel(GenerationKey(UUID(bytes=data[:_UUID_BYTES]), UUID(bytes=data[_UUID_BYTES:])))
     else:
-        _log.warning("what was to be cancelled cannot be read", size=len(data))
+        _log.warning("a request to cancel cannot be read", size=len(data))

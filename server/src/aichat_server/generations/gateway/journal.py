@@ -24,9 +24,9 @@ from aichat_server.generations.domain.generation import GenerationKey
 from aichat_server.generations.domain.stream import Portion, Position
 from aichat_server.generations.gateway.portions import decode_portion, encode_portion
 
-# For each stream: where it must stand, the entry's id and bytes, and the milliseconds to keep it for; no bytes if there
-# is nothing new. A stream that stands elsewhere, because Redis has lost it or an earlier write was not acknowledged, is
-# left as it is; and one that Redis refuses to read or to write keeps no other from being written.
+# Arguments for each stream: its expected position, the new entry's id and bytes, and the milliseconds to keep it. The
+# bytes are empty if there is nothing new. A stream at another position is left as it is: Redis has lost it, or an
+# earlier write was not acknowledged. A stream that Redis refuses to read or write does not stop the others.
 _APPEND = """
 local function append(key, after, id, entry, keep)
   local last = redis.pcall('XREVRANGE', key, '+', '-', 'COUNT', 1)
@@ -52,36 +52,36 @@ return held
 """
 _MOST_ENTRIES = 1000
 _LOOK_SECONDS = 0.04
-# Streams that end so may have ended without their answer being stored.
+# A stream with such an end may have an answer that is not stored.
 _UNSTORED = (Reason.STORAGE_UNAVAILABLE, Reason.INTERNAL)
 
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """What a stream is to be given."""
+    """What to append to a stream."""
 
     key: GenerationKey
     after: Position
-    """Where the stream is taken to stand."""
+    """The position that the stream should have."""
     portion: Portion
-    """The events behind `after`; if it ends there too, the stream is only kept from expiring."""
+    """The events after `after`. If there are none, the stream is only kept from expiring."""
     entry: bytes = field(init=False, repr=False)
-    """The portion as it is stored; made at once, so that one which cannot be stored spoils no batch."""
+    """The encoded portion. It is encoded at once, so that a portion which cannot be encoded spoils no batch."""
 
     def __post_init__(self) -> None:
-        """Fails if the portion cannot be stored."""
+        """Raises an error if the portion cannot be encoded."""
         entry = encode_portion(self.portion) if self.portion.position != self.after else b""
         object.__setattr__(self, "entry", entry)
 
 
 class JournalStreams:
-    """Writes and reads the streams. RedisUnavailableError if that does not work."""
+    """Writes and reads the streams. Its methods raise RedisUnavailableError."""
 
     def __init__(self, redis: AnyRedis, *, retention_seconds: float, rescue_seconds: float) -> None:
-        """How long a stream is kept after it was last written to, or kept from expiring.
+        """Both say how long a stream is kept after it was last written to, or kept from expiring.
 
-        `retention_seconds`: where the answer has ended. `rescue_seconds`: where its end is not stored yet, so that the
-        stream alone knows it, should its process be lost.
+        `retention_seconds`: after the answer has ended. `rescue_seconds`: while its end is not stored, since only the
+        stream knows the answer if its process is lost.
         """
         self._redis = redis
         self._append = Script(redis, _APPEND)
@@ -89,9 +89,9 @@ class JournalStreams:
         self._rescue_seconds = rescue_seconds
 
     async def append(self, batch: Sequence[Append]) -> list[Position]:
-        """Appends to all the streams in one round trip; returns where each of them stands now.
+        """Appends to all streams in one round trip. Returns the position of each stream.
 
-        That is no further than before for a stream that Redis, or its node of a cluster, does not take.
+        If Redis, or a node of a cluster, refuses a stream, its position stays as it was.
         """
         calls = self._together(batch)
         held = {item.key: item.after for item in batch}
@@ -103,7 +103,7 @@ class JournalStreams:
         return [held[item.key] for item in batch]
 
     def _together(self, batch: Sequence[Append]) -> Sequence[Sequence[Append]]:
-        """What one call may append: all, or, where Redis is a cluster, what is of one organisation and so one slot."""
+        """Groups what one call may append: everything, or, in a cluster, what is in one organisation's slot."""
         if not isinstance(self._redis, RedisCluster):
             return [batch]
         by_organization = defaultdict[object, list[Append]](list)
@@ -125,7 +125,7 @@ class JournalStreams:
     async def read(
         self, positions: Mapping[GenerationKey, Position], wait_seconds: float
     ) -> dict[GenerationKey, list[Portion]]:
-        """What the streams hold behind these positions; if that is nothing, waits for it, `wait_seconds` at most."""
+        """Returns what the streams hold after these positions. If that is nothing, waits `wait_seconds` at most."""
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_seconds
         while True:
@@ -136,7 +136,7 @@ class JournalStreams:
             await asyncio.sleep(min(left, _LOOK_SECONDS))
 
     async def _look(self, positions: Mapping[GenerationKey, Position]) -> dict[GenerationKey, Any]:
-        """The entries of those streams that have some, and can be read."""
+        """Returns the new entries of each stream that has some and can be read."""
         reads = [
             ("XRANGE", _name(key), _next_id(position), "+", "COUNT", _MOST_ENTRIES)
             for key, position in positions.items()
@@ -148,7 +148,7 @@ class JournalStreams:
 
 
 def _check(answers: Sequence[object]) -> None:
-    """RedisUnavailableError if all of them are errors."""
+    """Raises RedisUnavailableError if all answers are errors."""
     failures = [answer for answer in answers if isinstance(answer, Exception)]
     if failures and len(failures) == len(answers):
         raise unavailable(failures[0]) from failures[0]
@@ -160,12 +160,12 @@ def _portions(entries: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> Iterato
         try:
             yield decode_portion(position, fields[b"e"])
         except (msgspec.DecodeError, ValueError, KeyError):
-            # Written by another version of this server, or by somebody else: a gap in the stream.
+            # Another version of this server, or something else, has written it: a gap in the stream.
             yield Portion(position, ())
 
 
 def _name(key: GenerationKey) -> str:
-    # A Redis cluster keeps together what is alike in braces.
+    # A Redis cluster stores keys together that have the same text in braces.
     return f"aichat:journal:{{{key.org_id}}}:{key.generation_id}"
 
 
@@ -174,7 +174,7 @@ def _entry_id(position: Position) -> str:
 
 
 def _next_id(position: Position) -> str:
-    """The least id behind it."""
+    """Returns the least id after the position."""
     return f"{position.sequence}-{int(position.ended) + 1}"
 
 

@@ -1,4 +1,4 @@
-"""Generations of which this process does not know whether they have begun: each is ended once the database answers."""
+"""Abandoned generations: nobody knows whether they have begun. Each is ended once the database answers."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ class _Abandoned(NamedTuple):
 
 
 class Abandoned:
-    """Ends them one after another while `run` runs. What a process leaves of them ends when their leases expire."""
+    """Ends them one by one while `run` runs. Those that a process leaves behind end when their leases expire."""
 
     def __init__(self) -> None:
         self._waiting: deque[_Abandoned] = deque()
         self._news = asyncio.Event()
 
     def add(self, sink: Sink, beginning: Beginning, failure: AichatError) -> None:
-        """Ends the generation with `failure`, now or later."""
+        """Ends the generation with `failure`, as soon as the database answers."""
         # There may be many, and what they ask is not needed.
         self._waiting.append(_Abandoned(sink, replace(beginning, options={}), failure))
         self._news.set()
 
     async def run(self) -> NoReturn:
-        """Ends what was added, the oldest first; a database that is away is asked again and again."""
+        """Ends what was added, the oldest first. It retries while the database is away."""
         while True:
             while self._waiting:
                 if await self._end(self._waiting[0]):
@@ -49,11 +49,11 @@ class Abandoned:
             await self._news.wait()
 
     async def _end(self, one: _Abandoned) -> bool:
-        """False if the database is away."""
+        """Returns False if the database is away."""
         ids = {"org_id": str(one.beginning.org_id), "generation_id": str(one.beginning.generation_id)}
         try:
             await one.sink.abandon(one.beginning, one.failure)
-        except Exception as error:  # noqa: BLE001 — one that cannot be ended keeps no other waiting
+        except Exception as error:  # noqa: BLE001 — one that cannot be ended must not stop the others
             if isinstance(error, AichatError) and error.reason is Reason.STORAGE_UNAVAILABLE:
                 return False
             _log.exception("generation not ended that may have begun", **ids)

@@ -39,7 +39,7 @@ _LONGEST_LOOK_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Replicas:
-    """What answers on other replicas are reached by."""
+    """How this process reaches answers on other replicas."""
 
     mirrors: Mirrors
     cancels: Cancels
@@ -53,16 +53,16 @@ class Answers:
     def __init__(
         self, store: GenerationStore, sinks: Sinks, generations: Generations, replicas: Replicas | None
     ) -> None:
-        """`replicas`: None where they cannot be reached."""
+        """`replicas`: None if there is no Redis."""
         self._store = store
         self._sinks = sinks
         self._generations = generations
         self._replicas = replicas
 
     async def resume(self, principal: Principal, generation_id: UUID, after: int) -> Events:
-        """The answer's events behind number `after`.
+        """Returns the answer's events after number `after`.
 
-        GENERATION_NOT_FOUND if there is no such generation, REQUEST_INVALID if it has had no event of this number.
+        Raises GENERATION_NOT_FOUND, and REQUEST_INVALID if there has been no event of this number.
         """
         bind_contextvars(generation_id=str(generation_id))
         key = GenerationKey(principal.org_id, generation_id)
@@ -73,14 +73,14 @@ class Answers:
         return self.read(key, await self._find(key), after)
 
     def read(self, key: GenerationKey, known: Known, after: int = 0) -> Events:
-        """The answer's events behind number `after`, from wherever they are."""
+        """Returns the answer's events after number `after`, from wherever they are."""
         running = self._generations.find(key)
         return running.journal.read(after) if running is not None else self._from_elsewhere(key, known, after)
 
     async def cancel(self, principal: Principal, generation_id: UUID) -> GenerationState:
-        """Stops the answer and returns how it ended, which may be otherwise. The database tells when it has.
+        """Stops the answer and returns how it ended. It may have ended in another way before.
 
-        GENERATION_NOT_FOUND; GENERATION_IN_PROGRESS if the replica that writes it cannot be reached.
+        Raises GENERATION_NOT_FOUND, and GENERATION_IN_PROGRESS if the replica that writes it cannot be reached.
         """
         bind_contextvars(generation_id=str(generation_id))
         key = GenerationKey(principal.org_id, generation_id)
@@ -98,7 +98,7 @@ class Answers:
             pause = min(2 * pause, _LONGEST_LOOK_SECONDS)
 
     async def so_far(self, key: GenerationKey) -> tuple[Part, ...]:
-        """Returns what can be seen by now of an answer that is being written; nothing if that cannot be told soon."""
+        """Returns what has been written of an answer so far; nothing if that cannot be found out soon."""
         try:
             running = self._generations.find(key)
             if running is not None:
@@ -109,8 +109,12 @@ class Answers:
             async with asyncio.timeout(_SHOWN_SECONDS):
                 portions = await read_copy(self._replicas.streams if self._replicas else None, key)
         except (AichatError, RedisUnavailableError, TimeoutError) as error:
-            # The question is worth more than what it may refer to.
-            _log.warning("an answer is followed unseen", generation_id=str(key.generation_id), cause=repr(error))
+            # The question matters more than the answer it may refer to.
+            _log.warning(
+                "an unfinished answer is not shown to the model",
+                generation_id=str(key.generation_id),
+                cause=repr(error),
+            )
             return ()
         return _text(event for portion in portions for event in portion.events)
 
@@ -137,8 +141,8 @@ class Answers:
             try:
                 async with self._replicas.mirrors.open(key, ended=ended) as journal:
                     if ended:
-                        # Its process may have died with the last events. A reader who got the others would have to
-                        # be told that the answer cannot be gone on with, again each time that it is asked for.
+                        # Its process may have died with the last events. A reader who got the others could never
+                        # resume the answer.
                         await journal.whole()
                     async with aclosing(journal.read(after)) as events:
                         async for event in events:
@@ -152,7 +156,7 @@ class Answers:
                 yield event
 
     def _stored(self, known: Known, after: int) -> Events:
-        """The answer without its events: all of it from the beginning, or why there is none."""
+        """Returns the stored answer, from its beginning. Raises why it cannot be read."""
         if known.state is GenerationState.RUNNING:
             raise _in_progress(known.generation_id)
         sink = self._sinks.by_name(known.sink)
@@ -166,8 +170,8 @@ def _text(events: Iterable[StreamEvent]) -> tuple[Part, ...]:
 
 
 def _replay(known: Known, sink: Sink) -> Journal:
-    """The journal of an answer that has ended, from what is stored of it."""
-    # All of it is there from the beginning, so that nobody waits for a heartbeat.
+    """Returns a journal made from the stored answer."""
+    # It is complete at once, so nobody waits for a heartbeat.
     journal = Journal(heartbeat_seconds=1.0)
     answer, about = known.answer, (known.model, known.provider, known.requested_model)
     journal.append(Started(known.generation_id, *about, known.place))

@@ -1,6 +1,6 @@
 """What callers are told about an answer that broke off, when it happens and when they ask again.
 
-If text had come, it is kept, and the request_id stays claimed: the same call gets the same end again. If none had come,
+If text had arrived, it is kept, and the request_id stays claimed: the same call gets the same end again. If not,
 nothing is left, and the same call starts again.
 """
 
@@ -17,7 +17,7 @@ Names = Mapping[str, str]
 
 
 def failed(*, words: bool) -> AichatError:
-    """A fault of ours; `words`: whether any of the answer had come."""
+    """A fault of ours. `words`: whether any text of the answer had arrived."""
     return AichatError(Reason.INTERNAL, f"the server failed while it wrote the answer; {_what_works(words=words)}")
 
 
@@ -28,7 +28,7 @@ def interrupted(generation_id: UUID, names: Names, *, words: bool) -> AichatErro
 
 
 def lost(*, words: bool) -> AichatError:
-    """The server died before the answer's end; `stored_failure` tells callers of it."""
+    """The server died before the answer's end. Callers get it by `stored_failure`."""
     message = f"the server that wrote the answer was lost before its end; {_what_works(words=words)}"
     return AichatError(Reason.SERVER_LOST, message)
 
@@ -40,7 +40,7 @@ def cancelled(generation_id: UUID, _names: Names, *, words: bool) -> AichatError
 
 
 def not_stored() -> AichatError:
-    """The database was away to the end of the server that wrote the answer; the workers end it later."""
+    """The database was away until the server ended. The workers end the answer later."""
     message = "the answer could not be stored before its server shut down; send the same call again shortly"
     return AichatError(Reason.STORAGE_UNAVAILABLE, message, retry_after=1.0)
 

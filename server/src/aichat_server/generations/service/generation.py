@@ -103,7 +103,7 @@ class Generation:
 
     @property
     def _has_words(self) -> bool:
-        """Whether anything of the answer has come that is stored."""
+        """Whether any text of the answer has arrived that is stored."""
         return not is_blank("".join(self._text))
 
     async def _generate(self) -> AichatError | None:
@@ -120,11 +120,11 @@ class Generation:
             # What has arrived must still be stored.
             if (broken_off := self._why_broken_off()) is None:
                 raise
-            # That ended the reading alone. Timeouts of what follows would be taken for it (Python before 3.11.3).
+            # The cancellation has ended the reading. Later timeouts must not be taken for it (Python before 3.11.3).
             if (task := asyncio.current_task()) is not None:
                 task.uncancel()
             return broken_off
-        except Exception:  # noqa: BLE001 — whatever it was, what has arrived must still be stored, and its readers told
+        except Exception:  # noqa: BLE001 — what has arrived must still be stored, and its readers told
             _log.exception("generation failed", generation_id=str(self.key.generation_id))
             return failures.failed(words=self._has_words)
         return None
@@ -142,7 +142,7 @@ class Generation:
                 self._record.delta()
                 self._coalescer.add(event)
             case UsageReport():
-                # What it counts has been shown by then.
+                # What it counts must be shown before it.
                 self._coalescer.close()
                 self._tell(self._meter.report(event))
             case Stop():
@@ -164,7 +164,7 @@ class Generation:
     def _announce(self) -> None:
         if not self._started:
             self._started = True
-            # It names the model, perhaps before that has said a word: from here on no other one may answer.
+            # It names the model, perhaps before the first word. From here on no other model may answer.
             self.plan.upstream.keep_model()
             model, requested = self.plan.model, self.plan.upstream.requested.id
             started = Started(self.key.generation_id, model.id, model.provider, requested, self.plan.place)
@@ -174,9 +174,9 @@ class Generation:
         try:
             self._coalescer.close()
             await self._settle(failure)
-        except Exception:  # noqa: BLE001 — whatever it was, it must not cost the answer
+        except Exception:  # noqa: BLE001 — the answer must be stored all the same
             _log.exception("generation not ended", generation_id=str(self.key.generation_id))
-            # What the vendor counted is the one thing here that we have not made ourselves.
+            # The vendor's count is the only input here that is not our own.
             self._meter.distrust()
             await self._settle(failure)
 

@@ -17,7 +17,7 @@ from aichat_server.generations.service.journal import Journal
 from aichat_server.generations.service.publisher import JournalPublisher
 
 STORE_SECONDS = 2.5
-"""When the grace of a drain is over, what is left has so long to be stored."""
+"""After the grace of a drain, the remaining answers have this long to be stored."""
 _TELL_SECONDS = 0.5
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ class Generations:
         *,
         heartbeat_seconds: float,
     ) -> None:
-        """`publisher`: None where no other replica is to read the answers."""
+        """`publisher`: None if no other replica reads the answers."""
         self._publisher = publisher
         self.heartbeat_seconds = heartbeat_seconds
         self.abandoned = Abandoned()
@@ -42,7 +42,7 @@ class Generations:
         observer.watch_generations(self._open.__len__)
 
     def open(self, key: GenerationKey) -> Handle:
-        """Returns the handle of a generation that is started, discarded or abandoned next; `find` finds it at once."""
+        """Returns the handle of a new generation, which `find` finds at once. Start, discard or abandon it next."""
         handle = Handle(Journal(self.heartbeat_seconds), announce_seconds=self.heartbeat_seconds)
         self._open[key] = handle
         return handle
@@ -57,14 +57,14 @@ class Generations:
         return tuple(self._open)
 
     def cancel(self, key: GenerationKey) -> bool:
-        """Cancels the generation if this process runs it; False if it does not."""
+        """Cancels the generation. Returns False if this process does not run it."""
         handle = self._open.get(key)
         if handle is not None:
             handle.cancel()
         return handle is not None
 
     def discard(self, key: GenerationKey, failure: AichatError | None = None) -> None:
-        """Forgets a generation that does not run; who reads it already hears of `failure`."""
+        """Forgets a generation that does not run. Its readers, if there are any, get `failure`."""
         self._open.pop(key).journal.close(failure)
 
     def abandon(self, sink: Sink, beginning: Beginning, failure: AichatError) -> None:
@@ -84,26 +84,26 @@ class Generations:
             handle.journal.when_abandoned(handle.cancel)
         task = self.spawn(generation.run())
         task.add_done_callback(lambda _: self._open.pop(key))
-        # It has been done, unless the generation came to no end of its own.
+        # The generation has done this, unless it was cancelled or failed before its end.
         task.add_done_callback(lambda _: plan.admission.end(tokens=0))
         return handle.journal
 
     def spawn(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
-        """Runs `work` to its end whatever becomes of the caller."""
+        """Runs `work` to its end, even if the caller goes away."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def drain(self, grace_seconds: float) -> None:
-        """Waits for what runs; ends as interrupted, and stores, what takes longer than `grace_seconds`.
+        """Waits for what runs. Interrupts, and stores, what takes longer than `grace_seconds`.
 
-        That takes STORE_SECONDS at most, and a moment to tell readers. The workers end what cannot be stored meanwhile.
+        Storing takes STORE_SECONDS at most, and readers need a moment. The workers end what cannot be stored by then.
         """
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_seconds)
         give_up_at = asyncio.get_running_loop().time() + STORE_SECONDS
-        # Their tasks go on: an answer that is being stored already must not be cut off.
+        # Their tasks continue: an answer that is being stored must not be cut off.
         for handle in self._open.values():
             handle.interrupt(give_up_at)
         if self._tasks:

@@ -17,7 +17,7 @@ class Why(Protocol):
     """Why an answer breaks off, as the failure that its readers are told."""
 
     def __call__(self, generation_id: UUID, names: failures.Names, /, *, words: bool) -> AichatError:
-        """Returns the failure; `words`: whether any of the answer had come."""
+        """Returns the failure. `words`: whether any text of the answer had arrived."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What the copy of a journal holds, for those who look at it once and do not follow it."""
+"""Reads the copy of a journal once, without following it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from aichat_server.generations.domain.generation import GenerationKey
 from aichat_server.generations.domain.stream import BEGINNING, Portion
 from aichat_server.generations.gateway.journal import JournalStreams
 
-# What is there is there: nobody waits for more.
+# Nobody waits for more than there is.
 _READ_SECONDS = 0.001
 
 
 async def read_copy(streams: JournalStreams | None, key: GenerationKey) -> list[Portion]:
-    """All of it from its beginning, as far as it has no gap; RedisUnavailableError.
+    """Returns the copy from its beginning, up to the first gap. Raises RedisUnavailableError.
 
-    `streams`: None where there is no Redis, and so no copy of any journal.
+    `streams`: None if there is no Redis, and so no copy of any journal.
     """
     portions, reached = list[Portion](), BEGINNING
     while streams is not None:

@@ -18,13 +18,13 @@ from aichat_server.generations.storage.generations import GenerationStore
 _log = structlog.get_logger()
 
 RENEWALS_PER_LEASE = 3
-"""So that two may fail, or come late, before a lease is over."""
+"""Two renewals may fail, or come late, before a lease expires."""
 RETRY_SECONDS = 1.0
-"""One that failed is made up for as soon."""
+"""A renewal that failed is tried again after this time."""
 
 
 class Leases:
-    """Renews all leases at once, again and again."""
+    """Renews the leases of all generations of this process, regularly."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Leases:
         interval_seconds: float,
         spare_seconds: float,
     ) -> None:
-        """`spare`: None where there is no Redis. They stand in for the database for `spare_seconds` at most."""
+        """`spare`: None if there is no Redis. They replace the leases of the database for `spare_seconds` at most."""
         self._store = store
         self._generations = generations
         self._spare = spare
@@ -44,9 +44,9 @@ class Leases:
         self._renewed_at = asyncio.get_running_loop().time()
 
     async def run(self) -> NoReturn:
-        """Renews what runs, by one round trip an interval. While the database is away the answers go on.
+        """Renews all leases by one round trip an interval. While the database is away, the answers continue.
 
-        Also when nothing runs: its connection is there, and alive, when something does.
+        It renews even if nothing runs, so that its connection is open when something does.
         """
         while True:
             is_renewed = await self._renew()
@@ -64,7 +64,7 @@ class Leases:
         return True
 
     async def _renew_spare(self, keys: Collection[GenerationKey]) -> None:
-        """Tells the workers by Redis that the answers are being written, unless that has lasted for too long."""
+        """Tells the workers by Redis that the answers are being written, unless the database has been away too long."""
         is_over = asyncio.get_running_loop().time() - self._renewed_at > self._spare_seconds
         if self._spare is None or is_over:
             return

@@ -1,4 +1,4 @@
-"""What an answer uses while it is written: an estimate that goes along with it, until its vendor has counted."""
+"""Meters an answer while it is written. It estimates the usage until the vendor has counted it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from aichat_server.generations.domain.stream import Delta
 from aichat_server.models.domain.usage import BYTES_PER_TOKEN, Usage
 from aichat_server.providers.domain.events import ReasoningDelta, TextDelta, UsageReport
 
-# So often the estimate is told at most, however fast the model writes.
+# The estimate is shown at most this often, however fast the model writes.
 _PERIOD_SECONDS = 1.0
 
 
 class Meter:
-    """Counts one answer. What it estimates never falls; only the vendor's own count may be less."""
+    """Counts one answer. Its estimate never falls. Only the vendor's own count may be less."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.raw: Mapping[str, object] = {}
-        """The vendor's own words, as far as it has said any."""
+        """The vendor's last report, in its own words; empty if there was none."""
         self._clock = clock
         self._due: float | None = None
         self._reported: Usage | None = None
@@ -30,16 +30,16 @@ class Meter:
         self._most = Usage()
 
     def report(self, report: UsageReport) -> Usage:
-        """Takes what the vendor says; returns what is known then."""
+        """Takes a report of the vendor. Returns the usage that is known then."""
         self.raw, self._reported = report.raw, report.usage
         return self._estimate(report.usage) if report.usage.estimated else report.usage
 
     def distrust(self) -> None:
-        """Takes nothing that the vendor said for true: what was used is estimated from what was written."""
+        """Ignores all reports of the vendor. The usage is estimated from what was written."""
         self.raw, self._reported, self._most = {}, None, Usage()
 
     def count(self, delta: Delta) -> bool:
-        """Takes what was written; True if it is time to tell what that comes to."""
+        """Counts what was written. Returns True if it is time to show the usage."""
         size = len(delta.text) if delta.text.isascii() else len(delta.text.encode())
         match delta:
             case TextDelta():
@@ -55,7 +55,7 @@ class Meter:
         return False
 
     def usage(self, asked_tokens: Callable[[], int]) -> Usage:
-        """What has been used: the vendor's figures, or an estimate of what it has not come to say.
+        """Returns what has been used: the vendor's figures, or an estimate where it has not reported any.
 
         `asked_tokens`: estimates all that the model was shown; it is called once at most.
         """

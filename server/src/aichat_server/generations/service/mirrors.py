@@ -1,4 +1,4 @@
-"""Journals of answers that other replicas write: fed from their copies, and read like this process's own."""
+"""Mirrors: journals of answers that other replicas write. They follow the copies, and are read like our own."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from aichat_server.generations.storage.generations import GenerationStore
 
 _log = structlog.get_logger()
 
-# Within this time a new mirror is looked for, since all are read by one command that waits for so long.
+# One command reads all mirrors and waits this long. A new mirror is read by the next command.
 _WAIT_SECONDS = 0.1
 _PAUSE_SECONDS = 0.5
-# A mirror that could not be read once within this time is none.
+# A mirror that could not be read once within this time is given up.
 _FIRST_READ_SECONDS = 3.0
-# When an answer has been stored, its last events may still be on their way for so long.
+# The last events of a stored answer may take this long to arrive.
 _LAST_WORDS_SECONDS = 2.0
 
 
@@ -47,7 +47,7 @@ class Mirrors:
 
     @asynccontextmanager
     async def open(self, key: GenerationKey, *, ended: bool) -> AsyncGenerator[Journal, None]:
-        """A journal of the generation, from its beginning; it closes with JournalLostError if it cannot be had whole.
+        """Yields a journal of the generation. It closes with JournalLostError if events are missing.
 
         `ended`: whether the answer is known to have ended.
         """
@@ -65,7 +65,7 @@ class Mirrors:
                 self._drop(key, mirror)
 
     async def run(self) -> NoReturn:
-        """Feeds the mirrors, as long as there are any, all by one command at a time."""
+        """Reads the copies of all mirrors, by one command at a time."""
         while True:
             self._wanted.clear()
             if not self._mirrors:
@@ -86,21 +86,21 @@ class Mirrors:
     def close(self) -> None:
         """Sends the readers to another replica."""
         for key, mirror in list(self._mirrors.items()):
-            text = "the server is shutting down; go on with the stream on another replica"
+            text = "the server is shutting down; resume the stream on another replica"
             mirror.journal.close(AichatError(Reason.SERVER_DRAINING, text, retry_after=1.0))
             self._drop(key, mirror)
 
     def _feed(self, key: GenerationKey, mirror: _Mirror, news: list[Portion]) -> None:
         try:
             mirror.take(news)
-        except Exception:  # noqa: BLE001 — whatever is in one journal, the others are read
+        except Exception:  # noqa: BLE001 — a broken journal must not stop the others
             _log.exception("events of an answer cannot be read", generation_id=str(key.generation_id))
             mirror.journal.close(JournalLostError())
         if mirror.journal.position.ended:
             self._drop(key, mirror)
 
     def _give_up_unread(self, mirrors: dict[GenerationKey, _Mirror]) -> None:
-        """Those who have waited for nothing yet are told at once; others may wait until it works again."""
+        """Closes the mirrors that have never been read. The others wait until Redis works again."""
         for key, mirror in mirrors.items():
             if not mirror.was_read.is_set():
                 mirror.journal.close(JournalLostError())
@@ -113,11 +113,11 @@ class Mirrors:
             mirror.watcher.cancel()
 
     async def _watch(self, key: GenerationKey, mirror: _Mirror, *, ended: bool) -> None:
-        """Closes a mirror that will get no further, though its answer has ended, and in any case when it ends."""
+        """Closes a mirror when its answer has ended and no more events arrive, or when this task ends."""
         try:
             await self._until_useless(key, mirror, ended=ended)
-        except Exception:  # noqa: BLE001 — whatever it is, the readers are sent elsewhere
-            _log.exception("an answer of another replica is not looked after", generation_id=str(key.generation_id))
+        except Exception:  # noqa: BLE001 — whatever it is, the readers must go elsewhere
+            _log.exception("an answer of another replica is not watched", generation_id=str(key.generation_id))
         finally:
             mirror.journal.close(JournalLostError())
             if self._mirrors.get(key) is mirror:
@@ -138,7 +138,7 @@ class Mirrors:
 
 
 class _Mirror:
-    """A journal, and who keeps it."""
+    """A journal, its readers and its watcher."""
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
@@ -147,7 +147,7 @@ class _Mirror:
         self.watcher: asyncio.Task[None] | None = None
 
     def take(self, news: list[Portion]) -> None:
-        """Adds what is new."""
+        """Adds new events."""
         for portion in news:
             if self.journal.position.ended:
                 return
@@ -156,15 +156,15 @@ class _Mirror:
             if first > have + 1:
                 self.journal.close(JournalLostError())
                 return
-            # A copy that was lost is written anew, from its beginning.
+            # A copy that was lost is written again, from its beginning.
             for event in portion.events[have + 1 - first :]:
                 self.journal.append(event)
             if portion.position.ended:
-                self.journal.close(_told(portion.failure))
+                self.journal.close(_end_of(portion.failure))
         self.was_read.set()
 
     async def silence(self, seconds: float) -> None:
-        """Returns once nothing has come for so long."""
+        """Returns once nothing has arrived for `seconds`."""
         while True:
             before = self.journal.position
             await asyncio.sleep(seconds)
@@ -172,6 +172,6 @@ class _Mirror:
                 return
 
 
-def _told(failure: AichatError | None) -> AichatError | JournalLostError | None:
-    """How the answer ended, by its journal. What its server could not store, the database knows another end of."""
+def _end_of(failure: AichatError | None) -> AichatError | JournalLostError | None:
+    """Returns how the answer ended. If its server could not store that end, the database knows another one."""
     return JournalLostError() if failure is not None and failure.reason is Reason.STORAGE_UNAVAILABLE else failure

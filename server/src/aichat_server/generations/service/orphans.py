@@ -1,4 +1,4 @@
-"""Answers whose process is lost: each is ended with what had come of it, which its journal still tells."""
+"""Orphans: generations whose process is lost. Each ends with the part of its answer that its journal holds."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from aichat_server.providers.domain.events import ReasoningDelta, TextDelta, Usa
 _log = structlog.get_logger()
 
 _BATCH = 100
-# How often a journal is looked at again that somebody writes after all.
+# How often a journal is read again if somebody still writes to it.
 _ATTEMPTS = 3
 
 Prices = Mapping[tuple[str, str], Sequence[Price]]
@@ -53,19 +53,19 @@ Prices = Mapping[tuple[str, str], Sequence[Price]]
 
 @dataclass(frozen=True, slots=True)
 class Reaped:
-    """What one run came to."""
+    """What one run did."""
 
     ended: int = 0
-    """Answers that were ended now."""
+    """Answers that it ended."""
     left: int = 0
-    """Those left for a later run: they are being written, their journal cannot be read, or their end failed."""
+    """Answers left for a later run: somebody writes them, their journal cannot be read, or ending them failed."""
 
     def __str__(self) -> str:
         return f"{self.ended} ended, {self.left} left"
 
 
 class Orphans:
-    """Ends generations whose lease is over. Several processes may do so at once, and any of them may be killed."""
+    """Ends generations whose lease has expired. Several processes may do so at once, and any may be killed."""
 
     def __init__(
         self,
@@ -77,9 +77,9 @@ class Orphans:
         *,
         rescue_seconds: float,
     ) -> None:
-        """`streams`, `spare`: None where there is no Redis, and so no journal of any answer.
+        """`streams`, `spare`: None if there is no Redis, and so no journal of any answer.
 
-        `rescue_seconds`: for so long a journal that cannot be read now is worth waiting for.
+        `rescue_seconds`: how long to wait for a journal that cannot be read now.
         """
         self._database = database
         self._store = store
@@ -89,7 +89,7 @@ class Orphans:
         self._rescue = timedelta(seconds=rescue_seconds)
 
     async def reap(self, now: datetime) -> Reaped:
-        """Ends every generation whose lease was over at `now`."""
+        """Ends every generation whose lease had expired at `now`."""
         ended = left = 0
         last: OrphanedKey | None = None
         prices: Prices | None = None
@@ -108,18 +108,18 @@ class Orphans:
                 except RedisUnavailableError as error:
                     left += 1
                     _log.warning("orphan left", generation_id=str(last.key.generation_id), cause=str(error))
-                except Exception:  # noqa: BLE001 — one that cannot be ended must not keep the others
+                except Exception:  # noqa: BLE001 — one that cannot be ended must not stop the others
                     left += 1
                     _log.exception("orphan not ended", generation_id=str(last.key.generation_id))
 
     async def _is_written(self, key: GenerationKey) -> bool:
-        """Whether its process is alive, and only cut off from the database."""
+        """Returns whether its process is alive, and only cut off from the database."""
         with suppress(RedisUnavailableError):
             return self._spare is not None and await self._spare.has(key)
         return False
 
     async def _end(self, orphaned: OrphanedKey, now: datetime, prices: Prices) -> bool:
-        """Whether it is ended now, by this process or another at once; it may have ended, or be alive, after all."""
+        """Returns whether this run ended it. It may have ended before, or its process may be alive after all."""
         try:
             return await self._end_from(self._streams, orphaned.key, prices)
         except RedisUnavailableError:
@@ -130,22 +130,24 @@ class Orphans:
     async def _end_from(self, streams: JournalStreams | None, key: GenerationKey, prices: Prices) -> bool:
         orphan = await self._store.orphan(key)
         if orphan is not None:
-            came = _Came([event for portion in await read_copy(streams, key) for event in portion.events])
+            journalled = _Journalled([event for portion in await read_copy(streams, key) for event in portion.events])
             sink = self._sinks.by_name(orphan.sink)
-            await sink.end(_ending(orphan, came, await sink.asked_tokens(orphan), prices), orphan=True)
-        known = await self._store.find(key)
+            ending = _ending(orphan, journalled, await sink.asked_tokens(orphan), prices)
+            known = await sink.end(ending, orphan=True)
+        else:
+            known = await self._store.find(key)
         if known is None or known.state is GenerationState.RUNNING:
             return False
         failure = stored_failure(known, self._sinks.by_name(known.sink).error_metadata(known.place))
         if failure is not None and failure.reason is Reason.SERVER_LOST:
-            await _tell(streams, key, failure)
-        # Last: until then another run makes up for one that is killed.
+            await _end_journal(streams, key, failure)
+        # Last: if this run is killed before, another one repeats it.
         await self._store.forget(key)
         return orphan is not None
 
 
-async def _tell(streams: JournalStreams | None, key: GenerationKey, failure: AichatError) -> None:
-    """Ends the journal, so that its readers know at once."""
+async def _end_journal(streams: JournalStreams | None, key: GenerationKey, failure: AichatError) -> None:
+    """Ends the journal, so that its readers learn it at once."""
     for _ in range(_ATTEMPTS):
         portions = await read_copy(streams, key)
         reached = portions[-1].position if portions else BEGINNING
@@ -157,8 +159,8 @@ async def _tell(streams: JournalStreams | None, key: GenerationKey, failure: Aic
             return
 
 
-class _Came:
-    """What had come of an answer, from the events of its journal."""
+class _Journalled:
+    """The part of an answer that its journal holds."""
 
     def __init__(self, events: Sequence[StreamEvent]) -> None:
         self.started: Started | None = None
@@ -184,13 +186,14 @@ class _Came:
                 assert_never(event)
 
 
-def _ending(orphan: Orphan, came: _Came, asked_tokens: int, prices: Prices) -> Ending:
-    model, provider = (came.started.model, came.started.provider) if came.started else (orphan.model, orphan.provider)
+def _ending(orphan: Orphan, journalled: _Journalled, asked_tokens: int, prices: Prices) -> Ending:
+    answering = journalled.started or orphan
+    model, provider = answering.model, answering.provider
     price = price_at(prices.get((provider, model), ()), orphan.started_at)
     if price is None:
         raise LookupError(f"{provider} {model} had no price at {orphan.started_at}")
-    usage = came.meter.usage(lambda: asked_tokens)
-    failure = lost(words=not is_blank(came.text))
+    usage = journalled.meter.usage(lambda: asked_tokens)
+    failure = lost(words=not is_blank(journalled.text))
     return Ending(
         org_id=orphan.key.org_id,
         member_id=orphan.member_id,
@@ -198,7 +201,7 @@ def _ending(orphan: Orphan, came: _Came, asked_tokens: int, prices: Prices) -> E
         model=model,
         provider=provider,
         state=GenerationState.INTERRUPTED,
-        parts=kept_parts(GenerationState.INTERRUPTED, came.text),
+        parts=kept_parts(GenerationState.INTERRUPTED, journalled.text),
         stop_reason=None,
         usage=usage,
         raw_usage={},

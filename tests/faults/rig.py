@@ -28,7 +28,7 @@ from aichat_server.generations.gateway.journal import JournalStreams
 from aichat_server.generations.gateway.spare_leases import SpareLeases
 from aichat_server.generations.service.orphans import Orphans
 from aichat_server.models.gateway import load_prices
-from aichat_server.models.storage import add_prices
+from aichat_server.models.service import add_prices
 from aichat_server.settings import DEFAULT_MODELS
 
 from tests.fixtures.redis import RedisUnderTest, run_redis

@@ -11,12 +11,16 @@ from operator import lt
 from uuid import UUID, uuid4
 
 import pytest
+from aichat_server.billing.storage.stripe_events import StripeEventRepository
+from aichat_server.conversations.storage.conversations import ConversationRepository
 from aichat_server.core.database.batches import Progress
 from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.database.pool import JOBS
 from aichat_server.jobs.service.runs import JobBusyError, JobRuns
+from aichat_server.jobs.storage.runs import JobRunRepository
 from aichat_server.outbox.domain import MessageKind
 from aichat_server.outbox.service import Outbox
+from aichat_server.outbox.storage import OutboxRepository
 from aichat_server.payments.domain.billing import BillingEvent
 from aichat_server.telemetry.observing import Observer
 
@@ -77,16 +81,16 @@ async def vanished(link: Link, *transactions: AbstractAsyncContextManager[object
 @asynccontextmanager
 async def ending_an_answer(database: Database, lost: Begun, org_id: UUID) -> AsyncGenerator[None, None]:
     """A transaction that has locked the answer's conversation."""
-    async with database.tenant(org_id) as tenant:
-        assert await tenant.conversations.set_title(lost.conversation_id, "Lost")
+    async with database.session(org_id) as session:
+        assert await ConversationRepository(session).set_title(lost.conversation_id, "Lost")
         yield
 
 
 @asynccontextmanager
 async def handing_over(database: Database, message_id: UUID, org_id: UUID) -> AsyncGenerator[None, None]:
     """A transaction that has locked the message in the outbox."""
-    async with database.tenant(org_id) as tenant:
-        await tenant.outbox.remove(message_id)
+    async with database.session(org_id) as session:
+        await OutboxRepository(session).remove(message_id)
         yield
 
 
@@ -94,18 +98,18 @@ async def handing_over(database: Database, message_id: UUID, org_id: UUID) -> As
 async def acting_on_an_event(database: Database) -> AsyncGenerator[bool, None]:
     """Yields whether there is an event to process, which is locked until the end."""
     now = datetime.now(UTC)
-    async with database.work_list() as work:
-        yield await work.stripe_events.claim(now, now + LONG) is not None
+    async with database.platform_session() as session:
+        yield await StripeEventRepository(session).claim(now, now + LONG) is not None
 
 
 async def test_its_locks_are_released_within_seconds(rig: Rig, key: ApiKey, link: Link, vanishing: Database) -> None:
     org_id, message_id = UUID(key.organization_id), uuid4()
     [lost] = await lose(rig, key, 1)
-    async with rig.database.tenant(org_id) as tenant:
-        await tenant.outbox.add(MessageKind.REFUND, message_id)
-    async with rig.database.work_list() as work:
+    async with rig.database.session(org_id) as session:
+        await OutboxRepository(session).add(MessageKind.REFUND, message_id)
+    async with rig.database.platform_session() as platform:
         event = BillingEvent(f"evt_{uuid4()}", "customer.updated", "cus_1", datetime.now(UTC))
-        assert await work.stripe_events.add(event)
+        assert await StripeEventRepository(platform).add(event)
 
     async def act() -> bool:
         async with acting_on_an_event(rig.database) as is_there:
@@ -163,8 +167,8 @@ async def test_another_worker_takes_over_its_job_and_it_does_not_interfere_later
     with pytest.raises(JobBusyError, match="was stopped"):
         await running
     assert not acted.is_set()
-    async with rig.database.work_list() as lists:
-        assert not (await lists.job_runs.states())[job].failing
+    async with rig.database.platform_session() as session:
+        assert not (await JobRunRepository(session).states())[job].failing
 
 
 async def test_a_job_continues_when_its_connections_break(rig: Rig, link: Link, vanishing: Database) -> None:

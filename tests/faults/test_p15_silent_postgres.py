@@ -22,6 +22,7 @@ from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.database.pool import CALLS
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.models.service import StoredPrices
 
 from tests.faults.link import Link, Way, link_to
 from tests.faults.lost import MODEL, PROVIDER
@@ -221,10 +222,10 @@ async def test_the_event_loops_own_error_counts_as_a_reset(
     await call(database, principal)
     with monkeypatch.context() as broken:
         broken.setattr(connections.Connection, method, break_off)
-        attempt = Turns(database).begin(turn(principal)) if method == "fetchrow" else database.prices()
+        attempt = Turns(database).begin(turn(principal)) if method == "fetchrow" else StoredPrices(database).prices()
         await fails_in_time(attempt)
     await call(database, principal)
-    await database.prices()
+    await StoredPrices(database).prices()
 
 
 async def test_the_kernel_probes_connections(link: Link, database: Database, principal: Principal) -> None:

@@ -21,6 +21,7 @@ from aichat_server.commands.arguments import (
     usd,
     usd_or_any,
 )
+from aichat_server.core.actor import Actor, acting_as
 from aichat_server.core.clock_skew import ClockWrongError
 from aichat_server.core.errors import AichatError
 from aichat_server.core.periods import parse_month
@@ -36,13 +37,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = load_settings(_check(options))
-        return _command(settings, options)(settings, options)
+        with acting_as(_actor(options)):
+            return _command(settings, options)(settings, options)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except (AichatError, ClockWrongError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+
+
+def _actor(options: argparse.Namespace) -> Actor:
+    """Who acts where no caller does: an operator, but for the server that goes on by itself."""
+    module, function = options.command
+    return Actor.server() if module == "serve" else Actor.command(f"{module} {function}")
 
 
 def _check(options: argparse.Namespace) -> Callable[[Settings], Iterable[Fault]]:

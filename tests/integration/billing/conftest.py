@@ -7,7 +7,7 @@ import stripe as sdk
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
 from aichat_server.payments.gateway.stripe_calls import StripeCalls
-from aichat_server.plans.service import PlanBook
+from aichat_server.plans.service import PlanBook, StoredPlans
 
 from tests.fixtures.stripe import Stripe
 from tests.integration.billing.desk import Desk, open_desk
@@ -15,7 +15,7 @@ from tests.integration.billing.desk import Desk, open_desk
 
 @pytest.fixture
 async def plans(database: Database) -> PlanBook:
-    book = PlanBook(database)
+    book = PlanBook(StoredPlans(database))
     await book.refresh()
     return book
 

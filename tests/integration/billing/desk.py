@@ -18,8 +18,11 @@ from aichat_server.app.jobs import build_webhooks
 from aichat_server.app.payments import at_stripe
 from aichat_server.billing.service.billing import Billing, Payments
 from aichat_server.billing.service.webhooks import WebhookInbox, Webhooks
+from aichat_server.billing.storage.billing import BillingRepository
+from aichat_server.core.actor import Actor
 from aichat_server.core.database.database import Database
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.invoices.service.monthly import Invoices
 from aichat_server.payments.gateway.stripe_calls import StripeCalls
 from aichat_server.payments.gateway.stripe_events import StripeWebhooks
@@ -74,13 +77,13 @@ class Desk:
         return str(session.subscription)
 
     async def customer_id(self) -> str:
-        async with self.database.tenant(self.owner.org_id) as tenant:
-            return await tenant.billing.customer_id() or ""
+        async with self.database.session(self.owner.org_id) as session:
+            return await BillingRepository(session).customer_id() or ""
 
     async def plan(self) -> Plan:
         """Returns the plan whose limits apply."""
-        async with self.database.tenant(self.owner.org_id) as tenant:
-            return await tenant.organizations.plan()
+        async with self.database.session(self.owner.org_id) as session:
+            return await OrganizationRepository(session).plan()
 
     async def events(self) -> list[Event]:
         """Returns Stripe's events about the organisation's customer, the oldest first."""
@@ -147,8 +150,8 @@ async def open_desk(
 ) -> Desk:
     """Returns the desk of a new organisation on Free."""
     org_id, member_id = uuid4(), uuid4()
-    async with database.tenant(org_id, member_id) as tenant:
-        await tenant.organizations.ensure_personal(member_id, "ada@example.com")
+    async with database.session(org_id, Actor.member(member_id)) as session:
+        await OrganizationRepository(session).ensure_personal(member_id, "ada@example.com")
     payments = build_payments(at_stripe(stripe_calls), database, plans, GRACE)
     invoices = Looked(Invoices(database, payments))
     return Desk(

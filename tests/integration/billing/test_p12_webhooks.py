@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from aichat_sandbox.stripe.webhooks import SECRET, signature
 from aichat_server.billing.service.webhooks import ParkedWebhooks, WebhookInbox
+from aichat_server.billing.storage.billing import BillingRepository
+from aichat_server.billing.storage.stripe_events import StripeEventRepository
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.payments.domain.webhooks import CLAIM, MOST_ATTEMPTS
 from aichat_server.plans.domain import Plan
@@ -87,14 +89,16 @@ async def test_p12_what_was_read_earlier_is_not_stored_later(desk: Desk) -> None
     await desk.hear()
     key = (await desk.billing.get_standing(desk.owner)).subscription
     assert key is not None
-    async with desk.database.tenant(desk.owner.org_id) as tenant:
-        account, seen = await tenant.billing.account(), await tenant.billing.subscription()
+    async with desk.database.session(desk.owner.org_id) as session:
+        account, seen = await BillingRepository(session).account(), await BillingRepository(session).subscription()
         assert account is not None
     await desk.payments.customers.cancel_subscription(key.subscription_id, at_period_end=False)
     await desk.hear()
     now = datetime.now(UTC)
-    async with desk.database.tenant(desk.owner.org_id) as tenant:
-        assert not await tenant.billing.take_over(seen, now, seen_version=account.seen_version, grace_ends_at=None)
+    async with desk.database.session(desk.owner.org_id) as session:
+        assert not await BillingRepository(session).take_over(
+            seen, now, seen_version=account.seen_version, grace_ends_at=None
+        )
     refreshed = [desk.payments.subscriptions.refresh(desk.owner.org_id, now) for _ in range(4)]
     assert {one.plan_at(now, timedelta(0)) for one in await asyncio.gather(*refreshed) if one} == {Plan.FREE}
     assert await desk.plan() is Plan.FREE
@@ -179,8 +183,8 @@ async def test_p12_an_event_whose_worker_died_is_taken_up_again(desk: Desk) -> N
     await desk.subscribe()
     await desk.deliver(await desk.events())
     now = datetime.now(UTC)
-    async with desk.database.work_list() as work:
-        while await work.stripe_events.claim(now, now + CLAIM) is not None:
+    async with desk.database.platform_session() as session:
+        while await StripeEventRepository(session).claim(now, now + CLAIM) is not None:
             pass
     assert await desk.process() == 0
     assert await desk.plan() is Plan.FREE

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import stripe as sdk
 from aichat_server.billing.rpc.messages import standing_to_proto
+from aichat_server.billing.storage.unpaid import UnpaidRepository
 from aichat_server.core.periods import Month, month
 from aichat_server.invoices.domain.invoices import InvoiceStage
 from aichat_server.invoices.service.monthly import Outcome
 from aichat_server.invoices.service.stages import take_over
+from aichat_server.invoices.storage.invoices import InvoiceRepository
 from aichat_server.mail.gateway.rendering import FileTemplates
 from aichat_server.mail.gateway.smtp import SmtpMailer
 from aichat_server.notifications.service.unpaid_notices import UnpaidNotices
@@ -134,9 +136,9 @@ async def test_one_that_stripe_leaves_alone_is_not_paid_either(desk: Desk) -> No
     customer = await subscribed(desk, BAD)
     await customer.month()
     state = await desk.payments.invoices.fetch((await customer.at_stripe()).id)
-    async with desk.database.tenant(desk.owner.org_id) as tenant:
-        await tenant.unpaid.settle(MARCH)
-        invoice = await tenant.invoices.find(MARCH)
+    async with desk.database.session(desk.owner.org_id) as session:
+        await UnpaidRepository(session).settle(MARCH)
+        invoice = await InvoiceRepository(session).find(MARCH)
     assert invoice is not None
     now = datetime.now(UTC)
     for age, unpaid in ((timedelta(hours=23), 0), (timedelta(hours=25), 1)):

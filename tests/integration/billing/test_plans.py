@@ -15,16 +15,17 @@ import pytest
 from aichat.v1 import chat_pb2
 from aichat_sandbox.postgres import Postgres, run_postgres
 from aichat_server.__main__ import main
+from aichat_server.core.actor import Actor
 from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.database.migrate import migrate
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.models.gateway import load_prices
-from aichat_server.models.storage import add_prices
+from aichat_server.models.service import add_prices
 from aichat_server.plans.domain import Plan, PlanTerms
-from aichat_server.plans.service import PlanBook
-from aichat_server.plans.storage import add_terms
+from aichat_server.plans.service import PlanBook, StoredPlans, add_terms
 from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
 from aichat_server.quotas.service import Quotas
 from aichat_server.settings import DEFAULT_MODELS
@@ -47,7 +48,7 @@ class World:
     database: Database
 
     async def book(self) -> PlanBook:
-        book = PlanBook(self.database)
+        book = PlanBook(StoredPlans(self.database))
         await book.refresh()
         return book
 
@@ -60,9 +61,9 @@ class World:
     async def organization(self, plan: Plan = Plan.FREE) -> Principal:
         """Creates an organisation and returns its owner."""
         org_id, member_id = uuid4(), uuid4()
-        async with self.database.tenant(org_id, member_id) as tenant:
-            await tenant.organizations.ensure("Test", member_id)
-            await tenant.organizations.set_plan(plan)
+        async with self.database.session(org_id, Actor.member(member_id)) as session:
+            await OrganizationRepository(session).ensure("Test", member_id)
+            await OrganizationRepository(session).set_plan(plan)
         return Principal(org_id, member_id, plan=plan)
 
     async def terms(self, principal: Principal) -> list[tuple[str, datetime, datetime, int]]:
@@ -151,8 +152,8 @@ async def test_what_was_used_on_another_plan_counts_when_free_is_back(world: Wor
     included = plans.current(Plan.FREE).included
     await spend(world.database, principal, 1)
     for plan in (Plan.PRO, Plan.FREE):
-        async with world.database.tenant(principal.org_id) as tenant:
-            await tenant.organizations.set_plan(plan)
+        async with world.database.session(principal.org_id) as session:
+            await OrganizationRepository(session).set_plan(plan)
         if plan is Plan.PRO:
             await spend(world.database, principal, included)
     assert await used_up(world, principal) is not None
@@ -194,8 +195,8 @@ async def test_plans_follow_each_other_without_a_gap(world: World) -> None:
     now = datetime.now(UTC)
     changes = ((Plan.PRO, 5), (Plan.PRO, 6), (Plan.TEAM, 7), (Plan.FREE, 3), (Plan.PRO, 7))
     for plan, seconds in changes:
-        async with world.database.tenant(principal.org_id) as tenant:
-            await tenant.organizations.set_plan(plan, now + timedelta(seconds=seconds))
+        async with world.database.session(principal.org_id) as session:
+            await OrganizationRepository(session).set_plan(plan, now + timedelta(seconds=seconds))
     terms = await world.terms(principal)
     # The last two were dated before, or at, the existing change: they replace it.
     assert [(plan, start - now) for plan, start, _, _ in terms[1:]] == [

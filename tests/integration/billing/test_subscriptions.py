@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aichat_server.billing.service.billing import Billing
 from aichat_server.core.errors import AichatError, Reason
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.payments.domain.billing import SubscriptionStatus
 from aichat_server.plans.domain import Plan
 
@@ -207,8 +208,8 @@ async def test_a_customer_who_is_deleted_at_stripe_is_on_free_and_may_come_back(
 
 
 async def test_a_plan_that_the_operator_gave_outlives_a_checkout_that_nobody_finishes(desk: Desk) -> None:
-    async with desk.database.tenant(desk.owner.org_id) as tenant:
-        await tenant.organizations.set_plan(Plan.TEAM)
+    async with desk.database.session(desk.owner.org_id) as session:
+        await OrganizationRepository(session).set_plan(Plan.TEAM)
     await desk.billing.open_checkout(desk.owner, "pro", success_url=DONE, cancel_url=LEFT)
     assert await desk.payments.subscriptions.refresh(desk.owner.org_id, datetime.now(UTC)) is None
     assert await desk.plan() is Plan.TEAM

@@ -8,11 +8,14 @@ from uuid import uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
+from aichat_server.core.actor import Actor
 from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.money import NanoUsd
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.plans.domain import Plan
-from aichat_server.quotas.storage.platform_limits import PlatformLimit
+from aichat_server.quotas.domain import PlatformLimit
+from aichat_server.quotas.service import set_platform_limits
 
 from tests.fixtures.postgres import fresh_postgres
 
@@ -31,14 +34,14 @@ async def postgres() -> AsyncGenerator[Postgres, None]:
 async def database(postgres: Postgres) -> AsyncGenerator[Database, None]:
     """A database whose platform has very high caps, until a test sets one."""
     async with open_database(postgres.app_url, pool_size=20) as opened:
-        await opened.set_platform_limits(dict.fromkeys(PlatformLimit, NO_END))
+        await set_platform_limits(opened, dict.fromkeys(PlatformLimit, NO_END))
         yield opened
 
 
 async def organization(database: Database, plan: Plan) -> Principal:
     """Returns the owner of a new organisation that has always been on the plan."""
     org_id, member_id = uuid4(), uuid4()
-    async with database.tenant(org_id, member_id) as tenant:
-        await tenant.organizations.ensure("Acme", member_id)
-        await tenant.organizations.set_plan(plan, LONG_AGO)
+    async with database.session(org_id, Actor.member(member_id)) as session:
+        await OrganizationRepository(session).ensure("Acme", member_id)
+        await OrganizationRepository(session).set_plan(plan, LONG_AGO)
     return Principal(org_id, member_id)

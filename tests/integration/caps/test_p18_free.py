@@ -11,8 +11,10 @@ from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.plans.domain import Plan
-from aichat_server.quotas.storage.platform_limits import PlatformLimit
+from aichat_server.quotas.domain import PlatformLimit
+from aichat_server.quotas.service import set_platform_limits
 
 from tests.integration.caps.conftest import NO_END, USD, organization
 from tests.integration.storage.ledger import begin, costing, holding, spend
@@ -34,9 +36,9 @@ async def used(postgres: Postgres) -> int:
 async def two_dollars_left(postgres: Postgres, database: Database) -> AsyncGenerator[int, None]:
     """Sets Free's limit to two dollars more than is used; yields the limit."""
     most = await used(postgres) + 2 * USD
-    await database.set_platform_limits({PlatformLimit.FREE_PLAN: NanoUsd(most)})
+    await set_platform_limits(database, {PlatformLimit.FREE_PLAN: NanoUsd(most)})
     yield most
-    await database.set_platform_limits({PlatformLimit.FREE_PLAN: NO_END})
+    await set_platform_limits(database, {PlatformLimit.FREE_PLAN: NO_END})
 
 
 async def test_all_organisations_share_it_and_are_told_what_is_left(
@@ -64,8 +66,8 @@ async def test_what_others_pay_for_is_no_part_of_it(postgres: Postgres, database
     assert await used(postgres) == before
     upgraded = await organization(database, Plan.FREE)
     await spend(database, upgraded, USD)
-    async with database.tenant(upgraded.org_id) as tenant:
-        await tenant.organizations.set_plan(Plan.PRO)
+    async with database.session(upgraded.org_id) as session:
+        await OrganizationRepository(session).set_plan(Plan.PRO)
     await spend(database, upgraded, 2 * USD)
     assert await used(postgres) == before + USD
 

@@ -14,11 +14,12 @@ from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.plans.domain import Plan
-from aichat_server.plans.service import PlanBook
-from aichat_server.plans.storage import add_terms
-from aichat_server.quotas.service import Quotas
-from aichat_server.quotas.storage.platform_limits import PlatformLimit
+from aichat_server.plans.service import PlanBook, StoredPlans, add_terms
+from aichat_server.quotas.domain import PlatformLimit
+from aichat_server.quotas.service import Quotas, set_platform_limits
+from aichat_server.quotas.storage.quotas import QuotaRepository
 from aichat_server.settings import Settings
 
 from tests.integration.caps.conftest import USD, organization
@@ -28,7 +29,7 @@ from tests.integration.storage.turns import Begun, Turns, turn
 
 
 async def cap(database: Database, dollars: int) -> None:
-    await database.set_platform_limits({PlatformLimit.OVERAGE: NanoUsd(dollars * USD)})
+    await set_platform_limits(database, {PlatformLimit.OVERAGE: NanoUsd(dollars * USD)})
 
 
 async def owe(postgres: Postgres, principal: Principal, cents: int) -> None:
@@ -80,14 +81,14 @@ async def test_of_many_at_once_as_many_begin_as_fit(postgres: Postgres, database
 
 async def test_a_plan_may_have_a_cap_of_its_own(postgres: Postgres, database: Database) -> None:
     await cap(database, 12)
-    plans = PlanBook(database)
+    plans = PlanBook(StoredPlans(database))
     await plans.refresh()
     before = plans.current(Plan.TEAM)
     try:
         await add_terms(postgres.owner_url, replace(before, overage_cap=NanoUsd(0)))
         team = await organization(database, Plan.TEAM)
-        async with database.tenant(team.org_id) as tenant:
-            [quota] = await tenant.quotas.list()
+        async with database.session(team.org_id) as session:
+            [quota] = await QuotaRepository(session).list()
         # The included usage, prorated from the start of these terms.
         assert quota.hard is not None
         assert quota.hard < before.included
@@ -129,9 +130,9 @@ async def test_who_goes_over_to_a_plan_never_owes_more_than_the_cap(postgres: Po
     await cap(database, 12)
     late = await organization(database, Plan.FREE)
     await spend(database, late, USD)
-    async with database.tenant(late.org_id) as tenant:
-        await tenant.organizations.set_plan(Plan.PRO)
-        [quota] = await tenant.quotas.list()
+    async with database.session(late.org_id) as session:
+        await OrganizationRepository(session).set_plan(Plan.PRO)
+        [quota] = await QuotaRepository(session).list()
     assert quota.hard is not None
     now = datetime.now(UTC)
     rest = (quota.resets_at - now) / (quota.resets_at - quota.starts_at)
@@ -147,7 +148,7 @@ async def test_a_server_makes_its_settings_hold_and_shows_them(postgres: Postgre
         settings = Settings.model_validate({"DATABASE_URL": postgres.app_url, "AICHAT_OVERAGE_CAP_USD": dollars})
         async with connect_serving(settings) as served:
             assert await refused(served, holding(turn(pro), most * USD + 1))
-            plans = PlanBook(served)
+            plans = PlanBook(StoredPlans(served))
             await plans.refresh()
             shown = [plan_to_proto(terms) for terms in build_billing(settings, served, plans, None).list_plans()]
         assert [plan.overage_cap.units for plan in shown] == [0, int(dollars), int(dollars)]

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
+from aichat_server.models.service import StoredPrices
 
 from tests.fixtures.server import ApiKey
 from tests.integration.storage.rows import connection
@@ -39,7 +40,7 @@ async def test_prices_are_added_by_sync_and_by_migrate_once(
 ) -> None:
     (endpoint,) = json.loads(settings["AICHAT_OPENAI_COMPATIBLE"])
     assert await run(settings, tmp_path, "migrate") == (0, "")
-    (price,) = (await database.prices())[endpoint["name"], f"{endpoint['name']}/m"]
+    (price,) = (await StoredPrices(database).prices())[endpoint["name"], f"{endpoint['name']}/m"]
     assert price.tiers[0].output == 2 * 10**9
     assert await run(settings, tmp_path, "prices", "sync") == (0, "prices added: 0\n")
     endpoint["models"][0]["output_usd_per_mtok"] = 3

@@ -8,14 +8,21 @@ from uuid import UUID, uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
+from aichat_server.billing.storage.unpaid import UnpaidRepository
 from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.core.actor import Actor
 from aichat_server.core.database.database import Database
 from aichat_server.core.ids import new_id
 from aichat_server.core.money import NanoUsd
 from aichat_server.core.periods import month
 from aichat_server.identity.domain import api_keys
 from aichat_server.identity.domain.principals import Principal, personal_org_id
+from aichat_server.identity.storage.api_keys import ApiKeyRepository
+from aichat_server.identity.storage.organizations import OrganizationRepository
+from aichat_server.invoices.storage.invoices import InvoiceRepository
+from aichat_server.notifications.storage.notifications import NotificationRepository
 from aichat_server.outbox.domain import MessageKind
+from aichat_server.outbox.storage import OutboxRepository
 from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
 from aichat_server.quotas.service import Quotas
 
@@ -51,8 +58,8 @@ async def joined(database: Database, org_id: UUID, member_id: UUID, postgres: Po
     async with connection(postgres.owner_url) as owner:
         await owner.execute("INSERT INTO aichat.members VALUES ($1, $2, 'member')", org_id, member_id)
     key_id, text = api_keys.new_key(org_id)
-    async with database.tenant(org_id) as tenant:
-        await tenant.api_keys.add(key_id, member_id, api_keys.digest(text), None)
+    async with database.session(org_id) as session:
+        await ApiKeyRepository(session).add(key_id, member_id, api_keys.digest(text), None)
     return Principal(org_id, member_id, key_id)
 
 
@@ -89,11 +96,11 @@ async def test_a_members_words_and_traces_go_and_others_stay(
     begun = await Turns(database).begin(turn(member, secret, conversation_id=theirs))
     await Turns(database).end(completed(member, begun, secret))
     await dun(postgres, member)
-    async with database.tenant(principal.org_id, member.member_id) as tenant:
-        await tenant.notifications.set_quota_warnings(member.member_id, wanted=False)
-        await tenant.invoices.close(month(2024, 3))
-        for notice_id in await tenant.unpaid.tell(month(2024, 3), [member.member_id]):
-            await tenant.outbox.add(MessageKind.UNPAID_INVOICE, notice_id)
+    async with database.session(principal.org_id, Actor.member(member.member_id)) as session:
+        await NotificationRepository(session).set_quota_warnings(member.member_id, wanted=False)
+        await InvoiceRepository(session).close(month(2024, 3))
+        for notice_id in await UnpaidRepository(session).tell(month(2024, 3), [member.member_id]):
+            await OutboxRepository(session).add(MessageKind.UNPAID_INVOICE, notice_id)
 
     command = ("organizations", "erase-member", "--organization-id", str(principal.org_id), "--member-id")
     assert await run(settings, tmp_path, *command, str(member.member_id)) == (0, "")
@@ -136,9 +143,9 @@ async def test_a_user_goes_with_the_address_and_the_name_of_the_users_own_organi
 ) -> None:
     user_id = uuid4()
     org_id, email = personal_org_id(user_id), f"{user_id}@example.com"
-    async with database.tenant(org_id, user_id) as tenant:
-        await tenant.organizations.ensure_personal(user_id, email)
-        await tenant.organizations.set_contact(email)
+    async with database.session(org_id, Actor.member(user_id)) as session:
+        await OrganizationRepository(session).ensure_personal(user_id, email)
+        await OrganizationRepository(session).set_contact(email)
     await exchange(database, Principal(org_id, user_id))
     assert {"users", "organizations"} <= await mentions(postgres, email)
     command = ("organizations", "erase-member", "--organization-id", str(org_id), "--member-id", str(user_id))

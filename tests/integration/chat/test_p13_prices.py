@@ -9,7 +9,7 @@ from aichat.v1 import chat_pb2
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.money import NanoUsd
 from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier
-from aichat_server.models.storage import add_prices
+from aichat_server.models.service import add_prices
 
 from tests.fixtures.server import ApiKey, RunServer
 from tests.fixtures.vendors import Vendors

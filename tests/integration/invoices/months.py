@@ -11,15 +11,18 @@ import stripe as sdk
 from aichat_sandbox.postgres import Postgres
 from aichat_server.app.billing import build_payments
 from aichat_server.billing.service.billing import Billing
+from aichat_server.billing.storage.billing import BillingRepository
 from aichat_server.core.database.database import Database
 from aichat_server.core.periods import Month, month
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.invoices.domain.invoices import Invoice, Line
 from aichat_server.invoices.service.desk import InvoiceDesk
 from aichat_server.invoices.service.monthly import Invoices, Outcome
+from aichat_server.invoices.storage.invoices import InvoiceRepository
 from aichat_server.payments.domain.provider import PaymentProvider
 from aichat_server.plans.domain import Plan
-from aichat_server.plans.service import PlanBook
+from aichat_server.plans.service import PlanBook, StoredPlans
 from aichat_server.usage.service.rollups import Rollups
 
 from tests.fixtures.stripe import Stripe
@@ -62,8 +65,8 @@ class Shop:
 
     async def close(self, of: Month = MARCH) -> None:
         """Closes the month's books, and sums its hours."""
-        async with self.database.tenant(self.org_id) as tenant:
-            assert await tenant.invoices.close(of)
+        async with self.database.session(self.org_id) as session:
+            assert await InvoiceRepository(session).close(of)
         await Rollups(self.database).run(NOW)
 
     async def bring_on(self, of: Month = MARCH) -> Outcome:
@@ -104,18 +107,18 @@ async def open_shop(
     `card`: the card of its subscription on Stripe's page; None: it has no subscription, and is no customer.
     """
     principal = Principal(uuid4(), uuid4())
-    async with database.tenant(principal.org_id, principal.member_id) as tenant:
-        await tenant.organizations.ensure("Test", principal.member_id)
-        await tenant.organizations.set_plan(Plan.PRO, datetime(2020, 1, 1, tzinfo=UTC))
+    async with database.session(principal.org_id, principal.actor) as session:
+        await OrganizationRepository(session).ensure("Test", principal.member_id)
+        await OrganizationRepository(session).set_plan(Plan.PRO, datetime(2020, 1, 1, tzinfo=UTC))
     customer = None
     if card is not None and stripe is not None:
-        plans = PlanBook(database)
+        plans = PlanBook(StoredPlans(database))
         await plans.refresh()
         payments = build_payments(stripe, database, plans, GRACE)
         billing = Billing(database, plans, payments, GRACE)
         url = await billing.open_checkout(principal, Plan.PRO, success_url=ELSEWHERE, cancel_url=ELSEWHERE)
         await pages.complete(url.rpartition("/")[2], card)
         await payments.subscriptions.refresh(principal.org_id, datetime.now(UTC))
-        async with database.tenant(principal.org_id) as tenant:
-            customer = await tenant.billing.customer_id()
+        async with database.session(principal.org_id) as session:
+            customer = await BillingRepository(session).customer_id()
     return Shop(postgres, database, stripe, client, pages, principal, customer)

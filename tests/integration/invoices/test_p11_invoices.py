@@ -15,6 +15,7 @@ from aichat_server.core.money import NanoUsd
 from aichat_server.core.periods import month
 from aichat_server.invoices.domain.invoices import InvoiceStage, LineKind
 from aichat_server.invoices.service.proofs import InvoiceProofs
+from aichat_server.usage.storage.rollups import RollupRepository
 
 from tests.fixtures.stripe import Stripe
 from tests.integration.invoices.months import MARCH, USD, Shop
@@ -114,8 +115,8 @@ async def test_a_sum_that_does_not_agree_stops_that_invoice_alone(shop: Shop, da
     assert "hourly sums" in (outcomes[shop.org_id].trouble or "")
     assert outcomes[other.org_id].stage is InvoiceStage.PAID
     assert await shop.at_stripe() == []
-    async with database.tenant(shop.org_id) as tenant:
-        await tenant.rollups.reopen()
+    async with database.session(shop.org_id) as session:
+        await RollupRepository(session).reopen()
     await shop.close()
     assert (await shop.desk.retry(shop.org_id, MARCH)).stage is InvoiceStage.PAID
     assert len(await shop.at_stripe()) == 1

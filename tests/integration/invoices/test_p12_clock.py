@@ -10,6 +10,7 @@ import pytest
 from aichat_server.core.errors import AichatError
 from aichat_server.core.periods import Month, month, month_of
 from aichat_server.invoices.domain.invoices import InvoiceStage
+from aichat_server.invoices.storage.invoices import InvoiceRepository
 
 from tests.integration.invoices.months import MARCH, USD, Shop
 from tests.integration.storage.ledger import begin, spend
@@ -127,8 +128,8 @@ async def test_what_a_closing_saw_is_all_there_will_ever_be(shop: Shop) -> None:
 
 async def test_an_hour_that_is_not_summed_up_makes_the_invoice_wait(shop: Shop) -> None:
     await shop.use(Entry(MARCH.start, 30 * USD))
-    async with shop.database.tenant(shop.org_id) as tenant:
-        await tenant.invoices.close(MARCH)
+    async with shop.database.session(shop.org_id) as session:
+        await InvoiceRepository(session).close(MARCH)
     outcome = await shop.invoices.bring_on(shop.org_id, MARCH)
     assert (outcome.stage, outcome.trouble) == (None, "some of the month's hours are not summed yet")
     assert (await shop.bring_on()).stage is InvoiceStage.PAID

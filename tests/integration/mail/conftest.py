@@ -15,6 +15,8 @@ from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.database.migrate import migrate
 from aichat_server.core.money import NanoUsd
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.storage.api_keys import ApiKeyRepository
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.notifications.service.warnings import QuotaWarnings
 from aichat_server.plans.domain import Plan
 from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
@@ -111,11 +113,11 @@ class Companies:
     async def make(self, name: str = "Acme", email: str | None = "owner@example.com") -> Company:
         principal = Principal(uuid4(), uuid4(), uuid4())
         assert principal.key_id
-        async with self.database.tenant(principal.org_id, principal.member_id) as tenant:
-            await tenant.organizations.ensure(name, principal.member_id)
+        async with self.database.session(principal.org_id, principal.actor) as session:
+            await OrganizationRepository(session).ensure(name, principal.member_id)
             # Free would have its own quota.
-            await tenant.organizations.set_plan(Plan.TEAM)
-            await tenant.api_keys.add(principal.key_id, principal.member_id, b"hash", None)
+            await OrganizationRepository(session).set_plan(Plan.TEAM)
+            await ApiKeyRepository(session).add(principal.key_id, principal.member_id, b"hash", None)
         if email:
             await self._add_user(principal.member_id, email)
         return Company(self.database, self.postgres, principal)

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from aichat_server.core.database.database import Database
 from aichat_server.identity.service.organizations import Organizations
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.mail.domain import MailServerUnavailableError
 from aichat_server.notifications.domain import unsubscribe
 from aichat_server.notifications.service.notifications import Notifications
@@ -116,8 +117,8 @@ async def test_an_address_that_is_none_is_not_written_to(
 ) -> None:
     company = await companies.make(email=email or "placeholder@example.com")
     if not email:
-        async with company.database.tenant(company.principal.org_id, company.principal.member_id) as tenant:
-            await tenant.organizations.ensure_personal(company.principal.member_id, "")
+        async with company.database.session(company.principal.org_id, company.principal.actor) as session:
+            await OrganizationRepository(session).ensure_personal(company.principal.member_id, "")
     await company.limit(100)
     assert await warned(company, warnings, mail_server) == []
     assert [state for _, state in await company.states()] == ["refused" if email else "no_address"]

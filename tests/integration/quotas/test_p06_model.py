@@ -8,6 +8,7 @@ from uuid import uuid4
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.plans.domain import Plan
 from aichat_server.quotas.service import Quotas
 from hypothesis import HealthCheck, given, settings
@@ -107,9 +108,9 @@ async def test_quotas_are_what_a_simple_model_says(
     postgres: Postgres, database: Database, steps: list[tuple[str, int]]
 ) -> None:
     principal = Principal(uuid4(), uuid4())
-    async with database.tenant(principal.org_id, principal.member_id) as tenant:
-        await tenant.organizations.ensure("Test", principal.member_id)
-        await tenant.organizations.set_plan(Plan.TEAM)
+    async with database.session(principal.org_id, principal.actor) as session:
+        await OrganizationRepository(session).ensure("Test", principal.member_id)
+        await OrganizationRepository(session).set_plan(Plan.TEAM)
     machine = Machine(postgres, database, principal)
     for what, amount in steps:
         await machine.step(what, amount)

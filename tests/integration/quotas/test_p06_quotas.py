@@ -14,6 +14,7 @@ from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.storage.api_keys import ApiKeyRepository
 from aichat_server.models.domain.pricing import Hold
 from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
 from aichat_server.quotas.service import Quotas
@@ -27,8 +28,8 @@ from tests.integration.storage.turns import Begun, Turns, completed, exchange, f
 async def keyed(database: Database, principal: Principal) -> Principal:
     """Returns a member with an API key."""
     key_id = uuid4()
-    async with database.tenant(principal.org_id, principal.member_id) as tenant:
-        await tenant.api_keys.add(key_id, principal.member_id, b"hash", None)
+    async with database.session(principal.org_id, principal.actor) as session:
+        await ApiKeyRepository(session).add(key_id, principal.member_id, b"hash", None)
     return replace(principal, key_id=key_id)
 
 

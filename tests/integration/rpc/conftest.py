@@ -32,7 +32,7 @@ from aichat_server.limits.service import RateLimits
 from aichat_server.notifications.rpc.servicer import NotificationServicer
 from aichat_server.notifications.service.notifications import Notifications
 from aichat_server.payments.gateway.stripe_events import StripeWebhooks
-from aichat_server.plans.service import PlanBook
+from aichat_server.plans.service import PlanBook, StoredPlans
 from aichat_server.telemetry.observing import Observer
 from aichat_server.transport.server import RpcServer, build_server
 from aichat_server.usage.rpc.servicer import UsageServicer
@@ -139,7 +139,7 @@ async def serving(authenticator: Authenticator, database: Database) -> AsyncGene
     usage = UsageServicer(UsageReports(database))
     waiting = WaitingChat()
     notifications = NotificationServicer(Notifications(database, MAIL_SECRET))
-    plans = PlanBook(database)
+    plans = PlanBook(StoredPlans(database))
     await plans.refresh()
     billing = BillingServicer(
         Billing(database, plans, None, timedelta(0)),

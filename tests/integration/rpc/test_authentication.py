@@ -13,6 +13,7 @@ import grpc
 import pytest
 from aichat.v1 import conversations_pb2 as pb
 from aichat_sandbox.postgres import Postgres
+from aichat_server.core.actor import Actor
 from aichat_server.core.database.database import Database
 from aichat_server.core.database.pool import CALLS, Connector, Pool, create_engine
 from aichat_server.core.errors import AichatError, Reason
@@ -21,6 +22,8 @@ from aichat_server.identity.domain.observing import KeyRefusal
 from aichat_server.identity.domain.principals import personal_org_id
 from aichat_server.identity.service.authenticator import Authenticator
 from aichat_server.identity.service.organizations import MintedKey, Organizations
+from aichat_server.identity.storage.api_keys import ApiKeyRepository
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.telemetry.metrics import Metrics
 from aichat_server.telemetry.observing import Observer
 from prometheus_client import CollectorRegistry
@@ -220,8 +223,8 @@ async def test_refusals_are_not_cached(database: Database, key: MintedKey) -> No
     authenticator = Authenticator(database, None, cache_seconds=60)
     key_id, text = api_keys.new_key(key.org_id)
     assert await reason_of(authenticator, text) is Reason.CREDENTIALS_INVALID
-    async with database.tenant(key.org_id, key.member_id) as tenant:
-        await tenant.api_keys.add(key_id, key.member_id, api_keys.digest(text), None)
+    async with database.session(key.org_id) as session:
+        await ApiKeyRepository(session).add(key_id, key.member_id, api_keys.digest(text), None)
     assert (await authenticator.authenticate(text)).key_id == key_id
 
 
@@ -245,8 +248,8 @@ async def test_anonymous_users_are_refused_unless_a_setting_allows_them(
     strict = Authenticator(database, auth.verifier(), cache_seconds=60)
     for _ in range(2):
         assert await reason_of(strict, token) is Reason.ANONYMOUS_NOT_ALLOWED
-    async with database.tenant(personal_org_id(user_id), user_id) as tenant:
-        assert await tenant.organizations.count_members() == 0
+    async with database.session(personal_org_id(user_id), Actor.member(user_id)) as session:
+        assert await OrganizationRepository(session).count_members() == 0
     lenient = Authenticator(database, auth.verifier(), cache_seconds=60, allow_anonymous=True)
     assert (await lenient.authenticate(token)).member_id == user_id
     # The same user, who has linked an account since.

@@ -18,6 +18,7 @@ from aichat_server.core.money import NanoUsd
 from aichat_server.core.periods import month
 from aichat_server.identity.service.organizations import MintedKey
 from aichat_server.invoices.service.desk import InvoiceDesk
+from aichat_server.invoices.storage.invoices import InvoiceRepository
 from aichat_server.usage.service.rollups import Rollups
 from google.type.money_pb2 import Money
 
@@ -38,8 +39,8 @@ def billing(client: Client) -> BillingServiceAsyncStub:
 
 
 async def invoice(database: Database, key: MintedKey) -> None:
-    async with database.tenant(key.org_id) as tenant:
-        await tenant.invoices.close(FEBRUARY)
+    async with database.session(key.org_id) as session:
+        await InvoiceRepository(session).close(FEBRUARY)
     await Rollups(database).run(datetime(2035, 1, 1, tzinfo=UTC))
     desk = InvoiceDesk(database, None)
     await desk.adjust(key.org_id, NanoUsd(-1), adjustment_id=uuid4(), reason="Sorry", actor="ops")

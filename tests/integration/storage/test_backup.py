@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aichat_sandbox.postgres import Postgres, installed, run_postgres
 from aichat_server.core.database.database import Database, open_database
+from aichat_server.core.database.role import check_role
 from aichat_server.identity.domain.principals import Principal
 
 from tests.fixtures.postgres import postgres_folder
@@ -58,5 +59,5 @@ async def test_a_dump_makes_the_platform_again(
                 name: rows for name, rows in before.items() if name != "open_hours"
             }
             async with open_database(other.app_url, pool_size=4) as opened:
-                await opened.check_role()
+                await check_role(opened)
                 await exchange(opened, principal, conversation_id=answer.conversation_id)

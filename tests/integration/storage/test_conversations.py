@@ -10,6 +10,7 @@ from aichat_sandbox.postgres import Postgres
 from aichat_server.content.parts import text_of
 from aichat_server.conversations.domain import Message
 from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.conversations.storage.conversations import ConversationRepository
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.identity.domain.principals import Principal
@@ -128,8 +129,11 @@ async def test_the_last_page_says_so(
 async def test_conversations_changed_at_the_same_time_are_told_apart(
     database: Database, conversations: Conversations, principal: Principal
 ) -> None:
-    async with database.tenant(principal.org_id, principal.member_id) as tenant:
-        made = {(await tenant.conversations.create(uuid4(), principal.member_id, "")).updated_at for _ in range(5)}
+    async with database.session(principal.org_id, principal.actor) as session:
+        made = {
+            (await ConversationRepository(session).create(uuid4(), principal.member_id, "")).updated_at
+            for _ in range(5)
+        }
     assert len(made) == 1
     seen, key = [], None
     for _ in range(3):

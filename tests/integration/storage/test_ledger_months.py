@@ -14,6 +14,7 @@ from aichat_server.core.database.migrate import migrate
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.periods import month_of
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.usage.service.books import extend_books
 
 from tests.fixtures.postgres import postgres_folder
 from tests.integration.storage.rows import connection
@@ -72,7 +73,7 @@ async def test_there_is_one_for_this_month_and_the_three_that_follow(owner: Conn
     for one in months:
         bound = found[partition(one.start)]["bound"]
         assert bound == f"FOR VALUES FROM ('{one.start:%Y-%m-%d %H:%M:%S}+00') TO ('{one.end:%Y-%m-%d %H:%M:%S}+00')"
-    assert await database.extend_books() == 0, "they are there already"
+    assert await extend_books(database) == 0, "they are there already"
 
 
 async def test_what_came_without_one_is_kept_and_moved_into_it(
@@ -83,7 +84,7 @@ async def test_what_came_without_one_is_kept_and_moved_into_it(
     await exchange(database, principal)
     before = await owner.fetch("SELECT * FROM aichat.usage_events")
     assert await events(owner) == {"usage_events_rest": 1}
-    assert await database.extend_books() == 1
+    assert await extend_books(database) == 1
     assert await events(owner) == {this: 1}
     assert await owner.fetch("SELECT * FROM aichat.usage_events") == before
     await exchange(database, principal)
@@ -99,10 +100,10 @@ async def test_it_waits_for_nobody_for_long_and_is_tried_again(
     async with connection(postgres.owner_url) as reader, reader.transaction():
         await reader.execute("SELECT count(*) FROM aichat.usage_events")
         with pytest.raises(AichatError) as caught:
-            await database.extend_books()
+            await extend_books(database)
         assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
         assert "lock timeout" in str(caught.value.__cause__)
-    assert await database.extend_books() == 1
+    assert await extend_books(database) == 1
 
 
 @pytest.mark.parametrize("statement", ["SELECT * FROM", "INSERT INTO", "DELETE FROM"])

@@ -9,11 +9,14 @@ from uuid import uuid4
 import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.core.actor import Actor
 from aichat_server.core.database.database import Database
 from aichat_server.identity.domain import api_keys
 from aichat_server.identity.domain.principals import Principal, personal_org_id
 from aichat_server.identity.service.authenticator import Authenticator
 from aichat_server.identity.service.organizations import MintedKey, NameTakenError, Organizations
+from aichat_server.identity.storage.api_keys import ApiKeyRepository
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.plans.domain import Plan
 
 from tests.integration.storage.rows import connection
@@ -27,8 +30,8 @@ def organizations(database: Database) -> Organizations:
 async def test_a_minted_key_is_found_by_what_it_names(database: Database, organizations: Organizations) -> None:
     minted = await organizations.mint_key(f"Minting {uuid4()}", expires_in=timedelta(days=1))
     assert api_keys.parse(minted.api_key) == (minted.org_id, minted.key_id)
-    async with database.tenant(minted.org_id) as tenant:
-        stored = await tenant.api_keys.find(minted.key_id)
+    async with database.session(minted.org_id) as session:
+        stored = await ApiKeyRepository(session).find(minted.key_id)
     assert stored is not None
     assert (stored.org_id, stored.member_id) == (minted.org_id, minted.member_id)
     assert stored.key_hash == api_keys.digest(minted.api_key)
@@ -55,8 +58,8 @@ async def test_a_key_for_a_users_own_organisation_is_the_users(
 ) -> None:
     user_id = uuid4()
     org_id = personal_org_id(user_id)
-    async with database.tenant(org_id, user_id) as tenant:
-        await tenant.organizations.ensure_personal(user_id, None)
+    async with database.session(org_id, Actor.member(user_id)) as session:
+        await OrganizationRepository(session).ensure_personal(user_id, None)
     minted = await organizations.mint_another_key(org_id)
     assert minted is not None
     principal = await Authenticator(database, None, cache_seconds=0).authenticate(minted.api_key)
@@ -80,12 +83,12 @@ async def test_a_personal_organisation_has_a_plan_from_first_sight(postgres: Pos
     org_id = personal_org_id(user_id)
 
     async def see() -> Plan:
-        async with database.tenant(org_id, user_id) as tenant:
-            return await tenant.organizations.ensure_personal(user_id, None)
+        async with database.session(org_id, Actor.member(user_id)) as session:
+            return await OrganizationRepository(session).ensure_personal(user_id, None)
 
     assert [await see(), await see()] == [Plan.FREE, Plan.FREE]
-    async with database.tenant(org_id) as tenant:
-        await tenant.organizations.set_plan(Plan.PRO)
+    async with database.session(org_id) as session:
+        await OrganizationRepository(session).set_plan(Plan.PRO)
     assert await see() is Plan.PRO
 
 
@@ -102,8 +105,8 @@ async def test_a_revoked_key_stays_revoked_since_the_first_time(
     times = set()
     for _ in range(2):
         assert await organizations.revoke_key(minted.org_id, minted.key_id)
-        async with database.tenant(minted.org_id) as tenant:
-            stored = await tenant.api_keys.find(minted.key_id)
+        async with database.session(minted.org_id) as session:
+            stored = await ApiKeyRepository(session).find(minted.key_id)
         assert stored is not None
         times.add(stored.revoked_at)
     assert len(times) == 1
@@ -117,10 +120,10 @@ async def test_a_key_is_neither_found_nor_revoked_from_another_organisation(
     other = await organizations.mint_key(f"Theirs {uuid4()}")
     assert not await organizations.revoke_key(other.org_id, minted.key_id)
     assert not await organizations.revoke_key(minted.org_id, uuid4())
-    async with database.tenant(other.org_id) as tenant:
-        assert await tenant.api_keys.find(minted.key_id) is None
-    async with database.tenant(minted.org_id) as tenant:
-        stored = await tenant.api_keys.find(minted.key_id)
+    async with database.session(other.org_id) as session:
+        assert await ApiKeyRepository(session).find(minted.key_id) is None
+    async with database.session(minted.org_id) as session:
+        stored = await ApiKeyRepository(session).find(minted.key_id)
     assert stored is not None
     assert stored.revoked_at is None
 
@@ -140,8 +143,8 @@ async def test_first_sight_makes_user_organisation_and_member_once(postgres: Pos
     org_id = personal_org_id(user_id)
 
     async def see(email: str | None) -> None:
-        async with database.tenant(org_id, user_id) as tenant:
-            await tenant.organizations.ensure_personal(user_id, email)
+        async with database.session(org_id, Actor.member(user_id)) as session:
+            await OrganizationRepository(session).ensure_personal(user_id, email)
 
     await asyncio.gather(*(see("first@example.com") for _ in range(5)))
     await see("second@example.com")

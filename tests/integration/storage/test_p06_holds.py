@@ -14,7 +14,10 @@ from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.generation import Ending, GenerationKey, GenerationState
 from aichat_server.generations.domain.stored import HoldTerms
 from aichat_server.generations.storage.generations import GenerationStore
+from aichat_server.generations.storage.orphans import list_orphans
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.storage.organizations import list_organizations
+from aichat_server.jobs.storage.backlog import read_backlog
 
 from tests.integration.storage.ledger import begin, books, costing, counted, holding, limit, refused, spend
 from tests.integration.storage.rows import connection, owner_rows
@@ -89,8 +92,8 @@ async def test_a_tenants_leases_are_renewed_by_nobody_who_names_another(
     begun = await begin(database, principal, 60)
     await _expire(postgres, principal)
     await GenerationStore(database, HoldTerms()).renew([GenerationKey(other.org_id, begun.generation_id)])
-    async with database.work_list() as work:
-        orphans = await work.orphans(datetime.now(UTC), 100_000, None)
+    async with database.platform_session() as session:
+        orphans = await list_orphans(session, datetime.now(UTC), 100_000, None)
     assert GenerationKey(principal.org_id, begun.generation_id) in {orphan.key for orphan in orphans}
 
 
@@ -182,10 +185,10 @@ async def test_the_count_of_holds_is_of_holds_whatever_their_leases_say(
     database: Database, principal: Principal, postgres: Postgres
 ) -> None:
     async def look() -> tuple[int, int, int]:
-        async with database.work_list() as work:
-            backlog = await work.backlog(datetime.now(UTC))
+        async with database.platform_session() as session:
+            backlog = await read_backlog(session, datetime.now(UTC))
             # The work list still spans all tenants, not only the last one.
-            assert principal.org_id in await work.organizations()
+            assert principal.org_id in await list_organizations(session, None, 10_000)
         return backlog.open_holds, backlog.expired_holds, backlog.orphans
 
     before = await look()

@@ -14,7 +14,7 @@ from aichat_sandbox.postgres import Postgres, run_postgres
 from aichat_sandbox.supervisor import Supervisor
 from aichat_server.core.database.database import open_database
 from aichat_server.core.database.migrate import migrate
-from aichat_server.core.database.role import UnsafeRoleError
+from aichat_server.core.database.role import UnsafeRoleError, check_role
 
 from tests.fixtures.postgres import postgres_folder
 from tests.integration.storage.rows import connection
@@ -71,7 +71,7 @@ async def test_a_superusers_schema_is_handed_over(tmp_path_factory: pytest.TempP
                 owner_url = await make_owner(supervisor, server, {})
                 await migrate(owner_url, server.app_url)
             async with open_database(server.app_url) as database:
-                await database.check_role()
+                await check_role(database)
 
 
 @pytest.mark.parametrize(
@@ -150,9 +150,9 @@ async def test_a_role_that_may_create_among_the_tables_is_refused(owned: Owned) 
     async with connection(owned.server.owner_url) as superuser, open_database(owned.server.app_url) as database:
         await superuser.execute("GRANT CREATE ON SCHEMA aichat TO aichat_app")
         with pytest.raises(UnsafeRoleError, match="may create"):
-            await database.check_role()
+            await check_role(database)
         await superuser.execute("REVOKE CREATE ON SCHEMA aichat FROM aichat_app")
-        await database.check_role()
+        await check_role(database)
 
 
 async def test_functions_with_the_owners_rights_look_up_names_in_the_catalogue_first(owned: Owned) -> None:

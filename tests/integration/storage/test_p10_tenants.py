@@ -11,28 +11,17 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.billing.domain import Subscription
 from aichat_server.core.database.database import Database
-from aichat_server.core.money import NanoUsd
-from aichat_server.core.periods import month
 from aichat_server.identity.domain.principals import Principal
-from aichat_server.invoices.domain import statements
-from aichat_server.invoices.domain.invoices import AdjustmentKind, InvoiceStage
 from aichat_server.models.domain.usage import Usage
-from aichat_server.notifications.domain.warnings import QuotaUse
-from aichat_server.outbox.domain import MessageKind
-from aichat_server.payments.domain.billing import SubscriptionStatus
-from aichat_server.plans.domain import Plan
-from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
-from aichat_server.quotas.service import Quotas
 from aichat_server.usage.service.rollups import Rollups
 
+from tests.integration.storage.filled import filled_tenant
 from tests.integration.storage.rows import connection
 from tests.integration.storage.tables import OWNED_BY, TIMES
-from tests.integration.storage.turns import Turns, exchange, failed, turn
+from tests.integration.storage.turns import Turns, failed, turn
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-JANUARY, FEBRUARY = month(2024, 1), month(2024, 2)
 TABLES = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'aichat'::regnamespace AND relkind IN ('r', 'p', 'm', 'v', 'f') "
     "AND NOT relispartition"
@@ -63,7 +52,7 @@ class Tenants:
 
 @pytest.fixture
 async def tenants(postgres: Postgres, database: Database) -> AsyncGenerator[Tenants, None]:
-    ours, theirs = [await _tenant(database) for _ in range(2)]
+    ours, theirs = [await filled_tenant(database) for _ in range(2)]
     await Rollups(database).run(datetime.now(UTC) + timedelta(hours=2))
     for principal in (ours, theirs):
         begun = await Turns(database).begin(turn(principal))
@@ -74,42 +63,6 @@ async def tenants(postgres: Postgres, database: Database) -> AsyncGenerator[Tena
         tables = {name: column for name, column in owned.items() if column}
         async with app.transaction():
             yield Tenants(ours, theirs, app, owner, tables)
-
-
-async def _tenant(database: Database) -> Principal:
-    """Creates an organisation with rows everywhere. A new table needs a row here."""
-    user_id = uuid4()
-    org_id, key_id = uuid4(), uuid4()
-    async with database.tenant(org_id, user_id) as tenant:
-        await tenant.organizations.ensure_personal(user_id, "someone@example.com")
-        await tenant.api_keys.add(key_id, user_id, b"hash", None)
-    principal = Principal(org_id, user_id, key_id)
-    monthly = QuotaName(QuotaScope.ORGANIZATION, org_id, QuotaPeriod.MONTH)
-    assert await Quotas(database).set(org_id, monthly, None, NanoUsd(0))
-    await exchange(database, principal)
-    name = QuotaName(QuotaScope.MEMBER, user_id, QuotaPeriod.DAY)
-    day = datetime(2026, 1, 31, tzinfo=UTC)
-    used = QuotaUse(name, day, day + timedelta(days=1), NanoUsd(2), refuses=True, used=NanoUsd(1))
-    async with database.tenant(org_id, user_id) as tenant:
-        warning_id = await tenant.warnings.note(user_id, used)
-        assert warning_id is not None
-        await tenant.outbox.add(MessageKind.QUOTA_WARNING, warning_id)
-        await tenant.notifications.set_quota_warnings(user_id, wanted=False)
-        await tenant.invoices.close(JANUARY)
-        credit = await tenant.adjustments.add(uuid4(), AdjustmentKind.CREDIT, NanoUsd(-1), reason="Sorry", actor="ops")
-        await tenant.invoices.draft(JANUARY, statements.statement((), [credit]), InvoiceStage.SETTLED, customer_id=None)
-        await tenant.invoices.close(FEBRUARY)
-        closed = {InvoiceStage.CLOSED}
-        assert await tenant.invoices.move(FEBRUARY, closed, InvoiceStage.BLOCKED, blocked_because="Test")
-        assert await tenant.unpaid.note(JANUARY)
-        assert await tenant.unpaid.tell(JANUARY, [user_id])
-        await tenant.adjustments.mark_refunded(credit.adjustment_id, str(uuid4()))
-        account = await tenant.billing.ensure_account()
-        await tenant.billing.settle_customer(f"cus_{org_id}")
-        bought = Subscription("sub", Plan.PRO, SubscriptionStatus.ACTIVE, 1, day, day, False, None, None)
-        assert await tenant.billing.take_over(bought, day, seen_version=account.seen_version, grace_ends_at=None)
-    await Turns(database).begin(turn(principal, request_id=uuid4()))
-    return principal
 
 
 async def test_every_table_has_row_level_security_forced_on_its_owner_too(tenants: Tenants) -> None:
@@ -135,7 +88,7 @@ async def test_a_query_without_a_filter_sees_the_tenants_rows_and_no_others(tena
     for table, column in tenants.tables.items():
         mine, other = (tenants.id_of(who, table) for who in (tenants.ours, tenants.theirs))
         count = f"SELECT count(*) FROM aichat.{table} WHERE {column} = $1"  # noqa: S608
-        assert await tenants.owner.fetchval(count, other), f"_tenant() leaves {table} empty"
+        assert await tenants.owner.fetchval(count, other), f"filled_tenant() leaves {table} empty"
         stored = await tenants.owner.fetchval(count, mine)
         seen = [row[column] for row in await tenants.app.fetch(f"SELECT * FROM aichat.{table}")]  # noqa: S608
         assert seen == [mine] * stored, table

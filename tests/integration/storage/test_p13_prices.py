@@ -10,8 +10,8 @@ import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
 from aichat_server.core.money import NanoUsd
-from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier, price_at
-from aichat_server.models.storage import add_prices, missing_prices
+from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier, missing_prices, price_at
+from aichat_server.models.service import StoredPrices, add_prices
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,7 +33,7 @@ async def test_prices_are_added_once_and_read_back(postgres: Postgres, database:
     }
     assert await add_prices(postgres.owner_url, wanted) == 3
     assert await add_prices(postgres.owner_url, wanted) == 0
-    stored = await database.prices()
+    stored = await StoredPrices(database).prices()
     assert {name: list(stored[name]) for name in wanted} == wanted
 
 
@@ -42,7 +42,7 @@ async def test_a_changed_price_is_a_new_version_from_now_on(postgres: Postgres, 
     before = datetime.now(UTC)
     for nano in (5, 6, 6):
         await add_prices(postgres.owner_url, {name: [Price(BEGINNING, tiers(nano))]})
-    first, second = (await database.prices())[name]
+    first, second = (await StoredPrices(database).prices())[name]
     assert first == Price(BEGINNING, tiers(5))
     assert second.tiers == tiers(6)
     assert before < second.version < datetime.now(UTC)

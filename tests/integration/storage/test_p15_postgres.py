@@ -12,11 +12,14 @@ import pytest
 from aichat_sandbox.postgres import Postgres, run_postgres
 from aichat_server.conversations.domain import Conversation
 from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.conversations.storage.conversations import ConversationRepository
 from aichat_server.core.database import pool
 from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.database.migrate import migrate
+from aichat_server.core.database.role import check_role
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.storage.organizations import OrganizationRepository
 
 from tests.integration.chat.asking import eventually
 from tests.integration.storage.rows import connection
@@ -43,15 +46,15 @@ async def test_calls_fail_typed_when_it_has_gone(folder: Path) -> None:
     postgres = await server.__aenter__()
     await migrate(postgres.owner_url, postgres.app_url)
     async with open_database(postgres.app_url) as database:
-        async with database.tenant(principal.org_id, principal.member_id) as tenant:
-            await tenant.organizations.ensure("Test", principal.member_id)
+        async with database.session(principal.org_id, principal.actor) as session:
+            await OrganizationRepository(session).ensure("Test", principal.member_id)
         begun = await Turns(database).begin(turn(principal))
         await server.__aexit__(None, None, None)
         for _ in range(2):
             await _unavailable(Turns(database).begin(turn(principal)))
             await _unavailable(Turns(database).end(completed(principal, begun)))
             await _unavailable(Conversations(database).get(principal, conversation_id))
-            await _unavailable(database.check_role())
+            await _unavailable(check_role(database))
     await _unavailable(_open(postgres.app_url))
 
 
@@ -66,8 +69,8 @@ async def test_a_database_that_takes_no_writes_is_left_for_the_one_that_does(fol
             await _unavailable(conversations.create(principal, "Never"))
             # As after a failover: existing connections still lead to the one that accepts no writes.
             await owner.execute("ALTER ROLE aichat_app RESET default_transaction_read_only")
-            async with database.tenant(principal.org_id, principal.member_id) as tenant:
-                await tenant.organizations.ensure("Test", principal.member_id)
+            async with database.session(principal.org_id, principal.actor) as session:
+                await OrganizationRepository(session).ensure("Test", principal.member_id)
             await exchange(database, principal)
 
 
@@ -104,8 +107,8 @@ async def test_a_transaction_that_loses_its_connection_fails_typed_and_leaves_no
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
     async def lose() -> None:
-        async with database.tenant(principal.org_id, principal.member_id) as tenant:
-            await tenant.conversations.create(uuid4(), principal.member_id, "Lost")
+        async with database.session(principal.org_id, principal.actor) as session:
+            await ConversationRepository(session).create(uuid4(), principal.member_id, "Lost")
             await _drop_connections(postgres)
 
     await _unavailable(lose())
@@ -114,8 +117,8 @@ async def test_a_transaction_that_loses_its_connection_fails_typed_and_leaves_no
 
 async def test_an_error_inside_a_transaction_takes_it_back(database: Database, principal: Principal) -> None:
     async def fail() -> None:
-        async with database.tenant(principal.org_id, principal.member_id) as tenant:
-            await tenant.conversations.create(uuid4(), principal.member_id, "Never")
+        async with database.session(principal.org_id, principal.actor) as session:
+            await ConversationRepository(session).create(uuid4(), principal.member_id, "Never")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

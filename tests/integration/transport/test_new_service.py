@@ -21,7 +21,7 @@ from aichat_server.identity.service.caller import current_principal
 from aichat_server.identity.service.organizations import MintedKey, Organizations
 from aichat_server.limits.rpc import CallLimits
 from aichat_server.limits.service import RateLimits
-from aichat_server.plans.service import PlanBook
+from aichat_server.plans.service import PlanBook, StoredPlans
 from aichat_server.telemetry.observing import Observer
 from aichat_server.transport.server import build_server
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -83,7 +83,7 @@ def messages(compiled: Path) -> Any:
 @pytest.fixture
 async def edge(database: Database, compiled: Path, messages: Any, tmp_path: Path) -> AsyncGenerator[Edge, None]:
     """The server with only the new service, behind an edge."""
-    plans = PlanBook(database)
+    plans = PlanBook(StoredPlans(database))
     await plans.refresh()
     authentication = Authentication(Authenticator(database, None, cache_seconds=0), cookie="token", origins=())
     steps = (authentication.authenticate, CallLimits(RateLimits(None, plans.rates)).check)

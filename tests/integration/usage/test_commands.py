@@ -9,6 +9,7 @@ from uuid import uuid4
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.usage.service.rollups import Rollups
 
 from tests.integration.storage.rows import connection
@@ -46,8 +47,8 @@ async def test_the_time_zone_is_set(server_settings: dict[str, str], database: D
     command = ("organizations", "set-time-zone", "--organization-id")
     whose = (*command, str(principal.org_id))
     assert await run(server_settings, *whose, "--zone", "Europe/Berlin") == (0, "")
-    async with database.tenant(principal.org_id) as tenant:
-        assert await tenant.organizations.time_zone() == "Europe/Berlin"
+    async with database.session(principal.org_id) as session:
+        assert await OrganizationRepository(session).time_zone() == "Europe/Berlin"
     code, printed = await run(server_settings, *whose, "--zone", "Berlin")
     assert (code, printed) == (1, "Berlin names no time zone: take an IANA name, such as Europe/Berlin\n")
     code, printed = await run(server_settings, *command, str(uuid4()), "--zone", "UTC")

@@ -13,12 +13,14 @@ from aichat.v1 import messages_pb2, models_pb2
 from aichat_sandbox.postgres import Postgres
 from aichat_sdk import types
 from aichat_sdk.types import input_tokens
+from aichat_server.conversations.storage.messages import MessageRepository
 from aichat_server.core.database.database import Database
 from aichat_server.core.money import NanoUsd
 from aichat_server.core.periods import month_of
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.invoices.domain.statements import LedgerEvent, canonical
 from aichat_server.invoices.service.checks import usage_lines
+from aichat_server.invoices.storage.ledger import LedgerRepository
 from aichat_server.models.domain.pricing import PriceTier, cost
 from aichat_server.models.domain.usage import KINDS, Kind, Usage
 from aichat_server.transport.values import usage_to_proto
@@ -89,9 +91,9 @@ async def test_an_answer_shows_them_from_its_end_to_its_invoice(database: Databa
     begun = await Turns(database).begin(turn(principal))
     ended = await Turns(database).end(replace(completed(principal, begun), usage=EACH))
     now = datetime.now(UTC)
-    async with database.tenant(principal.org_id, principal.member_id) as tenant:
-        stored = (await tenant.messages.list(begun.conversation_id, 10, None)).items[-1]
-        (line,) = await usage_lines(tenant.ledger, month_of(now))
+    async with database.session(principal.org_id, principal.actor) as session:
+        stored = (await MessageRepository(session).list(begun.conversation_id, 10, None)).items[-1]
+        (line,) = await usage_lines(LedgerRepository(session), month_of(now))
     reports = UsageReports(database)
     from_books = await reports.query(principal, UsageQuery(now - timedelta(hours=1), now + timedelta(hours=1)))
     await Rollups(database).run(now + timedelta(hours=2))

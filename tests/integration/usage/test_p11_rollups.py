@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.usage.domain.reports import Dimension, UsageQuery
 from aichat_server.usage.service.reports import UsageReports
 from aichat_server.usage.service.rollups import Rollups
@@ -54,8 +55,8 @@ STEPS = st.lists(st.lists(ENTRIES | FAILURES, max_size=6) | st.integers(0, 6), m
 
 async def new_member(database: Database) -> Principal:
     principal = Principal(uuid4(), uuid4())
-    async with database.tenant(principal.org_id, principal.member_id) as tenant:
-        await tenant.organizations.ensure("Test", principal.member_id)
+    async with database.session(principal.org_id, principal.actor) as session:
+        await OrganizationRepository(session).ensure("Test", principal.member_id)
     return principal
 
 

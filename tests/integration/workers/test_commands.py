@@ -13,6 +13,7 @@ from aichat_sandbox.ports import free_ports
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
 from aichat_server.core.periods import Cadence, period_of
+from aichat_server.jobs.storage.runs import JobRunRepository
 from aichat_workers.registry import JOBS
 
 from tests.integration.chat.asking import eventually
@@ -82,8 +83,8 @@ async def test_workers_that_start_make_up_for_what_was_missed_and_health_tells(
     # The jobs are observed when the workers start, and regularly after that.
     for name in ("aichat_job_lag_seconds", "aichat_work_waiting", "aichat_queue_depth", "aichat_holds"):
         assert f"\n{name}{{" in told, name
-    async with database.work_list() as work:
-        periods = await work.job_runs.periods("rollups")
+    async with database.platform_session() as session:
+        periods = await JobRunRepository(session).periods("rollups")
     due = missed
     while due.end <= datetime.now(UTC) - timedelta(minutes=5):
         assert periods[due.name], due.name
@@ -100,8 +101,8 @@ async def _metrics(port: int) -> str:
 
 async def _succeeded(database: Database) -> set[str]:
     """Returns the jobs that have just succeeded."""
-    async with database.work_list() as work:
-        states = await work.job_runs.states()
+    async with database.platform_session() as session:
+        states = await JobRunRepository(session).states()
     now = datetime.now(UTC)
     return {
         job

@@ -12,6 +12,7 @@ from aichat_server.conversations.service.conversations import Conversations
 from aichat_server.core.database.database import Database
 from aichat_server.core.money import NanoUsd
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.models.domain.usage import Usage
 from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
 from aichat_server.quotas.service import Quotas
@@ -23,6 +24,7 @@ from aichat_server.retention.service.forgetting import (
     forget,
 )
 from aichat_server.usage.service.rollups import Rollups
+from aichat_server.usage.storage.rollups import RollupRepository
 
 from tests.integration.storage.rows import connection
 from tests.integration.storage.turns import Turns, exchange, failed, turn
@@ -89,8 +91,8 @@ async def test_failures_are_forgotten_and_the_sums_with_them(
     assert (await forget(database, principal.org_id, NOW + FAILURES_KEPT - DAY)).failures == 0
     assert (await forget(database, principal.org_id, NOW + FAILURES_KEPT + DAY)).failures == 3
     await rollups.run(NOW + timedelta(hours=2))
-    async with database.tenant(principal.org_id) as tenant:
-        assert await tenant.rollups.mismatches(NOW - DAY, NOW + DAY) == ()
+    async with database.session(principal.org_id) as session:
+        assert await RollupRepository(session).mismatches(NOW - DAY, NOW + DAY) == ()
     async with connection(postgres.owner_url) as owner:
         turns = await owner.fetchval("SELECT sum(turns) FROM aichat.usage_hourly WHERE org_id = $1", principal.org_id)
     assert turns == 1
@@ -115,8 +117,8 @@ async def test_counters_of_periods_that_are_long_over_are_forgotten(
 
 async def test_another_organisation_is_left_alone(postgres: Postgres, database: Database, principal: Principal) -> None:
     other = Principal(uuid4(), uuid4())
-    async with database.tenant(other.org_id, other.member_id) as tenant:
-        await tenant.organizations.ensure("Other", other.member_id)
+    async with database.session(other.org_id, other.actor) as session:
+        await OrganizationRepository(session).ensure("Other", other.member_id)
     await fail(database, other)
     await forget(database, principal.org_id, NOW + 2 * FAILURES_KEPT)
     assert await count(postgres, other, "failures") == 1

@@ -9,12 +9,14 @@ from uuid import UUID, uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
-from aichat_server.core.database.batches import Progress, organizations
+from aichat_server.core.database.batches import Progress
 from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.periods import Cadence, Period, period_of
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.service.directory import organization_pages
+from aichat_server.identity.storage.organizations import list_organizations
 from aichat_server.jobs.service.runs import JobBusyError, JobRuns
-from aichat_server.jobs.storage.runs import JobClaim
+from aichat_server.jobs.storage.runs import JobClaim, JobRunRepository
 from aichat_server.telemetry.observing import Observer
 
 from tests.integration.chat.asking import eventually
@@ -69,13 +71,13 @@ async def test_one_process_at_a_time_runs_it_for_a_period(runs: JobRuns, other: 
 async def test_one_that_was_killed_holds_its_period_for_a_moment_longer(
     runs: JobRuns, job: str, database: Database
 ) -> None:
-    async with database.work_list() as work:
-        assert await work.job_runs.claim(JobClaim(job, "", uuid4()), 3600)
+    async with database.platform_session() as session:
+        assert await JobRunRepository(session).claim(JobClaim(job, "", uuid4()), 3600)
     with pytest.raises(JobBusyError, match="15 s if its process was killed"):
         await runs.run(job, "", nothing)
     other_job = f"{job}-2"
-    async with database.work_list() as work:
-        assert await work.job_runs.claim(JobClaim(other_job, "", uuid4()), 0)
+    async with database.platform_session() as session:
+        assert await JobRunRepository(session).claim(JobClaim(other_job, "", uuid4()), 0)
     assert await runs.run(other_job, "", nothing) == "done"
 
 
@@ -110,34 +112,34 @@ async def test_one_that_lost_its_period_to_another_leaves_the_record_to_it(
     runs: JobRuns, job: str, database: Database
 ) -> None:
     lost, other = JobClaim(job, "", uuid4()), JobClaim(job, "", uuid4())
-    async with database.work_list() as work:
-        await work.job_runs.claim(lost, 0)
-    async with database.work_list() as work:
-        assert await work.job_runs.claim(other, 3600)
-        await work.job_runs.succeed(lost, "late")
-        await work.job_runs.fail(lost, "late")
+    async with database.platform_session() as session:
+        await JobRunRepository(session).claim(lost, 0)
+    async with database.platform_session() as session:
+        assert await JobRunRepository(session).claim(other, 3600)
+        await JobRunRepository(session).succeed(lost, "late")
+        await JobRunRepository(session).fail(lost, "late")
     with pytest.raises(JobBusyError):
         await runs.run(job, "", nothing)
-    async with database.work_list() as work:
-        await work.job_runs.succeed(other, "done")
+    async with database.platform_session() as session:
+        await JobRunRepository(session).succeed(other, "done")
     assert await runs.run(job, "", nothing) == "done"
 
 
 async def test_a_run_goes_on_from_where_an_unfinished_one_came_to(
     runs: JobRuns, job: str, database: Database, principal: Principal
 ) -> None:
-    async with database.work_list() as work:
-        everyone = await work.organizations()
+    async with database.platform_session() as session:
+        everyone = await list_organizations(session, None, 10_000)
     seen = list[UUID]()
 
     async def break_off(progress: Progress) -> None:
-        async for page in organizations(database, progress):
+        async for page in organization_pages(database, progress):
             seen.extend(page)
             await progress.reach(principal.org_id)
             raise ZeroDivisionError
 
     async def go_through(progress: Progress) -> str:
-        async for page in organizations(database, progress):
+        async for page in organization_pages(database, progress):
             seen.extend(page)
         return "done"
 
@@ -178,8 +180,8 @@ async def test_a_period_whose_last_run_failed_is_due_again_though_an_earlier_one
     for period in ("2026-03-01", "2026-03-02"):
         await runs.run(job, period, nothing)
     assert await names(runs, job, TODAY) == ["2026-03-02"]
-    async with database.work_list() as work:
-        assert not (await work.job_runs.states())[job].failing
+    async with database.platform_session() as session:
+        assert not (await JobRunRepository(session).states())[job].failing
 
 
 async def test_what_is_known_of_it_tells_failures_until_they_are_made_up_for(
@@ -191,18 +193,18 @@ async def test_what_is_known_of_it_tells_failures_until_they_are_made_up_for(
     with pytest.raises(TimeoutError):
         await runs.run(job, "2026-02-27", fail)
     await runs.run(job, "2026-02-28", nothing)
-    async with database.work_list() as work:
-        state = (await work.job_runs.states())[job]
+    async with database.platform_session() as session:
+        state = (await JobRunRepository(session).states())[job]
     assert (state.runs, state.failures, state.failing) == (2, 1, True)
     await runs.run(job, "2026-02-27", nothing)
-    async with database.work_list() as work:
-        state = (await work.job_runs.states())[job]
+    async with database.platform_session() as session:
+        state = (await JobRunRepository(session).states())[job]
     assert (state.runs, state.failures, state.failing) == (3, 1, False)
     assert state.succeeded_at is not None
     assert datetime.now(UTC) - state.succeeded_at < timedelta(minutes=5)
 
 
 async def test_of_one_that_died_its_period_is_due_again(runs: JobRuns, job: str, database: Database) -> None:
-    async with database.work_list() as work:
-        await work.job_runs.claim(JobClaim(job, "2026-03-01", uuid4()), 0)
+    async with database.platform_session() as session:
+        await JobRunRepository(session).claim(JobClaim(job, "2026-03-01", uuid4()), 0)
     assert await names(runs, job, TODAY) == ["2026-03-01", "2026-03-02"]

@@ -18,10 +18,11 @@ import pytest
 from aichat_sandbox.ports import free_ports
 from aichat_server.core.database.database import open_database
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.models.gateway import load_prices
-from aichat_server.models.storage import add_prices
+from aichat_server.models.service import add_prices
 from aichat_server.plans.domain import Plan
-from aichat_server.plans.storage import add_terms
+from aichat_server.plans.service import StoredPlans, add_terms
 from aichat_server.settings import DEFAULT_MODELS
 from aichat_workers.registry import JOBS
 
@@ -74,10 +75,10 @@ async def place(server_settings: dict[str, str], tmp_path: Path) -> AsyncGenerat
         await add_prices(server.owner_url, load_prices(DEFAULT_MODELS))
         principal = Principal(uuid4(), uuid4())
         async with open_database(server.app_url) as database:
-            terms = (await database.plans())[Plan.FREE][-1]
+            terms = (await StoredPlans(database).plans())[Plan.FREE][-1]
             await add_terms(server.owner_url, replace(terms, retention_days=30))
-            async with database.tenant(principal.org_id, principal.member_id) as tenant:
-                await tenant.organizations.ensure("Test", principal.member_id)
+            async with database.session(principal.org_id, principal.actor) as session:
+                await OrganizationRepository(session).ensure("Test", principal.member_id)
             await exchange(database, principal)
         settings = server_settings | {"DATABASE_URL": server.app_url, "AICHAT_MIGRATION_DATABASE_URL": server.owner_url}
         yield Place(settings, server.owner_url, clock)

@@ -16,9 +16,11 @@ import pytest
 from aichat_sandbox.ports import HOST, free_ports
 from aichat_sandbox.postgres import Postgres
 from aichat_sandbox.supervisor import until
+from aichat_server.core.actor import Actor
 from aichat_server.core.database.batches import Progress
 from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.periods import month
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.invoices.domain.invoices import InvoiceStage
 from aichat_server.invoices.service.monthly import Invoices
 from aichat_server.jobs.service.runs import JobRuns
@@ -76,8 +78,8 @@ async def pooled(postgres: Postgres) -> AsyncGenerator[Database, None]:
 async def test_jobs_at_once_go_on_with_a_pool_of_three(pooled: Database, postgres: Postgres) -> None:
     org_ids = [uuid4() for _ in range(40)]
     for org_id in org_ids:
-        async with pooled.tenant(org_id, org_id) as tenant:
-            await tenant.organizations.ensure("Test", org_id)
+        async with pooled.session(org_id, Actor.member(org_id)) as session:
+            await OrganizationRepository(session).ensure("Test", org_id)
     runs = JobRuns(pooled, Observer(), held_seconds=1)
     invoices, rollups = Invoices(pooled, None), Rollups(pooled)
     now = datetime.now(UTC)

@@ -8,13 +8,15 @@ from uuid import UUID, uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
+from aichat_server.billing.storage.stripe_events import StripeEventRepository
 from aichat_server.conversations.service.conversations import Conversations
 from aichat_server.core.database.database import Database
 from aichat_server.identity.domain.principals import Principal
-from aichat_server.jobs.storage.runs import JobClaim
+from aichat_server.identity.storage.organizations import OrganizationRepository
+from aichat_server.jobs.storage.runs import JobClaim, JobRunRepository
 from aichat_server.payments.domain.billing import BillingEvent
 from aichat_server.plans.domain import Plan, PlanLists
-from aichat_server.plans.service import PlanBook
+from aichat_server.plans.service import PlanBook, StoredPlans
 from aichat_server.retention.service.retention import RUNS_KEPT, WEBHOOKS_KEPT, Retention
 
 from tests.integration.storage.rows import connection
@@ -33,7 +35,7 @@ class Terms:
 
     async def plans(self) -> PlanLists:
         """Returns the terms with that change."""
-        plans = dict(await self._database.plans())
+        plans = dict(await StoredPlans(self._database).plans())
         plans[Plan.TEAM] = [replace(terms, retention_days=KEPT.days) for terms in plans[Plan.TEAM]]
         return plans
 
@@ -77,8 +79,8 @@ async def test_conversations_are_kept_for_as_long_as_their_plan_says(
 async def test_plans_that_say_nothing_keep_them_for_ever(
     retention: Retention, postgres: Postgres, database: Database, principal: Principal
 ) -> None:
-    async with database.tenant(principal.org_id) as tenant:
-        await tenant.organizations.set_plan(Plan.PRO)
+    async with database.session(principal.org_id) as session:
+        await OrganizationRepository(session).set_plan(Plan.PRO)
     kept = (await exchange(database, principal)).conversation_id
     await grow_old(postgres, kept, 1000 * DAY)
     await retention.purge(NOW)
@@ -88,15 +90,15 @@ async def test_plans_that_say_nothing_keep_them_for_ever(
 async def test_records_of_work_that_is_done_are_forgotten(retention: Retention, database: Database) -> None:
     names = {age: f"evt_{uuid4()}" for age in ("old", "young", "undone")}
     at = {"old": NOW - WEBHOOKS_KEPT - DAY, "young": NOW - WEBHOOKS_KEPT + DAY, "undone": NOW - 2 * WEBHOOKS_KEPT}
-    async with database.work_list() as work:
+    async with database.platform_session() as session:
         for age, event_id in names.items():
-            await work.stripe_events.add(BillingEvent(event_id, "invoice.paid", "in_1", at[age]))
+            await StripeEventRepository(session).add(BillingEvent(event_id, "invoice.paid", "in_1", at[age]))
             if age != "undone":
-                await work.stripe_events.finish(event_id, at[age])
+                await StripeEventRepository(session).finish(event_id, at[age])
     assert (await retention.purge(NOW)).webhooks == 1
-    async with database.work_list() as work:
+    async with database.platform_session() as session:
         again = {
-            age: await work.stripe_events.add(BillingEvent(event_id, "invoice.paid", "in_1", NOW))
+            age: await StripeEventRepository(session).add(BillingEvent(event_id, "invoice.paid", "in_1", NOW))
             for age, event_id in names.items()
         }
     assert again == {"old": True, "young": False, "undone": False}
@@ -107,14 +109,14 @@ async def test_records_of_jobs_are_forgotten_once_they_came_to_a_good_end(
 ) -> None:
     job = f"job-{uuid4()}"
     good, undone = (JobClaim(job, period, uuid4()) for period in ("2026-01-01", "2026-01-02"))
-    async with database.work_list() as work:
+    async with database.platform_session() as session:
         for run in (good, undone):
-            await work.job_runs.claim(run, 60)
-        await work.job_runs.succeed(good, "done")
+            await JobRunRepository(session).claim(run, 60)
+        await JobRunRepository(session).succeed(good, "done")
     assert (await retention.purge(NOW + RUNS_KEPT - DAY)).runs == 0
     assert (await retention.purge(NOW + RUNS_KEPT + DAY)).runs >= 1
-    async with database.work_list() as work:
-        assert await work.job_runs.periods(job) == {"2026-01-02": False}
+    async with database.platform_session() as session:
+        assert await JobRunRepository(session).periods(job) == {"2026-01-02": False}
 
 
 async def test_a_conversation_is_kept_while_an_answer_is_written_to_it(

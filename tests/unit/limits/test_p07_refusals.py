@@ -7,14 +7,13 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from aichat_server.core.database.errors import over_quota
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.limits.service import RateLimits
 from aichat_server.providers.domain.breaker import Breaker
 from aichat_server.providers.service.gate import Gate, Line
-from aichat_server.quotas.domain import QuotaPeriod, QuotaRefusal, QuotaScope
+from aichat_server.quotas.domain import QuotaPeriod, QuotaRefusal, QuotaScope, over_quota
 
 from tests.fixtures.rates import FREE_RATES, rates_of
 

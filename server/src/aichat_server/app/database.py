@@ -9,10 +9,11 @@ import structlog
 
 from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.database.pool import CALLS, JOBS, Patience
-from aichat_server.core.database.role import UnsafeRoleError
-from aichat_server.core.database.schema import SchemaMismatchError
+from aichat_server.core.database.role import UnsafeRoleError, check_role
+from aichat_server.core.database.schema import SchemaMismatchError, check_schema
 from aichat_server.core.money import from_decimal
-from aichat_server.quotas.storage.platform_limits import PlatformLimit
+from aichat_server.quotas.domain import PlatformLimit
+from aichat_server.quotas.service import set_platform_limits
 from aichat_server.settings import Settings, SettingsError
 
 _log = structlog.get_logger()
@@ -31,8 +32,8 @@ async def connect_database(settings: Settings, patience: Patience = JOBS) -> Asy
         patience=patience,
     ) as database:
         try:
-            await database.check_role()
-            is_ahead = await database.check_schema()
+            await check_role(database)
+            is_ahead = await check_schema(database)
         except (UnsafeRoleError, SchemaMismatchError) as error:
             raise SettingsError(f"DATABASE_URL: {error}") from None
         if is_ahead:
@@ -48,5 +49,5 @@ async def connect_serving(settings: Settings) -> AsyncGenerator[Database, None]:
         PlatformLimit.FREE_PLAN: from_decimal(settings.free_cap_usd),
     }
     async with connect_database(settings, CALLS) as database:
-        await database.set_platform_limits(limits)
+        await set_platform_limits(database, limits)
         yield database

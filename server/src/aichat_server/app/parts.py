@@ -17,7 +17,7 @@ from aichat_server.identity.rpc.authentication import Authentication
 from aichat_server.identity.service.authenticator import Authenticator
 from aichat_server.limits.gateway.shared_limits import open_shared_limits
 from aichat_server.limits.service import RateLimits
-from aichat_server.models.service import PriceBook
+from aichat_server.models.service import PriceBook, StoredPrices
 from aichat_server.notifications.service.notifications import Notifications
 from aichat_server.plans.service import PlanBook
 from aichat_server.settings import Settings
@@ -41,7 +41,7 @@ async def open_price_book(
     settings: Settings, database: Database, clock: Clock, observer: Observer
 ) -> AsyncGenerator[PriceBook, None]:
     """The prices, read again and again; `clock` says which are in force."""
-    book = PriceBook(database, clock.now)
+    book = PriceBook(StoredPrices(database), clock.now)
     await book.refresh()
     async with running(observer, prices=partial(book.keep_fresh, settings.price_refresh_seconds)):
         yield book

@@ -10,7 +10,7 @@ from aichat_server.app.background import running
 from aichat_server.core.clock import Clock
 from aichat_server.core.database.database import Database
 from aichat_server.core.observing import ProcessObserver
-from aichat_server.plans.service import PlanBook
+from aichat_server.plans.service import PlanBook, StoredPlans
 from aichat_server.settings import Settings
 
 
@@ -19,7 +19,7 @@ async def open_plan_book(
     settings: Settings, database: Database, clock: Clock, observer: ProcessObserver
 ) -> AsyncGenerator[PlanBook, None]:
     """The plans, read again and again; `clock` says which terms are in force."""
-    book = PlanBook(database, clock.now)
+    book = PlanBook(StoredPlans(database), clock.now)
     await book.refresh()
     async with running(observer, plans=partial(book.keep_fresh, settings.price_refresh_seconds)):
         yield book

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
+from aichat_server.core.periods import Month
 from aichat_server.payments.domain.billing import SubscriptionState, SubscriptionStatus
 from aichat_server.plans.domain import Plan
 
@@ -27,6 +29,30 @@ class BillingAccount:
     first_subscribed_at: datetime | None
     seen_card_id: str | None
     """The customer's default card when it was last read."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnpaidInvoice:
+    """An invoice for usage that was asked for and not paid."""
+
+    month: Month
+    since: datetime
+    """When that was first seen."""
+    total: int
+    """In cents."""
+    stripe_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnpaidNotice:
+    """That one of an organisation's owners is to be told of one."""
+
+    id: UUID
+    invoice: UnpaidInvoice
+    organization: str
+    """The organisation's name."""
+    address: str | None
+    """The owner's, or else the organisation's contact; None: there is neither."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from types import MappingProxyType
 
 from aichat_server.app.database import connect_database
 from aichat_server.commands.owner import owner_url
+from aichat_server.identity.domain.erasure import Erasure
+from aichat_server.identity.service.erasure import erase_key, erase_member
 from aichat_server.identity.service.organizations import Organizations
-from aichat_server.identity.storage.erasure import Erasure, erase_key, erase_member
 from aichat_server.settings import Settings
 
 _SAID: Mapping[Erasure, str] = MappingProxyType(

@@ -9,7 +9,7 @@ from aichat_server.app.catalogue import build_prices
 from aichat_server.commands.owner import owner_url
 from aichat_server.core.database.migrate import migrate
 from aichat_server.core.database.schema import SchemaMismatchError
-from aichat_server.models.storage import add_prices
+from aichat_server.models.service import add_prices
 from aichat_server.settings import Settings, SettingsError
 
 

@@ -13,8 +13,7 @@ from aichat_server.app.database import connect_database
 from aichat_server.commands.owner import owner_url
 from aichat_server.core.money import NanoUsd, to_decimal
 from aichat_server.plans.domain import Plan, PlanRates, PlanTerms, Rates
-from aichat_server.plans.service import PlanBook
-from aichat_server.plans.storage import add_terms
+from aichat_server.plans.service import PlanBook, StoredPlans, add_terms
 from aichat_server.settings import Settings
 
 ANY = "any"
@@ -95,6 +94,6 @@ def _rates(rates: Rates) -> str:
 async def _current(settings: Settings) -> Mapping[Plan, PlanTerms]:
     async with connect_database(settings) as database:
         now = await database.now()
-        book = PlanBook(database, lambda: now)
+        book = PlanBook(StoredPlans(database), lambda: now)
         await book.refresh()
         return {plan: book.current(plan) for plan in Plan}

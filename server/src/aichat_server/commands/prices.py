@@ -8,7 +8,7 @@ import sys
 
 from aichat_server.app.catalogue import build_prices
 from aichat_server.commands.owner import owner_url
-from aichat_server.models.storage import add_prices
+from aichat_server.models.service import add_prices
 from aichat_server.settings import Settings
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from aichat_server.content.parts import Part, Role
+from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.generation import Answer, Beginning, Known
 from aichat_server.providers.domain.requests import PathMessage
 
@@ -88,3 +89,15 @@ class TurnBegun:
     """What the request id began before. If it is there, nothing was begun."""
     quota_failure: str | None = None
     """Why the quotas could not be checked, if the turn goes ahead without them."""
+
+
+def conversation_not_found(conversation_id: UUID) -> AichatError:
+    """The same for a conversation that does not exist and for another organisation's."""
+    metadata = {"conversation_id": str(conversation_id)}
+    return AichatError(Reason.CONVERSATION_NOT_FOUND, "no such conversation in this organisation", metadata=metadata)
+
+
+def message_not_found(message_id: UUID) -> AichatError:
+    """The same for a message that does not exist, another conversation's and another organisation's."""
+    metadata = {"message_id": str(message_id)}
+    return AichatError(Reason.MESSAGE_NOT_FOUND, "no such message in this conversation", metadata=metadata)

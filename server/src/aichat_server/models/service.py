@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NoReturn, Protocol
 
 import structlog
 
+from aichat_server.core.database.database import Database
+from aichat_server.core.database.owner import owner_session
 from aichat_server.core.errors import AichatError
-from aichat_server.models.domain.pricing import Price, price_at
+from aichat_server.models.domain.pricing import Price, missing_prices, price_at
+from aichat_server.models.storage import PriceRepository
 
 _log = structlog.get_logger()
+
+
+PriceLists = Mapping[tuple[str, str], Sequence[Price]]
+"""Prices by provider and model, ascending by version."""
 
 
 class PriceSource(Protocol):
@@ -21,6 +28,18 @@ class PriceSource(Protocol):
     async def prices(self) -> Mapping[tuple[str, str], tuple[Price, ...]]:
         """Returns every price of every model, by provider and model, ascending by version."""
         ...
+
+
+class StoredPrices:
+    """The prices in the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def prices(self) -> Mapping[tuple[str, str], tuple[Price, ...]]:
+        """Every price of every model, by provider and model, ascending by version. STORAGE_UNAVAILABLE."""
+        async with self._database.platform_session() as session:
+            return await PriceRepository(session).list()
 
 
 def _now() -> datetime:
@@ -51,3 +70,21 @@ class PriceBook:
                 await self.refresh()
             except AichatError as error:
                 _log.warning("prices not read; the earlier ones stay in force", reason=error.reason)
+
+
+async def add_prices(url: str, wanted: PriceLists) -> int:
+    """Sets the prices to those of `wanted` from now on, as the owner that `url` names.
+
+    Adds a price where it differs from the one that would be in force then, and changes no price that is there. Returns
+    how many were added. STORAGE_UNAVAILABLE if the database is away.
+    """
+    async with owner_session(url) as session:
+        stored = PriceRepository(session)
+        now = await stored.lock()
+        known = await stored.list()
+        added = 0
+        for (provider, model), prices in wanted.items():
+            for price in missing_prices(known.get((provider, model), ()), prices, now):
+                await stored.add(provider, model, price)
+                added += 1
+        return added

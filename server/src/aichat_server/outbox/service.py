@@ -10,9 +10,11 @@ from uuid import UUID
 import structlog
 
 from aichat_server.core.database.database import Database
+from aichat_server.core.database.session import Session
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.mail.domain import MailServerUnavailableError
 from aichat_server.outbox.domain import MessageKind, OutboxMessage, wait_after
+from aichat_server.outbox.storage import OutboxRepository, due_messages
 
 _log = structlog.get_logger()
 
@@ -73,8 +75,8 @@ class Outbox:
         return Relayed(done, left)
 
     async def _due(self, now: datetime, kinds: Collection[MessageKind]) -> Sequence[OutboxMessage]:
-        async with self._database.work_list() as work:
-            return await work.due_messages(now, _BATCH, kinds)
+        async with self._database.platform_session() as session:
+            return await due_messages(session, now, _BATCH, kinds)
 
     async def _relay(self, message: OutboxMessage, now: datetime) -> bool:
         deliver, away = self._deliveries[message.kind], False
@@ -85,11 +87,21 @@ class Outbox:
         except Exception as error:  # noqa: BLE001 — one that cannot be handed over must not hold up the others
             _log.warning("message not handed over", message_id=str(message.id), kind=message.kind, error=repr(error))
             done, away = False, isinstance(error, AichatError) and error.reason is Reason.BILLING_UNAVAILABLE
-        async with self._database.tenant(message.org_id) as tenant:
+        async with self._database.session(message.org_id) as session:
             if done:
-                await tenant.outbox.remove(message.id)
+                await OutboxRepository(session).remove(message.id)
             else:
-                await tenant.outbox.postpone(message.id, now + wait_after(message.attempts + 1))
+                await OutboxRepository(session).postpone(message.id, now + wait_after(message.attempts + 1))
         if away:
             raise _AwayError
         return done
+
+
+async def add_message(session: Session, kind: MessageKind, message_id: UUID) -> None:
+    """Puts a message in, due at once, together with what the session's transaction stores."""
+    await OutboxRepository(session).add(kind, message_id)
+
+
+async def remove_message(session: Session, message_id: UUID) -> None:
+    """Takes a message out: there is nothing to do about it any more."""
+    await OutboxRepository(session).remove(message_id)

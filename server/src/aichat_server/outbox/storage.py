@@ -6,42 +6,49 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Column, Integer, Table, Text, Uuid, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aichat_server.jobs.storage.tables import outbox as table
+from aichat_server.core.database.session import PlatformSession, Repository
+from aichat_server.core.database.tables import Time, metadata
 from aichat_server.outbox.domain import MessageKind, OutboxMessage
 
+_outbox = Table(
+    "outbox",
+    metadata,
+    Column("org_id", Uuid, primary_key=True),
+    Column("message_id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("due_at", Time, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("noted_at", Time, nullable=False),
+)
 
-class OutboxRepository:
+
+class OutboxRepository(Repository):
     """One organisation's messages that are still to be handed over."""
-
-    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
-        self._connection = connection
-        self._org_id = org_id
 
     async def add(self, kind: MessageKind, message_id: UUID) -> None:
         """Puts a message in, due at once; one that is there stays as it is."""
         row = {"org_id": self._org_id, "message_id": message_id, "kind": kind.value, "due_at": func.now()}
-        await self._connection.execute(insert(table).values(row).on_conflict_do_nothing())
+        await self._connection.execute(insert(_outbox).values(row).on_conflict_do_nothing())
 
     async def postpone(self, message_id: UUID, until: datetime) -> None:
         """It was tried in vain, and is due again then."""
-        change = update(table).where(table.c.org_id == self._org_id, table.c.message_id == message_id)
-        await self._connection.execute(change.values(due_at=until, attempts=table.c.attempts + 1))
+        change = update(_outbox).where(_outbox.c.org_id == self._org_id, _outbox.c.message_id == message_id)
+        await self._connection.execute(change.values(due_at=until, attempts=_outbox.c.attempts + 1))
 
     async def remove(self, message_id: UUID) -> None:
         """There is nothing to do about it any more."""
-        gone = (table.c.org_id == self._org_id) & (table.c.message_id == message_id)
-        await self._connection.execute(delete(table).where(gone))
+        gone = (_outbox.c.org_id == self._org_id) & (_outbox.c.message_id == message_id)
+        await self._connection.execute(delete(_outbox).where(gone))
 
 
 async def due_messages(
-    connection: AsyncConnection, now: datetime, limit: int, kinds: Collection[MessageKind]
+    session: PlatformSession, now: datetime, limit: int, kinds: Collection[MessageKind]
 ) -> Sequence[OutboxMessage]:
-    """At most `limit` due messages of any organisation, the longest due first, in a work list's transaction."""
-    query = select(*table.c["org_id", "message_id", "kind", "attempts"])
-    query = query.where(table.c.due_at <= now, table.c.kind.in_([kind.value for kind in kinds]))
-    rows = await connection.execute(query.order_by(table.c.due_at, table.c.message_id).limit(limit))
+    """At most `limit` due messages of any organisation, the longest due first."""
+    query = select(*_outbox.c["org_id", "message_id", "kind", "attempts"])
+    query = query.where(_outbox.c.due_at <= now, _outbox.c.kind.in_([kind.value for kind in kinds]))
+    rows = await session.connection.execute(query.order_by(_outbox.c.due_at, _outbox.c.message_id).limit(limit))
     return [OutboxMessage(row.org_id, row.message_id, MessageKind(row.kind), row.attempts) for row in rows]

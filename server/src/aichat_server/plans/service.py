@@ -9,8 +9,11 @@ from typing import NoReturn, Protocol
 
 import structlog
 
+from aichat_server.core.database.database import Database
+from aichat_server.core.database.owner import owner_session
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.plans.domain import Plan, PlanLists, PlanRates, PlanTerms, terms_at
+from aichat_server.plans.storage import PlanRepository
 
 _log = structlog.get_logger()
 
@@ -21,6 +24,18 @@ class PlanSource(Protocol):
     async def plans(self) -> PlanLists:
         """Returns every plan's terms, ascending by the moment from which they apply."""
         ...
+
+
+class StoredPlans:
+    """The plans in the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def plans(self) -> PlanLists:
+        """Every plan's terms, ascending by the moment from which they hold. STORAGE_UNAVAILABLE."""
+        async with self._database.platform_session() as session:
+            return await PlanRepository(session).list()
 
 
 def _now() -> datetime:
@@ -72,3 +87,12 @@ class PlanBook:
                 await self.refresh()
             except AichatError as error:
                 _log.warning("plans not read; the earlier terms stay in force", reason=error.reason)
+
+
+async def add_terms(url: str, terms: PlanTerms) -> None:
+    """Makes them the terms of their plan from now on, whatever moment they name, as the owner that `url` names.
+
+    STORAGE_UNAVAILABLE if the database is away.
+    """
+    async with owner_session(url) as session:
+        await PlanRepository(session).add(terms)

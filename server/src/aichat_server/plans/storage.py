@@ -6,28 +6,52 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import BigInteger, Boolean, Column, Integer, Row, Table, Text, func, insert, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from aichat_server.billing.storage.tables import plans as table
-from aichat_server.core.database.owner import owner_transaction
+from aichat_server.core.database.session import PlatformRepository
+from aichat_server.core.database.tables import Time, metadata
 from aichat_server.plans.domain import Plan, PlanRates, PlanTerms, Rates
 
+_plans = Table(
+    "plans",
+    metadata,
+    Column("plan", Text, primary_key=True),
+    Column("valid_from", Time, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("lookup_key", Text),
+    Column("seat_nano_usd", BigInteger, nullable=False),
+    Column("most_seats", Integer),
+    Column("included_nano_usd", BigInteger, nullable=False),
+    Column("hard", Boolean, nullable=False),
+    Column("overage_basis_points", Integer, nullable=False),
+    Column("caller_requests", Integer, nullable=False),
+    Column("caller_tokens", Integer, nullable=False),
+    Column("caller_streams", Integer, nullable=False),
+    Column("organization_requests", Integer, nullable=False),
+    Column("organization_tokens", Integer, nullable=False),
+    Column("organization_streams", Integer, nullable=False),
+    Column("models", ARRAY(Text)),
+    Column("retention_days", Integer),
+    Column("trial_days", Integer, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("overage_cap_nano_usd", BigInteger),
+)
 
-async def read_plans(connection: AsyncConnection) -> Mapping[Plan, tuple[PlanTerms, ...]]:
+
+class PlanRepository(PlatformRepository):
     """Returns every plan's terms, ascending by the moment from which they apply."""
-    rows = (await connection.execute(select(table).order_by(*table.primary_key.columns))).all()
-    found = {Plan(plan): tuple(_terms(row) for row in of_plan) for plan, of_plan in groupby(rows, lambda row: row.plan)}
-    return {plan: found[plan] for plan in Plan}
 
+    async def list(self) -> Mapping[Plan, tuple[PlanTerms, ...]]:
+        """Returns every plan's terms, ascending by the moment from which they hold."""
+        rows = (await self._connection.execute(select(_plans).order_by(*_plans.primary_key.columns))).all()
+        by_plan = groupby(rows, lambda row: row.plan)
+        found = {Plan(plan): tuple(_terms(row) for row in of_plan) for plan, of_plan in by_plan}
+        return {plan: found[plan] for plan in Plan}
 
-async def add_terms(url: str, terms: PlanTerms) -> None:
-    """Adds the terms to their plan, in force from now on whatever moment they name, as the owner that `url` names.
-
-    Raises STORAGE_UNAVAILABLE if the database is unreachable.
-    """
-    async with owner_transaction(url) as connection:
-        await connection.execute(insert(table).values(_row(terms)))
+    async def add(self, terms: PlanTerms) -> None:
+        """Adds the terms to their plan, in force from now on whatever moment they name, as the schema's owner."""
+        await self._connection.execute(insert(_plans).values(_row(terms)))
 
 
 def _terms(row: Row[Any]) -> PlanTerms:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from uuid import UUID
 
-from aichat_server.core.money import NanoUsd
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.money import NanoUsd, to_decimal
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -34,6 +37,15 @@ class QuotaCap(StrEnum):
     """On what an organisation may owe for usage above what its plan includes."""
     FREE_PLAN = "free_plan"
     """On what all organisations on Free may use together."""
+
+
+class PlatformLimit(StrEnum):
+    """Which limit."""
+
+    OVERAGE = "overage"
+    """What an organisation may owe beyond its included usage, where its plan does not say."""
+    FREE_PLAN = "free_plan"
+    """What all organisations on Free may use together in a calendar month in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +106,50 @@ class QuotaRefusal:
     """The most that the turn could have cost."""
     resets_at: datetime
     cap: QuotaCap | None = None
+
+
+_FEWER = "ask for fewer max_output_tokens, or wait for running answers to end"
+_ADVICE: Mapping[QuotaCap | None, str] = MappingProxyType(
+    {
+        None: _FEWER,
+        QuotaCap.OVERAGE: f"have an unpaid invoice paid, if there is one, or {_FEWER}",
+        QuotaCap.FREE_PLAN: "subscribe to a plan",
+    }
+)
+
+
+def over_quota(refusal: QuotaRefusal) -> AichatError:
+    """A turn that could bring its organisation, member or key above a hard quota, or above a cap."""
+    remaining = NanoUsd(max(0, refusal.limit - refusal.used))
+    limit, used, left, needed = (_dollars(m) for m in (refusal.limit, refusal.used, remaining, refusal.needed))
+    reset_time = refusal.resets_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    free = refusal.cap is QuotaCap.FREE_PLAN
+    whose = "all of Free" if free else f"this {refusal.scope}"
+    message = (
+        f"of {whose}'s {limit} USD for the {refusal.period} {left} USD are left, and the answer may cost {needed} USD: "
+        f"{_ADVICE[refusal.cap]}, or wait until {reset_time}"
+    )
+    metadata = {
+        "period": refusal.period.value,
+        "limit": limit,
+        "used": used,
+        "remaining": left,
+        "reset_time": reset_time,
+    }
+    if refusal.cap is not None:
+        metadata["cap"] = refusal.cap.value
+    if free:
+        return AichatError(Reason.FREE_PLAN_EXHAUSTED, message, metadata=metadata, quota_subject="plan:free")
+    metadata["scope"] = refusal.scope.value
+    subject = f"{refusal.scope}:{refusal.scope_id}"
+    return AichatError(Reason.QUOTA_EXCEEDED, message, metadata=metadata, quota_subject=subject)
+
+
+def quota_check_failed() -> AichatError:
+    """The quotas could not be checked, and the server is set to refuse turns then."""
+    message = "the quotas cannot be checked now; send the call again shortly"
+    return AichatError(Reason.QUOTA_CHECK_FAILED, message, retry_after=1.0)
+
+
+def _dollars(nano: NanoUsd) -> str:
+    return f"{to_decimal(nano):f}"

@@ -65,12 +65,17 @@ class Call:
         return self.code.name
 
     @property
-    def network(self) -> str:
-        """Where the call came from, as far as one caller has it alone: an IPv4 address, or 64 bits of an IPv6 one."""
+    def client_address(self) -> str:
+        """Where the call came from: an IP address, as the edge or the connection says."""
         # gRPC writes ipv4:192.0.2.1:50123, and ipv6:[2001:db8::1]:50123 with its brackets encoded.
         host = unquote(self.peer).partition(":")[2].rpartition(":")[0].strip("[]")
+        return next(iter(self.values(CLIENT_ADDRESS_KEY)), host)
+
+    @property
+    def network(self) -> str:
+        """Where the call came from, as far as one caller has it alone: an IPv4 address, or 64 bits of an IPv6 one."""
         try:
-            address = ip_address(next(iter(self.values(CLIENT_ADDRESS_KEY)), host))
+            address = ip_address(self.client_address)
         except ValueError:
             return "unknown"
         if isinstance(address, IPv4Address):

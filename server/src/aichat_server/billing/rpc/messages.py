@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from aichat.v1 import invoices_pb2, plans_pb2
 
+from aichat_server.billing.domain import UnpaidInvoice
 from aichat_server.billing.service.billing import CURRENCY, Standing
-from aichat_server.invoices.domain.invoices import UnpaidInvoice
 from aichat_server.payments.domain.billing import InvoiceState, InvoiceStatus, PaymentMethodState, SubscriptionStatus
 from aichat_server.plans.domain import PlanTerms, Rates
 from aichat_server.transport.values import cents_to_proto, money_to_proto

@@ -6,16 +6,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from aichat_server.billing.domain import BillingAccount, Subscription, grace_ends
+from aichat_server.billing.domain import BillingAccount, Subscription, UnpaidInvoice, grace_ends
 from aichat_server.billing.service.cards import OrganizationCards
 from aichat_server.billing.service.subscriptions import Subscriptions
-from aichat_server.core.database.database import Database, Tenant
+from aichat_server.billing.storage.billing import BillingRepository
+from aichat_server.billing.storage.unpaid import UnpaidRepository
+from aichat_server.core.database.database import Database
+from aichat_server.core.database.session import Session
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.ids import new_id
 from aichat_server.core.money import NANO_PER_CENT, NanoUsd
 from aichat_server.core.origins import ReturnPages
 from aichat_server.identity.domain.principals import Principal
-from aichat_server.invoices.domain.invoices import UnpaidInvoice
+from aichat_server.identity.service.directory import Directory
 from aichat_server.payments.domain.billing import InvoicePage, Offer, PaymentMethodState
 from aichat_server.payments.domain.provider import PaymentProvider
 from aichat_server.plans.domain import Plan, PlanTerms
@@ -89,11 +92,11 @@ class Billing:
 
     async def get_standing(self, principal: Principal) -> Standing:
         """Returns the organisation's plan and subscription."""
-        async with self.database.tenant(principal.org_id, principal.member_id) as tenant:
-            plan = await tenant.organizations.plan()
-            members = await tenant.organizations.count_members()
-            subscription = await tenant.billing.subscription()
-            unpaid = await tenant.unpaid.list()
+        async with self.database.session(principal.org_id, principal.actor) as session:
+            plan = await Directory(session).plan()
+            members = await Directory(session).count_members()
+            subscription = await BillingRepository(session).subscription()
+            unpaid = await UnpaidRepository(session).list()
         method = await self.payments.cards.find(principal.org_id) if self.payments is not None else None
         unpaid_since = min((invoice.since for invoice in unpaid), default=None)
         ends = grace_ends(subscription, unpaid_since, self.grace)
@@ -188,14 +191,14 @@ class Billing:
 
     async def _organization(self, principal: Principal) -> _Organization:
         """Returns our data of the organisation; raises OWNER_REQUIRED if the caller is not one of its owners."""
-        async with self.database.tenant(principal.org_id, principal.member_id) as tenant:
-            await check_owner(tenant, principal)
+        async with self.database.session(principal.org_id, principal.actor) as session:
+            await check_owner(session, principal)
             return _Organization(
-                name=await tenant.organizations.name(),
-                email=await tenant.organizations.email_of(principal.member_id),
-                members=await tenant.organizations.count_members(),
-                account=await tenant.billing.ensure_account(),
-                subscription=await tenant.billing.subscription(),
+                name=await Directory(session).name(),
+                email=await Directory(session).email_of(principal.member_id),
+                members=await Directory(session).count_members(),
+                account=await BillingRepository(session).ensure_account(),
+                subscription=await BillingRepository(session).subscription(),
             )
 
     async def _ensure_customer(self, payments: Payments, org_id: UUID, organization: _Organization) -> str:
@@ -205,13 +208,13 @@ class Billing:
         customer_id = await payments.customers.ensure_customer(
             org_id, account.customer_version, name=organization.name, email=organization.email
         )
-        async with self.database.tenant(org_id) as tenant:
-            return await tenant.billing.settle_customer(customer_id)
+        async with self.database.session(org_id) as session:
+            return await BillingRepository(session).settle_customer(customer_id)
 
 
-async def check_owner(tenant: Tenant, principal: Principal) -> None:
+async def check_owner(session: Session, principal: Principal) -> None:
     """Raises OWNER_REQUIRED if the caller is not one of the organisation's owners."""
-    if principal.acts_as_member or not await tenant.organizations.is_owner(principal.member_id):
+    if principal.acts_as_member or not await Directory(session).is_owner(principal.member_id):
         message = "billing is for the organisation's owners; ask one of them, or use an owner's API key"
         raise AichatError(Reason.OWNER_REQUIRED, message)
 

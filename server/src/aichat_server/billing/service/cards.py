@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from aichat_server.billing.storage.billing import BillingRepository
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.payments.domain.billing import PaymentMethodState
@@ -24,8 +25,9 @@ class OrganizationCards:
 
     async def find(self, org_id: UUID) -> PaymentMethodState | None:
         """Returns the card that pays what is due; None if there is none. Changes nothing."""
-        async with self.database.tenant(org_id) as tenant:
-            account, subscription = await tenant.billing.account(), await tenant.billing.subscription()
+        async with self.database.session(org_id) as session:
+            billing = BillingRepository(session)
+            account, subscription = await billing.account(), await billing.subscription()
         if account is None or account.customer_id is None:
             return None
         subscription_id = subscription.subscription_id if subscription else None
@@ -37,8 +39,9 @@ class OrganizationCards:
         Stripe's portal only changes the customer's default, and Stripe would still charge the subscription's own card,
         which Checkout sets.
         """
-        async with self.database.tenant(org_id) as tenant:
-            account, subscription = await tenant.billing.account(), await tenant.billing.subscription()
+        async with self.database.session(org_id) as session:
+            billing = BillingRepository(session)
+            account, subscription = await billing.account(), await billing.subscription()
         if account is None or account.customer_id is None:
             return None
         subscription_id = subscription.subscription_id if subscription else None
@@ -48,8 +51,8 @@ class OrganizationCards:
         if cards.has_changed(account.seen_card_id) and chosen and pays and chosen.id != cards.subscription_default:
             await self._repoint(subscription_id or "", chosen.id)
         if cards.customer_default != account.seen_card_id:
-            async with self.database.tenant(org_id) as tenant:
-                await tenant.billing.see_card(cards.customer_default)
+            async with self.database.session(org_id) as session:
+                await BillingRepository(session).see_card(cards.customer_default)
         return chosen
 
     async def _repoint(self, subscription_id: str, card_id: str) -> None:

@@ -9,9 +9,12 @@ from uuid import UUID
 import structlog
 
 from aichat_server.billing.domain import Subscription, foremost, grace_ends, subscription_of
+from aichat_server.billing.storage.billing import BillingRepository, grace_over
+from aichat_server.billing.storage.unpaid import UnpaidRepository
 from aichat_server.core.database.batches import at_once
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
+from aichat_server.identity.service.directory import Directory
 from aichat_server.payments.domain.billing import SubscriptionState, SubscriptionStatus
 from aichat_server.payments.domain.provider import PaymentCustomers
 from aichat_server.plans.service import PlanBook
@@ -40,24 +43,25 @@ class Subscriptions:
         Returns None if it never had one; its plan then stays. Fails as `StripeCalls.send` does.
         """
         for _ in range(_TRIES):
-            async with self.database.tenant(org_id) as tenant:
-                account, before = await tenant.billing.account(), await tenant.billing.subscription()
+            async with self.database.session(org_id) as session:
+                billing = BillingRepository(session)
+                account, before = await billing.account(), await billing.subscription()
             if account is None:
                 return None
             # Read after the account's version: a concurrent call that read earlier finds another version when it
             # stores.
             seen = self._seen(await self._sold(account.customer_id), before, now)
-            async with self.database.tenant(org_id) as tenant:
-                unpaid_since = await tenant.unpaid.since()
+            async with self.database.session(org_id) as session:
+                unpaid_since = await UnpaidRepository(session).since()
                 ends = grace_ends(seen, unpaid_since, self.grace)
-                taken = await tenant.billing.take_over(
+                taken = await BillingRepository(session).take_over(
                     seen,
                     now,
                     seen_version=account.seen_version,
                     grace_ends_at=next((end for end in ends if end > now), None),
                 )
                 if taken and seen is not None:
-                    await tenant.organizations.set_plan(seen.plan_at(now, self.grace, unpaid_since), now)
+                    await Directory(session).set_plan(seen.plan_at(now, self.grace, unpaid_since), now)
             if taken:
                 return seen
         message = "the subscription is being changed by others; try again"
@@ -65,8 +69,8 @@ class Subscriptions:
 
     async def end_graces(self, now: datetime) -> int:
         """Sets Free for organisations whose grace period ended unpaid by `now`; returns how many were checked."""
-        async with self.database.work_list() as work:
-            over = await work.grace_over(now)
+        async with self.database.platform_session() as session:
+            over = await grace_over(session, now)
         await at_once(over, lambda org_id: self._end_grace(org_id, now))
         return len(over)
 

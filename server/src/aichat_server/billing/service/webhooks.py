@@ -14,6 +14,8 @@ from uuid import UUID
 import structlog
 
 from aichat_server.billing.service.subscriptions import Subscriptions
+from aichat_server.billing.storage.billing import BillingRepository, customers_organization
+from aichat_server.billing.storage.stripe_events import StripeEventRepository
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.payments.domain.provider import PaymentCustomers, PaymentEvents, PaymentInvoices
@@ -70,8 +72,8 @@ class WebhookInbox:
             )
         event = self._webhooks.verify(body, signature)
         if event.type in HANDLED:
-            async with self._database.work_list() as work:
-                await work.stripe_events.add(event)
+            async with self._database.platform_session() as session:
+                await StripeEventRepository(session).add(event)
 
 
 class ParkedWebhooks:
@@ -82,13 +84,19 @@ class ParkedWebhooks:
 
     async def list(self) -> list[ParkedEvent]:
         """Returns them, the newest first."""
-        async with self._database.work_list() as work:
-            return [*await work.stripe_events.list_parked()]
+        async with self._database.platform_session() as session:
+            return [*await StripeEventRepository(session).list_parked()]
 
     async def release(self, event_id: str) -> bool:
         """Retries one; returns False if there is none with this id."""
-        async with self._database.work_list() as work:
-            return await work.stripe_events.release(event_id)
+        async with self._database.platform_session() as session:
+            return await StripeEventRepository(session).release(event_id)
+
+
+async def purge_webhooks(database: Database, before: datetime) -> int:
+    """Deletes the events that were handled before then; returns how many."""
+    async with database.platform_session() as session:
+        return await StripeEventRepository(session).purge(before)
 
 
 class _AwayError(Exception):
@@ -114,8 +122,8 @@ class Webhooks:
         """
         done = 0
         for _ in range(MOST_EVENTS):
-            async with self.database.work_list() as work:
-                event = await work.stripe_events.claim(now, now + CLAIM)
+            async with self.database.platform_session() as session:
+                event = await StripeEventRepository(session).claim(now, now + CLAIM)
             if event is None:
                 break
             try:
@@ -137,23 +145,24 @@ class Webhooks:
             if isinstance(error, AichatError) and error.reason is Reason.BILLING_UNAVAILABLE:
                 raise _AwayError from error
             return False
-        async with self.database.work_list() as work:
-            await work.stripe_events.finish(event.event_id, now)
+        async with self.database.platform_session() as session:
+            await StripeEventRepository(session).finish(event.event_id, now)
         return True
 
     async def _fail(self, event: ClaimedEvent, now: datetime, error: Exception) -> None:
         reason = error.reason if isinstance(error, AichatError) else None
         failure = reason.value if reason else type(error).__name__
         told = {"event_id": event.event_id, "type": event.type, "attempts": event.attempts, "failure": failure}
-        async with self.database.work_list() as work:
+        async with self.database.platform_session() as session:
+            events = StripeEventRepository(session)
             if event.attempts < MOST_ATTEMPTS or reason in NOT_ITS_FAULT:
                 _log.warning("webhook failed, to be retried", **told, exc_info=error)
                 # An outage, however long, leaves it at least one attempt.
                 counted = min(event.attempts, MOST_ATTEMPTS - 1)
-                await work.stripe_events.postpone(event.event_id, now + wait_after(event.attempts), failure, counted)
+                await events.postpone(event.event_id, now + wait_after(event.attempts), failure, counted)
             else:
                 _log.error("webhook given up", **told, exc_info=error)
-                await work.stripe_events.park(event.event_id, now, failure)
+                await events.park(event.event_id, now, failure)
 
     async def _act(self, event: ClaimedEvent, now: datetime) -> None:
         try:
@@ -193,10 +202,10 @@ class Webhooks:
     async def _organization(self, customer_id: str | None) -> UUID | None:
         if customer_id is None:
             return None
-        async with self.database.work_list() as work:
-            return await work.customers_organization(customer_id)
+        async with self.database.platform_session() as session:
+            return await customers_organization(session, customer_id)
 
     async def _forget(self, org_id: UUID, customer_id: str) -> None:
         if await self.customers.is_deleted(customer_id):
-            async with self.database.tenant(org_id) as tenant:
-                await tenant.billing.forget_customer(customer_id)
+            async with self.database.session(org_id) as session:
+                await BillingRepository(session).forget_customer(customer_id)

@@ -8,21 +8,17 @@ from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aichat_server.billing.domain import BillingAccount, Subscription
 from aichat_server.billing.storage.tables import billing_accounts as accounts
 from aichat_server.billing.storage.tables import subscriptions
+from aichat_server.core.database.session import PlatformSession, Repository
 from aichat_server.payments.domain.billing import SubscriptionStatus
 from aichat_server.plans.domain import Plan
 
 
-class BillingRepository:
+class BillingRepository(Repository):
     """One organisation's billing."""
-
-    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
-        self._connection = connection
-        self._org_id = org_id
 
     async def customer_id(self) -> str | None:
         """Returns its customer id at the payment provider.
@@ -117,3 +113,15 @@ class BillingRepository:
         }
         change = insert(subscriptions).values(org_id=self._org_id, **row)
         await self._connection.execute(change.on_conflict_do_update(index_elements=[subscriptions.c.org_id], set_=row))
+
+
+async def customers_organization(session: PlatformSession, customer_id: str) -> UUID | None:
+    """Returns whose customer it is at the payment provider; None if it is nobody's here."""
+    query = select(accounts.c.org_id).where(accounts.c.customer_id == customer_id)
+    return (await session.connection.execute(query)).scalar_one_or_none()
+
+
+async def grace_over(session: PlatformSession, now: datetime) -> tuple[UUID, ...]:
+    """Returns the organisations that are past due, and whose grace has ended."""
+    query = select(accounts.c.org_id).where(accounts.c.grace_ends_at <= now).order_by(accounts.c.grace_ends_at)
+    return tuple((await session.connection.execute(query)).scalars())

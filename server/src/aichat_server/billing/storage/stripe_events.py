@@ -7,18 +7,15 @@ from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aichat_server.billing.storage.tables import stripe_events as table
+from aichat_server.core.database.session import PlatformRepository
 from aichat_server.payments.domain.billing import BillingEvent
 from aichat_server.payments.domain.webhooks import ClaimedEvent, ParkedEvent
 
 
-class StripeEventStore:
+class StripeEventRepository(PlatformRepository):
     """The events of every organisation, in a transaction of the work list."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def add(self, event: BillingEvent) -> bool:
         """Stores an event that is due at once; returns False if it is stored already."""

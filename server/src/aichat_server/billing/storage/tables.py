@@ -1,38 +1,10 @@
-"""The tables of plans and billing, for queries; server/migrations creates them."""
+"""The tables of billing, for queries; server/migrations creates them."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, Table, Text, Uuid
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text, Uuid
 
-from aichat_server.core.database.tables import metadata
-
-_Time = DateTime(timezone=True)
-
-plans = Table(
-    "plans",
-    metadata,
-    Column("plan", Text, primary_key=True),
-    Column("valid_from", _Time, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("lookup_key", Text),
-    Column("seat_nano_usd", BigInteger, nullable=False),
-    Column("most_seats", Integer),
-    Column("included_nano_usd", BigInteger, nullable=False),
-    Column("hard", Boolean, nullable=False),
-    Column("overage_basis_points", Integer, nullable=False),
-    Column("caller_requests", Integer, nullable=False),
-    Column("caller_tokens", Integer, nullable=False),
-    Column("caller_streams", Integer, nullable=False),
-    Column("organization_requests", Integer, nullable=False),
-    Column("organization_tokens", Integer, nullable=False),
-    Column("organization_streams", Integer, nullable=False),
-    Column("models", ARRAY(Text)),
-    Column("retention_days", Integer),
-    Column("trial_days", Integer, nullable=False),
-    Column("created_at", _Time, nullable=False),
-    Column("overage_cap_nano_usd", BigInteger),
-)
+from aichat_server.core.database.tables import Time, metadata
 
 billing_accounts = Table(
     "billing_accounts",
@@ -41,9 +13,9 @@ billing_accounts = Table(
     Column("customer_id", Text),
     Column("customer_version", Integer, nullable=False),
     Column("seen_version", BigInteger, nullable=False),
-    Column("grace_ends_at", _Time),
-    Column("first_subscribed_at", _Time),
-    Column("created_at", _Time, nullable=False),
+    Column("grace_ends_at", Time),
+    Column("first_subscribed_at", Time),
+    Column("created_at", Time, nullable=False),
     Column("seen_card_id", Text),
 )
 
@@ -55,12 +27,12 @@ subscriptions = Table(
     Column("plan", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("seats", Integer, nullable=False),
-    Column("period_start", _Time, nullable=False),
-    Column("period_end", _Time, nullable=False),
+    Column("period_start", Time, nullable=False),
+    Column("period_end", Time, nullable=False),
     Column("cancel_at_period_end", Boolean, nullable=False),
-    Column("trial_end", _Time),
-    Column("past_due_since", _Time),
-    Column("updated_at", _Time, nullable=False),
+    Column("trial_end", Time),
+    Column("past_due_since", Time),
+    Column("updated_at", Time, nullable=False),
 )
 
 stripe_events = Table(
@@ -69,10 +41,10 @@ stripe_events = Table(
     Column("event_id", Text, primary_key=True),
     Column("type", Text, nullable=False),
     Column("object_id", Text, nullable=False),
-    Column("received_at", _Time, nullable=False),
-    Column("due_at", _Time),
+    Column("received_at", Time, nullable=False),
+    Column("due_at", Time),
     Column("attempts", Integer, nullable=False),
-    Column("processed_at", _Time),
-    Column("parked_at", _Time),
+    Column("processed_at", Time),
+    Column("parked_at", Time),
     Column("failure", Text),
 )

@@ -9,20 +9,16 @@ from sqlalchemy import ColumnElement, Row, Select, case, exists, func, literal, 
 from sqlalchemy import delete as delete_from
 from sqlalchemy import insert as insert_into
 from sqlalchemy import update as update_of
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aichat_server.conversations.domain import Conversation
-from aichat_server.core.database.tables import conversations as table
-from aichat_server.core.database.tables import messages
+from aichat_server.conversations.storage.tables import conversations as table
+from aichat_server.conversations.storage.tables import messages
+from aichat_server.core.database.session import Repository
 from aichat_server.core.pages import Page, PageKey
 
 
-class ConversationRepository:
+class ConversationRepository(Repository):
     """One organisation's conversations."""
-
-    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
-        self._connection = connection
-        self._org_id = org_id
 
     async def create(self, conversation_id: UUID, member_id: UUID, title: str) -> Conversation:
         """Stores a new conversation without messages."""

@@ -6,28 +6,24 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import Row, Select, Text, and_, case, cast, func, literal, or_, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aichat_server.content.parts import Part, Role
 from aichat_server.content.stored import StoredText, to_parts
 from aichat_server.conversations.domain import Message, MessageState
-from aichat_server.core.database.tables import TOKEN_COLUMNS, generations, messages
+from aichat_server.conversations.storage.tables import generations, messages
+from aichat_server.core.database.session import Repository
 from aichat_server.core.money import NanoUsd
 from aichat_server.core.pages import Page, PageKey
 from aichat_server.generations.domain.generation import Answer, GenerationState
-from aichat_server.models.domain.usage import Usage
+from aichat_server.models.domain.usage import TOKEN_COLUMNS, Usage
 from aichat_server.providers.domain.events import StopReason
 
 # A page of long messages ends early, before it outgrows what gRPC clients take, which is 4 MiB.
 MAX_PAGE_BYTES = 3 * 1024 * 1024
 
 
-class MessageRepository:
+class MessageRepository(Repository):
     """One organisation's messages. Turns write them."""
-
-    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
-        self._connection = connection
-        self._org_id = org_id
 
     async def list(self, conversation_id: UUID, limit: int, after: PageKey | None) -> Page[Message]:
         """At most `limit` of a conversation's messages, all branches, the oldest first, from behind `after` on.

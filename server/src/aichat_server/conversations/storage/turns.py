@@ -14,9 +14,8 @@ import msgspec
 
 from aichat_server.content.parts import Role
 from aichat_server.content.stored import StoredText, encode_json, encode_parts, to_parts
-from aichat_server.conversations.domain import Turn, TurnBegun
+from aichat_server.conversations.domain import Turn, TurnBegun, conversation_not_found, message_not_found
 from aichat_server.core.database.database import Database
-from aichat_server.core.database.errors import conversation_not_found, message_not_found
 from aichat_server.core.errors import AichatError
 from aichat_server.generations.domain.generation import Beginning, Ending, GenerationKey, Known
 from aichat_server.generations.domain.stored import (

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 from uuid import UUID
 
-from aichat_server.core.database.database import Database
-
 AT_ONCE = 16
 """How many are worked on at once. They share the database's connections, and wait for others' answers meanwhile."""
-PAGE = 200
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -33,18 +30,6 @@ class Progress:
         """All up to this one are done; None: all are, and the next run starts from the beginning."""
         await self._note(org_id)
         self.reached = org_id
-
-
-async def organizations(database: Database, progress: Progress) -> AsyncGenerator[tuple[UUID, ...], None]:
-    """Pages of the organisations that are yet to be done. One counts as done when the next is asked for."""
-    while True:
-        async with database.work_list() as work:
-            page = await work.organizations(progress.reached, PAGE)
-        if not page:
-            break
-        yield page
-        await progress.reach(page[-1])
-    await progress.reach(None)
 
 
 async def at_once(items: Collection[Item], work: Callable[[Item], Awaitable[T]]) -> list[T]:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC
 from types import MappingProxyType
-from uuid import UUID
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.core.money import NanoUsd, to_decimal
-from aichat_server.quotas.domain import QuotaCap, QuotaRefusal
 
 _UNAVAILABLE = (
     OSError,  # refused, reset, timed out, no such host
@@ -44,16 +40,6 @@ _TOLD: Mapping[str, str] = MappingProxyType(
         "42501": "the server's role lacks a right in the database; the operator must let aichat_app serve, and the "
         "schema's owner migrate",
         READ_ONLY: "the database takes no writes now; send the call again shortly",
-    }
-)
-
-
-_FEWER = "ask for fewer max_output_tokens, or wait for running answers to end"
-_ADVICE: Mapping[QuotaCap | None, str] = MappingProxyType(
-    {
-        None: _FEWER,
-        QuotaCap.OVERAGE: f"have an unpaid invoice paid, if there is one, or {_FEWER}",
-        QuotaCap.FREE_PLAN: "subscribe to a plan",
     }
 )
 
@@ -97,52 +83,3 @@ def _is_away(error: BaseException | None) -> bool:
         return error.connection_invalidated or _is_away(error.orig.__cause__ if error.orig else None)
     # A ValueError of the driver's is a value that fits no parameter: a fault of ours.
     return isinstance(error, _UNAVAILABLE) and not isinstance(error, ValueError)
-
-
-def conversation_not_found(conversation_id: UUID) -> AichatError:
-    """The same for a conversation that does not exist and for another organisation's."""
-    metadata = {"conversation_id": str(conversation_id)}
-    return AichatError(Reason.CONVERSATION_NOT_FOUND, "no such conversation in this organisation", metadata=metadata)
-
-
-def message_not_found(message_id: UUID) -> AichatError:
-    """The same for a message that does not exist, another conversation's and another organisation's."""
-    metadata = {"message_id": str(message_id)}
-    return AichatError(Reason.MESSAGE_NOT_FOUND, "no such message in this conversation", metadata=metadata)
-
-
-def over_quota(refusal: QuotaRefusal) -> AichatError:
-    """A turn that could bring its organisation, member or key above a hard quota, or above a cap."""
-    remaining = NanoUsd(max(0, refusal.limit - refusal.used))
-    limit, used, left, needed = (_dollars(m) for m in (refusal.limit, refusal.used, remaining, refusal.needed))
-    reset_time = refusal.resets_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    free = refusal.cap is QuotaCap.FREE_PLAN
-    whose = "all of Free" if free else f"this {refusal.scope}"
-    message = (
-        f"of {whose}'s {limit} USD for the {refusal.period} {left} USD are left, and the answer may cost {needed} USD: "
-        f"{_ADVICE[refusal.cap]}, or wait until {reset_time}"
-    )
-    metadata = {
-        "period": refusal.period.value,
-        "limit": limit,
-        "used": used,
-        "remaining": left,
-        "reset_time": reset_time,
-    }
-    if refusal.cap is not None:
-        metadata["cap"] = refusal.cap.value
-    if free:
-        return AichatError(Reason.FREE_PLAN_EXHAUSTED, message, metadata=metadata, quota_subject="plan:free")
-    metadata["scope"] = refusal.scope.value
-    subject = f"{refusal.scope}:{refusal.scope_id}"
-    return AichatError(Reason.QUOTA_EXCEEDED, message, metadata=metadata, quota_subject=subject)
-
-
-def quota_check_failed() -> AichatError:
-    """The quotas could not be checked, and the server is set to refuse turns then."""
-    message = "the quotas cannot be checked now; send the call again shortly"
-    return AichatError(Reason.QUOTA_CHECK_FAILED, message, retry_after=1.0)
-
-
-def _dollars(nano: NanoUsd) -> str:
-    return f"{to_decimal(nano):f}"

@@ -16,7 +16,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 
 from aichat_server.core.database.errors import sqlstate
-from aichat_server.core.database.owner import owner_transaction
+from aichat_server.core.database.owner import owner_session
 from aichat_server.core.database.schema import code_version, migrations_folder, read_versions, record_version
 from aichat_server.core.database.scripts import replace_functions
 from aichat_server.core.errors import AichatError, Reason
@@ -63,9 +63,9 @@ async def _run(url: str, step: Callable[[Connection], None]) -> None:
     """Does the step in one transaction, and again where turns of a running server and the step wait for each other."""
     for tries_left in reversed(range(_TRIES)):
         try:
-            async with owner_transaction(url) as connection:
+            async with owner_session(url) as session:
                 with _lock_errors():
-                    await connection.run_sync(step)
+                    await session.connection.run_sync(step)
         except AichatError as error:
             if sqlstate(error.__cause__) != _DEADLOCK or not tries_left:
                 raise

@@ -1,4 +1,4 @@
-"""Transactions of the schema's owner, by which commands write what the server may not."""
+"""Sessions of the schema's owner, by which commands write what the server may not."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from aichat_server.core.database.errors import storage_errors
 from aichat_server.core.database.pool import Connector, Patience, create_engine
+from aichat_server.core.database.session import PlatformSession
 
 LONG = Patience(connection=10.0, answer=3600.0)
 """An index may take its time to build, and a member's rows theirs to go."""
@@ -25,7 +25,7 @@ _VANISH_SOON = text(
 
 
 @asynccontextmanager
-async def owner_transaction(url: str) -> AsyncGenerator[AsyncConnection, None]:
+async def owner_session(url: str) -> AsyncGenerator[PlatformSession, None]:
     """A transaction of the role that `url` names: committed at the end, rolled back if that is an exception.
 
     STORAGE_UNAVAILABLE if the database is away.
@@ -37,7 +37,7 @@ async def owner_transaction(url: str) -> AsyncGenerator[AsyncConnection, None]:
         with storage_errors():
             async with engine.begin() as connection:
                 await connection.execute(_VANISH_SOON)
-                yield connection
+                yield PlatformSession(connection)
     finally:
         await engine.dispose()
         await connector.close()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aichat_server.core.database.database import Database
 
 # A role also is whatever it is a member of, since it could SET ROLE to it.
 _CHECK = text(
@@ -31,9 +32,10 @@ class UnsafeRoleError(Exception):
     """The server must not run as the role that DATABASE_URL names; the message says why and what to do."""
 
 
-async def check_role(connection: AsyncConnection) -> None:
-    """UnsafeRoleError unless the role of `connection` owns nothing, cannot bypass RLS, and may use the tables."""
-    row = (await connection.execute(_CHECK)).one()
+async def check_role(database: Database) -> None:
+    """Raises UnsafeRoleError unless the role that we are owns nothing, cannot bypass RLS, and may use the tables."""
+    async with database.platform_session() as session:
+        row = (await session.connection.execute(_CHECK)).one()
     advice = "let DATABASE_URL name the role aichat_app, which the migrations make"
     if row.bypasses:
         raise UnsafeRoleError(f"the database role {row.role!r} can bypass row-level security; {advice}")

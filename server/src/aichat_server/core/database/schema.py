@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
+from aichat_server.core.database.database import Database
+
 OLDEST_REVISION = "0019"
 """The newest migration of the landing before this one: its servers run on this schema, too, while they are replaced."""
 
@@ -105,6 +107,16 @@ def read_versions(connection: Connection) -> tuple[str | None, Sequence[Applied]
     at = connection.execute(_REVISION).scalar_one_or_none() if _can_read(connection, "alembic_version") else None
     known = connection.execute(_HISTORY).all() if _can_read(connection, "schema_versions") else []
     return at, [Applied(*row) for row in known]
+
+
+async def check_schema(database: Database) -> bool:
+    """Whether a newer version has migrated the database, on whose schema this one runs, too.
+
+    Raises SchemaMismatchError if this version does not run on it.
+    """
+    async with database.platform_session() as session:
+        at, history = await session.connection.run_sync(read_versions)
+    return code_version().check(at, history)
 
 
 def record_version(connection: Connection, code: CodeVersion) -> None:

@@ -9,14 +9,13 @@ from uuid import UUID
 import msgspec
 
 from aichat_server.content.stored import StoredText, to_parts
-from aichat_server.core.database.errors import over_quota, quota_check_failed
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
 from aichat_server.generations.domain.generation import Beginning, Claim, Ending, GenerationKey, GenerationState, Known
 from aichat_server.models.domain.pricing import Hold
 from aichat_server.models.domain.usage import KINDS, Usage
 from aichat_server.providers.domain.events import StopReason
-from aichat_server.quotas.domain import QuotaRefusal
+from aichat_server.quotas.domain import QuotaRefusal, over_quota, quota_check_failed
 
 Value = dict[str, Any]
 """What JSON can say."""

@@ -39,7 +39,9 @@ from aichat_server.generations.service.failures import lost, stored_failure
 from aichat_server.generations.service.journal_copies import read_copy
 from aichat_server.generations.service.meter import Meter
 from aichat_server.generations.storage.generations import GenerationStore
+from aichat_server.generations.storage.orphans import list_orphans
 from aichat_server.models.domain.pricing import Price, cost, price_at
+from aichat_server.models.service import StoredPrices
 from aichat_server.providers.domain.events import ReasoningDelta, TextDelta, UsageReport
 
 _log = structlog.get_logger()
@@ -94,11 +96,11 @@ class Orphans:
         last: OrphanedKey | None = None
         prices: Prices | None = None
         while True:
-            async with self._database.work_list() as work:
-                batch = await work.orphans(now, _BATCH, last)
+            async with self._database.platform_session() as session:
+                batch = await list_orphans(session, now, _BATCH, last)
             if not batch:
                 return Reaped(ended, left)
-            prices = prices if prices is not None else await self._database.prices()
+            prices = prices if prices is not None else await StoredPrices(self._database).prices()
             for last in batch:
                 try:
                     if await self._is_written(last.key):

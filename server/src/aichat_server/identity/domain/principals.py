@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
+from aichat_server.core.actor import Actor
 from aichat_server.plans.domain import Plan
 
 # Never to be changed: every personal organisation's id derives from it.
@@ -23,6 +24,15 @@ class Principal:
     """The organisation's."""
     acts_as_member: bool = False
     """Whether it has no owner's rights though it may be an owner: by an API key that is for a member's work alone."""
+    request_id: str = ""
+    """The call's; empty until a call names it."""
+    client_address: str = ""
+    """Where the call came from; empty until a call names it."""
+
+    @property
+    def actor(self) -> Actor:
+        """The caller, as sessions of the database know it."""
+        return Actor.member(self.member_id, self.key_id, request_id=self.request_id, client_address=self.client_address)
 
 
 def personal_org_id(user_id: UUID) -> UUID:

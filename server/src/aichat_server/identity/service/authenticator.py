@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from aichat_server.core.actor import Actor
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.identity.domain import api_keys
 from aichat_server.identity.domain.observing import KeyObserver, KeyRefusal
 from aichat_server.identity.domain.principals import Principal, personal_org_id
 from aichat_server.identity.gateway.tokens import TokenVerifier
-from aichat_server.identity.storage.api_keys import StoredKey
+from aichat_server.identity.storage.api_keys import ApiKeyRepository, StoredKey
+from aichat_server.identity.storage.organizations import OrganizationRepository
 
 _MOST_CACHED = 10_000
 # Stands in for the hash of a key that does not exist, so that it takes as long to refuse as a wrong one.
@@ -78,8 +80,8 @@ class Authenticator:
             raise self._refuse(KeyRefusal.MALFORMED)
         org_id, key_id = named
         asked = self._clock()
-        async with self._database.tenant(org_id) as tenant:
-            stored = await tenant.api_keys.find(key_id)
+        async with self._database.session(org_id) as session:
+            stored = await ApiKeyRepository(session).find(key_id)
         if not hmac.compare_digest(stored.key_hash if stored else _NO_HASH, digest) or stored is None:
             raise self._refuse(KeyRefusal.UNKNOWN)
         if stored.revoked_at is not None:
@@ -97,17 +99,17 @@ class Authenticator:
         if self._tokens is None:
             raise AichatError(Reason.CREDENTIALS_INVALID, "this server knows no session tokens; use an API key")
         asked = self._clock()
-        session = await self._tokens.verify(token)
-        if session.is_anonymous and not self._allow_anonymous:
+        signed_in = await self._tokens.verify(token)
+        if signed_in.is_anonymous and not self._allow_anonymous:
             message = (
                 "this server takes users who have signed in alone: sign in with an account, or link one to this user"
             )
             raise AichatError(Reason.ANONYMOUS_NOT_ALLOWED, message)
-        org_id = personal_org_id(session.user_id)
-        async with self._database.tenant(org_id, session.user_id) as tenant:
-            plan = await tenant.organizations.ensure_personal(session.user_id, session.email)
-        principal = Principal(org_id, session.user_id, plan=plan)
-        return self._remember(digest, principal, asked + min(self._cache_seconds, session.expires_in))
+        org_id = personal_org_id(signed_in.user_id)
+        async with self._database.session(org_id, Actor.member(signed_in.user_id)) as session:
+            plan = await OrganizationRepository(session).ensure_personal(signed_in.user_id, signed_in.email)
+        principal = Principal(org_id, signed_in.user_id, plan=plan)
+        return self._remember(digest, principal, asked + min(self._cache_seconds, signed_in.expires_in))
 
     def _cached(self, digest: bytes) -> Principal | None:
         entry = self._cache.get(digest)

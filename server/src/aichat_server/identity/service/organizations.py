@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID, uuid5
 
-from aichat_server.core.database.database import Database, Tenant
+from aichat_server.core.actor import Actor
+from aichat_server.core.database.database import Database
+from aichat_server.core.database.session import Session
 from aichat_server.core.time_zones import load_zone
 from aichat_server.identity.domain import api_keys
+from aichat_server.identity.storage.api_keys import ApiKeyRepository
+from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.plans.domain import Plan
 
 # Never to be changed: the id of every organisation that is known by its name derives from it.
@@ -52,25 +56,25 @@ class Organizations:
         """
         org_id = uuid5(_NAMED_ORGANIZATIONS, name)
         member_id = uuid5(org_id, "owner")
-        async with self._database.tenant(org_id, member_id) as tenant:
-            if not await tenant.organizations.ensure(name, member_id):
+        async with self._database.session(org_id, Actor.member(member_id)) as session:
+            if not await OrganizationRepository(session).ensure(name, member_id):
                 raise NameTakenError(org_id)
-            return await _mint(tenant, org_id, member_id, expires_in, plan, is_owners=is_owners)
+            return await _mint(session, org_id, member_id, expires_in, plan, is_owners=is_owners)
 
     async def mint_another_key(
         self, org_id: UUID, *, expires_in: timedelta | None = None, plan: Plan | None = None, is_owners: bool = False
     ) -> MintedKey | None:
         """Makes a further API key for an organisation, its first owner's; None if there is no such organisation."""
-        async with self._database.tenant(org_id) as tenant:
-            member_id = await tenant.organizations.first_owner()
+        async with self._database.session(org_id) as session:
+            member_id = await OrganizationRepository(session).first_owner()
             if member_id is None:
                 return None
-            return await _mint(tenant, org_id, member_id, expires_in, plan, is_owners=is_owners)
+            return await _mint(session, org_id, member_id, expires_in, plan, is_owners=is_owners)
 
     async def set_contact(self, org_id: UUID, email: str | None) -> bool:
         """Sets where e-mails for members without an address go, None for nowhere; False if there is no such one."""
-        async with self._database.tenant(org_id) as tenant:
-            return await tenant.organizations.set_contact(email)
+        async with self._database.session(org_id) as session:
+            return await OrganizationRepository(session).set_contact(email)
 
     async def set_time_zone(self, org_id: UUID, name: str) -> bool:
         """Shows the organisation's usage by the days of a zone, an IANA name; False if there is no organisation.
@@ -78,25 +82,25 @@ class Organizations:
         ValueError if there is no such zone.
         """
         load_zone(name)
-        async with self._database.tenant(org_id) as tenant:
-            return await tenant.organizations.set_time_zone(name)
+        async with self._database.session(org_id) as session:
+            return await OrganizationRepository(session).set_time_zone(name)
 
     async def revoke_keys_of(self, org_id: UUID, member_id: UUID) -> None:
         """Ends the lives of all of a member's API keys."""
-        async with self._database.tenant(org_id) as tenant:
-            await tenant.api_keys.revoke_all(member_id)
+        async with self._database.session(org_id) as session:
+            await ApiKeyRepository(session).revoke_all(member_id)
 
     async def revoke_key(self, org_id: UUID, key_id: UUID) -> bool:
         """Ends an API key's life; False if the organisation has no such key."""
-        async with self._database.tenant(org_id) as tenant:
-            return await tenant.api_keys.revoke(key_id)
+        async with self._database.session(org_id) as session:
+            return await ApiKeyRepository(session).revoke(key_id)
 
 
 async def _mint(
-    tenant: Tenant, org_id: UUID, member_id: UUID, expires_in: timedelta | None, plan: Plan | None, *, is_owners: bool
+    session: Session, org_id: UUID, member_id: UUID, expires_in: timedelta | None, plan: Plan | None, *, is_owners: bool
 ) -> MintedKey:
     if plan is not None:
-        await tenant.organizations.set_plan(plan)
+        await OrganizationRepository(session).set_plan(plan)
     key_id, text = api_keys.new_key(org_id)
-    await tenant.api_keys.add(key_id, member_id, api_keys.digest(text), expires_in, is_owners=is_owners)
+    await ApiKeyRepository(session).add(key_id, member_id, api_keys.digest(text), expires_in, is_owners=is_owners)
     return MintedKey(org_id, member_id, key_id, text)

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aichat_server.core.database.tables import api_keys as table
-from aichat_server.core.database.tables import organizations
+from aichat_server.core.database.session import Repository
+from aichat_server.identity.storage.tables import api_keys as table
+from aichat_server.identity.storage.tables import organizations
 from aichat_server.plans.domain import Plan
 
 _OWNER, _MEMBER = "owner", "member"
@@ -33,12 +33,8 @@ class StoredKey:
     """The organisation's."""
 
 
-class ApiKeyRepository:
+class ApiKeyRepository(Repository):
     """One organisation's API keys."""
-
-    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
-        self._connection = connection
-        self._org_id = org_id
 
     async def add(
         self, key_id: UUID, member_id: UUID, key_hash: bytes, expires_in: timedelta | None, *, is_owners: bool = False
@@ -67,6 +63,11 @@ class ApiKeyRepository:
             is_owners=row.role == _OWNER,
             plan=Plan(row.plan),
         )
+
+    async def member_of(self, key_id: UUID) -> UUID | None:
+        """Returns the member whose key it is; None if there is no such key."""
+        query = select(table.c.member_id).where(table.c.org_id == self._org_id, table.c.key_id == key_id)
+        return (await self._connection.execute(query)).scalar_one_or_none()
 
     async def revoke(self, key_id: UUID) -> bool:
         """Ends the key's life, once; False if there is none."""

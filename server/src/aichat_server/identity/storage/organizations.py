@@ -5,22 +5,28 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import Insert, insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aichat_server.core.database.tables import members, organizations, users
+from aichat_server.core.database.session import PlatformSession, Repository
+from aichat_server.identity.storage.tables import listed_organizations, members, organizations, users
 from aichat_server.plans.domain import Plan
 
 _OWNER = "owner"
+_OWNERS_TO_TELL = text(
+    """
+    SELECT DISTINCT ON (lower(coalesce(nullif(u.email, ''), o.contact_email, m.member_id::text))) m.member_id
+    FROM aichat.members AS m
+    JOIN aichat.organizations AS o ON o.org_id = m.org_id
+    LEFT JOIN aichat.users AS u ON u.user_id = m.member_id
+    WHERE m.org_id = :org_id AND m.role = 'owner'
+    ORDER BY lower(coalesce(nullif(u.email, ''), o.contact_email, m.member_id::text)), m.member_id
+    """
+)
 
 
-class OrganizationRepository:
+class OrganizationRepository(Repository):
     """One organisation. What is there already is left as it is."""
-
-    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
-        self._connection = connection
-        self._org_id = org_id
 
     async def ensure(self, name: str, owner_id: UUID) -> bool:
         """Makes the organisation, with one member who owns it; False if both are there."""
@@ -59,6 +65,20 @@ class OrganizationRepository:
         query = select(func.count()).select_from(members).where(members.c.org_id == self._org_id)
         return int((await self._connection.execute(query)).scalar_one())
 
+    async def has_member(self, member_id: UUID) -> bool:
+        """Whether it has this member."""
+        there = exists().where(members.c.org_id == self._org_id, members.c.member_id == member_id)
+        return bool((await self._connection.execute(select(there))).scalar_one())
+
+    async def owners_to_tell(self) -> tuple[UUID, ...]:
+        """Returns its owners, whom e-mails go to: of several with one address, one."""
+        return tuple((await self._connection.execute(_OWNERS_TO_TELL, {"org_id": self._org_id})).scalars())
+
+    async def is_there(self) -> bool:
+        """Whether there is such an organisation."""
+        there = exists().where(organizations.c.org_id == self._org_id)
+        return bool((await self._connection.execute(select(there))).scalar_one())
+
     async def email_of(self, user_id: UUID) -> str | None:
         """The address of a user who is a member; None for a program."""
         query = select(users.c.email).where(users.c.user_id == user_id)
@@ -82,7 +102,7 @@ class OrganizationRepository:
     async def ensure_personal(self, user_id: UUID, email: str | None) -> Plan:
         """Makes a user and the organisation that is the user's own, unless they are there; keeps the email current.
 
-        Returns the organisation's plan. One statement. The tenant's member must be the user.
+        Returns the organisation's plan. One statement. The session's actor must be the user.
         """
         user = insert(users).values(user_id=user_id, email=email)
         user = user.on_conflict_do_update(
@@ -100,3 +120,11 @@ class OrganizationRepository:
         organization = insert(organizations).values(org_id=self._org_id, name=name).on_conflict_do_nothing()
         member = insert(members).values(org_id=self._org_id, member_id=owner_id, role=_OWNER).on_conflict_do_nothing()
         return member.add_cte(organization.cte("made_organization"))
+
+
+async def list_organizations(session: PlatformSession, after: UUID | None, limit: int) -> tuple[UUID, ...]:
+    """Returns at most `limit` organisations behind `after`, by the order of their ids."""
+    query = select(listed_organizations.c.org_id).order_by(listed_organizations.c.org_id).limit(limit)
+    if after is not None:
+        query = query.where(listed_organizations.c.org_id > after)
+    return tuple((await session.connection.execute(query)).scalars())

@@ -195,30 +195,6 @@ class Invoice:
         return f"invoice:{self.org_id}:{self.month.name}:{self.attempt}:{(self.digest or '')[:16]}"
 
 
-@dataclass(frozen=True, slots=True)
-class UnpaidInvoice:
-    """An invoice whose payment failed."""
-
-    month: Month
-    since: datetime
-    """When the platform first learned of that."""
-    total: int
-    """In cents."""
-    stripe_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class UnpaidNotice:
-    """A notice about an unpaid invoice to one of the organisation's owners."""
-
-    id: UUID
-    invoice: UnpaidInvoice
-    organization: str
-    """The organisation's name."""
-    address: str | None
-    """The owner's address, or the organisation's contact; None without either."""
-
-
 def whole_cents(nano: int, overage: int = 0) -> int:
     """Converts nano-dollars with an overage of `overage` basis points to cents, rounded once, half to even."""
     divisor = NANO_PER_CENT * WHOLE

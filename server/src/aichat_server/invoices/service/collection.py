@@ -7,11 +7,13 @@ from uuid import UUID
 import structlog
 
 from aichat_server.billing.service.cards import OrganizationCards
+from aichat_server.billing.service.dunning import every_unpaid, unpaid_of
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.periods import Month
 from aichat_server.invoices.domain.invoices import Invoice
 from aichat_server.invoices.service.stages import take_over
+from aichat_server.invoices.storage.invoices import InvoiceRepository
 from aichat_server.payments.domain.billing import InvoiceState, InvoiceStatus
 from aichat_server.payments.domain.provider import PaymentProvider
 
@@ -60,15 +62,14 @@ class Collection:
     async def look_at_cards(self, org_id: UUID) -> None:
         """Charges what is due to the card that the organisation chose last, because its cards may have changed."""
         await self._cards.settle(org_id)
-        async with self._database.tenant(org_id) as tenant:
-            months = [one.month for one in await tenant.unpaid.list()]
+        async with self._database.session(org_id) as session:
+            months = [one.month for one in await unpaid_of(session)]
         for month in months:
             await self._look(org_id, month)
 
     async def look_at_all(self) -> int:
         """Checks every unpaid invoice; returns how many there were."""
-        async with self._database.work_list() as work:
-            unpaid = await work.unpaid_invoices()
+        unpaid = await every_unpaid(self._database)
         for org_id, month in unpaid:
             try:
                 await self._look(org_id, month)
@@ -80,7 +81,7 @@ class Collection:
         return len(unpaid)
 
     async def _look(self, org_id: UUID, month: Month) -> None:
-        async with self._database.tenant(org_id) as tenant:
-            invoice = await tenant.invoices.find(month)
+        async with self._database.session(org_id) as session:
+            invoice = await InvoiceRepository(session).find(month)
         if invoice is not None:
             await self.look(invoice)

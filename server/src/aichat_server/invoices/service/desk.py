@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from aichat_server.billing.domain import UnpaidInvoice
+from aichat_server.billing.service.dunning import every_unpaid, unpaid_of
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
@@ -15,11 +17,13 @@ from aichat_server.invoices.domain.invoices import (
     Invoice,
     InvoiceStage,
     Line,
-    UnpaidInvoice,
 )
 from aichat_server.invoices.service.monthly import Invoices, Outcome
 from aichat_server.invoices.service.stages import restart, take_over
+from aichat_server.invoices.storage.adjustments import AdjustmentRepository
+from aichat_server.invoices.storage.invoices import InvoiceRepository
 from aichat_server.outbox.domain import MessageKind
+from aichat_server.outbox.service import add_message, remove_message
 from aichat_server.payments.domain.provider import PaymentInvoices, PaymentProvider
 
 
@@ -33,21 +37,20 @@ class InvoiceDesk:
 
     async def show(self, org_id: UUID, month: Month) -> tuple[Invoice, tuple[Line, ...]]:
         """Returns an invoice and its lines."""
-        async with self._database.tenant(org_id) as tenant:
-            invoice = await tenant.invoices.find(month)
-            lines = await tenant.invoices.lines(month)
+        async with self._database.session(org_id) as session:
+            invoice = await InvoiceRepository(session).find(month)
+            lines = await InvoiceRepository(session).lines(month)
         if invoice is None:
             raise AichatError(Reason.REQUEST_INVALID, f"{month.name} has no invoice")
         return invoice, lines
 
     async def unpaid(self) -> list[tuple[UUID, UnpaidInvoice]]:
         """Returns the unpaid invoices of all organisations, the oldest first."""
-        async with self._database.work_list() as work:
-            org_ids = dict.fromkeys(org_id for org_id, _ in await work.unpaid_invoices())
+        org_ids = dict.fromkeys(org_id for org_id, _ in await every_unpaid(self._database))
         found = []
         for org_id in org_ids:
-            async with self._database.tenant(org_id) as tenant:
-                found += [(org_id, invoice) for invoice in await tenant.unpaid.list()]
+            async with self._database.session(org_id) as session:
+                found += [(org_id, invoice) for invoice in await unpaid_of(session)]
         return sorted(found, key=lambda one: one[1].since)
 
     async def retry(self, org_id: UUID, month: Month) -> Outcome:
@@ -70,8 +73,8 @@ class InvoiceDesk:
     ) -> Adjustment:
         """Adds a credit, which is below 0, or a charge to the next invoice; once for each `adjustment_id`."""
         kind = AdjustmentKind.CREDIT if amount < 0 else AdjustmentKind.ADJUSTMENT
-        async with self._database.tenant(org_id) as tenant:
-            return await tenant.adjustments.add(adjustment_id, kind, amount, reason=reason, actor=actor)
+        async with self._database.session(org_id) as session:
+            return await AdjustmentRepository(session).add(adjustment_id, kind, amount, reason=reason, actor=actor)
 
     async def refund(
         self, org_id: UUID, month: Month, cents: int, *, adjustment_id: UUID, reason: str, actor: str
@@ -84,12 +87,12 @@ class InvoiceDesk:
         if invoice.stage is not InvoiceStage.PAID or cents <= 0:
             raise AichatError(Reason.REQUEST_INVALID, "only part of a paid invoice can be refunded")
         amount = NanoUsd(-cents * NANO_PER_CENT)
-        async with self._database.tenant(org_id) as tenant:
-            entry = await tenant.adjustments.add(
+        async with self._database.session(org_id) as session:
+            entry = await AdjustmentRepository(session).add(
                 adjustment_id, AdjustmentKind.REFUND, amount, reason=reason, actor=actor, month=month
             )
-            if await tenant.adjustments.unpaid_refund(adjustment_id):
-                await tenant.outbox.add(MessageKind.REFUND, adjustment_id)
+            if await AdjustmentRepository(session).unpaid_refund(adjustment_id):
+                await add_message(session, MessageKind.REFUND, adjustment_id)
         if entry.kind is not AdjustmentKind.REFUND or (entry.amount, entry.month) != (amount, month):
             raise AichatError(Reason.REQUEST_INVALID, "that id belongs to another adjustment")
         await self.carry_out_refund(org_id, adjustment_id)
@@ -100,21 +103,21 @@ class InvoiceDesk:
 
         Fails as `StripeCalls.send` does.
         """
-        async with self._database.tenant(org_id) as tenant:
-            entry = await tenant.adjustments.unpaid_refund(adjustment_id)
-            invoice = await tenant.invoices.find(entry.month) if entry and entry.month else None
+        async with self._database.session(org_id) as session:
+            entry = await AdjustmentRepository(session).unpaid_refund(adjustment_id)
+            invoice = await InvoiceRepository(session).find(entry.month) if entry and entry.month else None
         if entry is not None and invoice is not None:
             cents = -entry.amount // NANO_PER_CENT
             refund = await self._provider().refund(invoice.stripe_id or "", cents, name=str(adjustment_id))
-            async with self._database.tenant(org_id) as tenant:
-                await tenant.adjustments.mark_refunded(adjustment_id, refund.id)
-                await tenant.outbox.remove(adjustment_id)
+            async with self._database.session(org_id) as session:
+                await AdjustmentRepository(session).mark_refunded(adjustment_id, refund.id)
+                await remove_message(session, adjustment_id)
         return True
 
     async def unpaid_refunds(self, org_id: UUID, month: Month) -> tuple[Adjustment, ...]:
         """Returns the refunds that are decided but not known to be paid out."""
-        async with self._database.tenant(org_id) as tenant:
-            return await tenant.adjustments.unpaid_refunds(month)
+        async with self._database.session(org_id) as session:
+            return await AdjustmentRepository(session).unpaid_refunds(month)
 
     def _provider(self) -> PaymentInvoices:
         if self._stripe is None:

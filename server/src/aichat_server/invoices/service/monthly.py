@@ -15,16 +15,22 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from aichat_server.core.database.batches import Progress, at_once, organizations
-from aichat_server.core.database.database import Database, Tenant
+from aichat_server.billing.service.accounts import customer_of
+from aichat_server.core.database.batches import Progress, at_once
+from aichat_server.core.database.database import Database
+from aichat_server.core.database.session import Session
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.periods import Month, month_of, parse_month
+from aichat_server.identity.service.directory import organization_pages
 from aichat_server.invoices.domain.invoices import AdjustmentKind, Invoice, InvoiceStage, Line, Statement
 from aichat_server.invoices.domain.statements import MOST_ADJUSTMENTS, statement
 from aichat_server.invoices.service.checks import hourly_difference, usage_lines
 from aichat_server.invoices.service.collection import Collection
 from aichat_server.invoices.service.stages import block
 from aichat_server.invoices.service.steps import AtStripe
+from aichat_server.invoices.storage.adjustments import AdjustmentRepository
+from aichat_server.invoices.storage.invoices import InvoiceRepository
+from aichat_server.invoices.storage.ledger import LedgerRepository
 from aichat_server.payments.domain.provider import PaymentProvider
 from aichat_server.usage.service.rollups import Rollups
 
@@ -68,13 +74,13 @@ class Invoices:
         BILLING_NOT_CONFIGURED if the payment provider refuses our key.
         """
         if dry_run:
-            pages = organizations(self._database, Progress())
+            pages = organization_pages(self._database, Progress())
             found = [await at_once(page, lambda org_id: self._preview(org_id, month)) async for page in pages]
             return tuple(one for page in found for one in page if one.total or one.trouble)
         if now < month.end:
             raise AichatError(Reason.REQUEST_INVALID, f"{month.name} is not over")
         outcomes = list[Outcome]()
-        async for page in organizations(self._database, progress or Progress()):
+        async for page in organization_pages(self._database, progress or Progress()):
             await at_once(page, lambda org_id: self._close(org_id, month))
             # Nothing can be booked into their month any more, so the last hours can be summed for good.
             await self._rollups.run(now)
@@ -151,66 +157,66 @@ class Invoices:
         except AichatError as error:
             if error.reason not in _BLOCKING:
                 raise
-            async with self._database.tenant(invoice.org_id) as tenant:
-                await block(tenant, invoice, error.message)
+            async with self._database.session(invoice.org_id) as session:
+                await block(session, invoice, error.message)
             return True
 
     async def _draft(self, invoice: Invoice) -> bool:
         """Computes the lines from the ledger; advances only if they agree with the hourly sums."""
-        async with self._database.tenant(invoice.org_id) as tenant:
-            found = await tenant.invoices.find(invoice.month, lock=True)
+        async with self._database.session(invoice.org_id) as session:
+            found = await InvoiceRepository(session).find(invoice.month, lock=True)
             if found is None or found.stage is not InvoiceStage.CLOSED:
                 return True
-            hourly = await tenant.ledger.hourly_sums(invoice.month)
+            hourly = await LedgerRepository(session).hourly_sums(invoice.month)
             if hourly.is_open:
-                raise AichatError(Reason.STORAGE_UNAVAILABLE, "some of the month's hours are not summed yet")
-            usage = await usage_lines(tenant.ledger, invoice.month)
+                raise AichatError(Reason.STORAGE_UNAVAILABLE, "the month's hours are not all summed up yet")
+            usage = await usage_lines(LedgerRepository(session), invoice.month)
             wrong = hourly_difference(usage, hourly)
             if wrong is not None:
-                await block(tenant, invoice, wrong)
+                await block(session, invoice, wrong)
                 return True
-            customer = await tenant.billing.customer_id()
-            made = await _with_adjustments(tenant, usage, customer)
+            customer = await customer_of(session)
+            made = await _with_adjustments(session, usage, customer)
             to_ask = customer is not None and made.total > 0
             stage = InvoiceStage.DRAFTED if to_ask else InvoiceStage.SETTLED
-            await tenant.invoices.draft(invoice.month, made, stage, customer_id=customer)
+            await InvoiceRepository(session).draft(invoice.month, made, stage, customer_id=customer)
             if made.carried:
-                reason = f"credits that exceeded the invoice for {invoice.month.name}"
-                await tenant.adjustments.add(
+                reason = f"credits that the invoice for {invoice.month.name} was too small for"
+                await AdjustmentRepository(session).add(
                     uuid4(), AdjustmentKind.CARRIED, made.carried, reason=reason, actor="aichat", month=invoice.month
                 )
         return True
 
     async def _preview(self, org_id: UUID, month: Month) -> Outcome:
-        async with self._database.tenant(org_id) as tenant:
-            invoice = await tenant.invoices.find(month)
+        async with self._database.session(org_id) as session:
+            invoice = await InvoiceRepository(session).find(month)
             if invoice is not None and invoice.total is not None:
                 return Outcome(org_id, invoice.stage, invoice.total, invoice.blocked_because)
-            usage = await usage_lines(tenant.ledger, month)
-            hourly = await tenant.ledger.hourly_sums(month)
-            made = await _with_adjustments(tenant, usage, await tenant.billing.customer_id())
+            usage = await usage_lines(LedgerRepository(session), month)
+            hourly = await LedgerRepository(session).hourly_sums(month)
+            made = await _with_adjustments(session, usage, await customer_of(session))
         trouble = None if hourly.is_open else hourly_difference(usage, hourly)
         return Outcome(org_id, invoice.stage if invoice else None, made.total, trouble)
 
     async def _close(self, org_id: UUID, month: Month) -> None:
-        async with self._database.tenant(org_id) as tenant:
-            if await tenant.invoices.find(month) is None:
-                await tenant.invoices.close(month)
+        async with self._database.session(org_id) as session:
+            if await InvoiceRepository(session).find(month) is None:
+                await InvoiceRepository(session).close(month)
 
     async def _find(self, org_id: UUID, month: Month) -> Invoice | None:
-        async with self._database.tenant(org_id) as tenant:
-            return await tenant.invoices.find(month)
+        async with self._database.session(org_id) as session:
+            return await InvoiceRepository(session).find(month)
 
 
 def _month_before(now: datetime) -> Month:
     return month_of(month_of(now).start - timedelta(days=1))
 
 
-async def _with_adjustments(tenant: Tenant, usage: tuple[Line, ...], customer: str | None) -> Statement:
+async def _with_adjustments(session: Session, usage: tuple[Line, ...], customer: str | None) -> Statement:
     """Returns the statement with waiting adjustments; credits keep waiting if nothing is due, or nobody pays."""
     alone = statement(usage, ())
     if customer is None:
         return alone
-    waiting = await tenant.adjustments.waiting(MOST_ADJUSTMENTS)
+    waiting = await AdjustmentRepository(session).waiting(MOST_ADJUSTMENTS)
     together = statement(usage, waiting)
     return together if alone.total or together.total else alone

@@ -19,6 +19,8 @@ from aichat_server.invoices.service.checks import (
     sent_difference,
     usage_lines,
 )
+from aichat_server.invoices.storage.invoices import InvoiceRepository
+from aichat_server.invoices.storage.ledger import LedgerRepository
 from aichat_server.payments.domain.billing import InvoiceLine
 from aichat_server.payments.domain.provider import PaymentProvider
 
@@ -61,20 +63,20 @@ class InvoiceProofs:
 
         Raises OWNER_REQUIRED for others, or fails as `prove`.
         """
-        async with self._database.tenant(principal.org_id, principal.member_id) as tenant:
-            await check_owner(tenant, principal)
+        async with self._database.session(principal.org_id, principal.actor) as session:
+            await check_owner(session, principal)
         return await self.prove(principal.org_id, month)
 
     async def prove(self, org_id: UUID, month: Month) -> InvoiceProof:
         """Recomputes the month's lines from the ledger; raises INVOICE_NOT_FOUND if the month has no invoice yet."""
-        async with self._database.tenant(org_id) as tenant:
-            invoice = await tenant.invoices.find(month)
+        async with self._database.session(org_id) as session:
+            invoice = await InvoiceRepository(session).find(month)
             if invoice is None or invoice.digest is None:
                 message = f"{month.name} has no invoice yet: it is made once the month is over"
                 raise AichatError(Reason.INVOICE_NOT_FOUND, message)
-            lines = await tenant.invoices.lines(month)
-            fresh = await usage_lines(tenant.ledger, month)
-            hourly = await tenant.ledger.hourly_sums(month)
+            lines = await InvoiceRepository(session).lines(month)
+            fresh = await usage_lines(LedgerRepository(session), month)
+            hourly = await LedgerRepository(session).hourly_sums(month)
         sent: tuple[InvoiceLine, ...] | None = None
         if self._stripe is not None and invoice.stripe_id is not None:
             sent = await self._stripe.fetch_lines(invoice.stripe_id)

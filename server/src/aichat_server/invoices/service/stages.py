@@ -9,14 +9,16 @@ from uuid import uuid4
 
 import structlog
 
-from aichat_server.core.database.database import Database, Tenant
+from aichat_server.billing.service.dunning import note_unpaid, settle_unpaid
+from aichat_server.core.database.database import Database
+from aichat_server.core.database.session import Session
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
 from aichat_server.invoices.domain.invoices import ASKED_FOR, AdjustmentKind, Invoice, InvoiceStage, LineKind
-from aichat_server.outbox.domain import MessageKind
+from aichat_server.invoices.storage.adjustments import AdjustmentRepository
+from aichat_server.invoices.storage.invoices import InvoiceRepository
 from aichat_server.payments.domain.billing import InvoiceState, InvoiceStatus
 from aichat_server.payments.domain.provider import PaymentInvoices
-from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
 
 STAGES: Mapping[InvoiceStatus, InvoiceStage] = MappingProxyType(
     {
@@ -52,16 +54,16 @@ async def take_over(database: Database, invoice: Invoice, state: InvoiceState) -
     """
     stage = STAGES.get(state.status)
     is_unpaid = _is_unpaid(state, await database.now())
-    async with database.tenant(invoice.org_id) as tenant:
-        found = await tenant.invoices.find(invoice.month, lock=True)
+    async with database.session(invoice.org_id) as session:
+        found = await InvoiceRepository(session).find(invoice.month, lock=True)
         if found is None or stage is None or stage not in _BEFORE.get(found.stage, ()):
             return False
-        await _keep_unpaid(tenant, invoice, state, is_unpaid=is_unpaid)
+        await _keep_unpaid(session, invoice, state, is_unpaid=is_unpaid)
         if stage is found.stage:
             return False
         if stage is InvoiceStage.VOID:
-            await _give_back(tenant, invoice, {LineKind.ADJUSTMENT, LineKind.CARRIED}, "the invoice is void")
-        return await tenant.invoices.move(invoice.month, {found.stage}, stage, number=state.number)
+            await _give_back(session, invoice, {LineKind.ADJUSTMENT, LineKind.CARRIED}, "the invoice is void")
+        return await InvoiceRepository(session).move(invoice.month, {found.stage}, stage, number=state.number)
 
 
 def _is_unpaid(state: InvoiceState, now: datetime) -> bool:
@@ -71,18 +73,12 @@ def _is_unpaid(state: InvoiceState, now: datetime) -> bool:
     return state.status is InvoiceStatus.UNCOLLECTIBLE
 
 
-async def _keep_unpaid(tenant: Tenant, invoice: Invoice, state: InvoiceState, *, is_unpaid: bool) -> None:
+async def _keep_unpaid(session: Session, invoice: Invoice, state: InvoiceState, *, is_unpaid: bool) -> None:
     if is_unpaid:
-        if not await tenant.unpaid.note(invoice.month):
-            return
-        owners = await tenant.warnings.recipients(QuotaName(QuotaScope.ORGANIZATION, invoice.org_id, QuotaPeriod.MONTH))
-        for notice_id in await tenant.unpaid.tell(invoice.month, owners):
-            await tenant.outbox.add(MessageKind.UNPAID_INVOICE, notice_id)
-        _log.warning("invoice not paid", organization=str(invoice.org_id), month=invoice.month.name)
-    elif state.status is InvoiceStatus.OPEN or not await tenant.unpaid.settle(invoice.month):
-        return
-    # The organisation's current plan depends on it.
-    await tenant.billing.look_again()
+        if await note_unpaid(session, invoice.month):
+            _log.warning("invoice not paid", organization=str(invoice.org_id), month=invoice.month.name)
+    elif state.status is not InvoiceStatus.OPEN:
+        await settle_unpaid(session, invoice.month)
 
 
 async def restart(database: Database, stripe: PaymentInvoices | None, invoice: Invoice) -> None:
@@ -103,13 +99,13 @@ async def restart(database: Database, stripe: PaymentInvoices | None, invoice: I
     elif draft is not None:
         message = "the draft at the payment provider cannot be deleted: set STRIPE_SECRET_KEY"
         raise AichatError(Reason.BILLING_NOT_CONFIGURED, message)
-    async with database.tenant(invoice.org_id) as tenant:
-        found = await tenant.invoices.find(invoice.month, lock=True)
+    async with database.session(invoice.org_id) as session:
+        found = await InvoiceRepository(session).find(invoice.month, lock=True)
         if found != invoice:
             raise AichatError(Reason.REQUEST_INVALID, "the invoice has just changed: look at it again")
         # Credits wait again once they have no line; what was carried of them must not wait as well.
-        await _give_back(tenant, invoice, {LineKind.CARRIED}, "the invoice is restarted")
-        await tenant.invoices.restart(invoice.month)
+        await _give_back(session, invoice, {LineKind.CARRIED}, "the invoice is restarted")
+        await InvoiceRepository(session).restart(invoice.month)
 
 
 async def find_draft(stripe: PaymentInvoices, invoice: Invoice) -> str | None:
@@ -129,16 +125,17 @@ async def find_draft(stripe: PaymentInvoices, invoice: Invoice) -> str | None:
         after = page.next_after
 
 
-async def block(tenant: Tenant, invoice: Invoice, because: str) -> None:
+async def block(session: Session, invoice: Invoice, because: str) -> None:
     """Blocks an invoice until an operator has investigated."""
-    if await tenant.invoices.move(invoice.month, {invoice.stage}, InvoiceStage.BLOCKED, blocked_because=because):
+    invoices = InvoiceRepository(session)
+    if await invoices.move(invoice.month, {invoice.stage}, InvoiceStage.BLOCKED, blocked_because=because):
         _log.error("invoice blocked", organization=str(invoice.org_id), month=invoice.month.name, because=because)
 
 
-async def _give_back(tenant: Tenant, invoice: Invoice, kinds: set[LineKind], reason: str) -> None:
-    lines = await tenant.invoices.lines(invoice.month)
+async def _give_back(session: Session, invoice: Invoice, kinds: set[LineKind], reason: str) -> None:
+    lines = await InvoiceRepository(session).lines(invoice.month)
     amount = sum(line.cost for line in lines if line.kind in kinds)
     if amount:
-        await tenant.adjustments.add(
+        await AdjustmentRepository(session).add(
             uuid4(), AdjustmentKind.RETURNED, NanoUsd(amount), reason=reason, actor=_ACTOR, month=invoice.month
         )

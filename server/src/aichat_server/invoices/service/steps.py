@@ -16,6 +16,8 @@ from aichat_server.invoices.service.checks import (
     usage_lines,
 )
 from aichat_server.invoices.service.stages import block, find_draft
+from aichat_server.invoices.storage.invoices import InvoiceRepository
+from aichat_server.invoices.storage.ledger import LedgerRepository
 from aichat_server.payments.domain.billing import InvoiceItem
 from aichat_server.payments.domain.provider import PaymentInvoices
 
@@ -62,26 +64,26 @@ class AtStripe:
         """Recomputes the lines, and compares them with the stored lines, the hourly sums and the draft."""
         sent = await self.stripe.fetch_lines(invoice.stripe_id or "")
         state = await self.stripe.fetch(invoice.stripe_id or "")
-        async with self.database.tenant(invoice.org_id) as tenant:
-            fresh = await usage_lines(tenant.ledger, invoice.month)
-            hourly = await tenant.ledger.hourly_sums(invoice.month)
-            lines = await tenant.invoices.lines(invoice.month)
+        async with self.database.session(invoice.org_id) as session:
+            fresh = await usage_lines(LedgerRepository(session), invoice.month)
+            hourly = await LedgerRepository(session).hourly_sums(invoice.month)
+            lines = await InvoiceRepository(session).lines(invoice.month)
             wrong = hourly_difference(fresh, hourly) or books_difference(lines, fresh) or sent_difference(lines, sent)
             if wrong is None and (state.total, state.customer_id) != (invoice.total, invoice.customer_id):
                 wrong = f"the draft's total is {state.total} cents, the lines' {invoice.total}"
             if wrong is not None:
-                await block(tenant, invoice, wrong)
+                await block(session, invoice, wrong)
                 return True
-            await tenant.invoices.move(invoice.month, {invoice.stage}, InvoiceStage.COMPARED)
+            await InvoiceRepository(session).move(invoice.month, {invoice.stage}, InvoiceStage.COMPARED)
         return True
 
     async def _lines(self, invoice: Invoice) -> tuple[Line, ...]:
-        async with self.database.tenant(invoice.org_id) as tenant:
-            return await tenant.invoices.lines(invoice.month)
+        async with self.database.session(invoice.org_id) as session:
+            return await InvoiceRepository(session).lines(invoice.month)
 
     async def _move(self, invoice: Invoice, stage: InvoiceStage, **values: object) -> bool:
-        async with self.database.tenant(invoice.org_id) as tenant:
-            await tenant.invoices.move(invoice.month, {invoice.stage}, stage, **values)
+        async with self.database.session(invoice.org_id) as session:
+            await InvoiceRepository(session).move(invoice.month, {invoice.stage}, stage, **values)
         return True
 
 

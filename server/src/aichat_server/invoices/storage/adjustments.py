@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import Row, Select, exists, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from aichat_server.core.database.session import Repository
 from aichat_server.core.money import NanoUsd
 from aichat_server.core.periods import Month, month_of
 from aichat_server.invoices.domain.invoices import Adjustment, AdjustmentKind
@@ -23,12 +23,8 @@ _CARRIED_OUT = exists().where(refunds.c.org_id == table.c.org_id, refunds.c.adju
 _UNPAID = (table.c.kind == AdjustmentKind.REFUND.value) & ~_CARRIED_OUT
 
 
-class AdjustmentRepository:
+class AdjustmentRepository(Repository):
     """One organisation's adjustments. Stored ones never change."""
-
-    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
-        self._connection = connection
-        self._org_id = org_id
 
     async def add(
         self,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from typing import TypeAlias
-from uuid import UUID
 
 from sqlalchemy import DateTime, Row, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aichat_server.core.database.tables import TOKEN_COLUMNS
+from aichat_server.core.database.session import Repository
 from aichat_server.core.money import NanoUsd
 from aichat_server.core.periods import Month, month_of
 from aichat_server.invoices.domain.invoices import (
@@ -25,7 +23,7 @@ from aichat_server.invoices.domain.invoices import (
 )
 from aichat_server.invoices.storage.tables import invoice_lines
 from aichat_server.invoices.storage.tables import invoices as table
-from aichat_server.models.domain.usage import Usage
+from aichat_server.models.domain.usage import TOKEN_COLUMNS, Usage
 
 _Row: TypeAlias = "Row[tuple[object, ...]]"
 _CLOSE = text("SELECT aichat.close_books(:org_id, :until)").bindparams(
@@ -33,12 +31,8 @@ _CLOSE = text("SELECT aichat.close_books(:org_id, :until)").bindparams(
 )
 
 
-class InvoiceRepository:
+class InvoiceRepository(Repository):
     """One organisation's invoices."""
-
-    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
-        self._connection = connection
-        self._org_id = org_id
 
     async def close(self, month: Month) -> bool:
         """Closes the month's books and creates its invoice, unless it exists.

@@ -5,21 +5,33 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
-from sqlalchemy import ARRAY, DateTime, Row, bindparam, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ARRAY, DateTime, Row, Uuid, bindparam, column, select, table, text
 
-from aichat_server.core.database.tables import TOKEN_COLUMNS
-from aichat_server.core.database.tables import usage_events as table
+from aichat_server.core.database.session import Repository
 from aichat_server.core.money import NanoUsd
 from aichat_server.core.periods import Month
 from aichat_server.invoices.domain.invoices import Terms
 from aichat_server.invoices.domain.statements import COUNTS, LedgerEvent, LineKey, finest_key
-from aichat_server.models.domain.usage import Usage
+from aichat_server.models.domain.usage import TOKEN_COLUMNS, Usage
 
 _AT_ONCE = 1000
 _TIME = DateTime(timezone=True)
+# The ledger, as far as invoices go by it.
+_events = table(
+    "usage_events",
+    column("org_id", Uuid),
+    column("generation_id", Uuid),
+    column("member_id", Uuid),
+    column("provider"),
+    column("model"),
+    column("price_version", _TIME),
+    *(column(name) for name in TOKEN_COLUMNS.values()),
+    column("quality"),
+    column("cost_nano_usd"),
+    column("occurred_at", _TIME),
+    schema="aichat",
+)
 _TOKENS = ", ".join(f"coalesce(sum({name}), 0)::bigint AS {name}" for name in TOKEN_COLUMNS.values())
 _TERMS = text(
     """
@@ -60,12 +72,8 @@ class HourlySums(NamedTuple):
     """Whether some of its hours are not summed yet."""
 
 
-class LedgerRepository:
+class LedgerRepository(Repository):
     """One organisation's ledger."""
-
-    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
-        self._connection = connection
-        self._org_id = org_id
 
     async def terms(self, month: Month) -> tuple[Terms, ...]:
         """Returns what the organisation's plans include and charge over the month, piece by piece without a gap."""
@@ -80,10 +88,10 @@ class LedgerRepository:
 
     async def events(self, month: Month) -> AsyncGenerator[LedgerEvent, None]:
         """Yields all events of the month, ordered by time and generation."""
-        query = select(table).where(
-            table.c.org_id == self._org_id, table.c.occurred_at >= month.start, table.c.occurred_at < month.end
+        query = select(_events).where(
+            _events.c.org_id == self._org_id, _events.c.occurred_at >= month.start, _events.c.occurred_at < month.end
         )
-        query = query.order_by(table.c.occurred_at, table.c.generation_id)
+        query = query.order_by(_events.c.occurred_at, _events.c.generation_id)
         async with self._connection.stream(query.execution_options(yield_per=_AT_ONCE)) as rows:
             async for row in rows:
                 yield _event(row)

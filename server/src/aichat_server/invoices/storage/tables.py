@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text, Uuid
 
-from aichat_server.core.database.tables import TOKEN_COLUMNS, metadata
-
-_Time = DateTime(timezone=True)
+from aichat_server.core.database.tables import Time, metadata
+from aichat_server.models.domain.usage import TOKEN_COLUMNS
 
 invoices = Table(
     "invoices",
     metadata,
     Column("org_id", Uuid, primary_key=True),
-    Column("period_start", _Time, primary_key=True),
-    Column("period_end", _Time, nullable=False),
+    Column("period_start", Time, primary_key=True),
+    Column("period_end", Time, nullable=False),
     Column("state", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("digest", Text),
@@ -23,14 +22,14 @@ invoices = Table(
     Column("stripe_invoice_id", Text),
     Column("number", Text),
     Column("blocked_because", Text),
-    Column("updated_at", _Time, nullable=False),
+    Column("updated_at", Time, nullable=False),
 )
 
 invoice_lines = Table(
     "invoice_lines",
     metadata,
     Column("org_id", Uuid, primary_key=True),
-    Column("period_start", _Time, primary_key=True),
+    Column("period_start", Time, primary_key=True),
     Column("line", Integer, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("cost_nano_usd", BigInteger, nullable=False),
@@ -38,18 +37,18 @@ invoice_lines = Table(
     Column("amount_cents", BigInteger, nullable=False),
     Column("description", Text, nullable=False),
     Column("plan", Text),
-    Column("plan_version", _Time),
+    Column("plan_version", Time),
     Column("overage_basis_points", Integer),
     Column("provider", Text),
     Column("model", Text),
-    Column("price_version", _Time),
+    Column("price_version", Time),
     Column("member_id", Uuid),
     *(Column(name, BigInteger, nullable=False) for name in TOKEN_COLUMNS.values()),
     Column("estimated", Boolean, nullable=False),
     Column("events", BigInteger, nullable=False),
-    Column("first_at", _Time),
+    Column("first_at", Time),
     Column("first_generation_id", Uuid),
-    Column("last_at", _Time),
+    Column("last_at", Time),
     Column("last_generation_id", Uuid),
     Column("hash", Text, nullable=False),
     Column("adjustment_id", Uuid),
@@ -64,8 +63,8 @@ adjustments = Table(
     Column("amount_nano_usd", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("actor", Text, nullable=False),
-    Column("period_start", _Time),
-    Column("created_at", _Time, nullable=False),
+    Column("period_start", Time),
+    Column("created_at", Time, nullable=False),
 )
 
 refunds = Table(

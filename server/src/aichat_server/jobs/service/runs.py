@@ -8,16 +8,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from uuid import UUID, uuid4
 
 import structlog
 
+from aichat_server.core.actor import Actor, acting_as
 from aichat_server.core.database.batches import Progress
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError
 from aichat_server.core.periods import Period, parse_period
 from aichat_server.jobs.domain.observing import JobObserver
-from aichat_server.jobs.storage.runs import JobClaim
+from aichat_server.jobs.storage.runs import JobClaim, JobRunRepository, hold_job
 
 _log = structlog.get_logger()
 
@@ -54,25 +56,25 @@ class JobRuns:
         """
         run = JobClaim(job, period, uuid4())
         held_until = asyncio.get_running_loop().time() + self._held_seconds
-        async with self._database.work_list() as lists:
-            claimed = await lists.job_runs.claim(run, self._held_seconds)
+        async with self._database.platform_session() as session:
+            claimed = await JobRunRepository(session).claim(run, self._held_seconds)
         if claimed is None:
             message = f"runs already: wait for its end, or {self._held_seconds:.0f} s if its process was killed"
             raise JobBusyError(f"{_name(run)} {message}")
 
         async def note(org_id: UUID | None) -> None:
-            async with self._database.work_list() as lists:
-                await lists.job_runs.reach(run, org_id)
+            async with self._database.platform_session() as session:
+                await JobRunRepository(session).reach(run, org_id)
 
         try:
             async with self._held(run, held_until):
-                with self._observer.job(job):
+                with acting_as(Actor.job(job)), self._observer.job(job):
                     outcome = await work(Progress(claimed.reached, note))
         except Exception as error:
             await self._fail(run, error)
             raise
-        async with self._database.work_list() as lists:
-            await lists.job_runs.succeed(run, str(outcome))
+        async with self._database.platform_session() as session:
+            await JobRunRepository(session).succeed(run, str(outcome))
         return outcome
 
     async def due(self, job: str, current: Period) -> Sequence[Period]:
@@ -80,8 +82,8 @@ class JobRuns:
 
         Missed are those whose last run did not succeed, and those since the last one that began.
         """
-        async with self._database.work_list() as lists:
-            known = await lists.job_runs.periods(job)
+        async with self._database.platform_session() as session:
+            known = await JobRunRepository(session).periods(job)
         # Names sort in the order of their periods. A period in the future was run by a clock that was ahead.
         known = {name: succeeded for name, succeeded in known.items() if name <= current.name}
         due = {name for name, succeeded in known.items() if not succeeded} | {current.name}
@@ -114,7 +116,7 @@ class JobRuns:
         while is_held:
             asked = loop.time()
             try:
-                is_held = await self._database.hold_job(run, self._held_seconds)
+                is_held = await hold_job(self._database.renewals, run, self._held_seconds)
             except AichatError as error:
                 _log.warning("job not held", job=run.job, period=run.period, reason=error.reason)
                 await asyncio.sleep(min(_RETRY_SECONDS, self._held_seconds / _RENEWALS))
@@ -126,8 +128,14 @@ class JobRuns:
         failure = error.reason.value if isinstance(error, AichatError) else type(error).__name__
         # Nothing can be recorded without the database: the period stays unfinished, which is enough.
         with suppress(AichatError):
-            async with self._database.work_list() as lists:
-                await lists.job_runs.fail(run, failure)
+            async with self._database.platform_session() as session:
+                await JobRunRepository(session).fail(run, failure)
+
+
+async def purge_runs(database: Database, before: datetime) -> int:
+    """Forgets the periods whose last run began before then, and came to a good end; returns how many."""
+    async with database.platform_session() as session:
+        return await JobRunRepository(session).purge(before)
 
 
 def _name(run: JobClaim) -> str:

@@ -10,6 +10,8 @@ from aichat_server.core.redis.client import RedisUnavailableError
 from aichat_server.jobs.domain.backlog import Backlog
 from aichat_server.jobs.domain.jobs import JobsSeen, JobState, QueueDepth
 from aichat_server.jobs.domain.observing import JobObserver
+from aichat_server.jobs.storage.backlog import read_backlog
+from aichat_server.jobs.storage.runs import JobRunRepository
 
 Lags = Callable[[Mapping[str, JobState]], Mapping[str, float]]
 """Computes from each job's state by how many seconds its next success is overdue; includes jobs that never ran."""
@@ -28,13 +30,13 @@ class JobsWatch:
 
     async def backlog(self, now: datetime) -> Backlog:
         """Returns the backlog at `now`; raises STORAGE_UNAVAILABLE."""
-        async with self._database.work_list() as work:
-            return await work.backlog(now)
+        async with self._database.platform_session() as session:
+            return await read_backlog(session, now)
 
     async def look(self, now: datetime, lags: Lags) -> JobsSeen:
         """Reads the state of all jobs and reports it to the observer; raises STORAGE_UNAVAILABLE."""
-        async with self._database.work_list() as work:
-            backlog, states = await work.backlog(now), await work.job_runs.states()
+        async with self._database.platform_session() as session:
+            backlog, states = await read_backlog(session, now), await JobRunRepository(session).states()
         seen = JobsSeen(backlog, await self._queue(), states, lags(states))
         self._observer.jobs_seen(seen)
         return seen

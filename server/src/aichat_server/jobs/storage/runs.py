@@ -8,8 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from aichat_server.core.database.pool import Pool
+from aichat_server.core.database.session import PlatformRepository
 from aichat_server.jobs.domain.jobs import JobState
 from aichat_server.jobs.storage.tables import job_runs as table
 
@@ -29,14 +30,12 @@ class Claimed(NamedTuple):
     """The organisation that an unfinished run before it had reached."""
 
 
+_HOLD_JOB = "SELECT aichat.hold_job($1, $2, $3, $4)"
 _GOOD_END = table.c.ended_at.is_not(None) & table.c.failure.is_(None)
 
 
-class JobRunStore:
+class JobRunRepository(PlatformRepository):
     """The outcome of each job in each period, in a transaction of the work list. Times are the database's."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def claim(self, run: JobClaim, seconds: float) -> Claimed | None:
         """Begins a run and holds the job for `seconds`; returns None if another run holds it."""
@@ -89,6 +88,15 @@ class JobRunStore:
         # A run that lost its hold leaves the record to the run that has it.
         mine = (table.c.job == run.job, table.c.period == run.period, table.c.holder == run.holder)
         await self._connection.execute(update(table).where(*mine).values(**values))
+
+
+async def hold_job(pool: Pool, run: JobClaim, seconds: float) -> bool:
+    """Holds a job for `seconds` from now, past all that its run itself waits for; False if another run has it now.
+
+    STORAGE_UNAVAILABLE if the database is away.
+    """
+    (is_held,) = await pool.fetchrow(_HOLD_JOB, *run, seconds)
+    return bool(is_held)
 
 
 def _in(seconds: float) -> ColumnElement[datetime]:

@@ -1,12 +1,10 @@
-"""The tables of jobs, for queries; server/migrations creates them."""
+"""The table of jobs, for queries; server/migrations creates it."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, DateTime, Integer, Table, Text, Uuid
+from sqlalchemy import BigInteger, Column, Table, Text, Uuid
 
-from aichat_server.core.database.tables import metadata
-
-_Time = DateTime(timezone=True)
+from aichat_server.core.database.tables import Time, metadata
 
 job_runs = Table(
     "job_runs",
@@ -15,23 +13,12 @@ job_runs = Table(
     Column("period", Text, primary_key=True),
     Column("runs", BigInteger, nullable=False),
     Column("failures", BigInteger, nullable=False),
-    Column("started_at", _Time, nullable=False),
-    Column("ended_at", _Time),
-    Column("succeeded_at", _Time),
+    Column("started_at", Time, nullable=False),
+    Column("ended_at", Time),
+    Column("succeeded_at", Time),
     Column("outcome", Text),
     Column("failure", Text),
     Column("holder", Uuid),
-    Column("held_until", _Time),
+    Column("held_until", Time),
     Column("reached", Uuid),
-)
-
-outbox = Table(
-    "outbox",
-    metadata,
-    Column("org_id", Uuid, primary_key=True),
-    Column("message_id", Uuid, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("due_at", _Time, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("noted_at", _Time, nullable=False),
 )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from aichat_server.core.money import NanoUsd
 from aichat_server.models.domain.usage import INPUT_KINDS, KINDS, TOKENS_PER_PRICE, Usage
 
 BEGINNING = datetime.fromtimestamp(0, UTC)
 """The moment from which a model's first known price is in force in the ledger."""
+
+_INSTANT = timedelta(microseconds=1)
+_SECOND = timedelta(seconds=1)
 
 FRAMING_TOKENS = 256
 """More than any vendor adds to a request: roles, separators, a preamble."""
@@ -55,6 +58,28 @@ class Hold:
 def price_at(prices: Sequence[Price], moment: datetime) -> Price | None:
     """Returns the price in force at `moment`; `prices` ascend by version."""
     return next((price for price in reversed(prices) if price.version <= moment), None)
+
+
+def missing_prices(known: Sequence[Price], wanted: Sequence[Price], now: datetime) -> tuple[Price, ...]:
+    """Returns what to add to `known`, so that from `now` on the prices equal `wanted`; both ascend by version.
+
+    A model's first price has always been in force. An announced price that will not come into force as announced is
+    replaced within the same second by the price that applies.
+    """
+    prices, added = list(known), list[Price]()
+    coming = {price.version.replace(microsecond=0) for price in (*known, *wanted) if price.version > now}
+    for moment in (now, *sorted(coming)):
+        settled = moment if moment == now else moment + _SECOND - _INSTANT
+        right, stored = price_at(wanted, settled), price_at(prices, settled)
+        if right is None or (stored is not None and stored.tiers == right.tiers):
+            continue
+        version = moment if prices or moment > now else BEGINNING
+        while any(price.version == version for price in prices):
+            version += _INSTANT
+        price = Price(version, right.tiers)
+        added.append(price)
+        prices = sorted([*prices, price], key=lambda price: price.version)
+    return tuple(added)
 
 
 def tier_for(tiers: Sequence[PriceTier], input_tokens: int) -> PriceTier:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 TOKENS_PER_PRICE = 1_000_000
 
@@ -37,6 +39,9 @@ KINDS = (
 All code that handles usage iterates over these. What cannot (the fields of `Usage` and `PriceTier`, the contract,
 tables and functions of the database) is compared with them in tests/integration/usage/test_kinds.py.
 """
+
+TOKEN_COLUMNS: Mapping[str, str] = MappingProxyType({kind.name: kind.column for kind in KINDS})
+"""The columns of a usage, by its field."""
 
 INPUT_KINDS = tuple(kind for kind in KINDS if kind.is_input)
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from aichat_server.core.actor import Actor
 from aichat_server.core.database.database import Database
+from aichat_server.core.database.session import Session
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.service.directory import Directory
 from aichat_server.notifications.domain import unsubscribe
+from aichat_server.notifications.storage.notifications import NotificationRepository
 
 
 class Notifications:
@@ -20,15 +24,15 @@ class Notifications:
 
     async def wants_quota_warnings(self, principal: Principal) -> bool:
         """Whether the caller gets e-mails about quotas."""
-        async with self._database.tenant(principal.org_id, principal.member_id) as tenant:
-            return await tenant.notifications.wants_quota_warnings(principal.member_id)
+        async with self._database.session(principal.org_id, principal.actor) as session:
+            return await NotificationRepository(session).wants_quota_warnings(principal.member_id)
 
     async def update(self, principal: Principal, quota_warnings: bool | None) -> bool:
         """Changes the values that are not None; returns whether the caller gets e-mails about quotas."""
         if quota_warnings is None:
             return await self.wants_quota_warnings(principal)
-        async with self._database.tenant(principal.org_id, principal.member_id) as tenant:
-            await tenant.notifications.set_quota_warnings(principal.member_id, quota_warnings)
+        async with self._database.session(principal.org_id, principal.actor) as session:
+            await _set_quota_warnings(session, principal.member_id, quota_warnings)
         return quota_warnings
 
     def check(self, token: str) -> None:
@@ -38,8 +42,8 @@ class Notifications:
     async def unsubscribe(self, token: str) -> None:
         """Ends the kind of e-mail that carried the token; raises UNSUBSCRIBE_TOKEN_INVALID if none of ours had it."""
         org_id, member_id = self._read(token)
-        async with self._database.tenant(org_id, member_id) as tenant:
-            await tenant.notifications.set_quota_warnings(member_id, False)
+        async with self._database.session(org_id, Actor.member(member_id)) as session:
+            await _set_quota_warnings(session, member_id, False)
 
     def _read(self, token: str) -> tuple[UUID, UUID]:
         named = unsubscribe.read(self._secret, token) if self._secret else None
@@ -47,3 +51,9 @@ class Notifications:
             message = "this link is incomplete, or this platform did not send it; follow the one in the newest e-mail"
             raise AichatError(Reason.UNSUBSCRIBE_TOKEN_INVALID, message)
         return named
+
+
+async def _set_quota_warnings(session: Session, member_id: UUID, wanted: bool) -> None:
+    """Says whether the member wants them; nothing happens if the organisation has no such member."""
+    if await Directory(session).has_member(member_id):
+        await NotificationRepository(session).set_quota_warnings(member_id, wanted)

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import structlog
 
+from aichat_server.billing.domain import UnpaidNotice
+from aichat_server.billing.service.dunning import unpaid_notice
 from aichat_server.core.database.database import Database
-from aichat_server.invoices.domain.invoices import UnpaidNotice
 from aichat_server.mail.domain import Mail, MailDeferredError, Mailer, MailRefusedError, MailTemplates
 from aichat_server.notifications.service.warning_mails import one_line
 from aichat_server.payments.domain.provider import PaymentInvoices
@@ -34,8 +35,8 @@ class UnpaidNotices:
 
         Raises MailServerUnavailableError if it can be sent later. Also fails as `StripeCalls.send` does.
         """
-        async with self._database.tenant(org_id) as tenant:
-            notice = await tenant.unpaid.notice(notice_id)
+        async with self._database.session(org_id) as session:
+            notice = await unpaid_notice(session, notice_id)
         ids = {"org_id": str(org_id), "notice_id": str(notice_id)}
         if notice is None:
             return True

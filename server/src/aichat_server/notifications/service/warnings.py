@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import assert_never
 from uuid import UUID
 
 import structlog
 
-from aichat_server.core.database.batches import Progress, at_once, organizations
-from aichat_server.core.database.database import Database, Tenant
+from aichat_server.core.database.batches import Progress, at_once
+from aichat_server.core.database.database import Database
+from aichat_server.core.database.session import Session
+from aichat_server.identity.service.directory import Directory, organization_pages
 from aichat_server.mail.domain import MailDeferredError, Mailer, MailRefusedError, MailServerUnavailableError
 from aichat_server.notifications.domain.warnings import ClaimedWarning, QuotaUse, QuotaWarning, WarningState
 from aichat_server.notifications.service.warning_mails import WarningMails
+from aichat_server.notifications.storage.warnings import WarningRepository
 from aichat_server.outbox.domain import MessageKind
+from aichat_server.outbox.service import add_message, remove_message
+from aichat_server.quotas.domain import QuotaName, QuotaScope
 
 _log = structlog.get_logger()
 
@@ -53,7 +59,7 @@ class QuotaWarnings:
         next run sends them. STORAGE_UNAVAILABLE: what was not done is due again.
         """
         found = dict[UUID, tuple[int, tuple[UUID, ...]]]()
-        async for page in organizations(self._database, progress or Progress()):
+        async for page in organization_pages(self._database, progress or Progress()):
             found |= zip(page, await at_once(page, lambda org_id: self._note(org_id, now)), strict=True)
         states = [state for org_id, (_, pending) in found.items() for state in await self._send(org_id, pending)]
         noted = sum(noted for noted, _ in found.values())
@@ -65,36 +71,36 @@ class QuotaWarnings:
         Raises MailServerUnavailableError if it can be sent later.
         """
         await self._send(org_id, (warning_id,))
-        async with self._database.tenant(org_id) as tenant:
-            return not await tenant.warnings.is_pending(warning_id)
+        async with self._database.session(org_id) as session:
+            return not await WarningRepository(session).is_pending(warning_id)
 
     async def due(self, now: datetime) -> int:
         """Returns how many warnings a run would store; changes nothing."""
-        pages = organizations(self._database, Progress())
+        pages = organization_pages(self._database, Progress())
         return sum([sum(await at_once(page, lambda org_id: self._count_due(org_id, now))) async for page in pages])
 
     async def _count_due(self, org_id: UUID, now: datetime) -> int:
-        async with self._database.tenant(org_id) as tenant:
+        async with self._database.session(org_id) as session:
             warnings = {
                 QuotaWarning(org_id, member_id, use.thresholds()[-1], use).id
-                for use, member_id in await _reached(tenant, now)
+                for use, member_id in await _reached(session, now)
             }
-            return len(warnings - await tenant.warnings.known(warnings))
+            return len(warnings - await WarningRepository(session).known(warnings))
 
     async def _note(self, org_id: UUID, now: datetime) -> tuple[int, tuple[UUID, ...]]:
         """Returns how many warnings were stored, and which wait to be sent."""
-        async with self._database.tenant(org_id) as tenant:
-            reached = await _reached(tenant, now)
-            new = [noted for use, member_id in reached if (noted := await tenant.warnings.note(member_id, use))]
+        async with self._database.session(org_id) as session:
+            warnings, reached = WarningRepository(session), await _reached(session, now)
+            new = [noted for use, member_id in reached if (noted := await warnings.note(member_id, use))]
             for warning_id in new:
-                await tenant.outbox.add(MessageKind.QUOTA_WARNING, warning_id)
-            return len(new), await tenant.warnings.pending()
+                await add_message(session, MessageKind.QUOTA_WARNING, warning_id)
+            return len(new), await warnings.pending()
 
     async def _send(self, org_id: UUID, pending: Sequence[UUID]) -> Sequence[WarningState]:
         states = []
         for warning_id in pending:
-            async with self._database.tenant(org_id) as tenant:
-                claimed = await tenant.warnings.claim(warning_id, _LEASE)
+            async with self._database.session(org_id) as session:
+                claimed = await WarningRepository(session).claim(warning_id, _LEASE)
             if claimed is not None:
                 states.append(await self._deliver(claimed))
         return states
@@ -104,13 +110,13 @@ class QuotaWarnings:
         try:
             state = await self._hand_in(claimed)
         except MailServerUnavailableError:
-            async with self._database.tenant(warning.org_id) as tenant:
-                await tenant.warnings.release(warning.id)
+            async with self._database.session(warning.org_id) as session:
+                await WarningRepository(session).release(warning.id)
             raise
         if state is not WarningState.PENDING:
-            async with self._database.tenant(warning.org_id) as tenant:
-                await tenant.warnings.settle(warning.id, state)
-                await tenant.outbox.remove(warning.id)
+            async with self._database.session(warning.org_id) as session:
+                await WarningRepository(session).settle(warning.id, state)
+                await remove_message(session, warning.id)
         return state
 
     async def _hand_in(self, claimed: ClaimedWarning) -> WarningState:
@@ -130,7 +136,27 @@ class QuotaWarnings:
         return WarningState.SENT
 
 
-async def _reached(tenant: Tenant, now: datetime) -> list[tuple[QuotaUse, UUID]]:
+async def _reached(session: Session, now: datetime) -> list[tuple[QuotaUse, UUID]]:
     """Returns the quotas that have reached a threshold, each with the members to warn."""
-    uses = [use for use in await tenant.warnings.uses(now) if use.thresholds()]
-    return [(use, member_id) for use in uses for member_id in await tenant.warnings.recipients(use.name)]
+    uses = [use for use in await WarningRepository(session).uses(now) if use.thresholds()]
+    return [(use, member_id) for use in uses for member_id in await _recipients(session, use.name)]
+
+
+async def _recipients(session: Session, name: QuotaName) -> tuple[UUID, ...]:
+    """Returns the members to warn about a quota: the organisation's owners, the member, or the key's member."""
+    directory = Directory(session)
+    match name.scope:
+        case QuotaScope.ORGANIZATION:
+            return await directory.owners_to_tell()
+        case QuotaScope.MEMBER:
+            return (name.id,) if await directory.has_member(name.id) else ()
+        case QuotaScope.KEY:
+            member_id = await directory.member_of_key(name.id)
+            return () if member_id is None else (member_id,)
+        case _:
+            assert_never(name.scope)
+
+
+async def forget_warnings(session: Session, before: datetime) -> int:
+    """Deletes the warnings of periods that began before then, but for pending ones; returns how many."""
+    return await WarningRepository(session).forget(before)

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Row, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aichat_server.core.database.tables import quota_warnings as table
+from aichat_server.core.database.session import Repository
 from aichat_server.notifications.domain.warnings import ClaimedWarning, QuotaUse, QuotaWarning, WarningState
+from aichat_server.notifications.storage.tables import quota_warnings as table
 from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
 
 # The current period, and the one that ended within the last day, so that one run a day misses nothing. A quota that was
@@ -36,24 +36,6 @@ _USES = text(
     ORDER BY q.scope, q.scope_id, q.period, p.period_start
     """
 )
-# Of several owners with the same address, only one is warned.
-_RECIPIENTS = text(
-    """
-    SELECT DISTINCT ON (lower(coalesce(nullif(u.email, ''), o.contact_email, m.member_id::text))) m.member_id
-    FROM aichat.members AS m
-    JOIN aichat.organizations AS o ON o.org_id = m.org_id
-    LEFT JOIN aichat.users AS u ON u.user_id = m.member_id
-    WHERE m.org_id = :org_id AND CASE :scope
-        WHEN 'organization' THEN m.role = 'owner'
-        WHEN 'member' THEN m.member_id = :scope_id
-        ELSE m.member_id = (
-            SELECT k.member_id FROM aichat.api_keys AS k WHERE k.org_id = m.org_id AND k.key_id = :scope_id
-        )
-    END
-    ORDER BY lower(coalesce(nullif(u.email, ''), o.contact_email, m.member_id::text)), m.member_id
-    """
-)
-
 _RECIPIENT = text(
     """
     SELECT o.name, coalesce(nullif(u.email, ''), o.contact_email) AS address, coalesce(s.quota_warnings, true) AS wanted
@@ -65,22 +47,13 @@ _RECIPIENT = text(
 )
 
 
-class WarningRepository:
+class WarningRepository(Repository):
     """One organisation's quota warnings."""
-
-    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
-        self._connection = connection
-        self._org_id = org_id
 
     async def uses(self, now: datetime) -> tuple[QuotaUse, ...]:
         """Returns the use of each quota, in its period at `now` and in one that ended the day before."""
         rows = await self._connection.execute(_USES, {"org_id": self._org_id, "now": now})
         return tuple(_use(row) for row in rows)
-
-    async def recipients(self, name: QuotaName) -> tuple[UUID, ...]:
-        """Returns the members to warn about a quota: the organisation's owners, the member, or the key's member."""
-        of_name = {"org_id": self._org_id, "scope": name.scope.value, "scope_id": name.id}
-        return tuple((await self._connection.execute(_RECIPIENTS, of_name)).scalars())
 
     async def note(self, member_id: UUID, use: QuotaUse) -> UUID | None:
         """Stores the highest threshold that is reached as pending, and those below as covered.
@@ -138,6 +111,11 @@ class WarningRepository:
         """Releases a claim."""
         change = update(table).where(table.c.org_id == self._org_id, table.c.warning_id == warning_id)
         await self._connection.execute(change.values(claimed_until=None))
+
+    async def forget(self, before: datetime) -> int:
+        """Forgets those of periods that began before then, but for pending ones; returns how many."""
+        gone = (table.c.period_start < before, table.c.state != WarningState.PENDING.value)
+        return (await self._connection.execute(delete(table).where(table.c.org_id == self._org_id, *gone))).rowcount
 
     def _pending(self) -> ColumnElement[bool]:
         free = or_(table.c.claimed_until.is_(None), table.c.claimed_until <= func.clock_timestamp())

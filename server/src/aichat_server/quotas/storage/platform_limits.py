@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 
 from sqlalchemy import BigInteger, Column, DateTime, Table, Text, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from aichat_server.core.database.session import PlatformSession
 from aichat_server.core.database.tables import metadata
 from aichat_server.core.money import NanoUsd
+from aichat_server.quotas.domain import PlatformLimit
 
 _limits = Table(
     "platform_limits",
@@ -21,21 +21,12 @@ _limits = Table(
 )
 
 
-class PlatformLimit(StrEnum):
-    """Identifies a limit."""
-
-    OVERAGE = "overage"
-    """What an organisation may owe for usage above what is included, if its plan does not say."""
-    FREE_PLAN = "free_plan"
-    """What all organisations on Free may use together in a calendar month in UTC."""
-
-
-async def set_limits(connection: AsyncConnection, limits: Mapping[PlatformLimit, NanoUsd]) -> None:
+async def set_limits(session: PlatformSession, limits: Mapping[PlatformLimit, NanoUsd]) -> None:
     """Sets the limits from the next turn on; writes nothing if they are unchanged."""
-    rows = await connection.execute(select(_limits.c.name, _limits.c.nano_usd))
+    rows = await session.connection.execute(select(_limits.c.name, _limits.c.nano_usd))
     before = {row.name: row.nano_usd for row in rows}
     for name, amount in limits.items():
         if before.get(name.value) != amount:
             values = {"nano_usd": amount, "updated_at": func.now()}
             change = insert(_limits).values(name=name.value, **values)
-            await connection.execute(change.on_conflict_do_update(index_elements=[_limits.c.name], set_=values))
+            await session.connection.execute(change.on_conflict_do_update(index_elements=[_limits.c.name], set_=values))

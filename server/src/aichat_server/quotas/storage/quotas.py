@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from datetime import datetime
 
 from sqlalchemy import delete as delete_from
-from sqlalchemy import exists, func, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aichat_server.core.database.tables import api_keys, members, organizations
-from aichat_server.core.database.tables import quota_usage as usage
-from aichat_server.core.database.tables import quotas as table
+from aichat_server.core.database.session import Repository
 from aichat_server.core.money import NanoUsd
 from aichat_server.quotas.domain import Quota, QuotaName, QuotaPeriod, QuotaScope
+from aichat_server.quotas.storage.tables import quota_usage as usage
+from aichat_server.quotas.storage.tables import quotas as table
 
-_OWNERS = {
-    QuotaScope.ORGANIZATION: organizations.c.org_id,
-    QuotaScope.MEMBER: members.c.member_id,
-    QuotaScope.KEY: api_keys.c.key_id,
-}
 _LIST = text(
     """
     SELECT
@@ -36,18 +30,8 @@ _LIST = text(
 )
 
 
-class QuotaRepository:
+class QuotaRepository(Repository):
     """One organisation's quotas."""
-
-    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
-        self._connection = connection
-        self._org_id = org_id
-
-    async def has_owner(self, name: QuotaName) -> bool:
-        """Whether the organisation, its member or its key exists."""
-        column = _OWNERS[name.scope]
-        there = exists().where(column.table.c.org_id == self._org_id, column == name.id)
-        return bool((await self._connection.execute(select(there))).scalar_one())
 
     async def set(self, name: QuotaName, hard: NanoUsd | None, soft: NanoUsd | None) -> None:
         """Sets or replaces a quota, and has its use summed from the ledger."""
@@ -82,6 +66,11 @@ class QuotaRepository:
             )
             for row in rows
         )
+
+    async def forget_periods(self, before: datetime) -> int:
+        """Forgets what was charged in periods that began before then; returns how many."""
+        gone = delete_from(usage).where(usage.c.org_id == self._org_id, usage.c.period_start < before)
+        return (await self._connection.execute(gone)).rowcount
 
     async def _own(self, name: QuotaName) -> None:
         """Waits for turns that are beginning or ending, and deletes the counters; the next turn sums them again."""

@@ -10,6 +10,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from aichat_server.core.database.database import Database
+from aichat_server.notifications.service.warnings import forget_warnings
+from aichat_server.quotas.service import forget_periods
+from aichat_server.retention.storage import ForgettingRepository
 
 GENERATIONS_KEPT = timedelta(days=90)
 """For generations without a message: a request_id is known for this long, whatever was deleted."""
@@ -45,10 +48,12 @@ async def forget(database: Database, org_id: UUID, now: datetime) -> Forgotten:
     total = Forgotten()
     after: UUID | None = None
     while True:
-        async with database.tenant(org_id) as tenant:
-            generations, after = await tenant.forgetting.generations(now - GENERATIONS_KEPT, _LOOKED_AT, after)
-            failures = await tenant.forgetting.failures(now - FAILURES_KEPT, _LOOKED_AT)
-            quota_periods = await tenant.forgetting.quota_periods(now - QUOTA_PERIODS_KEPT)
+        async with database.session(org_id) as session:
+            forgetting = ForgettingRepository(session)
+            generations, after = await forgetting.generations(now - GENERATIONS_KEPT, _LOOKED_AT, after)
+            failures = await forgetting.failures(now - FAILURES_KEPT, _LOOKED_AT)
+            quota_periods = await forget_periods(session, now - QUOTA_PERIODS_KEPT)
+            quota_periods += await forget_warnings(session, now - QUOTA_PERIODS_KEPT)
         total += Forgotten(generations, failures, quota_periods)
         if after is None and failures < _LOOKED_AT:
             return total

@@ -9,10 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from aichat_server.core.database.batches import Progress, at_once, organizations
+from aichat_server.billing.service.webhooks import purge_webhooks
+from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.core.database.batches import Progress, at_once
 from aichat_server.core.database.database import Database
+from aichat_server.identity.service.directory import Directory, organization_pages
+from aichat_server.jobs.service.runs import purge_runs
 from aichat_server.plans.service import PlanBook
 from aichat_server.retention.service.forgetting import Forgotten, forget
+from aichat_server.usage.service.books import extend_books
 
 WEBHOOKS_KEPT = timedelta(days=90)
 """Far longer than anybody asks about one; Stripe's signature on a webhook that old is no longer accepted."""
@@ -45,6 +50,7 @@ class Retention:
     def __init__(self, database: Database, plans: PlanBook) -> None:
         self._database = database
         self._plans = plans
+        self._conversations = Conversations(database)
 
     async def purge(self, now: datetime, progress: Progress | None = None) -> Purged:
         """Deletes what is too old at `now`; a conversation's age counts from its last change.
@@ -52,34 +58,32 @@ class Retention:
         Also creates the ledger's partitions for the coming months.
         """
         conversations, forgotten = 0, Forgotten()
-        async for page in organizations(self._database, progress or Progress()):
+        async for page in organization_pages(self._database, progress or Progress()):
             conversations += sum(await at_once(page, lambda org_id: self._purge(org_id, now)))
             for one in await at_once(page, lambda org_id: forget(self._database, org_id, now)):
                 forgotten += one
-        async with self._database.work_list() as work:
-            webhooks = await work.stripe_events.purge(now - WEBHOOKS_KEPT)
-            runs = await work.job_runs.purge(now - RUNS_KEPT)
+        webhooks = await purge_webhooks(self._database, now - WEBHOOKS_KEPT)
+        runs = await purge_runs(self._database, now - RUNS_KEPT)
         # Last: it may fail while others read the whole ledger for long, and has months of time.
-        months = await self._database.extend_books()
+        months = await extend_books(self._database)
         return Purged(conversations, webhooks, runs, months, forgotten)
 
     async def stale(self, now: datetime) -> int:
         """Returns how many conversations it would delete; changes nothing."""
-        pages = organizations(self._database, Progress())
+        pages = organization_pages(self._database, Progress())
         return sum([sum(await at_once(page, lambda org_id: self._count(org_id, now))) async for page in pages])
 
     async def _limit(self, org_id: UUID, now: datetime) -> datetime | None:
         """Returns the moment from which the organisation's plan keeps conversations; None: it keeps all."""
-        async with self._database.tenant(org_id) as tenant:
-            days = self._plans.current(await tenant.organizations.plan()).retention_days
+        async with self._database.session(org_id) as session:
+            days = self._plans.current(await Directory(session).plan()).retention_days
         return None if days is None else now - timedelta(days=days)
 
     async def _purge(self, org_id: UUID, now: datetime) -> int:
         before, deleted = await self._limit(org_id, now), 0
         while before is not None:
             # Few at a time, so that nobody waits for long.
-            async with self._database.tenant(org_id) as tenant:
-                batch = await tenant.conversations.purge(before, _BATCH)
+            batch = await self._conversations.purge(org_id, before, _BATCH)
             deleted += batch
             if batch < _BATCH:
                 break
@@ -89,5 +93,4 @@ class Retention:
         before = await self._limit(org_id, now)
         if before is None:
             return 0
-        async with self._database.tenant(org_id) as tenant:
-            return await tenant.conversations.count_stale(before)
+        return await self._conversations.count_stale(org_id, before)

@@ -10,9 +10,12 @@ from aichat_server.core.errors import AichatError, FieldViolation, Reason
 from aichat_server.core.pages import Page, PageKey
 from aichat_server.core.time_zones import load_zone
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.service.directory import Directory
 from aichat_server.quotas.domain import Quota
+from aichat_server.quotas.service import list_quotas
 from aichat_server.usage.domain.periods import bounds
 from aichat_server.usage.domain.reports import MOST_ROWS, UsageEvent, UsageQuery, UsageReport, UsageRow
+from aichat_server.usage.storage.usage import UsageRepository
 
 _EVENTS_AT_ONCE = 1000
 
@@ -25,10 +28,10 @@ class UsageReports:
 
     async def query(self, principal: Principal, query: UsageQuery) -> UsageReport:
         """Returns sums; raises REQUEST_INVALID for a time zone that does not exist, and for too many rows."""
-        async with self._database.tenant(principal.org_id, principal.member_id) as tenant:
-            zone_name = query.time_zone or await tenant.organizations.time_zone()
+        async with self._database.session(principal.org_id, principal.actor) as session:
+            zone_name = query.time_zone or await Directory(session).time_zone()
             pieces = _pieces(query, zone_name)
-            found = await tenant.usage.totals(pieces, query.group_by, latency=query.latency)
+            found = await UsageRepository(session).totals(pieces, query.group_by, latency=query.latency)
         if found is None:
             description = f"gives more than {MOST_ROWS} rows: choose a shorter range, a longer bucket or fewer groups"
             raise _invalid("group_by", description)
@@ -42,15 +45,15 @@ class UsageReports:
 
     async def quotas(self, principal: Principal) -> tuple[Quota, ...]:
         """Returns every quota of the organisation, its members and its keys."""
-        async with self._database.tenant(principal.org_id, principal.member_id) as tenant:
-            return await tenant.quotas.list()
+        async with self._database.session(principal.org_id, principal.actor) as session:
+            return await list_quotas(session)
 
     async def events(
         self, principal: Principal, start: datetime, end: datetime, limit: int, after: PageKey | None = None
     ) -> Page[UsageEvent]:
         """Returns at most `limit` events from `start` on and before `end`, the oldest first, after the key `after`."""
-        async with self._database.tenant(principal.org_id, principal.member_id) as tenant:
-            return await tenant.usage.events(start, end, limit, after)
+        async with self._database.session(principal.org_id, principal.actor) as session:
+            return await UsageRepository(session).events(start, end, limit, after)
 
     async def all_events(
         self, principal: Principal, start: datetime, end: datetime

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from aichat_server.core.database.batches import Progress, at_once, organizations
+from aichat_server.core.database.batches import Progress, at_once
 from aichat_server.core.database.database import Database
+from aichat_server.identity.service.directory import organization_pages
+from aichat_server.usage.storage.rollups import Place, RollupRepository, roll_up
 
 _HOURS_AT_ONCE = 500
 
@@ -22,9 +24,9 @@ class Rollups:
 
         Does not wait for turns that are just ending: the next run sums their hour. May run twice concurrently.
         """
-        hours, place = await self._database.roll_up(now, _HOURS_AT_ONCE, None)
+        hours, place = await self._roll_up(now, None)
         while place is not None:
-            more, place = await self._database.roll_up(now, _HOURS_AT_ONCE, place)
+            more, place = await self._roll_up(now, place)
             hours += more
         return hours
 
@@ -33,7 +35,7 @@ class Rollups:
         if org_id is not None:
             await self._reopen(org_id)
         else:
-            async for page in organizations(self._database, Progress()):
+            async for page in organization_pages(self._database, Progress()):
                 await at_once(page, self._reopen)
         return await self.run(now)
 
@@ -42,9 +44,13 @@ class Rollups:
 
         There should be none. `rebuild` corrects the sums.
         """
-        async with self._database.tenant(org_id) as tenant:
-            return await tenant.rollups.mismatches(start, end)
+        async with self._database.session(org_id) as session:
+            return await RollupRepository(session).mismatches(start, end)
+
+    async def _roll_up(self, now: datetime, after: Place | None) -> tuple[int, Place | None]:
+        async with self._database.platform_session() as session:
+            return await roll_up(session, now, _HOURS_AT_ONCE, after)
 
     async def _reopen(self, org_id: UUID) -> None:
-        async with self._database.tenant(org_id) as tenant:
-            await tenant.rollups.reopen()
+        async with self._database.session(org_id) as session:
+            await RollupRepository(session).reopen()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import ARRAY, DateTime, TextClause, bindparam, text
 
-from aichat_server.core.database.tables import TOKEN_COLUMNS
+from aichat_server.models.domain.usage import TOKEN_COLUMNS
 from aichat_server.usage.domain.reports import Dimension
 
 _TIME = DateTime(timezone=True)

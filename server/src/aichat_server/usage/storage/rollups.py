@@ -7,12 +7,14 @@ from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import DateTime, Uuid, bindparam, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+
+from aichat_server.core.database.session import PlatformSession, Repository
 
 _TIME = DateTime(timezone=True)
 _ROLL_UP = text("SELECT after_org_id, after_hour, summed FROM aichat.roll_up(:now, :most, :org_id, :hour)").bindparams(
     bindparam("now", type_=_TIME), bindparam("org_id", type_=Uuid), bindparam("hour", type_=_TIME)
 )
+_EXTEND_BOOKS = text("SELECT aichat.extend_books()")
 _REOPEN = text("SELECT aichat.reopen(:org_id)")
 _MISMATCHES = text("SELECT hour FROM aichat.mismatches(:org_id, :start, :end) AS m (hour) ORDER BY hour").bindparams(
     bindparam("start", type_=_TIME), bindparam("end", type_=_TIME)
@@ -26,24 +28,23 @@ class Place(NamedTuple):
     hour: datetime
 
 
-async def roll_up(
-    connection: AsyncConnection, now: datetime, most: int, after: Place | None
-) -> tuple[int, Place | None]:
-    """Sums hours that were over at `now`, in one transaction: at most `most` of the list, after the place `after`.
+async def roll_up(session: PlatformSession, now: datetime, most: int, after: Place | None) -> tuple[int, Place | None]:
+    """Sums up hours that were over at `now`, in one transaction: at most `most` of the list, from behind `after` on.
 
     Returns their number, and the place to continue from; None at the list's end. Sets the tenant itself.
     """
     org_id, hour = after or (None, None)
-    row = (await connection.execute(_ROLL_UP, {"now": now, "most": most, "org_id": org_id, "hour": hour})).one()
+    row = (await session.connection.execute(_ROLL_UP, {"now": now, "most": most, "org_id": org_id, "hour": hour})).one()
     return row.summed, Place(row.after_org_id, row.after_hour) if row.after_org_id else None
 
 
-class RollupRepository:
-    """One organisation's hourly sums."""
+async def extend_books(session: PlatformSession) -> int:
+    """Makes room in the ledger for this month and the next three; returns how many partitions that took."""
+    return int((await session.connection.execute(_EXTEND_BOOKS)).scalar_one())
 
-    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
-        self._connection = connection
-        self._org_id = org_id
+
+class RollupRepository(Repository):
+    """One organisation's hourly sums."""
 
     async def reopen(self) -> None:
         """Puts every hour that has usage, or has sums, on the list of hours to sum."""

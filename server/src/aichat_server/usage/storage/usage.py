@@ -9,16 +9,15 @@ from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Row, RowMapping, literal, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aichat_server.core.database.tables import TOKEN_COLUMNS
-from aichat_server.core.database.tables import usage_events as table
+from aichat_server.core.database.session import Repository
 from aichat_server.core.money import NanoUsd
 from aichat_server.core.pages import Page, PageKey
-from aichat_server.models.domain.usage import Usage
+from aichat_server.models.domain.usage import TOKEN_COLUMNS, Usage
 from aichat_server.usage.domain.periods import cut_hours
 from aichat_server.usage.domain.reports import MOST_ROWS, Dimension, Percentiles, UsageEvent, UsageTotals
 from aichat_server.usage.storage.queries import latency_query, totals_query
+from aichat_server.usage.storage.tables import usage_events as table
 
 _NO_KEY = UUID(int=0)
 _NO_TOTALS = UsageTotals(turns=0, errors={}, estimated_turns=0, usage=Usage(), cost=NanoUsd(0))
@@ -31,12 +30,8 @@ class Group(NamedTuple):
     values: tuple[str, ...]
 
 
-class UsageRepository:
+class UsageRepository(Repository):
     """One organisation's usage."""
-
-    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
-        self._connection = connection
-        self._org_id = org_id
 
     async def totals(
         self, bounds: Sequence[datetime], group_by: Sequence[Dimension], *, latency: bool

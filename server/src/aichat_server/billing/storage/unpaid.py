@@ -6,40 +6,46 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import Column, DateTime, Table, Uuid, delete, func, select
+from sqlalchemy import BigInteger, Column, Table, Text, Uuid, column, delete, func, select, table
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from aichat_server.core.database.tables import metadata, organizations, users
+from aichat_server.billing.domain import UnpaidInvoice, UnpaidNotice
+from aichat_server.core.database.session import PlatformSession, Repository
+from aichat_server.core.database.tables import Time, metadata
 from aichat_server.core.periods import Month, month_of
-from aichat_server.invoices.domain.invoices import UnpaidInvoice, UnpaidNotice
-from aichat_server.invoices.storage.tables import invoices
-
-_Time = DateTime(timezone=True)
 
 _unpaid = Table(
     "unpaid_invoices",
     metadata,
     Column("org_id", Uuid, primary_key=True),
-    Column("period_start", _Time, primary_key=True),
-    Column("unpaid_since", _Time, nullable=False),
+    Column("period_start", Time, primary_key=True),
+    Column("unpaid_since", Time, nullable=False),
 )
 _notices = Table(
     "unpaid_notices",
     metadata,
     Column("org_id", Uuid, primary_key=True),
     Column("notice_id", Uuid, primary_key=True),
-    Column("period_start", _Time, nullable=False),
+    Column("period_start", Time, nullable=False),
     Column("member_id", Uuid, nullable=False),
 )
+# Of other features: what a notice shows.
+_invoices = table(
+    "invoices",
+    column("org_id", Uuid),
+    column("period_start", Time),
+    column("total_cents", BigInteger),
+    column("stripe_invoice_id", Text),
+    schema="aichat",
+)
+_organizations = table(
+    "organizations", column("org_id", Uuid), column("name", Text), column("contact_email", Text), schema="aichat"
+)
+_users = table("users", column("user_id", Uuid), column("email", Text), schema="aichat")
 
 
-class UnpaidRepository:
+class UnpaidRepository(Repository):
     """One organisation's unpaid invoices."""
-
-    def __init__(self, connection: AsyncConnection, org_id: UUID) -> None:
-        self._connection = connection
-        self._org_id = org_id
 
     async def note(self, month: Month) -> bool:
         """Records that the month's invoice is unpaid; returns False if that was recorded."""
@@ -54,10 +60,10 @@ class UnpaidRepository:
     async def list(self) -> tuple[UnpaidInvoice, ...]:
         """Returns the unpaid invoices, the oldest first."""
         query = select(
-            _unpaid.c.period_start, _unpaid.c.unpaid_since, invoices.c.total_cents, invoices.c.stripe_invoice_id
+            _unpaid.c.period_start, _unpaid.c.unpaid_since, _invoices.c.total_cents, _invoices.c.stripe_invoice_id
         )
         query = query.join(
-            invoices, (invoices.c.org_id == _unpaid.c.org_id) & (invoices.c.period_start == _unpaid.c.period_start)
+            _invoices, (_invoices.c.org_id == _unpaid.c.org_id) & (_invoices.c.period_start == _unpaid.c.period_start)
         )
         rows = await self._connection.execute(
             query.where(_unpaid.c.org_id == self._org_id).order_by(_unpaid.c.period_start)
@@ -89,19 +95,20 @@ class UnpaidRepository:
             select(
                 _notices.c.period_start,
                 _unpaid.c.unpaid_since,
-                invoices.c.total_cents,
-                invoices.c.stripe_invoice_id,
-                organizations.c.name,
-                func.coalesce(func.nullif(users.c.email, ""), organizations.c.contact_email).label("address"),
+                _invoices.c.total_cents,
+                _invoices.c.stripe_invoice_id,
+                _organizations.c.name,
+                func.coalesce(func.nullif(_users.c.email, ""), _organizations.c.contact_email).label("address"),
             )
             .join(
                 _unpaid, (_unpaid.c.org_id == _notices.c.org_id) & (_unpaid.c.period_start == _notices.c.period_start)
             )
             .join(
-                invoices, (invoices.c.org_id == _unpaid.c.org_id) & (invoices.c.period_start == _unpaid.c.period_start)
+                _invoices,
+                (_invoices.c.org_id == _unpaid.c.org_id) & (_invoices.c.period_start == _unpaid.c.period_start),
             )
-            .join(organizations, organizations.c.org_id == _notices.c.org_id)
-            .outerjoin(users, users.c.user_id == _notices.c.member_id)
+            .join(_organizations, _organizations.c.org_id == _notices.c.org_id)
+            .outerjoin(_users, _users.c.user_id == _notices.c.member_id)
             .where(_notices.c.org_id == self._org_id, _notices.c.notice_id == notice_id)
         )
         row = (await self._connection.execute(query)).one_or_none()
@@ -111,7 +118,7 @@ class UnpaidRepository:
         return UnpaidNotice(notice_id, invoice, row.name, row.address)
 
 
-async def unpaid_invoices(connection: AsyncConnection) -> tuple[tuple[UUID, Month], ...]:
+async def list_unpaid(session: PlatformSession) -> tuple[tuple[UUID, Month], ...]:
     """Returns the unpaid invoices of all organisations, the oldest first, in a work list's transaction."""
     query = select(_unpaid.c.org_id, _unpaid.c.period_start).order_by(_unpaid.c.unpaid_since, _unpaid.c.org_id)
-    return tuple((row.org_id, month_of(row.period_start)) for row in await connection.execute(query))
+    return tuple((row.org_id, month_of(row.period_start)) for row in await session.connection.execute(query))

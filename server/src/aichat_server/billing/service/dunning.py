@@ -1,0 +1,57 @@
+"""Invoices for usage that were not paid: noted, and told to the organisation's owners, once each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from aichat_server.billing.domain import UnpaidInvoice, UnpaidNotice
+from aichat_server.billing.service.accounts import look_again
+from aichat_server.billing.storage.unpaid import UnpaidRepository, list_unpaid
+from aichat_server.core.database.database import Database
+from aichat_server.core.database.session import Session
+from aichat_server.core.periods import Month
+from aichat_server.identity.service.directory import Directory
+from aichat_server.outbox.domain import MessageKind
+from aichat_server.outbox.service import add_message
+
+
+async def note_unpaid(session: Session, month: Month) -> bool:
+    """Notes that the month's invoice was not paid, and has its owners told; False if that was known.
+
+    The organisation's plan depends on it, and is looked at again.
+    """
+    unpaid = UnpaidRepository(session)
+    if not await unpaid.note(month):
+        return False
+    for notice_id in await unpaid.tell(month, await Directory(session).owners_to_tell()):
+        await add_message(session, MessageKind.UNPAID_INVOICE, notice_id)
+    await look_again(session)
+    return True
+
+
+async def settle_unpaid(session: Session, month: Month) -> None:
+    """Notes that nothing is due for the month any more; the organisation's plan is looked at again."""
+    if await UnpaidRepository(session).settle(month):
+        await look_again(session)
+
+
+async def unpaid_of(session: Session) -> tuple[UnpaidInvoice, ...]:
+    """Returns the organisation's unpaid invoices, the oldest first."""
+    return await UnpaidRepository(session).list()
+
+
+async def unpaid_since(session: Session) -> datetime | None:
+    """Returns since when something is due that was not paid; None if nothing is."""
+    return await UnpaidRepository(session).since()
+
+
+async def unpaid_notice(session: Session, notice_id: UUID) -> UnpaidNotice | None:
+    """Returns whom a notice is for, and what it is about; None if there is nothing to tell any more."""
+    return await UnpaidRepository(session).notice(notice_id)
+
+
+async def every_unpaid(database: Database) -> tuple[tuple[UUID, Month], ...]:
+    """Returns whose invoices were not paid, and for which month, the oldest first."""
+    async with database.platform_session() as session:
+        return await list_unpaid(session)

@@ -1,0 +1,17 @@
+"""What becomes of the erasure of a member or an API key."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Erasure(StrEnum):
+    """The outcome. But for the first, nothing was changed."""
+
+    ERASED = "erased"
+    MISSING = "missing"
+    """There is nothing of the kind."""
+    BUSY = "busy"
+    """An answer is being written for it."""
+    OWNER = "owner"
+    """Nobody else owns the organisation."""

@@ -33,7 +33,7 @@ Run = Callable[[Settings, argparse.Namespace], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0, 1 for a failure, 2 for settings that will not do."""
+    """Runs one command; returns its exit code: 0, 1 for a failure, 2 for invalid settings."""
     options = _parser().parse_args(arguments)
     try:
         settings = load_settings(_check(options))
@@ -54,7 +54,7 @@ def _actor(options: argparse.Namespace) -> Actor:
 
 
 def _check(options: argparse.Namespace) -> Callable[[Settings], Iterable[Fault]]:
-    """What finds faults between the settings; only servers need models and vendors, and load the lists of them."""
+    """Returns the check for conflicts between settings; only servers need models and vendors, and load their lists."""
     if options.command[0] not in ("serve", "check_config"):
         return lambda _: ()
     check: Callable[[Settings], Iterable[Fault]] = import_module("aichat_server.app.configuration").find_faults
@@ -62,7 +62,7 @@ def _check(options: argparse.Namespace) -> Callable[[Settings], Iterable[Fault]]
 
 
 def _command(settings: Settings, options: argparse.Namespace) -> Run:
-    """The command's function; its module is loaded now, since the vendors' SDKs take seconds that not all need."""
+    """Returns the command's function; loads its module only now, since the vendors' SDKs take seconds to load."""
     module, function = options.command
     if module == "serve" and len(settings.listen) > 1:
         module = "serve_each"
@@ -73,41 +73,43 @@ def _command(settings: Settings, options: argparse.Namespace) -> Run:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m aichat_server", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("serve", help="serve gRPC, by one process for each address of AICHAT_LISTEN")
-    command.add_argument("--until-stdin-ends", action="store_true", help="stop, too, when standard input ends")
+    command = commands.add_parser("serve", help="serve gRPC, with one process for each address of AICHAT_LISTEN")
+    command.add_argument("--until-stdin-ends", action="store_true", help="also stop when standard input ends")
     command.set_defaults(command=("serve", "run"))
-    command = commands.add_parser("migrate", help="bring the database to this version's schema")
+    command = commands.add_parser("migrate", help="migrate the database to this version's schema")
     command.set_defaults(command=("migrate", "run"))
     command = commands.add_parser("check-config", help="check the settings and connect to nothing")
     command.set_defaults(command=("check_config", "run"))
-    _add_prices(commands.add_parser("prices", help="bring the models' prices up to date"))
-    _add_keys(commands.add_parser("keys", help="mint and revoke API keys"))
-    _add_organizations(commands.add_parser("organizations", help="set where their e-mails go, and their time zone"))
-    _add_quotas(commands.add_parser("quotas", help="set, remove and show what may be spent"))
+    _add_prices(commands.add_parser("prices", help="update the models' prices"))
+    _add_keys(commands.add_parser("keys", help="create and revoke API keys"))
+    _add_organizations(
+        commands.add_parser("organizations", help="set contact and time zone of organisations, erase members")
+    )
+    _add_quotas(commands.add_parser("quotas", help="set, remove and show limits of spending"))
     _add_usage(commands.add_parser("usage", help="check or rebuild the hourly sums"))
     _add_plans(commands.add_parser("plans", help="show the plans, and change their terms"))
-    _add_webhooks(commands.add_parser("webhooks", help="look after the payment provider's events"))
-    _add_invoices(commands.add_parser("invoices", help="close a month, and look after its invoices"))
+    _add_webhooks(commands.add_parser("webhooks", help="list and retry the payment provider's events"))
+    _add_invoices(commands.add_parser("invoices", help="close a month, and manage its invoices"))
     return parser
 
 
 def _add_invoices(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    running = commands.add_parser("run", help="bring a month's invoices as far as they go, as workers do")
-    running.add_argument("--dry-run", action="store_true", help="change nothing, and tell what would be asked for")
+    running = commands.add_parser("run", help="advance a month's invoices as far as possible, as workers do")
+    running.add_argument("--dry-run", action="store_true", help="show what would be charged, and change nothing")
     running.set_defaults(command=("invoices", "run"))
     showing = commands.add_parser("show", help="print an invoice and its lines")
     showing.set_defaults(command=("invoices", "show"))
-    listing = commands.add_parser("unpaid", help="print those that could not be collected")
+    listing = commands.add_parser("unpaid", help="print unpaid invoices")
     listing.set_defaults(command=("invoices", "unpaid"))
-    retrying = commands.add_parser("retry", help="make one anew that was not asked for")
+    retrying = commands.add_parser("retry", help="restart an invoice that is not final")
     retrying.set_defaults(command=("invoices", "retry"))
-    voiding = commands.add_parser("void", help="take one back that is not paid")
+    voiding = commands.add_parser("void", help="void an unpaid invoice")
     voiding.set_defaults(command=("invoices", "void"))
-    adjusting = commands.add_parser("adjust", help="put an amount on the next invoice; below 0 it is a credit")
+    adjusting = commands.add_parser("adjust", help="add an amount to the next invoice; below 0 it is a credit")
     adjusting.add_argument("--usd", type=signed_usd, required=True, help="such as -5.00")
     adjusting.set_defaults(command=("invoices", "adjust"))
-    refunding = commands.add_parser("refund", help="give back some of what was paid")
+    refunding = commands.add_parser("refund", help="refund part of a payment")
     refunding.add_argument("--cents", type=int, required=True, help="how many")
     refunding.set_defaults(command=("invoices", "refund"))
     for command in (running, showing, retrying, voiding, refunding):
@@ -115,17 +117,19 @@ def _add_invoices(parser: argparse.ArgumentParser) -> None:
     for command in (showing, retrying, voiding, adjusting, refunding):
         command.add_argument("--organization-id", type=UUID, required=True)
     for command in (adjusting, refunding):
-        command.add_argument("--reason", required=True, help="what the organisation reads")
-        command.add_argument("--actor", required=True, help="who decided it")
-        command.add_argument("--id", type=UUID, default=uuid4(), help="asked for again under one id, it is done once")
+        command.add_argument("--reason", required=True, help="the text that the organisation reads")
+        command.add_argument("--actor", required=True, help="who decided on it")
+        command.add_argument(
+            "--id", type=UUID, default=uuid4(), help="a command that is repeated with the same id takes effect once"
+        )
 
 
 def _add_usage(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    verify = commands.add_parser("verify", help="name the hours whose sums are not what the ledger says")
+    verify = commands.add_parser("verify", help="print the hours whose sums differ from the ledger")
     verify.add_argument("--organization-id", type=UUID, required=True)
     verify.set_defaults(command=("usage", "verify"))
-    rebuild = commands.add_parser("rebuild", help="sum up every hour from the ledger anew")
+    rebuild = commands.add_parser("rebuild", help="sum every hour from the ledger again")
     rebuild.add_argument("--organization-id", type=UUID, help="for one organisation; absent: for all")
     rebuild.set_defaults(command=("usage", "rebuild"))
 
@@ -138,22 +142,22 @@ def _add_prices(parser: argparse.ArgumentParser) -> None:
 
 def _add_keys(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("mint", help="make an API key, shown this once")
+    command = commands.add_parser("mint", help="create an API key, shown only once")
     whose = command.add_mutually_exclusive_group(required=True)
-    whose.add_argument("--organization", metavar="NAME", help="make an organisation of this name, which must be free")
-    whose.add_argument("--organization-id", type=UUID, metavar="ID", help="for an organisation that is there")
-    command.add_argument("--owner", action="store_true", help="let it do what only owners may, such as pay")
-    command.add_argument("--expires-in-days", type=days, metavar="N", help="for how long it is good; absent: for ever")
-    command.add_argument(
-        "--plan", type=Plan, choices=list(Plan), help="put the organisation on it; at first it is free"
+    whose.add_argument(
+        "--organization", metavar="NAME", help="create an organisation with this name, which must be new"
     )
+    whose.add_argument("--organization-id", type=UUID, metavar="ID", help="for an existing organisation")
+    command.add_argument("--owner", action="store_true", help="allow what only owners may do, such as pay")
+    command.add_argument("--expires-in-days", type=days, metavar="N", help="how long it is valid; absent: forever")
+    command.add_argument("--plan", type=Plan, choices=list(Plan), help="the organisation's plan; initially free")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.set_defaults(command=("keys", "mint"))
-    command = commands.add_parser("revoke", help="end an API key")
+    command = commands.add_parser("revoke", help="revoke an API key")
     command.add_argument("key_id", type=UUID)
     command.add_argument("--organization-id", type=UUID, required=True)
     command.set_defaults(command=("keys", "revoke"))
-    command = commands.add_parser("erase", help="revoke an API key, and leave nothing of it but its id in the books")
+    command = commands.add_parser("erase", help="erase an API key, except for its id in the ledger")
     command.add_argument("key_id", type=UUID)
     command.add_argument("--organization-id", type=UUID, required=True)
     command.set_defaults(command=("erase", "key"))
@@ -161,15 +165,15 @@ def _add_keys(parser: argparse.ArgumentParser) -> None:
 
 def _add_organizations(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("set-contact", help="where e-mails for members without an address go")
+    command = commands.add_parser("set-contact", help="address of e-mails for members without one")
     command.add_argument("--organization-id", type=UUID, required=True)
     command.add_argument("--email", type=email, help="absent: nowhere")
     command.set_defaults(command=("organizations", "set_contact"))
-    command = commands.add_parser("set-time-zone", help="whose days usage is shown by; at first it is UTC")
+    command = commands.add_parser("set-time-zone", help="time zone of the days of usage; initially UTC")
     command.add_argument("--organization-id", type=UUID, required=True)
     command.add_argument("--zone", required=True, help="an IANA name, such as Europe/Berlin")
     command.set_defaults(command=("organizations", "set_time_zone"))
-    command = commands.add_parser("erase-member", help="leave nothing of a member but its id in the books")
+    command = commands.add_parser("erase-member", help="erase a member, except for its id in the ledger")
     command.add_argument("--organization-id", type=UUID, required=True)
     command.add_argument("--member-id", type=UUID, required=True)
     command.set_defaults(command=("erase", "member"))
@@ -179,16 +183,16 @@ def _add_quotas(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     setting = commands.add_parser("set", help="set or replace a quota")
     setting.set_defaults(command=("quotas", "set_quota"))
-    removing = commands.add_parser("remove", help="take a quota away")
+    removing = commands.add_parser("remove", help="remove a quota")
     removing.set_defaults(command=("quotas", "remove"))
     for command in (setting, removing):
         owner = command.add_mutually_exclusive_group()
         owner.add_argument("--member-id", type=UUID, help="for one member; absent: for the whole organisation")
         owner.add_argument("--key-id", type=UUID, help="for one API key")
         command.add_argument("--period", type=QuotaPeriod, choices=list(QuotaPeriod), default=QuotaPeriod.MONTH)
-    setting.add_argument("--hard", type=usd, metavar="USD", help="what would go beyond this is refused")
-    setting.add_argument("--soft", type=usd, metavar="USD", help="what goes beyond this is shown, and not refused")
-    showing = commands.add_parser("show", help="print quotas and what is used of them")
+    setting.add_argument("--hard", type=usd, metavar="USD", help="spending above this is refused")
+    setting.add_argument("--soft", type=usd, metavar="USD", help="spending above this is reported, not refused")
+    showing = commands.add_parser("show", help="print quotas and their use")
     showing.set_defaults(command=("quotas", "show"))
     for command in (setting, removing, showing):
         command.add_argument("--organization-id", type=UUID, required=True)
@@ -200,18 +204,23 @@ def _add_plans(parser: argparse.ArgumentParser) -> None:
     command.set_defaults(command=("plans", "show"))
     command = commands.add_parser("set", help="change a plan's terms from now on; what is left out stays as it is")
     command.add_argument("plan", type=Plan, choices=list(Plan))
-    command.add_argument("--seat-usd", type=price, metavar="USD", help="what a seat costs a month")
-    command.add_argument("--included-usd", type=usd, metavar="USD", help="usage that a month includes")
-    command.add_argument("--overage-basis-points", type=count, metavar="N", help="what usage above that costs on top")
+    command.add_argument("--seat-usd", type=price, metavar="USD", help="price of a seat for a month")
+    command.add_argument("--included-usd", type=usd, metavar="USD", help="usage included in a month")
     command.add_argument(
-        "--overage-cap-usd", type=usd_or_any, metavar="USD|any", help="the most that may be owed for it; any: as set"
+        "--overage-basis-points", type=count, metavar="N", help="percentage that usage above that costs on top"
+    )
+    command.add_argument(
+        "--overage-cap-usd",
+        type=usd_or_any,
+        metavar="USD|any",
+        help="the most that may be owed for it; any: the platform's limit",
     )
     for whose in ("caller", "organization"):
         command.add_argument(f"--{whose}-rates", type=rates, metavar="R,T,S", help="requests, tokens, open streams")
     command.add_argument("--most-seats", type=count_or_any, metavar="N|any")
-    command.add_argument("--models", type=models_or_any, metavar="ID,...|any", help="the models that may be asked")
+    command.add_argument("--models", type=models_or_any, metavar="ID,...|any", help="the models on offer")
     command.add_argument("--retention-days", type=count_or_any, metavar="N|any", help="how long conversations are kept")
-    command.add_argument("--trial-days", type=trial_days, metavar="N", help="with which the first subscription begins")
+    command.add_argument("--trial-days", type=trial_days, metavar="N", help="trial of the first subscription")
     command.set_defaults(command=("plans", "set_terms"))
 
 
@@ -219,7 +228,7 @@ def _add_webhooks(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("parked", help="print the events that were given up")
     command.set_defaults(command=("webhooks", "parked"))
-    command = commands.add_parser("retry", help="have one of them tried again")
+    command = commands.add_parser("retry", help="retry one of them")
     command.add_argument("event_id")
     command.set_defaults(command=("webhooks", "retry"))
 

@@ -68,7 +68,7 @@ async def test_a_quota_is_set_shown_and_removed(settings: dict[str, str], api_ke
         (("set", "--hard", "NaN"), 2, "US dollars"),
         (("set", "--hard", "-1"), 2, "US dollars"),
         (("set", "--hard", "1", "--key-id", str(uuid4())), 1, "no such member or key"),
-        (("remove",), 1, "no such quota"),
+        (("remove",), 1, "the quota does not exist"),
     ],
 )
 async def test_a_quota_that_makes_no_sense_is_refused(
@@ -91,6 +91,6 @@ async def test_an_organisations_contact_is_set_and_taken_away(
             arguments = ("--email", email) if email else ()
             assert await run(settings, tmp_path, *command, api_key.organization_id, *arguments) == (0, "")
             assert await owner.fetchval(query, UUID(api_key.organization_id)) == email
-    assert await run(settings, tmp_path, *command, str(uuid4())) == (1, "there is no such organisation\n")
+    assert await run(settings, tmp_path, *command, str(uuid4())) == (1, "the organisation does not exist\n")
     code, said = await run(settings, tmp_path, *command, api_key.organization_id, "--email", "nobody")
     assert (code, "an address such as someone@example.com" in said) == (2, True)

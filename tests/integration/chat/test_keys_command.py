@@ -83,4 +83,4 @@ async def test_a_name_that_is_taken_gives_no_key(keys: Keys) -> None:
 
 
 async def test_an_organisation_that_is_not_there_gives_no_key(keys: Keys) -> None:
-    assert "no such organisation" in await keys.refused("--organization-id", str(uuid4()))
+    assert "the organisation does not exist" in await keys.refused("--organization-id", str(uuid4()))

@@ -36,10 +36,10 @@ async def test_sums_are_checked_and_mended(
         await owner.execute("UPDATE aichat.usage_hourly SET turns = 2 WHERE org_id = $1", principal.org_id)
     assert await run(server_settings, "usage", "verify", *whose) == (
         1,
-        "2026-03-10T12:00Z is not what the ledger says\n",
+        "2026-03-10T12:00Z differs from the ledger\n",
     )
     code, printed = await run(server_settings, "usage", "rebuild", *whose)
-    assert (code, printed.split(" ", 1)[1]) == (0, "hours summed up\n")
+    assert (code, printed.split(" ", 1)[1]) == (0, "hours summed\n")
     assert await run(server_settings, "usage", "verify", *whose) == (0, "")
 
 
@@ -50,6 +50,6 @@ async def test_the_time_zone_is_set(server_settings: dict[str, str], database: D
     async with database.session(principal.org_id) as session:
         assert await OrganizationRepository(session).time_zone() == "Europe/Berlin"
     code, printed = await run(server_settings, *whose, "--zone", "Berlin")
-    assert (code, printed) == (1, "Berlin names no time zone: take an IANA name, such as Europe/Berlin\n")
+    assert (code, printed) == (1, "Berlin is not a time zone: use an IANA name, such as Europe/Berlin\n")
     code, printed = await run(server_settings, *command, str(uuid4()), "--zone", "UTC")
-    assert (code, printed) == (1, "there is no such organisation\n")
+    assert (code, printed) == (1, "the organisation does not exist\n")

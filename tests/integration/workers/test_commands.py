@@ -47,7 +47,7 @@ async def test_a_dry_run_tells_and_changes_nothing(workers: Workers, postgres: P
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("invoices", "--period", "2026-1"), "'2026-1' is no month such as 2026-10"),
+        (("invoices", "--period", "2026-1"), "'2026-1' is not a month such as 2026-10"),
         (("invoices", "--period", f"{datetime.now(UTC):%Y-%m}"), "is not over: it can be run with --dry-run only"),
         (("warnings", "--period", "2999-01-01"), "2999-01-01 has not begun"),
         (("orphans", "--period", "2026-10"), "unrecognized arguments: --period 2026-10"),

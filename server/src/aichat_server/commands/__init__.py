@@ -1,1 +1,1 @@
-"""The server's commands, one a file; the command line itself is `__main__`'s."""
+"""The server's commands, one per file; `__main__` has the command line itself."""

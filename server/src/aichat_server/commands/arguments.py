@@ -1,4 +1,4 @@
-"""What the commands' arguments may be; each function says what is wrong with one that will not do."""
+"""Parses the commands' arguments; each function says what is wrong with an invalid one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST = 2**31 - 1
 
 
 def price(text: str) -> NanoUsd:
-    """A price in US dollars, more than 0 and in whole cents."""
+    """Parses a price in US dollars, more than 0 and in whole cents."""
     amount = usd(text)
     if amount == 0 or amount % _NANO_PER_CENT:
         raise argparse.ArgumentTypeError("more than 0, in whole cents")
@@ -27,19 +27,19 @@ def price(text: str) -> NanoUsd:
 
 
 def usd_or_any(text: str) -> NanoUsd | str:
-    """US dollars, or "any"."""
+    """Parses US dollars, or "any"."""
     return text if text == "any" else usd(text)
 
 
 def count(text: str) -> int:
-    """A whole number."""
+    """Parses a whole number."""
     if not text.isdecimal() or not 0 <= int(text) <= _MOST:
         raise argparse.ArgumentTypeError(f"a whole number from 0 to {_MOST}")
     return int(text)
 
 
 def trial_days(text: str) -> int:
-    """Days of a trial."""
+    """Parses the days of a trial."""
     number = count(text)
     if number > MAX_TRIAL_DAYS:
         raise argparse.ArgumentTypeError(f"from 0 to {MAX_TRIAL_DAYS} days")
@@ -47,7 +47,7 @@ def trial_days(text: str) -> int:
 
 
 def at_least_one(text: str) -> int:
-    """A whole number from 1 on."""
+    """Parses a whole number from 1 on."""
     number = count(text)
     if number == 0:
         raise argparse.ArgumentTypeError("from 1 on")
@@ -55,12 +55,12 @@ def at_least_one(text: str) -> int:
 
 
 def count_or_any(text: str) -> int | str:
-    """The same, or "any"."""
+    """Parses a whole number, or "any"."""
     return text if text == "any" else at_least_one(text)
 
 
 def models_or_any(text: str) -> frozenset[str] | str:
-    """The ids of models, with commas between them, or "any"."""
+    """Parses comma-separated ids of models, or "any"."""
     if text == "any":
         return text
     ids = frozenset(word.strip() for word in text.split(",") if word.strip())
@@ -70,7 +70,7 @@ def models_or_any(text: str) -> frozenset[str] | str:
 
 
 def rates(text: str) -> Rates:
-    """Requests and tokens a minute, and open streams."""
+    """Parses requests and tokens a minute, and open streams."""
     words = text.split(",")
     if len(words) != 3:
         raise argparse.ArgumentTypeError("three numbers: requests and tokens a minute, and open streams")
@@ -79,7 +79,7 @@ def rates(text: str) -> Rates:
 
 
 def usd(text: str) -> NanoUsd:
-    """US dollars."""
+    """Parses US dollars."""
     try:
         dollars = Decimal(text)
         if 0 <= dollars <= MOST_USD:
@@ -90,7 +90,7 @@ def usd(text: str) -> NanoUsd:
 
 
 def email(text: str) -> str:
-    """An e-mail address."""
+    """Parses an e-mail address."""
     try:
         address = Address(addr_spec=text)
         if address.domain:
@@ -101,7 +101,7 @@ def email(text: str) -> str:
 
 
 def signed_usd(text: str) -> NanoUsd:
-    """US dollars that are not 0, and may be below it."""
+    """Parses US dollars other than 0, which may be negative."""
     amount = usd(text.removeprefix("-"))
     if not amount:
         raise argparse.ArgumentTypeError("not 0")
@@ -109,7 +109,7 @@ def signed_usd(text: str) -> NanoUsd:
 
 
 def days(text: str) -> int:
-    """Days for which a key lasts."""
+    """Parses the days until a key expires."""
     number = int(text)
     if not 1 <= number <= MAX_KEY_DAYS:
         raise argparse.ArgumentTypeError(f"from 1 to {MAX_KEY_DAYS} days")

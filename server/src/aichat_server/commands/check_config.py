@@ -9,6 +9,6 @@ from aichat_server.settings import Settings
 
 
 def run(_settings: Settings, _options: argparse.Namespace) -> int:
-    """Says so: by now they are loaded, and so they were checked as a whole, as those of `serve` are."""
+    """Reports success: the settings were checked as a whole when they were loaded, as for `serve`."""
     sys.stdout.write("the settings are complete and well-formed\n")
     return 0

@@ -1,4 +1,4 @@
-"""`keys erase` and `organizations erase-member`: leave nothing of a key or of a member but ids in the books."""
+"""`keys erase` and `organizations erase-member`: erase a key or a member, except for ids in the ledger."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aichat_server.settings import Settings
 
 _SAID: Mapping[Erasure, str] = MappingProxyType(
     {
-        Erasure.MISSING: "the organisation has none such",
+        Erasure.MISSING: "the organisation has none with this id",
         Erasure.BUSY: "an answer is being written for it; its keys are revoked, erase it again once that has ended",
         Erasure.OWNER: "nobody else owns the organisation",
     }
@@ -25,12 +25,12 @@ _SAID: Mapping[Erasure, str] = MappingProxyType(
 
 
 def key(settings: Settings, options: argparse.Namespace) -> int:
-    """Revokes an API key, and erases it once no server takes it any more."""
+    """Revokes an API key, and erases it once no server accepts it any more."""
     return _done(asyncio.run(_key(owner_url(settings), settings, options)))
 
 
 def member(settings: Settings, options: argparse.Namespace) -> int:
-    """Revokes a member's API keys, and erases it once no server takes them any more."""
+    """Revokes a member's API keys, and erases the member once no server accepts them any more."""
     return _done(asyncio.run(_member(owner_url(settings), settings, options)))
 
 

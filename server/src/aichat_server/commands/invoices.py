@@ -1,4 +1,4 @@
-"""`invoices`: closes a month, and looks after single invoices."""
+"""`invoices`: closes a month, and manages single invoices."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from aichat_server.settings import Settings
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
-    """Brings the month's invoices as far as they go; 1 if one of them needs looking at."""
+    """Advances the month's invoices as far as possible; returns 1 if one of them has a problem."""
 
     async def do() -> tuple[Outcome, ...]:
         async with connect_database(settings) as database, open_desk(settings, database) as desk:
@@ -35,7 +35,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def show(settings: Settings, options: argparse.Namespace) -> int:
-    """Prints an invoice and its lines, and what refunds are yet to be carried out."""
+    """Prints an invoice and its lines, and its refunds that are not yet paid out."""
 
     async def do() -> list[str]:
         async with _desk(settings) as desk:
@@ -45,7 +45,7 @@ def show(settings: Settings, options: argparse.Namespace) -> int:
         ids = f"Stripe's invoice {invoice.stripe_id or 'none'}, customer {invoice.customer_id or 'none'}"
         because = [f"blocked: {invoice.blocked_because}"] if invoice.blocked_because else []
         waiting = [
-            f"refund {one.adjustment_id} of {-to_decimal(one.amount):f} USD is to be carried out" for one in refunds
+            f"refund {one.adjustment_id} of {-to_decimal(one.amount):f} USD is not paid out yet" for one in refunds
         ]
         return [head, ids, *because, *map(_line, lines), *waiting]
 
@@ -55,7 +55,7 @@ def show(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def unpaid(settings: Settings, _options: argparse.Namespace) -> int:
-    """Prints the invoices that could not be collected, of every organisation."""
+    """Prints the unpaid invoices of all organisations."""
 
     async def do() -> list[str]:
         async with _desk(settings) as desk:
@@ -71,7 +71,7 @@ def unpaid(settings: Settings, _options: argparse.Namespace) -> int:
 
 
 def retry(settings: Settings, options: argparse.Namespace) -> int:
-    """Makes an invoice anew that was not asked for."""
+    """Restarts an invoice that is not final."""
 
     async def do() -> Outcome:
         async with _desk(settings) as desk:
@@ -83,7 +83,7 @@ def retry(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def void(settings: Settings, options: argparse.Namespace) -> int:
-    """Takes back an invoice that is not paid."""
+    """Voids an unpaid invoice."""
 
     async def do() -> str:
         async with _desk(settings) as desk:
@@ -94,7 +94,7 @@ def void(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def adjust(settings: Settings, options: argparse.Namespace) -> int:
-    """Puts an amount on the next invoice."""
+    """Adds an amount to the next invoice."""
 
     async def do() -> None:
         async with _desk(settings) as desk:
@@ -112,8 +112,8 @@ def adjust(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def refund(settings: Settings, options: argparse.Namespace) -> int:
-    """Gives back some of what was paid."""
-    # Said first: should this break off, it is asked for again under the same id.
+    """Refunds part of a payment."""
+    # Printed first: if the command fails, it can be repeated with the same id.
     sys.stdout.write(f"--id {options.id}\n")
     sys.stdout.flush()
 

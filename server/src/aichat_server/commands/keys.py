@@ -1,4 +1,4 @@
-"""`keys`: mints and revokes API keys."""
+"""`keys`: creates and revokes API keys."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from aichat_server.settings import Settings
 
 
 def mint(settings: Settings, options: argparse.Namespace) -> int:
-    """Makes an API key and prints it, this once."""
+    """Creates an API key and prints it; it is not shown again."""
     try:
         minted = asyncio.run(_mint(settings, options))
     except NameTakenError as error:
-        message = f"there is an organisation of this name; for another key of it: --organization-id {error.org_id}"
+        message = f"an organisation with this name exists; for another key of it: --organization-id {error.org_id}"
         sys.stderr.write(f"{message}\n")
         return 1
     if minted is None:
-        sys.stderr.write("there is no such organisation\n")
+        sys.stderr.write("the organisation does not exist\n")
         return 1
     shown = {
         "organization_id": str(minted.org_id),
@@ -37,9 +37,9 @@ def mint(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def revoke(settings: Settings, options: argparse.Namespace) -> int:
-    """Ends an API key."""
+    """Revokes an API key."""
     if not asyncio.run(_revoke(settings, options)):
-        sys.stderr.write("the organisation has no such key, or it was revoked before\n")
+        sys.stderr.write("the organisation does not have this key, or it was revoked before\n")
         return 1
     return 0
 

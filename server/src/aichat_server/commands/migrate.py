@@ -1,4 +1,4 @@
-"""`migrate`: brings the database to this version's schema, and its prices up to date."""
+"""`migrate`: migrates the database to this version's schema, and updates its prices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aichat_server.settings import Settings, SettingsError
 
 
 def run(settings: Settings, _options: argparse.Namespace) -> int:
-    """Migrates as the schema's owner, and lets the server's role in."""
+    """Migrates as the schema's owner, and gives the server's role its rights."""
     try:
         asyncio.run(_migrate(owner_url(settings), settings))
     except SchemaMismatchError as error:

@@ -1,4 +1,4 @@
-"""`organizations`: sets where their e-mails go, and whose days their usage is shown by."""
+"""`organizations`: sets an organisation's contact and time zone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def set_contact(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def set_time_zone(settings: Settings, options: argparse.Namespace) -> int:
-    """Shows an organisation's usage by the days of a time zone."""
+    """Sets the time zone whose days an organisation's usage is shown by."""
     try:
         return _done(asyncio.run(_set_time_zone(settings, options.organization_id, options.zone)))
     except ValueError as error:
@@ -28,7 +28,7 @@ def set_time_zone(settings: Settings, options: argparse.Namespace) -> int:
 
 def _done(done: bool) -> int:
     if not done:
-        sys.stderr.write("there is no such organisation\n")
+        sys.stderr.write("the organisation does not exist\n")
     return 0 if done else 1
 
 

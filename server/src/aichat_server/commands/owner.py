@@ -1,4 +1,4 @@
-"""The database as its owner reaches it, for the commands that write what the server may not."""
+"""The URL of the database's owner, for commands that write what the server may not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from aichat_server.settings import Settings, SettingsError
 
 
 def owner_url(settings: Settings) -> str:
-    """The owner's URL; SettingsError if there is none."""
+    """Returns the owner's URL; raises SettingsError if it is missing."""
     if settings.migration_database_url is None:
         raise SettingsError("AICHAT_MIGRATION_DATABASE_URL: missing; it names the role that owns the schema `aichat`")
     return str(settings.migration_database_url)

@@ -1,4 +1,4 @@
-"""`plans`: shows the plans, and gives one other terms from now on."""
+"""`plans`: shows the plans, and changes a plan's terms from now on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aichat_server.plans.service import PlanBook, StoredPlans, add_terms
 from aichat_server.settings import Settings
 
 ANY = "any"
-"""What an option is given to say that there is no such limit."""
+"""The value of an option that means no limit."""
 
 LimitT = TypeVar("LimitT")
 
@@ -30,7 +30,7 @@ def show(settings: Settings, _options: argparse.Namespace) -> int:
 
 
 def set_terms(settings: Settings, options: argparse.Namespace) -> int:
-    """Adds terms, as the schema's owner: those in force, but for what the options say."""
+    """Adds terms as the schema's owner: those in force, with the changes that the options name."""
     url = owner_url(settings)
     before = asyncio.run(_current(settings))[options.plan]
     if options.seat_usd is not None and before.lookup_key is None:
@@ -43,7 +43,7 @@ def set_terms(settings: Settings, options: argparse.Namespace) -> int:
 def _changed(terms: PlanTerms, options: argparse.Namespace) -> PlanTerms:
     given = {name: value for name, value in vars(options).items() if value is not None}
     if "seat_usd" in given:
-        # Another price at the payment provider for each amount: who pays the old one goes on doing so.
+        # A new price at the payment provider for each amount: subscribers at the old price keep paying it.
         terms = replace(terms, seat_price=given["seat_usd"], lookup_key=_lookup_key(terms.plan, given["seat_usd"]))
     rates = PlanRates(
         given.get("caller_rates", terms.rates.caller), given.get("organization_rates", terms.rates.organization)

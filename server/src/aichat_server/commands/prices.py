@@ -1,4 +1,4 @@
-"""`prices`: brings the database's prices up to date."""
+"""`prices`: updates the database's prices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aichat_server.settings import Settings
 
 
 def sync(settings: Settings, _options: argparse.Namespace) -> int:
-    """Adds the prices that changed, as the schema's owner; changes none that is there."""
+    """Adds the prices that changed, as the schema's owner; changes no existing one."""
     added = asyncio.run(add_prices(owner_url(settings), build_prices(settings)))
     sys.stdout.write(f"prices added: {added}\n")
     return 0

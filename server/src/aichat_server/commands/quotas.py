@@ -1,4 +1,4 @@
-"""`quotas`: sets, removes and shows what may be spent."""
+"""`quotas`: sets, removes and shows quotas."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def set_quota(settings: Settings, options: argparse.Namespace) -> int:
     if options.hard is None and options.soft is None:
         sys.stderr.write("give --hard, --soft or both\n")
         return 1
-    return _done(asyncio.run(_set(settings, options)), "the organisation has no such member or key, or is not there")
+    return _done(asyncio.run(_set(settings, options)), "the organisation, or its member or key, does not exist")
 
 
 def remove(settings: Settings, options: argparse.Namespace) -> int:
-    """Takes a quota away."""
-    return _done(asyncio.run(_remove(settings, options)), "there is no such quota")
+    """Removes a quota."""
+    return _done(asyncio.run(_remove(settings, options)), "the quota does not exist")
 
 
 def show(settings: Settings, options: argparse.Namespace) -> int:
-    """Prints an organisation's quotas and what is used of them."""
+    """Prints an organisation's quotas and their use."""
     for quota in asyncio.run(_list(settings, options.organization_id)):
         sys.stdout.write(f"{_line(quota)}\n")
     return 0

@@ -1,4 +1,4 @@
-"""`serve` on several addresses: a process for each, spawned, watched, and stopped together."""
+"""`serve` on several addresses: starts a process for each, watches them, and stops them together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from aichat_server.telemetry.logs import configure_logs
 
 _log = structlog.get_logger()
 
-# A process that ends itself by force has done so by then.
+# A process that must exit by force has done so by then.
 _EXIT_SECONDS = 2.0
 
 
@@ -33,11 +33,9 @@ def run(settings: Settings, _options: argparse.Namespace) -> int:
 async def _serve_each(addresses: Sequence[tuple[str, str]], stop_seconds: float) -> int:
     """Runs a server process for each address until SIGTERM or SIGINT; returns the exit code.
 
-    Beside each address stands the one for the process's metrics, or nothing. A process that is told to stop and is
-    still there after `stop_seconds` is killed.
-
-    A process that is killed is started again. One that gives up by itself would do no better the next time, and stops
-    them all.
+    Each address comes with the one for the process's metrics, or nothing. A process that has not stopped after
+    `stop_seconds` is killed. A process that was killed is restarted. One that exits by itself would do so again, and
+    stops them all.
     """
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -61,7 +59,7 @@ async def _keep_running(address: str, metrics: str, stopping: asyncio.Event, sto
             if process.returncode is None:
                 process.terminate()
             if not (await asyncio.wait({ended}, timeout=stop_seconds))[0]:
-                _log.error("server process does not end, and is killed", address=address, pid=process.pid)
+                _log.error("server process did not stop, and is killed", address=address, pid=process.pid)
                 process.kill()
             return await ended
         stopped.cancel()
@@ -73,7 +71,7 @@ async def _keep_running(address: str, metrics: str, stopping: asyncio.Event, sto
 
 
 async def _spawn(address: str, metrics: str) -> asyncio.subprocess.Process:
-    # The child holds the reading end of a pipe: when this process dies, however it dies, the child sees its end.
+    # The child holds the reading end of a pipe: when this process dies, in whatever way, the child sees the pipe's end.
     command = [sys.executable, "-m", "aichat_server", "serve", "--until-stdin-ends"]
     environment = {**os.environ, "AICHAT_LISTEN": address, "AICHAT_METRICS_LISTEN": metrics}
     return await asyncio.create_subprocess_exec(*command, env=environment, stdin=asyncio.subprocess.PIPE)

@@ -1,4 +1,4 @@
-"""`usage`: whether its hourly sums are what the ledger says."""
+"""`usage`: compares hourly sums with the ledger."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def verify(settings: Settings, options: argparse.Namespace) -> int:
-    """Names the hours whose sums are not what the ledger says; 1 if there are any."""
+    """Prints the hours whose sums differ from the ledger; returns 1 if there are any."""
     wrong = asyncio.run(_verify(settings, options))
     for hour in wrong:
-        sys.stdout.write(f"{hour.astimezone(UTC):%Y-%m-%dT%H:%MZ} is not what the ledger says\n")
+        sys.stdout.write(f"{hour.astimezone(UTC):%Y-%m-%dT%H:%MZ} differs from the ledger\n")
     return 1 if wrong else 0
 
 
 def rebuild(settings: Settings, options: argparse.Namespace) -> int:
-    """Sums up every hour from the ledger anew."""
-    sys.stdout.write(f"{asyncio.run(_rebuild(settings, options))} hours summed up\n")
+    """Sums every hour from the ledger again."""
+    sys.stdout.write(f"{asyncio.run(_rebuild(settings, options))} hours summed\n")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`webhooks`: what came from the payment provider and could not be acted on."""
+"""`webhooks`: events from the payment provider that could not be processed."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def parked(settings: Settings, _options: argparse.Namespace) -> int:
 
 
 def retry(settings: Settings, options: argparse.Namespace) -> int:
-    """Has one tried again."""
+    """Retries one."""
     if not asyncio.run(_release(settings, options.event_id)):
-        sys.stderr.write("no event of this id was given up\n")
+        sys.stderr.write("no event with this id was given up\n")
         return 1
     return 0
 

@@ -1,1 +1,1 @@
-"""What every feature stands on: ids, money, periods, errors, the clock, Postgres and Redis. It knows no feature."""
+"""What every feature uses: ids, money, periods, errors, the clock, Postgres and Redis. It imports no feature."""

@@ -1,4 +1,4 @@
-"""How long to wait between attempts."""
+"""Computes the delay between attempts."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import timedelta
 
 
 def doubled(first: timedelta, longest: timedelta, attempts: int) -> timedelta:
-    """The wait when so many attempts, at least one, have failed: each time twice as long, up to the longest."""
+    """Returns the delay after that many failed attempts, at least one: it doubles each time, up to the longest."""
     return min(first * (1 << min(attempts - 1, 20)), longest)

@@ -1,8 +1,8 @@
 """The time that all processes share: the database's.
 
-What deletes, expires, charges, closes books or sends e-mails goes by it, and by no machine's own clock. Ages and waits
-are measured by monotonic clocks, which nobody sets. Those stand still while a machine sleeps, so that what it remembers
-grows no older meanwhile; it serves nobody then, and the database is asked again within seconds of its waking.
+Deletions, expiry, charges, month ends and e-mails depend on it, and on no machine's own clock. Ages and delays use
+monotonic clocks, which nobody sets. Those stop while a machine sleeps, so what it caches does not age in that time; it
+serves nobody then, and reads the database's time within seconds after waking.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from aichat_server.core.observing import ProcessObserver
 _log = structlog.get_logger()
 
 READ_SECONDS = 15.0
-"""How often the database is asked."""
+"""How often the database's time is read."""
 
 
 class TimeSource(Protocol):
-    """Whose time all share."""
+    """The source of the shared time."""
 
     async def now(self) -> datetime:
-        """The time; STORAGE_UNAVAILABLE."""
+        """Returns the time; raises STORAGE_UNAVAILABLE."""
         ...
 
 
 class Clock:
-    """The database's time, and how far this machine's own clock is from it."""
+    """The database's time, and the difference of this machine's own clock."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Clock:
         own: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        """To be read before it is asked. `own` tells this machine's Unix seconds, `steady` monotonic ones."""
+        """Read it before use. `own` returns this machine's Unix seconds, `steady` monotonic ones."""
         self._source = source
         self._observer = observer
         self._own = own
@@ -55,21 +55,24 @@ class Clock:
 
     @property
     def is_wrong(self) -> bool:
-        """Whether that is too much."""
+        """Whether the difference is too large."""
         return abs(self.skew) > MOST_SKEW_SECONDS
 
     def now(self) -> datetime:
-        """The database's time, from when it was last read; a clock that is set meanwhile does not change it."""
+        """Returns the database's time, computed from the last reading.
+
+        Setting the machine's clock does not change it.
+        """
         if self._last is None:
             raise LookupError("the database's clock was not read yet")
         then, at = self._last
         return then + timedelta(seconds=self._steady() - at)
 
     async def read(self) -> datetime:
-        """Asks the database for its time, and tells the observer of the skew; STORAGE_UNAVAILABLE."""
+        """Reads the database's time and reports the skew to the observer; raises STORAGE_UNAVAILABLE."""
         asked, own = self._steady(), self._own()
         found = await self._source.now()
-        # The database looked at its clock somewhere in between.
+        # The database read its clock at some moment between.
         half = (self._steady() - asked) / 2
         self._last = (found, asked + half)
         self.skew = own + half - found.timestamp()
@@ -79,14 +82,17 @@ class Clock:
         return found
 
     async def agreed(self) -> datetime:
-        """The database's time now; ClockWrongError if this machine's clock is far from it. STORAGE_UNAVAILABLE."""
+        """Returns the database's time now; raises ClockWrongError if this machine's clock differs too much.
+
+        Raises STORAGE_UNAVAILABLE if the database is unreachable.
+        """
         found = await self.read()
         if self.is_wrong:
-            raise ClockWrongError(f"{tell_skew(self.skew)}: set it right; nothing that goes by time is done until then")
+            raise ClockWrongError(f"{tell_skew(self.skew)}: correct it; scheduled work waits until then")
         return found
 
     async def keep_reading(self) -> NoReturn:
-        """Asks the database again and again."""
+        """Reads the database's time at regular intervals."""
         while True:
             await asyncio.sleep(READ_SECONDS)
             try:

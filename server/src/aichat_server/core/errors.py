@@ -1,4 +1,4 @@
-"""The one exception that users see: a reason from the contract, a public message, and a private cause."""
+"""The one exception that users see: a reason of the contract, a public message, and a private cause."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldViolation:
-    """One field of a request that breaks a rule, and how."""
+    """One field of a request that breaks a rule, and the rule."""
 
     field: str
     description: str
@@ -92,8 +92,8 @@ class FieldViolation:
 class AichatError(Exception):
     """A failure that the caller may see.
 
-    `message` is public: it says what is wrong and what to do about it, and never holds a secret or another's data.
-    What else is known goes into `__cause__` (`raise AichatError(…) from cause`), which reaches the log alone.
+    `message` is public: it says what is wrong and how to fix it, and never contains a secret or another's data.
+    Everything else goes into `__cause__` (`raise AichatError(…) from cause`), which only the log shows.
     """
 
     def __init__(
@@ -106,11 +106,11 @@ class AichatError(Exception):
         violations: Sequence[FieldViolation] = (),
         quota_subject: str | None = None,
     ) -> None:
-        """`metadata` as documented with the reason; `retry_after` in seconds, where a wait is known to help.
+        """`metadata` as documented with the reason; `retry_after` in seconds, if a delay is known to help.
 
-        `quota_subject` names whose quota it is that is used up, where one is.
+        `quota_subject` names the owner of the exhausted quota, if there is one.
         """
-        # Others' words, a vendor's for example, may be in it.
+        # It may contain others' text, for example a vendor's.
         message = storable(message)
         super().__init__(message)
         self.reason = reason
@@ -122,7 +122,7 @@ class AichatError(Exception):
 
 
 def invalid_request(field: str, description: str) -> AichatError:
-    """REQUEST_INVALID for one field; `description` goes on after its name. No field is meant where that is empty."""
+    """Returns REQUEST_INVALID for one field; `description` follows its name. An empty name means the whole request."""
     violation = FieldViolation(field=field, description=description)
     message = f"the request is not valid: {field or 'it'} {description}"
     return AichatError(Reason.REQUEST_INVALID, message, violations=(violation,))

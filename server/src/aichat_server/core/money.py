@@ -12,13 +12,13 @@ NANO_PER_CENT = NANO_PER_USD // 100
 
 
 def from_decimal(usd: Decimal) -> NanoUsd:
-    """US dollars as nano-dollars; ValueError if they do not come out whole."""
+    """Converts US dollars to nano-dollars; raises ValueError if the result is not whole."""
     nano = usd * NANO_PER_USD
     if nano != nano.to_integral_value():
-        raise ValueError(f"{usd} USD is no whole number of nano-dollars")
+        raise ValueError(f"{usd} USD is not a whole number of nano-dollars")
     return NanoUsd(int(nano))
 
 
 def to_decimal(nano: NanoUsd) -> Decimal:
-    """Nano-dollars as US dollars, exactly."""
+    """Converts nano-dollars to US dollars, exactly."""
     return Decimal(nano).scaleb(-9).normalize() + 0

@@ -1,13 +1,13 @@
-"""What operators may want to see of a process. Each feature says in its domain what it tells; `telemetry` shows it."""
+"""The events of a process that operators can observe. Each feature declares its own in its domain."""
 
 from __future__ import annotations
 
 
 class ProcessObserver:
-    """Hears of the process itself; this one ignores it. Must be quick, and must not fail."""
+    """Observes the process itself; this one ignores all events. Must be quick, and must not fail."""
 
     def clock_seen(self, skew: float) -> None:
-        """The clock of this machine was compared with the database's, and is ahead of it by `skew` seconds."""
+        """The machine's clock was compared with the database's, and is ahead of it by `skew` seconds."""
 
     def task_failed(self, name: str) -> None:
-        """Work in the background ended, which never should, and is started again."""
+        """Background work ended unexpectedly, and is restarted."""

@@ -13,7 +13,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def origin_of(address: str) -> str | None:
-    """The address's origin as browsers write it; None if it is not of HTTP, or may be read in more than one way."""
+    """Returns the address's origin as browsers write it; None if it is not HTTP, or is ambiguous."""
     parts = _split(address)
     if parts is None or parts.hostname is None:
         return None
@@ -26,14 +26,14 @@ def origin_of(address: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class ReturnPages:
-    """The pages that others' pages may lead back to."""
+    """The pages that external pages may redirect to."""
 
     origins: Collection[str]
     loopback: bool
-    """Whether those of the caller's own machine are among them."""
+    """Whether pages of the caller's own machine are allowed."""
 
     def check(self, **addresses: str) -> None:
-        """REQUEST_INVALID if one of the addresses, by their fields' names, is of no such page."""
+        """Raises REQUEST_INVALID if one of the addresses, given by their fields' names, is not allowed."""
         violations = [
             FieldViolation(field, "must be a page of an origin that this server's operator allows")
             for field, address in addresses.items()
@@ -52,12 +52,12 @@ class ReturnPages:
 
 
 def is_loopback(origin: str) -> bool:
-    """Whether it is of the caller's own machine."""
+    """Whether the origin is the caller's own machine."""
     return origin_of(origin) == origin and urlsplit(origin).hostname in _LOOPBACK
 
 
 def origins_of(addresses: Iterable[str]) -> frozenset[str]:
-    """The origins of those addresses that have one."""
+    """Returns the origins of those addresses that have one."""
     return frozenset(filter(None, map(origin_of, addresses)))
 
 
@@ -66,7 +66,7 @@ def _split(address: str) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(address)
-        # Whether it is a number is looked at when it is asked for.
+        # The port is only parsed, and checked, when it is read.
         known = parts.scheme in _PORTS and parts.port != 0
     except ValueError:
         return None

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class PageKey(NamedTuple):
-    """The place of an item in its list: the time that the list is sorted by, then the item's id."""
+    """The position of an item in its list: the time that the list is sorted by, then the item's id."""
 
     time: datetime
     id: UUID
@@ -19,8 +19,8 @@ class PageKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A piece of a list."""
+    """A part of a list."""
 
     items: tuple[T, ...]
     next: PageKey | None
-    """The last item's place, where the next page goes on; None if there is no more."""
+    """The last item's position, after which the next page begins; None on the last page."""

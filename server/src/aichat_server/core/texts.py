@@ -1,17 +1,17 @@
-"""What text can be shown, stored and sent to any vendor."""
+"""Which text can be shown, stored and sent to any vendor."""
 
 from __future__ import annotations
 
 
 def is_blank(text: str) -> bool:
-    """No text, or white space alone, Unicode's included: vendors refuse it as a message, and nobody sees it."""
+    """Whether the text is empty or only white space, Unicode's included: vendors refuse it as a message."""
     return not text or text.isspace()
 
 
 def storable(text: str) -> str:
-    """`text` as UTF-8, Postgres and protobuf can hold it: no NUL, and U+FFFD for half a character.
+    """Returns `text` as UTF-8, Postgres and protobuf can store it: no NUL, and U+FFFD for a lone surrogate.
 
-    Two halves that follow each other are joined to the character that they are.
+    Two surrogates that form a pair are joined to their character.
     """
     if "\0" in text:
         text = text.replace("\0", "")

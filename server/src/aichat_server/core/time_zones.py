@@ -1,4 +1,4 @@
-"""Time zones, as the IANA names them."""
+"""Time zones by their IANA names."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 
 def load_zone(name: str) -> ZoneInfo:
-    """The zone of that name, such as "Europe/Berlin"; ValueError if there is none."""
+    """Returns the zone with that name, such as "Europe/Berlin"; raises ValueError if there is none."""
     try:
         return ZoneInfo(name)
     except (LookupError, OSError, ValueError) as cause:
-        # Which of them depends on where the name leads: nowhere, to a folder, or out of all folders.
-        raise ValueError("names no time zone: take an IANA name, such as Europe/Berlin") from cause
+        # The exception depends on the name's path: to nothing, to a folder, or out of all folders.
+        raise ValueError("is not a time zone: use an IANA name, such as Europe/Berlin") from cause

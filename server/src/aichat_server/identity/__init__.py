@@ -1,1 +1,1 @@
-"""Who calls: organisations, members, API keys and session tokens."""
+"""Authentication and access: organisations, members, API keys and session tokens."""

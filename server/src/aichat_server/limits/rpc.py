@@ -1,4 +1,4 @@
-"""Refuses calls that come faster than the caller's plan allows, or than one address may make without credentials."""
+"""Refuses calls above the rates of the caller's plan, or of one address without credentials."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from aichat_server.transport.call import Call
 
 
 class CallLimits:
-    """The step that counts calls: by who calls, public ones by where from. It comes after authentication."""
+    """The step that counts calls: by caller, public ones by address. It runs after authentication."""
 
     def __init__(self, limits: RateLimits) -> None:
         self._limits = limits
 
     async def check(self, call: Call) -> None:
-        """RATE_LIMITED, and not counted, if the call is one too many."""
+        """Raises RATE_LIMITED, and does not count the call, if it is one too many."""
         match call.access.counted:
             case CountedCalls.EVERY if call.access.public:
                 await self._limits.admit_public(call.network)
             case CountedCalls.EVERY:
                 await self._limits.admit_call(current_principal())
             case CountedCalls.WITH_ANSWER:
-                # The use case counts it, so that a refusal leaves neither the call nor the answer counted.
+                # The use case counts it, so that a refusal counts neither the call nor the answer.
                 pass
             case CountedCalls.UNSIGNED:
                 call.when_failed = self._count_unsigned(call)

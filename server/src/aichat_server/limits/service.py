@@ -1,4 +1,4 @@
-"""Rate limits: what a caller's plan lets through, counted for all processes together or, failing that, by this one."""
+"""Rate limits of the caller's plan, counted for all processes together or, without Redis, by this process."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from aichat_server.plans.domain import Plan, PlanRates
 
 _log = structlog.get_logger()
 
-# How often open streams are renewed, and Redis is looked for where it was lost.
+# How often open streams are renewed, and a lost Redis is tried again.
 _BEAT_SECONDS = 5.0
-# A Redis that is slower would hold up every call.
+# A slower Redis would delay every call.
 _SLOW_SECONDS = 0.5
-# When a stream will end is not known; this is how soon it is worth looking again.
+# Nobody knows when a stream ends; this is how soon a retry is worthwhile.
 _STREAM_WAIT_SECONDS = 1.0
 
 _UNITS = {
@@ -69,7 +69,7 @@ class Admission:
         await asyncio.shield(self._taking)
 
     def end(self, tokens: int) -> None:
-        """Closes the stream, and gives back what was taken beyond `tokens`. Once; then it does nothing."""
+        """Closes the stream, and releases tokens beyond `tokens`. A second call does nothing."""
         if self._ended:
             return
         self._ended = True
@@ -84,7 +84,7 @@ class Admission:
 
 
 class RateLimits:
-    """Lets calls in or refuses them with RATE_LIMITED. A call that is refused has used nothing up."""
+    """Admits calls or refuses them with RATE_LIMITED. A refused call has used nothing."""
 
     def __init__(
         self,
@@ -93,8 +93,9 @@ class RateLimits:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Without `shared`, this process counts alone. `rates` tells those of a plan, `clock` monotonic
-        seconds.
+        """Without `shared`, this process counts alone.
+
+        `rates` returns a plan's rates, `clock` monotonic seconds.
         """
         self._shared = shared
         self._rates = rates
@@ -103,14 +104,14 @@ class RateLimits:
         self._room = Room()
         self._clock = clock
         self._open: dict[str, set[str]] = {}
-        """The streams that this process has to renew, by the key of their limit."""
+        """The streams that this process renews, by the key of their limit."""
 
     async def admit_call(self, principal: Principal) -> None:
         """Counts a call that begins no answer."""
         await self._take(claim_call(principal, self._rates(principal.plan)))
 
     async def admit_public(self, network: str) -> None:
-        """Counts a call without credentials, by where it comes from."""
+        """Counts a call without credentials, by its network."""
         await self._take(claim_public(network))
 
     async def admit_turn(self, principal: Principal, stream: str, tokens: int) -> Admission:
@@ -170,7 +171,7 @@ class RateLimits:
         return answer, shared
 
     async def keep(self) -> NoReturn:
-        """While it runs, open streams stay counted, and Redis is used again when it is back and quick."""
+        """Keeps open streams counted, and returns to Redis when it is up and quick again."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_BEAT_SECONDS)
@@ -215,7 +216,7 @@ def _refusal(exceeded: Exceeded) -> AichatError:
     limit = exceeded.limit
     wait = _STREAM_WAIT_SECONDS if exceeded.wait is None else exceeded.wait
     resets_at = datetime.now(UTC) + timedelta(seconds=wait)
-    remedy = "wait" if limit.scope is Scope.ADDRESS else "wait, or ask for a larger plan"
+    remedy = "wait" if limit.scope is Scope.ADDRESS else "wait, or subscribe to a larger plan"
     message = f"{_OWNERS[limit.scope]} may have {limit.most} {_UNITS[limit.name]}; {remedy}"
     metadata = {
         "name": limit.name.value,

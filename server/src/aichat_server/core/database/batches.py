@@ -1,4 +1,4 @@
-"""Goes through all organisations: in pages, some of a page at once, and from where an unfinished run came to."""
+"""Iterates over all organisations: in pages, some of a page concurrently, and from where an unfinished run stopped."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import TypeVar
 from uuid import UUID
 
 AT_ONCE = 16
-"""How many are worked on at once. They share the database's connections, and wait for others' answers meanwhile."""
+"""How many are processed concurrently. They share the database's connections while others wait for responses."""
 
 T = TypeVar("T")
 Item = TypeVar("Item")
 
 
 async def _forget(_: UUID | None) -> None:
-    """Notes nothing."""
+    """Stores nothing."""
 
 
 class Progress:
-    """How far a run has come, by the order of organisations' ids."""
+    """How far a run has got, in the order of organisations' ids."""
 
     def __init__(self, reached: UUID | None = None, note: Callable[[UUID | None], Awaitable[None]] = _forget) -> None:
-        """`reached`: how far an earlier, unfinished run came. `note` is called with each next place."""
+        """`reached`: how far an earlier, unfinished run got. `note` is called with each next place."""
         self.reached = reached
         self._note = note
 
     async def reach(self, org_id: UUID | None) -> None:
-        """All up to this one are done; None: all are, and the next run starts from the beginning."""
+        """Records that all up to this one are done; None: all are, and the next run starts from the beginning."""
         await self._note(org_id)
         self.reached = org_id
 
 
 async def at_once(items: Collection[Item], work: Callable[[Item], Awaitable[T]]) -> list[T]:
-    """What comes of each, in their order; a few are worked on at once. The first that fails ends the others."""
+    """Returns the results in order; a few run concurrently. The first failure cancels the others."""
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one(item: Item) -> T:

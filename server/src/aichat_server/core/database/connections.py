@@ -1,4 +1,4 @@
-"""A connection to Postgres that does not wait for a peer that is gone."""
+"""A connection to Postgres that does not wait for a vanished peer."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ else:
     _DriverConnection = asyncpg.Connection
 
 IDLE_SECONDS = 1.0
-"""A connection on which nothing was heard for longer is asked whether it is alive before it is used."""
+"""A connection that was silent for longer is checked before it is used."""
 PING_SECONDS = 2.5
-"""The longest that the answer to that may take; it leaves a call time for another connection."""
+"""The longest that this check may take; it leaves a call time for another connection."""
 
-# A peer that vanished is noticed by the kernel, too, within about ten seconds, even while nothing is asked of it.
+# The kernel also detects a vanished peer, within about ten seconds, even on an idle connection.
 _SOCKET_OPTIONS = (
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5),
@@ -40,16 +40,16 @@ class Trust:
         self.discarded_at = -math.inf
 
     def doubt(self) -> None:
-        """The connections of now must show that they are alive before they are used again: one did not answer."""
+        """Requires a check of all current connections before their next use, because one did not answer."""
         self.doubted_at = _now()
 
     def discard(self) -> None:
-        """The connections of now are not used again: one that was only asked whether it is alive did not answer."""
+        """Discards all current connections, because one did not even answer its check."""
         self.discarded_at = _now()
 
 
 class Connection(_DriverConnection):
-    """A connection that closes without waiting for its peer, which may not be there any more."""
+    """A connection that closes without waiting for its peer, which may have vanished."""
 
     trust: Trust
 
@@ -67,16 +67,16 @@ class Connection(_DriverConnection):
         self.terminate()
 
     def heard(self) -> None:
-        """It has just answered."""
+        """Records that it has just answered."""
         self.heard_at = _now()
 
     def lose(self) -> None:
-        """Closes it, since it did not answer."""
+        """Closes it, because it did not answer."""
         self.trust.doubt()
         self.terminate()
 
     async def is_sound(self) -> bool:
-        """Whether it can be used; it is closed if not. It is asked, unless it was heard of just now."""
+        """Whether it can be used; checks it, unless it has just answered, and closes it if it fails."""
         sound = False
         try:
             sound = not self.is_closed() and await self._is_alive()

@@ -1,4 +1,4 @@
-"""What storage fails with: the one place where a driver's error becomes a public one."""
+"""Maps storage failures: the only place where a driver's error becomes a public one."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _UNAVAILABLE = (
     OSError,  # refused, reset, timed out, no such host
     PoolTimeoutError,
     asyncpg.InterfaceError,  # the connection was closed under us
-    asyncpg.InternalClientError,  # or is just about to be: its last word has come, and its end has not
+    asyncpg.InternalClientError,  # or about to be: its last message has arrived, but not its end
 )
 READ_ONLY = "25006"
 _UNAVAILABLE_CODES = (
     "08",  # the connection failed
-    "40",  # taken back for others' sake: a deadlock, a serialization failure
+    "40",  # rolled back because of others: a deadlock, a serialization failure
     "53",  # too many connections, disk or memory full
     "57",  # shutting down, starting up, cancelled by its operator
-    "58",  # its own files fail
-    "XX",  # its own fault, or a pooler's word that it has no more connections
+    "58",  # its own files failed
+    "XX",  # its own fault, or a pooler without free connections
     READ_ONLY,  # a replica, or a primary that fails over
-    "25P03",  # waited too long for us
+    "25P03",  # it waited too long for us
     "25P04",
     "55P03",  # a lock took too long
 )
-"""SQLSTATEs, or what they begin with, of what passes."""
+"""SQLSTATEs of temporary failures, or their prefixes."""
 _TOLD: Mapping[str, str] = MappingProxyType(
     {
         "28P01": "the database refuses the password of the server's role; the operator must correct its URL",
@@ -46,7 +46,7 @@ _TOLD: Mapping[str, str] = MappingProxyType(
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """Turns a database that cannot do its work now into STORAGE_UNAVAILABLE; every other error goes on as it is."""
+    """Turns an unavailable database into STORAGE_UNAVAILABLE; other errors pass unchanged."""
     try:
         yield
     except Exception as error:
@@ -56,15 +56,15 @@ def storage_errors() -> Iterator[None]:
 
 
 def sqlstate(error: BaseException | None) -> str:
-    """What the database itself calls its error; empty if it said nothing."""
+    """Returns the database's own code of the error; empty without one."""
     if isinstance(error, DBAPIError):
-        # SQLAlchemy's error holds its adapter's, which was raised from the driver's.
+        # SQLAlchemy's error wraps its adapter's, which wraps the driver's.
         error = error.orig.__cause__ if error.orig else None
     return error.sqlstate or "" if isinstance(error, asyncpg.PostgresError) else ""
 
 
 def _unavailable(error: BaseException) -> str | None:
-    """What callers read about it; None if it does not mean that the database is away."""
+    """Returns the message for callers; None if the error does not mean that the database is unavailable."""
     code = sqlstate(error)
     if code in _TOLD and not _is_row_security(error):
         return _TOLD[code]
@@ -74,12 +74,12 @@ def _unavailable(error: BaseException) -> str | None:
 
 
 def _is_row_security(error: BaseException) -> bool:
-    """Row-level security refuses with the SQLSTATE of a missing right what is a fault of ours."""
+    """Row-level security uses the SQLSTATE of a missing right for what is a fault of ours."""
     return "row-level security" in str(error)
 
 
 def _is_away(error: BaseException | None) -> bool:
     if isinstance(error, DBAPIError):
         return error.connection_invalidated or _is_away(error.orig.__cause__ if error.orig else None)
-    # A ValueError of the driver's is a value that fits no parameter: a fault of ours.
+    # A ValueError of the driver is a value of the wrong type: a fault of ours.
     return isinstance(error, _UNAVAILABLE) and not isinstance(error, ValueError)

@@ -1,4 +1,4 @@
-"""Brings a database to the schema that this server needs."""
+"""Migrates a database to the schema that this server needs."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from aichat_server.core.errors import AichatError, Reason
 
 APP_ROLE = "aichat_app"
 LOCK_SECONDS = 3.0
-"""Less than a call waits: those that come behind a migration that waits go on."""
+"""Less than a call waits: calls that queue behind a waiting migration continue."""
 
-# What another migration may take.
+# The longest that another migration may take.
 _OTHERS_SECONDS = 60.0
 
 _LOCK_TIMEOUT = "55P03"
@@ -35,19 +35,19 @@ _SCRAM_ITERATIONS = 4096
 
 
 async def migrate(url: str, app_database_url: str, *, lock_seconds: float = LOCK_SECONDS) -> None:
-    """Applies every missing migration, and today's functions, as the owner that `url` names, in one transaction.
+    """Applies every missing migration and the current functions, as the owner that `url` names, in one transaction.
 
-    There is no way back: the version before runs on this schema, too (docs/operations/upgrades.md).
+    It cannot be undone: the previous version works on this schema, too (docs/operations/upgrades.md).
 
-    If `app_database_url` is aichat_app's, that role gets the password it carries. STORAGE_UNAVAILABLE if the database
-    is away, or if others hold a lock for longer than `lock_seconds`: whoever comes behind us waits as long as we do.
-    SchemaMismatchError if a newer version has migrated it.
+    If `app_database_url` is aichat_app's, that role gets its password. Raises STORAGE_UNAVAILABLE if the database is
+    unreachable, or if others hold a lock for longer than `lock_seconds`, because calls queue behind us for that time.
+    Raises SchemaMismatchError if a newer version has migrated it.
     """
     code = code_version()
 
     def upgrade(connection: Connection) -> None:
         _set_lock_timeout(connection, max(lock_seconds, _OTHERS_SECONDS))
-        # Two processes that start at once migrate one after the other; the lock ends with the transaction.
+        # Concurrent migrations wait for each other; the lock ends with the transaction.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('aichat.migrations'))")
         code.check_not_newer(*read_versions(connection))
         _set_lock_timeout(connection, lock_seconds)
@@ -60,7 +60,7 @@ async def migrate(url: str, app_database_url: str, *, lock_seconds: float = LOCK
 
 
 async def _run(url: str, step: Callable[[Connection], None]) -> None:
-    """Does the step in one transaction, and again where turns of a running server and the step wait for each other."""
+    """Runs the step in one transaction, and again after a deadlock with turns of a running server."""
     for tries_left in reversed(range(_TRIES)):
         try:
             async with owner_session(url) as session:
@@ -99,18 +99,18 @@ def _set_lock_timeout(connection: Connection, seconds: float) -> None:
 
 def _set_password(connection: Connection, app_database_url: str) -> None:
     url = urlsplit(app_database_url)
-    # Supabase's pooler wants the project behind the name: aichat_app.<project>.
+    # Supabase's pooler needs the project after the name: aichat_app.<project>.
     if not url.password or unquote(url.username or "").split(".")[0] != APP_ROLE:
         return
-    # ALTER ROLE takes no parameters, so the statement is put together, and quoted, by the database. It holds what the
-    # password is checked against and not the password, since statements may be logged.
+    # ALTER ROLE takes no parameters, so the database builds and quotes the statement. It contains the password's
+    # verifier instead of the password, since statements may be logged.
     statement = text("SELECT format('ALTER ROLE %I WITH LOGIN PASSWORD %L', cast(:role AS text), cast(:proof AS text))")
     proof = _scram_verifier(unquote(url.password), os.urandom(16))
     connection.exec_driver_sql(connection.execute(statement, {"role": APP_ROLE, "proof": proof}).scalar_one())
 
 
 def _scram_verifier(password: str, salt: bytes) -> str:
-    """What Postgres keeps of a password (RFC 5803)."""
+    """Returns what Postgres stores of a password (RFC 5803)."""
     prepared = unicodedata.normalize("NFKC", password).encode()
     salted = hashlib.pbkdf2_hmac("sha256", prepared, salt, _SCRAM_ITERATIONS)
     client_key = hmac.digest(salted, b"Client Key", "sha256")

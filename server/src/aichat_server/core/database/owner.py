@@ -12,10 +12,10 @@ from aichat_server.core.database.pool import Connector, Patience, create_engine
 from aichat_server.core.database.session import PlatformSession
 
 LONG = Patience(connection=10.0, answer=3600.0)
-"""An index may take its time to build, and a member's rows theirs to go."""
+"""Building an index, or deleting a member's rows, may take long."""
 
-# What the server's role has by its settings (server/migrations/rights.sql), for one transaction: a process that
-# vanishes leaves its locks to others within seconds.
+# The settings of the server's role (server/migrations/rights.sql), for one transaction: a vanished process releases its
+# locks within seconds.
 _VANISH_SOON = text(
     "SELECT set_config('tcp_keepalives_idle', '5', true), set_config('tcp_keepalives_interval', '2', true), "
     "set_config('tcp_keepalives_count', '3', true), set_config('tcp_user_timeout', '10s', true), "
@@ -26,11 +26,11 @@ _VANISH_SOON = text(
 
 @asynccontextmanager
 async def owner_session(url: str) -> AsyncGenerator[PlatformSession, None]:
-    """A transaction of the role that `url` names: committed at the end, rolled back if that is an exception.
+    """A transaction of the role that `url` names: committed at the end, rolled back on an exception.
 
-    STORAGE_UNAVAILABLE if the database is away.
+    Raises STORAGE_UNAVAILABLE if the database is unreachable.
     """
-    # The way to the database may be a pooler.
+    # A pooler may be in between.
     connector = Connector(url, prepared_statements=False, patience=LONG)
     engine = create_engine(connector, size=1)
     try:

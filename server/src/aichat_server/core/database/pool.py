@@ -1,4 +1,4 @@
-"""Connections to Postgres: one way to make them, two ways to pool them."""
+"""Connections to Postgres: one way to open them, two ways to pool them."""
 
 from __future__ import annotations
 
@@ -20,43 +20,43 @@ from aichat_server.core.database.errors import READ_ONLY, sqlstate, storage_erro
 from aichat_server.core.errors import AichatError
 
 CONNECT_SECONDS = 10.0
-"""The longest that making a connection takes; it takes four round trips."""
+"""The longest that opening a connection may take; it needs four round trips."""
 FIRST_SECONDS = 4.5
-"""What may be asked twice is asked again when its first answer takes longer: two round trips, however slow they are."""
+"""A repeatable statement is repeated if its first answer takes longer than this: two round trips, even slow ones."""
 SECOND_SECONDS = 1.0
-"""So much longer than others such a call takes at most."""
+"""How much longer such a call may take than others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """For how many seconds one waits for the database at most."""
+    """The longest waits for the database, in seconds."""
 
     connection: float
     """For a connection."""
     answer: float
-    """For the answer to a statement. A connection that gives none is closed."""
+    """For the answer to a statement. A connection that does not answer is closed."""
 
 
 CALLS = Patience(connection=5.0, answer=5.0)
-"""Of whoever answers calls."""
+"""For calls."""
 JOBS = Patience(connection=10.0, answer=35.0)
-"""Of what nobody waits for, and may read much."""
+"""For background work, which may read much."""
 
 
 class Connector:
-    """Makes connections to one database."""
+    """Opens connections to one database."""
 
     def __init__(self, url: str, *, prepared_statements: bool, patience: Patience = CALLS) -> None:
-        """`prepared_statements`: False behind a pooler that hands out connections by transaction."""
+        """`prepared_statements`: False behind a pooler in transaction mode."""
         self.prepared_statements = prepared_statements
         self.patience = patience
         self.trust = Trust()
         self._url = url
-        # Attempts whose callers have given up; some are still being made.
+        # Attempts whose callers have timed out; some are still in progress.
         self._late: list[asyncio.Task[Connection]] = []
 
     async def connect(self) -> Connection:
-        """A new connection. One that comes too late for its caller is there for the next."""
+        """Returns a new connection. One that is too late for its caller is kept for the next."""
         while self._late:
             attempt = self._late.pop()
             if not attempt.done():
@@ -98,10 +98,10 @@ class Connector:
 
 
 class Pool:
-    """At most `size` connections for statements that are a transaction each, and leave nothing on their connection."""
+    """At most `size` connections for statements that are transactions of their own and leave no state behind."""
 
     def __init__(self, connector: Connector, size: int, seconds: float) -> None:
-        """`seconds`: for how long a call waits for a sign of life, be it a connection or the answer."""
+        """`seconds`: how long a call waits without any response, for a connection or for the answer."""
         self._connector = connector
         self._seconds = seconds
         self._places = asyncio.Semaphore(size)
@@ -109,16 +109,14 @@ class Pool:
         self._closed = False
 
     async def fetchrow(self, query: str, *arguments: object) -> asyncpg.Record:
-        """The one row that `query` gives."""
+        """Returns the one row of `query`."""
         with storage_errors():
             async with asyncio.timeout(self._seconds) as patience, self._places:
                 row = await self._fetchrow(await self._take(patience), query, arguments)
         return _there(row, query)
 
     async def fetchrow_again(self, query: str, *arguments: object) -> asyncpg.Record:
-        """As `fetchrow`, for what changes nothing when it is asked twice: where the first connection does not answer,
-        or breaks, a new one is asked.
-        """
+        """Like `fetchrow`, for statements that may run twice: retries on a new connection if the first does not answer."""
         with storage_errors():
             async with asyncio.timeout(self._seconds) as patience, self._places:
                 try:
@@ -128,7 +126,7 @@ class Pool:
                             row = await self._fetchrow(connection, query, arguments)
                 except AichatError:
                     patience.reschedule((patience.when() or 0.0) + SECOND_SECONDS)
-                    # Others that were open may be as dead.
+                    # Other open connections may be dead as well.
                     row = await self._fetchrow(await self._connector.connect(), query, arguments)
         return _there(row, query)
 
@@ -138,7 +136,7 @@ class Pool:
         try:
             row = await connection.fetchrow(query, *arguments)
         except asyncpg.ReadOnlySQLTransactionError:
-            # Another one may have become the primary: new connections find it.
+            # Another server may have become the primary: new connections find it.
             connection.trust.discard()
             connection.terminate()
             raise
@@ -156,13 +154,13 @@ class Pool:
 
     async def _take(self, patience: asyncio.Timeout) -> Connection:
         connection = await self._sound()
-        # What has just shown that it is alive may be slow.
+        # A connection that has just shown that it is alive may be slow.
         patience.reschedule(max(patience.when() or 0.0, connection.heard_at + self._seconds))
         return connection
 
     async def _sound(self) -> Connection:
         while self._idle:
-            # The one that was used last: it is the likeliest to be alive, and to need no question.
+            # The most recently used one: it is the likeliest to be alive, and to need no check.
             connection = self._idle.pop()
             if await connection.is_sound():
                 return connection
@@ -176,7 +174,7 @@ class Pool:
             self._idle.append(connection)
 
     def close(self) -> None:
-        """Closes the connections; what is asked on one of them is still answered."""
+        """Closes the connections; statements that are in progress are still answered."""
         self._closed = True
         while self._idle:
             self._idle.pop().terminate()
@@ -189,10 +187,10 @@ def _there(row: asyncpg.Record | None, query: str) -> asyncpg.Record:
 
 
 def create_engine(connector: Connector, size: int) -> AsyncEngine:
-    """SQLAlchemy over at most `size` connections, made when they are needed."""
+    """Returns SQLAlchemy's engine with at most `size` connections, opened when needed."""
     arguments: dict[str, object] = {"async_creator_fn": connector.connect}
     if not connector.prepared_statements:
-        # Statements without a name, which last until the next one: a pooler need not remember them.
+        # Statements without a name last until the next one: a pooler need not remember them.
         arguments |= {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
     engine = create_async_engine(
         "postgresql+asyncpg://",
@@ -201,7 +199,7 @@ def create_engine(connector: Connector, size: int) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=connector.patience.connection,
         pool_use_lifo=True,
-        # Errors name the statement, and not what a user wrote.
+        # Errors then show the statement, without values that a user wrote.
         hide_parameters=True,
         json_deserializer=msgspec.json.decode,
     )
@@ -223,35 +221,35 @@ def _note_heard(connection: DBAPIConnection | None, *_: object) -> None:
 
 
 def _judge_error(trust: Trust, context: ExceptionContext) -> None:
-    """Has a connection closed that did not answer, or leads to a database that takes no writes."""
+    """Has a connection closed that did not answer, or leads to a read-only database."""
     error = context.original_exception
     if sqlstate(context.sqlalchemy_exception) == READ_ONLY:
-        # Another one may have become the primary.
+        # Another server may have become the primary.
         trust.discard()
         context.is_disconnect = True
     elif isinstance(error, TimeoutError | RuntimeError):
         trust.doubt()
         context.is_disconnect = True
-        # What is slow is not dead: the others show it before they are used again.
+        # A slow connection is not dead: the others are checked before their next use.
         context.invalidate_pool_on_disconnect = False
         if isinstance(error, RuntimeError):
             raise _reset(error) from error
 
 
 def _note_failure(attempt: asyncio.Task[Connection]) -> None:
-    """Keeps the loop from logging what nobody waits for any more."""
+    """Keeps the loop from logging a failure that nobody waits for any more."""
     if not attempt.cancelled():
         attempt.exception()
 
 
 def _reset(error: RuntimeError) -> ConnectionResetError:
-    """The event loop's word for a connection that was reset just before it was written to."""
+    """Converts the event loop's own error for a connection that was reset just before a write."""
     return ConnectionResetError(str(error))
 
 
 @asynccontextmanager
 async def open_pool(connector: Connector, size: int, seconds: float) -> AsyncGenerator[Pool, None]:
-    """A pool that is closed at the end."""
+    """Opens a pool, and closes it at the end."""
     pool = Pool(connector, size, seconds)
     try:
         yield pool

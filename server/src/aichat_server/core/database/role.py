@@ -1,4 +1,4 @@
-"""Whether the role that the server runs as is held by row-level security."""
+"""Checks that row-level security applies to the server's role."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from aichat_server.core.database.database import Database
 
-# A role also is whatever it is a member of, since it could SET ROLE to it.
+# A role also has the rights of every role that it is a member of, since it could SET ROLE to it.
 _CHECK = text(
     """
     SELECT
@@ -29,14 +29,14 @@ _CHECK = text(
 
 
 class UnsafeRoleError(Exception):
-    """The server must not run as the role that DATABASE_URL names; the message says why and what to do."""
+    """The server must not run as the role of DATABASE_URL; the message says why and what to do."""
 
 
 async def check_role(database: Database) -> None:
     """Raises UnsafeRoleError unless the role that we are owns nothing, cannot bypass RLS, and may use the tables."""
     async with database.platform_session() as session:
         row = (await session.connection.execute(_CHECK)).one()
-    advice = "let DATABASE_URL name the role aichat_app, which the migrations make"
+    advice = "let DATABASE_URL name the role aichat_app, which the migrations create"
     if row.bypasses:
         raise UnsafeRoleError(f"the database role {row.role!r} can bypass row-level security; {advice}")
     if row.owns:

@@ -1,4 +1,4 @@
-"""Whether code and schema fit: the version of each, and what is to be done where they do not."""
+"""Compares the versions of code and schema, and says what to do if they do not fit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RECORD = text(
 
 
 class SchemaMismatchError(Exception):
-    """The schema is not for this version of the code; the message says which it is, and what to run."""
+    """The schema does not fit this version of the code; the message says which it is, and what to run."""
 
 
 class Applied(NamedTuple):
@@ -39,7 +39,7 @@ class Applied(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CodeVersion:
-    """What this version of the code brings along."""
+    """The migrations and functions of this version of the code."""
 
     revisions: tuple[str, ...]
     """Its migrations, ascending."""
@@ -51,9 +51,10 @@ class CodeVersion:
         return self.revisions[-1]
 
     def check(self, at: str | None, history: Sequence[Applied]) -> bool:
-        """Whether the database has been migrated by a newer version, on whose schema this one runs, too.
+        """Whether a newer version has migrated the database, and this version still works on its schema.
 
-        It is at the migration `at`, with that history. SchemaMismatchError if this version does not run on it.
+        The database is at the migration `at`, with that history. Raises SchemaMismatchError if this version does not
+        work on it.
         """
         if self._is_behind(at, history):
             message = f"the database is at {at or 'an older migration'}, and this version needs {self.head}"
@@ -67,7 +68,7 @@ class CodeVersion:
         return newest.digest != self.digest
 
     def check_not_newer(self, at: str | None, history: Sequence[Applied]) -> None:
-        """SchemaMismatchError if a newer version has migrated the database."""
+        """Raises SchemaMismatchError if a newer version has migrated the database."""
         if (at is not None and at not in self.revisions) or self._was_overtaken(history):
             raise SchemaMismatchError(
                 f"a newer version than this one, of {self.head}, has migrated the database, to {at}: nothing was "
@@ -77,7 +78,7 @@ class CodeVersion:
     def _is_behind(self, at: str | None, history: Sequence[Applied]) -> bool:
         if at != self.head:
             return at is None or at in self.revisions
-        # The migrations are ours. The functions are, too, or were before a newer version came.
+        # The migrations are ours. So are the functions, or they were before a newer version came.
         return all((at, self.digest) != (applied.revision, applied.digest) for applied in history)
 
     def _was_overtaken(self, history: Sequence[Applied]) -> bool:
@@ -86,14 +87,14 @@ class CodeVersion:
 
 
 def migrations_folder() -> Path:
-    """The migrations: beside the package in an installed wheel, beside src/ in the source tree."""
+    """Returns the folder of migrations: in the package of an installed wheel, beside src/ in the source tree."""
     package = Path(__file__).resolve().parents[2]
     installed = package / "migrations"
     return installed if installed.is_dir() else package.parent.parent / "migrations"
 
 
 def code_version() -> CodeVersion:
-    """The version that this code is of."""
+    """Returns the version of this code."""
     folder = migrations_folder()
     names = sorted(file.name for file in (folder / "versions").glob("*.py"))
     digest = sha256("\n".join(names).encode())
@@ -103,7 +104,7 @@ def code_version() -> CodeVersion:
 
 
 def read_versions(connection: Connection) -> tuple[str | None, Sequence[Applied]]:
-    """At which migration the database is, and which versions have migrated it, the newest first; as far as it tells."""
+    """Returns the database's migration, and the versions that have migrated it, the newest first, if recorded."""
     at = connection.execute(_REVISION).scalar_one_or_none() if _can_read(connection, "alembic_version") else None
     known = connection.execute(_HISTORY).all() if _can_read(connection, "schema_versions") else []
     return at, [Applied(*row) for row in known]
@@ -120,7 +121,7 @@ async def check_schema(database: Database) -> bool:
 
 
 def record_version(connection: Connection, code: CodeVersion) -> None:
-    """Notes that this version has migrated the database, unless it was the last to do so."""
+    """Records that this version has migrated the database, unless it was the last to do so."""
     _, history = read_versions(connection)
     if not history or (history[0].revision, history[0].digest) != (code.head, code.digest):
         values = {"revision": code.head, "digest": code.digest, "oldest": OLDEST_REVISION}

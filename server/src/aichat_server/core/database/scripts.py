@@ -1,4 +1,4 @@
-"""SQL scripts, as the migrations run them."""
+"""Runs SQL scripts for migrations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 
 def run_scripts(migration: str, *names: str) -> None:
-    """Runs scripts of the migration whose file is `migration`, from the folder with its number, one after the other."""
+    """Runs scripts of the migration in the file `migration`, from the folder with its number, one after another."""
     file = Path(migration)
     folder = file.with_name(file.stem.split("_")[0])
     for name in names:
@@ -17,10 +17,10 @@ def run_scripts(migration: str, *names: str) -> None:
 
 
 def replace_functions(connection: Connection, migrations: Path) -> None:
-    """Makes the schema's functions what the files say, whichever they call or are called by.
+    """Replaces the schema's functions by those in the files, in any order of their calls.
 
-    A function whose parameters have changed is a new one beside the old, which servers of the version before still call
-    while this one rolls out; a later migration drops the old one.
+    A function whose parameters have changed is a new one beside the old one, which servers of the previous version
+    still call during a rolling release; a later migration drops the old one.
     """
     connection.exec_driver_sql("SET LOCAL check_function_bodies = off")
     for file in sorted((migrations / "functions").glob("*.sql")):
@@ -30,5 +30,5 @@ def replace_functions(connection: Connection, migrations: Path) -> None:
 
 def _run(connection: Connection, file: Path) -> None:
     script = file.read_text(encoding="utf-8")
-    # Straight to the driver: it takes a script of many statements, and sees no parameter in `::`.
+    # Directly with the driver: it accepts a script of many statements, and `::` is not a parameter there.
     connection.connection.run_async(lambda driver: driver.execute(script))

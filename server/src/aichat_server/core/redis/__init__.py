@@ -1,1 +1,1 @@
-"""Redis: the one way to call it, and the scripts that it keeps."""
+"""Redis: the only way to call it, and its scripts."""

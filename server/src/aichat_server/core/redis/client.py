@@ -1,4 +1,4 @@
-"""The border to Redis, one server or a cluster: whatever lies behind it fails with, in bounded time, is one error."""
+"""The border to Redis, one server or a cluster: every failure behind it becomes one error, in bounded time."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as SilentError
 
 _CONNECT_SECONDS = 1.0
-# What does not answer for so long is taken for dead. It is far more than a round trip takes.
+# A connection that does not answer for this long counts as dead. It is far more than a round trip.
 _ANSWER_SECONDS = 1.0
-# A command may need several answers, and a connection first.
+# A command may need several answers, and first a connection.
 _COMMAND_SECONDS = 3.0
-# A connection that was kept may have been closed meanwhile.
+# A kept connection may have closed in the meantime.
 ATTEMPTS = 2
 # A connection that does not close properly ends with the process.
 _CLOSE_SECONDS = 0.2
@@ -29,26 +29,26 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER
 AnyRedis: TypeAlias = Redis | RedisCluster
 Answer = TypeVar("Answer")
 Command: TypeAlias = Sequence[str | bytes | int]
-"""Its name and its arguments, as Redis takes them."""
+"""A command's name and arguments, as Redis accepts them."""
 
 
 class RedisUnavailableError(Exception):
-    """Redis is away, too slow, or does not do what it is asked for. Nothing that matters is lost with it."""
+    """Redis is unreachable, too slow, or refuses the command. Nothing that matters is lost with it."""
 
 
 class RedisUrlError(Exception):
-    """The URL names what cannot be used; the message says why."""
+    """The URL cannot be used; the message says why."""
 
 
 def unavailable(cause: BaseException) -> RedisUnavailableError:
-    """The error that tells of `cause`, whose own `repr` may say less."""
+    """Returns the error with the text of `cause`, whose own `repr` may say less."""
     return RedisUnavailableError(f"{type(cause).__name__}: {cause}")
 
 
 def connection_options() -> dict[str, Any]:
-    """How a client's connections find out in seconds that nobody is there, also while nothing is asked.
+    """Returns options with which a client's connections detect a vanished peer within seconds, even when idle.
 
-    They say nothing of themselves when they are made, so that no answer is waited for that no command needs.
+    They send no client information when they open, since waiting for that answer would help no command.
     """
     numbers = {getattr(socket, name): value for name, value in _KEEPALIVE.items() if hasattr(socket, name)}
     return {
@@ -67,10 +67,10 @@ async def ask(
     seconds: float | None = _COMMAND_SECONDS,
     attempts: int = ATTEMPTS,
 ) -> Answer:
-    """What the command gives, which asks `redis` and does nothing else. RedisUnavailableError, after `seconds` at most.
+    """Returns the result of `command`, which only calls `redis`; raises RedisUnavailableError, after `seconds` at most.
 
-    `attempts`: more than one for what may be done twice. After each that fails, connections that are not in use are
-    thrown away, since they are as old, and may be as dead.
+    `attempts`: more than one for a command that may run twice. After each failure, unused connections are closed, since
+    they are as old, and may be as dead.
     """
     loop = asyncio.get_running_loop()
     deadline = None if seconds is None else loop.time() + seconds
@@ -87,7 +87,7 @@ async def ask(
         except asyncio.CancelledError as error:
             if _cancellations():
                 raise
-            # A task of the client's own was cancelled, and not this one.
+            # A task of the client was cancelled, and not this one.
             cause = error
         except Exception as error:
             if _cancellations() > cancellations:
@@ -99,15 +99,15 @@ async def ask(
 
 
 async def ask_all(redis: AnyRedis, commands: Sequence[Command], *, attempts: int = ATTEMPTS) -> list[Any]:
-    """What each of the commands gives, or its error, in one round trip; to each of the nodes, where it is a cluster.
+    """Returns each command's result, or its error, in one round trip; one to each node of a cluster.
 
-    RedisUnavailableError if no node answers.
+    Raises RedisUnavailableError if no node answers.
     """
 
     async def send() -> list[Any]:
         async with redis.pipeline(transaction=False) as pipeline:
             for command in commands:
-                # By its name: the client lets no cluster's pipeline call every method.
+                # By name: a cluster's pipeline does not allow all methods.
                 pipeline.execute_command(*command)
             answers: list[Any] = await pipeline.execute(raise_on_error=False)
         broken = [answer for answer in answers if isinstance(answer, BrokenError | SilentError)]
@@ -121,9 +121,12 @@ async def ask_all(redis: AnyRedis, commands: Sequence[Command], *, attempts: int
 
 
 async def is_cluster(url: str) -> bool:
-    """Whether a cluster's node answers there; False if nobody does. RedisUrlError for a database that it has not."""
+    """Whether a cluster's node answers there; False if nobody does.
+
+    Raises RedisUrlError for a database that it lacks.
+    """
     client = _client(Redis, url)
-    # A cluster's node would refuse the connection for it.
+    # A cluster's node would refuse a connection with it.
     database = client.connection_pool.connection_kwargs.pop("db", None)
     try:
         found = bool((await ask(client, lambda: client.info("cluster"), attempts=1)).get("cluster_enabled"))
@@ -138,9 +141,9 @@ async def is_cluster(url: str) -> bool:
 
 @asynccontextmanager
 async def open_redis(url: str) -> AsyncGenerator[AnyRedis, None]:
-    """A client of the Redis at `url`; it connects when it is used, so that a server starts without Redis.
+    """Opens a client of the Redis at `url`; it connects when used, so that a server starts without Redis.
 
-    What answers there now says whether it is a cluster: RedisUrlError.
+    The server that answers now decides whether it is a cluster. Raises RedisUrlError.
     """
     client: AnyRedis = _client(RedisCluster if await is_cluster(url) else Redis, url)
     try:
@@ -150,12 +153,12 @@ async def open_redis(url: str) -> AsyncGenerator[AnyRedis, None]:
 
 
 def _client(kind: type[Redis | RedisCluster], url: str) -> Any:
-    """It repeats nothing by itself, so that what is waited for does not multiply."""
+    """Returns a client that never retries by itself, so that delays do not multiply."""
     return kind.from_url(url, socket_timeout=_ANSWER_SECONDS, retry=Retry(NoBackoff(), 0), **connection_options())
 
 
 async def _throw_away(redis: AnyRedis) -> None:
-    """Closes connections that are not in use; of a cluster, asks who its nodes are by now."""
+    """Closes unused connections; for a cluster, reads its current nodes."""
     with suppress(Exception):
         if not isinstance(redis, RedisCluster):
             async with asyncio.timeout(_CLOSE_SECONDS):
@@ -173,6 +176,6 @@ async def _close(client: AnyRedis) -> None:
 
 
 def _cancellations() -> int:
-    """How often this task was told to end."""
+    """Returns how often this task was asked to cancel."""
     task = asyncio.current_task()
     return task.cancelling() if task is not None else 0

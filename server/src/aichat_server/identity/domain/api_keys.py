@@ -1,8 +1,8 @@
-"""API keys: text that names its organisation and itself, so that its row is found inside the organisation.
+"""API keys: the text names its organisation and itself, so that its row can be found inside the organisation.
 
-`ak_`, then organisation and key as 22 base62 characters each, then 26 random ones, and 6 that are a checksum of all
-before: what was mistyped, cut short or made up is told without asking the database. The ids of keys that have one are
-of UUID version 8. Those of version 7 are older, and have 32 random characters.
+`ak_`, then organisation and key as 22 base62 characters each, then 26 random characters, and a checksum of 6 over all
+before. The checksum detects a mistyped, truncated or made-up key without the database. The ids of keys with a checksum
+are UUIDs of version 8. Those of version 7 are older, and have 32 random characters.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _LENGTH = len(PREFIX) + 2 * _ID_LENGTH + _SECRET_LENGTH + _CHECKSUM_LENGTH
 
 _CHECKED_VERSION = 8
 _UNCHECKED_VERSION = 7
-# Ids of version 7 begin with the time, and nothing mints them any more.
+# Ids of version 7 begin with the time, and no new keys have them.
 _UNCHECKED_UNTIL_MS = int(datetime(2027, 1, 1, tzinfo=UTC).timestamp() * 1000)
 
 
 def new_key(org_id: UUID) -> tuple[UUID, str]:
-    """A new key of the organisation: its id, and the text that its holder keeps secret."""
+    """Creates a key of the organisation; returns its id, and the secret text."""
     key_id = UUID(int=new_id().int & ~(0xF << 76) | _CHECKED_VERSION << 76)
     secret = "".join(secrets.choice(_DIGITS) for _ in range(_SECRET_LENGTH))
     body = _encode(org_id.int, _ID_LENGTH) + _encode(key_id.int, _ID_LENGTH) + secret
@@ -39,7 +39,7 @@ def new_key(org_id: UUID) -> tuple[UUID, str]:
 
 
 def parse(text: str) -> tuple[UUID, UUID] | None:
-    """The organisation and the key that `text` names; None if it is no API key that was ever minted."""
+    """Returns the organisation and the key in `text`; None if it was never an API key."""
     body = text[len(PREFIX) :]
     if not text.startswith(PREFIX) or len(text) != _LENGTH or not set(body) <= set(_DIGITS):
         return None
@@ -54,7 +54,7 @@ def parse(text: str) -> tuple[UUID, UUID] | None:
 
 
 def digest(text: str) -> bytes:
-    """What is stored of a key. Its 150 random bits need no slow hash."""
+    """Returns what is stored of a key. Its 150 random bits need no slow hash."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 

@@ -1,4 +1,4 @@
-"""What operators may want to see of callers."""
+"""The events of callers that operators can observe."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ class KeyRefusal(StrEnum):
     """Why an API key was refused."""
 
     MALFORMED = "malformed"
-    """Its checksum is wrong: no platform ever minted it."""
+    """Its checksum is wrong: no platform ever created it."""
     UNKNOWN = "unknown"
     REVOKED = "revoked"
     EXPIRED = "expired"
 
 
 class KeyObserver:
-    """Hears of API keys; this one ignores them. Must be quick, and must not fail."""
+    """Observes API keys; this one ignores all events. Must be quick, and must not fail."""
 
     def key_refused(self, why: KeyRefusal) -> None:
-        """A call came with an API key that is not valid."""
+        """A call had an invalid API key."""

@@ -1,4 +1,4 @@
-"""Who is calling, and for which organisation."""
+"""The caller, and the caller's organisation."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from uuid import UUID, uuid5
 from aichat_server.core.actor import Actor
 from aichat_server.plans.domain import Plan
 
-# Never to be changed: every personal organisation's id derives from it.
+# Never change it: every personal organisation's id derives from it.
 PERSONAL_ORGANIZATIONS = UUID("6f1f5a3e-8f0b-4c55-9f0e-52f1a3c0d7b4")
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller: a member of an organisation, by API key or by session token."""
+    """An authenticated caller: a member of an organisation, with an API key or a session token."""
 
     org_id: UUID
     member_id: UUID
@@ -23,7 +23,7 @@ class Principal:
     plan: Plan = Plan.FREE
     """The organisation's."""
     acts_as_member: bool = False
-    """Whether it has no owner's rights though it may be an owner: by an API key that is for a member's work alone."""
+    """Whether it lacks owners' rights, even for an owner, because its API key is only for members' work."""
     request_id: str = ""
     """The call's; empty until a call names it."""
     client_address: str = ""
@@ -36,5 +36,5 @@ class Principal:
 
 
 def personal_org_id(user_id: UUID) -> UUID:
-    """The id of the organisation that a user has alone."""
+    """Returns the id of a user's personal organisation."""
     return uuid5(PERSONAL_ORGANIZATIONS, str(user_id))

@@ -1,4 +1,4 @@
-"""The public keys that Supabase Auth signs session tokens with, as its JWKS endpoint lists them."""
+"""The public keys of Supabase Auth's session tokens, from its JWKS endpoint."""
 
 from __future__ import annotations
 
@@ -20,39 +20,41 @@ from aichat_server.core.errors import AichatError, Reason
 _log = structlog.get_logger()
 
 FRESH_SECONDS = 300.0
-"""How often the list is read again."""
-# Anyone can send tokens with made-up key ids; the endpoint is asked no more often than this.
+"""How often the list is read."""
+# Anyone can send tokens with made-up key ids; the endpoint is called no more often than this.
 _BETWEEN_FETCHES_SECONDS = 1.0
-# A list as young as that has every key that a token which is here by now can be signed with.
+# A list this recent has the key of every token that has already arrived.
 _CURRENT_SECONDS = 0.2
-# In all, however the answer comes.
+# For the whole response, however it arrives.
 _FETCH_SECONDS = 3.0
 _MOST_BYTES = 262_144
-# One that is on its way when a token comes may turn out to be too old, and another one is waited for.
+# A read that is in progress when a token arrives may be too old for it, so that another one must follow.
 _WAIT_SECONDS = 4.0
-# For so long after a failure nobody waits for another try.
+# For this long after a failure nobody waits for another try.
 _FAILED_SECONDS = 2.0
 _RETRY_SECONDS = 5.0
 
-# What each type of key may sign with; a key's own `alg` can only confirm it.
+# The algorithm of each type of key; a key's own `alg` can only confirm it.
 _ALGORITHMS: Mapping[tuple[object, object], str] = MappingProxyType({("EC", "P-256"): "ES256", ("RSA", None): "RS256"})
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyingKey:
-    """A public key, and the one algorithm that it may be used with."""
+    """A public key, and the one algorithm to use it with."""
 
     key: jwt.PyJWK
     algorithm: str
 
 
 class SigningKeys:
-    """The keys by id, as last read. A token with a key that is not known is no good only if a list that was read after
-    it came does not have it either. Who brings a key that is known never waits.
+    """The keys by id, as last read.
+
+    A token with an unknown key is invalid only if a list that was read after its arrival does not have the key either.
+    A caller with a known key never waits.
     """
 
     def __init__(self, client: httpx2.AsyncClient, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """`url` is the JWKS endpoint's; `clock` tells seconds. The client stays the caller's to close."""
+        """`url` is the JWKS endpoint's; `clock` returns seconds. The caller closes the client."""
         self._client = client
         self._url = url
         self._clock = clock
@@ -61,7 +63,7 @@ class SigningKeys:
         self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, key_id: str) -> VerifyingKey | None:
-        """The key, or None if Auth lists no such key; SIGN_IN_UNAVAILABLE if that cannot be told."""
+        """Returns the key, or None if Auth does not list it; raises SIGN_IN_UNAVAILABLE if that is unknown."""
         came = self._clock()
         with suppress(TimeoutError):
             async with asyncio.timeout(_WAIT_SECONDS):
@@ -76,21 +78,22 @@ class SigningKeys:
         raise AichatError(Reason.SIGN_IN_UNAVAILABLE, message, retry_after=_FAILED_SECONDS)
 
     async def keep_fresh(self, seconds: float) -> NoReturn:
-        """Reads the list every `seconds`, sooner after a failure. Keys that Auth has stopped listing are forgotten."""
+        """Reads the list every `seconds`, sooner after a failure. Keys that Auth no longer lists are removed."""
         while True:
             await self._fetch()
             has_failed = self._failed_at >= self._asked_at
             await asyncio.sleep(min(seconds, _RETRY_SECONDS) if has_failed else seconds)
 
     async def aclose(self) -> None:
-        """Ends what is being read."""
+        """Ends a read in progress."""
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
 
     async def _fetch(self) -> None:
-        """Replaces the keys; those that are there stay if Auth gives no answer that makes sense. All who wait for it
-        share one fetch, which goes on without those who leave.
+        """Replaces the keys, or keeps them if Auth gives no valid response.
+
+        All who wait for it share one read, which continues when some of them leave.
         """
         if self._fetching is None or self._fetching.done():
             self._fetching = asyncio.create_task(self._fetch_once())
@@ -121,8 +124,8 @@ class SigningKeys:
 
 @asynccontextmanager
 async def open_signing_keys(url: str) -> AsyncGenerator[SigningKeys, None]:
-    """Those of the JWKS endpoint at `url`."""
-    # A connection that was kept would have gone silent by the next time, for all that is known.
+    """Opens the keys of the JWKS endpoint at `url`."""
+    # A kept connection could have gone silent by the next read.
     async with httpx2.AsyncClient(limits=httpx2.Limits(max_keepalive_connections=0)) as client:
         keys = SigningKeys(client, url)
         try:
@@ -140,7 +143,7 @@ def _parse(document: Any) -> Mapping[str, VerifyingKey]:
 
 
 def _verifying_key(entry: Mapping[str, Any]) -> VerifyingKey | None:
-    """None for keys that sign nothing here, shared secrets among them."""
+    """Returns a verifying key; None for keys that sign nothing here, such as shared secrets."""
     try:
         algorithm = _ALGORITHMS.get((entry.get("kty"), entry.get("crv")))
         if algorithm is None or entry.get("alg", algorithm) != algorithm or entry.get("use", "sig") != "sig":

@@ -1,4 +1,4 @@
-"""Session tokens: the JWTs that Supabase Auth gives to users who sign in."""
+"""Session tokens: the JWTs that Supabase Auth issues to users who sign in."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ import jwt
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.identity.gateway.jwks import SigningKeys
 
-# Two machines' clocks are never quite the same.
+# Two machines' clocks are never exactly the same.
 _LEEWAY_SECONDS = 5
-# PyJWT would judge times by this machine's own clock.
+# PyJWT would check times with this machine's own clock.
 _CHECKED: Any = {"require": ["exp", "sub", "aud", "iss"], "verify_exp": False, "verify_nbf": False, "verify_iat": False}
-# The longest address that there is (RFC 5321).
+# The longest address allowed (RFC 5321).
 _MOST_EMAIL_CHARACTERS = 320
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a verified token says."""
+    """The contents of a verified token."""
 
     user_id: UUID
     email: str | None
     expires_in: float
-    """For how many seconds it is still good; below 0 within the leeway."""
+    """The seconds until it expires; below 0 within the leeway."""
     is_anonymous: bool
-    """Whether nobody signed in: Supabase gives whoever asks such a token, and a new user with each."""
+    """Whether nobody signed in: Supabase issues such a token, with a new user, to anybody."""
 
 
 class TokenVerifier:
@@ -40,9 +40,9 @@ class TokenVerifier:
     def __init__(
         self, keys: SigningKeys, *, issuer: str, audience: str, secret: str | None, now: Callable[[], datetime]
     ) -> None:
-        """`secret`: the shared secret of projects that sign with HS256; None where all sign with a key pair.
+        """`secret`: the shared secret of projects that sign with HS256; None if all sign with a key pair.
 
-        `now` tells the time that tokens are judged by.
+        `now` returns the time for checking expiry.
         """
         self._keys = keys
         self._issuer = issuer
@@ -51,9 +51,10 @@ class TokenVerifier:
         self._now = now
 
     async def verify(self, token: str) -> Session:
-        """What the token says; CREDENTIALS_EXPIRED if it was good, CREDENTIALS_INVALID if it never was.
+        """Returns the token's contents.
 
-        SIGN_IN_UNAVAILABLE if that cannot be told, as no keys can be had.
+        Raises CREDENTIALS_EXPIRED if it was valid, CREDENTIALS_INVALID if it never was, SIGN_IN_UNAVAILABLE if that is
+        unknown because the keys cannot be read.
         """
         with _reading():
             header = jwt.get_unverified_header(token)
@@ -70,7 +71,7 @@ class TokenVerifier:
             return _session(claims, self._now().timestamp())
 
     async def _key(self, header: Mapping[str, Any]) -> tuple[jwt.PyJWK | str, str]:
-        """The key to verify with, and the algorithm that belongs to the key, whatever the token claims."""
+        """Returns the key to verify with, and the key's own algorithm, whatever the token claims."""
         if header.get("alg") == "HS256":
             if self._secret is None:
                 raise _invalid()
@@ -84,7 +85,7 @@ class TokenVerifier:
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """Whatever fails here is the token's fault: a signature says who wrote it, and nothing of how it is made up."""
+    """Turns every failure inside into an invalid token: a signature proves the author, not a valid form."""
     try:
         yield
     except jwt.ExpiredSignatureError as cause:
@@ -94,7 +95,7 @@ def _reading() -> Iterator[None]:
 
 
 def _session(claims: Mapping[str, Any], now: float) -> Session:
-    """ExpiredSignatureError for one that is over; any other for claims that make no session now."""
+    """Returns the session; raises ExpiredSignatureError for an expired one, other errors for invalid claims."""
     expires_in = int(claims["exp"]) - now
     if expires_in <= -_LEEWAY_SECONDS:
         raise jwt.ExpiredSignatureError
@@ -108,7 +109,7 @@ def _session(claims: Mapping[str, Any], now: float) -> Session:
         user_id=user_id,
         email=_email(claims.get("email")),
         expires_in=expires_in,
-        # What is neither absent nor false is one, whatever it is.
+        # Everything except absent and false counts as anonymous.
         is_anonymous=claims.get("is_anonymous") not in (None, False),
     )
 

@@ -1,4 +1,4 @@
-"""Who is calling: credentials are read from a call's headers and become the caller's identity."""
+"""Authenticates calls: reads the credentials from a call's headers and sets the caller's identity."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHOWN_ORIGIN_CHARACTERS = 200
 
 
 class Authentication:
-    """The step that authenticates calls, by the `authorization` header or else by the session cookie."""
+    """The step that authenticates calls, by the `authorization` header or otherwise by the session cookie."""
 
     def __init__(
         self,
@@ -30,8 +30,9 @@ class Authentication:
         loopback: bool = False,
         project: str | None = None,
     ) -> None:
-        """`cookie` names the session cookie, `project` that of Supabase. Pages of `origins` alone may use them, and,
-        with `loopback`, those of the caller's own machine.
+        """`cookie` names the session cookie, `project` that of Supabase.
+
+        Only pages of `origins` may use them and, with `loopback`, those of the caller's own machine.
         """
         self._authenticator = authenticator
         self._cookie = cookie
@@ -40,9 +41,9 @@ class Authentication:
         self._loopback = loopback
 
     async def authenticate(self, call: Call) -> None:
-        """Names the caller for the call's handler and its log lines; AichatError if there is none to name.
+        """Sets the caller for the call's handler and log lines; raises AichatError without a valid caller.
 
-        Callers of public RPCs are not asked.
+        Public RPCs need no credentials.
         """
         if call.access.public:
             return
@@ -63,7 +64,7 @@ class Authentication:
         return await self._authenticator.authenticate_session(session)
 
     def _check_origin(self, call: Call) -> None:
-        """A browser sends the cookie for any page, so the page must be one of ours to change something with it."""
+        """Checks the page's origin: a browser sends the cookie for any page, but only ours may change anything."""
         origins = call.values("origin")
         if not origins and call.access.reads_only:
             return

@@ -1,7 +1,7 @@
-"""The session token in a call's cookies, as our pages and as Supabase's own server-side clients keep it.
+"""Reads the session token from a call's cookies, as our pages and Supabase's own server-side clients write it.
 
-Supabase's clients keep a session, as JSON, in `sb-<project>-auth-token`: as it is, or as `base64-` and base64url. What
-is too long for one cookie stands in `….0`, `….1` and so on.
+Supabase's clients store a session as JSON in `sb-<project>-auth-token`, plain, or as `base64-` and base64url. One that
+is too long for a cookie is split into `….0`, `….1` and so on.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ _BASE64 = "base64-"
 
 
 def session_token(headers: Sequence[str], name: str, project: str | None) -> str | None:
-    """The token in the cookie called `name`, or else in Supabase's, that of `project` before any other's; None if there
-    is neither.
+    """Returns the token in the cookie `name`, or in Supabase's; None if there is neither.
 
-    CREDENTIALS_INVALID if Supabase's holds no session.
+    Supabase's cookie of `project` precedes those of other projects. Raises CREDENTIALS_INVALID if it has no session.
     """
     cookies = _parse(headers)
     if cookies.get(name):
@@ -35,7 +34,7 @@ def session_token(headers: Sequence[str], name: str, project: str | None) -> str
 
 
 def _parse(headers: Sequence[str]) -> dict[str, str]:
-    # HTTP/2 may carry one cookie per header line (RFC 9113, section 8.2.3). Of two of a name the first is the nearer.
+    # HTTP/2 may send one cookie per header line (RFC 9113, section 8.2.3). Of two with the same name the first counts.
     cookies: dict[str, str] = {}
     for crumb in ";".join(headers).split(";"):
         name, _, value = crumb.strip().partition("=")
@@ -58,7 +57,7 @@ def _access_token(stored: str) -> str:
             encoded = stored.removeprefix(_BASE64)
             stored = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True).decode()
         session = json.loads(stored)
-        # Older clients keep a list that begins with it.
+        # Older clients store a list that begins with it.
         token = session[0] if isinstance(session, list) else session["access_token"]
     except (ValueError, LookupError, TypeError, RecursionError) as cause:
         raise _no_session() from cause
@@ -68,4 +67,4 @@ def _access_token(stored: str) -> str:
 
 
 def _no_session() -> AichatError:
-    return AichatError(Reason.CREDENTIALS_INVALID, "the session cookie holds no session; sign in again")
+    return AichatError(Reason.CREDENTIALS_INVALID, "the session cookie has no session; sign in again")

@@ -1,4 +1,4 @@
-"""Who is calling: credentials become a principal, or a typed refusal."""
+"""Turns credentials into a principal, or a typed refusal."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from aichat_server.identity.storage.api_keys import ApiKeyRepository, StoredKey
 from aichat_server.identity.storage.organizations import OrganizationRepository
 
 _MOST_CACHED = 10_000
-# Stands in for the hash of a key that does not exist, so that it takes as long to refuse as a wrong one.
+# Replaces the hash of a missing key, so that refusing it takes as long as refusing a wrong one.
 _NO_HASH = bytes(hashlib.sha256().digest_size)
 
-_UNKNOWN = (Reason.CREDENTIALS_INVALID, "the API key is not known here; check it, or mint a new one")
+_UNKNOWN = (Reason.CREDENTIALS_INVALID, "the API key is unknown; check it, or create a new one")
 _REFUSALS: Mapping[KeyRefusal, tuple[Reason, str]] = MappingProxyType(
     {
         KeyRefusal.MALFORMED: _UNKNOWN,
         KeyRefusal.UNKNOWN: _UNKNOWN,
-        KeyRefusal.REVOKED: (Reason.CREDENTIALS_REVOKED, "the API key has been revoked; mint a new one"),
-        KeyRefusal.EXPIRED: (Reason.CREDENTIALS_EXPIRED, "the API key has expired; mint a new one"),
+        KeyRefusal.REVOKED: (Reason.CREDENTIALS_REVOKED, "the API key has been revoked; create a new one"),
+        KeyRefusal.EXPIRED: (Reason.CREDENTIALS_EXPIRED, "the API key has expired; create a new one"),
     }
 )
 
 
 class Authenticator:
-    """Tells who callers are by what they show."""
+    """Identifies callers by their credentials."""
 
     def __init__(
         self,
@@ -46,11 +46,11 @@ class Authenticator:
         observer: KeyObserver | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`tokens` is None where there is no sign-in, only API keys.
+        """`tokens` is None without sign-in, with only API keys.
 
-        Who was authenticated stays so for `cache_seconds`, whatever becomes of the key meanwhile, but never longer
-        than the key or token is valid. `allow_anonymous`: takes tokens of users who have not signed in with anything.
-        `observer` counts the keys that are refused. `clock` tells monotonic seconds.
+        An authenticated caller is cached for `cache_seconds`, even if the key changes, but never longer than the key or
+        token is valid. `allow_anonymous`: accept tokens of users who have not signed in with an account. `observer`
+        counts refused keys. `clock` returns monotonic seconds.
         """
         self._database = database
         self._tokens = tokens
@@ -61,8 +61,10 @@ class Authenticator:
         self._cache: dict[bytes, tuple[Principal, float]] = {}
 
     async def authenticate(self, credentials: str) -> Principal:
-        """The owner of an API key or session token; AichatError with a CREDENTIALS_ reason if it is not good, and
-        ANONYMOUS_NOT_ALLOWED for a user who has not signed in.
+        """Returns the owner of an API key or session token.
+
+        Raises AichatError with a CREDENTIALS_ reason if it is invalid, ANONYMOUS_NOT_ALLOWED for a user who has not
+        signed in.
         """
         if credentials.startswith(api_keys.PREFIX):
             digest = api_keys.digest(credentials)
@@ -70,7 +72,7 @@ class Authenticator:
         return await self.authenticate_session(credentials)
 
     async def authenticate_session(self, token: str) -> Principal:
-        """The owner of a session token, and of nothing else."""
+        """Returns the owner of a session token; accepts nothing else."""
         digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
         return self._cached(digest) or await self._by_token(token, digest)
 
@@ -97,12 +99,12 @@ class Authenticator:
 
     async def _by_token(self, token: str, digest: bytes) -> Principal:
         if self._tokens is None:
-            raise AichatError(Reason.CREDENTIALS_INVALID, "this server knows no session tokens; use an API key")
+            raise AichatError(Reason.CREDENTIALS_INVALID, "this server accepts no session tokens; use an API key")
         asked = self._clock()
         signed_in = await self._tokens.verify(token)
         if signed_in.is_anonymous and not self._allow_anonymous:
             message = (
-                "this server takes users who have signed in alone: sign in with an account, or link one to this user"
+                "this server accepts only users who have signed in: sign in with an account, or link one to this user"
             )
             raise AichatError(Reason.ANONYMOUS_NOT_ALLOWED, message)
         org_id = personal_org_id(signed_in.user_id)
@@ -123,7 +125,7 @@ class Authenticator:
 
     def _remember(self, digest: bytes, principal: Principal, until: float) -> Principal:
         if len(self._cache) >= _MOST_CACHED:
-            # The oldest entry, which is about to run out anyway.
+            # The oldest entry, which is about to expire anyway.
             self._cache.pop(next(iter(self._cache)))
         self._cache[digest] = (principal, until)
         return principal

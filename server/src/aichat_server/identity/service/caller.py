@@ -1,4 +1,4 @@
-"""Who is calling, for the handler of the call."""
+"""The caller of the current call, for its handler."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _principal: ContextVar[Principal] = ContextVar("principal")
 
 
 def current_principal() -> Principal:
-    """The authenticated caller of the RPC that this task serves; LookupError outside of one."""
+    """Returns the authenticated caller of the RPC that this task serves; raises LookupError outside of one."""
     return _principal.get()
 
 
 def set_principal(principal: Principal) -> None:
-    """Names the caller for the rest of this task, which gRPC makes anew for each call."""
+    """Sets the caller for the rest of this task; gRPC creates a task for each call."""
     _principal.set(principal)

@@ -15,13 +15,13 @@ from aichat_server.identity.storage.api_keys import ApiKeyRepository
 from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.plans.domain import Plan
 
-# Never to be changed: the id of every organisation that is known by its name derives from it.
+# Never change it: the id of every named organisation derives from it.
 _NAMED_ORGANIZATIONS = UUID("a3f0c1d2-58b7-4d0e-8a55-0f6f2f5a9c31")
 
 
 @dataclass(frozen=True, slots=True)
 class MintedKey:
-    """A new API key, readable this once."""
+    """A new API key, which is not shown again."""
 
     org_id: UUID
     member_id: UUID
@@ -30,7 +30,7 @@ class MintedKey:
 
 
 class NameTakenError(Exception):
-    """An organisation of that name is there, and another would be another one's."""
+    """An organisation with that name exists already."""
 
     def __init__(self, org_id: UUID) -> None:
         super().__init__(f"the name is that of the organisation {org_id}")
@@ -46,13 +46,12 @@ class Organizations:
     async def mint_key(
         self, name: str, *, expires_in: timedelta | None = None, plan: Plan | None = None, is_owners: bool = True
     ) -> MintedKey:
-        """Makes an organisation called `name`, and an API key for it; NameTakenError if there is one.
+        """Creates an organisation called `name`, and an API key for it; raises NameTakenError if it exists.
 
-        `plan` puts the organisation on that plan, which is free else. The key `is_owners` if it may do what only owners
-        may, such as pay.
+        `plan` sets its plan, by default Free. `is_owners`: whether the key may do what only owners may, such as pay.
 
-        The organisation's id derives from its name, since row-level security lets nobody search all organisations
-        for one. Its one member's id derives from its own.
+        The organisation's id derives from its name, since row-level security lets nobody search all organisations. The
+        id of its one member derives from its own id.
         """
         org_id = uuid5(_NAMED_ORGANIZATIONS, name)
         member_id = uuid5(org_id, "owner")
@@ -64,7 +63,7 @@ class Organizations:
     async def mint_another_key(
         self, org_id: UUID, *, expires_in: timedelta | None = None, plan: Plan | None = None, is_owners: bool = False
     ) -> MintedKey | None:
-        """Makes a further API key for an organisation, its first owner's; None if there is no such organisation."""
+        """Creates another API key of an organisation's first owner; returns None if the organisation does not exist."""
         async with self._database.session(org_id) as session:
             member_id = await OrganizationRepository(session).first_owner()
             if member_id is None:
@@ -72,26 +71,29 @@ class Organizations:
             return await _mint(session, org_id, member_id, expires_in, plan, is_owners=is_owners)
 
     async def set_contact(self, org_id: UUID, email: str | None) -> bool:
-        """Sets where e-mails for members without an address go, None for nowhere; False if there is no such one."""
+        """Sets the address for members without one, None to remove it.
+
+        Returns False if the organisation does not exist.
+        """
         async with self._database.session(org_id) as session:
             return await OrganizationRepository(session).set_contact(email)
 
     async def set_time_zone(self, org_id: UUID, name: str) -> bool:
-        """Shows the organisation's usage by the days of a zone, an IANA name; False if there is no organisation.
+        """Sets the time zone of an organisation's usage; returns False if the organisation does not exist.
 
-        ValueError if there is no such zone.
+        Raises ValueError if there is no such zone.
         """
         load_zone(name)
         async with self._database.session(org_id) as session:
             return await OrganizationRepository(session).set_time_zone(name)
 
     async def revoke_keys_of(self, org_id: UUID, member_id: UUID) -> None:
-        """Ends the lives of all of a member's API keys."""
+        """Revokes all of a member's API keys."""
         async with self._database.session(org_id) as session:
             await ApiKeyRepository(session).revoke_all(member_id)
 
     async def revoke_key(self, org_id: UUID, key_id: UUID) -> bool:
-        """Ends an API key's life; False if the organisation has no such key."""
+        """Revokes an API key; returns False if the organisation has no such key."""
         async with self._database.session(org_id) as session:
             return await ApiKeyRepository(session).revoke(key_id)
 

@@ -1,4 +1,4 @@
-"""API keys, as stored: by hash."""
+"""Stores API keys: by hash."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _OWNER, _MEMBER = "owner", "member"
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """An API key, but for the key itself."""
+    """An API key, without the key itself."""
 
     org_id: UUID
     key_id: UUID
     member_id: UUID
     key_hash: bytes = field(repr=False)
     expires_in: timedelta | None
-    """For how long it is still good, by the database's clock; None: for ever."""
+    """How long it is still valid, by the database's clock; None: forever."""
     revoked_at: datetime | None
     is_owners: bool
     """Whether it may do what only owners may, if its member is one."""
@@ -39,14 +39,14 @@ class ApiKeyRepository(Repository):
     async def add(
         self, key_id: UUID, member_id: UUID, key_hash: bytes, expires_in: timedelta | None, *, is_owners: bool = False
     ) -> None:
-        """Stores a new key of one of the organisation's members, good for that long from now; None: for ever."""
+        """Stores a new key of a member, valid for that long from now; None: forever."""
         expires_at = None if expires_in is None else func.now() + expires_in
         values = {"key_id": key_id, "member_id": member_id, "key_hash": key_hash, "expires_at": expires_at}
         role = _OWNER if is_owners else _MEMBER
         await self._connection.execute(insert(table).values(org_id=self._org_id, role=role, **values))
 
     async def find(self, key_id: UUID) -> StoredKey | None:
-        """The key, revoked and expired ones too, or None."""
+        """Returns the key, even if revoked or expired; None if there is none."""
         left = (table.c.expires_at - func.clock_timestamp()).label("expires_in")
         query = select(table, organizations.c.plan, left).join(organizations, organizations.c.org_id == table.c.org_id)
         query = query.where(table.c.org_id == self._org_id, table.c.key_id == key_id)
@@ -70,12 +70,12 @@ class ApiKeyRepository(Repository):
         return (await self._connection.execute(query)).scalar_one_or_none()
 
     async def revoke(self, key_id: UUID) -> bool:
-        """Ends the key's life, once; False if there is none."""
+        """Revokes the key, once; returns False if there is none."""
         change = update(table).where(table.c.org_id == self._org_id, table.c.key_id == key_id)
         change = change.values(revoked_at=func.coalesce(table.c.revoked_at, func.now()))
         return (await self._connection.execute(change)).rowcount > 0
 
     async def revoke_all(self, member_id: UUID) -> None:
-        """Ends the lives of all of a member's keys."""
+        """Revokes all of a member's keys."""
         change = update(table).where(table.c.org_id == self._org_id, table.c.member_id == member_id)
         await self._connection.execute(change.values(revoked_at=func.coalesce(table.c.revoked_at, func.now())))

@@ -1,4 +1,4 @@
-"""Members and API keys of which nothing is to be left, as the schema's owner erases them."""
+"""Erases members and API keys, as the schema's owner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Organisations, their members and their users, as stored."""
+"""Stores organisations, their members and their users."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ _OWNERS_TO_TELL = text(
 
 
 class OrganizationRepository(Repository):
-    """One organisation. What is there already is left as it is."""
+    """One organisation. Existing rows stay unchanged."""
 
     async def ensure(self, name: str, owner_id: UUID) -> bool:
-        """Makes the organisation, with one member who owns it; False if both are there."""
+        """Creates the organisation, with one member who owns it; returns False if both exist."""
         return (await self._connection.execute(self._insert(name, owner_id))).rowcount > 0
 
     async def first_owner(self) -> UUID | None:
-        """Who has owned it the longest; None if there is no such organisation."""
+        """Returns its longest-standing owner; None if there is no such organisation."""
         query = select(members.c.member_id).where(members.c.org_id == self._org_id, members.c.role == _OWNER)
         query = query.order_by(members.c.created_at, members.c.member_id).limit(1)
         return (await self._connection.execute(query)).scalar_one_or_none()
 
     async def set_plan(self, plan: Plan, at: datetime | None = None) -> None:
-        """Puts the organisation on a plan from `at` on, or from now on; what is past stays as it was."""
+        """Sets the organisation's plan from `at` on, or from now on; the past stays as it was."""
         change = func.aichat.set_plan(self._org_id, plan.value, func.now() if at is None else at)
         await self._connection.execute(select(change))
 
     async def plan(self) -> Plan:
-        """The plan that it is on."""
+        """Returns its plan."""
         query = select(organizations.c.plan).where(organizations.c.org_id == self._org_id)
         return Plan((await self._connection.execute(query)).scalar_one())
 
     async def name(self) -> str:
-        """What it is called."""
+        """Returns its name."""
         query = select(organizations.c.name).where(organizations.c.org_id == self._org_id)
         return str((await self._connection.execute(query)).scalar_one())
 
@@ -61,7 +61,7 @@ class OrganizationRepository(Repository):
         return bool((await self._connection.execute(select(owner))).scalar_one())
 
     async def count_members(self) -> int:
-        """How many members it has."""
+        """Returns the number of its members."""
         query = select(func.count()).select_from(members).where(members.c.org_id == self._org_id)
         return int((await self._connection.execute(query)).scalar_one())
 
@@ -80,22 +80,22 @@ class OrganizationRepository(Repository):
         return bool((await self._connection.execute(select(there))).scalar_one())
 
     async def email_of(self, user_id: UUID) -> str | None:
-        """The address of a user who is a member; None for a program."""
+        """Returns the address of a user who is a member; None for a program."""
         query = select(users.c.email).where(users.c.user_id == user_id)
         return (await self._connection.execute(query)).scalar_one_or_none()
 
     async def set_contact(self, email: str | None) -> bool:
-        """Sets where e-mails for members without an address go; False if the organisation is not there."""
+        """Sets the address for members without one; returns False if the organisation does not exist."""
         change = update(organizations).where(organizations.c.org_id == self._org_id)
         return (await self._connection.execute(change.values(contact_email=email))).rowcount > 0
 
     async def time_zone(self) -> str:
-        """The IANA name of the zone whose days its usage is shown by."""
+        """Returns the IANA name of the time zone of its usage."""
         query = select(organizations.c.time_zone).where(organizations.c.org_id == self._org_id)
         return str((await self._connection.execute(query)).scalar_one())
 
     async def set_time_zone(self, name: str) -> bool:
-        """Changes that; False if there is no such organisation."""
+        """Changes that; returns False if there is no such organisation."""
         change = update(organizations).where(organizations.c.org_id == self._org_id).values(time_zone=name)
         return (await self._connection.execute(change)).rowcount > 0
 
@@ -111,7 +111,7 @@ class OrganizationRepository(Repository):
             where=users.c.email.is_distinct_from(user.excluded.email),
         )
         member = self._insert(email or str(user_id), user_id).cte("made_member")
-        # An organisation that is made by this statement is not visible to it yet.
+        # An organisation that this statement creates is not visible to it yet.
         plan = select(organizations.c.plan).where(organizations.c.org_id == self._org_id).scalar_subquery()
         query = select(func.coalesce(plan, Plan.FREE.value)).add_cte(user.cte("made_user"), member)
         return Plan((await self._connection.execute(query)).scalar_one())

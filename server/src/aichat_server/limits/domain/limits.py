@@ -1,4 +1,4 @@
-"""Rate limits: what a call comes up against, what it takes, and how it is refused."""
+"""Rate limits: which ones apply to a call, how much it uses, and how it is refused."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from aichat_server.identity.domain.principals import Principal
 from aichat_server.plans.domain import PlanRates, Rates
 
 WINDOW_SECONDS = 60
-"""How far back a limit per minute looks, from each moment on; what was used is kept by whole seconds."""
+"""How far back a limit per minute looks, from each moment; use is stored by whole seconds."""
 
 
 PUBLIC_REQUESTS_PER_MINUTE = 300
-"""What may be called without credentials, from one address: enough for an office, or a mail program's servers."""
+"""Calls without credentials from one address: enough for an office, or a mail program's servers."""
 
 
 class LimitName(StrEnum):
-    """What is limited."""
+    """The name of a limit."""
 
     REQUESTS = "requests_per_minute"
     TOKENS = "tokens_per_minute"
@@ -25,7 +25,7 @@ class LimitName(StrEnum):
 
 
 class Scope(StrEnum):
-    """Whose use is counted together."""
+    """Whose use counts together."""
 
     API_KEY = "api_key"
     MEMBER = "member"
@@ -35,26 +35,26 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One limit, and how much of it a call takes."""
+    """One limit, and how much of it a call uses."""
 
     name: LimitName
     scope: Scope
     key: str
-    """Where its use is counted."""
+    """The key of its counter."""
     most: int
     amount: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one call takes: all of it, or nothing."""
+    """The limits that one call uses: all of them, or none."""
 
     requests: tuple[Limit, ...]
     tokens: tuple[Limit, ...] = ()
     streams: tuple[Limit, ...] = ()
     """The organisation's last."""
     stream: str = ""
-    """Names the stream. One that is open already takes neither tokens nor a place again."""
+    """Names the stream. An open one uses neither tokens nor a slot again."""
 
     @property
     def share(self) -> int:
@@ -65,36 +65,36 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A claim that was taken."""
+    """A granted claim."""
 
     second: int
-    """When, in whole seconds of the clock that the limits go by."""
+    """When, in whole seconds of the limits' clock."""
     joined: bool = False
-    """True if the stream was open already, and is another call's to end."""
+    """Whether the stream was already open; another call ends it then."""
     room: int = 0
     """The least that any of its limits has left, in thousandths of that limit, rounded down."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exceeded:
-    """A claim that took nothing."""
+    """A refused claim, which used nothing."""
 
     limit: Limit
-    """The one that it must wait longest for."""
+    """The limit with the longest wait."""
     used: int
     wait: float | None
-    """Seconds until there is room; None for streams, which end when they end."""
+    """Seconds until it fits; None for streams, whose end is unknown."""
 
 
 def claim_call(principal: Principal, rates: PlanRates) -> Claim:
-    """What a call takes that begins no answer."""
+    """Returns the claim of a call that begins no answer."""
     return Claim(requests=_requests(_owners(principal, rates)))
 
 
 def claim_turn(principal: Principal, rates: PlanRates, stream: str, tokens: int) -> Claim:
-    """What a call takes that begins an answer of at most so many tokens.
+    """Returns the claim of a call that begins an answer of at most `tokens` tokens.
 
-    One that is larger than a whole minute's limit takes all of that, since it could never be let in otherwise.
+    A claim above a whole minute's limit is reduced to that limit, since it could never be granted otherwise.
     """
     owners = _owners(principal, rates)
     return Claim(
@@ -109,14 +109,14 @@ def claim_turn(principal: Principal, rates: PlanRates, stream: str, tokens: int)
 
 
 def claim_public(network: str) -> Claim:
-    """What a call without credentials takes that comes from there."""
+    """Returns the claim of a call without credentials from that network."""
     key = f"{{{Scope.ADDRESS}:{network}}}:{LimitName.REQUESTS}"
     return Claim(requests=(Limit(LimitName.REQUESTS, Scope.ADDRESS, key, PUBLIC_REQUESTS_PER_MINUTE),))
 
 
 @dataclass(frozen=True, slots=True)
 class _Owner:
-    """Whose use is counted together, and what it may be."""
+    """Whose use counts together, and its limits."""
 
     scope: Scope
     prefix: str
@@ -127,8 +127,8 @@ class _Owner:
 
 
 def _owners(principal: Principal, rates: PlanRates) -> tuple[_Owner, _Owner]:
-    """The caller, and then the organisation."""
-    # A Redis cluster keeps together what is alike in braces.
+    """Returns the caller, then the organisation."""
+    # A Redis cluster keeps keys with the same text in braces together.
     org = f"{{{principal.org_id}}}:"
     if principal.key_id is not None:
         caller = _Owner(Scope.API_KEY, f"{org}key:{principal.key_id}:", rates.caller)

@@ -1,4 +1,4 @@
-"""Rate limits counted by one process for itself: what `limits/gateway/limits.lua` counts for all, to the same rules."""
+"""Rate limits counted by one process: by the same rules as `limits/gateway/limits.lua` for all processes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from aichat_server.limits.domain.limits import WINDOW_SECONDS, Claim, Exceeded, 
 
 
 class LocalLimits:
-    """What was used in the last minute, and which streams are open. Every `now` is in seconds of
-    a clock that never goes back.
+    """The use of the last minute, and the open streams.
+
+    Every `now` is in seconds of a clock that never goes back.
     """
 
     def __init__(self) -> None:
         self._used: dict[str, dict[int, int]] = {}
-        """By limit: what was used in each second."""
+        """By limit: the use in each second."""
         self._open: dict[str, set[str]] = {}
         """By limit: the open streams."""
 
     def take(self, claim: Claim, now: float) -> Granted | Exceeded:
-        """Takes all of the claim, or nothing."""
+        """Grants the whole claim, or nothing."""
         joined = bool(claim.streams) and claim.stream in self._open.get(claim.streams[-1].key, ())
         windows = claim.requests if joined else claim.requests + claim.tokens
         streams = () if joined else claim.streams
@@ -38,7 +39,7 @@ class LocalLimits:
         return Granted(int(now), joined, min(left))
 
     def end(self, claim: Claim, second: int, tokens: int) -> None:
-        """Closes the claim's stream, and corrects its tokens to those that were used in the end."""
+        """Closes the claim's stream, and corrects its tokens to the actual number."""
         for limit in claim.streams:
             names = self._open.get(limit.key, set())
             names.discard(claim.stream)
@@ -50,12 +51,12 @@ class LocalLimits:
                 seconds[second] += tokens - limit.amount
 
     def forget(self, now: float) -> None:
-        """Drops what counts no more."""
+        """Deletes what no longer counts."""
         for key in list(self._used):
             self._recent(key, now)
 
     def _recent(self, key: str, now: float) -> dict[int, int]:
-        """What still counts. A second does until all of it is more than a minute ago."""
+        """Returns what still counts. A second counts until all of it is more than a minute ago."""
         seconds = self._used.get(key, {})
         for second in [second for second in seconds if second + WINDOW_SECONDS < int(now)]:
             del seconds[second]
@@ -83,7 +84,7 @@ def _share(limit: Limit, used: int) -> int:
 
 
 def _wait(seconds: dict[int, int], needed: int, now: float) -> float:
-    """Seconds until so much of what was used counts no more."""
+    """Returns the seconds until `needed` of the use no longer counts."""
     last = int(now)
     for last in sorted(seconds):
         needed -= seconds[last]

@@ -13,8 +13,8 @@ from aichat_server.core.redis.scripts import Script, ScriptCall
 from aichat_server.limits.domain.limits import Claim, Exceeded, Granted
 
 STREAM_SECONDS = 20
-"""How long an open stream counts after it was last renewed: what a process that died leaves behind."""
-# Far more than a round trip takes, also for a process that is busy.
+"""How long an open stream counts after its last renewal, if its process died."""
+# Far more than a round trip takes, even for a busy process.
 _ANSWER_SECONDS = 1.0
 _PREFIX = "aichat:limits:"
 
@@ -24,22 +24,22 @@ _Answered: TypeAlias = list[tuple[_Future, list[int]]]
 
 
 class LimitsAwayError(Exception):
-    """Redis cannot be reached, or does not answer in time."""
+    """Redis is unreachable, or does not answer in time."""
 
 
 class SharedLimits:
-    """The limits in Redis. Calls that come together travel together: one round trip is under way at a time."""
+    """The limits in Redis. Concurrent calls share round trips: one is in progress at a time."""
 
     def __init__(self, client: AnyRedis) -> None:
         source = Path(__file__).with_name("limits.lua").read_text(encoding="utf-8")
-        # Nothing is sent twice: a step that Redis took before the connection broke would be taken again.
+        # Nothing is sent twice: a step that Redis did before the connection broke would be done again.
         self._script = Script(client, source, attempts=1)
         self._waiting: list[_Waiting] = []
         self._sent: list[_Waiting] = []
         self._sender: asyncio.Task[_Answered] | None = None
 
     async def take(self, claim: Claim) -> Granted | Exceeded:
-        """Takes all of the claim, or nothing; LimitsAwayError."""
+        """Grants the whole claim, or nothing; raises LimitsAwayError."""
         windows = claim.requests + claim.tokens
         limits = windows + claim.streams
         counts = (len(claim.requests), len(windows))
@@ -52,23 +52,23 @@ class SharedLimits:
         return Exceeded(limits[number - 1], used, None if milliseconds < 0 else milliseconds / 1000)
 
     def end(self, claim: Claim, second: int, tokens: int) -> None:
-        """Closes the claim's stream and corrects its tokens, before anything that is asked for later.
+        """Closes the claim's stream and corrects its tokens, before any later call.
 
-        If Redis is away, both end by themselves.
+        If Redis is unreachable, both expire by themselves.
         """
         keys = [limit.key for limit in claim.tokens + claim.streams]
         changes = [tokens - limit.amount for limit in claim.tokens]
         self._call(keys, "end", len(claim.tokens), claim.stream, second, *changes).add_done_callback(_ignore)
 
     async def renew(self, streams: Mapping[str, Collection[str]]) -> None:
-        """Keeps streams open, by the key of their limit; asks Redis whether it is there if there are none."""
+        """Renews open streams, by the key of their limit; without any, checks that Redis answers."""
         calls = [self._call([key], "renew", STREAM_SECONDS, *names) for key, names in streams.items()]
         for failed in await asyncio.gather(*calls or [self._call([], "renew", STREAM_SECONDS)], return_exceptions=True):
             if isinstance(failed, BaseException):
                 raise failed
 
     async def sent(self) -> None:
-        """Waits for what was asked for so far."""
+        """Waits until everything so far has been sent."""
         while self._sender is not None:
             await asyncio.wait({self._sender})
 
@@ -85,7 +85,7 @@ class SharedLimits:
         self._sender.add_done_callback(self._end_round_trip)
 
     async def _send(self) -> _Answered:
-        """One round trip for all who wait by now."""
+        """Makes one round trip for all current waiters."""
         self._sent, self._waiting = self._waiting, []
         async with asyncio.timeout(_ANSWER_SECONDS):
             answers = await self._script.run([call for call, _ in self._sent])
@@ -95,7 +95,7 @@ class SharedLimits:
         return [(future, answer) for (_, future), answer in zip(self._sent, answers, strict=True)]
 
     def _end_round_trip(self, sender: asyncio.Task[_Answered]) -> None:
-        """Tells those who wait, however it ended; after a failure also those behind them, who would fare no better."""
+        """Resolves the waiters, however the round trip ended; a failure also fails those behind them."""
         self._sender = None
         sent, self._sent = self._sent, []
         cause = asyncio.CancelledError() if sender.cancelled() else sender.exception()
@@ -114,7 +114,7 @@ class SharedLimits:
 
 @asynccontextmanager
 async def open_shared_limits(url: str) -> AsyncGenerator[SharedLimits, None]:
-    """The limits in the Redis at `url`, which need not be there yet; RedisUrlError."""
+    """Opens the limits in the Redis at `url`, which need not be up yet; raises RedisUrlError."""
     async with open_redis(url) as client:
         limits = SharedLimits(client)
         yield limits

@@ -60,6 +60,7 @@ check: $(READY) $(NODE_READY) ## Check format, types, imports, sizes, the contra
 	$(NODE) node_modules/.bin/tsc --project .
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/house.py
+	$(BIN)/python .ci/plain_english.py
 	$(BIN)/python .ci/contract.py
 	$(BIN)/python .ci/migrations.py
 

@@ -30,8 +30,8 @@ FOLDERS = {
 
 def main() -> int:
     """Checks every hand-written file that git tracks or would add."""
-    files = _files()
-    written = [path for path in files if path.endswith(WRITTEN) and not path.startswith(NOT_OURS)]
+    found = files()
+    written = [path for path in found if path.endswith(WRITTEN) and not path.startswith(NOT_OURS)]
     lengths = {path: len((ROOT / path).read_text().splitlines()) for path in written}
     complaints = [f"{path}: {n} lines, at most {MOST_FILE_LINES}" for path, n in lengths.items() if n > MOST_FILE_LINES]
     python = [path for path in written if path.endswith(".py")]
@@ -40,17 +40,18 @@ def main() -> int:
         complaints.append(f"the median file has {median} lines, at most {MOST_MEDIAN_LINES}")
     for path in python:
         complaints += _check_file(path)
-    for path in files:
+    for path in found:
         if path.endswith(NARROW) and not path.startswith(NOT_OURS + LANDED):
             complaints += _check_lines(path)
-    strangers = {path.split("/")[0] for path in files if "/" in path} - FOLDERS
+    strangers = {path.split("/")[0] for path in found if "/" in path} - FOLDERS
     complaints += [f"{folder}/ is not a folder of this repository" for folder in sorted(strangers)]
     for complaint in sorted(complaints):
         sys.stderr.write(complaint + "\n")
     return 1 if complaints else 0
 
 
-def _files() -> list[str]:
+def files() -> list[str]:
+    """Returns the files that git tracks or would add."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
     return [path for path in listed if (ROOT / path).is_file()]

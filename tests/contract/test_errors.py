@@ -38,7 +38,7 @@ def test_every_reason_has_the_status_that_its_comment_names() -> None:
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_a_status_says_reason_domain_and_metadata(reason: Reason) -> None:
+def test_a_status_has_reason_domain_and_metadata(reason: Reason) -> None:
     status = to_status(AichatError(reason, "what to do", metadata={"key": "value"}))
     info = ErrorInfo()
     assert status.details[0].Unpack(info)
@@ -55,7 +55,7 @@ def test_a_status_fits_into_the_trailers_that_clients_take() -> None:
     assert status.ByteSize() < 4096
 
 
-def test_a_quota_that_is_used_up_names_whose_it_is() -> None:
+def test_an_exhausted_quota_names_its_owner() -> None:
     status = to_status(AichatError(Reason.QUOTA_EXCEEDED, "wait", quota_subject="member:1"))
     failure = QuotaFailure()
     assert status.details[1].Unpack(failure)

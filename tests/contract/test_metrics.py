@@ -54,7 +54,7 @@ def test_every_alert_is_about_metrics_that_exist() -> None:
     assert not asked - set().union(*_metrics().values())
 
 
-def test_panels_are_told_apart() -> None:
+def test_panels_are_distinct() -> None:
     panels = _dashboard()["panels"]
     assert len({panel["id"] for panel in panels}) == len({panel["title"] for panel in panels}) == len(panels)
     assert len({(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}) == len(panels)

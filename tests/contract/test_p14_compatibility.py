@@ -94,7 +94,7 @@ def changed(change: Change) -> bytes:
 
 
 @pytest.mark.parametrize("change", [add_field, add_method, lambda _: None])
-def test_what_is_added_breaks_nobody(check: ModuleType, tmp_path: Path, change: Change) -> None:
+def test_additions_break_nobody(check: ModuleType, tmp_path: Path, change: Change) -> None:
     assert not check.breaks(LANDED, changed(change), tmp_path)
 
 
@@ -105,7 +105,7 @@ def test_what_is_added_breaks_nobody(check: ModuleType, tmp_path: Path, change: 
         move_path,
     ],
 )  # fmt: skip
-def test_what_is_taken_away_or_changed_is_refused(
+def test_removals_and_changes_are_refused(
     check: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str], change: Change
 ) -> None:
     assert check.breaks(LANDED, changed(change), tmp_path)

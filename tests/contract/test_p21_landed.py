@@ -93,7 +93,7 @@ def test_a_contract_that_was_broken_in_an_earlier_commit_is_seen(
     assert not contract.breaks_what_landed(repository.root, work), "what is mended breaks nobody"
 
 
-def test_a_version_that_a_merge_did_not_keep_counts_unless_it_never_landed(
+def test_a_version_that_a_merge_dropped_counts_unless_it_never_landed(
     repository: Repository, contract: ModuleType, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     landed = (ROOT / CONTRACT).read_bytes()
@@ -134,14 +134,14 @@ def landed(repository: Repository, migrations: ModuleType) -> Repository:
     return repository
 
 
-def test_a_migration_that_landed_cannot_be_edited_or_taken_away(landed: Repository, migrations: ModuleType) -> None:
+def test_a_landed_migration_cannot_be_edited_or_removed(landed: Repository, migrations: ModuleType) -> None:
     landed.commit(MIGRATION, b"CREATE TABLE one (id bigint);")
     assert [line.split(" changed after")[0] for line in migrations.changed(landed.root)] == [MIGRATION]
     (landed.root / MIGRATION).unlink()
     assert [line.split(" changed after")[0] for line in migrations.changed(landed.root)] == [MIGRATION]
 
 
-def test_adding_to_the_list_does_not_take_up_an_edit(landed: Repository, migrations: ModuleType) -> None:
+def test_adding_to_the_list_does_not_accept_an_edit(landed: Repository, migrations: ModuleType) -> None:
     landed.write(MIGRATION, b"CREATE TABLE one (id bigint);")
     migrations.add(landed.root)
     assert list(migrations.changed(landed.root))

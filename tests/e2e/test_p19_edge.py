@@ -94,7 +94,7 @@ async def test_a_connection_that_sends_nothing_is_closed(platform: Platform) -> 
         "/nobody.Service/Call",
     ],
 )
-async def test_what_is_for_operators_is_not_to_be_had_from_outside(platform: Platform, path: str) -> None:
+async def test_operators_endpoints_are_not_reachable_from_outside(platform: Platform, path: str) -> None:
     async with grpc.aio.insecure_channel(platform.grpc) as channel:
         call: Any = channel.unary_unary(path)
         with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -63,7 +63,7 @@ async def test_models_come_by_vendor_and_id(client: AsyncAIChat) -> None:
     assert len({provider for provider, _ in names}) == 3
 
 
-async def test_conversation_goes_on_where_it_ended(client: AsyncAIChat) -> None:
+async def test_conversation_continues_where_it_ended(client: AsyncAIChat) -> None:
     first = await client.chat.send(model=MODEL, text=script(deltas=["one"]))
     second = await client.chat.send(
         model=VENDORS["anthropic"], text=script(deltas=["two"]), conversation_id=first.conversation_id
@@ -113,7 +113,7 @@ async def test_deadline_ends_the_call(client: AsyncAIChat) -> None:
         await client.chat.send(model=MODEL, text=script(deltas=["a"], hang_after=1), timeout=0.5)
 
 
-async def test_silent_vendor_is_no_dead_connection(platform: Platform) -> None:
+async def test_silent_vendor_is_not_a_dead_connection(platform: Platform) -> None:
     # The platform sends heartbeats every 0.5 s here.
     async with AsyncAIChat(endpoint=platform.grpc, api_key=platform.key["api_key"], stall_timeout=2.0) as client:
         message = await client.chat.send(model=MODEL, text=script(deltas=["slow ", "answer"], interval_ms=3000))
@@ -146,7 +146,7 @@ async def test_bad_request_is_a_typed_error_and_leaves_nothing_behind(
     assert (await client.conversations.list(page_size=1)).items[:1] == before
 
 
-async def test_wrong_key_is_told_so_and_not_shown(platform: Platform) -> None:
+async def test_wrong_key_is_refused_and_not_shown(platform: Platform) -> None:
     key = platform.key["api_key"][:-1] + ("A" if platform.key["api_key"][-1] != "A" else "B")
     async with AsyncAIChat(endpoint=platform.grpc, api_key=key) as client:
         with pytest.raises(AuthenticationError) as caught:

@@ -87,7 +87,7 @@ async def test_an_error_later_is_an_event_that_says_why(http: httpx.AsyncClient)
     assert "".join(event["text_delta"]["text"] for event in events if "text_delta" in event) == "one two "
 
 
-async def test_an_event_source_goes_on_where_it_was(http: httpx.AsyncClient) -> None:
+async def test_an_event_source_resumes_where_it_was(http: httpx.AsyncClient) -> None:
     events = await chat_events(http, "Hello")
     numbers = [event["sequence"] for event in events if "heartbeat" not in event]
     path = f"/v1/generations/{events[0]['started']['generation_id']}:resume"
@@ -104,19 +104,19 @@ async def test_an_event_source_goes_on_where_it_was(http: httpx.AsyncClient) -> 
 
 
 @pytest.mark.parametrize("last", ["-1", "x", "1.5", "9" * 30, "1000000"])
-async def test_an_event_that_there_was_not_is_none_to_go_on_from(http: httpx.AsyncClient, last: str) -> None:
+async def test_a_stream_cannot_resume_after_an_event_that_does_not_exist(http: httpx.AsyncClient, last: str) -> None:
     started = (await chat_events(http, "Hello"))[0]["started"]
     path = f"/v1/generations/{started['generation_id']}:resume"
     assert error_of(await http.get(path, headers={"last-event-id": last}))[:2] == (400, "REQUEST_INVALID")
 
 
-async def test_proxies_are_told_not_to_hold_events_back(http: httpx.AsyncClient) -> None:
+async def test_proxies_are_asked_not_to_buffer_events(http: httpx.AsyncClient) -> None:
     async with http.stream("POST", CHAT, json=chat_body("Hello")) as response:
         assert response.headers["x-accel-buffering"] == "no"
         assert response.headers["cache-control"] == "no-store"
 
 
-async def test_who_leaves_early_finds_the_whole_answer_in_history(http: httpx.AsyncClient) -> None:
+async def test_a_caller_who_disconnects_finds_the_whole_answer_in_history(http: httpx.AsyncClient) -> None:
     text = script(words=20, interval_ms=20)
     async with http.stream("POST", CHAT, json=chat_body(text)) as response:
         started = (await first_sse_event(response))["started"]

@@ -50,7 +50,7 @@ async def test_sums_are_there_at_once(asked: httpx.AsyncClient, range_: dict[str
     assert (quota["scope"], quota["used"]) == ("QUOTA_SCOPE_ORGANIZATION", total["cost"])
 
 
-async def test_the_books_are_a_download(asked: httpx.AsyncClient, range_: dict[str, str]) -> None:
+async def test_the_ledger_is_a_download(asked: httpx.AsyncClient, range_: dict[str, str]) -> None:
     answer = await asked.get("/v1/usage/events:export", params=range_)
     assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, "text/csv")
     assert answer.headers["content-disposition"] == 'attachment; filename="usage.csv"'

@@ -1,6 +1,6 @@
 -- Fails a generation of which nobody knows whether it has begun, since every reply was lost. One that has begun ends
 -- without a trace. One whose request is still on its way cannot begin when it arrives: its id is taken, and its request
--- is left to whoever sends the message again. A generation that has ended is not changed.
+-- is free for the next call that sends the message. A generation that has ended is not changed.
 --
 -- p: as for aichat.begin_generation, with error_reason and error_message.
 CREATE OR REPLACE FUNCTION aichat.abandon_generation(p jsonb) RETURNS void

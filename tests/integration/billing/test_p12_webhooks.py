@@ -41,7 +41,7 @@ async def known(desk: Desk, event_id: str) -> bool:
         return bool(await owner.fetchval("SELECT count(*) FROM aichat.stripe_events WHERE event_id = $1", event_id))
 
 
-async def test_p12_an_event_is_stored_once_and_done_once_however_often_it_comes(desk: Desk) -> None:
+async def test_p12_an_event_is_stored_and_processed_once_however_often_it_arrives(desk: Desk) -> None:
     await desk.subscribe()
     events = await desk.events()
     await asyncio.gather(*(desk.deliver(events) for _ in range(3)))
@@ -83,7 +83,7 @@ async def test_p12_the_order_of_events_does_not_matter(desk: Desk) -> None:
     assert await desk.plan() is Plan.TEAM
 
 
-async def test_p12_what_was_read_earlier_is_not_stored_later(desk: Desk) -> None:
+async def test_p12_a_state_that_was_read_earlier_is_not_stored_later(desk: Desk) -> None:
     """Of two concurrent workers, one read the subscription before it changed and stores last."""
     await desk.subscribe()
     await desk.hear()
@@ -104,7 +104,7 @@ async def test_p12_what_was_read_earlier_is_not_stored_later(desk: Desk) -> None
     assert await desk.plan() is Plan.FREE
 
 
-async def test_p12_workers_at_once_take_each_event_up_once(desk: Desk) -> None:
+async def test_p12_concurrent_workers_process_each_event_once(desk: Desk) -> None:
     await desk.subscribe()
     await desk.deliver(await desk.events())
     await asyncio.gather(*(desk.process() for _ in range(4)))
@@ -130,7 +130,7 @@ async def test_p12_forged_stale_and_foreign_webhooks_change_nothing(desk: Desk) 
     assert await desk.plan() is Plan.FREE
 
 
-async def test_p12_types_that_nothing_comes_of_are_taken_and_not_stored(desk: Desk) -> None:
+async def test_p12_types_that_need_no_action_are_accepted_and_not_stored(desk: Desk) -> None:
     await desk.billing.open_checkout(desk.owner, "pro", success_url=DONE, cancel_url=LEFT)
     [made] = [one for one in await desk.events() if one["type"] == "customer.created"]
     await desk.deliver([made, {**made, "id": "evt_moon", "type": "moon.risen"}])
@@ -147,7 +147,7 @@ async def test_p12_types_that_nothing_comes_of_are_taken_and_not_stored(desk: De
         ("customer.deleted", "cus_unknown"),
     ],
 )
-async def test_p12_events_about_what_is_not_there_change_nothing(desk: Desk, kind: str, object_id: str) -> None:
+async def test_p12_events_about_missing_objects_change_nothing(desk: Desk, kind: str, object_id: str) -> None:
     event = {
         "id": f"evt_{object_id}",
         "object": "event",
@@ -161,7 +161,7 @@ async def test_p12_events_about_what_is_not_there_change_nothing(desk: Desk, kin
     assert await desk.plan() is Plan.FREE
 
 
-async def test_p12_a_customer_is_not_forgotten_because_an_event_says_so(desk: Desk) -> None:
+async def test_p12_an_event_alone_does_not_delete_a_customer(desk: Desk) -> None:
     await desk.subscribe()
     await desk.hear()
     customer = await desk.customer_id()
@@ -171,7 +171,7 @@ async def test_p12_a_customer_is_not_forgotten_because_an_event_says_so(desk: De
     assert (await desk.customer_id(), await desk.plan()) == (customer, Plan.PRO)
 
 
-async def test_p12_a_crash_between_storing_and_acting_loses_nothing(desk: Desk) -> None:
+async def test_p12_a_crash_between_storing_and_processing_loses_nothing(desk: Desk) -> None:
     await desk.subscribe()
     await desk.deliver(await desk.events())
     # Another process, later.
@@ -179,7 +179,7 @@ async def test_p12_a_crash_between_storing_and_acting_loses_nothing(desk: Desk) 
     assert await desk.plan() is Plan.PRO
 
 
-async def test_p12_an_event_whose_worker_died_is_taken_up_again(desk: Desk) -> None:
+async def test_p12_an_event_whose_worker_died_is_retried(desk: Desk) -> None:
     await desk.subscribe()
     await desk.deliver(await desk.events())
     now = datetime.now(UTC)
@@ -223,7 +223,7 @@ async def test_p12_an_event_that_ends_its_workers_is_given_up(desk: Desk) -> Non
     assert await desk.plan() is Plan.FREE
 
 
-async def test_p12_an_event_that_cannot_be_acted_on_is_given_up_and_holds_nothing_up(
+async def test_p12_an_event_that_cannot_be_processed_is_given_up_and_delays_nothing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await desk.subscribe()
@@ -254,7 +254,7 @@ async def test_p12_an_event_that_cannot_be_acted_on_is_given_up_and_holds_nothin
     assert set(state(await desk.stored())) == {"done"}
 
 
-async def test_p12_invoices_and_refunds_are_looked_at_again(desk: Desk) -> None:
+async def test_p12_invoices_and_refunds_are_checked_again(desk: Desk) -> None:
     await desk.subscribe()
     await desk.stripe.advance(15 * 86_400)
     await desk.hear()
@@ -266,13 +266,13 @@ async def test_p12_invoices_and_refunds_are_looked_at_again(desk: Desk) -> None:
     assert desk.invoices.refreshed == [paid.id]
 
 
-async def test_p12_without_a_secret_no_webhook_is_taken(desk: Desk) -> None:
+async def test_p12_without_a_secret_no_webhook_is_accepted(desk: Desk) -> None:
     with pytest.raises(AichatError) as raised:
         await WebhookInbox(desk.database, None).receive(b"{}", None)
     assert raised.value.reason is Reason.BILLING_NOT_CONFIGURED
 
 
-async def test_p12_events_are_no_tenants_to_read(desk: Desk) -> None:
+async def test_p12_no_tenant_can_read_events(desk: Desk) -> None:
     await desk.subscribe()
     events: list[Event] = await desk.events()
     await desk.deliver(events)

@@ -124,7 +124,7 @@ async def test_usage_up_to_the_end_of_a_subscription_is_collected_after_it(desk:
     assert await customer.charged() == [(2500, "4242")]
 
 
-async def test_a_card_is_changed_while_the_end_of_the_subscription_is_not_heard_of(desk: Desk) -> None:
+async def test_a_card_is_changed_before_the_end_of_the_subscription_is_known(desk: Desk) -> None:
     customer = await subscribed(desk)
     await desk.sdk.v1.subscriptions.cancel_async(customer.subscription)
     await customer.change_card("pm_card_mastercard")
@@ -132,7 +132,7 @@ async def test_a_card_is_changed_while_the_end_of_the_subscription_is_not_heard_
     assert await customer.charged() == [(2500, "4444")]
 
 
-async def test_one_that_stripe_leaves_alone_is_not_paid_either(desk: Desk) -> None:
+async def test_one_that_stripe_does_not_collect_counts_as_unpaid(desk: Desk) -> None:
     customer = await subscribed(desk, BAD)
     await customer.month()
     state = await desk.payments.invoices.fetch((await customer.at_stripe()).id)
@@ -146,7 +146,7 @@ async def test_one_that_stripe_leaves_alone_is_not_paid_either(desk: Desk) -> No
         assert len((await desk.billing.get_standing(desk.owner)).unpaid) == unpaid
 
 
-async def test_an_unpaid_one_has_the_grace_of_a_subscription_and_another_card_ends_it(desk: Desk) -> None:
+async def test_an_unpaid_one_has_a_subscriptions_grace_and_another_card_pays_it(desk: Desk) -> None:
     customer = await subscribed(desk, BAD)
     assert (await desk.billing.get_standing(desk.owner)).unpaid == ()
     assert (await customer.month()).stage is InvoiceStage.FINALIZED
@@ -188,7 +188,7 @@ async def test_each_card_is_tried_once(desk: Desk) -> None:
     assert (await customer.at_stripe()).status == InvoiceStatus.OPEN
 
 
-async def test_paid_by_hand_ends_it_however_webhooks_come(desk: Desk) -> None:
+async def test_paying_by_hand_settles_it_in_whatever_order_webhooks_arrive(desk: Desk) -> None:
     customer = await subscribed(desk, BAD)
     await customer.month()
     await desk.sdk.v1.invoices.pay_async((await customer.at_stripe()).id, {"paid_out_of_band": True})
@@ -204,7 +204,7 @@ async def test_paid_by_hand_ends_it_however_webhooks_come(desk: Desk) -> None:
     assert (standing.unpaid, standing.grace_ends_at) == ((), None)
 
 
-async def test_without_webhooks_the_jobs_see_both(desk: Desk) -> None:
+async def test_without_webhooks_the_jobs_detect_both(desk: Desk) -> None:
     customer = await subscribed(desk, BAD)
     await customer.month()
     now, invoices, sync = datetime.now(UTC), desk.invoices.invoices, desk.payments.subscriptions
@@ -219,7 +219,7 @@ async def test_without_webhooks_the_jobs_see_both(desk: Desk) -> None:
     assert await desk.plan() is Plan.PRO
 
 
-async def test_given_up_it_stays_unpaid_and_void_it_does_not(desk: Desk) -> None:
+async def test_an_uncollectible_one_stays_unpaid_and_a_void_one_does_not(desk: Desk) -> None:
     customer = await subscribed(desk, BAD)
     await customer.month()
     invoice = (await customer.at_stripe()).id
@@ -231,7 +231,7 @@ async def test_given_up_it_stays_unpaid_and_void_it_does_not(desk: Desk) -> None
     assert (await desk.billing.get_standing(desk.owner)).unpaid == ()
 
 
-async def test_the_owners_are_told_once_by_e_mail(desk: Desk, mail_server: MailServer) -> None:
+async def test_the_owners_are_notified_once_by_e_mail(desk: Desk, mail_server: MailServer) -> None:
     customer = await subscribed(desk, BAD)
     await desk.add_member()
     await customer.month()
@@ -251,7 +251,7 @@ async def test_the_owners_are_told_once_by_e_mail(desk: Desk, mail_server: MailS
     assert "25.00 US dollars" in plain.get_content()
 
 
-async def test_nobody_is_told_of_what_was_paid_meanwhile(desk: Desk, mail_server: MailServer) -> None:
+async def test_nobody_is_notified_if_it_was_paid_in_the_meantime(desk: Desk, mail_server: MailServer) -> None:
     customer = await subscribed(desk, BAD)
     await customer.month()
     invoice = (await customer.at_stripe()).id

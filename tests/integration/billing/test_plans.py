@@ -116,7 +116,7 @@ async def test_a_larger_plan_allows_more_and_no_caller_more_than_its_organisatio
     assert [plans.current(plan).hard for plan in Plan] == [True, False, False]
 
 
-async def test_what_free_includes_is_a_hard_limit_and_the_others_go_on(world: World, plans: PlanBook) -> None:
+async def test_what_free_includes_is_a_hard_limit_and_other_plans_charge_more(world: World, plans: PlanBook) -> None:
     included = plans.current(Plan.FREE).included
     for plan, refused in ((Plan.FREE, True), (Plan.PRO, False), (Plan.TEAM, False)):
         principal = await world.organization(plan)
@@ -128,7 +128,7 @@ async def test_what_free_includes_is_a_hard_limit_and_the_others_go_on(world: Wo
             assert (error.metadata["scope"], error.metadata["limit"]) == ("organization", "5")
 
 
-async def test_the_operators_quota_stands_for_the_plans(world: World, plans: PlanBook) -> None:
+async def test_the_operators_quota_replaces_the_plans(world: World, plans: PlanBook) -> None:
     principal, quotas = await world.organization(), Quotas(world.database)
     name = QuotaName(QuotaScope.ORGANIZATION, principal.org_id, QuotaPeriod.MONTH)
     included = plans.current(Plan.FREE).included
@@ -159,7 +159,7 @@ async def test_what_was_used_on_another_plan_counts_when_free_is_back(world: Wor
     assert await used_up(world, principal) is not None
 
 
-async def test_a_change_of_price_leaves_what_is_past_as_it_was(world: World) -> None:
+async def test_a_change_of_price_does_not_change_the_past(world: World) -> None:
     principal = await world.organization(Plan.PRO)
     started = (await world.terms(principal))[-1]
     before = await world.change(Plan.PRO, seat_price=NanoUsd(25 * USD), lookup_key="aichat-pro-25")
@@ -190,7 +190,7 @@ async def test_terms_cannot_be_changed_taken_away_or_dated_back(world: World) ->
             await app.execute("INSERT INTO aichat.plans SELECT * FROM aichat.plans")
 
 
-async def test_plans_follow_each_other_without_a_gap(world: World) -> None:
+async def test_plans_succeed_each_other_without_a_gap(world: World) -> None:
     principal = await world.organization()
     now = datetime.now(UTC)
     changes = ((Plan.PRO, 5), (Plan.PRO, 6), (Plan.TEAM, 7), (Plan.FREE, 3), (Plan.PRO, 7))

@@ -20,7 +20,7 @@ async def refusal(call: object) -> Reason:
     return raised.value.reason
 
 
-async def test_checkout_gives_the_plan_and_free_comes_when_what_is_paid_for_ends(desk: Desk) -> None:
+async def test_checkout_gives_the_plan_and_free_follows_when_the_paid_period_ends(desk: Desk) -> None:
     key = await desk.subscribe("pro")
     assert await desk.plan() is Plan.FREE
     await desk.hear()
@@ -49,7 +49,7 @@ async def test_checkout_gives_the_plan_and_free_comes_when_what_is_paid_for_ends
     assert [end for _, _, end in periods] == [start for _, start, _ in periods[1:]] + [None]
 
 
-async def test_the_plan_that_there_is_takes_its_end_back(desk: Desk) -> None:
+async def test_a_change_to_the_current_plan_undoes_its_end(desk: Desk) -> None:
     await desk.subscribe("pro")
     await desk.hear()
     await desk.billing.change_plan(desk.owner, "free")

@@ -60,7 +60,7 @@ async def test_all_organisations_share_it_and_are_told_what_is_left(
     assert await used(postgres) == two_dollars_left - USD // 2
 
 
-async def test_what_others_pay_for_is_no_part_of_it(postgres: Postgres, database: Database) -> None:
+async def test_paid_usage_does_not_count(postgres: Postgres, database: Database) -> None:
     before = await used(postgres)
     await spend(database, await organization(database, Plan.PRO), 3 * USD)
     assert await used(postgres) == before
@@ -86,9 +86,7 @@ async def test_turns_of_all_organisations_at_once_are_counted_to_the_nano_dollar
     assert await used(postgres) == before + sum(5 * 1000 * number + 15 for number in range(10))
 
 
-async def test_a_turn_that_is_ending_keeps_no_other_organisation_waiting(
-    postgres: Postgres, database: Database
-) -> None:
+async def test_a_turn_that_is_ending_delays_no_other_organisation(postgres: Postgres, database: Database) -> None:
     slow, quick = [await organization(database, Plan.FREE) for _ in range(2)]
     begun = await begin(database, slow, 10)
     async with connection(postgres.owner_url) as owner, owner.transaction():
@@ -104,7 +102,7 @@ async def test_a_turn_that_is_ending_keeps_no_other_organisation_waiting(
     await asyncio.gather(*waiting)
 
 
-async def test_a_refused_turn_is_known_by_its_request_id_to_nobody(database: Database) -> None:
+async def test_a_refused_turn_does_not_use_its_request_id(database: Database) -> None:
     free = await organization(database, Plan.FREE)
     asked = holding(turn(free), 3 * USD)
     with pytest.raises(AichatError):

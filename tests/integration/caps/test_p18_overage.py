@@ -97,7 +97,7 @@ async def test_a_plan_may_have_a_cap_of_its_own(postgres: Postgres, database: Da
         await add_terms(postgres.owner_url, before)
 
 
-async def test_what_was_not_paid_leaves_less_until_it_is(postgres: Postgres, database: Database) -> None:
+async def test_an_unpaid_amount_reduces_the_cap_until_it_is_paid(postgres: Postgres, database: Database) -> None:
     await cap(database, 12)
     pro = await organization(database, Plan.PRO)
     await owe(postgres, pro, 600)
@@ -111,7 +111,7 @@ async def test_what_was_not_paid_leaves_less_until_it_is(postgres: Postgres, dat
     assert await refused(database, holding(turn(pro), 5 * USD)) is None
 
 
-async def test_an_operators_hard_quota_stands_for_the_cap_and_a_soft_one_beside_it(database: Database) -> None:
+async def test_an_operators_hard_quota_replaces_the_cap_and_a_soft_one_does_not(database: Database) -> None:
     await cap(database, 12)
     pro = await organization(database, Plan.PRO)
     name = await limit(database, pro, None, soft=USD)
@@ -126,7 +126,7 @@ async def test_an_operators_hard_quota_stands_for_the_cap_and_a_soft_one_beside_
     assert await Quotas(database).remove(pro.org_id, name)
 
 
-async def test_who_goes_over_to_a_plan_never_owes_more_than_the_cap(postgres: Postgres, database: Database) -> None:
+async def test_a_change_of_plan_never_exceeds_the_cap(postgres: Postgres, database: Database) -> None:
     await cap(database, 12)
     late = await organization(database, Plan.FREE)
     await spend(database, late, USD)
@@ -142,7 +142,7 @@ async def test_who_goes_over_to_a_plan_never_owes_more_than_the_cap(postgres: Po
     assert await refused(database, holding(turn(late), quota.hard - USD + 1))
 
 
-async def test_a_server_makes_its_settings_hold_and_shows_them(postgres: Postgres, database: Database) -> None:
+async def test_a_server_applies_and_shows_its_settings(postgres: Postgres, database: Database) -> None:
     pro = await organization(database, Plan.PRO)
     for dollars, most in (("0", 20), ("12", 30)):
         settings = Settings.model_validate({"DATABASE_URL": postgres.app_url, "AICHAT_OVERAGE_CAP_USD": dollars})

@@ -31,7 +31,7 @@ async def running(postgres: Postgres, key: ApiKey) -> int:
 
 
 @pytest.mark.parametrize("usage", USAGES.values(), ids=USAGES)
-async def test_whatever_a_vendor_counts_the_answer_is_told_and_stored(
+async def test_whatever_a_vendor_counts_the_answer_is_sent_and_stored(
     server: ServerUnderTest, api_key: ApiKey, postgres: Postgres, usage: dict[str, Any]
 ) -> None:
     async with asyncio.timeout(SECONDS):

@@ -121,7 +121,7 @@ async def test_a_members_words_and_traces_go_and_others_stay(
     await Turns(database).end(completed(principal, begun))
 
 
-async def test_whatever_refers_to_a_member_or_a_key_is_known_to_their_erasure(postgres: Postgres) -> None:
+async def test_erasure_covers_every_reference_to_a_member_or_a_key(postgres: Postgres) -> None:
     """A new table that refers to them must be handled by aichat.erase_member or aichat.erase_key, and named here."""
     async with connection(postgres.owner_url) as owner:
         rows = await owner.fetch(
@@ -138,7 +138,7 @@ async def test_whatever_refers_to_a_member_or_a_key_is_known_to_their_erasure(po
     }
 
 
-async def test_a_user_goes_with_the_address_and_the_name_of_the_users_own_organisation(
+async def test_a_user_is_erased_with_the_address_and_the_name_of_the_personal_organisation(
     settings: dict[str, str], tmp_path: Path, postgres: Postgres, database: Database
 ) -> None:
     user_id = uuid4()
@@ -154,7 +154,7 @@ async def test_a_user_goes_with_the_address_and_the_name_of_the_users_own_organi
     assert await mentions(postgres, str(user_id)) <= KEPT
 
 
-async def test_a_key_goes_and_its_member_stays(
+async def test_a_key_is_erased_and_its_member_stays(
     settings: dict[str, str], tmp_path: Path, postgres: Postgres, database: Database, principal: Principal
 ) -> None:
     member = await joined(database, principal.org_id, uuid4(), postgres)
@@ -168,7 +168,7 @@ async def test_a_key_goes_and_its_member_stays(
     assert (await run(settings, tmp_path, *command))[0] == 1
 
 
-async def test_what_is_being_answered_and_the_only_owner_are_not_erased(
+async def test_members_with_running_answers_and_the_only_owner_are_not_erased(
     settings: dict[str, str], tmp_path: Path, postgres: Postgres, database: Database, principal: Principal
 ) -> None:
     member = await joined(database, principal.org_id, uuid4(), postgres)

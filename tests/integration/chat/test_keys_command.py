@@ -61,7 +61,7 @@ def keys(server_settings: dict[str, str], tmp_path: Path, server: ServerUnderTes
     return Keys(server_settings, tmp_path, server)
 
 
-async def test_a_key_is_a_members_unless_it_is_asked_for_as_an_owners(keys: Keys) -> None:
+async def test_a_key_is_a_members_unless_an_owners_is_requested(keys: Keys) -> None:
     first = await keys.mint("--organization", f"Acme {uuid4()}")
     assert first.role == "member"
     assert await keys.verdict(first.api_key) == "OWNER_REQUIRED"
@@ -82,5 +82,5 @@ async def test_a_name_that_is_taken_gives_no_key(keys: Keys) -> None:
     assert "ak_" not in said
 
 
-async def test_an_organisation_that_is_not_there_gives_no_key(keys: Keys) -> None:
+async def test_a_missing_organisation_gives_no_key(keys: Keys) -> None:
     assert "the organisation does not exist" in await keys.refused("--organization-id", str(uuid4()))

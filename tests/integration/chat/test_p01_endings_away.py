@@ -53,7 +53,7 @@ async def refusing_ends(postgres: Postgres, key: ApiKey, code: str) -> AsyncGene
 
 
 @pytest.mark.parametrize("code", ["25006", "55P03", "40P01", "40001", "57014", "53300", "58030"])
-async def test_what_passes_is_waited_for(
+async def test_a_temporary_failure_is_waited_for(
     server: ServerUnderTest, api_key: ApiKey, postgres: Postgres, code: str
 ) -> None:
     async with asyncio.timeout(SECONDS):
@@ -66,7 +66,7 @@ async def test_what_passes_is_waited_for(
     assert (await history(server, api_key, events[0].started.conversation_id))[1] == answer
 
 
-async def test_what_does_not_pass_is_told_and_ended_later(
+async def test_a_lasting_failure_is_reported_and_the_answer_ended_later(
     server: ServerUnderTest, api_key: ApiKey, postgres: Postgres, database: Database
 ) -> None:
     org_id = UUID(api_key.organization_id)

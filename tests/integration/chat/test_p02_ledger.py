@@ -55,7 +55,7 @@ def nano(event: chat_pb2.StreamChatResponse) -> int:
 
 
 @pytest.mark.parametrize("model", MODELS)
-async def test_completed_says_what_the_books_say(
+async def test_completed_agrees_with_the_ledger(
     server: ServerUnderTest, api_key: ApiKey, postgres: Postgres, model: str
 ) -> None:
     events = await ask(server, api_key, script(deltas=["Guten ", "Tag"]), model=model)
@@ -71,7 +71,7 @@ async def test_completed_says_what_the_books_say(
 
 
 @pytest.mark.parametrize("model", MODELS)
-async def test_a_refusal_that_the_vendor_counted_is_on_the_books(
+async def test_a_refusal_that_the_vendor_counted_is_in_the_ledger(
     server: ServerUnderTest, api_key: ApiKey, postgres: Postgres, model: str
 ) -> None:
     assert (await refusal(stream(server, api_key, script(deltas=[], stop="refusal"), model=model))).reason == (
@@ -84,7 +84,7 @@ async def test_a_refusal_that_the_vendor_counted_is_on_the_books(
     assert await conversations(server, api_key) == []
 
 
-async def test_what_no_vendor_took_is_not_on_the_books(
+async def test_a_question_that_no_vendor_accepted_is_not_in_the_ledger(
     server: ServerUnderTest, api_key: ApiKey, postgres: Postgres
 ) -> None:
     await refusal(stream(server, api_key, script(status=529)))

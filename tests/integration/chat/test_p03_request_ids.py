@@ -74,7 +74,7 @@ async def test_a_broken_answer_breaks_again_with_what_is_stored(server: ServerUn
     assert (again.message, again.metadata) == (first.message, first.metadata) == (first.message, {"provider": "openai"})
 
 
-async def test_a_turn_that_left_nothing_gives_its_request_id_back(server: ServerUnderTest, api_key: ApiKey) -> None:
+async def test_a_turn_that_left_nothing_releases_its_request_id(server: ServerUnderTest, api_key: ApiKey) -> None:
     request_id = str(uuid4())
     assert (await refusal(stream(server, api_key, script(status=529), request_id=request_id))).reason == (
         "PROVIDER_OVERLOADED"

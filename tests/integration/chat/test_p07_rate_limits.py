@@ -123,7 +123,7 @@ async def test_streams_are_limited_until_one_ends_however_it_does(pair: Pair, fr
     assert text_of(await ask(other, free_key, script(deltas=["b"]))) == "b"
 
 
-async def test_a_stream_that_completes_has_freed_its_place(pair: Pair, free_key: ApiKey) -> None:
+async def test_a_stream_that_completes_has_released_its_slot(pair: Pair, free_key: ApiKey) -> None:
     server = pair.one
     held = await opened(server, free_key, script(words=500, interval_ms=20), FREE.open_streams - 1)
     for _ in range(20):
@@ -144,7 +144,7 @@ async def test_a_turn_sent_again_joins_its_answer_though_the_limit_is_reached(pa
     assert (await refusal(stream(server, free_key, text))).metadata["name"] == "open_streams"
 
 
-async def test_tokens_are_given_back_and_a_refused_turn_takes_and_leaves_nothing(pair: Pair, free_key: ApiKey) -> None:
+async def test_tokens_are_released_and_a_refused_turn_takes_nothing(pair: Pair, free_key: ApiKey) -> None:
     server = pair.one
     large = chat_pb2.ChatOptions(max_output_tokens=60_000)
     for _ in range(3):
@@ -161,7 +161,7 @@ async def test_tokens_are_given_back_and_a_refused_turn_takes_and_leaves_nothing
     assert text_of(await ask(server, free_key, script(deltas=["c"]), options=small)) == "c"
 
 
-async def test_a_turn_that_cannot_begin_gives_its_place_and_tokens_back(pair: Pair, free_key: ApiKey) -> None:
+async def test_a_turn_that_cannot_begin_releases_its_slot_and_tokens(pair: Pair, free_key: ApiKey) -> None:
     server = pair.one
     large = chat_pb2.ChatOptions(max_output_tokens=60_000)
     for _ in range(FREE.open_streams + 1):
@@ -171,7 +171,7 @@ async def test_a_turn_that_cannot_begin_gives_its_place_and_tokens_back(pair: Pa
         assert failed.reason == "CONVERSATION_NOT_FOUND"
 
 
-async def test_a_turn_goes_on_when_redis_goes_away(
+async def test_a_turn_continues_when_redis_disappears(
     run_server: RunServer, redis: RedisUnderTest, free_key: ApiKey
 ) -> None:
     async with run_server(REDIS_URL=redis.url) as server:

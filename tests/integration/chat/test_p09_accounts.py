@@ -36,7 +36,7 @@ async def test_where_the_operators_account_is_refused_a_fallback_answers_at_once
 
 
 @pytest.mark.parametrize("reply", ACCOUNTS)
-async def test_that_the_operators_account_is_refused_is_told_to_the_operator_alone(
+async def test_only_the_operator_learns_that_the_account_is_refused(
     backed: ServerUnderTest, api_key: ApiKey, vendors: Vendors, reply: dict[str, object]
 ) -> None:
     text = script(**reply) + str(uuid4())

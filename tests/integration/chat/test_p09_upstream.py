@@ -54,7 +54,7 @@ async def patient(run_server: RunServer) -> AsyncGenerator[ServerUnderTest, None
 
 @pytest.mark.parametrize("model", ["claude-sonnet-5-5", LUNA, "gemini-3.8-flash"])
 @pytest.mark.parametrize("status", [429, 500, 529])
-async def test_a_vendor_that_recovers_is_asked_again_and_paid_once(
+async def test_a_vendor_that_recovers_is_retried_and_paid_once(
     server: ServerUnderTest, api_key: ApiKey, vendors: Vendors, model: str, status: int
 ) -> None:
     text = unique(**HELLO, status=status, retry_after=0.1, fail_times=2)
@@ -77,7 +77,7 @@ async def test_a_failed_retry_gives_up_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("reply", [{"status": 400}, {"status": 401}, {"status": 429, "retry_after": 5.5}])
-async def test_what_no_moment_mends_is_asked_once(
+async def test_a_lasting_failure_is_not_retried(
     server: ServerUnderTest, api_key: ApiKey, vendors: Vendors, reply: dict[str, object]
 ) -> None:
     text = unique(**reply)
@@ -93,7 +93,7 @@ async def test_an_error_ahead_of_everything_in_the_stream_is_a_failure_like_any(
     assert times_asked(vendors, text) == 2
 
 
-async def test_a_vendor_that_has_counted_tokens_is_not_asked_again(
+async def test_a_vendor_that_has_counted_tokens_is_not_retried(
     server: ServerUnderTest, api_key: ApiKey, vendors: Vendors
 ) -> None:
     text = unique(**HELLO, error_after=0, fail_times=1)
@@ -105,7 +105,7 @@ async def test_a_vendor_that_has_counted_tokens_is_not_asked_again(
 
 @pytest.mark.parametrize("model", [CLAUDE, LUNA, "gemini-3.8-flash"])
 @pytest.mark.parametrize("broken", [{"error_after": 1}, {"cut_after": 1}])
-async def test_after_the_first_word_nothing_is_asked_again(
+async def test_after_the_first_word_nothing_is_retried(
     patient: ServerUnderTest, api_key: ApiKey, vendors: Vendors, model: str, broken: dict[str, object]
 ) -> None:
     text = unique(deltas=["a", "b"], **broken)
@@ -145,7 +145,7 @@ async def test_a_vendor_that_is_silent_ahead_of_started_is_replaced(
     assert times_asked(vendors, text) == 2
 
 
-async def test_when_the_fallback_fails_too_the_first_failure_is_told(
+async def test_when_the_fallback_fails_too_the_first_failure_is_reported(
     patient: ServerUnderTest, api_key: ApiKey, vendors: Vendors
 ) -> None:
     text = unique(status=529)
@@ -166,7 +166,7 @@ async def test_a_fallback_that_cannot_do_what_is_asked_is_skipped(
 
 
 @pytest.mark.parametrize("reply", [{"status": 400}, {"deltas": [], "stop": "refusal"}])
-async def test_what_the_caller_must_mend_no_fallback_answers(
+async def test_a_fallback_does_not_answer_a_callers_mistake(
     patient: ServerUnderTest, api_key: ApiKey, vendors: Vendors, reply: dict[str, object]
 ) -> None:
     text = unique(**reply, **({} if "deltas" in reply else HELLO), fail_times=1)
@@ -192,7 +192,7 @@ async def test_once_started_has_named_a_model_no_other_answers(
     assert times_asked(vendors, text) == 1
 
 
-async def test_the_model_that_started_has_named_may_be_asked_again(
+async def test_the_model_that_started_has_named_may_be_retried(
     restless: ServerUnderTest, api_key: ApiKey, vendors: Vendors
 ) -> None:
     text = unique(**HELLO, status=429, retry_after=0.3, fail_times=2)
@@ -220,7 +220,7 @@ async def wary(run_server: RunServer) -> AsyncGenerator[ServerUnderTest, None]:
         yield server
 
 
-async def test_a_vendor_that_keeps_failing_is_left_alone_and_tried_again(
+async def test_a_vendor_that_keeps_failing_is_not_called_and_then_tried_again(
     wary: ServerUnderTest, api_key: ApiKey, vendors: Vendors
 ) -> None:
     for _ in range(2 * CIRCUIT_FAILURES):

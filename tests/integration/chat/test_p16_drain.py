@@ -36,7 +36,7 @@ async def refused_soon(draining: ServerUnderTest, key: ApiKey) -> Refusal:
 
 
 @pytest.mark.parametrize("stays", [True, False])
-async def test_what_outlasts_the_grace_is_interrupted_and_kept(
+async def test_an_answer_that_outlasts_the_grace_is_interrupted_and_kept(
     run_server: RunServer, server: ServerUnderTest, api_key: ApiKey, *, stays: bool
 ) -> None:
     text, request_id = script(deltas=["a", "b", "c"], hang_after=2), str(uuid4())

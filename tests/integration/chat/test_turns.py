@@ -88,7 +88,7 @@ async def test_reasoning_streams_ahead_of_the_answer_and_is_not_stored(
     assert [part.text.text for part in events[-1].completed.message.parts] == ["yes"]
 
 
-async def test_a_conversation_goes_on_from_its_head_or_from_any_message(
+async def test_a_conversation_continues_from_its_head_or_from_any_message(
     server: ServerUnderTest, api_key: ApiKey
 ) -> None:
     first = await ask(server, api_key, script(deltas=["one"]))
@@ -113,7 +113,7 @@ async def test_an_answer_cut_by_its_limit_says_so(server: ServerUnderTest, api_k
     assert events[-1].completed.message.stop_reason == messages_pb2.STOP_REASON_MAX_TOKENS
 
 
-async def test_the_answer_is_finished_and_stored_when_its_caller_goes_away(
+async def test_the_answer_is_finished_and_stored_when_its_caller_disconnects(
     server: ServerUnderTest, api_key: ApiKey
 ) -> None:
     call = stream(server, api_key, script(words=20, interval_ms=10))

@@ -28,9 +28,7 @@ async def messages(server: ServerUnderTest, key: ApiKey, conversation_id: str) -
     return len(answer.messages)
 
 
-async def test_the_version_before_serves_on_while_and_after_the_schema_is_migrated(
-    before: Version, now: Version
-) -> None:
+async def test_the_previous_version_serves_during_and_after_the_migration(before: Version, now: Version) -> None:
     await before.done("aichat_server", "migrate")
     key = await minted(before, "--organization", "Before", "--plan", "team")
     async with before.serving() as old:

@@ -11,7 +11,7 @@ from tests.integration.invoices.months import MARCH, USD, Shop
 from tests.integration.usage.books import Entry
 
 
-async def test_a_month_is_closed_and_its_invoices_looked_after(
+async def test_a_month_is_closed_and_its_invoices_are_managed(
     shop: Shop, stripe: Stripe, server_settings: dict[str, str], tmp_path: Path
 ) -> None:
     settings = server_settings | {"STRIPE_SECRET_KEY": SECRET_KEY, "AICHAT_STRIPE_BASE_URL": stripe.url}

@@ -27,7 +27,7 @@ COUNTED = ("input", "cache_read", "cache_write", "cache_write_1h", "output", "re
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-async def test_usage_beyond_the_plan_is_asked_for_to_the_cent(shop: Shop) -> None:
+async def test_usage_beyond_the_plan_is_charged_to_the_cent(shop: Shop) -> None:
     await shop.use(Entry(TENTH, 15 * USD, model="a"), Entry(TENTH, 25 * USD + 1, model="b", tokens=5))
     outcome = await shop.bring_on()
     invoice, lines = await shop.invoice()
@@ -43,7 +43,7 @@ async def test_usage_beyond_the_plan_is_asked_for_to_the_cent(shop: Shop) -> Non
     assert sent.metadata["month"] == "2024-03"
 
 
-async def test_a_line_can_be_made_again_by_anybody_who_has_the_books(shop: Shop) -> None:
+async def test_anybody_with_the_ledger_can_recompute_a_line(shop: Shop) -> None:
     await shop.use(*(Entry(TENTH + timedelta(minutes=at), 7 * USD + at, estimated=at == 2) for at in (3, 1, 2)))
     await shop.bring_on()
     _, [line] = await shop.invoice()
@@ -89,7 +89,7 @@ async def test_members_share_lines_where_there_are_too_many(shop: Shop) -> None:
     assert outcome.stage is InvoiceStage.PAID
 
 
-async def test_more_lines_than_a_page_come_back_and_are_compared(shop: Shop) -> None:
+async def test_more_lines_than_a_page_are_compared(shop: Shop) -> None:
     await shop.use(*(Entry(TENTH, USD, member=UUID(int=at)) for at in range(70)))
     for at in range(40):
         await shop.desk.adjust(shop.org_id, NanoUsd(-USD), adjustment_id=uuid4(), reason=f"Sorry {at}", actor="ops")
@@ -99,7 +99,7 @@ async def test_more_lines_than_a_page_come_back_and_are_compared(shop: Shop) -> 
     assert (outcome.stage, outcome.total) == (InvoiceStage.PAID, 50 * 120 - 40 * 100)
 
 
-async def test_a_sum_that_does_not_agree_stops_that_invoice_alone(shop: Shop, database: Database) -> None:
+async def test_a_sum_that_differs_blocks_only_that_invoice(shop: Shop, database: Database) -> None:
     other = await shop.another()
     for one in (shop, other):
         await one.use(Entry(TENTH, 30 * USD))
@@ -127,7 +127,7 @@ def _ids(*shops: Shop) -> set[UUID]:
 
 
 @pytest.mark.parametrize("amount", [None, 1_00])
-async def test_a_draft_that_was_meddled_with_is_not_asked_for(shop: Shop, stripe: Stripe, amount: int | None) -> None:
+async def test_a_draft_that_was_tampered_with_is_not_finalized(shop: Shop, stripe: Stripe, amount: int | None) -> None:
     await shop.use(Entry(TENTH, 30 * USD, model="a"), Entry(TENTH, 30 * USD, model="b"))
     await shop.close()
     # Everything is sent, and then Stripe is unreachable.
@@ -193,7 +193,7 @@ async def test_without_a_payment_provider_invoices_wait_as_drafts(shop: Shop, da
     assert (await shop.bring_on()).stage is InvoiceStage.PAID
 
 
-async def test_a_dry_run_tells_what_would_be_asked_for_and_changes_nothing(shop: Shop) -> None:
+async def test_a_dry_run_shows_the_amounts_and_changes_nothing(shop: Shop) -> None:
     await shop.use(Entry(TENTH, 30 * USD))
     found = {one.org_id: one for one in await shop.invoices.run(MARCH, TENTH, dry_run=True)}
     assert (found[shop.org_id].stage, found[shop.org_id].total) == (None, 1200)

@@ -108,7 +108,7 @@ async def test_a_month_ends_by_the_databases_clock(shop: Shop) -> None:
         await shop.invoices.run(this, this.end - TICK)
 
 
-async def test_what_a_closing_saw_is_all_there_will_ever_be(shop: Shop) -> None:
+async def test_a_closed_month_never_gets_another_event(shop: Shop) -> None:
     """Turns end while the books are closed repeatedly, each time up to a moment ago."""
     seen: list[tuple[datetime, set[object]]] = []
     turns = [await begin(shop.database, shop.principal, USD) for _ in range(40)]
@@ -126,7 +126,7 @@ async def test_what_a_closing_saw_is_all_there_will_ever_be(shop: Shop) -> None:
     assert len(await shop.rows()) == len(turns)
 
 
-async def test_an_hour_that_is_not_summed_up_makes_the_invoice_wait(shop: Shop) -> None:
+async def test_an_hour_that_is_not_summed_delays_the_invoice(shop: Shop) -> None:
     await shop.use(Entry(MARCH.start, 30 * USD))
     async with shop.database.session(shop.org_id) as session:
         await InvoiceRepository(session).close(MARCH)

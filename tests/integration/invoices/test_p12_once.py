@@ -64,7 +64,7 @@ async def stuck(stripe: Stripe, method: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "how"), REQUESTS)
-async def test_it_goes_on_from_wherever_it_broke_off(
+async def test_it_continues_from_wherever_it_stopped(
     shop: Shop, stripe: Stripe, method: str, path: str, how: str
 ) -> None:
     await shop.use(Entry(MARCH.start, 30 * USD))
@@ -117,7 +117,7 @@ async def test_runs_again_and_at_once_make_one_invoice(shop: Shop) -> None:
     await assert_one(shop, 1200)
 
 
-async def test_stripe_away_makes_an_invoice_wait_and_no_other(shop: Shop, stripe: Stripe, database: Database) -> None:
+async def test_an_unreachable_stripe_delays_only_that_invoice(shop: Shop, stripe: Stripe, database: Database) -> None:
     other = await shop.another()
     for one in sorted((shop, other), key=lambda one: one.org_id):
         await one.use(Entry(MARCH.start, 30 * USD))
@@ -172,7 +172,7 @@ async def test_an_adjustment_is_made_once_and_never_changed(shop: Shop) -> None:
             await owner.execute("DELETE FROM aichat.invoice_lines WHERE org_id = $1", shop.org_id)
 
 
-async def test_begun_anew_an_invoice_takes_up_its_credits_once(shop: Shop) -> None:
+async def test_a_restarted_invoice_applies_its_credits_once(shop: Shop) -> None:
     await shop.desk.adjust(shop.org_id, NanoUsd(-15 * USD), adjustment_id=uuid4(), reason="Sorry", actor="ops")
     await shop.use(Entry(MARCH.start, 30 * USD))
     for _ in range(2):
@@ -182,7 +182,7 @@ async def test_begun_anew_an_invoice_takes_up_its_credits_once(shop: Shop) -> No
     assert (await shop.bring_on(APRIL)).total == 1200 - 300
 
 
-async def test_a_void_invoice_gives_its_credits_back_once(shop: Shop, database: Database) -> None:
+async def test_a_void_invoice_releases_its_credits_once(shop: Shop, database: Database) -> None:
     late = await shop.another("pm_card_chargeCustomerFail")
     await late.desk.adjust(late.org_id, NanoUsd(-2 * USD), adjustment_id=uuid4(), reason="Sorry", actor="ops")
     await late.use(Entry(MARCH.start, 30 * USD))
@@ -198,7 +198,7 @@ async def test_a_void_invoice_gives_its_credits_back_once(shop: Shop, database: 
     assert (await late.bring_on(APRIL)).total == 1000
 
 
-async def test_a_payment_that_comes_later_is_seen(shop: Shop, database: Database) -> None:
+async def test_a_later_payment_is_detected(shop: Shop, database: Database) -> None:
     late = await shop.another("pm_card_chargeCustomerFail")
     await late.use(Entry(MARCH.start, 30 * USD))
     assert (await late.bring_on()).stage is InvoiceStage.FINALIZED
@@ -207,7 +207,7 @@ async def test_a_payment_that_comes_later_is_seen(shop: Shop, database: Database
     assert (await late.bring_on()).stage is InvoiceStage.PAID
 
 
-async def test_a_refund_is_on_the_books_before_it_is_paid_and_paid_once(shop: Shop, stripe: Stripe) -> None:
+async def test_a_refund_is_in_the_books_before_it_is_paid_and_paid_once(shop: Shop, stripe: Stripe) -> None:
     await shop.use(Entry(MARCH.start, 30 * USD))
     await shop.bring_on()
     told: dict[str, Any] = {"adjustment_id": uuid4(), "reason": "Sorry", "actor": "ops"}

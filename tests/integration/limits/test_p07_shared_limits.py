@@ -124,7 +124,7 @@ async def test_the_window_moves(limits: SharedLimits, client: Redis) -> None:
     assert all(0 < seconds <= 62 for seconds in lifetimes)
 
 
-async def test_a_stream_that_is_not_renewed_frees_its_place(limits: SharedLimits, client: Redis) -> None:
+async def test_a_stream_that_is_not_renewed_releases_its_slot(limits: SharedLimits, client: Redis) -> None:
     first, second = claim(streams=1, amount=0), claim(streams=1, amount=0, stream="b")
     assert isinstance(await limits.take(first), Granted)
     assert isinstance(await limits.take(second), Exceeded)
@@ -134,7 +134,7 @@ async def test_a_stream_that_is_not_renewed_frees_its_place(limits: SharedLimits
     assert isinstance(await limits.take(second), Granted)
 
 
-async def test_what_a_clock_that_was_ahead_has_counted_counts_no_more(limits: SharedLimits, client: Redis) -> None:
+async def test_counts_of_a_clock_that_was_ahead_expire(limits: SharedLimits, client: Redis) -> None:
     """As after a failover to a Redis with a correct clock."""
     wanted, ahead = claim(requests=1, streams=1, amount=0), int(time.time()) + 3600
     for limit in wanted.requests:
@@ -145,7 +145,7 @@ async def test_what_a_clock_that_was_ahead_has_counted_counts_no_more(limits: Sh
     assert isinstance(await limits.take(renamed(wanted, "b")), Exceeded)
 
 
-async def test_streams_that_redis_has_lost_are_put_back(limits: SharedLimits, redis: RedisUnderTest) -> None:
+async def test_streams_that_redis_has_lost_are_restored(limits: SharedLimits, redis: RedisUnderTest) -> None:
     first, second = claim(streams=1, amount=0), claim(streams=1, amount=0, stream="b")
     await limits.take(first)
     await flush(redis)

@@ -61,7 +61,7 @@ async def test_without_redis_each_process_limits_by_itself(caller: Principal) ->
     assert await let_in(one, caller, 100) == await let_in(other, caller, 100) == FREE.requests_per_minute
 
 
-async def test_a_local_limit_holds_while_redis_is_away_and_a_shared_one_when_it_is_back(
+async def test_a_local_limit_applies_without_redis_and_a_shared_one_when_it_is_back(
     redis: RedisUnderTest, caller: Principal
 ) -> None:
     with capture_logs() as logs:
@@ -152,7 +152,7 @@ async def test_streams_stay_counted_for_as_long_as_they_run(redis: RedisUnderTes
         await refused(other, caller)
 
 
-async def test_tokens_that_were_not_used_are_given_back(redis: RedisUnderTest, caller: Principal) -> None:
+async def test_unused_tokens_are_released(redis: RedisUnderTest, caller: Principal) -> None:
     async with process(redis) as limits:
         first = await limits.admit_turn(caller, "first", FREE.tokens_per_minute - 10)
         error = await refused(limits, caller, tokens=11)

@@ -58,7 +58,7 @@ async def test_it_has_text_html_and_a_link_that_ends_them(
     assert "src=" not in body(mail, "html")
 
 
-async def test_what_mail_programs_read_goes_out_plain(
+async def test_headers_for_mail_programs_are_not_encoded(
     acme: Company, warnings: QuotaWarnings, mail_server: MailServer
 ) -> None:
     await acme.limit(100)
@@ -78,7 +78,7 @@ async def test_what_mail_programs_read_goes_out_plain(
     ("hard", "soft", "dollars", "told"),
     [(100, None, 100, "Messages are refused until"), (None, 100, 100, "Nothing is refused"), (200, 100, 100, "beyond")],
 )
-async def test_it_tells_what_the_limit_does(
+async def test_it_says_what_the_limit_does(
     acme: Company,
     warnings: QuotaWarnings,
     mail_server: MailServer,
@@ -112,7 +112,7 @@ async def test_a_name_is_neither_markup_nor_header(
 
 
 @pytest.mark.parametrize("email", ["x@example.com\r\nRCPT TO:<victim@example.com>", "a, b@example.com", "nobody", ""])
-async def test_an_address_that_is_none_is_not_written_to(
+async def test_an_invalid_address_gets_no_mail(
     companies: Companies, warnings: QuotaWarnings, mail_server: MailServer, email: str
 ) -> None:
     company = await companies.make(email=email or "placeholder@example.com")
@@ -169,7 +169,7 @@ async def test_a_program_has_no_address_but_its_organisations_contact(
     assert await organizations.set_contact(program.principal.org_id, None)
 
 
-async def test_who_unsubscribes_gets_none_until_they_want_them_again(
+async def test_a_member_who_unsubscribes_gets_none_until_resubscribing(
     companies: Companies, acme: Company, database: Database, warnings: QuotaWarnings, mail_server: MailServer
 ) -> None:
     second = await companies.add_owner(acme, "second@example.com")

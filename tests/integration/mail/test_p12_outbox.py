@@ -47,7 +47,7 @@ async def left(postgres: Postgres) -> int:
 
 
 @pytest.mark.usefixtures("noted")
-async def test_what_was_noted_is_handed_over_once(
+async def test_a_stored_message_is_sent_once(
     acme: Company, outbox: Outbox, mail_server: MailServer, postgres: Postgres
 ) -> None:
     assert await outbox.relay(soon()) == Relayed(1, 0)
@@ -58,7 +58,7 @@ async def test_what_was_noted_is_handed_over_once(
 
 
 @pytest.mark.usefixtures("noted")
-async def test_what_the_server_will_have_later_waits_longer_each_time(
+async def test_a_deferred_message_waits_longer_each_time(
     acme: Company, outbox: Outbox, mail_server: MailServer
 ) -> None:
     await mail_server.answer_with("451 later", keep=False)
@@ -86,7 +86,7 @@ async def test_without_its_mail_server_all_stays_due(
 
 
 @pytest.mark.usefixtures("noted")
-async def test_what_a_higher_threshold_covers_is_not_handed_over(
+async def test_a_warning_that_a_higher_threshold_covers_is_not_sent(
     acme: Company, warnings: QuotaWarnings, outbox: Outbox, mail_server: MailServer, postgres: Postgres
 ) -> None:
     await acme.spend(30, NOON)

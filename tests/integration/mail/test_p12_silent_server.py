@@ -60,7 +60,7 @@ def _break(link: Link, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["silent", "silent from it", "slow"])
-async def test_p12_the_rest_is_handed_over_meanwhile(
+async def test_p12_the_rest_is_sent_in_the_meantime(
     acme: Company, settings: dict[str, str], database: Database, postgres: Postgres, mail_server: MailServer,
     link: Link, how: str,
 ) -> None:  # fmt: skip

@@ -75,7 +75,7 @@ async def test_workers_at_once_send_one(
     assert len(await mail_server.mails()) == 1
 
 
-async def test_a_worker_that_is_killed_loses_nothing_and_a_repetition_is_known_for_one(
+async def test_a_killed_worker_loses_nothing_and_a_repeated_mail_can_be_recognized(
     acme: Company, warnings: QuotaWarnings, mail_settings: dict[str, str], mail_server: MailServer, tmp_path: Path
 ) -> None:
     await acme.limit(100)
@@ -132,7 +132,7 @@ async def test_without_its_mail_server_it_keeps_what_is_due(
     assert await acme.states() == [(50, "covered"), (80, "sent")]
 
 
-async def test_what_the_mail_server_puts_off_is_sent_later_and_what_it_refuses_never(
+async def test_a_deferred_mail_is_sent_later_and_a_refused_one_never(
     acme: Company, warnings: QuotaWarnings, mail_server: MailServer
 ) -> None:
     await acme.limit(100)
@@ -163,7 +163,7 @@ async def test_what_the_mail_server_puts_off_is_sent_later_and_what_it_refuses_n
         (datetime(2026, 3, 29, 23, 59, 59, 999_999, tzinfo=UTC), QuotaPeriod.DAY, "29 March 2026"),
     ],
 )
-async def test_what_was_spent_in_a_periods_last_moment_is_warned_of_in_the_next_run(
+async def test_spending_in_a_periods_last_moment_is_warned_of_in_the_next_run(
     acme: Company,
     warnings: QuotaWarnings,
     mail_server: MailServer,

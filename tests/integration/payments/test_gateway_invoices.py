@@ -185,7 +185,7 @@ async def test_a_change_whose_answer_is_lost_is_made_once(
 
 
 @pytest.mark.parametrize("status", [429, 500])
-async def test_stripe_is_asked_again_before_it_counts_as_away(
+async def test_stripe_is_retried_before_it_counts_as_unreachable(
     stripe: Stripe, invoices: StripeInvoices, customer: str, status: int
 ) -> None:
     await stripe.fail("/v1/invoices", how="status", status=status, times=9)
@@ -218,7 +218,7 @@ async def test_a_declined_card_is_told_as_such(stripe: Stripe, invoices: StripeI
     assert (declined.value.reason, declined.value.metadata) == (Reason.PAYMENT_DECLINED, {"code": "card_declined"})
 
 
-async def test_a_refused_key_is_the_operators_to_mend_and_shown_nowhere(stripe: Stripe) -> None:
+async def test_a_refused_key_is_reported_to_the_operator_and_shown_nowhere(stripe: Stripe) -> None:
     config = StripeConfig("sk_live_hunter2", stripe.url)
     async with open_stripe(config) as calls:
         with pytest.raises(AichatError) as refused:
@@ -227,7 +227,7 @@ async def test_a_refused_key_is_the_operators_to_mend_and_shown_nowhere(stripe: 
     assert "hunter2" not in f"{refused.value!r}{refused.value.__cause__!r}{refused.value.__cause__}{config!r}{calls!r}"
 
 
-async def test_who_is_not_there_is_away() -> None:
+async def test_an_unreachable_stripe_is_reported() -> None:
     async with open_stripe(StripeConfig(SECRET_KEY, "http://127.0.0.1:1")) as calls:
         with pytest.raises(AichatError) as away:
             await StripeInvoices(calls).fetch("in_1")

@@ -193,7 +193,7 @@ async def test_the_items_of_a_deleted_draft_wait_for_another_one(stripe_sdk: sdk
     assert again.total == 500
 
 
-async def test_what_was_paid_is_given_back_once(stripe_sdk: sdk.StripeClient) -> None:
+async def test_a_payment_is_refunded_once(stripe_sdk: sdk.StripeClient) -> None:
     shop = await open_shop(stripe_sdk)
     invoice = await paid_invoice(stripe_sdk, shop.customer)
     assert invoice.status == "paid"

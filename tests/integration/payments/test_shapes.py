@@ -106,7 +106,7 @@ def test_an_object_has_the_keys_and_types_of_stripes_sample(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_stripe_python_says_is_there_is_there(kind: str, objects: dict[str, list[dict[str, Any]]]) -> None:
+def test_objects_have_the_fields_of_stripe_pythons_types(kind: str, objects: dict[str, list[dict[str, Any]]]) -> None:
     hints = {name: str(hint) for name, hint in KINDS[kind].__annotations__.items()}
     never_null = {
         name for name, hint in hints.items() if not any(word in hint for word in ("Optional", "None", "ClassVar"))

@@ -19,7 +19,7 @@ from tests.integration.payments.asking import open_shop
 WEBHOOKS = StripeWebhooks(SECRET)
 
 
-async def test_each_change_is_told_signed_and_in_order(
+async def test_each_change_is_sent_signed_and_in_order(
     stripe: Stripe, stripe_sdk: sdk.StripeClient, webhook_endpoint: Endpoint, stripe_calls: StripeCalls
 ) -> None:
     await stripe.control("webhook", url=webhook_endpoint.url)
@@ -31,7 +31,7 @@ async def test_each_change_is_told_signed_and_in_order(
     assert await StripeEvents(stripe_calls).fetch(events[0].id) == events[0]
 
 
-async def test_an_event_that_is_not_taken_is_sent_again(
+async def test_a_rejected_event_is_sent_again(
     stripe: Stripe, stripe_sdk: sdk.StripeClient, webhook_endpoint: Endpoint
 ) -> None:
     webhook_endpoint.statuses = [500, 404]
@@ -122,7 +122,7 @@ def test_an_event_of_something_without_an_id_is_an_event() -> None:
         signed(b'{"id": ' + b"1" * 5000 + b"}"),
     ],
 )
-def test_whatever_is_no_signed_event_is_refused(taken: tuple[bytes, str | None]) -> None:
+def test_anything_but_a_signed_event_is_refused(taken: tuple[bytes, str | None]) -> None:
     assert WEBHOOKS.verify(*signed(json.dumps(EVENT).encode())).id == "evt_1"
     with pytest.raises(AichatError) as raised:
         WEBHOOKS.verify(*taken)

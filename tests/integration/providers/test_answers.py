@@ -59,7 +59,7 @@ async def test_an_unscripted_question_gets_the_standins_own_answer(provider: Bas
     assert MODELS[vendor] in got.text
 
 
-async def test_reasoning_is_told_apart_from_the_answer(provider: BaseAIProvider, vendor: str) -> None:
+async def test_reasoning_is_separate_from_the_answer(provider: BaseAIProvider, vendor: str) -> None:
     got = await answer(provider, asking(vendor, scripted(reasoning=["Let me ", "think."], deltas=["Done."])))
     assert (got.reasoning, got.text) == ("Let me think.", "Done.")
 
@@ -109,7 +109,7 @@ async def test_a_limit_ends_the_answer(provider: BaseAIProvider, vendor: str) ->
     assert got.text
 
 
-async def test_a_limit_reached_while_reasoning_is_no_empty_answer(provider: BaseAIProvider, vendor: str) -> None:
+async def test_a_limit_reached_while_reasoning_is_not_an_empty_answer(provider: BaseAIProvider, vendor: str) -> None:
     got = await answer(provider, asking(vendor, scripted(reasoning=["Hm. " * 10], stop="max_tokens", empty=True)))
     assert got.error is None
     assert got.events[-1] == Stop(StopReason.MAX_TOKENS)
@@ -122,13 +122,13 @@ async def test_a_stop_sequence_ends_the_answer(provider: BaseAIProvider, vendor:
     assert got.events[-1] == Stop(told)
 
 
-async def test_a_stop_sequence_at_the_first_word_is_no_empty_answer(provider: BaseAIProvider, vendor: str) -> None:
+async def test_a_stop_sequence_at_the_first_word_is_not_an_empty_answer(provider: BaseAIProvider, vendor: str) -> None:
     got = await answer(provider, asking(vendor, scripted(deltas=["one ", "two"]), stop=("one",)))
     told = StopReason.STOP_SEQUENCE if vendor == "anthropic" else StopReason.END_TURN
     assert (got.error, got.text, got.events[-1]) == (None, "", Stop(told))
 
 
-async def test_white_space_is_no_answer(provider: BaseAIProvider, vendor: str) -> None:
+async def test_white_space_is_not_an_answer(provider: BaseAIProvider, vendor: str) -> None:
     got = await answer(provider, asking(vendor, scripted(deltas=["\n", "\u2003"])))
     assert got.error
     assert got.error.reason is Reason.PROVIDER_EMPTY_ANSWER
@@ -238,7 +238,7 @@ async def test_as_little_reasoning_as_the_model_allows(
     assert vendors.log()[0]["body"][key] == expected
 
 
-async def test_a_compatible_endpoint_is_asked_in_the_older_words(factory: AIProviderFactory, vendors: Vendors) -> None:
+async def test_a_compatible_endpoint_gets_the_older_field_names(factory: AIProviderFactory, vendors: Vendors) -> None:
     vendors.clear_log()
     got = await answer(factory.get("other"), asking("openai", scripted(reasoning=["Hm."], no_usage=True)))
     assert (got.text, got.reasoning, got.error) == ("Hello", "Hm.", None)

@@ -50,7 +50,7 @@ async def test_a_stream_outlives_envoy(edge: Edge, api_key: ApiKey, vendors: Ven
     assert times_asked(vendors, text) == 1
 
 
-async def test_an_edge_that_is_told_to_stop_breaks_no_stream(
+async def test_an_edge_that_shuts_down_breaks_no_stream(
     writer: ServerUnderTest, api_key: ApiKey, tmp_path: Path
 ) -> None:
     port, admin = free_ports(2)

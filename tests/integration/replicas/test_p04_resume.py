@@ -31,7 +31,7 @@ from tests.integration.replicas.following import everything, resume, wire
 
 
 @pytest.mark.parametrize("model", ["claude-sonnet-5-5", "gpt-6-luna", "gemini-3.8-flash"])
-async def test_every_prefix_is_gone_on_with_on_both_replicas_while_the_answer_is_written(
+async def test_every_prefix_can_be_resumed_on_both_replicas_while_the_answer_is_written(
     writer: ServerUnderTest, reader: ServerUnderTest, api_key: ApiKey, vendors: Vendors, model: str
 ) -> None:
     text = script(reasoning=["hm ", "so"], words=30, interval_ms=15) + str(uuid4())
@@ -49,7 +49,7 @@ async def test_every_prefix_is_gone_on_with_on_both_replicas_while_the_answer_is
     assert times_asked(vendors, text) == 1
 
 
-async def test_an_ended_answer_is_gone_on_with_from_every_event(
+async def test_an_ended_answer_can_be_resumed_from_every_event(
     writer: ServerUnderTest, reader: ServerUnderTest, api_key: ApiKey
 ) -> None:
     events = await ask(writer, api_key, script(words=10, interval_ms=30))
@@ -129,7 +129,7 @@ async def test_unknown_and_foreign_generations_get_the_same_answer(
 
 
 @pytest.mark.parametrize("ended", [False, True])
-async def test_an_answer_whose_last_events_are_lost_comes_from_what_is_stored(
+async def test_an_answer_whose_last_events_are_lost_is_read_from_storage(
     writer: ServerUnderTest, reader: ServerUnderTest, redis: RedisUnderTest, api_key: ApiKey, *, ended: bool
 ) -> None:
     request_id, text = str(uuid4()), script(words=5, interval_ms=80)
@@ -165,7 +165,7 @@ async def end_as_unstored(redis: RedisUnderTest, key: GenerationKey) -> None:
     assert await streams.append([Append(key, last.position, Portion(end, (), failure))]) == [end]
 
 
-async def test_after_its_retention_an_answer_is_told_from_what_is_stored(
+async def test_after_its_retention_an_answer_is_read_from_storage(
     run_server: RunServer, redis: RedisUnderTest, server: ServerUnderTest, api_key: ApiKey
 ) -> None:
     async with run_server(REDIS_URL=redis.url, AICHAT_JOURNAL_RETENTION_SECONDS="3") as forgetful:

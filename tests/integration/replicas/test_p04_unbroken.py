@@ -135,7 +135,7 @@ async def test_when_the_replica_that_only_reads_drains(
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-async def test_an_answer_that_is_cancelled_meanwhile_is_told(
+async def test_an_answer_that_was_cancelled_in_the_meantime_is_reported(
     writer: ServerUnderTest, reader: ServerUnderTest, api_key: ApiKey
 ) -> None:
     text = script(deltas=WORDS[:3], hang_after=2, interval_ms=HEARTBEAT_SECONDS)

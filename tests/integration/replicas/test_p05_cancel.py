@@ -146,7 +146,7 @@ async def test_without_redis_another_replicas_answer_cannot_be_cancelled(
     assert await cancel(writer, api_key, generation) == CANCELLED
 
 
-async def test_replicas_hear_of_cancellations_again_after_an_outage(
+async def test_replicas_receive_cancellations_again_after_an_outage(
     writer: ServerUnderTest, reader: ServerUnderTest, redis: RedisUnderTest, api_key: ApiKey
 ) -> None:
     call = stream(writer, api_key, endless())

@@ -50,7 +50,7 @@ async def reader(run_server: RunServer, cluster: Cluster) -> AsyncGenerator[Serv
         yield server
 
 
-async def test_answers_of_many_organisations_are_gone_on_with_on_another_replica(
+async def test_answers_of_many_organisations_can_be_resumed_on_another_replica(
     writer: ServerUnderTest, reader: ServerUnderTest, cluster: Cluster, database: Database
 ) -> None:
     # Enough for each of the three nodes to have some: one has none in one run of 60,000.
@@ -138,7 +138,7 @@ async def test_limits_are_counted_together(cluster: Cluster) -> None:
         assert all(isinstance(answer, Granted) for answer in await asyncio.gather(*map(other.take, again)))
 
 
-async def test_the_queue_hands_jobs_over(cluster: Cluster) -> None:
+async def test_the_queue_delivers_jobs(cluster: Cluster) -> None:
     done: list[int] = []
     broker = open_broker(cluster.url)
     job = actor(broker=broker, actor_name="note", queue_name=QUEUE)(done.append)

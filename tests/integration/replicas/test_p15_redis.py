@@ -72,7 +72,7 @@ async def test_a_killed_redis_costs_an_answer_nothing(
         await redis.start()
 
 
-async def test_an_answer_that_outlasts_an_outage_can_be_gone_on_with_again(
+async def test_an_answer_that_outlasts_an_outage_can_be_resumed_again(
     writer: ServerUnderTest, reader: ServerUnderTest, redis: RedisUnderTest, api_key: ApiKey
 ) -> None:
     events = aiter(stream(writer, api_key, script(words=60, interval_ms=100)))
@@ -108,9 +108,7 @@ async def test_a_server_starts_without_redis_and_finds_it_later(
             await redis.start()
 
 
-async def test_what_nobody_reads_any_more_expires(
-    writer: ServerUnderTest, redis: RedisUnderTest, api_key: ApiKey
-) -> None:
+async def test_unread_events_expire(writer: ServerUnderTest, redis: RedisUnderTest, api_key: ApiKey) -> None:
     events = await ask(writer, api_key, script(deltas=["a"]))
     name = f"aichat:journal:{{{api_key.organization_id}}}:{events[0].started.generation_id}"
 

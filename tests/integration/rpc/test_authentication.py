@@ -66,7 +66,7 @@ async def test_a_call_without_credentials_is_refused(client: Client) -> None:
 @pytest.mark.parametrize(
     "value", ["Bearer", "Bearer ", "Basic YTpi", "ak_x", "Bearer ak_", "Bearer ak_wrong", "Bearer x"]
 )
-async def test_credentials_that_are_none_are_refused(client: Client, value: str) -> None:
+async def test_malformed_credentials_are_refused(client: Client, value: str) -> None:
     assert (await refused(client, (("authorization", value),))).reason is Reason.CREDENTIALS_INVALID
 
 
@@ -79,7 +79,7 @@ async def test_unknown_and_wrong_keys_are_refused_alike(client: Client, key: Min
     assert len({answer.status.SerializeToString() for answer in answers}) == 1
 
 
-async def test_what_was_never_minted_is_refused_without_the_database_and_counted(key: MintedKey) -> None:
+async def test_a_made_up_key_is_refused_without_the_database_and_counted(key: MintedKey) -> None:
     counted: list[KeyRefusal] = []
 
     class Counting(Observer):

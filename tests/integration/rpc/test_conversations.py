@@ -99,7 +99,7 @@ async def test_bad_fields_are_named(client: Client, mine: Headers) -> None:
     assert (answer.reason, bad.field_violations[0].field) == (Reason.REQUEST_INVALID, "conversation_id")
 
 
-async def test_text_that_is_no_text_is_refused_and_leaves_nothing(client: Client, mine: Headers) -> None:
+async def test_invalid_text_is_refused_and_leaves_nothing(client: Client, mine: Headers) -> None:
     create = raw_create(client)
     lone_surrogate = b"\x0a\x03\xed\xa0\x80"
     for raw in (lone_surrogate, b"\x0a\x02\xff\xff", b"\x0a\x03a\x00b", b"\xff\xff\xff"):

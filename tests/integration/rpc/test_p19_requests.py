@@ -73,7 +73,7 @@ async def test_lists_are_counted_first(client: Client, key: MintedKey) -> None:
     ],
     ids=["far apart", "no time", "nanos below", "nanos above"],
 )
-async def test_what_no_rule_can_reckon_with_is_invalid(
+async def test_values_beyond_the_rules_are_invalid(
     client: Client, key: MintedKey, start: Timestamp, end: Timestamp
 ) -> None:
     query = usage_pb2.QueryUsageRequest(start_time=start, end_time=end, bucket=usage_pb2.USAGE_BUCKET_HOUR)

@@ -89,7 +89,7 @@ async def test_a_drain_lets_running_calls_finish_and_refuses_new_ones(client: Cl
     assert ended.is_set()
 
 
-async def test_when_the_grace_is_over_the_rest_is_ended(client: Client, key: MintedKey) -> None:
+async def test_open_calls_end_with_the_grace_period(client: Client, key: MintedKey) -> None:
     call = started(client, key)
     await call.read()
 

@@ -147,7 +147,7 @@ async def test_faults_show_nothing_but_the_request_id(shape: str) -> None:
     assert isinstance(failure["exc_info"], RuntimeError)
 
 
-async def test_why_something_is_away_is_told_to_the_log_alone() -> None:
+async def test_only_the_log_says_why_something_is_unreachable() -> None:
     async def fail(_: Request) -> None:
         raise AichatError(Reason.STORAGE_UNAVAILABLE, "try again") from OSError("10.0.0.7 refused")
 
@@ -169,7 +169,7 @@ async def test_invalid_requests_name_the_field(shape: str) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-async def test_bytes_that_are_no_message_are_refused(shape: str) -> None:
+async def test_bytes_that_are_not_a_message_are_refused(shape: str) -> None:
     async with serving(nothing) as client:
         error, status = await client.refusal(shape, b"\x0a\x02\xff\xff")
     assert (error.code(), reason(status)) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_MALFORMED")
@@ -196,7 +196,7 @@ async def test_a_draining_server_refuses(shape: str) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-async def test_a_caller_that_goes_away_cancels_the_handler(shape: str) -> None:
+async def test_a_caller_that_disconnects_cancels_the_handler(shape: str) -> None:
     began, ended = asyncio.Event(), asyncio.Event()
 
     async def hang(_: Request) -> None:

@@ -25,7 +25,7 @@ async def requests() -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("method", ["/aichat.v1.ChatService/Sing", "/aichat.v2.ChatService/StreamChat"])
-async def test_an_unknown_call_is_told_so(client: Client, method: str, shape: str) -> None:
+async def test_an_unknown_call_gets_an_error(client: Client, method: str, shape: str) -> None:
     start: Any = getattr(client.channel, shape)(method)
     call = start(requests() if shape.startswith("stream") else b"")
     with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -38,7 +38,7 @@ async def other_key(database: Database, request: pytest.FixtureRequest) -> Minte
 
 
 @pytest.mark.parametrize("rolled", [False, True])
-async def test_usage_is_told_apart_by_day_and_model(
+async def test_usage_is_grouped_by_day_and_model(
     client: Client, key: MintedKey, postgres: Postgres, database: Database, rolled: bool
 ) -> None:
     entries = [
@@ -87,7 +87,7 @@ async def test_percentiles_are_of_the_turns_themselves(
 
 
 @pytest.mark.parametrize("rolled", [False, True])
-async def test_usage_is_told_apart_by_who_and_what(
+async def test_usage_is_grouped_by_caller_and_conversation(
     client: Client, key: MintedKey, postgres: Postgres, database: Database, rolled: bool
 ) -> None:
     colleague, talk = UUID(int=5), UUID(int=6)
@@ -162,7 +162,7 @@ async def test_what_was_used_by_others_is_not_seen(
     assert not (await client.usage.ListUsageEvents(events, metadata=headers)).events
 
 
-async def test_quotas_tell_what_is_left_and_where_it_leads(client: Client, key: MintedKey, database: Database) -> None:
+async def test_quotas_show_what_is_left_and_the_forecast(client: Client, key: MintedKey, database: Database) -> None:
     principal = member(key)
     for scope, owner in ((QuotaScope.KEY, key.key_id), (QuotaScope.ORGANIZATION, key.org_id)):
         name = QuotaName(scope, owner, QuotaPeriod.DAY)
@@ -211,7 +211,7 @@ async def test_quotas_tell_what_is_left_and_where_it_leads(client: Client, key: 
         (query(NOON.replace(year=2099), NOON.replace(year=2100)), "end_time"),
     ],
 )
-async def test_bad_queries_are_refused_and_told_why(
+async def test_bad_queries_are_refused_with_the_reason(
     client: Client, key: MintedKey, request_: pb.QueryUsageRequest, field: str
 ) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:

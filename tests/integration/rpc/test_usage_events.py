@@ -44,7 +44,7 @@ async def test_events_come_in_pages_the_oldest_first(client: Client, key: Minted
     assert refusal(caught.value).reason is Reason.PAGE_TOKEN_INVALID
 
 
-async def test_the_books_are_one_csv_file_without_formulas(
+async def test_the_ledger_is_one_csv_file_without_formulas(
     client: Client, key: MintedKey, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aichat_server.usage.service.reports._EVENTS_AT_ONCE", 3)

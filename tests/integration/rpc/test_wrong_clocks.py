@@ -59,7 +59,7 @@ async def ending(stub: Stub, credentials: str) -> Reason | None:
 
 
 @pytest.mark.parametrize(("first", "then"), [(HOUR, -HOUR), (-HOUR, HOUR)])
-async def test_access_goes_by_no_clock_that_can_be_set(
+async def test_access_does_not_depend_on_a_clock_that_can_be_set(
     server_settings: dict[str, str], tmp_path: Path, database: Database, key: MintedKey, auth: Auth,
     first: int, then: int,
 ) -> None:  # fmt: skip

@@ -30,6 +30,6 @@ def test_an_address_that_is_given_is_kept_or_refused(host: str) -> None:
             pass
 
 
-def test_what_is_no_address_is_left_to_the_edges_settings() -> None:
+def test_a_malformed_address_is_left_to_the_edges_settings() -> None:
     with edge_address("nonsense") as address:
         assert address == "nonsense"

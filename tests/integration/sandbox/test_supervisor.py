@@ -68,27 +68,27 @@ async def test_leaving_stops_what_was_started(tmp_path: Path) -> None:
     assert await is_gone(pid)()
 
 
-async def test_what_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aichat_sandbox.supervisor.STOP_SECONDS", 0.1)
     async with Supervisor(tmp_path) as supervisor:
         pid = await start(supervisor, tmp_path, STUBBORN)
     assert await is_gone(pid)()
 
 
-async def test_a_process_that_ends_before_it_is_ready_is_told_with_its_log(tmp_path: Path) -> None:
+async def test_a_process_that_ends_before_it_is_ready_is_reported_with_its_log(tmp_path: Path) -> None:
     async with Supervisor(tmp_path) as supervisor:
         with pytest.raises(ChildFailedError, match=r"child ended with code 3.*child\.log(.|\n)*what went wrong"):
             await start(supervisor, tmp_path, "import sys; print('what went wrong'); sys.exit(3)")
 
 
-async def test_a_process_that_does_not_come_up_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_that_does_not_start_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("aichat_sandbox.supervisor.START_SECONDS", 0.2)
     async with Supervisor(tmp_path) as supervisor:
         with pytest.raises(ChildFailedError, match="was not ready after"):
             await start(supervisor, tmp_path, "import time; time.sleep(600)")
 
 
-async def test_a_crash_is_told_with_the_end_of_the_log(tmp_path: Path) -> None:
+async def test_a_crash_is_reported_with_the_end_of_the_log(tmp_path: Path) -> None:
     async with Supervisor(tmp_path) as supervisor:
         pid = await start(supervisor, tmp_path, "print('last words', flush=True); " + SLEEPER)
         os.kill(pid, signal.SIGKILL)

@@ -69,15 +69,13 @@ async def test_message_may_come_through_a_pipe(server: ScriptedServer, aichat: A
 @pytest.mark.parametrize(
     ("piped", "said"), [("a\nreport\n", "Sum up:\n\na\nreport\n"), ("", "Sum up:"), (" \n", "Sum up:")]
 )
-async def test_what_is_piped_in_stands_below_the_text(
-    server: ScriptedServer, aichat: Aichat, piped: str, said: str
-) -> None:
+async def test_piped_text_follows_the_text(server: ScriptedServer, aichat: Aichat, piped: str, said: str) -> None:
     server.on("StreamChat", answer("Yes"))
     assert (await aichat("chat", "--model", "m", "Sum up:", stdin=piped)).out == "Yes\n"
     assert server.calls[0].request.parts[0].text.text == said
 
 
-async def test_a_pipe_that_stays_open_is_told(server: ScriptedServer, aichat: Aichat) -> None:
+async def test_a_pipe_that_stays_open_is_reported(server: ScriptedServer, aichat: Aichat) -> None:
     server.on("StreamChat", answer("Yes"))
     process = await aichat.start("chat", "--model", "m", "Hi", stdin=asyncio.subprocess.PIPE)
     assert process.stderr is not None
@@ -113,7 +111,7 @@ async def test_platform_that_cannot_be_reached_is_one_line_too(server: ScriptedS
     assert len(refused.err.splitlines()) == 1
 
 
-async def test_what_came_before_a_failure_is_shown(server: ScriptedServer, aichat: Aichat) -> None:
+async def test_text_before_a_failure_is_shown(server: ScriptedServer, aichat: Aichat) -> None:
     broken = fail(grpc.StatusCode.UNAVAILABLE, "PROVIDER_TIMEOUT", started(), text_delta("Half"), retry_after=3)
     server.on("StreamChat", broken)
     done = await aichat("chat", "Hi", "--model", "m")
@@ -165,7 +163,7 @@ async def test_interrupt_stops_the_answer_and_says_where_it_is_stored(
     assert err.decode() == f"{told}: aichat conversations show conversation-1\n"
 
 
-async def test_reader_that_goes_away_is_no_crash(server: ScriptedServer, aichat: Aichat) -> None:
+async def test_reader_that_disconnects_is_not_a_crash(server: ScriptedServer, aichat: Aichat) -> None:
     gone = asyncio.Event()
 
     async def behave(_request: object, _context: object) -> AsyncIterator[chat_pb2.StreamChatResponse]:

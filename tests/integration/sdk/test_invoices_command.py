@@ -45,7 +45,7 @@ async def test_each_line_has_a_tick(server: ScriptedServer, aichat: Aichat) -> N
     assert server.calls[0].request.month == "2024-02"
 
 
-async def test_what_does_not_agree_has_a_cross_and_a_code(server: ScriptedServer, aichat: Aichat) -> None:
+async def test_a_line_that_differs_has_a_cross_and_an_exit_code(server: ScriptedServer, aichat: Aichat) -> None:
     lines = line(1, proven=True), line(2, proven=False)
     server.on("VerifyInvoice", reply(proof(*lines, difference="line 2 differs at the payment provider")))
     done = await aichat("invoices", "verify", "2024-02")
@@ -54,7 +54,7 @@ async def test_what_does_not_agree_has_a_cross_and_a_code(server: ScriptedServer
     assert "charged $0.01" in done.err
 
 
-async def test_a_month_without_an_invoice_is_told(server: ScriptedServer, aichat: Aichat) -> None:
+async def test_a_month_without_an_invoice_is_reported(server: ScriptedServer, aichat: Aichat) -> None:
     server.on("VerifyInvoice", fail(grpc.StatusCode.NOT_FOUND, "INVOICE_NOT_FOUND", text="there is no invoice yet"))
     done = await aichat("invoices", "verify", "2024-02")
     assert (done.code, "there is no invoice yet" in done.err) == (1, True)

@@ -40,9 +40,7 @@ async def test_answer_is_rendered_as_markdown_without_control_characters(
     ]
 
 
-async def test_answer_taller_than_the_screen_stands_there_once_and_whole(
-    server: ScriptedServer, aichat: Aichat
-) -> None:
+async def test_answer_taller_than_the_screen_is_shown_once_and_complete(server: ScriptedServer, aichat: Aichat) -> None:
     code = "".join(f"line {number}\n" for number in range(100))
     paragraphs = [f"Paragraph {number}.\n\n" for number in range(50)]
     pieces = [*paragraphs, "```\n", *code.splitlines(keepends=True), "```\n", "The end."]
@@ -54,7 +52,7 @@ async def test_answer_taller_than_the_screen_stands_there_once_and_whole(
     assert words[:-1] == [piece.strip() for piece in pieces if "`" not in piece]
 
 
-async def test_conversation_goes_on_until_the_end_of_input(server: ScriptedServer, aichat: Aichat) -> None:
+async def test_conversation_continues_until_the_end_of_input(server: ScriptedServer, aichat: Aichat) -> None:
     refused = fail(grpc.StatusCode.UNAVAILABLE, "PROVIDER_OVERLOADED", text="the vendor is overloaded")
     server.on("StreamChat", answer("First answer"), refused, answer("Second answer"))
     async with on_a_terminal(aichat, "chat", "--model", "m") as (screen, process):
@@ -77,7 +75,7 @@ async def test_conversation_goes_on_until_the_end_of_input(server: ScriptedServe
     assert [request.conversation_id for request in requests] == ["", "conversation-1", "conversation-1"]
 
 
-async def test_what_is_meant_for_the_command_is_not_sent(server: ScriptedServer, aichat: Aichat) -> None:
+async def test_commands_are_not_sent(server: ScriptedServer, aichat: Aichat) -> None:
     server.on("StreamChat", answer("Yes"))
     async with on_a_terminal(aichat, "chat", "--model", "m") as (screen, process):
         await screen.until("> ")
@@ -117,7 +115,7 @@ async def test_interrupt_in_a_conversation_stops_the_answer_and_not_the_conversa
     assert server.calls[-1].request.conversation_id == "conversation-1"
 
 
-async def test_a_conversation_that_went_with_its_only_question_is_not_gone_on_with(
+async def test_a_conversation_removed_with_its_only_question_is_not_continued(
     server: ScriptedServer, aichat: Aichat
 ) -> None:
     overloaded = fail(grpc.StatusCode.UNAVAILABLE, "PROVIDER_OVERLOADED", started(), text="the vendor is overloaded")

@@ -94,7 +94,7 @@ async def test_p06_a_turn_with_unchecked_quotas_is_counted(seen: SeenPlatform, h
     assert seen.total("aichat_quota_unchecked_total") == before + 1
 
 
-async def test_each_process_tells_its_own(seen: SeenPlatform) -> None:
+async def test_each_process_exports_its_own(seen: SeenPlatform) -> None:
     assert len(seen.metrics) == len(seen.platform.upstreams)
     cpu = [
         value

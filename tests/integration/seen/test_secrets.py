@@ -42,7 +42,7 @@ def _log(seen: SeenPlatform) -> list[dict[str, object]]:
     return [json.loads(line) for line in lines]
 
 
-async def test_a_fault_is_reported_without_what_it_was_about(seen: SeenPlatform, http: httpx.AsyncClient) -> None:
+async def test_a_failure_is_reported_without_its_content(seen: SeenPlatform, http: httpx.AsyncClient) -> None:
     mark, request_id, api_key = f"private-{uuid4().hex}", str(uuid4()), seen.platform.key["api_key"]
     headers = {"x-request-id": request_id, "cookie": f"sb-access-token={TOKEN}"}
     async with _faulty(seen.platform, mark, f"{api_key} {TOKEN} {VENDOR_KEY}"):
@@ -61,7 +61,7 @@ async def test_a_fault_is_reported_without_what_it_was_about(seen: SeenPlatform,
         assert secret.encode() not in everything
 
 
-async def test_lines_carry_whose_they_are_and_no_words(seen: SeenPlatform, http: httpx.AsyncClient) -> None:
+async def test_log_lines_have_the_caller_and_no_text(seen: SeenPlatform, http: httpx.AsyncClient) -> None:
     asked, answered, request_id = f"asked-{uuid4().hex}", f"answered-{uuid4().hex}", str(uuid4())
     events = await chat_events(http, script(deltas=[answered]), options={"system_prompt": asked})
     generation_id = events[0]["started"]["generation_id"]

@@ -80,7 +80,7 @@ async def test_a_job_is_one_trace_from_the_queue_to_its_statements(seen: SeenPla
     assert any("aichat.roll_up" in span.attributes.get("db.statement", "") for span in inside)
 
 
-async def test_what_the_server_does_for_itself_is_no_trace(seen: SeenPlatform, http: httpx.AsyncClient) -> None:
+async def test_background_work_starts_no_trace(seen: SeenPlatform, http: httpx.AsyncClient) -> None:
     assert (await http.get("/v1/models")).status_code == 200
     await until(lambda: any(span.span.name.endswith("/ListModels") for span in seen.watchers.spans))
     # Journals are copied and prices read all the time, outside of any call.

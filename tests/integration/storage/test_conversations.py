@@ -47,7 +47,7 @@ async def test_a_title_is_changed_once(conversations: Conversations, principal: 
     assert (await conversations.update(principal, made.conversation_id, "")).title == ""
 
 
-async def test_deleting_takes_the_messages_along_and_leaves_the_books(
+async def test_deleting_removes_the_messages_and_keeps_the_ledger(
     postgres: Postgres, database: Database, conversations: Conversations, principal: Principal
 ) -> None:
     answer = await exchange(database, principal)
@@ -70,7 +70,7 @@ CALLS: dict[str, Call] = {
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-async def test_an_unknown_and_a_foreign_conversation_are_answered_alike(
+async def test_an_unknown_and_a_foreign_conversation_get_the_same_error(
     conversations: Conversations, principal: Principal, other: Principal, call: Call
 ) -> None:
     foreign = await conversations.create(other, "Theirs")
@@ -126,7 +126,7 @@ async def test_the_last_page_says_so(
     assert (found, key) == (sizes, None)
 
 
-async def test_conversations_changed_at_the_same_time_are_told_apart(
+async def test_conversations_changed_at_the_same_time_are_all_listed(
     database: Database, conversations: Conversations, principal: Principal
 ) -> None:
     async with database.session(principal.org_id, principal.actor) as session:
@@ -143,7 +143,7 @@ async def test_conversations_changed_at_the_same_time_are_told_apart(
     assert len(set(seen)) == len(seen) == 5
 
 
-async def test_pages_of_messages_go_on_into_what_came_meanwhile(
+async def test_pages_of_messages_include_new_messages(
     database: Database, conversations: Conversations, principal: Principal
 ) -> None:
     answer = await exchange(database, principal, "one")

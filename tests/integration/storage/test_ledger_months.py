@@ -76,7 +76,7 @@ async def test_there_is_one_for_this_month_and_the_three_that_follow(owner: Conn
     assert await extend_books(database) == 0, "they are there already"
 
 
-async def test_what_came_without_one_is_kept_and_moved_into_it(
+async def test_rows_without_a_partition_are_kept_and_moved(
     owner: Connection, database: Database, principal: Principal
 ) -> None:
     this = partition(NOW)
@@ -91,7 +91,7 @@ async def test_what_came_without_one_is_kept_and_moved_into_it(
     assert await events(owner) == {this: 2}
 
 
-async def test_it_waits_for_nobody_for_long_and_is_tried_again(
+async def test_it_waits_only_briefly_and_is_retried(
     owner: Connection, database: Database, principal: Principal, postgres: Postgres
 ) -> None:
     await exchange(database, principal)
@@ -107,7 +107,7 @@ async def test_it_waits_for_nobody_for_long_and_is_tried_again(
 
 
 @pytest.mark.parametrize("statement", ["SELECT * FROM", "INSERT INTO", "DELETE FROM"])
-async def test_the_servers_role_reaches_them_by_the_ledger_alone(postgres: Postgres, statement: str) -> None:
+async def test_the_servers_role_reaches_them_only_through_the_ledger(postgres: Postgres, statement: str) -> None:
     words = f"{statement} aichat.{partition(NOW)}" + " DEFAULT VALUES" * statement.startswith("INSERT")
     async with connection(postgres.app_url) as app:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):

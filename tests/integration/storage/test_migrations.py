@@ -185,7 +185,7 @@ async def test_the_tables_in_code_are_the_tables_in_the_database(postgres: Postg
     await engine.dispose()
 
 
-async def test_a_database_that_is_away_is_said_so(fresh: Fresh) -> None:
+async def test_an_unreachable_database_is_reported(fresh: Fresh) -> None:
     with pytest.raises(AichatError) as caught:
         await migrate("postgresql://nobody:secret@127.0.0.1:1/postgres", fresh.url("aichat_app", "app"))
     assert caught.value.reason is Reason.STORAGE_UNAVAILABLE
@@ -204,7 +204,7 @@ async def test_a_lock_that_others_hold_is_waited_for_in_bounded_time(fresh: Fres
     await migrate(owner_url, app_url)
 
 
-async def test_a_migration_that_a_deadlock_ends_is_tried_again(fresh: Fresh) -> None:
+async def test_a_migration_that_a_deadlock_ends_is_retried(fresh: Fresh) -> None:
     owner_url, app_url = fresh.url("supabase", "owner"), fresh.url("aichat_app", "app")
     await migrate(owner_url, app_url)
     ended = "SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'"

@@ -18,7 +18,7 @@ from tests.integration.storage.rows import connection
 from tests.integration.storage.turns import COST, PRICE_VERSION, Turns, completed, failed, turn
 
 
-async def test_an_answer_is_on_the_books_with_all_that_it_was(
+async def test_an_answer_is_in_the_ledger_with_all_its_details(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
     begun = await Turns(database).begin(turn(principal))
@@ -67,7 +67,7 @@ async def test_ending_again_books_nothing_more(postgres: Postgres, database: Dat
     assert len(before) == 1
 
 
-async def test_what_the_vendor_was_asked_for_is_booked_whatever_became_of_it(
+async def test_what_the_vendor_charged_is_booked_however_the_turn_ended(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
     refused = await Turns(database).begin(turn(principal))
@@ -80,7 +80,7 @@ async def test_what_the_vendor_was_asked_for_is_booked_whatever_became_of_it(
     assert [event["cost_nano_usd"] for event in events] == [COST, COST]
 
 
-async def test_a_failed_turn_without_usage_is_not_on_the_books(
+async def test_a_failed_turn_without_usage_is_not_in_the_ledger(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
     begun = await Turns(database).begin(turn(principal))
@@ -89,7 +89,7 @@ async def test_a_failed_turn_without_usage_is_not_on_the_books(
 
 
 @pytest.mark.parametrize("state", [GenerationState.FAILED, GenerationState.INTERRUPTED])
-async def test_what_broke_off_is_charged_at_most_its_hold(
+async def test_an_incomplete_answer_is_charged_at_most_its_hold(
     postgres: Postgres, database: Database, principal: Principal, state: GenerationState
 ) -> None:
     for cost in (70, 50):
@@ -114,7 +114,7 @@ async def test_an_estimate_says_why(postgres: Postgres, database: Database, prin
 @pytest.mark.parametrize(
     "statement", ["UPDATE aichat.{} SET model = 'x'", "DELETE FROM aichat.{}", "TRUNCATE aichat.{}"]
 )
-async def test_nobody_changes_the_books_or_a_price(postgres: Postgres, table: str, statement: str) -> None:
+async def test_nobody_changes_the_ledger_or_a_price(postgres: Postgres, table: str, statement: str) -> None:
     async with connection(postgres.app_url) as app, connection(postgres.owner_url) as owner:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await app.execute(statement.format(table))

@@ -72,7 +72,7 @@ async def test_of_twenty_at_once_one_begins(postgres: Postgres, database: Databa
     }
 
 
-async def test_a_refused_turn_gives_its_request_id_back_to_those_who_wait(
+async def test_a_refused_turn_releases_its_request_id_to_waiting_calls(
     database: Database, principal: Principal
 ) -> None:
     request_id = uuid4()
@@ -120,7 +120,7 @@ async def test_turns_without_a_request_id_are_all_new(database: Database, princi
 
 
 @pytest.mark.parametrize("repeatable", [True, False])
-async def test_a_beginning_that_is_asked_for_again_is_the_same(
+async def test_a_repeated_begin_is_the_same(
     postgres: Postgres, database: Database, principal: Principal, *, repeatable: bool
 ) -> None:
     """As if the first reply were lost."""

@@ -48,7 +48,7 @@ async def _unreadable(postgres: Postgres, table: str) -> AsyncGenerator[None, No
             await owner.execute(f"GRANT SELECT ON aichat.{table} TO aichat_app")
 
 
-async def test_a_hold_goes_with_its_turn_however_that_ends(
+async def test_a_hold_ends_with_its_turn_however_that_ends(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
     for end in (completed, failed):
@@ -137,7 +137,7 @@ async def test_a_turn_that_outlives_its_hold_is_charged_at_most_that(
 
 
 @pytest.mark.parametrize("table", ["quotas", "quota_usage", "holds"])
-async def test_a_check_that_fails_lets_the_turn_pass_marked(
+async def test_a_failed_check_admits_the_turn_and_marks_it(
     postgres: Postgres, database: Database, principal: Principal, table: str
 ) -> None:
     await limit(database, principal, 100)
@@ -153,7 +153,7 @@ async def test_a_check_that_fails_lets_the_turn_pass_marked(
     assert await refused(database, holding(turn(principal), 1))
 
 
-async def test_a_check_that_fails_refuses_where_it_is_told_to(
+async def test_a_failed_check_refuses_if_the_settings_say_so(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
     await limit(database, principal, 100)
@@ -166,7 +166,7 @@ async def test_a_check_that_fails_refuses_where_it_is_told_to(
     await strict.begin(asked)
 
 
-async def test_a_charge_that_fails_is_on_the_books_and_marked(
+async def test_a_charge_that_fails_is_in_the_ledger_and_marked(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:
     await limit(database, principal, 100)

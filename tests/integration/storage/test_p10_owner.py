@@ -127,9 +127,7 @@ async def test_the_servers_role_makes_nothing_of_its_own_and_becomes_nobody(owne
     ],
 )
 @pytest.mark.parametrize("path", ["pg_temp, pg_catalog", "pg_temp", "''"])
-async def test_what_it_could_make_in_a_temporary_schema_is_not_run_as_the_owner(
-    owned: Owned, trap: str, path: str
-) -> None:
+async def test_temporary_objects_of_its_own_do_not_run_as_the_owner(owned: Owned, trap: str, path: str) -> None:
     """If the database has another owner, temporary objects cannot be forbidden to the server's role."""
     async with connection(owned.server.owner_url) as superuser, connection(owned.server.app_url) as app:
         await superuser.execute("GRANT TEMPORARY ON DATABASE postgres TO aichat_app")
@@ -171,7 +169,7 @@ async def test_the_months_to_come_are_made_with_the_owners_rights(owned: Owned) 
         assert await superuser.fetchval(NEXT_MONTHS) == 1
 
 
-async def test_what_the_servers_role_was_at_ends_soon_when_its_process_vanishes(owned: Owned) -> None:
+async def test_transactions_of_a_vanished_process_end_soon(owned: Owned) -> None:
     names = ("client_connection_check_interval", "idle_in_transaction_session_timeout", "statement_timeout")
 
     async def found() -> list[str]:

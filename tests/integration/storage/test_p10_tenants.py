@@ -107,7 +107,7 @@ async def test_without_a_tenant_nothing_is_visible(postgres: Postgres, tenants: 
             assert await app.fetch(f"SELECT * FROM aichat.{table}") == [], table  # noqa: S608
 
 
-async def test_the_work_lists_tell_ids_and_times_to_jobs_alone_and_are_read_only(
+async def test_the_work_lists_show_ids_and_times_only_to_jobs_and_are_read_only(
     postgres: Postgres, tenants: Tenants
 ) -> None:
     columns = await tenants.owner.fetch(
@@ -147,7 +147,7 @@ async def test_the_work_lists_tell_ids_and_times_to_jobs_alone_and_are_read_only
             assert [row["org_id"] for row in seen] == [tenants.ours.org_id], table
 
 
-async def test_what_is_on_the_work_lists_is_ids_times_and_counts(tenants: Tenants) -> None:
+async def test_the_work_lists_have_only_ids_times_and_counts(tenants: Tenants) -> None:
     columns = await tenants.owner.fetch(
         "SELECT tablename || '.' || attname AS name, format_type(atttypid, NULL) AS type "
         "FROM pg_policies JOIN pg_attribute ON attrelid = ('aichat.' || tablename)::regclass AND attnum > 0 "
@@ -213,7 +213,7 @@ async def test_users_are_visible_to_their_colleagues_and_changed_by_themselves_a
     assert await tenants.app.execute("UPDATE aichat.users SET email = 'mine@example.com'") == "UPDATE 1"
 
 
-async def test_the_tables_owner_is_held_by_the_policies_too(tenants: Tenants) -> None:
+async def test_the_policies_apply_to_the_tables_owner_too(tenants: Tenants) -> None:
     arrangement = tenants.owner.transaction()
     await arrangement.start()
     await tenants.owner.execute("CREATE ROLE plain_owner; GRANT ALL ON SCHEMA aichat TO plain_owner")

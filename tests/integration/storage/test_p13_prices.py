@@ -49,7 +49,7 @@ async def test_a_changed_price_is_a_new_version_from_now_on(postgres: Postgres, 
 
 
 @pytest.mark.parametrize("later", [[], [Price(DAYS[1], tiers(9))], [Price(DAYS[0], tiers(9))]])
-def test_an_announcement_that_changes_is_followed_by_what_holds_instead(later: list[Price]) -> None:
+def test_an_announcement_that_changes_is_replaced(later: list[Price]) -> None:
     known = (Price(BEGINNING, tiers(5)), Price(DAYS[0], tiers(7)))
     wanted = (Price(BEGINNING, tiers(5)), *later)
     added = missing_prices(known, wanted, NOW)
@@ -67,7 +67,7 @@ prices = st.dictionaries(st.sampled_from(DAYS), st.integers(1, 3)).map(
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), prices), min_size=1, max_size=5))
-def test_whatever_is_announced_the_last_word_holds_and_none_is_changed(
+def test_whatever_is_announced_the_last_price_applies_and_none_is_changed(
     words: list[tuple[int, list[Price]]],
 ) -> None:
     known: list[Price] = []

@@ -39,7 +39,7 @@ async def _open(url: str) -> None:
         pass
 
 
-async def test_calls_fail_typed_when_it_has_gone(folder: Path) -> None:
+async def test_calls_fail_with_a_typed_error_when_it_disappears(folder: Path) -> None:
     principal = Principal(uuid4(), uuid4())
     conversation_id = uuid4()
     server = run_postgres(folder)
@@ -58,7 +58,7 @@ async def test_calls_fail_typed_when_it_has_gone(folder: Path) -> None:
     await _unavailable(_open(postgres.app_url))
 
 
-async def test_a_database_that_takes_no_writes_is_left_for_the_one_that_does(folder: Path) -> None:
+async def test_a_read_only_database_is_left_for_a_writable_one(folder: Path) -> None:
     principal = Principal(uuid4(), uuid4())
     async with run_postgres(folder) as postgres, connection(postgres.owner_url) as owner:
         await migrate(postgres.owner_url, postgres.app_url)
@@ -126,14 +126,14 @@ async def test_an_error_inside_a_transaction_takes_it_back(database: Database, p
     assert (await Conversations(database).list(principal, 10)).items == ()
 
 
-async def test_one_that_accepts_and_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_database_that_never_answers_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         await _unavailable(_open(f"postgresql://aichat_app:secret@127.0.0.1:{port}/postgres"))
 
 
-async def test_a_wrong_password_is_no_riddle_and_no_leak(postgres: Postgres) -> None:
+async def test_a_wrong_password_is_named_and_not_shown(postgres: Postgres) -> None:
     with pytest.raises(AichatError) as caught:
         await _open(postgres.app_url.replace(postgres.app_password, "wrong-secret"))
     assert caught.value.reason is Reason.STORAGE_UNAVAILABLE

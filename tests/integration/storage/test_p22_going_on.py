@@ -70,7 +70,7 @@ async def test_an_answer_that_is_being_written_may_be_named_as_parent(database: 
     assert texts(third) == ["one", "ONE", "two", "TWO", "three"]
 
 
-async def test_the_newest_question_is_gone_on_with_not_the_answer_that_ends_last(
+async def test_the_conversation_continues_from_the_newest_question_not_the_last_end(
     database: Database, principal: Principal
 ) -> None:
     first = await exchange(database, principal, "one")
@@ -100,7 +100,7 @@ async def test_a_question_that_was_stopped_before_anything_came_leaves_nothing(
     assert list(await owner_rows(postgres, principal.org_id)) == ["generations"]
 
 
-async def test_a_question_that_left_nothing_gives_the_head_back(database: Database, principal: Principal) -> None:
+async def test_a_question_that_left_nothing_restores_the_head(database: Database, principal: Principal) -> None:
     conversations = Conversations(database)
     first = await exchange(database, principal, "one")
     other = await exchange(database, principal, "other", conversation_id=first.conversation_id)

@@ -36,7 +36,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, None], ids=repr)
-async def test_what_ends_is_logged_and_counted_and_started_again(fault: BaseException | None) -> None:
+async def test_work_that_ends_is_logged_counted_and_restarted(fault: BaseException | None) -> None:
     tally, again, beside = Tally(), asyncio.Event(), asyncio.Event()
     begun = 0
 
@@ -79,7 +79,7 @@ async def test_a_cancellation_that_gets_lost_is_sent_again() -> None:
     assert lost == 3
 
 
-async def test_what_never_ends_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_work_that_never_ends_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "_STOP_SECONDS", 0.5)
     let_go = False
 

@@ -6,7 +6,7 @@ import pytest
 from aichat_server.core.database.batches import AT_ONCE, at_once
 
 
-async def test_some_are_worked_on_at_once_and_what_comes_of_them_keeps_their_order() -> None:
+async def test_some_run_concurrently_and_results_keep_their_order() -> None:
     working, full = 0, asyncio.Event()
 
     async def work(number: int) -> int:

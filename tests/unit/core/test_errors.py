@@ -27,7 +27,7 @@ def wrapped(error: Exception) -> DBAPIError:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_what_its_operator_must_mend_is_named(error: Exception, named: str) -> None:
+def test_what_its_operator_must_fix_is_named(error: Exception, named: str) -> None:
     for raised in (error, wrapped(error)):
         with pytest.raises(AichatError, match=named) as caught, storage_errors():
             raise raised
@@ -57,7 +57,7 @@ def test_what_its_operator_must_mend_is_named(error: Exception, named: str) -> N
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_database_that_is_away_is_a_public_error_with_a_private_cause(error: Exception) -> None:
+def test_an_unreachable_database_is_a_public_error_with_a_private_cause(error: Exception) -> None:
     with pytest.raises(AichatError) as caught, storage_errors():
         raise error
     assert caught.value.reason is Reason.STORAGE_UNAVAILABLE

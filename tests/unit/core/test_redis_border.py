@@ -63,7 +63,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-async def test_a_peer_that_is_no_redis_is_one_that_is_away(answer: str) -> None:
+async def test_a_peer_that_is_not_a_redis_counts_as_unreachable(answer: str) -> None:
     async with peer(ANSWERS[answer]) as url, open_redis(url) as client, asyncio.timeout(30):
         with pytest.raises(RedisUnavailableError):
             await ask(client, partial(client.publish, "channel", "message"))
@@ -85,7 +85,7 @@ async def test_a_peer_that_is_no_redis_is_one_that_is_away(answer: str) -> None:
     ],
     ids=repr,
 )
-async def test_whatever_it_fails_with_is_tried_once_more(fault: BaseException) -> None:
+async def test_every_failure_is_retried_once(fault: BaseException) -> None:
     tried = 0
 
     async def fails() -> NoReturn:
@@ -108,7 +108,7 @@ async def test_whatever_it_fails_with_is_tried_once_more(fault: BaseException) -
         assert tried == 4
 
 
-async def test_an_error_that_redis_answers_is_told_at_once() -> None:
+async def test_an_error_reply_of_redis_is_raised_at_once() -> None:
     tried = 0
 
     async def refused() -> NoReturn:

@@ -101,7 +101,7 @@ def test_the_example_sets_apart_what_is_required() -> None:
     assert {name for name, (uncommented, _) in example().items() if uncommented} == required
 
 
-def test_the_example_tells_the_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_example_shows_the_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for name in settings():
         monkeypatch.delenv(name, raising=False)
@@ -113,7 +113,7 @@ def test_the_example_tells_the_defaults(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert Settings() == defaults
 
 
-def test_the_example_tells_the_edges_defaults() -> None:
+def test_the_example_shows_the_edges_defaults() -> None:
     told = {name: value for name, (_, value) in example().items() if name in edge_settings()}
     told["AICHAT_EDGE_DESCRIPTORS"] = str(ROOT / told["AICHAT_EDGE_DESCRIPTORS"])
     assert told == {name: variable.default for name, variable in edge_settings().items()}
@@ -146,7 +146,7 @@ def test_an_image_knows_whether_it_is_well_and_ours_run_without_rights(dockerfil
         assert "--require-hashes" in text
 
 
-def test_what_is_told_to_stop_may_end_in_order_before_it_is_killed() -> None:
+def test_every_part_has_time_to_stop_before_it_is_killed() -> None:
     services, defaults = compose()["services"], {str(f.alias): f.default for f in Settings.model_fields.values()}
     edge = {name: float(edge_settings()[name].default) for name in edge_settings() if name.endswith("_SECONDS")}
     needed = {

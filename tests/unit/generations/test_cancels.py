@@ -102,7 +102,9 @@ async def _until_reconnected(on: Listening) -> None:
     [_goes_silent, _is_not_heard, _hears_nothing, _is_reset, _ends, _loses_its_subscription],
     ids=lambda fault: fault.__name__,
 )
-async def test_p05_they_are_heard_again(redis: RedisUnderTest, fault: Callable[[Listening], Awaitable[None]]) -> None:
+async def test_p05_they_are_received_again(
+    redis: RedisUnderTest, fault: Callable[[Listening], Awaitable[None]]
+) -> None:
     async with listening(redis) as on:
         await fault(on)
         async with asyncio.timeout(2 * HEARD_SECONDS):

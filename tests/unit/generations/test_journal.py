@@ -57,7 +57,7 @@ async def test_heartbeats_ahead_of_the_first_event_have_no_number() -> None:
     await events.aclose()
 
 
-async def test_a_reader_that_goes_away_leaves_the_others_and_the_journal_alone() -> None:
+async def test_a_reader_that_disconnects_does_not_affect_the_others_or_the_journal() -> None:
     journal = Journal(LONG)
     gone = asyncio.create_task(collect(journal))
     stays = asyncio.create_task(collect(journal))

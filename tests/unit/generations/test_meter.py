@@ -23,7 +23,7 @@ class Clock:
         return self.now
 
 
-def test_it_is_told_once_a_second_however_many_deltas_come() -> None:
+def test_it_is_reported_once_a_second_however_many_deltas_arrive() -> None:
     clock = Clock()
     meter, told = Meter(clock), []
     for _ in range(10_000):
@@ -35,7 +35,7 @@ def test_it_is_told_once_a_second_however_many_deltas_come() -> None:
     assert meter.usage(asked) == Usage(input=4, output=10_000, estimated=True)
 
 
-def test_an_answer_of_which_nothing_came_has_used_nothing() -> None:
+def test_an_answer_without_any_event_has_used_nothing() -> None:
     assert Meter().usage(asked) == Usage()
 
 

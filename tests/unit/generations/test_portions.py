@@ -125,7 +125,7 @@ def test_every_kind_of_event_survives() -> None:
     assert decode_portion(portion.position, encode_portion(portion)) == portion
 
 
-def test_a_failure_survives_with_what_callers_are_told() -> None:
+def test_a_failure_survives_with_its_public_message() -> None:
     failure = AichatError(Reason.PROVIDER_RATE_LIMITED, "slow down", metadata={"provider": "x"}, retry_after=2.5)
     position = Position(0, ended=True)
     read = decode_portion(position, encode_portion(Portion(position, (), failure))).failure
@@ -140,6 +140,6 @@ def test_a_piece_of_text_takes_little_more_than_itself() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\xc0", b"\x92\x91\x92\xa1zz\xc0"])
-def test_what_is_no_portion_is_told_so(data: bytes) -> None:
+def test_an_invalid_portion_is_reported(data: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         decode_portion(Position(1, ended=False), data)

@@ -40,7 +40,7 @@ def test_no_two_keys_are_alike() -> None:
 
 
 @given(st.integers(3, 78), st.sampled_from("0Aa9Zz"))
-def test_a_key_with_one_letter_changed_is_none(at: int, letter: str) -> None:
+def test_a_key_with_one_letter_changed_is_invalid(at: int, letter: str) -> None:
     _, text = api_keys.new_key(ORG)
     changed = text[:at] + letter + text[at + 1 :]
     parsed = api_keys.parse(changed)
@@ -56,7 +56,7 @@ def test_keys_of_before_they_had_a_checksum_are_still_keys() -> None:
         assert api_keys.parse("ak_" + _base62(ORG) + _base62(key_id) + "x" * 32) is None
 
 
-def test_what_is_made_up_is_none() -> None:
+def test_a_made_up_key_is_invalid() -> None:
     made_up = ("ak_" + "".join(random.choices(string.ascii_letters + string.digits, k=76)) for _ in range(1000))
     assert len([text for text in made_up if api_keys.parse(text)]) <= 1
 
@@ -67,7 +67,7 @@ def _base62(value: UUID) -> str:
 
 
 @given(st.text())
-def test_other_text_is_no_key_and_breaks_nothing(text: str) -> None:
+def test_other_text_is_not_a_key_and_breaks_nothing(text: str) -> None:
     assert api_keys.parse(text) is None
     assert api_keys.parse("ak_" + text) is None or len(text) == 76
 
@@ -85,7 +85,7 @@ def test_other_text_is_no_key_and_breaks_nothing(text: str) -> None:
     ],
     ids=["short", "long", "prefix", "symbol", "letter", "digit", "id too large"],
 )
-def test_what_is_nearly_a_key_is_none(change: object) -> None:
+def test_almost_a_key_is_not_a_key(change: object) -> None:
     assert callable(change)
     assert api_keys.parse(change(api_keys.new_key(ORG)[1])) is None
 

@@ -56,7 +56,7 @@ def test_twelve_chunks_are_joined_in_their_order() -> None:
 @pytest.mark.parametrize(
     "cookies", ["", "theme=dark", "sb-abc-auth-token-code-verifier=x", "sb--auth-token.1=x", "=", ";"]
 )
-def test_no_session_is_none(cookies: str) -> None:
+def test_without_a_session_there_is_none(cookies: str) -> None:
     assert found(cookies) is None
 
 
@@ -80,7 +80,7 @@ def test_no_session_is_none(cookies: str) -> None:
         "1" * 5000,
     ],
 )
-def test_what_holds_no_session_is_refused(value: str) -> None:
+def test_a_cookie_without_a_session_is_refused(value: str) -> None:
     with pytest.raises(AichatError) as caught:
         found(f"sb-abc-auth-token={value}")
     assert caught.value.reason is Reason.CREDENTIALS_INVALID

@@ -73,7 +73,7 @@ async def test_a_rotated_key_works_at_once_and_the_old_one_no_more(auth: Auth, k
     assert await keys.find(old) is None
 
 
-async def test_made_up_keys_do_not_make_us_ask_again_and_again(auth: Auth, keys: SigningKeys, clock: Clock) -> None:
+async def test_made_up_keys_do_not_cause_repeated_requests(auth: Auth, keys: SigningKeys, clock: Clock) -> None:
     await keys.find(await key_id(auth))
     before = await auth.fetches()
     for number in range(20):
@@ -94,7 +94,7 @@ async def test_a_key_that_is_no_longer_listed_ends_with_the_next_list(auth: Auth
     reading.cancel()
 
 
-async def test_keys_outlive_an_auth_that_is_away(auth: Auth) -> None:
+async def test_keys_outlive_an_outage_of_auth(auth: Auth) -> None:
     keys = auth.keys()
     name = await key_id(auth)
     with capture_logs() as logs:
@@ -139,7 +139,7 @@ async def test_all_who_wait_share_one_try_and_nobody_waits_after_it_failed(clock
         assert asked == 1
 
 
-async def test_a_list_without_an_end_is_no_list(clock: Clock) -> None:
+async def test_an_endless_list_is_refused(clock: Clock) -> None:
     async def forever() -> AsyncGenerator[bytes, None]:
         while True:
             yield b" " * 65_536
@@ -154,7 +154,7 @@ async def test_a_list_without_an_end_is_no_list(clock: Clock) -> None:
     assert "bytes" in logs[0]["error"]
 
 
-async def test_without_any_keys_the_caller_is_told_to_try_again(auth: Auth, clock: Clock) -> None:
+async def test_without_any_keys_the_caller_must_retry(auth: Auth, clock: Clock) -> None:
     with capture_logs():
         async with httpx2.AsyncClient() as client:
             # Port 1 of the loopback accepts no connections.
@@ -166,7 +166,7 @@ async def test_without_any_keys_the_caller_is_told_to_try_again(auth: Auth, cloc
 
 
 @pytest.mark.parametrize("status", [500, 404])
-async def test_an_answer_that_is_no_list_is_none(auth: Auth, keys: SigningKeys, status: int) -> None:
+async def test_an_answer_that_is_not_a_list_is_refused(auth: Auth, keys: SigningKeys, status: int) -> None:
     await auth.answer_with(status)
     with capture_logs(), pytest.raises(AichatError):
         await keys.find("any")
@@ -204,7 +204,7 @@ async def test_while_the_list_cannot_be_read_an_unknown_key_is_not_refused(
     assert await keys.find(await key_id(auth)) is not None
 
 
-async def test_a_key_that_is_made_up_wrongly_takes_no_other_with_it() -> None:
+async def test_a_malformed_key_does_not_affect_the_others() -> None:
     good = SigningKey.generate("ES256").public_jwk()
     bad = [
         {"kty": ["EC"], "kid": "a"},

@@ -110,7 +110,7 @@ async def test_a_good_signature_does_not_make_up_for_bad_claims(
 @pytest.mark.parametrize(
     "payload", [b"[" * 5000, b"[]", b"7", b'"text"', b"null", b"\xff", b"{", b'{"exp": 1' + b"0" * 5000]
 )
-async def test_a_good_signature_does_not_make_up_for_claims_that_are_none(auth: Auth, payload: bytes) -> None:
+async def test_a_good_signature_does_not_make_up_for_malformed_claims(auth: Auth, payload: bytes) -> None:
     token = jwt.PyJWS().encode(payload, SECRET, "HS256")
     assert await refused(auth.verifier(secret=SECRET), token) is Reason.CREDENTIALS_INVALID
 
@@ -118,7 +118,7 @@ async def test_a_good_signature_does_not_make_up_for_claims_that_are_none(auth: 
 @pytest.mark.parametrize(
     "header", [b"[" * 5000, b'{"alg": [], "kid": {}}', b'{"alg": "ES256", "kid": "\\ud800"}', b"7"]
 )
-async def test_a_header_that_is_none_is_refused(auth: Auth, header: bytes) -> None:
+async def test_a_malformed_header_is_refused(auth: Auth, header: bytes) -> None:
     token = f"{unpadded(header)}.{unpadded(b'{}')}.{unpadded(b'signed')}"
     assert await refused(auth.verifier(secret=SECRET), token) is Reason.CREDENTIALS_INVALID
 
@@ -174,7 +174,7 @@ async def test_a_strangers_key_is_refused(auth: Auth) -> None:
 @pytest.mark.parametrize(
     "token", ["", ".", "..", "a.b.c", "ey.ey.ey", "ü.ü.ü", "a" * 9000, "null.null.null", "e30.e30."]
 )
-async def test_what_is_no_token_is_refused(auth: Auth, token: str) -> None:
+async def test_anything_but_a_token_is_refused(auth: Auth, token: str) -> None:
     with pytest.raises(AichatError) as caught:
         await auth.verifier(secret=SECRET).verify(token)
     assert caught.value.reason is Reason.CREDENTIALS_INVALID

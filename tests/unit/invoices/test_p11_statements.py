@@ -81,7 +81,7 @@ def months_of_events(draw: st.DrawFn) -> tuple[Month, tuple[Terms, ...], list[Le
 
 
 @given(months_of_events())
-def test_lines_add_up_to_the_books_to_the_nano_dollar(
+def test_lines_add_up_to_the_ledger_to_the_nano_dollar(
     drawn: tuple[Month, tuple[Terms, ...], list[LedgerEvent]],
 ) -> None:
     of, terms, events = drawn
@@ -103,7 +103,7 @@ def test_lines_add_up_to_the_books_to_the_nano_dollar(
 
 
 @given(months_of_events(), st.randoms(use_true_random=False))
-def test_the_same_books_make_the_same_statement_and_others_another(
+def test_the_same_ledger_gives_the_same_statement_and_another_a_different_one(
     drawn: tuple[Month, tuple[Terms, ...], list[LedgerEvent]], random: object
 ) -> None:
     of, terms, events = drawn

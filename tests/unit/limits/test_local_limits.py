@@ -45,7 +45,7 @@ def test_the_organisations_limit_holds_for_all_its_keys() -> None:
     assert (exceeded.limit.scope, exceeded.used) == (Scope.ORGANIZATION, 4)
 
 
-def test_what_was_not_used_is_given_back() -> None:
+def test_unused_capacity_is_released() -> None:
     limits = LocalLimits()
     first = claim(amount=90)
     second = granted(limits, first, 5).second
@@ -61,7 +61,7 @@ def test_what_was_used_beyond_the_estimate_counts() -> None:
     assert refused(limits, claim(stream="b"), 6).used == 95
 
 
-def test_what_ends_after_its_minute_gives_nothing_back() -> None:
+def test_a_turn_that_ends_after_its_minute_releases_nothing() -> None:
     limits = LocalLimits()
     first = claim(amount=90)
     second = granted(limits, first, 0).second
@@ -71,7 +71,7 @@ def test_what_ends_after_its_minute_gives_nothing_back() -> None:
     assert refused(limits, claim(stream="c", amount=1), 70).used == 100
 
 
-def test_a_stream_frees_its_place_when_it_ends() -> None:
+def test_a_stream_releases_its_slot_when_it_ends() -> None:
     limits = LocalLimits()
     first = claim(streams=1, amount=0)
     second = granted(limits, first, 0).second
@@ -89,7 +89,7 @@ def test_a_stream_that_is_open_is_joined_for_one_request() -> None:
     assert refused(limits, full, 0).limit.name is LimitName.REQUESTS
 
 
-def test_what_counts_no_more_is_forgotten() -> None:
+def test_expired_counts_are_deleted() -> None:
     limits = LocalLimits()
     wanted = claim()
     limits.end(wanted, granted(limits, wanted, 0).second, tokens=5)
@@ -139,7 +139,7 @@ def test_no_minute_ever_holds_more_than_a_limit_and_a_refusal_takes_nothing(
 
 
 @given(st.lists(st.tuples(st.floats(0, 20), st.integers(1, 100)), min_size=1, max_size=40))
-def test_a_refused_call_gets_in_after_the_wait_that_it_was_told(calls: list[tuple[float, int]]) -> None:
+def test_a_refused_call_is_admitted_after_the_given_delay(calls: list[tuple[float, int]]) -> None:
     limits, now = LocalLimits(), 1000.0
     for number, (pause, amount) in enumerate(calls):
         now += pause

@@ -49,7 +49,7 @@ async def limits() -> AsyncGenerator[Callable[[BaseException], SharedLimits], No
     ],
     ids=repr,
 )
-async def test_who_waits_is_told(limits: Callable[[BaseException], SharedLimits], fault: BaseException) -> None:
+async def test_waiting_calls_fail(limits: Callable[[BaseException], SharedLimits], fault: BaseException) -> None:
     away = limits(fault)
     for _ in range(2):
         with pytest.raises(LimitsAwayError):
@@ -77,7 +77,7 @@ class Silent:
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["not begun", "under way"])
-async def test_who_waits_is_told_though_the_sender_is_cancelled(*, begun: bool) -> None:
+async def test_waiting_calls_fail_though_the_sender_is_cancelled(*, begun: bool) -> None:
     limits = SharedLimits(cast("Redis", Silent()))
     before = asyncio.all_tasks()
     waiting = asyncio.create_task(limits.renew(STREAMS))

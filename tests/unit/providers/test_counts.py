@@ -42,7 +42,7 @@ def test_a_completion_that_nobody_counted_is_an_estimate(usage: object) -> None:
 
 
 @pytest.mark.parametrize("wrong", NO_COUNTS)
-def test_what_is_no_count_is_left_out_and_the_rest_is_an_estimate(wrong: object) -> None:
+def test_an_invalid_count_is_ignored_and_the_rest_is_an_estimate(wrong: object) -> None:
     whole = {"prompt_tokens": 50, "completion_tokens": 120, "prompt_tokens_details": {"cached_tokens": 20}}
     assert completion(whole | {"completion_tokens": wrong}) == Usage(30, 20, output=100, estimated=True)
     assert completion(whole | {"prompt_tokens": wrong}) == Usage(3, output=120, estimated=True)
@@ -125,19 +125,19 @@ def test_an_error_that_counts_nothing_has_used_nothing() -> None:
 
 
 @pytest.mark.parametrize("wrong", [0, None, *NO_COUNTS])
-def test_nothing_at_the_end_undoes_what_claude_told_at_the_beginning(wrong: object) -> None:
+def test_zeroes_at_the_end_do_not_undo_claudes_first_report(wrong: object) -> None:
     used = final_usage(claude({"input_tokens": 1500, "output_tokens": 1}, {"input_tokens": wrong, "output_tokens": 5}))
     assert (used.input, used.output) == (1500, 5)
     assert used.estimated == (wrong in NO_COUNTS and wrong not in (0, None))
 
 
 @pytest.mark.parametrize("delta", [{}, None, {"output_tokens": 0}, {"output_tokens": None}, {"output_tokens": -5}])
-def test_what_claude_guesses_at_the_beginning_is_not_what_it_wrote(delta: object) -> None:
+def test_claudes_first_guess_is_not_its_output(delta: object) -> None:
     used = final_usage(claude({"input_tokens": 1500, "output_tokens": 1}, delta, text=TEXT))
     assert used == Usage(1500, output=100, estimated=True)
 
 
-def test_claudes_cache_writes_may_be_told_by_their_parts_alone() -> None:
+def test_claudes_cache_writes_may_be_reported_only_by_parts() -> None:
     parts = {"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 30}
     used = final_usage(claude({"input_tokens": 5, "cache_creation": parts}, {"output_tokens": 7}))
     assert used == Usage(5, cache_write=20, cache_write_1h=30, output=7)

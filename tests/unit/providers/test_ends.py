@@ -64,7 +64,7 @@ def test_geminis_reasons(told: str, meant: StopReason) -> None:
 
 
 @pytest.mark.parametrize("told", ["MALFORMED_RESPONSE", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL"])
-def test_what_gemini_calls_malformed_is_not_whole(told: str) -> None:
+def test_an_answer_that_gemini_calls_malformed_is_incomplete(told: str) -> None:
     error, used = failure(GeminiReader, candidate({"text": "Hi"}, finish=told, usageMetadata=GEMINI_COUNTS))
     assert error
     assert (error.reason, used) == (Reason.PROVIDER_STREAM_BROKEN, Usage(10, output=20))

@@ -108,7 +108,7 @@ ACCOUNTS = [
 
 
 @pytest.mark.parametrize(("status", "error"), ACCOUNTS)
-def test_what_is_wrong_with_the_operators_account_is_told_apart(status: int, error: dict[str, Any]) -> None:
+def test_problems_of_the_operators_account_are_recognized(status: int, error: dict[str, Any]) -> None:
     """With any status, and also as an event."""
     assert response_error(status, {"error": error}).reason is Reason.PROVIDER_CREDENTIALS_REJECTED
     event = {"code": status, **error}
@@ -138,7 +138,7 @@ LIMITED = {
         (500, {"message": "billing details cannot be looked up"}, Reason.PROVIDER_UNAVAILABLE),
     ],
 )
-def test_what_is_not_about_the_account_is_what_it_is(status: int, error: dict[str, Any], reason: Reason) -> None:
+def test_other_problems_keep_their_reason(status: int, error: dict[str, Any], reason: Reason) -> None:
     assert response_error(status, {"error": error}).reason is reason
 
 
@@ -151,12 +151,12 @@ def test_callers_read_no_addresses_and_keys_and_half_characters() -> None:
     assert message == ("a-vendor refused the request: Unsupported value, see […] or […] […] with […] asked, says […] ?")
 
 
-def test_words_of_a_request_are_no_secrets() -> None:
+def test_words_of_a_request_are_not_secrets() -> None:
     said = "messages.2.content: user-provided text of 5000 tokens, max_tokens: 100, request_id is missing"
     assert response_error(400, {"message": said}).message.endswith(said)
 
 
-def test_an_error_in_unknown_words_is_no_outage() -> None:
+def test_an_error_in_unknown_words_is_not_an_outage() -> None:
     for event in ({"message": "No such thing"}, {"code": "E42"}, "text", None, {"code": True}):
         error = failures.from_event(event, "a-vendor", "a-model")
         assert error.reason is Reason.PROVIDER_UNAVAILABLE

@@ -100,7 +100,7 @@ def test_a_trial_that_fails_closes_it_again(gate: Gate, clock: Clock) -> None:
         Reason.PROVIDER_EMPTY_ANSWER,
     ],
 )
-def test_what_is_not_the_vendors_making_neither_counts_nor_forgives(gate: Gate, reason: Reason) -> None:
+def test_failures_not_caused_by_the_vendor_do_not_count(gate: Gate, reason: Reason) -> None:
     fail(gate, reason, 2 * FAILURES)
     fail(gate, Reason.PROVIDER_UNAVAILABLE, FAILURES - 1)
     fail(gate, reason)
@@ -114,7 +114,7 @@ def test_words_that_nobody_knows_do_not_count(gate: Gate) -> None:
             call(gate, UnexplainedError(Reason.PROVIDER_UNAVAILABLE, "the vendor failed"))
 
 
-def test_a_model_that_is_left_alone_leaves_the_vendors_others(gate: Gate, line: Line, clock: Clock) -> None:
+def test_an_open_breaker_does_not_affect_the_vendors_other_models(gate: Gate, line: Line, clock: Clock) -> None:
     other = Gate("another-model", line, Breaker(FAILURES, SECONDS), clock)
     fail(gate, Reason.PROVIDER_UNAVAILABLE, FAILURES)
     assert refused(gate).metadata["model"] == "a-model"
@@ -132,7 +132,7 @@ def test_a_success_forgives(gate: Gate) -> None:
 
 
 @pytest.mark.parametrize("ending", [asyncio.CancelledError(), GeneratorExit(), RuntimeError()])
-def test_a_trial_that_tells_nothing_makes_room_for_another(gate: Gate, clock: Clock, ending: BaseException) -> None:
+def test_an_inconclusive_trial_allows_another(gate: Gate, clock: Clock, ending: BaseException) -> None:
     fail(gate, Reason.PROVIDER_UNAVAILABLE, FAILURES)
     clock.now += SECONDS
     with suppress(type(ending)):

@@ -1,4 +1,4 @@
-"""The prompt of a model: a conversation that the strictest vendor accepts, whoever wrote what in it."""
+"""The prompt of a model: a conversation that the strictest vendor accepts, in whatever order it was written."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_messages_of_one_role_become_one() -> None:
 
 
 @pytest.mark.parametrize("blank", [(), ("",), (" \n",), ("\u00a0", "\u3000\u2028")])
-def test_a_blank_question_is_left_out_and_a_blank_answer_said_to_be_none(blank: tuple[str, ...]) -> None:
+def test_a_blank_question_is_omitted_and_a_blank_answer_marked(blank: tuple[str, ...]) -> None:
     asked = [message(USER, *blank), message(MODEL, "a"), message(USER, "b"), message(MODEL, *blank), message(USER, "c")]
     assert said(request(*asked)) == [Said(USER, "b"), Said(MODEL, NO_ANSWER), Said(USER, "c")]
 

@@ -41,7 +41,7 @@ def test_waits_double_and_vary() -> None:
 
 
 @pytest.mark.parametrize(("asked", "wait"), [(0.0, 0.5), (2.0, 2.5), (5.0, 5.5), (5.01, None)])
-def test_a_vendor_that_asks_for_too_much_is_not_asked_again(asked: float, wait: float | None) -> None:
+def test_a_vendor_that_asks_for_too_long_a_wait_is_not_retried(asked: float, wait: float | None) -> None:
     assert POLICY.wait(failing(retry_after=asked), 1, 0, 1.0) == wait
 
 
@@ -51,11 +51,11 @@ def test_no_attempt_begins_too_late() -> None:
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_only_what_a_moment_may_mend_is_asked_again(reason: Reason) -> None:
+def test_only_temporary_failures_are_retried(reason: Reason) -> None:
     assert (POLICY.wait(failing(reason), 1, 0, 0.5) is not None) is (reason in RETRIED)
 
 
-def test_the_callers_mistakes_are_nobodys_outage() -> None:
+def test_the_callers_mistakes_do_not_count_as_outages() -> None:
     own = {
         Reason.PROVIDER_REQUEST_REJECTED,
         Reason.PROVIDER_MODEL_MISSING,
@@ -66,7 +66,7 @@ def test_the_callers_mistakes_are_nobodys_outage() -> None:
     assert Reason.PROVIDER_RATE_LIMITED not in OUTAGES
 
 
-def test_what_a_request_may_bring_on_itself_is_no_outage() -> None:
+def test_what_a_request_may_cause_itself_is_not_an_outage() -> None:
     brought_on = {Reason.PROVIDER_TIMEOUT, Reason.PROVIDER_STREAM_BROKEN}
     assert not brought_on & OUTAGES
     assert brought_on <= REPLACED

@@ -37,14 +37,14 @@ def test_environment_fills_in_what_is_not_passed(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("endpoint", [None, "", "https://chat.example.com", "chat.example.com", "host:port", "a b:1"])
-def test_endpoint_that_is_none_is_explained(monkeypatch: pytest.MonkeyPatch, endpoint: str | None) -> None:
+def test_malformed_endpoint_is_explained(monkeypatch: pytest.MonkeyPatch, endpoint: str | None) -> None:
     monkeypatch.delenv("AICHAT_ENDPOINT", raising=False)
     with pytest.raises(ConfigurationError, match="host:port"):
         AsyncAIChat(endpoint=endpoint, api_key="ak_x")
 
 
 @pytest.mark.parametrize("api_key", [None, " ", "ak_secret\nvalue", "ak_sécret", "ak_cret" * 2000])
-def test_api_key_that_is_none_is_explained_and_not_shown(monkeypatch: pytest.MonkeyPatch, api_key: str | None) -> None:
+def test_malformed_api_key_is_explained_and_not_shown(monkeypatch: pytest.MonkeyPatch, api_key: str | None) -> None:
     monkeypatch.delenv("AICHAT_API_KEY", raising=False)
     with pytest.raises(ConfigurationError, match="API key") as caught:
         AsyncAIChat(endpoint="localhost:1", api_key=api_key)

@@ -28,7 +28,7 @@ async def test_a_client_goes_on_in_the_event_loop_that_follows(server: ScriptedS
     assert len(server.calls) == 2
 
 
-async def test_a_second_event_loop_beside_the_first_is_told_so(server: ScriptedServer, client: AsyncAIChat) -> None:
+async def test_a_second_event_loop_beside_the_first_gets_an_error(server: ScriptedServer, client: AsyncAIChat) -> None:
     server.on("ListModels", MODELS, MODELS)
     await client.models.list()
 

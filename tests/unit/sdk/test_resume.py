@@ -91,7 +91,7 @@ async def test_tries_that_come_no_further_are_counted(server: ScriptedServer) ->
         (fail(UNAVAILABLE, "SERVER_LOST"), UnavailableError),
     ],
 )
-async def test_the_answers_own_end_is_told_at_once(
+async def test_the_answers_own_end_is_raised_at_once(
     server: ScriptedServer, client: AsyncAIChat, failure: object, kind: type[Exception]
 ) -> None:
     server.on("StreamChat", fail(UNAVAILABLE, "", started()))

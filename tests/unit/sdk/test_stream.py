@@ -40,7 +40,7 @@ async def test_text_stream_gives_the_text_and_the_final_message_follows(
     assert await stream.get_final_text() == "Hello wörld", "what was read stays readable after the block"
 
 
-async def test_usage_is_the_last_that_was_told(server: ScriptedServer, client: AsyncAIChat) -> None:
+async def test_usage_is_the_last_report(server: ScriptedServer, client: AsyncAIChat) -> None:
     told = events_pb2.ChatUsage(usage=messages_pb2.Usage(output_tokens=7, estimated=True), cost=Money(nanos=5))
     usage = chat_pb2.StreamChatResponse(sequence=2, usage=told)
     server.on("StreamChat", reply(started(), usage, text_delta("Yes", 3), completed("Yes", 4)))

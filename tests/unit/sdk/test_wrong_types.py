@@ -112,7 +112,7 @@ def test_no_field_of_a_request_takes_what_it_cannot_hold(kind: type[betterproto2
     check(kind())
 
 
-def test_many_wrong_values_are_told_by_the_first_ones() -> None:
+def test_many_wrong_values_are_reported_by_the_first_ones() -> None:
     with pytest.raises(InvalidRequestError) as caught:
         check(v1.ChatOptions(stop=[5] * 100_000))  # type: ignore[list-item]
     assert len(caught.value.violations) == 16

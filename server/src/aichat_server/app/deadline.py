@@ -13,7 +13,7 @@ import structlog
 _log = structlog.get_logger()
 
 LAST_SECONDS = 5.0
-"""After its drain a process has so long to store, to tell and to close; whoever kills it from outside waits longer."""
+"""The time after its drain to store, report and close; an orchestrator must wait longer before it kills the process."""
 
 
 def stop_within(seconds: float) -> tuple[asyncio.Event, Callable[[], None]]:

@@ -41,7 +41,7 @@ class Engine:
 
 @asynccontextmanager
 async def open_engine(settings: Settings, observer: Observer) -> AsyncGenerator[Engine, None]:
-    """Connects to everything, with `observer` told of the work; closes it at the end."""
+    """Connects to everything and reports its work to `observer`; closes everything at the end."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connect_serving(settings))
         providers = AIProviderFactory(provider_configs(settings), window_seconds=settings.coalesce_seconds)

@@ -63,7 +63,7 @@ class Jobs:
 
 @asynccontextmanager
 async def build_jobs(settings: Settings, observer: Observer) -> AsyncGenerator[Jobs, None]:
-    """Puts the use cases together, whose runs `observer` is told of; closes everything at the end."""
+    """Builds the use cases, whose runs are reported to `observer`; closes everything at the end."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connect_database(settings))
         streams = spare = depth = None

@@ -62,7 +62,7 @@ class App:
 
 @asynccontextmanager
 async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, None]:
-    """Puts the server together, with `observer` told of its work; closes everything at the end."""
+    """Builds the server, which reports its work to `observer`; closes everything at the end."""
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(settings, observer))
         opened, plans, running = engine.database, engine.plans, engine.running

@@ -31,7 +31,7 @@ def hold_terms(settings: Settings) -> HoldTerms:
 
 
 def build_stores(database: Database, terms: HoldTerms) -> Stores:
-    """Returns the stores of a server or of the jobs: whoever ends a lost answer must know every sink."""
+    """Returns the stores of a server or of the jobs: the job that ends lost answers must know every sink."""
     generations, turns = GenerationStore(database, terms), TurnStore(database, terms)
     return Stores(generations, turns, Sinks(MessageSink(turns), KeepNothing(generations)))
 

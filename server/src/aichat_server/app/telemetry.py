@@ -20,7 +20,7 @@ from aichat_server.telemetry.scrubbing import Scrubber
 def open_telemetry(
     settings: Settings, service: str, metrics_address: str | None, metrics_setting: str = "AICHAT_METRICS_LISTEN"
 ) -> Iterator[Observer]:
-    """Sets up the process's logs, and yields what is told of its work; SettingsError for a place that will not do.
+    """Sets up the process's logs, and yields its observer; raises SettingsError for an unusable address.
 
     `service` names the process in traces. No metrics without an address, which `metrics_setting` is to blame for.
     """

@@ -1,4 +1,4 @@
-"""Hands over what is in the outbox: noted together with what it tells of, and tried again until that succeeds."""
+"""Sends the outbox's messages: each is stored together with its subject, and retried until it succeeds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _AwayError(Exception):
 
 
 class Outbox:
-    """The messages of all organisations. Whoever is killed leaves what it was at, and another tries it again."""
+    """The messages of all organisations. If a process is killed while it sends one, another process retries it."""
 
     def __init__(self, database: Database, deliveries: Mapping[MessageKind, Deliver]) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""The outbox, as stored: a message is put in by the transaction that it tells of."""
+"""Stores the outbox: the transaction that a message is about adds it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class OutboxRepository(Repository):
         await self._connection.execute(insert(_outbox).values(row).on_conflict_do_nothing())
 
     async def postpone(self, message_id: UUID, until: datetime) -> None:
-        """It was tried in vain, and is due again then."""
+        """Records a failed attempt and when to retry."""
         change = update(_outbox).where(_outbox.c.org_id == self._org_id, _outbox.c.message_id == message_id)
         await self._connection.execute(change.values(due_at=until, attempts=_outbox.c.attempts + 1))
 

@@ -93,7 +93,7 @@ class Metrics(Observer):
             self._job_seconds.labels(name).observe(time.perf_counter() - began)
 
     def jobs_seen(self, seen: JobsSeen) -> None:
-        """Shows it. Whoever never looks shows none of it."""
+        """Shows the jobs' state. A process that never observes jobs shows none."""
         self._jobs_seen = self._jobs_seen or JobsMetrics(self._registry)
         self._jobs_seen.show(seen)
 

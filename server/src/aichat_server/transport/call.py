@@ -49,7 +49,7 @@ class Call:
     reason: Reason | None = None
     """Why it failed, if it did."""
     when_failed: Callable[[AichatError], Awaitable[None]] | None = None
-    """Told of the failure; what it raises is told to the caller instead."""
+    """Called with the failure; if it raises, the caller gets that error instead."""
 
     def __post_init__(self) -> None:
         given = next(iter(self.values(REQUEST_ID_KEY)), "")

@@ -83,7 +83,7 @@ STATUS_CODES: Mapping[Reason, StatusCode] = MappingProxyType(
 
 
 def internal_error(request_id: str) -> AichatError:
-    """What a caller is told of a fault of ours: where it stands in the logs, and no more."""
+    """Returns the error for a fault of ours: it only says how to find the fault in the logs."""
     return AichatError(Reason.INTERNAL, f"the server failed; its logs tell why under request id {request_id}")
 
 

@@ -18,8 +18,8 @@ SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     # this is cut off.
     ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # A peer that is gone is noticed within 90 s. gRPC 1.85 goes by `ping_timeout_ms` alone, and a reader who is slow is
-    # told of a ping only once it has read what was sent before.
+    # A vanished peer is detected within 90 s. gRPC 1.85 only uses `ping_timeout_ms`, and a slow reader
+    # receives a ping only after it has read what was sent before.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 60_000),
     ("grpc.http2.ping_timeout_ms", 60_000),

@@ -41,8 +41,8 @@ class RpcServer:
     async def stop(self, grace: float, end_rest: Callable[[], Awaitable[None]], *, announce: float = 0.0) -> None:
         """Announces it, drains and stops.
 
-        The health service says NOT_SERVING. Calls are taken for `announce` seconds more, so that whoever balances them
-        has asked it by then; later ones are refused with SERVER_DRAINING, and those that run have `grace` seconds to
+        The health service says NOT_SERVING. Calls are accepted for `announce` seconds more, so that load balancers
+        have checked it by then; later ones are refused with SERVER_DRAINING, and those that run have `grace` seconds to
         finish. Then `end_rest` is awaited, which ends what they wait for.
         """
         await self._health.enter_graceful_shutdown()

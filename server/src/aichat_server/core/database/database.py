@@ -72,7 +72,7 @@ class Database:
                     try:
                         yield connection
                     except asyncio.CancelledError:
-                        # Whoever is cancelled does not wait for a rollback: the end of the connection is one, too.
+                        # A cancelled task does not wait for a rollback: closing the connection rolls back, too.
                         await connection.invalidate()
                         raise
 

@@ -116,7 +116,7 @@ class Pool:
         return _there(row, query)
 
     async def fetchrow_again(self, query: str, *arguments: object) -> asyncpg.Record:
-        """Like `fetchrow`, for statements that may run twice: retries on a new connection if the first does not answer."""
+        """Like `fetchrow`, for repeatable statements: retries on a new connection if the first does not answer."""
         with storage_errors():
             async with asyncio.timeout(self._seconds) as patience, self._places:
                 try:

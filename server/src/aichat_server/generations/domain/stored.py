@@ -1,4 +1,4 @@
-"""Generations as JSON: what the database is told of them, and what it knows. Whoever stores generations uses it."""
+"""Generations as JSON: what the database receives and returns. Every store of generations uses it."""
 
 from __future__ import annotations
 

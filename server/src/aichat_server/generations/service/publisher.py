@@ -123,7 +123,7 @@ class JournalPublisher:
     def _settle(self, copy: _Copy, sent: Append, position: Position) -> None:
         copy.position = position
         if position.ended:
-            # Told to its end: by us, or, if this process was taken for lost, by whoever ended the answer.
+            # Written to its end: by us or, if this process was considered lost, by the job that ended the answer.
             self._forget(copy)
         elif position == sent.after != sent.portion.position:
             # Redis does not take it, which it is asked again at the next review.

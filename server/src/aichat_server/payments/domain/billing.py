@@ -171,7 +171,7 @@ class RefundState:
 
 @dataclass(frozen=True, slots=True)
 class BillingEvent:
-    """That something happened. What it says of the object may be old: whoever acts on it reads the object again."""
+    """An event at the provider. Its copy of the object may be old: processing it reads the object again."""
 
     id: str
     type: str

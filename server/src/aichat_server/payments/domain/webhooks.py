@@ -24,7 +24,7 @@ HANDLED = frozenset(
         "customer.deleted",
     }
 )
-"""The types that are acted on; others are taken, and nothing comes of them."""
+"""The types that are processed; others are accepted and ignored."""
 
 MAY_CHANGE_CARDS = frozenset({"checkout.session.completed", "customer.subscription.updated", "customer.updated"})
 """The types that say nothing of cards, and may be about them."""

@@ -57,7 +57,7 @@ class StripeEvents:
 def _event(told: Any) -> BillingEvent:
     """Fails in any way if it is no event."""
     key, kind, created = told["id"], told["type"], told["created"]
-    # Some objects, such as a balance, have no id; nothing comes of their events.
+    # Some objects, such as a balance, have no id; their events are ignored.
     object_id = told["data"]["object"].get("id", "")
     if told["object"] != "event" or not all(map(_is_name, (key, kind, object_id or key))):
         raise ValueError("no event")

@@ -45,7 +45,7 @@ class Figures:
 
     @property
     def doubted(self) -> bool:
-        """The last that was told of a figure is no count: negative, absurd, a fraction, or no number at all."""
+        """Whether a figure's last report is not a count: negative, absurd, a fraction, or not a number at all."""
         return bool(self._doubted)
 
     def take(self, told: object, *, whole: bool) -> dict[str, int]:
@@ -65,7 +65,7 @@ class Figures:
         return {name: count for name, count in counts.items() if count is not None}
 
     def drop(self, name: str) -> None:
-        """Forgets what was told of that figure."""
+        """Forgets the reports of that figure."""
         self._counts.pop(name, None)
 
     def _take(self, name: str, value: object) -> int | None:

@@ -1,4 +1,4 @@
-"""OpenAI, and whoever speaks its Chat Completions."""
+"""OpenAI, and other vendors with its Chat Completions protocol."""
 
 from __future__ import annotations
 

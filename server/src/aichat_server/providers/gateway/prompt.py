@@ -1,4 +1,4 @@
-"""What a model is shown of a conversation, in the form that every vendor takes, whoever wrote what in it."""
+"""Brings a conversation into a form that every vendor accepts, in whatever order its authors wrote."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 
-# Other systems have the option, and need not look at it again when it changes: what has come might wait for ever.
+# Other systems have the option, but may not apply a change to it: bytes that have arrived might wait forever.
 _CAN_HOLD = sys.platform == "linux"
 # Deltas of one window are smaller; what is larger need not wait, since each wake-up reads much.
 _HELD_BYTES = 16 * 1024

@@ -209,7 +209,7 @@ class UpstreamAnswer:
             raise _public(error)
         else:
             self._tell(error, AfterFailure.FAILED)
-            # Nobody was told of the fallback, whose failure may be one that the model asked for would not have had.
+            # The caller does not know of the fallback, which may fail where the requested model would not.
             self._ask(self.requested)
             raise _public(self._first_failure)
 

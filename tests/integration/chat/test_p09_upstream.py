@@ -244,7 +244,7 @@ async def test_a_vendor_that_keeps_failing_is_not_called_and_then_tried_again(
     assert [entry["vendor"] for entry in vendors.log() if text in str(entry["body"])] == ["anthropic"]
     # Another model of the vendor is called as before.
     assert (await ask(wary, api_key, text, model=TERRA))[0].started.model == TERRA
-    assert "vendor left alone" in wary.log.read_text()
+    assert "circuit breaker opened" in wary.log.read_text()
 
     async def answered() -> bool:
         try:

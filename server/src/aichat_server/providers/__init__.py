@@ -1,1 +1,1 @@
-"""Claude, OpenAI and Gemini, each behind the same typed events; retry, circuit breaker and fallback."""
+"""Claude, OpenAI and Gemini, each with the same typed events; retry, circuit breaker and fallback."""

@@ -1,4 +1,4 @@
-"""A circuit breaker: what keeps failing is left alone for a while, and then tried by one call before all come back."""
+"""A circuit breaker: a model that keeps failing is not called for a while; then one call tries it before the others."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ from collections import deque
 
 
 class Ticket:
-    """A call that was let through. Its outcome counts for as long as the breaker has not changed its mind since."""
+    """An admitted call. Its outcome counts until the breaker changes its state."""
 
     __slots__ = ()
 
 
 class Breaker:
-    """Closed: calls go through. Open: none do. Then half open: one does, and its outcome closes or opens it again.
+    """Closed: all calls are admitted. Open: none is. Half open: one is, and its outcome closes or opens the breaker.
 
-    A trial whose outcome takes long does not keep the others waiting: another one goes after the same `seconds`.
-
-    It has no clock: every `now` is the caller's, in seconds of any clock that never goes back.
+    A slow trial does not block the others: another one is admitted after the same `seconds`. The breaker has no clock:
+    every `now` is the caller's, in seconds of any clock that never goes back.
     """
 
     def __init__(self, failures: int, seconds: float) -> None:
-        """Opens after so many `failures` in a row within `seconds`, and stays open for `seconds`."""
+        """Opens after `failures` failures in a row within `seconds`, and stays open for `seconds`."""
         self.failures = failures
         self._seconds = seconds
         self._failed_at: deque[float] = deque(maxlen=failures)
@@ -28,9 +27,9 @@ class Breaker:
         """None: closed."""
         self._next_trial_at = 0.0
         self._shared = Ticket()
-        """That of all calls of a closed circuit; a trial has its own."""
+        """The ticket of all calls while closed; each trial has its own."""
         self._counting = {self._shared}
-        """Those whose outcome counts."""
+        """The tickets whose outcome counts."""
 
     @property
     def is_closed(self) -> bool:
@@ -38,7 +37,7 @@ class Breaker:
         return self._open_until is None
 
     def admit(self, now: float) -> Ticket | None:
-        """Lets a call through, which ends by one of `succeeded`, `failed` and `abandoned`; None if it must not go."""
+        """Admits a call, which ends with `succeeded`, `failed` or `abandoned`; returns None if it is not admitted."""
         if self._open_until is None:
             return self._shared
         if now < max(self._open_until, self._next_trial_at):
@@ -49,23 +48,23 @@ class Breaker:
         return trial
 
     def wait(self, now: float) -> float:
-        """Seconds until a trial may go; 0 if none is to be waited for, or if it is on its way."""
+        """Returns the seconds until a trial is admitted; 0 if the breaker is closed or a trial is running."""
         return 0.0 if self._open_until is None else max(self._open_until - now, 0.0)
 
     def answering(self, ticket: Ticket) -> None:
-        """The call is being answered: enough to end a trial, not enough to forgive a closed circuit its failures."""
+        """Records that the answer begins: this ends a trial, but does not clear the failures of a closed breaker."""
         if self._open_until is not None:
             self.succeeded(ticket)
 
     def succeeded(self, ticket: Ticket) -> None:
-        """The call was answered."""
+        """Records that the call succeeded."""
         if ticket in self._counting:
             if self._open_until is not None:
                 self._open_until, self._shared = None, ticket
             self._failed_at.clear()
 
     def failed(self, ticket: Ticket, now: float) -> bool:
-        """The call failed; True if that opened the circuit."""
+        """Records that the call failed; returns True if that opened the breaker."""
         if ticket not in self._counting:
             return False
         trial = self._open_until is not None
@@ -79,7 +78,7 @@ class Breaker:
         return True
 
     def abandoned(self, ticket: Ticket) -> None:
-        """The call ended without telling how the other side does; after the last trial, the next call is one."""
+        """Records that the call ended without a result about the vendor; the next call may replace a trial."""
         if self._open_until is not None and ticket in self._counting:
             self._counting.discard(ticket)
             if not self._counting:

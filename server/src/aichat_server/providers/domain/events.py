@@ -1,4 +1,4 @@
-"""What a vendor's stream says, in the terms of every vendor alike."""
+"""The events of a vendor's stream, in terms common to all vendors."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from aichat_server.models.domain.usage import Usage
 
 
 class StopReason(StrEnum):
-    """Why a model ended its answer by itself."""
+    """Why a model ended its answer."""
 
     END_TURN = "end_turn"
     MAX_TOKENS = "max_tokens"
     STOP_SEQUENCE = "stop_sequence"
     OTHER = "other"
-    """It paused, wanted a tool, or gave a reason that is not known: the answer may not be whole."""
+    """It paused, requested a tool, or gave an unknown reason: the answer may be incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class ReasoningDelta:
 
 @dataclass(frozen=True, slots=True)
 class UsageReport:
-    """What the answer has used so far; each report replaces the one before."""
+    """What the answer has used so far; each report replaces the previous one."""
 
     usage: Usage
     raw: Mapping[str, object]
-    """The vendor's own words, merged over the stream; kept for the books."""
+    """The vendor's own usage object, merged over the stream; stored in the ledger."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What operators may want to see of vendors."""
+"""The events of vendors that operators can observe."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aichat_server.core.errors import Reason
 
 
 class AfterFailure(StrEnum):
-    """What became of a turn whose vendor had failed."""
+    """How a turn continued after its vendor had failed."""
 
     RETRIED = "retried"
     REPLACED = "replaced"
@@ -17,7 +17,7 @@ class AfterFailure(StrEnum):
 
 
 class VendorObserver:
-    """Hears of vendors; this one ignores them. Must be quick, and must not fail."""
+    """Observes vendors; this one ignores all events. Must be quick, and must not fail."""
 
     def vendor_failed(self, provider: str, reason: Reason, then: AfterFailure) -> None:
         """A vendor failed before its answer began."""

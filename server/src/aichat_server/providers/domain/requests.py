@@ -1,4 +1,4 @@
-"""A turn of a chat, as asked for."""
+"""A turn's request to a vendor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ReasoningEffort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
-    """How to answer; None means the default that the contract documents."""
+    """Options of an answer; None means the default in the contract."""
 
     max_output_tokens: int | None = None
     temperature: float | None = None
@@ -31,17 +31,17 @@ class ChatOptions:
 
 @dataclass(frozen=True, slots=True)
 class PathMessage:
-    """A message as a model is shown it: one step of the path from the conversation's first message to the last."""
+    """A message that a model reads: one step of the path from the conversation's first message to the last."""
 
     role: Role
     parts: tuple[Part, ...]
     generation_id: UUID | None = None
-    """What is still writing it, and has not stored its parts yet; None if nothing is."""
+    """The generation that is still writing it, whose parts are not stored yet; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderRequest:
-    """What a vendor is asked."""
+    """A request to a vendor."""
 
     model: str
     """The vendor's own id of the model."""
@@ -57,5 +57,5 @@ class ProviderRequest:
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """All that the model is shown."""
+        """All texts that the model reads."""
         return (self.system_prompt, *(text_of(message.parts) for message in self.messages))

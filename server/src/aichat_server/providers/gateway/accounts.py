@@ -1,4 +1,4 @@
-"""How vendors say that the operator's account is the reason: its key, its money, its rights, and never the request."""
+"""Recognizes errors about the operator's account: its key, its money, its rights, and never the request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ NAMES = frozenset(
     {
         # Anthropic's types.
         "authentication_error", "billing_error", "permission_error",
-        # OpenAI's types and codes, and those of vendors that speak as it does.
+        # OpenAI's types and codes, and those of compatible vendors.
         "insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "access_terminated",
         "account_deactivated", "account_suspended", "exceeded_current_quota_error", "insufficient_balance",
         "insufficient_credits", "invalid_api_key", "incorrect_api_key", "payment_required",
@@ -18,10 +18,10 @@ NAMES = frozenset(
         "SERVICE_DISABLED",
     }
 )  # fmt: skip
-"""Error types, codes, statuses and reasons that are about an account, whatever the HTTP status beside them."""
+"""Error types, codes, statuses and reasons about an account, with any HTTP status."""
 
-# Where the type says no more than that the request was refused or limited. Each is a phrase about an account of the
-# vendor's, so that what it repeats of a user's words is not taken for one.
+# For types that only say that the request was refused or limited. Each is a phrase about an account at the vendor, so
+# that a user's own words, when repeated, do not match.
 _THEIRS = "(?:account|organi[sz]ation|project|workspace|team|subscription)"
 _OFF = "(?:not active|inactive|deactivated|disabled|suspended|blocked|expired)"
 _PHRASES = (
@@ -42,5 +42,5 @@ _WORDS = re.compile("|".join(_PHRASES), re.IGNORECASE)
 
 
 def is_about_account(names: list[object], message: str) -> bool:
-    """Whether an error that goes by these names, with this message, is about the operator's account."""
+    """Whether an error with these names and this message is about the operator's account."""
     return any(name in NAMES for name in names if isinstance(name, str)) or _WORDS.search(message) is not None

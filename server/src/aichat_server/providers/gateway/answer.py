@@ -1,4 +1,4 @@
-"""Turns the bytes of one answer into events, and keeps count: what all vendors' streams have in common."""
+"""Turns the bytes of one answer into events, and counts usage: what all vendors' streams have in common."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ T = TypeVar("T")
 
 
 class AnswerReader(ABC):
-    """One answer, being read. A vendor's own reader sets `ended`, `stop` and `fault` as it learns them."""
+    """Reads one answer. A vendor's own reader sets `ended`, `stop` and `fault` as it learns them."""
 
     FIGURES: ClassVar[Mapping[str, Path]]
-    """Where the vendor's usage object has which figure."""
+    """The path of each figure in the vendor's usage object."""
     WRITTEN: ClassVar[frozenset[str]]
-    """Those of them that count what was written, the reasoning or the answer."""
+    """The figures that count output: the reasoning or the answer."""
 
     def __init__(self, provider: str, request: ProviderRequest) -> None:
         self.provider = provider
         self.request = request
         self.begun = False
-        """The vendor took the request."""
+        """Whether the vendor accepted the request."""
         self.ended = False
-        """The vendor said that nothing more comes."""
+        """Whether the vendor has ended the stream."""
         self.stop: StopReason | None = None
-        """Why the model ended; None until the vendor has said so."""
+        """Why the model ended; None until the vendor says so."""
         self.fault: AichatError | None = None
-        """Why the answer is not whole, where the vendor said that in place of why it ended."""
+        """Why the answer is incomplete, if the vendor says that instead of a stop reason."""
         self._answered = False
-        """There was a word of the answer itself."""
+        """Whether any text of the answer itself has arrived."""
         self.figures = Figures(self.FIGURES)
         self._sse = SseDecoder()
         self._over = False
@@ -59,29 +59,29 @@ class AnswerReader(ABC):
 
     @abstractmethod
     def event(self, data: bytes) -> tuple[ProviderEvent, ...]:
-        """What one event says. Raises AichatError or BrokenStreamError."""
+        """Returns the events of one vendor event. Raises AichatError or BrokenStreamError."""
 
     @abstractmethod
     def usage(self) -> Usage:
-        """`figures` in the normal form; `estimated` where they had to be interpreted."""
+        """Returns `figures` in the normal form; `estimated` if they needed interpretation."""
 
     @property
     def used(self) -> bool:
-        """The vendor has counted something, or said something: it did not merely fail."""
+        """Whether the vendor has counted or written anything before it failed."""
         return bool(self.figures or self._output_bytes)
 
     @property
     def speaking(self) -> bool:
-        """Some of the answer, or of its reasoning, has come."""
+        """Whether any of the answer, or of its reasoning, has arrived."""
         return self._output_bytes > 0
 
     def read(self, chunk: bytes) -> Iterator[ProviderEvent]:
-        """The events that `chunk` completes."""
+        """Yields the events that `chunk` completes."""
         for data in self._sse.feed(chunk):
             yield from self.event(data)
 
     def finish(self) -> Iterator[ProviderEvent]:
-        """The last events, once the vendor's bytes have ended; raises what the end shows to be wrong."""
+        """Yields the last events, after the vendor's last bytes; raises if the answer is incomplete or empty."""
         self._over = True
         for data in () if self.ended else self._sse.finish():
             yield from self.event(data)
@@ -90,27 +90,27 @@ class AnswerReader(ABC):
         if self.stop is None:
             raise BrokenStreamError("the stream ended before the answer did")
         cut_short = (StopReason.MAX_TOKENS, StopReason.STOP_SEQUENCE)
-        # Only Anthropic tells a stop sequence from an end.
+        # Only Anthropic distinguishes a stop sequence from an end.
         if not self._answered and self.stop not in cut_short and not self.request.stop:
             raise self.failure(Reason.PROVIDER_EMPTY_ANSWER)
         yield self.report()
         yield Stop(self.stop)
 
     def has_input(self, usage: Usage) -> bool:
-        """Whether the input was counted: there is no prompt without tokens."""
+        """Whether the input was counted: every prompt has tokens."""
         return usage.total_input > 0
 
     def count(self, told: object, *, final: bool = True, whole: bool = False) -> None:
-        """Takes the vendor's usage object, after the text that came with it.
+        """Reads the vendor's usage object, after the text that came with it.
 
-        `final`: the output in it is no first guess. `whole`: see Figures.take.
+        `final`: its output is not a first guess. `whole`: see Figures.take.
         """
         counts = self.figures.take(told, whole=whole)
         if final and counts and (any(map(counts.get, self.WRITTEN)) or not self._output_bytes):
             self._counted_bytes = self._output_bytes
 
     def report(self) -> UsageReport:
-        """The usage as the vendor counted it, or an estimate at four bytes a token where it did not."""
+        """Returns the usage as counted by the vendor, or an estimate at four bytes a token."""
         usage = self.usage()
         if not self._is_exact(usage):
             output = max(usage.output, -(-self._output_bytes // BYTES_PER_TOKEN))
@@ -119,23 +119,23 @@ class AnswerReader(ABC):
         return UsageReport(usage, dict(self.figures.raw))
 
     def _is_exact(self, usage: Usage) -> bool:
-        """The answer is over, and was counted after its last word: some endpoints count in every chunk."""
+        """Whether the answer has ended, and was counted after its last word: some endpoints count in every chunk."""
         over = self._over or self.stop is not None or self.fault is not None
         counted = over and self._counted_bytes == self._output_bytes
-        # What was said is not free, whatever was counted first and left out last.
+        # Written text is not free, even if a last report omits it.
         counted = counted and (usage.output > 0 or not self._output_bytes)
         return counted and self.has_input(usage) and not usage.estimated and not self.figures.doubted
 
     def broken_off(self, error: object) -> None:
-        """Takes the vendor's error event: nothing follows, and what was counted by now is what it counts."""
+        """Handles the vendor's error event: nothing follows, and the counts so far are final."""
         self.fault, self.ended = failures.from_event(error, self.provider, self.request.model), True
 
     def failure(self, reason: Reason) -> AichatError:
-        """The error for `reason`."""
+        """Returns the error for `reason`."""
         return failures.failure(reason, self.provider, self.request.model)
 
     def text(self, text: str) -> tuple[ProviderEvent, ...]:
-        """More of the answer."""
+        """Returns more of the answer."""
         text = self._cleaned(text)
         if not text:
             return ()
@@ -143,7 +143,7 @@ class AnswerReader(ABC):
         return (TextDelta(text),)
 
     def reasoning(self, text: str) -> tuple[ProviderEvent, ...]:
-        """More of the reasoning."""
+        """Returns more of the reasoning."""
         text = self._cleaned(text)
         return (ReasoningDelta(text),) if text else ()
 
@@ -158,13 +158,13 @@ class AnswerReader(ABC):
 
 
 def decoded(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
-    """`data` as the decoder's type; BrokenStreamError if it is none."""
+    """Decodes `data` as the decoder's type; raises BrokenStreamError if it is invalid."""
     try:
         return decoder.decode(data)
     except (msgspec.MsgspecError, ValueError):
         pass
     try:
-        # The standard library takes the lone surrogates that strict JSON has no room for.
+        # The standard library accepts lone surrogates, which strict JSON does not.
         return msgspec.convert(json.loads(data), decoder.type)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BrokenStreamError("an event that cannot be read") from error

@@ -1,4 +1,4 @@
-"""What every vendor is to the rest of the server: one async generator of typed events."""
+"""The interface of every vendor: one async generator of typed events."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class ProviderConfig:
     """The vendor's name in the catalogue, for example "anthropic"."""
     api_key: str = field(repr=False)
     base_url: str | None = None
-    """None: the vendor's own."""
+    """None: the vendor's public address."""
     connect_seconds: float = 5.0
     """Longest wait for a connection."""
     stall_seconds: float = 60.0
     """Longest silence, before the first byte of an answer and between any two later ones."""
     reasoning_stall_seconds: float = 600.0
-    """The same of a model that reasons, which may do so without a word."""
+    """The same for a reasoning model, which may reason silently."""
     openai_compatible: bool = False
-    """An endpoint of any name that speaks OpenAI's Chat Completions; it needs a `base_url`."""
+    """An endpoint with any name that speaks OpenAI's Chat Completions; it needs a `base_url`."""
     searching_models: frozenset[str] = frozenset()
-    """The models, by the vendor's ids, whose searches such an endpoint charges for."""
+    """The models, by the vendor's ids, for whose searches such an endpoint charges."""
 
 
 class BaseAIProvider(ABC):
-    """One vendor. Safe to use from many tasks of one event loop at once."""
+    """One vendor. Many tasks of one event loop may use it at once."""
 
     def __init__(self, config: ProviderConfig) -> None:
         self.name = config.name

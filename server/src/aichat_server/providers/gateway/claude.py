@@ -1,4 +1,4 @@
-"""Claude, by Anthropic's Messages API."""
+"""Claude, with Anthropic's Messages API."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from aichat_server.providers.gateway.figures import Path
 from aichat_server.providers.gateway.raw import RawStreamProvider
 from aichat_server.providers.gateway.tick import Tick
 
-# How thinking is turned down as far as it goes: some models cannot turn it off, one says it in its own way.
+# How to minimize thinking: some models cannot turn it off, and one has its own option for that.
 ALWAYS_THINKS = ("claude-opus-5-5", "claude-fable-", "claude-mythos-")
 THINKS_BETWEEN_TOOLS = ("claude-sonnet-5-5",)
-# These think unless they are told not to; others are asked to think only when the request says how much.
+# These think by default; others think only when the request says how much.
 THINKS_BY_DEFAULT = ("claude-opus-5", "claude-sonnet-5", "claude-haiku-5", *ALWAYS_THINKS)
 
-# Anthropic charges a tenth more for tokens where only American machines may answer, and says so of each answer.
+# Anthropic charges a tenth more for tokens if only machines in the US may answer, and says so in each answer.
 DEARER_REGIONS = {"us": 110}
 
 STOPS = {
@@ -40,7 +40,7 @@ STOPS = {
 
 
 class ClaudeProvider(RawStreamProvider):
-    """Anthropic. Its API takes no temperature."""
+    """Anthropic. Its API accepts no temperature."""
 
     def __init__(self, config: ProviderConfig, tick: Tick) -> None:
         super().__init__(config, tick)
@@ -51,7 +51,7 @@ class ClaudeProvider(RawStreamProvider):
     async def _ask_sdk(self, model: str) -> None:
         params: MessageCreateParamsStreaming = {"model": model, "messages": [], "max_tokens": 1, "stream": True}
         async with self._client.messages.with_streaming_response.create(**params):
-            """Its request is all that is wanted."""
+            """Only its request is needed."""
 
     def _body(self, request: ProviderRequest) -> MessageCreateParamsStreaming:
         return _params(request)
@@ -103,10 +103,10 @@ class ClaudeReader(AnswerReader):
         return ()
 
     def usage(self) -> Usage:
-        """Anthropic's buckets are disjoint already, and thinking is inside output.
+        """Anthropic's counts do not overlap, and thinking is part of output.
 
-        Only the beginning tells for how long the cache was written to; what is written later is of the shorter kind,
-        which is what is written unasked.
+        Only the first report says for how long the cache was written; later writes count as the shorter kind, which is
+        the default.
         """
         told = self.figures
         written = told["cache_write"] or told["cache_write_5m"] + told["cache_write_1h"]
@@ -121,16 +121,16 @@ class ClaudeReader(AnswerReader):
             output=told["output"],
             reasoning=told["reasoning"],
             web_searches=told["searches"],
-            # What it refuses before a word of output it does not charge for.
+            # It does not charge for a refusal before the first word of output.
             percent=0 if self._refused and not told["output"] and not self._output_bytes else percent,
         )
 
     def has_input(self, usage: Usage) -> bool:
-        """The beginning counts the input; where none came, what the end counts is all that was."""
+        """Whether the input was counted: by the first report or, without one, by the last."""
         return usage.total_input > 0 or not self._opened
 
     def _unguess(self, usage: object) -> None:
-        """The first real count of the output replaces what the beginning said, which was no count."""
+        """Replaces the first report's output, which was not a count, by the first real count."""
         if self._guessed and isinstance(usage, Mapping) and usage.get("output_tokens") is not None:
             self._guessed = False
             self.figures.drop("output")
@@ -139,7 +139,7 @@ class ClaudeReader(AnswerReader):
         if stop_reason == "refusal":
             self._refused, self.fault = True, self.failure(Reason.ANSWER_REFUSED)
         elif stop_reason:
-            # All others are about a turn that would go on: with tools, which are not offered, or in another request.
+            # All others are about a turn that would continue: with tools, which are not offered, or in another request.
             self.stop = STOPS.get(stop_reason, StopReason.OTHER)
 
 
@@ -171,7 +171,7 @@ def _params(request: ProviderRequest) -> MessageCreateParamsStreaming:
         "max_tokens": request.max_output_tokens,
         "messages": _messages(request),
         "stream": True,
-        # What is bought ahead is priced otherwise, and asked for by nobody here.
+        # Capacity bought ahead has other prices, and nobody requests it here.
         "service_tier": "standard_only",
     }
     if system := prompt.system_prompt(request):
@@ -199,7 +199,7 @@ def _thinking(request: ProviderRequest) -> ThinkingConfigParam | None:
     if request.reasoning_effort is ReasoningEffort.NONE and not request.model.startswith(ALWAYS_THINKS):
         return {"type": "between_tools"} if request.model.startswith(THINKS_BETWEEN_TOOLS) else {"type": "disabled"}
     if request.reasoning_effort or request.model.startswith(THINKS_BY_DEFAULT):
-        # Newer models hide what they think unless they are asked for a summary.
+        # Newer models hide their thinking unless a summary is requested.
         return {"type": "adaptive", "display": "summarized"}
     return None
 

@@ -1,7 +1,7 @@
-"""What vendors say beside an HTTP status that is no success, in a form that their SDKs can read whatever was sent.
+"""Reads the bodies of HTTP errors into a form that their SDKs accept, whatever was sent.
 
-Bodies come cut off, endless, compressed unasked, in any encoding, as pages or as nothing: none of that may hide the
-status.
+Bodies may be truncated, endless, compressed without request, in any encoding, web pages, or empty: none of that may
+hide the status.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from contextlib import suppress
 import aiohttp
 
 MOST_BYTES = 64 * 1024
-# The status has come: for its explanation nobody waits longer.
+# The status has arrived: nobody waits longer for its explanation.
 _LONGEST_SECONDS = 5.0
-# Takes gzip's and zlib's frame alike.
+# Accepts both gzip's and zlib's frame.
 _ANY_FRAME = zlib.MAX_WBITS | 32
 
 
 async def read_error_body(response: aiohttp.ClientResponse) -> dict[str, object]:
-    """The JSON object that the response holds, as far as it comes and can be read; empty where it is none."""
+    """Returns the response's JSON object, as far as it arrives and is readable; empty if there is none."""
     content = bytearray()
     with suppress(aiohttp.ClientError, OSError):
         async with asyncio.timeout(_LONGEST_SECONDS):
@@ -32,12 +32,12 @@ async def read_error_body(response: aiohttp.ClientResponse) -> dict[str, object]
 
 
 def parse_error_body(content: bytes, headers: Mapping[str, str]) -> dict[str, object]:
-    """The JSON object in `content`; of a list the first element, and of plain text a `message`."""
+    """Returns the JSON object in `content`; of a list the first element, and plain text as `message`."""
     text = _plain(content).decode(errors="replace").removeprefix("\ufeff").strip()
     try:
         told = json.loads(text)
     except (ValueError, RecursionError):
-        # A page is for people who look at the vendor's site, and not for those who chat here.
+        # A web page is for visitors of the vendor's site, not for our users.
         told = text if headers.get("content-type", "").startswith("text/plain") else None
     if isinstance(told, list) and told:
         told = told[0]
@@ -47,7 +47,7 @@ def parse_error_body(content: bytes, headers: Mapping[str, str]) -> dict[str, ob
 
 
 def _plain(content: bytes) -> bytes:
-    """The content as it was before it was compressed, whatever its header says; a part of it where it is large."""
+    """Returns the decompressed content, whatever its header says; a part of it if it is large."""
     if not content.startswith((b"\x1f\x8b", b"\x78")):
         return content
     try:

@@ -1,4 +1,4 @@
-"""Makes the vendors that are configured, and gives them by name."""
+"""Creates the configured vendors, and returns them by name."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class AIProviderFactory:
     """The vendors of this server, one provider each."""
 
     def __init__(self, configs: Iterable[ProviderConfig], *, window_seconds: float = 0.0) -> None:
-        """Answers are read at a tick that all providers share, once in `window_seconds` at least; 0: as they arrive.
+        """All providers share a tick at which they read answers, at least once in `window_seconds`; 0: as they arrive.
 
-        Raises ValueError for a name that is no vendor's and no compatible endpoint's.
+        Raises ValueError for a name that is neither a vendor's nor a compatible endpoint's.
         """
         tick = Tick(window_seconds)
         self._providers: dict[str, BaseAIProvider] = {config.name: _made(config, tick) for config in configs}
 
     def __contains__(self, name: object) -> bool:
-        """True if a provider of that name is configured."""
+        """Whether a provider with that name is configured."""
         return name in self._providers
 
     def get(self, name: str) -> BaseAIProvider:
-        """The provider of that name; PROVIDER_NOT_CONFIGURED if there is none."""
+        """Returns the provider with that name; raises PROVIDER_NOT_CONFIGURED if there is none."""
         provider = self._providers.get(name)
         if provider is None:
             raise AichatError(

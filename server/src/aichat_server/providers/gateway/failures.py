@@ -1,4 +1,4 @@
-"""What goes wrong at a vendor, as the errors of the contract."""
+"""Maps a vendor's failures to the contract's errors."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ STATUSES = {
     529: Reason.PROVIDER_OVERLOADED,
 }
 
-# The names that errors go by inside a stream: Anthropic's types, OpenAI's types and codes, Gemini's statuses.
+# The names of errors inside a stream: Anthropic's types, OpenAI's types and codes, Gemini's statuses.
 NAMES = {
     "not_found_error": Reason.PROVIDER_MODEL_MISSING,
     "invalid_request_error": Reason.PROVIDER_REQUEST_REJECTED,
@@ -66,14 +66,14 @@ NAMES = {
 }
 
 VENDOR_ERRORS = (StatusError, aiohttp.ClientError, OSError, BrokenStreamError)
-"""All that a vendor, or the way to it, can fail with."""
+"""All failures of a vendor, or of the connection to it."""
 
 _SAID_BETTER = frozenset({Reason.PROVIDER_CREDENTIALS_REJECTED, Reason.ANSWER_REFUSED})
-"""What a body may say of a refusal that its status does not: Anthropic and Google refuse accounts by 400."""
+"""Refusals that a body states better than its status: Anthropic and Google refuse accounts with 400."""
 
 _NUMBER = re.compile(r"\d{1,9}(\.\d+)?")
 
-# What vendors weave into their messages that is between them and the operator.
+# Parts of vendors' messages that concern only the operator.
 _PRIVATE = re.compile(
     r"\b(?:https?://|www\.)\S+"
     r"|\b(?:sk|pk|rk|ak|org|proj|user|key|req|acct|gsk|xai|pplx)[-_](?=[\w*.-]*[0-9*])[\w*.-]{6,}"
@@ -86,7 +86,10 @@ _PRIVATE = re.compile(
 def failure(
     reason: Reason, provider: str, model: str, *, detail: str = "", retry_after: float | None = None
 ) -> AichatError:
-    """The error for `reason`; `detail` is the vendor's own message, shown where it helps to mend the request."""
+    """Returns the error for `reason`.
+
+    `detail` is the vendor's own message, shown if it helps to correct the request.
+    """
     message = MESSAGES[reason].format(provider=provider, model=model)
     if detail and reason is Reason.PROVIDER_REQUEST_REJECTED:
         message += ": " + shown(detail)
@@ -97,7 +100,7 @@ def failure(
 
 
 def from_event(error: object, provider: str, model: str) -> AichatError:
-    """The error that a vendor sent as an event inside its stream."""
+    """Returns the error for an event that a vendor sent inside its stream."""
     told = error if isinstance(error, Mapping) else {}
     reason = _named(told)
     if reason is None:
@@ -111,13 +114,13 @@ def from_event(error: object, provider: str, model: str) -> AichatError:
 
 
 def from_status(status: int) -> Reason:
-    """The reason that goes with an HTTP status that is no success."""
+    """Returns the reason for an HTTP error status."""
     unlisted = Reason.PROVIDER_REQUEST_REJECTED if 400 < status < 500 else Reason.PROVIDER_UNAVAILABLE
     return STATUSES.get(status, unlisted)
 
 
 def from_exception(error: Exception, provider: str, model: str, *, begun: bool) -> AichatError:
-    """What one of VENDOR_ERRORS means; `begun` if the answer had begun."""
+    """Returns the error for one of VENDOR_ERRORS; `begun` if the answer had begun."""
     if isinstance(error, StatusError):
         return _from_response(error, provider, model)
     if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
@@ -126,8 +129,9 @@ def from_exception(error: Exception, provider: str, model: str, *, begun: bool) 
 
 
 def shown(detail: str) -> str:
-    """A vendor's words as a caller may read them: no addresses, nothing that looks like a key or an account's name,
-    and no character that cannot be stored.
+    """Returns a vendor's message in a form for callers.
+
+    It has no addresses, nothing that looks like a key or an account's name, and no character that cannot be stored.
     """
     clean = detail[: 2 * LONGEST_DETAIL].replace("\0", "").encode(errors="replace").decode()
     return _PRIVATE.sub("[…]", clean)[:LONGEST_DETAIL]
@@ -146,20 +150,20 @@ def _from_response(response: StatusError, provider: str, model: str) -> AichatEr
 
 
 def _named(error: Mapping[str, object]) -> Reason | None:
-    """The reason that an error's names and words tell; None if they tell none that is known."""
+    """Returns the reason for an error's names and message; None if neither is known."""
     names = [error.get(key) for key in ("code", "type", "status")]
     reasons = [detail.get("reason") for detail in _details(error)]
-    # Google's rate limits have the words of an empty account, and a wait.
+    # Google's rate limits have the message of an empty account, but also a delay.
     if is_about_account([*names, *reasons], "" if _retry_info(error) is not None else _message(error)):
         return Reason.PROVIDER_CREDENTIALS_REJECTED
     if isinstance(metadata := error.get("metadata"), Mapping) and "flagged_input" in metadata:
-        # OpenRouter's way to say that the message was moderated, by 403.
+        # OpenRouter reports moderation with 403.
         return Reason.ANSWER_REFUSED
     return next((NAMES[name] for name in names if isinstance(name, str) and name in NAMES), None)
 
 
 def _number(code: object) -> int | None:
-    """An HTTP status that stands for a name, which some write as text."""
+    """Returns an HTTP status that replaces a name; some vendors write it as a string."""
     if isinstance(code, str) and re.fullmatch("[1-5][0-9][0-9]", code):
         return int(code)
     return code if isinstance(code, int) and not isinstance(code, bool) else None
@@ -184,7 +188,7 @@ def _retry_info(error: Mapping[str, object]) -> float | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """The wait that `retry-after-ms` or `retry-after` (seconds or an HTTP date) asks for, in seconds."""
+    """Returns the delay of `retry-after-ms` or `retry-after` (seconds or an HTTP date), in seconds."""
     for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
         if _NUMBER.fullmatch(headers.get(name, "")):
             return float(headers[name]) / unit

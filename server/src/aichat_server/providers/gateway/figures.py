@@ -1,4 +1,4 @@
-"""What a vendor counts of an answer: it comes in pieces, some of them twice, and some of them wrong."""
+"""A vendor's counts for an answer: they arrive in pieces, some of them twice, and some of them wrong."""
 
 from __future__ import annotations
 
@@ -8,39 +8,38 @@ from typing import Any
 Path = tuple[str, ...]
 
 MOST_TOKENS = 20_000_000
-"""More than any vendor counts for one answer: twice the longest context that is offered."""
+"""More than any vendor counts for one answer: twice the longest context on offer."""
 MOST_SEARCHES = 10_000
 _SEARCHES = frozenset({"searches", "sources", "web_searches", "web_searches_beside"})
-"""The names under which searches are kept, not tokens."""
+"""The figures that count searches instead of tokens."""
 _ABSENT = object()
 
 
 class Figures:
-    """All that was told so far of one answer's usage.
+    """All figures reported so far for one answer.
 
-    A later figure replaces an earlier one; none is added up, and none is undone by nothing: not by null, 0, or what
-    is no count.
+    A later figure replaces an earlier one; figures are never added, and null, 0 or an invalid count never replaces one.
     """
 
     def __init__(self, paths: Mapping[str, Path]) -> None:
-        """`paths`: by our name for a figure, the way to it in the vendor's usage object."""
+        """`paths`: by our name of a figure, its path in the vendor's usage object."""
         self.raw: dict[str, Any] = {}
-        """The vendor's own words, merged."""
+        """The vendor's own usage object, merged."""
         self._paths = paths
         self._counts: dict[str, int] = {}
         self._doubted: set[str] = set()
         self._named: set[str] = set()
 
     def __getitem__(self, name: str) -> int:
-        """The figure of that name; 0 where none was told that can be one."""
+        """Returns the figure with that name; 0 if none was valid."""
         return self._counts.get(name, 0)
 
     def __contains__(self, name: str) -> bool:
-        """True if something was ever told as that figure, be it null."""
+        """Whether that figure was ever reported, even as null."""
         return name in self._named
 
     def __bool__(self) -> bool:
-        """True if anything was counted."""
+        """Whether anything was counted."""
         return any(self._counts.values())
 
     @property
@@ -49,9 +48,9 @@ class Figures:
         return bool(self._doubted)
 
     def take(self, told: object, *, whole: bool) -> dict[str, int]:
-        """Takes a usage object, or whatever stands in its place; returns the figures that it tells.
+        """Reads a usage object, or any value in its place; returns the figures in it.
 
-        `whole`: it repeats all figures, so that those which it leaves out are 0, unless all are.
+        `whole`: it repeats all figures, so that missing ones are 0, unless all are missing.
         """
         if not isinstance(told, Mapping):
             return {}
@@ -82,7 +81,10 @@ class Figures:
 
 
 def to_count(value: object, most: int) -> int | None:
-    """`value` as a count of `most` at most; None if it is none. Some vendors write whole numbers as 12.0 or "12"."""
+    """Returns `value` as a count of at most `most`; None if it is not one.
+
+    Some vendors write integers as 12.0 or "12".
+    """
     if isinstance(value, str):
         value = int(value) if value.isascii() and value.isdecimal() and len(value) <= len(str(most)) else None
     elif isinstance(value, float):

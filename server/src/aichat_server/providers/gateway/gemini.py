@@ -1,4 +1,4 @@
-"""Gemini, by Google's Generative Language API."""
+"""Gemini, with Google's Generative Language API."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from aichat_server.providers.gateway.raw import RawStreamProvider
 from aichat_server.providers.gateway.tick import Tick
 
 ROLES = {Role.USER: "user", Role.ASSISTANT: "model"}
-# Before Gemini 3, thinking was told otherwise.
+# Before Gemini 3, thinking had another option.
 TAKES_NO_LEVEL = ("gemini-1", "gemini-2", "gemma-")
-# The least of the levels; the lite models have one below the others' "low".
+# The lowest level; the lite models have one below the others' "low".
 LITE = "flash-lite"
 LEVELS = {
     ReasoningEffort.LOW: types.ThinkingLevel.LOW,
@@ -35,14 +35,14 @@ LEVELS = {
 STOPS = {
     "STOP": StopReason.END_TURN,
     "MAX_TOKENS": StopReason.MAX_TOKENS,
-    # The answer would go on in another request, which nobody asked for.
+    # The answer would continue in another request, which nobody sends.
     "CONTINUATION": StopReason.MAX_TOKENS,
 }
 REFUSALS = {
     "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "ESCALATION", "IMAGE_SAFETY",
     "MODEL_ARMOR",
 }  # fmt: skip
-# The answer broke off in the middle, or at a call of tools that are not offered.
+# The answer ended in the middle, or at a call of tools that are not offered.
 FAULTS = ("MALFORMED_", "UNEXPECTED_", "TOO_MANY_")
 UNSAID = "FINISH_REASON_UNSPECIFIED"
 
@@ -61,7 +61,7 @@ class GeminiProvider(RawStreamProvider):
 
     async def _ask_sdk(self, model: str) -> None:
         async for _ in await self._client.aio.models.generate_content_stream(model=model, contents=""):
-            """Its request is all that is wanted."""
+            """Only its request is needed."""
 
     def _body(self, request: ProviderRequest) -> Mapping[str, object]:
         return _params(request)
@@ -89,7 +89,7 @@ class GeminiReader(AnswerReader):
         chunk = decoded(_CHUNKS, data)
         events = self._candidate(chunk.candidates[0]) if chunk.candidates else ()
         if chunk.feedback and chunk.feedback.block_reason:
-            # Nothing follows what was blocked.
+            # Nothing follows a blocked prompt.
             self.fault = self.failure(Reason.ANSWER_REFUSED)
         # Each chunk repeats the whole usage; the first is worth a report, the last one counts.
         known = bool(self.figures)
@@ -101,11 +101,14 @@ class GeminiReader(AnswerReader):
         return events
 
     def usage(self) -> Usage:
-        """Cached tokens are a part of Gemini's prompt; thoughts and tools' results stand beside their kind."""
+        """Cached tokens are part of Gemini's prompt.
+
+        Thoughts and tool results are separate from it and from the answer.
+        """
         told = self.figures
         asked, answer, thoughts = told["prompt"] + told["tools"], told["output"], told["thoughts"]
         cached = min(told["cached"], asked)
-        # Where the answer itself was not counted, the whole may have been.
+        # If the answer itself was not counted, the total may have been.
         uncounted = 0 if answer else max(told["total"] - asked - thoughts, 0)
         return Usage(
             input=asked - cached,
@@ -116,7 +119,7 @@ class GeminiReader(AnswerReader):
         )
 
     def has_input(self, usage: Usage) -> bool:
-        """Google leaves out what is 0; some of its prompts are said to be, files alone."""
+        """Whether the input was counted: Google omits a count of 0, and reportedly the prompt's for files."""
         return usage.total_input > 0 or "prompt" not in self.figures
 
     def _candidate(self, candidate: _Candidate) -> tuple[ProviderEvent, ...]:
@@ -165,7 +168,7 @@ _CHUNKS = msgspec.json.Decoder(_Chunk)
 
 
 def _params(request: ProviderRequest) -> Mapping[str, object]:
-    """The body as the SDK writes it."""
+    """Returns the body as the SDK writes it."""
     config: dict[str, object] = {"maxOutputTokens": request.max_output_tokens}
     if request.temperature is not None:
         config["temperature"] = request.temperature

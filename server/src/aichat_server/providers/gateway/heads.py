@@ -1,7 +1,7 @@
-"""Where a vendor's SDK sends its requests, and with which headers: the SDK is asked once for each model.
+"""The address and headers of a vendor's requests: its SDK is asked once for each model.
 
-The SDK knows its vendor's paths, versions and headers, and the environment variables that its users know. The head of
-its requests for one model is always the same, and building it costs the SDK a millisecond of CPU each time.
+The SDK has its vendor's paths, versions and headers, and reads the environment variables that its users know. The head
+of its requests for one model is always the same, and building it costs the SDK a millisecond of CPU each time.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import httpx2
 from multidict import CIMultiDict
 from yarl import URL
 
-# What is said of one request, or of its connection. Deltas are too small to gain from compression.
+# Headers of one request, or of its connection. Deltas are too small for compression.
 _NOT_OF_ALL = ("host", "connection", "content-length", "accept-encoding")
 _ALSO_OF_ALL = {"accept-encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """All of a request but its body."""
+    """A request without its body."""
 
     url: URL
     headers: CIMultiDict[str]
@@ -49,7 +49,7 @@ class RequestHeads:
 
 
 class _KeepingTransport(httpx2.AsyncBaseTransport):
-    """Keeps the last request in place of sending it, and gives an empty answer."""
+    """Records the last request instead of sending it, and returns an empty response."""
 
     request: httpx2.Request
 

@@ -22,7 +22,7 @@ from aichat_server.providers.gateway.figures import Path
 from aichat_server.providers.gateway.raw import RawStreamProvider
 from aichat_server.providers.gateway.tick import Tick
 
-# The models that can leave reasoning out altogether; the least that the others take is "low".
+# The models that can turn reasoning off; the lowest level of the others is "low".
 MAY_NOT_REASON = ("gpt-5.", "gpt-6-luna", "gpt-6-sol", "gpt-6.1-terra")
 
 STOPS = {
@@ -32,12 +32,12 @@ STOPS = {
     "eos": StopReason.END_TURN,
     "stop_sequence": StopReason.STOP_SEQUENCE,
     "length": StopReason.MAX_TOKENS,
-    # Mistral's, where the model's own limit was reached.
+    # Mistral's, if the model's own limit was reached.
     "model_length": StopReason.MAX_TOKENS,
 }
 FAULTS = {
     "content_filter": Reason.ANSWER_REFUSED,
-    # Mistral's and OpenRouter's, vLLM's, and DeepSeek's for want of room.
+    # Mistral's and OpenRouter's, vLLM's, and DeepSeek's if it lacks capacity.
     "error": Reason.PROVIDER_STREAM_BROKEN,
     "abort": Reason.PROVIDER_STREAM_BROKEN,
     "insufficient_system_resource": Reason.PROVIDER_OVERLOADED,
@@ -58,7 +58,7 @@ class OpenAIProvider(RawStreamProvider):
     async def _ask_sdk(self, model: str) -> None:
         params: CompletionCreateParamsStreaming = {"model": model, "messages": [], "stream": True}
         async with self._client.chat.completions.with_streaming_response.create(**params):
-            """Its request is all that is wanted."""
+            """Only its request is needed."""
 
     def _body(self, request: ProviderRequest) -> CompletionCreateParamsStreaming:
         return _params(request, compatible=self._compatible)
@@ -71,14 +71,14 @@ class OpenAIReader(AnswerReader):
     """Reads the chunks of a completion."""
 
     def __init__(self, provider: str, request: ProviderRequest, *, searches: bool = False) -> None:
-        """`searches`: the endpoint charges for those that it makes."""
+        """`searches`: whether the endpoint charges for its searches."""
         super().__init__(provider, request)
         self._searches = searches
 
     FIGURES: ClassVar[Mapping[str, Path]] = {
         "prompt": ("prompt_tokens",),
         "cached": ("prompt_tokens_details", "cached_tokens"),
-        # DeepSeek's name for it, and Moonshot's.
+        # DeepSeek's name, and Moonshot's.
         "cache_hits": ("prompt_cache_hit_tokens",),
         "cached_beside": ("cached_tokens",),
         "cache_write": ("prompt_tokens_details", "cache_write_tokens"),
@@ -103,7 +103,7 @@ class OpenAIReader(AnswerReader):
         if data.strip() == b"[DONE]":
             self.ended = True
             if self.stop is None and self._answered:
-                # Snowflake, and others, say so by this alone.
+                # Snowflake, and others, only send this.
                 self.stop = StopReason.END_TURN
             return ()
         chunk = decoded(_CHUNKS, data)
@@ -114,7 +114,7 @@ class OpenAIReader(AnswerReader):
         return events
 
     def usage(self) -> Usage:
-        """Cached tokens are a part of OpenAI's input, and reasoning is a part of its output."""
+        """Cached tokens are part of OpenAI's input, and reasoning is part of its output."""
         told = self.figures
         prompt, reasoning = told["prompt"], told["reasoning"] or told["reasoning_beside"]
         hits = told["cached"] or told["cache_hits"] or told["cached_beside"]
@@ -137,7 +137,7 @@ class OpenAIReader(AnswerReader):
             if reason in FAULTS:
                 self.fault = self.failure(FAULTS[reason])
             else:
-                # What is not known is not taken for whole; a call of tools, which are not offered, is not either.
+                # An unknown reason does not count as complete; neither does a call of tools, which are not offered.
                 self.stop = STOPS.get(reason, StopReason.OTHER)
         return events
 
@@ -153,15 +153,15 @@ class OpenAIReader(AnswerReader):
         return events
 
     def _block(self, block: object) -> tuple[ProviderEvent, ...]:
-        """One of the blocks that Mistral's content is made of: text, thinking, or what there is no word of."""
+        """Returns one block of Mistral's content: text, thinking, or a block without text."""
         told = block if isinstance(block, Mapping) else {}
         return self.reasoning(_text(told.get("thinking"))) + self.text(_text(told.get("text")))
 
     def _output(self) -> tuple[int, bool]:
-        """All output tokens, and whether the vendor told them.
+        """Returns all output tokens, and whether the vendor reported them.
 
-        Reasoning is a part of the completion; at xAI it stands beside, and the total says so. Gemini's endpoint of this
-        kind counts its thoughts in the total alone, which is believed as far as the answer may be that long.
+        Reasoning is part of the completion; at xAI it is separate, and the total shows that. Gemini's compatible
+        endpoint counts its thoughts only in the total, which is accepted as far as the answer may be that long.
         """
         told = self.figures
         completion, reasoning = told["output"], told["reasoning"] or told["reasoning_beside"]
@@ -176,7 +176,7 @@ class OpenAIReader(AnswerReader):
 
 
 def _text(content: object) -> str:
-    """The text of a block: a string, or text blocks again."""
+    """Returns the text of a block: a string, or text blocks again."""
     if isinstance(content, str):
         return content
     blocks = content if isinstance(content, list) else ()
@@ -187,7 +187,7 @@ def _text(content: object) -> str:
 class _Delta(msgspec.Struct):
     content: Any = None
     refusal: str | None = None
-    # Compatible endpoints show reasoning under one of these names.
+    # Compatible endpoints send reasoning under one of these names.
     reasoning_content: Any = None
     reasoning: Any = None
 
@@ -214,9 +214,9 @@ def _params(request: ProviderRequest, *, compatible: bool) -> CompletionCreatePa
         "stream_options": {"include_usage": True},
     }
     if not compatible:
-        # The price list is this tier's; a project may have set a dearer one.
+        # The price list is for this tier; a project may have set a dearer one.
         params["service_tier"] = "default"
-    # OpenAI's reasoning models refuse the old name of the limit, compatible endpoints know no other.
+    # OpenAI's reasoning models refuse the limit's old name, compatible endpoints do not know the new one.
     params["max_tokens" if compatible else "max_completion_tokens"] = request.max_output_tokens
     if request.temperature is not None:
         params["temperature"] = request.temperature

@@ -11,22 +11,21 @@ from aichat_server.core.texts import is_blank
 from aichat_server.providers.domain.requests import PathMessage, ProviderRequest
 
 NO_ANSWER = "(no answer)"
-"""What stands for an answer without a visible word: vendors refuse an empty one, and a question without any would run
-into the next one."""
+"""Replaces an answer without visible text: vendors refuse an empty one, and without any the questions would merge."""
 
 
 class Said(NamedTuple):
-    """What one side says before the other does."""
+    """The consecutive messages of one side."""
 
     role: Role
     text: str
 
 
 def said(request: ProviderRequest) -> list[Said]:
-    """The conversation as the strictest of the vendors wants it: the user begins, and the roles take turns.
+    """Returns the conversation in the form of the strictest vendor: the user begins, and the roles alternate.
 
-    None is of white space alone, since Anthropic refuses a conversation that holds one. Those that follow each other in
-    one role become one, since the templates of many open models refuse two.
+    No message is only white space, since Anthropic refuses such conversations. Consecutive messages of one role become
+    one, since the templates of many open models refuse two.
     """
     begun = dropwhile(lambda message: message.role is not Role.USER, _visible(request.messages))
     runs = groupby(begun, lambda message: message.role)
@@ -43,5 +42,5 @@ def _visible(messages: Iterable[PathMessage]) -> Iterator[Said]:
 
 
 def system_prompt(request: ProviderRequest) -> str | None:
-    """The system prompt; None where it says nothing."""
+    """Returns the system prompt; None if it is blank."""
     return None if is_blank(request.system_prompt) else request.system_prompt

@@ -1,4 +1,4 @@
-"""The loop from a vendor's bytes to events: one await for each piece that the network brings."""
+"""The loop from a vendor's bytes to events: one await for each piece from the network."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from aichat_server.providers.gateway.heads import RequestHeads
 from aichat_server.providers.gateway.tick import Tick
 from aichat_server.providers.gateway.transport import Body, PreparedPost, Transport
 
-# How long the end of a body may lag behind the end of its answer for the connection to be kept; and how long there may
-# be more before that, since some bring a second message along.
+# How long the end of a body may lag behind the end of its answer if the connection is to be kept; and how long more may
+# arrive before that, since some vendors send a second message.
 _LAG_SECONDS = 0.25
 _MORE_SECONDS = 5.0
 
 
 class RawStreamProvider(BaseAIProvider):
-    """A vendor that is sent JSON over a transport of our own, as its SDK would, and whose answer is read as bytes."""
+    """A vendor that gets JSON over our own transport, as its SDK would send it, and whose answer is read as bytes."""
 
     def __init__(self, config: ProviderConfig, tick: Tick) -> None:
-        """`tick`: when an answer that has begun is read."""
+        """`tick`: when to read an answer that has begun."""
         super().__init__(config)
         self._transport = Transport(connect_seconds=config.connect_seconds)
         self._tick = tick
@@ -41,15 +41,15 @@ class RawStreamProvider(BaseAIProvider):
 
     @abstractmethod
     async def _ask_sdk(self, model: str) -> None:
-        """Has the SDK send any request to stream an answer of `model`, by the client of `_heads`."""
+        """Has the SDK send any request that streams an answer of `model`, with the client of `_heads`."""
 
     @abstractmethod
     def _body(self, request: ProviderRequest) -> Mapping[str, object]:
-        """The body of the request."""
+        """Returns the body of the request."""
 
     @abstractmethod
     def _reader(self, request: ProviderRequest) -> AnswerReader:
-        """What reads the answer."""
+        """Returns the reader of the answer."""
 
     def prepare(self, model: str, *, reasons: bool) -> PreparedPost:
         """See BaseAIProvider.prepare."""
@@ -90,9 +90,9 @@ class RawStreamProvider(BaseAIProvider):
 
 
 class _Pieces:
-    """The body of an answer, piece by piece; behind the answer's end only what comes at once.
+    """The body of an answer, piece by piece; after the answer's end only what arrives at once.
 
-    From the first delta on its connection is held while the next piece is awaited. At the end of the context it is not.
+    From the first delta on, its connection is held while the next piece is awaited, until the end of the context.
     """
 
     def __init__(self, body: Body, reader: AnswerReader, stall_seconds: float, tick: Tick) -> None:
@@ -103,7 +103,7 @@ class _Pieces:
         self._stall_seconds = stall_seconds
         self._last: float | None = None
         self._line_since: float | None = None
-        """Since when a line has been coming whose end has not."""
+        """Since when a line has been arriving without its end."""
 
     def __enter__(self) -> Self:
         return self
@@ -112,7 +112,7 @@ class _Pieces:
         self._release()
 
     async def next(self) -> bytes:
-        """The next piece; empty at the end. TimeoutError if one line takes longer than a silence may."""
+        """Returns the next piece; empty at the end. Raises TimeoutError if one line takes longer than a silence may."""
         if not self._reader.ended:
             self._hold()
             chunk = await self._body.readany()
@@ -128,7 +128,7 @@ class _Pieces:
             return b""
 
     def _hold(self) -> None:
-        # Where the body has ended, the connection may bring another answer already.
+        # After the body's end, the connection may already carry another answer.
         if self._connection is not None and self._reader.speaking and not self._body.is_eof():
             self._tick.hold(self._connection)
 
@@ -137,7 +137,7 @@ class _Pieces:
             self._tick.release(self._connection)
 
     def _look_for_line(self, chunk: bytes) -> None:
-        """A vendor whose bytes come one by one is never silent, and says nothing either."""
+        """Notes how long a line takes: a vendor that sends byte by byte is never silent, and sends nothing useful."""
         if b"\n" in chunk or b"\r" in chunk:
             self._line_since = None
             return

@@ -1,4 +1,4 @@
-"""Server-sent events, decoded from the bytes as they arrive."""
+"""Decodes server-sent events from the bytes as they arrive."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class BrokenStreamError(Exception):
-    """The vendor's bytes make no sense."""
+    """The vendor's bytes cannot be decoded."""
 
 
 class SseDecoder:
-    """Gives the data of each event that is whole, however the bytes were cut; a stream's own, not for sharing.
+    """Returns the data of each complete event, however the bytes were split; one decoder for each stream.
 
-    Takes LF, CRLF and CR, joins several `data` lines by LF, and drops one byte order mark in front, comments and every
-    other field: all vendors repeat the event's name inside its data.
+    Accepts LF, CRLF and CR, joins several `data` lines with LF, and drops one byte order mark in front, comments and
+    every other field: all vendors repeat the event's name inside its data.
     """
 
     __slots__ = ("_begun", "_rest")
@@ -24,7 +24,7 @@ class SseDecoder:
         self._begun = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """The events that `chunk` completes; BrokenStreamError if one is larger than MAX_EVENT_BYTES."""
+        """Returns the events that `chunk` completes; raises BrokenStreamError if one is larger than MAX_EVENT_BYTES."""
         buffer = self._rest + chunk if self._rest else chunk
         if not self._begun:
             if len(buffer) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(buffer):
@@ -43,7 +43,7 @@ class SseDecoder:
         return [data for block in blocks if (data := _data(block))]
 
     def finish(self) -> list[bytes]:
-        """What is left when the stream ends: an event whose closing blank line is missing, if any."""
+        """Returns the rest when the stream ends: an event without its closing blank line, if any."""
         return self.feed(b"\n\n")
 
 

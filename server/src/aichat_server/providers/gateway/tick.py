@@ -79,7 +79,7 @@ class Tick:
 
 
 def report_at_once(transport: asyncio.BaseTransport) -> None:
-    """Undoes what any earlier holder of the connection has done."""
+    """Undoes the settings of any earlier holder of the connection."""
     if _CAN_HOLD:
         _report_from(transport, 1)
 

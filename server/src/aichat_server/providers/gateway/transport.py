@@ -1,6 +1,6 @@
 """The HTTP connections to a vendor: aiohttp's, whose bytes are read where they arrive.
 
-At dozens of deltas a second each layer between would cost as much as all the rest.
+At dozens of deltas a second each further layer would cost as much as everything else.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from aichat_server.providers.gateway.tick import report_at_once
 KEPT_SECONDS = 30.0
 """How long a connection is kept that nobody uses."""
 _REDIRECTS = 300
-# Ways that forget connections do so after minutes of silence, which models may need; and a vendor that has vanished
-# within such a silence is noticed in 40 s.
+# Middleboxes forget connections after minutes of silence, which models may need; and a vendor that vanishes during such
+# a silence is detected in 40 s.
 _KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
 # Not every system has it.
 _USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
@@ -38,10 +38,10 @@ FindHead: TypeAlias = Callable[[], Awaitable[RequestHead]]
 
 
 class StatusError(Exception):
-    """A vendor answered with a status that is no success."""
+    """A vendor answered with an error status."""
 
     def __init__(self, status: int, body: Mapping[str, object], headers: Mapping[str, str]) -> None:
-        """`body`: the JSON object that came with it; empty if there was none."""
+        """`body`: the JSON object of the response; empty if there was none."""
         super().__init__(f"status {status}")
         self.status = status
         self.body = body
@@ -54,17 +54,16 @@ class Body:
 
     reader: aiohttp.StreamReader
     connection: asyncio.Transport | None
-    """What it arrives by; None if all of it came with the head."""
+    """The connection that it arrives on; None if all of it came with the head."""
 
 
 class Transport:
-    """Sends requests to one vendor, over as many connections as there are streams, and never twice."""
+    """Sends requests to one vendor, over one connection for each stream, and never twice."""
 
     def __init__(self, *, connect_seconds: float) -> None:
-        """A connection takes `connect_seconds` at most.
+        """Connecting takes at most `connect_seconds`.
 
-        A request of which the vendor's host acknowledges nothing for as long fails: its connection was kept from an
-        earlier one, and is dead.
+        A request also fails if the vendor's host acknowledges nothing for that long: its kept connection is dead.
         """
         self._connect_seconds = connect_seconds
         self._ssl: ssl.SSLContext = httpx2.create_ssl_context()
@@ -80,10 +79,10 @@ class Transport:
             await self._session.close()
 
     def _open_session(self) -> aiohttp.ClientSession:
-        # Made at the first request, since it belongs to the event loop that is running then.
+        # Created at the first request, since it belongs to the event loop that runs then.
         if self._session is None:
             connector = _Connector(self._connect_seconds, self._ssl)
-            # Where a proxy might be, aiohttp looks for it in a thread of its own, at each request.
+            # If there might be a proxy, aiohttp looks for it in a thread at each request.
             proxied = bool(urllib.request.getproxies())
             self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=proxied)
         return self._session
@@ -111,13 +110,13 @@ class PreparedPost:
         Raises StatusError if the answer is no success. aiohttp's errors pass through as they are.
         """
         self._body.set_result(body)
-        # As a whole, too: a head whose bytes come one by one is never silent.
+        # For the whole head: bytes that arrive one by one are never silent.
         async with asyncio.timeout(self._patience):
             response = await self._posting
         try:
             connection = response.connection
             if connection is not None:
-                # From now on the vendor is silent as long as it needs to, and one lost probe is no end.
+                # From now on the vendor may be silent, and one lost probe does not end the connection.
                 _expect_acknowledgement(connection, 0)
             if response.status >= _REDIRECTS:
                 raise StatusError(response.status, await read_error_body(response), response.headers)
@@ -197,7 +196,7 @@ class _Connector(aiohttp.TCPConnector):
 
 
 def _expect_acknowledgement(connection: Connection, seconds: float) -> None:
-    """0: as long as the system's settings say."""
+    """Sets the time limit for acknowledgements; 0: the system's default."""
     made = connection.transport.get_extra_info("socket") if connection.transport is not None else None
     if _USER_TIMEOUT is not None and made is not None:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""The way to one model: a limited number of calls to its vendor at once, and none while the model is known to fail."""
+"""The gate to one model: a limited number of calls to its vendor at once, and none while the model is known to fail."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from aichat_server.providers.domain.retry import is_outage
 
 _log = structlog.get_logger()
 
-# A call's end, or a trial's, may be this near; nobody knows.
+# A call, or a trial, may end this soon; nobody knows.
 _SOON_SECONDS = 1.0
 
 
 class GateClosedError(AichatError):
-    """The vendor was not asked."""
+    """The vendor was not called."""
 
 
 @dataclass(slots=True)
 class Line:
-    """The connections to one vendor, which all its models share: a call has one each, and more calls are refused."""
+    """The connections to one vendor, shared by all its models: each call has one, and further calls are refused."""
 
     provider: str
     connections: int
     calls: int = field(default=0, init=False)
-    """How many are open."""
+    """The number of open calls."""
 
 
 class Gate:
-    """One model's, of this process."""
+    """The gate to one model, in this process."""
 
     def __init__(self, model: str, line: Line, breaker: Breaker, clock: Callable[[], float]) -> None:
         self._model = model
@@ -45,10 +45,10 @@ class Gate:
 
     @contextmanager
     def call(self) -> Iterator[Callable[[], None]]:
-        """One call of the model, and what is to be called when its answer begins.
+        """Admits one call of the model; yields a function to call when its answer begins.
 
-        GateClosedError if it must not be made: PROVIDER_OVERLOADED when too many run, PROVIDER_UNAVAILABLE while the
-        model is left alone. How the block ends tells how the model does.
+        Raises GateClosedError: PROVIDER_OVERLOADED if too many calls are open, PROVIDER_UNAVAILABLE while the breaker
+        is open. The end of the block is the call's outcome.
         """
         ticket = self._enter()
         try:
@@ -58,7 +58,7 @@ class Gate:
             if is_outage(error) and self._breaker.failed(ticket, self._clock()):
                 seconds = self._breaker.wait(self._clock())
                 told = {"provider": self._line.provider, "model": self._model, "reason": error.reason}
-                _log.error("vendor left alone", **told, seconds=seconds)
+                _log.error("circuit breaker opened", **told, seconds=seconds)
             raise
         finally:
             self._breaker.abandoned(ticket)
@@ -71,15 +71,13 @@ class Gate:
 
     def _enter(self) -> Ticket:
         if self._line.calls >= self._line.connections:
-            message = "this server has as many calls to {} open as it may; try again shortly"
+            message = "this server has reached its limit of open calls to {}; retry shortly"
             limit = {"name": "open_calls", "limit": str(self._line.connections)}
             raise self._closed(Reason.PROVIDER_OVERLOADED, message.format(self._line.provider), limit, _SOON_SECONDS)
         now = self._clock()
         ticket = self._breaker.admit(now)
         if ticket is None:
-            message = (
-                "{} has failed again and again and is left alone for a while; ask another model, or try again later"
-            )
+            message = "{} has failed repeatedly and is not called for a while; ask another model, or retry later"
             limit = {"model": self._model, "name": "failures_in_a_row", "limit": str(self._breaker.failures)}
             wait = max(self._breaker.wait(now), _SOON_SECONDS)
             raise self._closed(Reason.PROVIDER_UNAVAILABLE, message.format(self._model), limit, wait)

@@ -1,4 +1,4 @@
-"""The models that chats can be held with, and what may be asked of each."""
+"""The models that members can chat with, and the limits of each."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ class Models:
                 _log.warning("a model has no price, and is not offered; run `prices sync`", model=model.id)
 
     def list(self) -> list[Model]:
-        """The models whose vendors this server has credentials for, by vendor and id."""
+        """Returns the models for whose vendors this server has credentials, by vendor and id."""
         priced = (self._priced(model) for model in self._catalogue.values() if model.provider in self._providers)
         offered = [model for model in priced if model is not None]
         return sorted(offered, key=lambda model: (model.provider, model.id))
 
     def get(self, model_id: str) -> Model:
-        """The model; MODEL_UNKNOWN if there is none, or if nobody knows what it costs."""
+        """Returns the model; raises MODEL_UNKNOWN if there is none, or if it has no price."""
         known = self._catalogue.get(model_id)
         model = self._priced(known) if known else None
         if model is None:
-            message = f"there is no model {model_id!r}; ListModels tells which there are"
+            message = f"the model {model_id!r} does not exist; ListModels lists those that do"
             raise AichatError(Reason.MODEL_UNKNOWN, message, metadata={"model": model_id})
         return model
 
     def provider(self, model: Model) -> BaseAIProvider:
-        """The vendor that runs the model, or PROVIDER_NOT_CONFIGURED."""
+        """Returns the vendor that runs the model; raises PROVIDER_NOT_CONFIGURED if there is none."""
         return self._providers.get(model.provider)
 
     def _priced(self, model: Model) -> Model | None:
@@ -56,12 +56,12 @@ class Models:
 
 
 def output_limit(model: Model, options: ChatOptions) -> int:
-    """The most tokens that the answer may have."""
+    """Returns the most tokens that the answer may have."""
     return options.max_output_tokens or min(DEFAULT_MAX_OUTPUT_TOKENS, model.max_output_tokens)
 
 
 def check_options(model: Model, options: ChatOptions) -> None:
-    """Raises OPTION_UNSUPPORTED for the first option that the model cannot do."""
+    """Raises OPTION_UNSUPPORTED for the first option that the model does not support."""
     abilities = model.abilities
     if options.temperature is not None and not abilities.temperature:
         raise _unsupported(model, "temperature", "takes no temperature: leave it out")

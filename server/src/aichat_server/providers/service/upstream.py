@@ -1,4 +1,4 @@
-"""The vendors as a turn sees them: asked again, or another one asked, until an answer begins; never after that."""
+"""The vendors as a turn uses them: retried, or replaced by a fallback, until an answer begins; never after that."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ PreparedRequest: TypeAlias = PreparedPost
 
 @dataclass(frozen=True, slots=True)
 class UpstreamPolicy:
-    """What is done about vendors that misbehave."""
+    """How to handle vendors that misbehave."""
 
     retry: RetryPolicy
     fallbacks: Mapping[str, str]
-    """By a model's id, that of the one which answers when it cannot."""
+    """By a model's id, the model that answers when it cannot."""
     circuit_failures: int
-    """The number of failures in a row after which a model is left alone."""
+    """The number of failures in a row that opens a model's circuit breaker."""
     circuit_seconds: float
-    """Within so many seconds, and for so many."""
+    """The seconds within which they must fall, and for which the breaker then stays open."""
     connections: int
-    """The most calls to one vendor at once."""
+    """The most open calls to one vendor."""
 
 
 class Upstream:
@@ -55,10 +55,10 @@ class Upstream:
         self._gates: dict[str, Gate] = {}
 
     def candidates(self, model: Model, options: ChatOptions) -> tuple[Model, ...]:
-        """The models that may answer: the one asked for, and its fallback if that has a price and can do what
-        the options ask.
+        """Returns the models that may answer: the requested one, and its fallback if it has a price and supports the
+        options.
 
-        PROVIDER_NOT_CONFIGURED or OPTION_UNSUPPORTED if the one asked for cannot.
+        Raises PROVIDER_NOT_CONFIGURED or OPTION_UNSUPPORTED if the requested one cannot.
         """
         self.models.provider(model)
         check_options(model, options)
@@ -114,7 +114,7 @@ class Upstream:
                 post.close()
 
     def gate(self, model: Model) -> Gate:
-        """The way to that model, shared by all turns."""
+        """Returns the gate to that model, shared by all turns."""
         gate = self._gates.get(model.id)
         if gate is None:
             line = self._lines.setdefault(model.provider, Line(model.provider, self.policy.connections))
@@ -124,12 +124,12 @@ class Upstream:
 
 
 class UpstreamAnswer:
-    """One answer, asked for as often as it takes until a model begins it."""
+    """One answer, requested until a model begins it."""
 
     model: Model
-    """The model that answers, or that is being asked. Once `keep_model` was called or an event came, it stays."""
+    """The model that answers, or that is being called. It is final once `keep_model` was called or an event arrived."""
     request: ProviderRequest
-    """What it is asked."""
+    """The request to it."""
 
     def __init__(
         self,
@@ -140,7 +140,7 @@ class UpstreamAnswer:
         prepared: PreparedRequest | None,
     ) -> None:
         self.requested = candidates[0]
-        """The model that was asked for."""
+        """The model that the caller requested."""
         self._upstream = upstream
         self._fallbacks = list(candidates[1:])
         self._path = path
@@ -157,13 +157,13 @@ class UpstreamAnswer:
             prepared.close()
 
     def keep_model(self) -> None:
-        """The caller has been told which model answers: no other one may from now on."""
+        """Fixes the model: the caller knows which one answers, so no other may from now on."""
         self._kept = True
 
     async def events(self) -> AsyncGenerator[ProviderEvent, None]:
-        """The answer's events, as BaseAIProvider.stream yields them, and its failures; read it once.
+        """Yields the answer's events, as BaseAIProvider.stream does, or raises its failures; read it once.
 
-        What fails before the first event may be asked again, or asked of a fallback; what fails after it has failed.
+        A failure before the first event may be retried, or go to a fallback; a later failure is final.
         """
         answering = False
         while True:
@@ -189,7 +189,7 @@ class UpstreamAnswer:
             await self._recover(failure)
 
     async def _recover(self, error: AichatError) -> None:
-        """Waits for another attempt, or turns to a fallback; raises what the caller is to know if neither is left."""
+        """Waits for another attempt, or changes to a fallback; raises the caller's error if neither is left."""
         retry, elapsed = self._upstream.policy.retry, time.monotonic() - self._since
         asked = not isinstance(error, GateClosedError)
         wait = retry.wait(error, self._attempts, elapsed, random.random()) if asked else None  # noqa: S311 — no secret
@@ -214,7 +214,7 @@ class UpstreamAnswer:
             raise _public(self._first_failure)
 
     def _alert(self, error: AichatError) -> None:
-        """What only the operator can mend is told to nobody else."""
+        """Reports to the operator what only the operator can fix."""
         if error.reason is Reason.PROVIDER_CREDENTIALS_REJECTED:
             told = {"provider": self.model.provider, "model": self.model.id}
             _log.error("vendor refuses this server's account", **told, cause=repr(error.__cause__))
@@ -242,7 +242,7 @@ def _reasons(model: Model) -> bool:
 
 
 def _public(error: AichatError) -> AichatError:
-    """The failure as callers are told it: that the operator's account is refused is between operator and vendor."""
+    """Returns the failure in the callers' form: they do not learn that a vendor refuses the operator's account."""
     if error.reason is not Reason.PROVIDER_CREDENTIALS_REJECTED:
         return error
     provider = error.metadata["provider"]

@@ -150,7 +150,7 @@ async def test_a_lost_answer_is_ended_by_workers_of_either_version(
         event = await owner.fetchrow(query, UUID(lost.generation_id))
     assert event is not None
     assert str(event["conversation_id"]) == lost.conversation_id
-    # What the model was shown is counted, whoever began the answer and whoever ends it.
+    # The model's input is counted, whichever version began the answer and whichever ends it.
     assert event["input_tokens"] == -(-len(lost.text) // 4)
     left = "SELECT (SELECT count(*) FROM aichat.holds WHERE generation_id = $1) + (SELECT count(*) FROM aichat.leases "
     assert await count(empty, f"{left} WHERE generation_id = $1)", UUID(lost.generation_id)) == 0

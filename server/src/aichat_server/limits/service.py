@@ -65,7 +65,7 @@ class Admission:
 
     async def confirmed(self) -> None:
         """Returns once the turn has been counted. Raises RATE_LIMITED if it is one too many: it has used nothing up."""
-        # What was asked of Redis counts, whoever is cancelled.
+        # A claim that was sent to Redis counts, even if this task is cancelled.
         await asyncio.shield(self._taking)
 
     def end(self, tokens: int) -> None:

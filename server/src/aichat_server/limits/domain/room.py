@@ -36,7 +36,7 @@ class Room:
         return True
 
     def note(self, claim: Claim, answer: Granted | Exceeded, now: float) -> None:
-        """Takes the answer to a claim. One that joined a stream was not held against all of its limits."""
+        """Records the answer to a claim. One that joined a stream did not count for all of its limits."""
         thousandths = answer.room * _OURS if isinstance(answer, Granted) and not answer.joined else 0.0
         self._left[claim.requests[0].key] = _Left(thousandths, now + WINDOW_SECONDS)
 

@@ -108,7 +108,7 @@ class Upstream:
         post = self.prepare(model)
         if post is not None:
             try:
-                # Where there is none, whoever asks the vendor next finds out why.
+                # If there is no connection, the next call to the vendor reports why.
                 await post.connected()
             finally:
                 post.close()

@@ -67,7 +67,7 @@ async def test_a_quota_is_set_shown_and_removed(settings: dict[str, str], api_ke
         (("set", "--hard", "0.0000000001"), 2, "nano-dollars at the finest"),
         (("set", "--hard", "NaN"), 2, "US dollars"),
         (("set", "--hard", "-1"), 2, "US dollars"),
-        (("set", "--hard", "1", "--key-id", str(uuid4())), 1, "no such member or key"),
+        (("set", "--hard", "1", "--key-id", str(uuid4())), 1, "its member or key, does not exist"),
         (("remove",), 1, "the quota does not exist"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, assert_never
 
 import anthropic
 import msgspec
@@ -188,10 +188,13 @@ def _params(request: ProviderRequest) -> MessageCreateParamsStreaming:
 def _messages(request: ProviderRequest) -> list[MessageParam]:
     messages: list[MessageParam] = []
     for message in prompt.said(request):
-        if message.role is Role.USER:
-            messages.append({"role": "user", "content": message.text})
-        else:
-            messages.append({"role": "assistant", "content": message.text})
+        match message.role:
+            case Role.USER:
+                messages.append({"role": "user", "content": message.text})
+            case Role.ASSISTANT:
+                messages.append({"role": "assistant", "content": message.text})
+            case _:
+                assert_never(message.role)
     return messages
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, assert_never
 
 import msgspec
 import openai
@@ -232,10 +232,13 @@ def _messages(request: ProviderRequest) -> list[ChatCompletionMessageParam]:
     if system := prompt.system_prompt(request):
         messages.append({"role": "system", "content": system})
     for message in prompt.said(request):
-        if message.role is Role.USER:
-            messages.append({"role": "user", "content": message.text})
-        else:
-            messages.append({"role": "assistant", "content": message.text})
+        match message.role:
+            case Role.USER:
+                messages.append({"role": "user", "content": message.text})
+            case Role.ASSISTANT:
+                messages.append({"role": "assistant", "content": message.text})
+            case _:
+                assert_never(message.role)
     return messages
 
 

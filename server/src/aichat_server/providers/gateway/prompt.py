@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import dropwhile, groupby
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from aichat_server.content.parts import Role, text_of
 from aichat_server.core.texts import is_blank
@@ -37,8 +37,14 @@ def _visible(messages: Iterable[PathMessage]) -> Iterator[Said]:
         text = text_of(message.parts)
         if not is_blank(text):
             yield Said(message.role, text)
-        elif message.role is Role.ASSISTANT:
-            yield Said(message.role, NO_ANSWER)
+            continue
+        match message.role:
+            case Role.ASSISTANT:
+                yield Said(message.role, NO_ANSWER)
+            case Role.USER:
+                """Nothing was said."""
+            case _:
+                assert_never(message.role)
 
 
 def system_prompt(request: ProviderRequest) -> str | None:

@@ -179,7 +179,7 @@ class _Connector(aiohttp.TCPConnector):
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> Connection:
-        connection = await super().connect(req, traces, timeout)
+        connection = await self._connect(req, traces, timeout)
         try:
             await req.update_body(await _posted.get().hold())
         except BaseException:
@@ -188,7 +188,13 @@ class _Connector(aiohttp.TCPConnector):
         if connection.transport is None or connection.transport.is_closing():
             # The vendor has closed it meanwhile.
             connection.close()
-            connection = await super().connect(req, traces, timeout)
+            connection = await self._connect(req, traces, timeout)
+        return connection
+
+    async def _connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
         _expect_acknowledgement(connection, self._seconds)
         if connection.transport is not None:
             report_at_once(connection.transport)

@@ -141,7 +141,7 @@ async def measure_vendor(upstream: str, plan: Plan) -> float:
 
 
 async def measure_memory(target: Target, plan: Plan) -> float:
-    """The bytes of memory that a turn takes while it waits for its vendor."""
+    """Returns the bytes of memory that a turn uses while it waits for its vendor."""
     idle = memory_bytes(target.pid)
     script = {"words": 2, "hang_after": 1}
     waiting = asyncio.create_task(_load(target, script, streams=plan.waiting_turns, seconds=plan.waiting_seconds))

@@ -38,7 +38,7 @@ class Load:
 
 
 async def run(load: Load, seen: Seen | None = None) -> Seen:
-    """Holds the chats; returns what they saw, in `seen` where it is given."""
+    """Runs the chats; returns their measurements, in `seen` if given."""
     seen = Seen() if seen is None else seen
     async with grpc.aio.insecure_channel(load.target) as channel:
         stub = chat_pb2_grpc.ChatServiceStub(channel)
@@ -55,7 +55,7 @@ async def run(load: Load, seen: Seen | None = None) -> Seen:
 
 async def _chat(stub: chat_pb2_grpc.ChatServiceAsyncStub, load: Load, seen: Seen) -> None:
     part = messages_pb2.Part(text=messages_pb2.TextPart(text=load.script))
-    # Nobody waits for an answer that the load leaves.
+    # Nobody waits for an answer that the load abandons.
     request = chat_pb2.StreamChatRequest(model=load.model, parts=[part], cancel_on_disconnect=True)
     began = last = time.perf_counter()
     first = True

@@ -1,6 +1,6 @@
-"""Deltas 20 ms apart, as vendors send them: what each costs the server, and how many streams a core holds.
+"""Deltas 20 ms apart, as vendors send them: the cost of each, and how many streams one core can serve.
 
-Only the time counts in which all streams of a run have begun; how long one of them was silent counts from its start.
+Only the time in which all streams of a run are open counts; the longest silence of a stream counts from its start.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ NAMES = {
     OURS: "this server",
 }
 _PER_SECOND = 50
-# For the streams to begin, and for the load to end.
+# The time for the streams to begin, and for the load to end.
 _SPARE_SECONDS = 60
 
 
 @dataclass(slots=True)
 class Paced:
-    """What one target did with one number of streams; one figure a round."""
+    """The results of one target with one number of streams; one figure per round."""
 
     cpu_per_delta: list[float] = field(default_factory=list)
     """Seconds of the server's CPU."""
@@ -82,7 +82,7 @@ async def _measure(target: Target, streams: int, seconds: float, into: Paced) ->
 
 
 def print_paced(found: Figures) -> None:
-    """The targets side by side; the goals are for this server. All figures are medians."""
+    """Prints the targets side by side; the goals are for this server. All figures are medians."""
     print()
     print("| deltas 20 ms apart | streams | CPU per delta | goal | share of the core | longest gap | goal |")
     print("|---|---|---|---|---|---|---|")

@@ -69,7 +69,7 @@ def bare(upstream: str, session: aiohttp.ClientSession) -> Relay:
 
 
 def ticked(upstream: str, session: aiohttp.ClientSession, tick: Tick) -> Relay:
-    """The same, reading by tick: what a window has gathered goes out as one message."""
+    """The same, read by tick: all deltas of a window become one message."""
 
     async def relay(request: Request, _context: Context) -> AsyncGenerator[Response, None]:
         sequence = 0

@@ -63,7 +63,7 @@ def print_costs(costs: Mapping[str, Cost], vendor_first_delta: float) -> None:
 
 
 def print_turns(turns: Turns, memory: float) -> None:
-    """A turn's share of the database, and its `memory` in bytes while it waits."""
+    """Prints a turn's work in the database, and its `memory` in bytes while it waits."""
     print()
     print("| one turn | measured | goal |")
     print("|---|---|---|")

@@ -76,7 +76,7 @@ class _Stream(asyncio.Protocol):
         self._slot.discard(self)
 
     def tick(self) -> None:
-        """Sends the next delta, or the end behind the last one."""
+        """Sends the next delta, or the end after the last one."""
         self._left -= 1
         self.transport.write(_DELTA if self._left >= 0 else _CLOSING)
         if self._left < 0:

@@ -1,4 +1,4 @@
-"""Runs of jobs: for what is due, for a period, or as a preview."""
+"""Runs jobs: for what is due, for a period, or as a preview."""
 
 from __future__ import annotations
 

@@ -33,11 +33,11 @@ class BillingAccount:
 
 @dataclass(frozen=True, slots=True)
 class UnpaidInvoice:
-    """An invoice for usage that was asked for and not paid."""
+    """An invoice for usage whose payment failed."""
 
     month: Month
     since: datetime
-    """When that was first seen."""
+    """When the platform first learned of that."""
     total: int
     """In cents."""
     stripe_id: str
@@ -45,7 +45,7 @@ class UnpaidInvoice:
 
 @dataclass(frozen=True, slots=True)
 class UnpaidNotice:
-    """That one of an organisation's owners is to be told of one."""
+    """A notice about an unpaid invoice to one of the organisation's owners."""
 
     id: UUID
     invoice: UnpaidInvoice

@@ -43,7 +43,7 @@ def _storable(value: object) -> object:
 
 
 def to_stored(parts: Iterable[Part]) -> list[StoredText]:
-    """Parts of the domain as they are stored."""
+    """Converts the domain's parts to their stored form."""
     return [_stored(part) for part in parts]
 
 

@@ -1,4 +1,4 @@
-"""Who acts: what row-level security and an audit log go by."""
+"""The actor of a session, for row-level security and an audit log."""
 
 from __future__ import annotations
 
@@ -11,54 +11,54 @@ from uuid import UUID
 
 
 class ActorKind(StrEnum):
-    """What acts."""
+    """The kind of an actor."""
 
     MEMBER = "member"
-    """A member of an organisation, by a call."""
+    """A member of an organisation, in a call."""
     JOB = "job"
     """A job of the workers."""
     COMMAND = "command"
-    """An operator, by a command."""
+    """An operator, in a command."""
     SERVER = "server"
-    """The server itself, such as when it looks up who calls."""
+    """The server itself, for example while it identifies a caller."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts in a session of the database."""
+    """The actor of a database session."""
 
     kind: ActorKind
     name: str = ""
-    """The job's or the command's; empty for others."""
+    """The name of the job or the command; empty for others."""
     member_id: UUID | None = None
-    """None for all but members."""
+    """None for all except members."""
     key_id: UUID | None = None
-    """The member's API key; None where the member signed in otherwise."""
+    """The member's API key; None if the member signed in otherwise."""
     request_id: str = ""
-    """The call's, as its log lines have it; empty outside of calls."""
+    """The call's request id, as in its log lines; empty outside of calls."""
     client_address: str = ""
-    """Where the call came from: an IP address, as the edge or the connection says; empty outside of calls."""
+    """The caller's IP address, from the edge or the connection; empty outside of calls."""
 
     @classmethod
     def member(
         cls, member_id: UUID, key_id: UUID | None = None, *, request_id: str = "", client_address: str = ""
     ) -> Actor:
-        """A member who calls."""
+        """Returns a member who makes a call."""
         return cls(ActorKind.MEMBER, "", member_id, key_id, request_id, client_address)
 
     @classmethod
     def job(cls, name: str) -> Actor:
-        """The job of that name."""
+        """Returns the job with that name."""
         return cls(ActorKind.JOB, name)
 
     @classmethod
     def command(cls, name: str) -> Actor:
-        """The command of that name."""
+        """Returns the command with that name."""
         return cls(ActorKind.COMMAND, name)
 
     @classmethod
     def server(cls) -> Actor:
-        """The server itself."""
+        """Returns the server itself."""
         return cls(ActorKind.SERVER)
 
 
@@ -67,7 +67,7 @@ _acting: ContextVar[Actor | None] = ContextVar("acting", default=None)
 
 @contextmanager
 def acting_as(actor: Actor) -> Iterator[None]:
-    """Names who acts, for this task and for those that it starts meanwhile, wherever a session names nobody else."""
+    """Sets the actor of this task, and of tasks that it starts inside, for sessions that name no other."""
     token = _acting.set(actor)
     try:
         yield
@@ -76,5 +76,5 @@ def acting_as(actor: Actor) -> Iterator[None]:
 
 
 def current_actor() -> Actor:
-    """Returns who acts, as `acting_as` says; the server itself if it says nothing."""
+    """Returns the actor set by `acting_as`; the server itself if none is set."""
     return _acting.get() or Actor.server()

@@ -54,7 +54,7 @@ _End: TypeAlias = Callable[[int], None]
 
 
 class Admission:
-    """A turn that is let in, or will be known to be when `confirmed` returns.
+    """A turn that is admitted, or whose admission `confirmed` reports.
 
     End it once its answer is no longer being written, or if the turn was refused.
     """
@@ -64,7 +64,7 @@ class Admission:
         self._ended = False
 
     async def confirmed(self) -> None:
-        """Returns once the turn has been counted. Raises RATE_LIMITED if it is one too many: it has used nothing up."""
+        """Returns once the turn has been counted; raises RATE_LIMITED, having used nothing, if it is one too many."""
         # A claim that was sent to Redis counts, even if this task is cancelled.
         await asyncio.shield(self._taking)
 
@@ -115,11 +115,11 @@ class RateLimits:
         await self._take(claim_public(network))
 
     async def admit_turn(self, principal: Principal, stream: str, tokens: int) -> Admission:
-        """Counts a call that begins an answer of at most so many tokens.
+        """Counts a call that begins an answer of at most `tokens` tokens.
 
-        A caller who has plenty of room need not wait for Redis: the call is counted meanwhile, and `confirmed` says how
-        that went. `stream` names the turn within its organisation: one that is open already is joined, and takes no
-        place again.
+        A caller with plenty of room need not wait for Redis: the call is counted at the same time, and `confirmed`
+        reports the result. `stream` names the turn within its organisation: an open one is joined, and uses no slot
+        again.
         """
         claim = claim_turn(principal, self._rates(principal.plan), stream, tokens)
         admission = Admission(asyncio.get_running_loop().create_task(self._take_turn(claim)))
@@ -132,7 +132,7 @@ class RateLimits:
         return admission
 
     async def _take_turn(self, claim: Claim) -> _End:
-        """Returns what ends the turn."""
+        """Returns the function that ends the turn."""
         granted, shared = await self._ask(claim)
         self._room.note(claim, granted, self._clock())
         if isinstance(granted, Exceeded):
@@ -157,7 +157,7 @@ class RateLimits:
             raise _refusal(answer)
 
     async def _ask(self, claim: Claim) -> tuple[Granted | Exceeded, SharedLimits | None]:
-        """The answer, and whose it is; None for this process's own."""
+        """Returns the answer, and the limits that gave it; None for this process's own."""
         shared = None if self._away else self._shared
         answer: Granted | Exceeded | None = None
         if shared is not None:
@@ -209,7 +209,7 @@ class RateLimits:
 
 
 def _nothing(_tokens: int) -> None:
-    """The turn is another call's to end."""
+    """Another call ends the turn."""
 
 
 def _refusal(exceeded: Exceeded) -> AichatError:

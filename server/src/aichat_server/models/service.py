@@ -37,7 +37,10 @@ class StoredPrices:
         self._database = database
 
     async def prices(self) -> Mapping[tuple[str, str], tuple[Price, ...]]:
-        """Every price of every model, by provider and model, ascending by version. STORAGE_UNAVAILABLE."""
+        """Returns every price of every model, by provider and model, ascending by version.
+
+        Raises STORAGE_UNAVAILABLE.
+        """
         async with self._database.platform_session() as session:
             return await PriceRepository(session).list()
 
@@ -73,10 +76,10 @@ class PriceBook:
 
 
 async def add_prices(url: str, wanted: PriceLists) -> int:
-    """Sets the prices to those of `wanted` from now on, as the owner that `url` names.
+    """Makes the prices equal to `wanted` from now on, as the owner that `url` names.
 
-    Adds a price where it differs from the one that would be in force then, and changes no price that is there. Returns
-    how many were added. STORAGE_UNAVAILABLE if the database is away.
+    Adds a price where it differs from the one that would be in force, and changes no stored one. Returns the number
+    added. Raises STORAGE_UNAVAILABLE if the database is unreachable.
     """
     async with owner_session(url) as session:
         stored = PriceRepository(session)

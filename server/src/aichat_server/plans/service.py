@@ -33,7 +33,7 @@ class StoredPlans:
         self._database = database
 
     async def plans(self) -> PlanLists:
-        """Every plan's terms, ascending by the moment from which they hold. STORAGE_UNAVAILABLE."""
+        """Returns every plan's terms, ascending by the moment from which they apply; raises STORAGE_UNAVAILABLE."""
         async with self._database.platform_session() as session:
             return await PlanRepository(session).list()
 
@@ -90,9 +90,9 @@ class PlanBook:
 
 
 async def add_terms(url: str, terms: PlanTerms) -> None:
-    """Makes them the terms of their plan from now on, whatever moment they name, as the owner that `url` names.
+    """Adds the terms to their plan, in force from now on whatever moment they name, as the owner that `url` names.
 
-    STORAGE_UNAVAILABLE if the database is away.
+    Raises STORAGE_UNAVAILABLE if the database is unreachable.
     """
     async with owner_session(url) as session:
         await PlanRepository(session).add(terms)

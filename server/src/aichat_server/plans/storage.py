@@ -43,7 +43,7 @@ class PlanRepository(PlatformRepository):
     """Returns every plan's terms, ascending by the moment from which they apply."""
 
     async def list(self) -> Mapping[Plan, tuple[PlanTerms, ...]]:
-        """Returns every plan's terms, ascending by the moment from which they hold."""
+        """Returns every plan's terms, ascending by the moment from which they apply."""
         rows = (await self._connection.execute(select(_plans).order_by(*_plans.primary_key.columns))).all()
         by_plan = groupby(rows, lambda row: row.plan)
         found = {Plan(plan): tuple(_terms(row) for row in of_plan) for plan, of_plan in by_plan}

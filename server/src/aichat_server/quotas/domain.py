@@ -43,7 +43,7 @@ class PlatformLimit(StrEnum):
     """Which limit."""
 
     OVERAGE = "overage"
-    """What an organisation may owe beyond its included usage, where its plan does not say."""
+    """What an organisation may owe for usage above what is included, if its plan does not say."""
     FREE_PLAN = "free_plan"
     """What all organisations on Free may use together in a calendar month in UTC."""
 

@@ -70,5 +70,5 @@ async def set_platform_limits(database: Database, limits: Mapping[PlatformLimit,
 
 
 async def forget_periods(session: Session, before: datetime) -> int:
-    """Deletes the charges of periods that began before then; returns how many."""
+    """Deletes the charges of periods that began before then; returns their number."""
     return await QuotaRepository(session).forget_periods(before)

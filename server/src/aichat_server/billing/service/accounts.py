@@ -1,4 +1,4 @@
-"""An organisation's account at the payment provider, as other features use it within their own transaction."""
+"""An organisation's account at the payment provider, used by other features in their own transactions."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from aichat_server.core.database.session import Session
 
 
 async def customer_of(session: Session) -> str | None:
-    """Returns who it is at the payment provider; None before the first checkout, and after a deletion there."""
+    """Returns its customer id at the payment provider; None before the first checkout, and after a deletion there."""
     return await BillingRepository(session).customer_id()
 
 
 async def look_again(session: Session) -> None:
-    """Has it looked at which plan the organisation is on: what is being found out about that now may be old."""
+    """Has the organisation's plan checked again: a check that is running now may use old data."""
     await BillingRepository(session).look_again()

@@ -1,4 +1,4 @@
-"""Invoices for usage that were not paid: noted, and told to the organisation's owners, once each."""
+"""Unpaid invoices for usage: each is recorded, and the organisation's owners are notified once."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from aichat_server.outbox.service import add_message
 
 
 async def note_unpaid(session: Session, month: Month) -> bool:
-    """Notes that the month's invoice was not paid, and has its owners told; False if that was known.
+    """Records that the month's invoice is unpaid, and notifies the owners; returns False if that was recorded.
 
-    The organisation's plan depends on it, and is looked at again.
+    The organisation's plan depends on it, and is checked again.
     """
     unpaid = UnpaidRepository(session)
     if not await unpaid.note(month):
@@ -31,7 +31,7 @@ async def note_unpaid(session: Session, month: Month) -> bool:
 
 
 async def settle_unpaid(session: Session, month: Month) -> None:
-    """Notes that nothing is due for the month any more; the organisation's plan is looked at again."""
+    """Records that nothing is due for the month any more; the organisation's plan is checked again."""
     if await UnpaidRepository(session).settle(month):
         await look_again(session)
 
@@ -42,16 +42,16 @@ async def unpaid_of(session: Session) -> tuple[UnpaidInvoice, ...]:
 
 
 async def unpaid_since(session: Session) -> datetime | None:
-    """Returns since when something is due that was not paid; None if nothing is."""
+    """Returns the moment since which an unpaid amount is due; None if nothing is."""
     return await UnpaidRepository(session).since()
 
 
 async def unpaid_notice(session: Session, notice_id: UUID) -> UnpaidNotice | None:
-    """Returns whom a notice is for, and what it is about; None if there is nothing to tell any more."""
+    """Returns a notice's recipient and content; None if it is no longer needed."""
     return await UnpaidRepository(session).notice(notice_id)
 
 
 async def every_unpaid(database: Database) -> tuple[tuple[UUID, Month], ...]:
-    """Returns whose invoices were not paid, and for which month, the oldest first."""
+    """Returns the unpaid invoices of all organisations, the oldest first: organisation and month."""
     async with database.platform_session() as session:
         return await list_unpaid(session)

@@ -94,7 +94,7 @@ class ParkedWebhooks:
 
 
 async def purge_webhooks(database: Database, before: datetime) -> int:
-    """Deletes the events that were handled before then; returns how many."""
+    """Deletes the events that were processed before then; returns their number."""
     async with database.platform_session() as session:
         return await StripeEventRepository(session).purge(before)
 

@@ -116,12 +116,12 @@ class BillingRepository(Repository):
 
 
 async def customers_organization(session: PlatformSession, customer_id: str) -> UUID | None:
-    """Returns whose customer it is at the payment provider; None if it is nobody's here."""
+    """Returns the organisation of a customer at the payment provider; None if none of ours has it."""
     query = select(accounts.c.org_id).where(accounts.c.customer_id == customer_id)
     return (await session.connection.execute(query)).scalar_one_or_none()
 
 
 async def grace_over(session: PlatformSession, now: datetime) -> tuple[UUID, ...]:
-    """Returns the organisations that are past due, and whose grace has ended."""
+    """Returns the organisations that are past due and whose grace period has ended."""
     query = select(accounts.c.org_id).where(accounts.c.grace_ends_at <= now).order_by(accounts.c.grace_ends_at)
     return tuple((await session.connection.execute(query)).scalars())

@@ -29,7 +29,7 @@ _notices = Table(
     Column("period_start", Time, nullable=False),
     Column("member_id", Uuid, nullable=False),
 )
-# Of other features: what a notice shows.
+# Tables of other features: what a notice shows.
 _invoices = table(
     "invoices",
     column("org_id", Uuid),

@@ -1,4 +1,4 @@
-"""The database: it opens sessions, and keeps connections for single statements."""
+"""The database: it opens sessions, and pools connections for single statements."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Database:
 
     @asynccontextmanager
     async def session(self, org_id: UUID, actor: Actor | None = None) -> AsyncGenerator[Session, None]:
-        """A transaction of one organisation: committed at the end, rolled back if that is an exception.
+        """A transaction of one organisation: committed at the end, rolled back on an exception.
 
-        `actor`: None for the one that `acting_as` names. STORAGE_UNAVAILABLE if the database is away.
+        `actor`: None for the one set by `acting_as`. Raises STORAGE_UNAVAILABLE if the database is unreachable.
         """
         acting = actor or current_actor()
         async with self._transaction() as connection:
@@ -48,16 +48,17 @@ class Database:
 
     @asynccontextmanager
     async def platform_session(self) -> AsyncGenerator[PlatformSession, None]:
-        """A transaction of no organisation: committed at the end, rolled back if that is an exception.
+        """A transaction of no organisation: committed at the end, rolled back on an exception.
 
-        Of the organisations it sees where there is work, and nothing else. STORAGE_UNAVAILABLE if the database is away.
+        It sees in which organisations there is work, and nothing else of them. Raises STORAGE_UNAVAILABLE if the
+        database is unreachable.
         """
         async with self._transaction() as connection:
             await connection.execute(_SET_PLATFORM)
             yield PlatformSession(connection)
 
     async def now(self) -> datetime:
-        """Returns the time by the database's clock. STORAGE_UNAVAILABLE if the database is away."""
+        """Returns the database's time; raises STORAGE_UNAVAILABLE if the database is unreachable."""
         async with self._transaction() as connection:
             now: datetime = (await connection.execute(_NOW)).scalar_one()
             return now
@@ -85,11 +86,10 @@ async def open_database(
     prepared_statements: bool = True,
     patience: Patience = CALLS,
 ) -> AsyncGenerator[Database, None]:
-    """The database at `url`, with at most `pool_size` connections, half of them for single statements, and one that
-    renews leases.
+    """Opens the database at `url`, with at most `pool_size` connections, half of them for single statements.
 
-    `prepared_statements` must be False behind a pooler that hands out connections by transaction. Makes a first
-    connection: STORAGE_UNAVAILABLE if that fails.
+    One more connection renews leases. `prepared_statements` must be False behind a pooler in transaction mode. Opens a
+    first connection; raises STORAGE_UNAVAILABLE if that fails.
     """
     connector = Connector(url, prepared_statements=prepared_statements, patience=patience)
     for_statements = pool_size // 2

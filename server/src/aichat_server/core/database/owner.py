@@ -1,4 +1,4 @@
-"""Sessions of the schema's owner, by which commands write what the server may not."""
+"""Sessions of the schema's owner, in which commands write what the server may not."""
 
 from __future__ import annotations
 

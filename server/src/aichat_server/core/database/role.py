@@ -33,7 +33,7 @@ class UnsafeRoleError(Exception):
 
 
 async def check_role(database: Database) -> None:
-    """Raises UnsafeRoleError unless the role that we are owns nothing, cannot bypass RLS, and may use the tables."""
+    """Raises UnsafeRoleError unless the current role owns nothing, cannot bypass RLS, and may use the tables."""
     async with database.platform_session() as session:
         row = (await session.connection.execute(_CHECK)).one()
     advice = "let DATABASE_URL name the role aichat_app, which the migrations create"

@@ -111,9 +111,9 @@ def read_versions(connection: Connection) -> tuple[str | None, Sequence[Applied]
 
 
 async def check_schema(database: Database) -> bool:
-    """Whether a newer version has migrated the database, on whose schema this one runs, too.
+    """Whether a newer version has migrated the database, and this version still works on its schema.
 
-    Raises SchemaMismatchError if this version does not run on it.
+    Raises SchemaMismatchError if this version does not work on it.
     """
     async with database.platform_session() as session:
         at, history = await session.connection.run_sync(read_versions)

@@ -1,6 +1,6 @@
-"""Sessions: one transaction each, of one organisation or of the platform, in which somebody acts.
+"""Sessions: each is one transaction of one organisation or of the platform, with an actor.
 
-A session knows no feature. A feature makes its repositories from a session.
+A session knows no feature. A feature creates its repositories from a session.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from aichat_server.core.actor import Actor
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A transaction of one organisation. Nothing of another organisation's is visible in it."""
+    """A transaction of one organisation. Other organisations' data are invisible in it."""
 
     connection: AsyncConnection
     org_id: UUID
@@ -30,7 +30,7 @@ class PlatformSession:
 
 
 class Repository:
-    """The base of repositories: what one organisation has stored of something."""
+    """The base of repositories: one organisation's data of one kind."""
 
     def __init__(self, session: Session) -> None:
         self._connection = session.connection
@@ -38,7 +38,7 @@ class Repository:
 
 
 class PlatformRepository:
-    """The base of repositories of what belongs to no organisation, or to any."""
+    """The base of repositories for data of no organisation, or of any."""
 
     def __init__(self, session: PlatformSession) -> None:
         self._connection = session.connection

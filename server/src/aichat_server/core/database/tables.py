@@ -1,11 +1,11 @@
-"""What tables are made of. Each feature has its own in its storage; server/migrations makes them."""
+"""The base of tables. Each feature has its own in its storage; server/migrations creates them."""
 
 from __future__ import annotations
 
 from sqlalchemy import DateTime, MetaData
 
 metadata = MetaData(schema="aichat")
-"""Every table that queries are written against."""
+"""Every table that queries use."""
 
 Time = DateTime(timezone=True)
-"""The type of moments."""
+"""The type of times."""

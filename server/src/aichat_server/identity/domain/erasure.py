@@ -1,4 +1,4 @@
-"""What becomes of the erasure of a member or an API key."""
+"""The outcome of erasing a member or an API key."""
 
 from __future__ import annotations
 

@@ -25,13 +25,13 @@ class Principal:
     acts_as_member: bool = False
     """Whether it lacks owners' rights, even for an owner, because its API key is only for members' work."""
     request_id: str = ""
-    """The call's; empty until a call names it."""
+    """The call's request id; empty until it is set."""
     client_address: str = ""
-    """Where the call came from; empty until a call names it."""
+    """The caller's address; empty until it is set."""
 
     @property
     def actor(self) -> Actor:
-        """The caller, as sessions of the database know it."""
+        """The caller as an actor of database sessions."""
         return Actor.member(self.member_id, self.key_id, request_id=self.request_id, client_address=self.client_address)
 
 

@@ -1,4 +1,4 @@
-"""Organisations and their members, as other features read them: within their own transaction, or page by page."""
+"""Organisations and their members, read by other features in their own transactions, or page by page."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Directory:
         return await self._organizations.name()
 
     async def time_zone(self) -> str:
-        """Returns the IANA name of the zone whose days its usage is shown by."""
+        """Returns the IANA name of the time zone of its usage."""
         return await self._organizations.time_zone()
 
     async def plan(self) -> Plan:
@@ -40,7 +40,7 @@ class Directory:
         return await self._organizations.plan()
 
     async def set_plan(self, plan: Plan, at: datetime) -> None:
-        """Puts it on a plan from `at` on; the past stays as it was."""
+        """Sets its plan from `at` on; the past stays as it was."""
         await self._organizations.set_plan(plan, at)
 
     async def count_members(self) -> int:
@@ -56,11 +56,11 @@ class Directory:
         return await self._organizations.is_owner(member_id)
 
     async def owners_to_tell(self) -> tuple[UUID, ...]:
-        """Returns its owners, whom e-mails go to: of several with one address, one."""
+        """Returns its owners, for e-mails: only one of several with the same address."""
         return await self._organizations.owners_to_tell()
 
     async def member_of_key(self, key_id: UUID) -> UUID | None:
-        """Returns the member whose API key it is; None if there is no such key."""
+        """Returns the member who owns the API key; None if there is no such key."""
         return await self._keys.member_of(key_id)
 
     async def email_of(self, member_id: UUID) -> str | None:
@@ -69,7 +69,7 @@ class Directory:
 
 
 async def organization_pages(database: Database, progress: Progress) -> AsyncGenerator[tuple[UUID, ...], None]:
-    """Yields pages of the organisations that are yet to be done. A page is done when the next one is asked for."""
+    """Yields pages of the organisations still to process. A page counts as done when the next one is requested."""
     while True:
         async with database.platform_session() as session:
             page = await list_organizations(session, progress.reached, PAGE)

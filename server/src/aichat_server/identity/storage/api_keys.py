@@ -65,7 +65,7 @@ class ApiKeyRepository(Repository):
         )
 
     async def member_of(self, key_id: UUID) -> UUID | None:
-        """Returns the member whose key it is; None if there is no such key."""
+        """Returns the member who owns the key; None if there is no such key."""
         query = select(table.c.member_id).where(table.c.org_id == self._org_id, table.c.key_id == key_id)
         return (await self._connection.execute(query)).scalar_one_or_none()
 

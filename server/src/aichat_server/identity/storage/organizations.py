@@ -71,7 +71,7 @@ class OrganizationRepository(Repository):
         return bool((await self._connection.execute(select(there))).scalar_one())
 
     async def owners_to_tell(self) -> tuple[UUID, ...]:
-        """Returns its owners, whom e-mails go to: of several with one address, one."""
+        """Returns its owners, for e-mails: only one of several with the same address."""
         return tuple((await self._connection.execute(_OWNERS_TO_TELL, {"org_id": self._org_id})).scalars())
 
     async def is_there(self) -> bool:
@@ -100,7 +100,7 @@ class OrganizationRepository(Repository):
         return (await self._connection.execute(change)).rowcount > 0
 
     async def ensure_personal(self, user_id: UUID, email: str | None) -> Plan:
-        """Makes a user and the organisation that is the user's own, unless they are there; keeps the email current.
+        """Creates a user and the user's personal organisation, unless they exist; keeps the email current.
 
         Returns the organisation's plan. One statement. The session's actor must be the user.
         """
@@ -123,7 +123,7 @@ class OrganizationRepository(Repository):
 
 
 async def list_organizations(session: PlatformSession, after: UUID | None, limit: int) -> tuple[UUID, ...]:
-    """Returns at most `limit` organisations behind `after`, by the order of their ids."""
+    """Returns at most `limit` organisations after `after`, in the order of their ids."""
     query = select(listed_organizations.c.org_id).order_by(listed_organizations.c.org_id).limit(limit)
     if after is not None:
         query = query.where(listed_organizations.c.org_id > after)

@@ -1,4 +1,4 @@
-"""The RPCs of BillingService that prove invoices."""
+"""The RPCs of BillingService that verify invoices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aichat_server.transport.call import Context
 
 
 class InvoiceRpcs(BillingServiceServicer):
-    """Serves proofs of invoices. `billing` has the other RPCs of the service."""
+    """Verifies invoices for callers. `billing` has the other RPCs of the service."""
 
     def __init__(self, proofs: InvoiceProofs) -> None:
         self._proofs = proofs
@@ -21,5 +21,5 @@ class InvoiceRpcs(BillingServiceServicer):
     async def VerifyInvoice(  # noqa: N802 — the contract names the methods
         self, request: pb.VerifyInvoiceRequest, _context: Context
     ) -> pb.VerifyInvoiceResponse:
-        """Proves an invoice line by line."""
+        """Verifies an invoice line by line."""
         return proof_to_proto(await self._proofs.verify(current_principal(), parse_month(request.month)))

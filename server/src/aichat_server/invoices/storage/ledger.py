@@ -17,7 +17,7 @@ from aichat_server.models.domain.usage import TOKEN_COLUMNS, Usage
 
 _AT_ONCE = 1000
 _TIME = DateTime(timezone=True)
-# The ledger, as far as invoices go by it.
+# The ledger, as far as invoices use it.
 _events = table(
     "usage_events",
     column("org_id", Uuid),

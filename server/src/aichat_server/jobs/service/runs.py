@@ -133,7 +133,7 @@ class JobRuns:
 
 
 async def purge_runs(database: Database, before: datetime) -> int:
-    """Forgets the periods whose last run began before then, and came to a good end; returns how many."""
+    """Deletes periods whose last run began before then and succeeded; returns their number."""
     async with database.platform_session() as session:
         return await JobRunRepository(session).purge(before)
 

@@ -1,4 +1,4 @@
-"""How much work there is, as the tables of every feature tell."""
+"""Reads the backlog from the tables of every feature."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HOLDS = text("SELECT open_holds, expired_holds FROM aichat.count_holds()")
 
 
 async def read_backlog(session: PlatformSession, now: datetime) -> Backlog:
-    """Returns how much there is to do at `now`."""
+    """Returns the backlog at `now`."""
     values = (await session.connection.execute(_BACKLOG, {"now": now})).one()._asdict()
     values |= (await session.connection.execute(_HOLDS)).one()._asdict()
     since = values.pop("behind_since")

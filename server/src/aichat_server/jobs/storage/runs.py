@@ -91,9 +91,9 @@ class JobRunRepository(PlatformRepository):
 
 
 async def hold_job(pool: Pool, run: JobClaim, seconds: float) -> bool:
-    """Holds a job for `seconds` from now, past all that its run itself waits for; False if another run has it now.
+    """Extends the hold of a job, on a connection that its run never blocks; returns False if another run has it.
 
-    STORAGE_UNAVAILABLE if the database is away.
+    Raises STORAGE_UNAVAILABLE if the database is unreachable.
     """
     (is_held,) = await pool.fetchrow(_HOLD_JOB, *run, seconds)
     return bool(is_held)

@@ -58,7 +58,7 @@ class Claim:
 
     @property
     def share(self) -> int:
-        """The most that it takes of any of its limits, in thousandths of that limit, rounded up."""
+        """The largest part that it uses of any of its limits, in thousandths of that limit, rounded up."""
         limits = self.requests + self.tokens + self.streams
         return max(-(-1000 * limit.amount // max(limit.most, 1)) for limit in limits)
 
@@ -72,7 +72,7 @@ class Granted:
     joined: bool = False
     """Whether the stream was already open; another call ends it then."""
     room: int = 0
-    """The least that any of its limits has left, in thousandths of that limit, rounded down."""
+    """The smallest part that any of its limits has left, in thousandths of that limit, rounded down."""
 
 
 @dataclass(frozen=True, slots=True)

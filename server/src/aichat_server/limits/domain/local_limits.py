@@ -79,7 +79,7 @@ class LocalLimits:
 
 
 def _share(limit: Limit, used: int) -> int:
-    """What is left of the limit, in thousandths of it."""
+    """Returns what is left of the limit, in thousandths of it."""
     return 1000 * (limit.most - used) // max(limit.most, 1)
 
 

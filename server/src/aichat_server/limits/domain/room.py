@@ -1,4 +1,4 @@
-"""How much of its limits a caller has left, as far as one process has heard."""
+"""What a caller has left of its limits, as far as one process knows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aichat_server.limits.domain.limits import WINDOW_SECONDS, Claim, Exceeded, Granted
 
-# The rest is for what the caller does by other processes meanwhile.
+# The rest is for what the caller does on other processes in the meantime.
 _OURS = 0.5
 
 
@@ -17,10 +17,10 @@ class _Left:
 
 
 class Room:
-    """Says which claims will surely be granted, as far as can be known before they are.
+    """Predicts which claims will surely be granted.
 
-    Each answer says how much was left then, and half of that may be relied on. Every `now` is in seconds of a clock
-    that never goes back.
+    Each answer says how much was left then, and half of that may be used without asking. Every `now` is in seconds of a
+    clock that never goes back.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Room:
         """By the key of the caller's first limit."""
 
     def covers(self, claim: Claim, now: float) -> bool:
-        """Whether there is room for the claim, which it then takes."""
+        """Whether there is room for the claim; if so, uses it."""
         left = self._left.get(claim.requests[0].key)
         if left is None or left.until <= now or left.thousandths < claim.share:
             return False
@@ -41,6 +41,6 @@ class Room:
         self._left[claim.requests[0].key] = _Left(thousandths, now + WINDOW_SECONDS)
 
     def forget(self, now: float) -> None:
-        """Drops what has expired."""
+        """Deletes what has expired."""
         for key in [key for key, left in self._left.items() if left.until <= now]:
             del self._left[key]

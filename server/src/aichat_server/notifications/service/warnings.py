@@ -158,5 +158,5 @@ async def _recipients(session: Session, name: QuotaName) -> tuple[UUID, ...]:
 
 
 async def forget_warnings(session: Session, before: datetime) -> int:
-    """Deletes the warnings of periods that began before then, but for pending ones; returns how many."""
+    """Deletes the warnings of periods that began before then, except pending ones; returns their number."""
     return await WarningRepository(session).forget(before)

@@ -113,7 +113,7 @@ class WarningRepository(Repository):
         await self._connection.execute(change.values(claimed_until=None))
 
     async def forget(self, before: datetime) -> int:
-        """Forgets those of periods that began before then, but for pending ones; returns how many."""
+        """Deletes the warnings of periods that began before then, except pending ones; returns their number."""
         gone = (table.c.period_start < before, table.c.state != WarningState.PENDING.value)
         return (await self._connection.execute(delete(table).where(table.c.org_id == self._org_id, *gone))).rowcount
 

@@ -68,7 +68,7 @@ class QuotaRepository(Repository):
         )
 
     async def forget_periods(self, before: datetime) -> int:
-        """Forgets what was charged in periods that began before then; returns how many."""
+        """Deletes the charges of periods that began before then; returns their number."""
         gone = delete_from(usage).where(usage.c.org_id == self._org_id, usage.c.period_start < before)
         return (await self._connection.execute(gone)).rowcount
 

@@ -1,4 +1,4 @@
-"""The ledger's room: a partition for each month."""
+"""Adds the ledger's partitions, one for each month."""
 
 from __future__ import annotations
 

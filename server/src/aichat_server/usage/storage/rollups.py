@@ -29,7 +29,7 @@ class Place(NamedTuple):
 
 
 async def roll_up(session: PlatformSession, now: datetime, most: int, after: Place | None) -> tuple[int, Place | None]:
-    """Sums up hours that were over at `now`, in one transaction: at most `most` of the list, from behind `after` on.
+    """Sums hours that were over at `now`, in one transaction: at most `most` of the list, after the place `after`.
 
     Returns their number, and the place to continue from; None at the list's end. Sets the tenant itself.
     """

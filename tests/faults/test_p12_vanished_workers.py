@@ -16,9 +16,9 @@ from aichat_server.conversations.storage.conversations import ConversationReposi
 from aichat_server.core.database.batches import Progress
 from aichat_server.core.database.database import Database, open_database
 from aichat_server.core.database.pool import JOBS
+from aichat_server.invoices.domain.invoices import REFUND
 from aichat_server.jobs.service.runs import JobBusyError, JobRuns
 from aichat_server.jobs.storage.runs import JobRunRepository
-from aichat_server.outbox.domain import MessageKind
 from aichat_server.outbox.service import Outbox
 from aichat_server.outbox.storage import OutboxRepository
 from aichat_server.payments.domain.billing import BillingEvent
@@ -106,7 +106,7 @@ async def test_its_locks_are_released_within_seconds(rig: Rig, key: ApiKey, link
     org_id, message_id = UUID(key.organization_id), uuid4()
     [lost] = await lose(rig, key, 1)
     async with rig.database.session(org_id) as session:
-        await OutboxRepository(session).add(MessageKind.REFUND, message_id)
+        await OutboxRepository(session).add(REFUND, message_id)
     async with rig.database.platform_session() as platform:
         event = BillingEvent(f"evt_{uuid4()}", "customer.updated", "cus_1", datetime.now(UTC))
         assert await StripeEventRepository(platform).add(event)
@@ -116,7 +116,7 @@ async def test_its_locks_are_released_within_seconds(rig: Rig, key: ApiKey, link
             return is_there
 
     async def hand_over() -> bool:
-        return bool((await Outbox(rig.database, {MessageKind.REFUND: _deliver}).relay(datetime.now(UTC))).done)
+        return bool((await Outbox(rig.database, {REFUND: _deliver}).relay(datetime.now(UTC))).done)
 
     async def end() -> bool:
         return bool((await rig.orphans.reap(datetime.now(UTC))).ended)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import stripe as sdk
+from aichat_server.billing.domain import UNPAID_INVOICE
 from aichat_server.billing.rpc.messages import standing_to_proto
 from aichat_server.billing.storage.unpaid import UnpaidRepository
 from aichat_server.core.periods import Month, month
@@ -18,7 +19,6 @@ from aichat_server.invoices.storage.invoices import InvoiceRepository
 from aichat_server.mail.gateway.rendering import FileTemplates
 from aichat_server.mail.gateway.smtp import SmtpMailer
 from aichat_server.notifications.service.unpaid_notices import UnpaidNotices
-from aichat_server.outbox.domain import MessageKind
 from aichat_server.outbox.service import Outbox
 from aichat_server.payments.domain.billing import InvoiceStatus
 from aichat_server.plans.domain import Plan
@@ -238,7 +238,7 @@ async def test_the_owners_are_notified_once_by_e_mail(desk: Desk, mail_server: M
     await desk.hear()
     mailer = SmtpMailer(mail_server.url, "AI Chat <no-reply@aichat.example>")
     notices = UnpaidNotices(desk.database, desk.payments.invoices, mailer, FileTemplates(), GRACE)
-    outbox = Outbox(desk.database, {MessageKind.UNPAID_INVOICE: notices.send})
+    outbox = Outbox(desk.database, {UNPAID_INVOICE: notices.send})
     await outbox.relay(datetime.now(UTC) + timedelta(seconds=5))
     await outbox.relay(datetime.now(UTC) + timedelta(seconds=5))
     mails = [mail for mail in await mail_server.mails() if (await customer.at_stripe()).id in str(mail)]
@@ -260,7 +260,5 @@ async def test_nobody_is_notified_if_it_was_paid_in_the_meantime(desk: Desk, mai
     await desk.invoices.refresh(invoice)
     mailer = SmtpMailer(mail_server.url, "AI Chat <no-reply@aichat.example>")
     notices = UnpaidNotices(desk.database, desk.payments.invoices, mailer, FileTemplates(), GRACE)
-    await Outbox(desk.database, {MessageKind.UNPAID_INVOICE: notices.send}).relay(
-        datetime.now(UTC) + timedelta(seconds=5)
-    )
+    await Outbox(desk.database, {UNPAID_INVOICE: notices.send}).relay(datetime.now(UTC) + timedelta(seconds=5))
     assert [mail for mail in await mail_server.mails() if invoice in str(mail)] == []

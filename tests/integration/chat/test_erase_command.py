@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from aichat_sandbox.postgres import Postgres
+from aichat_server.billing.domain import UNPAID_INVOICE
 from aichat_server.billing.storage.unpaid import UnpaidRepository
 from aichat_server.conversations.service.conversations import Conversations
 from aichat_server.core.actor import Actor
@@ -21,7 +22,6 @@ from aichat_server.identity.storage.api_keys import ApiKeyRepository
 from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.invoices.storage.invoices import InvoiceRepository
 from aichat_server.notifications.storage.notifications import NotificationRepository
-from aichat_server.outbox.domain import MessageKind
 from aichat_server.outbox.storage import OutboxRepository
 from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
 from aichat_server.quotas.service import Quotas
@@ -100,7 +100,7 @@ async def test_a_members_words_and_traces_go_and_others_stay(
         await NotificationRepository(session).set_quota_warnings(member.member_id, wanted=False)
         await InvoiceRepository(session).close(month(2024, 3))
         for notice_id in await UnpaidRepository(session).tell(month(2024, 3), [member.member_id]):
-            await OutboxRepository(session).add(MessageKind.UNPAID_INVOICE, notice_id)
+            await OutboxRepository(session).add(UNPAID_INVOICE, notice_id)
 
     command = ("organizations", "erase-member", "--organization-id", str(principal.org_id), "--member-id")
     assert await run(settings, tmp_path, *command, str(member.member_id)) == (0, "")

@@ -18,8 +18,7 @@ from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
 from aichat_server.core.periods import month
-from aichat_server.invoices.domain.invoices import AdjustmentKind, InvoiceStage, LineKind
-from aichat_server.outbox.domain import MessageKind
+from aichat_server.invoices.domain.invoices import REFUND, AdjustmentKind, InvoiceStage, LineKind
 from aichat_server.outbox.service import Outbox, Relayed
 
 from tests.fixtures.stripe import Stripe
@@ -216,7 +215,7 @@ async def test_a_refund_is_in_the_books_before_it_is_paid_and_paid_once(shop: Sh
         await shop.desk.refund(shop.org_id, MARCH, 500, **told)
     assert away.value.reason is Reason.BILLING_UNAVAILABLE
     assert [entry.amount for entry in await shop.desk.unpaid_refunds(shop.org_id, MARCH)] == [-5 * USD]
-    outbox = Outbox(shop.database, {MessageKind.REFUND: shop.desk.carry_out_refund})
+    outbox = Outbox(shop.database, {REFUND: shop.desk.carry_out_refund})
     soon = datetime.now(UTC) + timedelta(seconds=10)
     assert await outbox.relay(soon) == Relayed(1, 0)
     assert await outbox.relay(soon) == Relayed(0, 0)

@@ -9,8 +9,8 @@ from aichat_sandbox.ports import free_ports
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
 from aichat_server.mail.domain import MailServerUnavailableError
+from aichat_server.notifications.domain.warnings import QUOTA_WARNING
 from aichat_server.notifications.service.warnings import QuotaWarnings
-from aichat_server.outbox.domain import MessageKind
 from aichat_server.outbox.service import Outbox, Relayed
 
 from tests.fixtures.mail import MailServer
@@ -23,7 +23,7 @@ NOTHING = Relayed(0, 0)
 
 @pytest.fixture
 def outbox(database: Database, warnings: QuotaWarnings) -> Outbox:
-    return Outbox(database, {MessageKind.QUOTA_WARNING: warnings.send})
+    return Outbox(database, {QUOTA_WARNING: warnings.send})
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def test_without_its_mail_server_all_stays_due(
     [nowhere] = free_ports(1)
     away = build({**mail_settings, "SMTP_URL": f"smtp://127.0.0.1:{nowhere}"}, database)
     with pytest.raises(MailServerUnavailableError):
-        await Outbox(database, {MessageKind.QUOTA_WARNING: away.send}).relay(soon())
+        await Outbox(database, {QUOTA_WARNING: away.send}).relay(soon())
     assert await outbox.relay(soon()) == Relayed(1, 0)
     assert await acme.states() == [(50, "sent")]
 

@@ -10,8 +10,10 @@ from uuid import UUID, uuid4
 import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
+from aichat_server.invoices.domain.invoices import REFUND
 from aichat_server.mail.domain import MailServerUnavailableError
 from aichat_server.mail.gateway import smtp as mail
+from aichat_server.notifications.domain.warnings import QUOTA_WARNING
 from aichat_server.outbox.domain import MessageKind
 from aichat_server.outbox.service import Outbox, Relayed
 
@@ -44,7 +46,7 @@ async def _due(postgres: Postgres, company: Company, kind: MessageKind) -> UUID:
     async with connection(postgres.owner_url) as owner:
         await owner.execute(
             "INSERT INTO aichat.outbox (org_id, message_id, kind, due_at) VALUES ($1, $2, $3, now())",
-            *(company.principal.org_id, message_id, kind.value),
+            *(company.principal.org_id, message_id, kind),
         )
     return message_id
 
@@ -72,13 +74,13 @@ async def test_p12_the_rest_is_sent_in_the_meantime(
         with pytest.raises(MailServerUnavailableError):
             await warnings.run(NOON)
     refunds: list[UUID] = []
-    refund = await _due(postgres, acme, MessageKind.REFUND)
+    refund = await _due(postgres, acme, REFUND)
 
     async def carry_out(_org_id: UUID, message_id: UUID) -> bool:
         refunds.append(message_id)
         return True
 
-    outbox = Outbox(database, {MessageKind.QUOTA_WARNING: warnings.send, MessageKind.REFUND: carry_out})
+    outbox = Outbox(database, {QUOTA_WARNING: warnings.send, REFUND: carry_out})
     now = datetime.now(UTC) + timedelta(seconds=10)
     async with asyncio.timeout(BOUND_SECONDS):
         with pytest.raises(MailServerUnavailableError):

@@ -21,10 +21,9 @@ from aichat_server.invoices.domain import statements
 from aichat_server.invoices.domain.invoices import AdjustmentKind, InvoiceStage
 from aichat_server.invoices.storage.adjustments import AdjustmentRepository
 from aichat_server.invoices.storage.invoices import InvoiceRepository
-from aichat_server.notifications.domain.warnings import QuotaUse
+from aichat_server.notifications.domain.warnings import QUOTA_WARNING, QuotaUse
 from aichat_server.notifications.storage.notifications import NotificationRepository
 from aichat_server.notifications.storage.warnings import WarningRepository
-from aichat_server.outbox.domain import MessageKind
 from aichat_server.outbox.storage import OutboxRepository
 from aichat_server.payments.domain.billing import SubscriptionStatus
 from aichat_server.plans.domain import Plan
@@ -61,7 +60,7 @@ async def filled_tenant(database: Database) -> Principal:
     async with database.session(org_id, Actor.member(user_id)) as session:
         warning_id = await WarningRepository(session).note(user_id, used)
         assert warning_id is not None
-        await OutboxRepository(session).add(MessageKind.QUOTA_WARNING, warning_id)
+        await OutboxRepository(session).add(QUOTA_WARNING, warning_id)
         await NotificationRepository(session).set_quota_warnings(user_id, wanted=False)
         invoices, adjustments = InvoiceRepository(session), AdjustmentRepository(session)
         await invoices.close(JANUARY)

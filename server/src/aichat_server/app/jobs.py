@@ -14,6 +14,7 @@ from aichat_server.app.journals import build_streams
 from aichat_server.app.plans import open_plan_book
 from aichat_server.app.redis import redis_named
 from aichat_server.app.stores import build_orphans
+from aichat_server.billing.domain import UNPAID_INVOICE
 from aichat_server.billing.service.billing import Payments
 from aichat_server.billing.service.subscriptions import Subscriptions
 from aichat_server.billing.service.webhooks import InvoiceSync, Webhooks
@@ -22,6 +23,7 @@ from aichat_server.core.database.database import Database
 from aichat_server.core.redis.client import open_redis
 from aichat_server.generations.gateway.spare_leases import SpareLeases
 from aichat_server.generations.service.orphans import Orphans
+from aichat_server.invoices.domain.invoices import REFUND
 from aichat_server.invoices.service.collection import Collection
 from aichat_server.invoices.service.desk import InvoiceDesk
 from aichat_server.invoices.service.monthly import Invoices
@@ -30,6 +32,7 @@ from aichat_server.jobs.service.runs import JobRuns
 from aichat_server.jobs.service.watch import JobsWatch
 from aichat_server.mail.gateway.rendering import FileTemplates
 from aichat_server.mail.gateway.smtp import SmtpMailer
+from aichat_server.notifications.domain.warnings import QUOTA_WARNING
 from aichat_server.notifications.service.unpaid_notices import UnpaidNotices
 from aichat_server.notifications.service.warning_mails import WarningMails
 from aichat_server.notifications.service.warnings import QuotaWarnings
@@ -96,11 +99,11 @@ def _build_outbox(
     database: Database, warnings: QuotaWarnings | None, desk: InvoiceDesk, unpaid: UnpaidNotices | None
 ) -> Outbox:
     """What cannot be handed over here, without a mail server, waits for workers that can."""
-    deliveries: dict[MessageKind, Deliver] = {MessageKind.REFUND: desk.carry_out_refund}
+    deliveries: dict[MessageKind, Deliver] = {REFUND: desk.carry_out_refund}
     if warnings is not None:
-        deliveries[MessageKind.QUOTA_WARNING] = warnings.send
+        deliveries[QUOTA_WARNING] = warnings.send
     if unpaid is not None:
-        deliveries[MessageKind.UNPAID_INVOICE] = unpaid.send
+        deliveries[UNPAID_INVOICE] = unpaid.send
     return Outbox(database, deliveries)
 
 

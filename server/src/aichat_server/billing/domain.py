@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from aichat_server.core.periods import Month
+from aichat_server.outbox.domain import MessageKind
 from aichat_server.payments.domain.billing import SubscriptionState, SubscriptionStatus
 from aichat_server.plans.domain import Plan
 
@@ -14,6 +15,9 @@ _IN_FORCE = frozenset({SubscriptionStatus.TRIALING, SubscriptionStatus.ACTIVE})
 _PAST_DUE = frozenset({SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID})
 _NOT_BEGUN = frozenset({SubscriptionStatus.INCOMPLETE, SubscriptionStatus.INCOMPLETE_EXPIRED})
 _ENDED = frozenset({SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EXPIRED})
+
+UNPAID_INVOICE = MessageKind("unpaid_invoice")
+"""An e-mail in the outbox."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
+from typing import NewType
 from uuid import UUID
 
 from aichat_server.core.backoff import doubled
@@ -13,15 +13,8 @@ _FIRST_WAIT = timedelta(minutes=1)
 _LONGEST_WAIT = timedelta(hours=1)
 
 
-class MessageKind(StrEnum):
-    """What a message is about."""
-
-    QUOTA_WARNING = "quota_warning"
-    """An e-mail."""
-    REFUND = "refund"
-    """Money that the payment provider is to give back."""
-    UNPAID_INVOICE = "unpaid_invoice"
-    """An e-mail."""
+MessageKind = NewType("MessageKind", str)
+"""What a message is about: a name that the feature which adds it gives it, and by which its delivery is found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class OutboxRepository(Repository):
 
     async def add(self, kind: MessageKind, message_id: UUID) -> None:
         """Puts a message in, due at once; one that is there stays as it is."""
-        row = {"org_id": self._org_id, "message_id": message_id, "kind": kind.value, "due_at": func.now()}
+        row = {"org_id": self._org_id, "message_id": message_id, "kind": kind, "due_at": func.now()}
         await self._connection.execute(insert(_outbox).values(row).on_conflict_do_nothing())
 
     async def postpone(self, message_id: UUID, until: datetime) -> None:
@@ -49,6 +49,6 @@ async def due_messages(
 ) -> Sequence[OutboxMessage]:
     """At most `limit` due messages of any organisation, the longest due first."""
     query = select(*_outbox.c["org_id", "message_id", "kind", "attempts"])
-    query = query.where(_outbox.c.due_at <= now, _outbox.c.kind.in_([kind.value for kind in kinds]))
+    query = query.where(_outbox.c.due_at <= now, _outbox.c.kind.in_(kinds))
     rows = await session.connection.execute(query.order_by(_outbox.c.due_at, _outbox.c.message_id).limit(limit))
     return [OutboxMessage(row.org_id, row.message_id, MessageKind(row.kind), row.attempts) for row in rows]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from aichat_server.billing.domain import UnpaidInvoice, UnpaidNotice
+from aichat_server.billing.domain import UNPAID_INVOICE, UnpaidInvoice, UnpaidNotice
 from aichat_server.billing.service.accounts import look_again
 from aichat_server.billing.storage.unpaid import UnpaidRepository, list_unpaid
 from aichat_server.core.database.database import Database
 from aichat_server.core.database.session import Session
 from aichat_server.core.periods import Month
 from aichat_server.identity.service.directory import Directory
-from aichat_server.outbox.domain import MessageKind
 from aichat_server.outbox.service import add_message
 
 
@@ -25,7 +24,7 @@ async def note_unpaid(session: Session, month: Month) -> bool:
     if not await unpaid.note(month):
         return False
     for notice_id in await unpaid.tell(month, await Directory(session).owners_to_tell()):
-        await add_message(session, MessageKind.UNPAID_INVOICE, notice_id)
+        await add_message(session, UNPAID_INVOICE, notice_id)
     await look_again(session)
     return True
 

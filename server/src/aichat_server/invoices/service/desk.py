@@ -12,6 +12,7 @@ from aichat_server.core.money import NanoUsd
 from aichat_server.core.periods import Month
 from aichat_server.invoices.domain.invoices import (
     NANO_PER_CENT,
+    REFUND,
     Adjustment,
     AdjustmentKind,
     Invoice,
@@ -22,7 +23,6 @@ from aichat_server.invoices.service.monthly import Invoices, Outcome
 from aichat_server.invoices.service.stages import restart, take_over
 from aichat_server.invoices.storage.adjustments import AdjustmentRepository
 from aichat_server.invoices.storage.invoices import InvoiceRepository
-from aichat_server.outbox.domain import MessageKind
 from aichat_server.outbox.service import add_message, remove_message
 from aichat_server.payments.domain.provider import PaymentInvoices, PaymentProvider
 
@@ -92,7 +92,7 @@ class InvoiceDesk:
                 adjustment_id, AdjustmentKind.REFUND, amount, reason=reason, actor=actor, month=month
             )
             if await AdjustmentRepository(session).unpaid_refund(adjustment_id):
-                await add_message(session, MessageKind.REFUND, adjustment_id)
+                await add_message(session, REFUND, adjustment_id)
         if entry.kind is not AdjustmentKind.REFUND or (entry.amount, entry.month) != (amount, month):
             raise AichatError(Reason.REQUEST_INVALID, "that id belongs to another adjustment")
         await self.carry_out_refund(org_id, adjustment_id)

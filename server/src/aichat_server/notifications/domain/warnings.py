@@ -8,6 +8,7 @@ from enum import StrEnum
 from uuid import UUID, uuid5
 
 from aichat_server.core.money import NanoUsd
+from aichat_server.outbox.domain import MessageKind
 from aichat_server.quotas.domain import QuotaName
 
 THRESHOLDS = (50, 80, 100)
@@ -15,6 +16,9 @@ THRESHOLDS = (50, 80, 100)
 
 # Never change it: every warning's id derives from it.
 _WARNINGS = UUID("0b6f3a54-5d1e-4c0f-9a55-2f8f6a6f7c21")
+
+QUOTA_WARNING = MessageKind("quota_warning")
+"""An e-mail in the outbox."""
 
 
 class WarningState(StrEnum):

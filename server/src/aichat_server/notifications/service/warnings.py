@@ -15,10 +15,15 @@ from aichat_server.core.database.database import Database
 from aichat_server.core.database.session import Session
 from aichat_server.identity.service.directory import Directory, organization_pages
 from aichat_server.mail.domain import MailDeferredError, Mailer, MailRefusedError, MailServerUnavailableError
-from aichat_server.notifications.domain.warnings import ClaimedWarning, QuotaUse, QuotaWarning, WarningState
+from aichat_server.notifications.domain.warnings import (
+    QUOTA_WARNING,
+    ClaimedWarning,
+    QuotaUse,
+    QuotaWarning,
+    WarningState,
+)
 from aichat_server.notifications.service.warning_mails import WarningMails
 from aichat_server.notifications.storage.warnings import WarningRepository
-from aichat_server.outbox.domain import MessageKind
 from aichat_server.outbox.service import add_message, remove_message
 from aichat_server.quotas.domain import QuotaName, QuotaScope
 
@@ -93,7 +98,7 @@ class QuotaWarnings:
             warnings, reached = WarningRepository(session), await _reached(session, now)
             new = [noted for use, member_id in reached if (noted := await warnings.note(member_id, use))]
             for warning_id in new:
-                await add_message(session, MessageKind.QUOTA_WARNING, warning_id)
+                await add_message(session, QUOTA_WARNING, warning_id)
             return len(new), await warnings.pending()
 
     async def _send(self, org_id: UUID, pending: Sequence[UUID]) -> Sequence[WarningState]:

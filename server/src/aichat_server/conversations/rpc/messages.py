@@ -38,8 +38,8 @@ STOP_REASONS: Mapping[StopReason, messages_pb2.StopReason.ValueType] = MappingPr
 
 
 def parts_from_proto(parts: Iterable[messages_pb2.Part]) -> tuple[Part, ...]:
-    """A validated request's parts."""
-    return tuple(TextPart(part.text.text) for part in parts)
+    """Returns a validated request's parts."""
+    return tuple(_part_from_proto(part) for part in parts)
 
 
 def conversation_to_proto(conversation: Conversation) -> conversations_pb2.Conversation:
@@ -107,6 +107,17 @@ def _parts_to_proto(parts: Iterable[Part]) -> Iterator[messages_pb2.Part]:
                 yield messages_pb2.Part(text=messages_pb2.TextPart(text=text))
             case _:
                 assert_never(part)
+
+
+def _part_from_proto(part: messages_pb2.Part) -> Part:
+    kind = part.WhichOneof("kind")
+    match kind:
+        case "text":
+            return TextPart(part.text.text)
+        case None:
+            raise ValueError("a request with a part of no kind has passed validation")
+        case _:
+            assert_never(kind)
 
 
 def _id(value: UUID | None) -> str:

@@ -10,6 +10,7 @@ RIGS = 3
 
 pytest_plugins = [
     "tests.fixtures.auth",
+    "tests.fixtures.rpc",
     "tests.fixtures.postgres",
     "tests.fixtures.redis",
     "tests.fixtures.cluster",

@@ -17,7 +17,7 @@ from aichat_sdk.types import Money, SubscriptionStatus, money_usd
 
 from tests.e2e.calls import error_of
 from tests.fixtures.platform import ALLOWED_ORIGIN
-from tests.integration.storage.rows import connection
+from tests.fixtures.rows import connection
 
 PATH = "/v1/stripe/webhook"
 PAGE = f"{ALLOWED_ORIGIN}/billing?done"

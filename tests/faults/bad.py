@@ -10,7 +10,7 @@ from uuid import uuid4
 from aichat.v1 import chat_pb2, messages_pb2
 from hypothesis import strategies as st
 
-from tests.integration.chat.asking import MODEL, asking
+from tests.integration.conversations.asking import MODEL, asking
 
 Request = chat_pb2.StreamChatRequest
 Options = chat_pb2.ChatOptions

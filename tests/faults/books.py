@@ -14,8 +14,8 @@ from aichat.v1 import conversations_pb2, messages_pb2
 
 from tests.faults.load import Turn
 from tests.faults.rig import Replica, Rig
+from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey
-from tests.integration.storage.rows import connection
 
 Buckets = tuple[int, int, int, int]
 """Tokens: input, read from the cache, written to the cache, output."""

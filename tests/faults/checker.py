@@ -19,7 +19,7 @@ from uuid import UUID
 import asyncpg
 
 from tests.faults.load import Reading, Turn
-from tests.integration.storage.rows import connection
+from tests.fixtures.rows import connection
 
 QUIET_SECONDS = 90.0
 """The longest time until answers of lost servers are ended: a lease, a run of the job, and a busy machine."""

@@ -18,7 +18,7 @@ from grpc_status import rpc_status
 
 from tests.faults.rig import Replica, Rig
 from tests.fixtures.server import ApiKey
-from tests.integration.chat.asking import Event, asking
+from tests.integration.conversations.asking import Event, asking
 
 Answer = grpc.aio.UnaryStreamCall[Any, Any]
 """Yields `Event`s."""

@@ -12,9 +12,9 @@ from aichat_server.identity.domain.principals import Principal
 from aichat_server.providers.domain.events import TextDelta
 
 from tests.faults.rig import Rig
+from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey
-from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import Begun, Turns, turn
+from tests.integration.conversations.turns import Begun, Turns, turn
 
 MODEL, PROVIDER = "gpt-6-luna", "openai"
 ASKED = "Tell me something."

@@ -18,8 +18,8 @@ from tests.faults.books import ledger, prices, running
 from tests.faults.load import MODELS, Turn, follow, marked
 from tests.faults.rig import Replica, Rig
 from tests.faults.scale import IS_FULL
-from tests.integration.chat.asking import eventually
-from tests.integration.storage.rows import connection
+from tests.fixtures.rows import connection
+from tests.integration.conversations.asking import eventually
 
 WORDS = ["one ", "two ", "three"]
 CHOICES = st.integers(0, 100)

@@ -19,8 +19,8 @@ from tests.faults.link import HOST, Link, link_to
 from tests.faults.linked import run_linked
 from tests.faults.load import Turn, follow, marked
 from tests.faults.rig import CHANNEL_OPTIONS, Replica, Rig
-from tests.integration.chat.asking import Event
-from tests.integration.storage.rows import connection
+from tests.fixtures.rows import connection
+from tests.integration.conversations.asking import Event
 
 SERVERS = 2
 # A silent vendor and an unavailable model recover in seconds; all other settings are production's.

@@ -16,7 +16,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from tests.fixtures.server import ApiKey
-from tests.integration.chat.asking import MODEL, asking
+from tests.integration.conversations.asking import MODEL, asking
 
 CHAT = "/aichat.v1.ChatService/StreamChat"
 WEB = "application/grpc-web+proto"

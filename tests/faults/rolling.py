@@ -17,7 +17,7 @@ from tests.faults.edge import Edge
 from tests.faults.load import MODELS, marked
 from tests.faults.rig import Replica, Rig
 from tests.fixtures.server import ApiKey
-from tests.integration.chat.asking import asking
+from tests.integration.conversations.asking import asking
 
 SERVERS, EDGES, CHANNELS = 3, 2, 4
 # All other settings for stopping and health checks are the defaults.

@@ -21,9 +21,9 @@ from tests.faults.load import reason_of
 from tests.faults.rig import Rig
 from tests.faults.scale import IS_FULL, SCALE
 from tests.faults.threads import waiting
+from tests.fixtures.rows import owner_rows
 from tests.fixtures.server import ApiKey
 from tests.fixtures.tally import Tally
-from tests.integration.storage.rows import owner_rows
 
 made_up = settings(
     max_examples=SCALE.bad_requests,

@@ -17,7 +17,7 @@ from tests.faults.rig import Replica, Rig
 from tests.faults.scale import IS_FULL, SCALE
 from tests.fixtures.server import ApiKey
 from tests.fixtures.tally import Tally
-from tests.integration.chat.asking import eventually
+from tests.integration.conversations.asking import eventually
 
 WAVE = max(20, SCALE.cancels // 100)
 CLOSED_SECONDS = 0.1

@@ -10,8 +10,8 @@ import pytest
 from tests.faults.checker import faults_in
 from tests.faults.load import MODELS, Turn, follow, hold, marked
 from tests.faults.rig import Rig
+from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey
-from tests.integration.storage.rows import connection
 
 # Bypasses the triggers that protect the ledger from changes.
 AS_NOBODY_MAY = "SET session_replication_role = replica"

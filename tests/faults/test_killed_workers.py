@@ -16,7 +16,7 @@ from tests.faults.rig import Rig
 from tests.faults.scale import SCALE
 from tests.fixtures.server import ApiKey
 from tests.fixtures.tally import Tally
-from tests.integration.chat.asking import refusal, text_of
+from tests.integration.conversations.asking import refusal, text_of
 
 LOST_AT_ONCE = 10
 # About the length of a run, after its code is loaded.

@@ -17,7 +17,7 @@ from tests.faults.load import MODELS, Turn, follow, marked
 from tests.faults.rig import Rig
 from tests.faults.scale import SCALE
 from tests.fixtures.server import ApiKey
-from tests.integration.chat.asking import eventually, refusal
+from tests.integration.conversations.asking import eventually, refusal
 
 HEARTBEAT_SECONDS = 1.0
 LEASE_SECONDS = 9.0

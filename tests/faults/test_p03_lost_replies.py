@@ -16,9 +16,9 @@ from tests.faults.link import Fate
 from tests.faults.linked import Linked, run_linked
 from tests.faults.load import Answer, Turn, follow, marked, reason_of
 from tests.faults.rig import Replica, Rig
+from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey, minted_key
-from tests.integration.chat.asking import eventually, first_event, times_asked
-from tests.integration.storage.rows import connection
+from tests.integration.conversations.asking import eventually, first_event, times_asked
 
 FATES = pytest.mark.parametrize("fate", list(Fate), ids=lambda fate: fate.name.lower())
 MOVE_ON_SECONDS = 10.0

@@ -27,10 +27,10 @@ from aichat_server.telemetry.observing import Observer
 from tests.faults.link import Link, link_to
 from tests.faults.lost import lose
 from tests.faults.rig import Rig
+from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey
-from tests.integration.chat.asking import eventually
-from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import Begun
+from tests.integration.conversations.asking import eventually
+from tests.integration.conversations.turns import Begun
 
 # Instead of production's 15 s, so that a test need not wait for them.
 HELD_SECONDS = 3.0

@@ -28,10 +28,10 @@ from tests.faults.link import Link, Way, link_to
 from tests.faults.lost import MODEL, PROVIDER
 from tests.faults.rig import Rig
 from tests.faults.scale import IS_FULL
+from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey
-from tests.integration.chat.asking import eventually
-from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import Asked, Turns, completed, exchange, turn
+from tests.integration.conversations.asking import eventually
+from tests.integration.conversations.turns import Asked, Turns, completed, exchange, turn
 
 # As documented, doubled for a busy machine.
 FAILS_WITHIN_SECONDS = 2 * CALLS.answer

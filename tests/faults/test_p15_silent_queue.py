@@ -27,8 +27,8 @@ from dramatiq import Message
 from tests.faults.link import Link, Way, link_to
 from tests.faults.rig import Rig
 from tests.fixtures.redis import RedisUnderTest
-from tests.integration.chat.asking import eventually
-from tests.integration.storage.rows import connection
+from tests.fixtures.rows import connection
+from tests.integration.conversations.asking import eventually
 
 DRAIN_SECONDS = 1.0
 # Much less than the minute after which every job is sent again; workers need less than half of it.

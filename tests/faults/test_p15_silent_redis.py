@@ -20,7 +20,7 @@ from tests.faults.scale import IS_FULL
 from tests.faults.together import CANCELLED, cancel, endless, seen_on, work_together
 from tests.fixtures.server import ApiKey
 from tests.fixtures.tally import Tally
-from tests.integration.chat.asking import Refusal, eventually, refusal
+from tests.integration.conversations.asking import Refusal, eventually, refusal
 
 RESTARTS = 8
 ROUNDS = 40 if IS_FULL else 8

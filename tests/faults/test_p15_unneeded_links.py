@@ -26,7 +26,7 @@ from tests.fixtures.auth import Auth
 from tests.fixtures.server import ApiKey
 from tests.fixtures.stripe import SECRET_KEY, Stripe
 from tests.fixtures.tally import Measured
-from tests.integration.chat.asking import eventually
+from tests.integration.conversations.asking import eventually
 
 CLAUDE, OPENAI, _ = MODELS
 CALLS = 9

@@ -24,7 +24,7 @@ from tests.faults.protocols import CHATS, Seen, ask, native, read, server_sent_e
 from tests.faults.rig import Replica, Rig
 from tests.faults.scale import IS_FULL
 from tests.fixtures.server import ApiKey
-from tests.integration.chat.asking import asking
+from tests.integration.conversations.asking import asking
 
 BOUND = read_bounds()["edge ↔ server", "silent"]
 WAYS = ("stopped", "silent from it", "silent", "silent to it", "open connections silent")

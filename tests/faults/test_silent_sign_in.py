@@ -20,10 +20,10 @@ from aichat_server.core.errors import Reason
 from tests.faults.bounds import ROOM, read_bounds
 from tests.faults.link import Link, Way, link_to
 from tests.fixtures.auth import Auth
+from tests.fixtures.rpc import bearer, refusal
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
 from tests.fixtures.tally import Measured
-from tests.integration.chat.asking import eventually
-from tests.integration.rpc.conftest import bearer, refusal
+from tests.integration.conversations.asking import eventually
 
 LINK = "server ↔ auth"
 BOUNDS = read_bounds()

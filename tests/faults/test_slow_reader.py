@@ -16,7 +16,7 @@ from tests.faults.rig import Replica, Rig
 from tests.faults.scale import SCALE
 from tests.fixtures.server import ApiKey
 from tests.fixtures.tally import Tally
-from tests.integration.chat.asking import eventually
+from tests.integration.conversations.asking import eventually
 
 DELTA = "🙂" * 1000
 # Several times the memory of the answer, its journal, and gRPC's buffers for one connection.

@@ -13,7 +13,7 @@ from tests.faults.rig import Rig
 from tests.faults.scale import SCALE
 from tests.fixtures.server import ApiKey
 from tests.fixtures.tally import Tally
-from tests.integration.chat.asking import eventually
+from tests.integration.conversations.asking import eventually
 
 
 async def test_a_server_that_shuts_down_loses_no_stream(rig: Rig, key: ApiKey, tally: Tally) -> None:

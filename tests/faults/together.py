@@ -12,7 +12,7 @@ from aichat.v1 import chat_pb2
 from tests.faults.load import Turn, marked
 from tests.faults.rig import Replica
 from tests.fixtures.server import ApiKey
-from tests.integration.chat.asking import eventually
+from tests.integration.conversations.asking import eventually
 
 CANCELLED = chat_pb2.GENERATION_STATE_CANCELLED
 

@@ -29,8 +29,8 @@ from aichat_server.payments.gateway.stripe_events import StripeWebhooks
 from aichat_server.plans.domain import Plan
 from aichat_server.plans.service import PlanBook
 
+from tests.fixtures.rows import connection
 from tests.fixtures.stripe import SECRET_KEY, Stripe
-from tests.integration.storage.rows import connection
 
 GRACE = timedelta(days=7)
 DONE = "https://app.example/done"

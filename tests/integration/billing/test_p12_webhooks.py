@@ -18,8 +18,8 @@ from aichat_server.core.errors import AichatError, Reason
 from aichat_server.payments.domain.webhooks import CLAIM, MOST_ATTEMPTS
 from aichat_server.plans.domain import Plan
 
+from tests.fixtures.rows import connection
 from tests.integration.billing.desk import DONE, LEFT, MONTH_SECONDS, Desk, Event
-from tests.integration.storage.rows import connection
 
 HOUR = timedelta(hours=1)
 

@@ -31,11 +31,11 @@ from aichat_server.quotas.service import Quotas
 from aichat_server.settings import DEFAULT_MODELS
 
 from tests.fixtures.postgres import postgres_folder
+from tests.fixtures.rows import connection
 from tests.fixtures.server import RunServer, minted_key
 from tests.fixtures.vendors import Vendors
-from tests.integration.chat.asking import ask, eventually, refusal, stream, times_asked
-from tests.integration.storage.ledger import begin, spend
-from tests.integration.storage.rows import connection
+from tests.integration.conversations.asking import ask, eventually, refusal, stream, times_asked
+from tests.integration.quotas.ledger import begin, spend
 
 USD = 1_000_000_000
 

@@ -16,12 +16,12 @@ from aichat_server.core.database.database import open_database
 from aichat_server.payments.gateway.stripe_calls import StripeConfig, open_stripe
 
 from tests.fixtures.redis import RedisUnderTest
+from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey, ServerUnderTest
 from tests.fixtures.stripe import SECRET_KEY, open_sdk, run_stripe
-from tests.integration.chat.asking import Refusal, ask, eventually, first_event, refusal, script, stream
+from tests.integration.conversations.asking import Refusal, ask, eventually, first_event, refusal, script, stream
 from tests.integration.deployment.versions import Version, minted
 from tests.integration.invoices.months import MARCH, USD, open_shop
-from tests.integration.storage.rows import connection
 from tests.integration.usage.books import Entry
 
 HALF = script(deltas=["Half ", "an ans"], error_after=2)

@@ -12,8 +12,9 @@ from aichat.v1 import billing_pb2, billing_pb2_grpc, invoices_pb2, messages_pb2
 from aichat_sandbox.postgres import Postgres
 
 from tests.fixtures.redis import RedisUnderTest, run_redis
+from tests.fixtures.rows import connection
 from tests.fixtures.server import ServerUnderTest
-from tests.integration.chat.asking import ask, first_event, history, refusal, stream, text_of
+from tests.integration.conversations.asking import ask, first_event, history, refusal, stream, text_of
 from tests.integration.deployment.populated import (
     HALF,
     Invoiced,
@@ -26,9 +27,8 @@ from tests.integration.deployment.populated import (
     populated,
 )
 from tests.integration.deployment.versions import Version
+from tests.integration.generations.replicas.following import cancel, wire
 from tests.integration.invoices.months import MARCH
-from tests.integration.replicas.following import cancel, wire
-from tests.integration.storage.rows import connection
 
 FILLED = (
     "organizations", "members", "api_keys", "conversations", "messages", "generations", "usage_events", "usage_hourly",

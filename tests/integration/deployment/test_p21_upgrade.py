@@ -7,10 +7,10 @@ import asyncio
 from aichat.v1 import conversations_pb2
 from aichat_sandbox.postgres import Postgres
 
+from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey, ServerUnderTest
-from tests.integration.chat.asking import ask
+from tests.integration.conversations.asking import ask
 from tests.integration.deployment.versions import Version, minted
-from tests.integration.storage.rows import connection
 
 MIGRATE = "run `python -m aichat_server migrate`"
 

@@ -29,11 +29,11 @@ from aichat_server.usage.rpc.messages import event_to_proto
 from aichat_server.usage.service.reports import UsageReports
 
 from tests.fixtures.redis import RedisUnderTest, run_redis
+from tests.fixtures.rows import connection
 from tests.fixtures.vendors import Vendors
-from tests.integration.chat.asking import eventually, script, times_asked
+from tests.integration.conversations.asking import eventually, script, times_asked
 from tests.integration.generations.stateless import Asked, Stateless, open_client, text_of
-from tests.integration.storage.ledger import books, counted, limit
-from tests.integration.storage.rows import connection
+from tests.integration.quotas.ledger import books, counted, limit
 
 SLOW = {"words": 400, "interval_ms": 50}
 

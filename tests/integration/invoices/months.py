@@ -25,8 +25,8 @@ from aichat_server.plans.domain import Plan
 from aichat_server.plans.service import PlanBook, StoredPlans
 from aichat_server.usage.service.rollups import Rollups
 
+from tests.fixtures.rows import connection
 from tests.fixtures.stripe import Stripe
-from tests.integration.storage.rows import connection
 from tests.integration.usage.books import Entry, add
 
 MARCH = month(2024, 3)

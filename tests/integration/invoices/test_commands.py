@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from tests.fixtures.stripe import SECRET_KEY, Stripe
-from tests.integration.chat.test_commands import run
+from tests.integration.commands.test_commands import run
 from tests.integration.invoices.months import MARCH, USD, Shop
 from tests.integration.usage.books import Entry
 

@@ -17,9 +17,9 @@ from aichat_server.invoices.domain.invoices import InvoiceStage, LineKind
 from aichat_server.invoices.service.proofs import InvoiceProofs
 from aichat_server.usage.storage.rollups import RollupRepository
 
+from tests.fixtures.rows import connection
 from tests.fixtures.stripe import Stripe
 from tests.integration.invoices.months import MARCH, USD, Shop
-from tests.integration.storage.rows import connection
 from tests.integration.usage.books import Entry
 
 TENTH = datetime(2024, 3, 10, 12, tzinfo=UTC)

@@ -12,10 +12,10 @@ from aichat_server.core.periods import Month, month, month_of
 from aichat_server.invoices.domain.invoices import InvoiceStage
 from aichat_server.invoices.storage.invoices import InvoiceRepository
 
+from tests.fixtures.rows import connection
+from tests.integration.conversations.turns import Turns, completed
 from tests.integration.invoices.months import MARCH, USD, Shop
-from tests.integration.storage.ledger import begin, spend
-from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import Turns, completed
+from tests.integration.quotas.ledger import begin, spend
 from tests.integration.usage.books import Entry
 
 TICK = timedelta(microseconds=1)

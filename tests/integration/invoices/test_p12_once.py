@@ -21,9 +21,9 @@ from aichat_server.core.periods import month
 from aichat_server.invoices.domain.invoices import REFUND, AdjustmentKind, InvoiceStage, LineKind
 from aichat_server.outbox.service import Outbox, Relayed
 
+from tests.fixtures.rows import connection
 from tests.fixtures.stripe import Stripe
 from tests.integration.invoices.months import MARCH, USD, Shop
-from tests.integration.storage.rows import connection
 from tests.integration.usage.books import Entry
 
 APRIL = month(2024, 4)

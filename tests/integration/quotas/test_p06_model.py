@@ -14,10 +14,10 @@ from aichat_server.quotas.service import Quotas
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.storage.ledger import books, costing, holding, limit
-from tests.integration.storage.ledger import refused as refusal_of
-from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import Begun, Turns, completed, failed, turn
+from tests.fixtures.rows import connection
+from tests.integration.conversations.turns import Begun, Turns, completed, failed, turn
+from tests.integration.quotas.ledger import books, costing, holding, limit
+from tests.integration.quotas.ledger import refused as refusal_of
 
 AMOUNTS = st.integers(0, 60)
 STEPS = st.lists(

@@ -19,9 +19,9 @@ from aichat_server.models.domain.pricing import Hold
 from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
 from aichat_server.quotas.service import Quotas
 
-from tests.integration.storage.ledger import begin, books, costing, counted, holding, limit, refused, spend
-from tests.integration.storage.rows import connection, owner_rows
-from tests.integration.storage.turns import Begun, Turns, completed, exchange, failed, message_of, turn
+from tests.fixtures.rows import connection, owner_rows
+from tests.integration.conversations.turns import Begun, Turns, completed, exchange, failed, message_of, turn
+from tests.integration.quotas.ledger import begin, books, costing, counted, holding, limit, refused, spend
 
 
 @pytest.fixture

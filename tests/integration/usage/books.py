@@ -14,7 +14,7 @@ from aichat_server.identity.domain.principals import Principal
 from aichat_server.identity.service.organizations import MintedKey
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tests.integration.storage.rows import connection
+from tests.fixtures.rows import connection
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 CONVERSATION = UUID(int=7)

@@ -12,7 +12,7 @@ from aichat_server.identity.domain.principals import Principal
 from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.usage.service.rollups import Rollups
 
-from tests.integration.storage.rows import connection
+from tests.fixtures.rows import connection
 from tests.integration.usage.books import LATER, NOON, Entry, add
 
 

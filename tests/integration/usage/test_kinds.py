@@ -29,7 +29,7 @@ from aichat_server.usage.domain.reports import UsageQuery
 from aichat_server.usage.service.reports import UsageReports
 from aichat_server.usage.service.rollups import Rollups
 
-from tests.integration.storage.turns import Turns, completed, failed, turn
+from tests.integration.conversations.turns import Turns, completed, failed, turn
 
 COLUMNS = [kind.column for kind in KINDS]
 PRICES = [kind.price for kind in KINDS if kind.price is not None]

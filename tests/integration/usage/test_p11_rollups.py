@@ -16,8 +16,8 @@ from aichat_server.usage.service.rollups import Rollups
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import Turns, completed, exchange, failed, turn
+from tests.fixtures.rows import connection
+from tests.integration.conversations.turns import Turns, completed, exchange, failed, turn
 from tests.integration.usage.books import (
     HOUR,
     LATER,

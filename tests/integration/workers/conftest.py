@@ -19,8 +19,8 @@ from aichat_server.generations.service.orphans import Reaped
 
 from tests.fixtures.clocks import program
 from tests.fixtures.redis import RedisUnderTest, run_redis
+from tests.fixtures.rows import connection
 from tests.fixtures.server import RunServer, ServerUnderTest
-from tests.integration.storage.rows import connection
 
 MODEL, PROVIDER = "gpt-6-luna", "openai"
 

@@ -16,8 +16,8 @@ from aichat_server.core.periods import Cadence, period_of
 from aichat_server.jobs.storage.runs import JobRunRepository
 from aichat_workers.registry import JOBS
 
-from tests.integration.chat.asking import eventually
-from tests.integration.storage.rows import connection
+from tests.fixtures.rows import connection
+from tests.integration.conversations.asking import eventually
 from tests.integration.workers.conftest import Workers
 
 

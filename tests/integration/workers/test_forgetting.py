@@ -26,8 +26,8 @@ from aichat_server.retention.service.forgetting import (
 from aichat_server.usage.service.rollups import Rollups
 from aichat_server.usage.storage.rollups import RollupRepository
 
-from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import Turns, exchange, failed, turn
+from tests.fixtures.rows import connection
+from tests.integration.conversations.turns import Turns, exchange, failed, turn
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)

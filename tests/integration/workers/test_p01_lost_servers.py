@@ -15,9 +15,10 @@ from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
 
 from tests.fixtures.redis import RedisUnderTest
+from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest, minted_key
 from tests.fixtures.vendors import Vendors
-from tests.integration.chat.asking import (
+from tests.integration.conversations.asking import (
     Event,
     Refusal,
     ask,
@@ -30,9 +31,8 @@ from tests.integration.chat.asking import (
     text_of,
     times_asked,
 )
-from tests.integration.replicas.following import resume, wire
-from tests.integration.storage.ledger import books
-from tests.integration.storage.rows import connection
+from tests.integration.generations.replicas.following import resume, wire
+from tests.integration.quotas.ledger import books
 from tests.integration.workers.conftest import Reap, Workers, expire, generations, run_job
 
 SLOW = script(deltas=[f"word{n} " for n in range(400)], interval_ms=50)

@@ -26,9 +26,9 @@ from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import ReasoningDelta, TextDelta
 
 from tests.fixtures.redis import RedisUnderTest
-from tests.integration.storage.ledger import books, holding, limit
-from tests.integration.storage.rows import connection, owner_rows
-from tests.integration.storage.turns import Begun, Turns, turn
+from tests.fixtures.rows import connection, owner_rows
+from tests.integration.conversations.turns import Begun, Turns, turn
+from tests.integration.quotas.ledger import books, holding, limit
 from tests.integration.workers.conftest import MODEL, PROVIDER, Reap, expire
 
 MUCH = 10**11

@@ -19,8 +19,8 @@ from aichat_server.jobs.service.runs import JobBusyError, JobRuns
 from aichat_server.jobs.storage.runs import JobClaim, JobRunRepository
 from aichat_server.telemetry.observing import Observer
 
-from tests.integration.chat.asking import eventually
-from tests.integration.storage.rows import connection
+from tests.fixtures.rows import connection
+from tests.integration.conversations.asking import eventually
 
 _HELD_UNTIL = "SELECT held_until FROM aichat.job_runs WHERE job = $1"
 TODAY = period_of(Cadence.DAY, datetime(2026, 3, 2, tzinfo=UTC))

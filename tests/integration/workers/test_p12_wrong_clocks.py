@@ -28,9 +28,9 @@ from aichat_workers.registry import JOBS
 
 from tests.fixtures.clocks import program
 from tests.fixtures.postgres import fresh_postgres
-from tests.integration.chat.asking import eventually
-from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import exchange
+from tests.fixtures.rows import connection
+from tests.integration.conversations.asking import eventually
+from tests.integration.conversations.turns import exchange
 from tests.integration.workers.conftest import Workers
 
 DAY = 86_400

@@ -27,7 +27,7 @@ from aichat_server.jobs.service.runs import JobRuns
 from aichat_server.telemetry.observing import Observer
 from aichat_server.usage.service.rollups import Rollups
 
-from tests.integration.storage.rows import connection
+from tests.fixtures.rows import connection
 
 POOLER = shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin:" + os.environ.get("PATH", ""))
 CONNECTIONS = 3

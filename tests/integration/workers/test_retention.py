@@ -19,8 +19,8 @@ from aichat_server.plans.domain import Plan, PlanLists
 from aichat_server.plans.service import PlanBook, StoredPlans
 from aichat_server.retention.service.retention import RUNS_KEPT, WEBHOOKS_KEPT, Retention
 
-from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import Turns, completed, exchange, turn
+from tests.fixtures.rows import connection
+from tests.integration.conversations.turns import Turns, completed, exchange, turn
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)

@@ -16,9 +16,9 @@ from aichat_workers.broker import open_broker
 from dramatiq import Message
 
 from tests.fixtures.redis import RedisUnderTest
-from tests.integration.chat.asking import eventually
-from tests.integration.storage.rows import connection
-from tests.integration.storage.turns import Turns, turn
+from tests.fixtures.rows import connection
+from tests.integration.conversations.asking import eventually
+from tests.integration.conversations.turns import Turns, turn
 from tests.integration.workers.conftest import MODEL, PROVIDER, Workers, expire, generations
 
 

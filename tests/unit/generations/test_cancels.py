@@ -18,7 +18,7 @@ from aichat_server.telemetry.observing import Observer
 
 from tests.faults.link import Link, Way, link_to
 from tests.fixtures.redis import RedisUnderTest
-from tests.integration.chat.asking import eventually
+from tests.integration.conversations.asking import eventually
 
 # Callers repeat a cancellation for that long.
 HEARD_SECONDS = 10.0

@@ -16,7 +16,7 @@ from aichat_server.identity.gateway.jwks import SigningKeys
 from structlog.testing import capture_logs
 
 from tests.fixtures.auth import Auth
-from tests.integration.chat.asking import eventually
+from tests.integration.conversations.asking import eventually
 
 T = TypeVar("T")
 

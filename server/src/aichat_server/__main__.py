@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _actor(options: argparse.Namespace) -> Actor:
-    """Who acts where no caller does: an operator, but for the server that goes on by itself."""
+    """Returns the actor of sessions that no caller opens: an operator, or the server itself."""
     module, function = options.command
     return Actor.server() if module == "serve" else Actor.command(f"{module} {function}")
 

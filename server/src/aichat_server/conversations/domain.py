@@ -92,12 +92,12 @@ class TurnBegun:
 
 
 def conversation_not_found(conversation_id: UUID) -> AichatError:
-    """The same for a conversation that does not exist and for another organisation's."""
+    """Returns the same error for a conversation that does not exist and for another organisation's."""
     metadata = {"conversation_id": str(conversation_id)}
     return AichatError(Reason.CONVERSATION_NOT_FOUND, "no such conversation in this organisation", metadata=metadata)
 
 
 def message_not_found(message_id: UUID) -> AichatError:
-    """The same for a message that does not exist, another conversation's and another organisation's."""
+    """Returns the same error for a message that does not exist, another conversation's and another organisation's."""
     metadata = {"message_id": str(message_id)}
     return AichatError(Reason.MESSAGE_NOT_FOUND, "no such message in this conversation", metadata=metadata)

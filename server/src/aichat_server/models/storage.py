@@ -24,7 +24,6 @@ _prices = Table(
     *(Column(kind.price, BigInteger, nullable=False) for kind in KINDS if kind.price is not None),
 )
 
-# Concurrent additions of prices wait for each other.
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('aichat.prices'))")
 # The prices of a tier, which have the same names in the database.
 _NANO = tuple(kind.price for kind in KINDS if kind.price is not None)
@@ -43,11 +42,7 @@ class PriceRepository(PlatformRepository):
         return found
 
     async def lock(self) -> datetime:
-        """Makes the prices equal to `wanted` from now on, as the owner that `url` names.
-
-        Adds a price where it differs from the one that would be in force, and changes no stored one; returns the number
-        added. Raises STORAGE_UNAVAILABLE if the database is unreachable.
-        """
+        """Waits for concurrent additions of prices; returns the database's time."""
         await self._connection.execute(_LOCK)
         now: datetime = (await self._connection.execute(select(func.clock_timestamp()))).scalar_one()
         return now

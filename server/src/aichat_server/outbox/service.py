@@ -98,10 +98,10 @@ class Outbox:
 
 
 async def add_message(session: Session, kind: MessageKind, message_id: UUID) -> None:
-    """Puts a message in, due at once, together with what the session's transaction stores."""
+    """Adds a message, which is due at once, in the transaction of the session."""
     await OutboxRepository(session).add(kind, message_id)
 
 
 async def remove_message(session: Session, message_id: UUID) -> None:
-    """Takes a message out: there is nothing to do about it any more."""
+    """Removes a message that needs no delivery any more."""
     await OutboxRepository(session).remove(message_id)

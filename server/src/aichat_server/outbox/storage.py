@@ -47,7 +47,7 @@ class OutboxRepository(Repository):
 async def due_messages(
     session: PlatformSession, now: datetime, limit: int, kinds: Collection[MessageKind]
 ) -> Sequence[OutboxMessage]:
-    """At most `limit` due messages of any organisation, the longest due first."""
+    """Returns at most `limit` due messages of any organisation, the longest due first."""
     query = select(*_outbox.c["org_id", "message_id", "kind", "attempts"])
     query = query.where(_outbox.c.due_at <= now, _outbox.c.kind.in_(kinds))
     rows = await session.connection.execute(query.order_by(_outbox.c.due_at, _outbox.c.message_id).limit(limit))

@@ -40,7 +40,7 @@ class QuotaCap(StrEnum):
 
 
 class PlatformLimit(StrEnum):
-    """Which limit."""
+    """Identifies a limit of the platform."""
 
     OVERAGE = "overage"
     """What an organisation may owe for usage above what is included, if its plan does not say."""
@@ -119,7 +119,7 @@ _ADVICE: Mapping[QuotaCap | None, str] = MappingProxyType(
 
 
 def over_quota(refusal: QuotaRefusal) -> AichatError:
-    """A turn that could bring its organisation, member or key above a hard quota, or above a cap."""
+    """Returns the error for a turn that could exceed a hard quota or a cap."""
     remaining = NanoUsd(max(0, refusal.limit - refusal.used))
     limit, used, left, needed = (_dollars(m) for m in (refusal.limit, refusal.used, remaining, refusal.needed))
     reset_time = refusal.resets_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -146,7 +146,7 @@ def over_quota(refusal: QuotaRefusal) -> AichatError:
 
 
 def quota_check_failed() -> AichatError:
-    """The quotas could not be checked, and the server is set to refuse turns then."""
+    """Returns the error for a turn whose quotas could not be checked, if the server refuses it then."""
     message = "the quotas cannot be checked now; send the call again shortly"
     return AichatError(Reason.QUOTA_CHECK_FAILED, message, retry_after=1.0)
 

@@ -66,7 +66,7 @@ class Call:
 
     @property
     def client_address(self) -> str:
-        """Where the call came from: an IP address, as the edge or the connection says."""
+        """The IP address of the caller, as the edge or the connection reports it."""
         # gRPC writes ipv4:192.0.2.1:50123, and ipv6:[2001:db8::1]:50123 with its brackets encoded.
         host = unquote(self.peer).partition(":")[2].rpartition(":")[0].strip("[]")
         return next(iter(self.values(CLIENT_ADDRESS_KEY)), host)

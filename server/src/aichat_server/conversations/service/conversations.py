@@ -60,12 +60,12 @@ class Conversations:
             return await MessageRepository(session).list(conversation_id, limit, after)
 
     async def purge(self, org_id: UUID, before: datetime, limit: int) -> int:
-        """Deletes at most `limit` conversations that are not in use and did not change since then; returns how many."""
+        """Deletes at most `limit` unused conversations that have not changed since `before`; returns their number."""
         async with self._database.session(org_id) as session:
             return await ConversationRepository(session).purge(before, limit)
 
     async def count_stale(self, org_id: UUID, before: datetime) -> int:
-        """Returns how many are not in use and did not change since then."""
+        """Returns the number of unused conversations that have not changed since `before`."""
         async with self._database.session(org_id) as session:
             return await ConversationRepository(session).count_stale(before)
 

@@ -47,4 +47,4 @@ generations = Table(
     Column("usage_estimated", Boolean, nullable=False),
     Column("cost_nano_usd", BigInteger, nullable=False),
 )
-"""The columns that an answer shows; the database's turn functions write the rest."""
+"""The columns that an answer shows. Functions of the database write the table."""

@@ -20,10 +20,7 @@ _CHECK = text(
               AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
         ) AS owns,
         coalesce(has_schema_privilege(to_regnamespace('aichat'), 'CREATE'), false) AS creates,
-        EXISTS (
-            SELECT FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
-            WHERE nspname = 'aichat' AND proname = 'begin_turn' AND has_function_privilege(pg_proc.oid, 'EXECUTE')
-        ) AS migrated
+        coalesce(has_schema_privilege(to_regnamespace('aichat'), 'USAGE'), false) AS migrated
     """
 )
 

@@ -25,7 +25,7 @@ async def list_orphans(
 ) -> Sequence[OrphanedKey]:
     """Returns at most `limit` generations whose lease had expired at `now`, the oldest first, starting after `after`.
 
-    Leases go by the database's clock, which has the last word: a job whose own clock is ahead ends none too early.
+    Leases go by the database's clock. So a job whose own clock is ahead ends no generation too early.
     """
     place = (_leases.c.expires_at, _leases.c.org_id, _leases.c.generation_id)
     query = select(*place).where(_leases.c.expires_at <= func.least(now, func.now()))

@@ -54,6 +54,6 @@ class Notifications:
 
 
 async def _set_quota_warnings(session: Session, member_id: UUID, wanted: bool) -> None:
-    """Says whether the member wants them; nothing happens if the organisation has no such member."""
+    """Stores whether the member wants them; does nothing if the organisation has no such member."""
     if await Directory(session).has_member(member_id):
         await NotificationRepository(session).set_quota_warnings(member_id, wanted)

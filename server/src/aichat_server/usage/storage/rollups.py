@@ -39,7 +39,7 @@ async def roll_up(session: PlatformSession, now: datetime, most: int, after: Pla
 
 
 async def extend_books(session: PlatformSession) -> int:
-    """Makes room in the ledger for this month and the next three; returns how many partitions that took."""
+    """Creates the ledger's partitions for this month and the next three; returns the number of new ones."""
     return int((await session.connection.execute(_EXTEND_BOOKS)).scalar_one())
 
 

@@ -1,1 +1,4 @@
-"""The composition root: the only package that sees every feature. It makes the parts and hands each what it needs."""
+"""The composition root: the only package that sees every feature.
+
+It creates the parts and passes each what it needs.
+"""

@@ -1,4 +1,4 @@
-"""Work that goes on beside all else for as long as a process runs, whatever happens to it."""
+"""Background work that continues as long as the process, whatever happens to it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Work = Callable[[], Coroutine[None, None, NoReturn]]
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
-# What has worked for so long has overcome what ended it before.
+# Work that ran this long has recovered from its earlier failure.
 _STEADY_SECONDS = 60.0
-# A cancellation may get lost in a library that is just closing a connection: it is sent again.
+# A library that is just closing a connection may lose a cancellation: it is sent again.
 _CANCEL_AGAIN_SECONDS = 0.2
 _STOP_SECONDS = 5.0
 
 
 @asynccontextmanager
 async def running(observer: ProcessObserver, **works: Work) -> AsyncGenerator[None, None]:
-    """Keeps each of the works running, and ends them at the end, whether they like it or not.
+    """Keeps each of the works running, and stops them at the end, whatever they do.
 
-    One that ends is logged under its name, counted, and started again.
+    Work that ends is logged under its name, counted, and restarted.
     """
     tasks = {asyncio.create_task(_keep_running(name, work, observer), name=name) for name, work in works.items()}
     try:
@@ -65,7 +65,7 @@ def _is_being_cancelled() -> bool:
 
 
 async def _stop(tasks: set[asyncio.Task[NoReturn]]) -> None:
-    """Cancels the tasks until they are gone, for a while; one that is still there ends with the process."""
+    """Cancels the tasks until they have ended, for a while; one that remains ends with the process."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _STOP_SECONDS
     left = tasks

@@ -1,4 +1,4 @@
-"""Billing, put together from the settings."""
+"""Builds billing from the settings."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from aichat_server.settings import Settings
 async def open_payments(
     settings: Settings, database: Database, plans: PlanBook
 ) -> AsyncGenerator[Payments | None, None]:
-    """The payment provider, and what is built on it; None where there is no account at one."""
+    """Opens the payment provider and what uses it; None without an account."""
     async with open_provider(settings) as provider:
         yield build_payments(provider, database, plans, build_grace(settings)) if provider is not None else None
 
 
 def build_payments(provider: PaymentProvider, database: Database, plans: PlanBook, grace: timedelta) -> Payments:
-    """What is built on a payment provider."""
+    """Builds what uses a payment provider."""
     cards = OrganizationCards(database, provider.customers)
     subscriptions = Subscriptions(database, provider.customers, plans, grace)
     return Payments(provider.customers, provider.invoices, subscriptions, cards)
 
 
 def build_billing(settings: Settings, database: Database, plans: PlanBook, payments: Payments | None) -> Billing:
-    """Billing as members see it."""
+    """Builds billing for members."""
     allowed = origins_of(settings.return_origins or settings.cors_origins)
     pages = ReturnPages(allowed, loopback=settings.environment == "development")
     cap = from_decimal(settings.overage_cap_usd)
@@ -46,22 +46,22 @@ def build_billing(settings: Settings, database: Database, plans: PlanBook, payme
 
 
 def build_inbox(settings: Settings, database: Database) -> WebhookInbox:
-    """Where webhooks come in; without a secret to verify them by it accepts none."""
+    """Builds the receiver of webhooks; without a secret to verify them it accepts none."""
     return WebhookInbox(database, build_events(settings))
 
 
 def build_proofs(database: Database, provider: PaymentProvider | None) -> InvoiceProofs:
-    """What proves invoices; without a payment provider, by the books alone."""
+    """Builds the verifier of invoices; without a payment provider it uses only the ledger."""
     return InvoiceProofs(database, provider)
 
 
 @asynccontextmanager
 async def open_desk(settings: Settings, database: Database) -> AsyncGenerator[InvoiceDesk, None]:
-    """What operators look after invoices with; without a payment provider, for what needs none."""
+    """Opens the operators' tool for invoices; without a payment provider, for what needs none."""
     async with open_provider(settings) as provider:
         yield InvoiceDesk(database, provider)
 
 
 def build_grace(settings: Settings) -> timedelta:
-    """For how long a plan lasts that is not paid for."""
+    """Returns how long a plan lasts without payment."""
     return timedelta(days=settings.billing_grace_days)

@@ -1,4 +1,4 @@
-"""BillingService, put together from the features that its RPCs belong to."""
+"""Builds BillingService from the features that its RPCs belong to."""
 
 from __future__ import annotations
 

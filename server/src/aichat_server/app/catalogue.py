@@ -1,4 +1,4 @@
-"""The models that the settings name, and their prices, for the composition root and for commands that need no more."""
+"""Builds the settings' models and their prices, for the composition root and for commands that need no more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aichat_server.settings import Settings, SettingsError
 
 
 def build_catalogue(settings: Settings) -> dict[str, Model]:
-    """The models by id; SettingsError for models that nobody knows."""
+    """Returns the models by id; raises SettingsError for unknown models."""
     try:
         return load_catalogue(settings.models, _compatible(settings))
     except ValueError as error:
@@ -17,7 +17,7 @@ def build_catalogue(settings: Settings) -> dict[str, Model]:
 
 
 def build_prices(settings: Settings) -> dict[tuple[str, str], tuple[Price, ...]]:
-    """The models' prices by vendor and model, as genai-prices and the settings have them."""
+    """Returns the models' prices by vendor and model, from genai-prices and the settings."""
     return load_prices(settings.models, _compatible(settings))
 
 

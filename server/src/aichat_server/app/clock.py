@@ -1,4 +1,4 @@
-"""The database's time, for the processes that last and for commands."""
+"""Opens the database's clock, for long-running processes and for commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aichat_server.core.observing import ProcessObserver
 
 @asynccontextmanager
 async def open_clock(database: Database, observer: ProcessObserver) -> AsyncGenerator[Clock, None]:
-    """The clock, read again and again."""
+    """Opens the clock, and reads it at regular intervals."""
     clock = Clock(database, observer)
     await clock.read()
     async with running(observer, clock=clock.keep_reading):

@@ -1,4 +1,4 @@
-"""What is wrong between the settings of a server, as only those see who know its models and vendors."""
+"""Finds conflicts between a server's settings that need its models and vendors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aichat_server.settings import Fault, Settings, SettingsError
 
 
 def find_faults(settings: Settings) -> Iterator[Fault]:
-    """For `load_settings`: all that `serve` would refuse of them, without connecting to anything."""
+    """Yields, for `load_settings`, everything that `serve` would refuse, without connecting to anything."""
     try:
         catalogue = build_catalogue(settings)
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""The database that the settings name, for the composition root and for commands that need no more than it."""
+"""Opens the settings' database, for the composition root and for commands that need no more."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _log = structlog.get_logger()
 
 @asynccontextmanager
 async def connect_database(settings: Settings, patience: Patience = JOBS) -> AsyncGenerator[Database, None]:
-    """The database, as a role that row-level security holds, with a schema that this version is for.
+    """Opens the database, with a role under row-level security and a schema that this version works on.
 
-    SettingsError if it is not so.
+    Raises SettingsError otherwise.
     """
     async with open_database(
         str(settings.database_url),
@@ -43,7 +43,7 @@ async def connect_database(settings: Settings, patience: Patience = JOBS) -> Asy
 
 @asynccontextmanager
 async def connect_serving(settings: Settings) -> AsyncGenerator[Database, None]:
-    """The same for a server, which has the platform's limits be those of its settings."""
+    """The same for a server, which sets the platform's limits to its settings."""
     limits = {
         PlatformLimit.OVERAGE: from_decimal(settings.overage_cap_usd),
         PlatformLimit.FREE_PLAN: from_decimal(settings.free_cap_usd),

@@ -1,4 +1,4 @@
-"""The last word on when a process ends."""
+"""Makes sure that a process ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LAST_SECONDS = 5.0
 
 
 def stop_within(seconds: float) -> tuple[asyncio.Event, Callable[[], None]]:
-    """An event that SIGTERM and SIGINT set, and a function that does what they do.
+    """Returns an event that SIGTERM and SIGINT set, and a function with the same effect.
 
     From then on the process has `seconds`, and LAST_SECONDS more.
     """
@@ -34,7 +34,7 @@ def stop_within(seconds: float) -> tuple[asyncio.Event, Callable[[], None]]:
 
 
 def exit_by_force(after_seconds: float) -> None:
-    """Ends this process after `after_seconds`, unless it has ended by then: whatever hangs, and whatever is away.
+    """Ends this process after `after_seconds`, unless it has ended by then, whatever hangs or is unreachable.
 
     A thread does it, since the event loop may be what hangs.
     """
@@ -45,5 +45,5 @@ def exit_by_force(after_seconds: float) -> None:
 
 def _exit(seconds: float) -> None:
     _log.error("the process did not end in time, and is ended by force", seconds=seconds)
-    # No handler and no destructor may hold it up again.
+    # No handler and no destructor may delay it again.
     os._exit(1)

@@ -1,4 +1,4 @@
-"""The engine: everything that a client of generations needs, put together once for all of them."""
+"""The engine: everything that a client of generations needs, built once for all of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from aichat_server.telemetry.observing import Observer
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A process that can generate. What serves clients is built on it."""
+    """A process that can generate. The services for clients use it."""
 
     database: Database
     clock: Clock

@@ -1,4 +1,4 @@
-"""Generations, put together for a server: everything that launches them, writes them and reads them."""
+"""Builds a server's generations: everything that starts, writes and reads them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from aichat_server.telemetry.observing import Observer
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What launches generations, and reads and cancels their answers."""
+    """Starts generations, and reads and cancels their answers."""
 
     launcher: Launcher
     answers: Answers
     generations: Generations
     replicas: Replicas | None
-    """None where no REDIS_URL names a place to meet."""
+    """None without REDIS_URL."""
 
 
 @asynccontextmanager
@@ -46,7 +46,7 @@ async def open_generations(
     limits: RateLimits,
     observer: Observer,
 ) -> AsyncGenerator[Running, None]:
-    """Keeps what runs leased, and joined to the other replicas."""
+    """Renews the leases of running generations, and connects them to the other replicas."""
     async with AsyncExitStack() as stack:
         publisher, replicas = await stack.enter_async_context(_open_replicas(settings, stores.generations, observer))
         generations = Generations(publisher, observer, heartbeat_seconds=settings.heartbeat_seconds)
@@ -65,7 +65,7 @@ async def open_generations(
 async def _open_replicas(
     settings: Settings, store: GenerationStore, observer: Observer
 ) -> AsyncGenerator[tuple[JournalPublisher, Replicas] | tuple[None, None], None]:
-    """What joins this process to the others; nothing where no REDIS_URL names a place to meet."""
+    """Opens the connection to the other replicas; nothing without REDIS_URL."""
     if settings.redis_url is None:
         yield None, None
         return
@@ -83,7 +83,7 @@ async def _open_replicas(
 def _build_leases(
     settings: Settings, store: GenerationStore, generations: Generations, replicas: Replicas | None
 ) -> Leases:
-    # What an answer may cost is held for it for no longer than this, either.
+    # The hold of an answer's cost lasts no longer than this, either.
     interval, most = settings.lease_seconds / RENEWALS_PER_LEASE, settings.hold_seconds
     spare = replicas.spare if replicas is not None else None
     return Leases(store, generations, spare, interval_seconds=interval, spare_seconds=most)

@@ -1,4 +1,4 @@
-"""The copies of journals, for the servers that write them and for the jobs that read those of lost answers."""
+"""Builds the copies of journals, for servers that write them and jobs that read those of lost answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aichat_server.settings import Settings
 
 
 def build_streams(settings: Settings, redis: AnyRedis) -> JournalStreams:
-    """They are kept for as long as the settings say."""
+    """Builds the copies, which are kept as long as the settings say."""
     return JournalStreams(
         redis, retention_seconds=settings.journal_retention_seconds, rescue_seconds=settings.rescue_seconds
     )

@@ -1,4 +1,4 @@
-"""The parts that the server and the jobs are put together from; each is closed when its context ends."""
+"""Builds the parts of the server and of the jobs; each is closed when its context ends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from aichat_server.telemetry.observing import Observer
 
 @asynccontextmanager
 async def open_rate_limits(settings: Settings, plans: PlanBook, observer: Observer) -> AsyncGenerator[RateLimits, None]:
-    """Shared where REDIS_URL names a Redis, which need not be there yet."""
+    """Opens rate limits, shared if REDIS_URL names a Redis, which need not be up yet."""
     async with AsyncExitStack() as stack:
         url = settings.redis_url
         with redis_named():
@@ -40,7 +40,7 @@ async def open_rate_limits(settings: Settings, plans: PlanBook, observer: Observ
 async def open_price_book(
     settings: Settings, database: Database, clock: Clock, observer: Observer
 ) -> AsyncGenerator[PriceBook, None]:
-    """The prices, read again and again; `clock` says which are in force."""
+    """Opens the prices, and reads them at regular intervals; `clock` decides which are in force."""
     book = PriceBook(StoredPrices(database), clock.now)
     await book.refresh()
     async with running(observer, prices=partial(book.keep_fresh, settings.price_refresh_seconds)):
@@ -51,7 +51,7 @@ async def open_price_book(
 async def open_authenticator(
     settings: Settings, database: Database, clock: Clock, observer: Observer
 ) -> AsyncGenerator[Authenticator, None]:
-    """Tells who calls; `clock` says until when session tokens are good."""
+    """Opens the authenticator; `clock` decides until when session tokens are valid."""
     async with _open_token_verifier(settings, clock, observer) as tokens:
         yield Authenticator(
             database,
@@ -63,7 +63,10 @@ async def open_authenticator(
 
 
 def build_authentication(settings: Settings, authenticator: Authenticator) -> Authentication:
-    """The step that asks who calls. Supabase's clients name their cookie by the first word of the project's host."""
+    """Builds the authentication step.
+
+    Supabase's clients name their cookie after the first label of the project's host.
+    """
     host = urlsplit(settings.supabase_url or "").hostname
     project = host.partition(".")[0] if host else None
     return Authentication(
@@ -79,7 +82,7 @@ def build_authentication(settings: Settings, authenticator: Authenticator) -> Au
 async def _open_token_verifier(
     settings: Settings, clock: Clock, observer: Observer
 ) -> AsyncGenerator[TokenVerifier | None, None]:
-    """None where no SUPABASE_URL names a place to sign in."""
+    """Opens the verifier of session tokens; None without SUPABASE_URL."""
     if settings.supabase_url is None:
         yield None
         return
@@ -99,6 +102,6 @@ async def _open_token_verifier(
 
 
 def build_notifications(settings: Settings, database: Database) -> Notifications:
-    """What members are told by e-mail; without AICHAT_MAIL_SECRET it takes no links."""
+    """Builds the members' settings for e-mails; without AICHAT_MAIL_SECRET it refuses all links."""
     secret = settings.mail_secret
     return Notifications(database, secret.get_secret_value() if secret else None)

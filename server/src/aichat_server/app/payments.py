@@ -1,4 +1,4 @@
-"""The payment provider that the settings name: the one place that knows which it is."""
+"""Opens the settings' payment provider: the only module that knows which it is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aichat_server.settings import Settings
 
 @asynccontextmanager
 async def open_provider(settings: Settings) -> AsyncGenerator[PaymentProvider | None, None]:
-    """The payment provider; None where no STRIPE_SECRET_KEY opens an account there."""
+    """Opens the payment provider; None without STRIPE_SECRET_KEY."""
     if settings.stripe_secret_key is None:
         yield None
         return
@@ -25,11 +25,11 @@ async def open_provider(settings: Settings) -> AsyncGenerator[PaymentProvider | 
 
 
 def at_stripe(calls: StripeCalls) -> PaymentProvider:
-    """Stripe as the payment provider."""
+    """Returns Stripe as the payment provider."""
     return PaymentProvider(StripeCustomers(calls), StripeInvoices(calls))
 
 
 def build_events(settings: Settings) -> PaymentEvents | None:
-    """What verifies the provider's webhooks; None without a STRIPE_WEBHOOK_SECRET."""
+    """Returns the verifier of the provider's webhooks; None without STRIPE_WEBHOOK_SECRET."""
     secret = settings.stripe_webhook_secret
     return StripeWebhooks(secret.get_secret_value()) if secret is not None else None

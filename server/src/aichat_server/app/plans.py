@@ -1,4 +1,4 @@
-"""The plans, put together from the settings."""
+"""Builds the plans from the settings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aichat_server.settings import Settings
 async def open_plan_book(
     settings: Settings, database: Database, clock: Clock, observer: ProcessObserver
 ) -> AsyncGenerator[PlanBook, None]:
-    """The plans, read again and again; `clock` says which terms are in force."""
+    """Opens the plans, and reads them at regular intervals; `clock` decides which terms are in force."""
     book = PlanBook(StoredPlans(database), clock.now)
     await book.refresh()
     async with running(observer, plans=partial(book.keep_fresh, settings.price_refresh_seconds)):

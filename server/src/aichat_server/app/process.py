@@ -17,8 +17,8 @@ from aichat_server.telemetry.observing import Observer
 
 _log = structlog.get_logger()
 
-# A collection goes through what is young, and a turn of hundreds of streams makes thousands of objects that are gone in
-# the next moment. Python's own 700 would cost a twentieth of the core.
+# A collection examines young objects, and a tick of hundreds of streams creates thousands of objects that die at once.
+# Python's own 700 would cost a twentieth of the core.
 _YOUNG_OBJECTS = 10_000
 
 
@@ -35,7 +35,7 @@ async def _serve(settings: Settings, observer: Observer, *, until_stdin_ends: bo
         await asyncio.get_running_loop().connect_read_pipe(lambda: _Lifeline(stop), sys.stdin)
     async with build(settings, observer) as app:
         port = await _listen(app, settings.listen[0])
-        # What was made at start-up stays; collections need not go through it again and again.
+        # Objects of the start-up stay; collections need not examine them repeatedly.
         gc.collect()
         gc.freeze()
         gc.set_threshold(_YOUNG_OBJECTS)
@@ -55,7 +55,7 @@ async def _listen(app: App, address: str) -> int:
 
 
 class _Lifeline(asyncio.Protocol):
-    """Standard input, held open by the process that spawned this one: its end means that this one must end too."""
+    """Standard input, held open by the process that spawned this one: its end means that this process must end, too."""
 
     def __init__(self, stop: Callable[[], None]) -> None:
         self._stop = stop

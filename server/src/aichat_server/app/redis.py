@@ -1,4 +1,4 @@
-"""What REDIS_URL names."""
+"""The settings of REDIS_URL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aichat_server.settings import SettingsError
 
 @contextmanager
 def redis_named() -> Iterator[None]:
-    """SettingsError for a REDIS_URL that cannot be used."""
+    """Raises SettingsError for a REDIS_URL that cannot be used."""
     try:
         yield
     except RedisUrlError as error:
@@ -20,5 +20,5 @@ def redis_named() -> Iterator[None]:
 
 
 def queue_connection() -> dict[str, Any]:
-    """How the client of the jobs' queue connects: as the server's do."""
+    """Returns connection options for the client of the jobs' queue: the same as the server's."""
     return connection_options()

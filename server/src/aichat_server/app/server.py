@@ -1,4 +1,4 @@
-"""The server, put together."""
+"""Builds the server."""
 
 from __future__ import annotations
 
@@ -44,17 +44,19 @@ class App:
     drain_seconds: float
 
     async def stop(self) -> None:
-        """Says that it takes no new turns, and then does not; lets running ones finish within the grace, and stores the
-        rest as interrupted.
+        """Drains the server and stops it.
+
+        It first reports that it accepts no new turns, and then refuses them; running ones may finish within the grace
+        period, and the rest is stored as interrupted.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.announce_seconds + self.drain_seconds
 
         async def end_rest() -> None:
             if self.replicas is not None:
-                # What is only read here goes on elsewhere.
+                # Streams that are only read here can be resumed elsewhere.
                 self.replicas.mirrors.close()
-            # Answers whose callers went away are still being written, and have the same grace.
+            # Answers whose callers disconnected are still being written, and have the same grace period.
             await self.generations.drain(max(0.0, deadline - loop.time()))
 
         await self.server.stop(self.drain_seconds, end_rest, announce=self.announce_seconds)
@@ -76,7 +78,7 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
             UsageServicer(UsageReports(opened)),
             _billing_servicer(settings, opened, plans, payments),
         )
-        # The limits are those of the caller, who must be known by then.
+        # The limits are the caller's, who must be identified by then.
         steps = (build_authentication(settings, authenticator).authenticate, CallLimits(engine.limits).check)
         server = build_server(servicers, steps, observer, reflect=settings.environment == "development")
         yield App(server, running.generations, running.replicas, settings.announce_seconds, settings.drain_seconds)

@@ -1,4 +1,4 @@
-"""Where generations and turns are stored, for servers and for jobs."""
+"""Builds the stores of generations and turns, for servers and for jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aichat_server.settings import Settings
 
 
 class Stores(NamedTuple):
-    """Where generations and turns are stored, and every sink that an answer may go to."""
+    """The stores of generations and turns, and every sink of answers."""
 
     generations: GenerationStore
     turns: TurnStore

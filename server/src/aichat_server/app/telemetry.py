@@ -1,4 +1,4 @@
-"""What operators see of a process: logs, metrics, traces and reports of faults, each as the settings name its place."""
+"""Opens the process's logs, metrics, traces and error reports, each if the settings name its address."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def open_telemetry(
             except OSError as error:
                 raise SettingsError(f"{metrics_setting}: {metrics_address}: {error.strerror}") from None
         if settings.otlp_endpoint is not None:
-            # Loaded now, as half of all processes do without, and would wait for it.
+            # Loaded only now, since half of all processes do without it and would wait for it.
             traces = import_module("aichat_server.telemetry.traces")
             observers.append(stack.enter_context(traces.open_traces(settings.otlp_endpoint, service)))
         yield observers[0] if len(observers) == 1 else Observers(observers) if observers else Observer()
@@ -43,7 +43,7 @@ def _configure_logs(settings: Settings, stack: ExitStack) -> None:
     scrubber = Scrubber(_secrets(settings))
     report = None
     if settings.sentry_dsn is not None:
-        # Loaded now, since it takes half a second that most processes need not wait.
+        # Loaded only now, since it takes half a second that most processes need not wait.
         faults = import_module("aichat_server.telemetry.faults")
         dsn = settings.sentry_dsn.get_secret_value()
         try:
@@ -54,7 +54,7 @@ def _configure_logs(settings: Settings, stack: ExitStack) -> None:
 
 
 def _secrets(settings: Settings) -> Iterator[str]:
-    """What must not be seen: every secret setting, and the passwords in addresses."""
+    """Yields what must not be seen: every secret setting, and the passwords in addresses."""
     for value in [*vars(settings).values(), *(endpoint.api_key for endpoint in settings.openai_compatible)]:
         if isinstance(value, SecretStr):
             yield value.get_secret_value()

@@ -1,4 +1,4 @@
-"""The vendors, as the settings name them."""
+"""Builds the vendors from the settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from aichat_server.settings import Settings, SettingsError
 
 
 def build_upstream_policy(settings: Settings, catalogue: Mapping[str, Model]) -> UpstreamPolicy:
-    """What is done about vendors that misbehave; SettingsError names every fallback that could never answer."""
+    """Returns how to handle vendors that misbehave.
+
+    Raises SettingsError, naming every fallback that could never answer.
+    """
     vendors = {config.name for config in provider_configs(settings)}
     wrong = []
     for model, fallback in settings.fallbacks.items():
@@ -33,7 +36,7 @@ def build_upstream_policy(settings: Settings, catalogue: Mapping[str, Model]) ->
 
 
 def provider_configs(settings: Settings) -> Iterator[ProviderConfig]:
-    """How to reach each vendor that the settings have credentials for."""
+    """Yields how to reach each vendor with credentials in the settings."""
     vendors = (
         ("anthropic", settings.anthropic_api_key, settings.anthropic_base_url),
         ("openai", settings.openai_api_key, settings.openai_base_url),

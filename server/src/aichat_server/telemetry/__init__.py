@@ -1,1 +1,1 @@
-"""What operators see: logs, metrics, traces and reports of faults."""
+"""Telemetry: logs, metrics, traces and error reports."""

@@ -1,4 +1,4 @@
-"""Faults reported to Sentry: which exception, where in the code, and in whose call; nothing of what it was about."""
+"""Reports failures to Sentry: which exception, where in the code, and in whose call, without any content."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sentry_sdk.utils import event_from_exception
 from aichat_server.telemetry.scrubbing import Scrubber
 
 _FLUSH_SECONDS = 2.0
-# What of a log line goes along.
+# The fields of a log line that are reported.
 _TAGS = ("request_id", "org_id", "generation_id", "method", "reason", "provider", "model", "job", "logger")
 
 
@@ -26,7 +26,7 @@ def open_faults(dsn: str, environment: str, scrubber: Scrubber) -> Iterator[Call
     client = sentry_sdk.Client(
         dsn,
         environment=environment,
-        # No hooks into this process's libraries: whatever fails is logged, and the log leads here.
+        # No hooks into this process's libraries: every failure is logged, and the log reports it.
         default_integrations=False,
         auto_enabling_integrations=False,
         integrations=[DedupeIntegration()],

@@ -1,4 +1,4 @@
-"""Metrics of the jobs and of what waits for them, which one process tells for the whole platform: the workers'."""
+"""Metrics of the jobs and their backlog, exported by one process for the whole platform: the workers'."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from aichat_server.jobs.domain.jobs import JobsSeen
 
 
 class JobsMetrics:
-    """What was seen at the last look."""
+    """The last observation."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Fails if the registry has them already."""
+        """Raises ValueError if the registry has them already."""
 
         def gauge(name: str, purpose: str, *labels: str) -> Gauge:
             return Gauge(f"aichat_{name}", purpose, labels, registry=registry)
@@ -29,7 +29,7 @@ class JobsMetrics:
         self._failing = gauge("job_failing", "1 while a failed run has not been made up for", "job")
 
     def show(self, seen: JobsSeen) -> None:
-        """Replaces what was shown."""
+        """Replaces the last observation."""
         backlog = seen.backlog
         self._holds.labels("open").set(backlog.open_holds)
         self._holds.labels("expired").set(backlog.expired_holds)

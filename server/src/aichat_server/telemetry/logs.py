@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard error, the libraries' lines among them."""
+"""Logs: one JSON object per line on standard error, for the libraries' lines, too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 from aichat_server.telemetry.scrubbing import Scrubber
 
 Report = Callable[[Mapping[str, Any]], None]
-"""Is given each line from "error" up, with the exception, if there is one, as `exc_info`."""
+"""Receives each line from "error" up, with its exception, if any, as `exc_info`."""
 
 
 def configure_logs(level: str, scrubber: Scrubber | None = None, report: Report | None = None) -> None:
@@ -50,16 +50,15 @@ def configure_logs(level: str, scrubber: Scrubber | None = None, report: Report 
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # The HTTP clients write a line per request; what matters of them is logged where it is known what they were for.
+    # The HTTP clients log a line per request; those that matter are logged where their purpose is known.
     for name in ("httpx", "httpx2", "google_genai"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _first_words(exc_info: ExcInfo) -> str:
-    """The traceback with the first line of what each exception says.
+    """Returns the traceback with the first line of each exception's message.
 
-    The values of local variables may be secret, and what follows the first line may be data: Postgres tells in it the
-    row that it would not take.
+    The values of local variables may be secret, and later lines may be data: Postgres quotes the refused row there.
     """
     return "\n".join(reversed(list(_told(exc_info[1]))))
 

@@ -24,10 +24,10 @@ _JOB_SECONDS = (0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600)
 
 
 class Metrics(Observer):
-    """Counts what this process does. Nothing is counted by the delta: an answer's deltas are added at its end."""
+    """Counts what this process does. Nothing is counted per delta: an answer's deltas are added at its end."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Fails if the registry has them already."""
+        """Raises ValueError if the registry has them already."""
         self._calls = Counter("aichat_rpc_calls", "Calls that ended", ("method", "code", "reason"), registry=registry)
         self._call_seconds = Histogram(
             "aichat_rpc_seconds", "How long calls took", ("method",), registry=registry, buckets=_CALL_SECONDS
@@ -98,11 +98,11 @@ class Metrics(Observer):
         self._jobs_seen.show(seen)
 
     def clock_seen(self, skew: float) -> None:
-        """Shows it."""
+        """Sets the gauge."""
         self._skew.set(skew)
 
     def watch_generations(self, running: Callable[[], int]) -> None:
-        """Asks when it is asked."""
+        """Reads the values when they are scraped."""
         self._running.set_function(running)
 
     def key_refused(self, why: KeyRefusal) -> None:
@@ -122,7 +122,7 @@ class Metrics(Observer):
         self._task_failures.labels(name).inc()
 
     def generation_ended(self, ended: GenerationEnded) -> None:
-        """Counts the answer and what it used."""
+        """Counts the answer and its usage."""
         self._generations.labels(ended.provider, ended.model, ended.state, ended.reason or "").inc()
         self._generation_seconds.labels(ended.provider).observe(ended.seconds)
         if ended.first_delta_seconds is not None:
@@ -134,9 +134,9 @@ class Metrics(Observer):
 
 @contextmanager
 def open_metrics(address: str) -> Iterator[CollectorRegistry]:
-    """A registry that is served at `address` ("host:port"), from a thread of its own; OSError if that is taken.
+    """Serves a registry at `address` ("host:port") from a thread; raises OSError if the address is taken.
 
-    It holds the process's own figures: CPU, memory, open files.
+    It has the process's own figures: CPU, memory, open files.
     """
     host, _, port = address.rpartition(":")
     registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""Everything that a process tells: what each feature declares in its `observing`, in one class."""
+"""All observations of a process: what each feature declares in its `observing`, in one class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aichat_server.transport.observing import CallObserver, SeenCall
 
 
 class Observer(ProcessObserver, CallObserver, KeyObserver, VendorObserver, GenerationObserver, JobObserver):
-    """Hears of all work; this one ignores it. Must be quick, and must not fail."""
+    """Observes all work; this one ignores all events. Must be quick, and must not fail."""
 
 
 class Observers(Observer):

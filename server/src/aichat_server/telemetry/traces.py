@@ -1,6 +1,6 @@
-"""Traces by OpenTelemetry: a call's way from the edge through SQL and Redis to the vendor, as W3C trace context has it.
+"""OpenTelemetry traces: a call's path from the edge through SQL and Redis to the vendor, in W3C trace context.
 
-The maintained instrumentations make the spans of asyncpg, Redis and aiohttp, and pass the context on to the vendor.
+The maintained instrumentations create the spans of asyncpg, Redis and aiohttp, and send the context to the vendor.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from aichat_server.transport.observing import SeenCall
 
 _NANOSECONDS = 1_000_000_000
 _EXPORT_SECONDS = 5.0
-"""How long the collector may take for one batch of spans, which a thread hands over."""
+"""How long the collector may take for one batch of spans, which a thread sends."""
 _FLUSH_SECONDS = 2.0
-"""How long a process that stops waits for the collector to take the last ones."""
+"""How long a stopping process waits for the collector to accept the last spans."""
 _CONTEXT_HEADERS = ("traceparent", "tracestate")
-# Ends that are no fault of the server's.
+# Statuses that are not a fault of the server.
 _FAULTS = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNIMPLEMENTED"})
 
 
 class Traces(Observer):
-    """Makes the spans that only this server can: calls, jobs and answers."""
+    """Creates the spans that only this server can: calls, jobs and answers."""
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
@@ -46,7 +46,7 @@ class Traces(Observer):
 
     @contextmanager
     def call(self, call: SeenCall) -> Iterator[None]:
-        """A span of the trace that the call's headers name, or else of a new one."""
+        """A span of the trace in the call's headers, or of a new one."""
         service, _, name = call.method.strip("/").partition("/")
         carrier = {key: values[0] for key in _CONTEXT_HEADERS if (values := call.values(key))}
         attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
@@ -66,7 +66,7 @@ class Traces(Observer):
 
     @contextmanager
     def queueing(self, name: str) -> Iterator[TraceContext]:
-        """A span of a new trace, which goes along with the message."""
+        """A span of a new trace, whose context the message carries."""
         carrier: dict[str, str] = {}
         with self._span(f"queue {name}", contexts.Context(), {"aichat.job": name}, SpanKind.PRODUCER):
             self._propagator.inject(carrier)
@@ -74,7 +74,7 @@ class Traces(Observer):
 
     @contextmanager
     def resuming(self, trace: TraceContext) -> Iterator[None]:
-        """Spans in it are of that trace."""
+        """Spans inside belong to that trace."""
         token = contexts.attach(self._propagator.extract(trace, contexts.Context()))
         try:
             yield
@@ -83,12 +83,12 @@ class Traces(Observer):
 
     @contextmanager
     def job(self, name: str) -> Iterator[None]:
-        """A span of the trace that goes on here, or else of a new one."""
+        """A span of the current trace, or of a new one."""
         with self._span(f"job {name}", contexts.get_current(), {"aichat.job": name}):
             yield
 
     def generation_ended(self, ended: GenerationEnded) -> None:
-        """A span from the answer's beginning to its end, made when both are known."""
+        """Creates a span from the answer's beginning to its end, once both are known."""
         began = round(ended.began_at * _NANOSECONDS)
         attributes: dict[str, str | int | float] = {
             "gen_ai.provider.name": ended.provider,
@@ -118,7 +118,7 @@ class Traces(Observer):
 def open_traces(endpoint: str, service: str) -> Iterator[Traces]:
     """Sends spans to the OTLP collector at `endpoint` (HTTP, for example "http://collector:4318").
 
-    A collector that is away, or silent, costs the spans, and nothing else. The instrumentations hold for the whole
+    An unreachable or silent collector loses the spans, and has no other effect. The instrumentations apply to the whole
     process.
     """
     provider = TracerProvider(
@@ -141,14 +141,14 @@ def open_traces(endpoint: str, service: str) -> Iterator[Traces]:
 
 
 def _flush(provider: TracerProvider) -> None:
-    """Hands over what is left. It knows no time limit of its own, and tries for half a minute."""
+    """Sends the remaining spans. The library has no time limit of its own, and retries for half a minute."""
     flushing = Thread(target=provider.shutdown, daemon=True)
     flushing.start()
     flushing.join(_FLUSH_SECONDS)
 
 
 class _CallsAndJobs(Sampler):
-    """Begins traces at calls and jobs, not at what the process does for itself, such as copying journals."""
+    """Begins traces at calls and jobs, not at background work such as copying journals."""
 
     def should_sample(
         self,
@@ -168,7 +168,7 @@ class _CallsAndJobs(Sampler):
 
 
 class _WithoutWords(SpanExporter):
-    """Leaves out what exceptions say, which may quote a row or a message; their types stay."""
+    """Omits exceptions' messages, which may quote a row or a message; their types stay."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter

@@ -1,1 +1,1 @@
-"""The frame around every RPC: limits, validation, errors, deadlines, drain. Features hand it their steps."""
+"""The frame around every RPC: limits, validation, errors, deadlines, drain. Features add their steps."""

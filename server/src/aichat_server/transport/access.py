@@ -1,4 +1,4 @@
-"""What the contract says of each RPC: who may call it, and how large its request may be."""
+"""The contract's options of each RPC: who may call it, and how large its request may be."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ class CountedCalls(IntEnum):
 
     EVERY = annotations_pb2.COUNTED_CALLS_UNSPECIFIED
     WITH_ANSWER = annotations_pb2.COUNTED_CALLS_WITH_ANSWER
-    """The use case counts the call with the answer that it begins."""
+    """The use case counts the call together with the answer that it begins."""
     UNSIGNED = annotations_pb2.COUNTED_CALLS_UNSIGNED
 
 
 @dataclass(frozen=True, slots=True)
 class MethodAccess:
-    """What an RPC's options say about its callers and their requests."""
+    """An RPC's options about its callers and its requests."""
 
     reads_only: bool
-    """True if the RPC is marked NO_SIDE_EFFECTS."""
+    """Whether the RPC is marked NO_SIDE_EFFECTS."""
     public: bool = False
-    """True if the caller need not say who it is."""
+    """Whether the RPC needs no credentials."""
     max_request_bytes: int = MAX_REQUEST_BYTES
     counted: CountedCalls = CountedCalls.EVERY
     request: MessageShape = field(default_factory=dict)
-    """How many of each field its request may hold."""
+    """The most elements of each field of its request."""
 
 
 def access_by_method(services: Iterable[ServiceDescriptor]) -> Mapping[str, MethodAccess]:
-    """Every RPC of `services` by its path; ValueError names all that do not say who may call them, or with how much."""
+    """Returns every RPC of `services` by its path; raises ValueError, naming all with missing options."""
     methods = [method for service in services for method in service.methods]
     for option, said in (("access", _access), ("max_request_bytes", _max_request_bytes)):
         silent = [method.full_name for method in methods if not said(method)]

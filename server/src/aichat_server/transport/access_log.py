@@ -1,4 +1,4 @@
-"""One log line per call, and what every other line of the call carries."""
+"""One log line per call, and the fields that every other line of the call has."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _log = structlog.get_logger("aichat.access")
 
 @contextmanager
 def logged(call: Call) -> Iterator[None]:
-    """Logs how the call went when it is over. Neither requests nor credentials are ever logged."""
-    # gRPC serves each call by a task of its own, so what is bound here ends with the call.
+    """Logs the result of the call when it is over. Requests and credentials are never logged."""
+    # gRPC serves each call in its own task, so values bound here end with the call.
     bind_contextvars(request_id=call.request_id)
     if call.sent_request_id is not None:
         bind_contextvars(sent_request_id=call.sent_request_id)

@@ -1,6 +1,6 @@
-"""Counts what a request holds, on the wire and before anything of it is decoded.
+"""Counts a request's elements on the wire, before any of it is decoded.
 
-What it costs to refuse a request thereby does not grow with what is in it.
+So the cost of refusing a request does not grow with its contents.
 """
 
 from __future__ import annotations
@@ -14,41 +14,41 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from aichat_server.core.errors import AichatError, Reason, invalid_request
 
 MOST_FIELDS = 4096
-"""More than this a request never has, however often it says one."""
+"""The most elements of a request, however small each is."""
 
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
 _MOST_VARINT_BITS = 70
 _NEVER_PACKED = {FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES, FieldDescriptor.TYPE_MESSAGE}
-# The bytes of a varint but for its last one.
+# The bytes of a varint except for its last one.
 _CONTINUED = bytes(range(0x80, 0x100))
 
 
 @dataclass(frozen=True, slots=True)
 class FieldShape:
-    """What is known of one field."""
+    """The limits of one field."""
 
     name: str
     most: int | None
-    """How many elements a list may have; None for what is no list."""
+    """The most elements of a list; None if it is not a list."""
     packed: bool
-    """Whether many elements may come as one field."""
+    """Whether one field on the wire may hold many elements."""
     message: Mapping[int, FieldShape] | None
-    """The fields of its message, by number; None for what is none."""
+    """The fields of its message, by number; None if it is not a message."""
 
 
 MessageShape = Mapping[int, FieldShape]
 
 
 def shape_of(message: Descriptor) -> MessageShape:
-    """A request's fields by number. A list for which the contract names no `max_items` must be empty."""
+    """Returns a request's fields by number. A list without `max_items` in the contract must be empty."""
     return _shape(message, {})
 
 
 def check_counts(raw: bytes, shape: MessageShape) -> None:
-    """REQUEST_INVALID if a list is too long, or if there are too many fields at all.
+    """Raises REQUEST_INVALID if a list is too long, or if there are too many fields in total.
 
-    REQUEST_MALFORMED if they cannot be told apart.
+    Raises REQUEST_MALFORMED if the fields cannot be parsed.
     """
     _Counter(raw).count(0, len(raw), shape, "")
 
@@ -56,7 +56,7 @@ def check_counts(raw: bytes, shape: MessageShape) -> None:
 def _shape(message: Descriptor, known: dict[str, dict[int, FieldShape]]) -> MessageShape:
     found = known.get(message.full_name)
     if found is None:
-        # Known before it is whole, since a message may hold others of its own kind.
+        # Stored before it is complete, since a message may contain others of its own kind.
         found = known[message.full_name] = {}
         found.update((field.number, _field(field, known)) for field in message.fields)
     return found
@@ -76,7 +76,7 @@ class _Counter:
         self._left = MOST_FIELDS
 
     def count(self, at: int, end: int, shape: MessageShape, path: str) -> None:
-        """Counts the fields of the message in these bytes, and of those within it."""
+        """Counts the fields of the message in these bytes, and of messages inside it."""
         counted: dict[int, int] = {}
         while at < end:
             self._left -= 1
@@ -101,7 +101,7 @@ class _Counter:
         return len(self._raw[begin:stop].translate(None, _CONTINUED))
 
     def _extent(self, wire: int, at: int, end: int) -> tuple[int, int]:
-        """Where a field's value begins and stops."""
+        """Returns where a field's value begins and ends."""
         begin = at
         if wire == _VARINT:
             stop = self._varint(at, end)[1]
@@ -111,7 +111,7 @@ class _Counter:
         elif wire in _FIXED_BYTES:
             stop = at + _FIXED_BYTES[wire]
         else:
-            # Groups, which the contract has none of: the decoder would go through them and on.
+            # The contract has no groups: the decoder would read past them.
             raise malformed()
         if stop > end:
             raise malformed()
@@ -130,7 +130,7 @@ class _Counter:
 
 
 def malformed() -> AichatError:
-    """What bytes are told that are no message."""
+    """Returns the error for bytes that are not a message."""
     message = "the request is no valid message of its type; send text as UTF-8, and whole messages"
     return AichatError(Reason.REQUEST_MALFORMED, message)
 

@@ -1,4 +1,4 @@
-"""Turns request bytes into messages: counted first, and refused with a reason of the contract, not by gRPC."""
+"""Decodes request bytes: counts first, and refuses with a reason of the contract instead of gRPC's error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from aichat_server.transport.counting import check_counts, malformed
 
 
 def decode_request(raw: bytes, access: MethodAccess, decode: Callable[[bytes], Any]) -> Any:
-    """The message; REQUEST_TOO_LARGE, REQUEST_INVALID or REQUEST_MALFORMED, the first two before it is decoded."""
+    """Returns the message.
+
+    Raises REQUEST_TOO_LARGE, REQUEST_INVALID or REQUEST_MALFORMED, the first two before decoding.
+    """
     if len(raw) > access.max_request_bytes:
         raise _too_large(len(raw), access.max_request_bytes)
     check_counts(raw, access.request)

@@ -1,4 +1,4 @@
-"""How a server stops: it takes no new calls, lets those it has finish, and then ends the rest."""
+"""Stops a server: it accepts no new calls, lets running ones finish, and then ends the rest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.transport.call import Call
 
-# By then the balancer has seen the health service say NOT_SERVING, or has a replica that takes the call at once.
+# By then the load balancer has seen NOT_SERVING, or has another replica for the call.
 _RETRY_SECONDS = 1.0
 
 
@@ -23,7 +23,7 @@ class Drain:
         self._idle.set()
 
     def begin(self) -> None:
-        """From now on every new call is refused."""
+        """Refuses every new call from now on."""
         self._draining = True
 
     async def admit(self, call: Call) -> None:  # noqa: ARG002 — all calls alike
@@ -45,7 +45,7 @@ class Drain:
                 self._idle.set()
 
     async def idle(self, timeout: float) -> bool:
-        """Waits until no call runs, `timeout` seconds at most; True if none does."""
+        """Waits until no call runs, `timeout` seconds at most; returns True if none does."""
         try:
             async with asyncio.timeout(timeout):
                 await self._idle.wait()

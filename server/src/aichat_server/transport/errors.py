@@ -1,4 +1,4 @@
-"""The one table from what went wrong to how gRPC says it, and the status that carries it."""
+"""The only table from failures to gRPC statuses, and the status that carries the details."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aichat_server.core.errors import AichatError, Reason
 ERROR_DOMAIN = "aichat.v1"
 DETAILS_KEY = "grpc-status-details-bin"
 
-# Clients take 8 KiB of trailers by default, so a status names the first violations only.
+# Clients accept 8 KiB of trailers by default, so a status names only the first violations.
 _MOST_VIOLATIONS = 16
 
 STATUS_CODES: Mapping[Reason, StatusCode] = MappingProxyType(
@@ -75,7 +75,7 @@ STATUS_CODES: Mapping[Reason, StatusCode] = MappingProxyType(
         Reason.SERVER_LOST: StatusCode.UNAVAILABLE,
         Reason.STORAGE_UNAVAILABLE: StatusCode.UNAVAILABLE,
         Reason.INTERNAL: StatusCode.INTERNAL,
-        # Said by the edge alone, whose words for them stand in envoy/render.py.
+        # Only the edge sends these; their messages are in envoy/edge_errors.py.
         Reason.ROUTE_UNKNOWN: StatusCode.NOT_FOUND,
         Reason.SERVER_UNAVAILABLE: StatusCode.UNAVAILABLE,
     }
@@ -88,7 +88,7 @@ def internal_error(request_id: str) -> AichatError:
 
 
 def to_status(error: AichatError) -> Status:
-    """The error as the contract documents it: ErrorInfo always, the other details where they apply."""
+    """Returns the status as the contract documents it: always with ErrorInfo, and other details if they apply."""
     info = ErrorInfo(reason=error.reason.value, domain=ERROR_DOMAIN, metadata=error.metadata)
     status = Status(code=STATUS_CODES[error.reason].value[0], message=error.message, details=[_packed(info)])
     if error.retry_after is not None:

@@ -1,4 +1,4 @@
-"""What operators may want to see of calls. Nothing here loads gRPC, since workers load `telemetry` as well."""
+"""The events of calls that operators can observe. It does not load gRPC, since workers load `telemetry` as well."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aichat_server.core.errors import Reason
 
 
 class SeenCall(Protocol):
-    """A call of an RPC, of which more is known at its end than at its beginning."""
+    """A call of an RPC; its last fields are set at its end."""
 
     @property
     def method(self) -> str:
@@ -19,12 +19,12 @@ class SeenCall(Protocol):
 
     @property
     def request_id(self) -> str:
-        """The caller's, or else a new one."""
+        """The caller's, or a new one."""
         ...
 
     @property
     def org_id(self) -> UUID | None:
-        """None until the caller is known."""
+        """None until the caller is identified."""
         ...
 
     @property
@@ -34,17 +34,17 @@ class SeenCall(Protocol):
 
     @property
     def reason(self) -> Reason | None:
-        """Why it failed, if it did."""
+        """The reason of its failure, if any."""
         ...
 
     def values(self, key: str) -> list[str]:
-        """The values of a header."""
+        """Returns the values of a header."""
         ...
 
 
 class CallObserver:
-    """Hears of calls; this one ignores them. Must be quick, and must not fail."""
+    """Observes calls; this one ignores all events. Must be quick, and must not fail."""
 
     def call(self, call: SeenCall) -> AbstractContextManager[object]:  # noqa: ARG002 — for those that do not ignore it
-        """A call of an RPC, for as long as it runs."""
+        """A call of an RPC, for its whole length."""
         return nullcontext()

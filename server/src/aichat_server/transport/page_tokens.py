@@ -1,4 +1,4 @@
-"""Page tokens: where a list goes on, as text that callers hand back as it is."""
+"""Page tokens: a position in a list, as opaque text that callers return unchanged."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _CHECK_BYTES = 8
 
 
 def encode_page_token(scope: str, position: PageKey) -> str:
-    """A token for the page after `position` of the list that `scope` names."""
+    """Returns a token for the page after `position` of the list `scope`."""
     return _sealed(scope, _POSITION.pack((position.time - _EPOCH) // timedelta(microseconds=1), position.id.bytes))
 
 
 def decode_page_token(scope: str, token: str) -> PageKey | None:
-    """The position in a token; None for the empty one, PAGE_TOKEN_INVALID for one that is not of this list."""
+    """Returns the position in a token; None for an empty one. Raises PAGE_TOKEN_INVALID for another list's token."""
     if not token:
         return None
     with _refused():
@@ -36,12 +36,12 @@ def decode_page_token(scope: str, token: str) -> PageKey | None:
 
 
 def encode_name_token(scope: str, name: str) -> str:
-    """As encode_page_token, for a list that goes on after what has this name."""
+    """Like encode_page_token, for a list whose next page begins after a name."""
     return _sealed(scope, name.encode())
 
 
 def decode_name_token(scope: str, token: str) -> str | None:
-    """As decode_page_token, for the name in a token."""
+    """Like decode_page_token, for the name in a token."""
     if not token:
         return None
     with _refused():
@@ -70,7 +70,7 @@ def _opened(scope: str, token: str) -> bytes:
 
 
 def _check(scope: str, packed: bytes) -> bytes:
-    """Ties a position to its list. It guards against mix-ups; what a caller may read is decided elsewhere."""
+    """Returns a checksum that ties a position to its list. It prevents mix-ups; it does not grant access."""
     return hashlib.blake2b(packed, key=scope.encode(), digest_size=_CHECK_BYTES).digest()
 
 

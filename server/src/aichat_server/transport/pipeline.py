@@ -1,4 +1,4 @@
-"""The one interceptor: the same frame and the same steps around every handler, unary and streaming alike."""
+"""The only interceptor: the same frame and steps around every handler, unary and streaming."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from aichat_server.transport.unknown import unknown_rpc
 
 _log = structlog.get_logger()
 
-# By these headers the edge asks whether a caller is known, and is told so. The status would not do: whether that comes
-# in the headers or behind them depends on the moment.
+# With these headers the edge asks whether a caller is known, and gets the answer. A status would not do: whether it
+# arrives in the headers or in the trailers depends on timing.
 _ASKED = "x-aichat-is-known"
 _KNOWN = ("x-aichat-known", "yes")
 _UNSURE = ("x-aichat-known", "unsure")
 
 
 class CallInterceptor(ServerInterceptor):
-    """Logs, admits, checks and answers calls. RPCs without an entry in `access`, such as health, pass untouched.
+    """Logs, admits, checks and answers calls. RPCs without an entry in `access`, such as health, pass unchanged.
 
     Handlers of streams are async generators.
     """
@@ -46,7 +46,7 @@ class CallInterceptor(ServerInterceptor):
         check_request: Callable[[object], None],
         observer: CallObserver,
     ) -> None:
-        """`check_request` sees every request message and raises AichatError for one that is not valid."""
+        """`check_request` gets every request message and raises AichatError for an invalid one."""
         self._access = access
         self._drain = drain
         self._steps = (drain.admit, *steps)
@@ -60,7 +60,7 @@ class CallInterceptor(ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """The method's handler within the frame, where it is put once and kept; a refusal if there is no such RPC."""
+        """Returns the method's handler inside the frame, which is built once; a refusal if there is no such RPC."""
         method = handler_call_details.method
         wrapped = self._wrapped.get(method)
         if wrapped is not None:
@@ -85,7 +85,7 @@ class CallInterceptor(ServerInterceptor):
 
         async def serve(raw: Any, context: Context) -> Any:
             call = Call(method, access, cast("Metadata", context.invocation_metadata() or ()), context.peer())
-            # In the trailers, since headers of our own would cost each call an operation more.
+            # In the trailers, since separate headers would cost each call another operation.
             context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
             events = EventStream(context) if handler.response_streaming and call.values(MARK) else None
             with self._drain.counted(), self._observer.call(call), logged(call):
@@ -94,7 +94,7 @@ class CallInterceptor(ServerInterceptor):
                         await step(call)
                     if call.values(_ASKED):
                         await context.send_initial_metadata((_KNOWN,))
-                    # Nothing of the request is looked at before the caller is known.
+                    # Nothing of the request is read before the caller is identified.
                     request = _each(raw, read) if handler.request_streaming else read(raw)
                     response = await answer(behaviour, request, context, events)
                 except AbortError:
@@ -140,7 +140,7 @@ async def _fail(call: Call, context: Context, events: EventStream | None, cause:
     if call.code is grpc.StatusCode.UNAVAILABLE and call.values(_ASKED):
         await context.send_initial_metadata((_UNSURE,))
     if call.code is grpc.StatusCode.UNAVAILABLE and error.__cause__ is not None:
-        # The caller is told that something is away; operators must be told why.
+        # The caller learns that something is unreachable; operators must learn why.
         _log.warning("call failed", method=call.method, reason=call.reason, cause=repr(error.__cause__))
     status = to_status(error)
     if events is not None:
@@ -148,6 +148,6 @@ async def _fail(call: Call, context: Context, events: EventStream | None, cause:
     details = status.SerializeToString()
     trailers: list[tuple[str, str | bytes]] = [(DETAILS_KEY, details), (REQUEST_ID_KEY, call.request_id)]
     if error.retry_after is not None:
-        # What HTTP has for the same as RetryInfo; the edge makes trailers without a message before them headers.
+        # HTTP's equivalent of RetryInfo; the edge turns trailers without a message before them into headers.
         trailers.append(("retry-after", str(math.ceil(error.retry_after))))
     await context.abort(call.code, error.message, tuple(trailers))

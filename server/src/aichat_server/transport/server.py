@@ -19,13 +19,13 @@ from aichat_server.transport.pipeline import CallInterceptor
 from aichat_server.transport.services import Servicer, services_of
 from aichat_server.transport.validation import Validation
 
-# How long calls that were told to end have for their last words, and their connections to close.
+# How long cancelled calls have to send their last message, and their connections to close.
 _LAST_WORDS_SECONDS = 1.0
 _CLOSE_SECONDS = 0.5
 
 
 class RpcServer:
-    """A server with its services; it does not listen before `start`. Build it within a running event loop."""
+    """Creates a server with its services; it does not listen before `start`. Create it inside a running event loop."""
 
     def __init__(self, server: grpc.aio.Server, services: health.aio.HealthServicer, drain: Drain) -> None:
         self._server = server
@@ -33,16 +33,19 @@ class RpcServer:
         self._drain = drain
 
     async def start(self, address: str) -> int:
-        """Listens on `address` (`host:port`, port 0 for a free one); returns the port. RuntimeError if it is taken."""
+        """Listens on `address` (`host:port`, port 0 for a free one); returns the port.
+
+        Raises RuntimeError if it is taken.
+        """
         port = self._server.add_insecure_port(address)
         await self._server.start()
         return port
 
     async def stop(self, grace: float, end_rest: Callable[[], Awaitable[None]], *, announce: float = 0.0) -> None:
-        """Announces it, drains and stops.
+        """Announces the shutdown, drains and stops.
 
-        The health service says NOT_SERVING. Calls are accepted for `announce` seconds more, so that load balancers
-        have checked it by then; later ones are refused with SERVER_DRAINING, and those that run have `grace` seconds to
+        The health service reports NOT_SERVING. Calls are accepted for `announce` seconds more, so that load balancers
+        have checked it by then; later ones are refused with SERVER_DRAINING, and running ones have `grace` seconds to
         finish. Then `end_rest` is awaited, which ends what they wait for.
         """
         await self._health.enter_graceful_shutdown()

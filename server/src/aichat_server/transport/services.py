@@ -1,4 +1,4 @@
-"""Which services a server has, read from its servicers: no list of them is kept by hand."""
+"""Reads a server's services from its servicers: nobody keeps a list of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 
 
 class Servicer(Protocol):
-    """What serves one service of the contract."""
+    """Serves one service of the contract."""
 
     def add_to(self, server: grpc.Server | grpc.aio.Server) -> None:
         """The generated function that adds the service to a server."""
@@ -28,14 +28,14 @@ def services_of(servicers: Iterable[Servicer]) -> tuple[ServiceDescriptor, ...]:
 
 
 class _Names:
-    """Takes the place of a server, and keeps the names of the services that are added to it."""
+    """Replaces a server, and records the names of the services that are added to it."""
 
     def __init__(self) -> None:
         self.added: list[str] = []
 
     def add_generic_rpc_handlers(self, handlers: Any) -> None:
-        """Takes no notice: the same methods come with the service's name below."""
+        """Ignores them: the same methods follow with the service's name."""
 
     def add_registered_method_handlers(self, service: str, handlers: Any) -> None:  # noqa: ARG002 — the name is enough
-        """Keeps the name."""
+        """Records the name."""
         self.added.append(service)

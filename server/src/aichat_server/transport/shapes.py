@@ -1,4 +1,4 @@
-"""The four shapes of RPCs, unary or streaming on either side, told apart in this one place."""
+"""The four shapes of RPCs, unary or streaming on either side; only this module distinguishes them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Behaviour = Callable[[Any, Context], Any]
 
 
 def behaviour_of(handler: Handler) -> Behaviour:
-    """The servicer's method behind a handler."""
+    """Returns the servicer's method of a handler."""
     shaped = {
         (False, False): handler.unary_unary,
         (False, True): handler.unary_stream,
         (True, False): handler.stream_unary,
         (True, True): handler.stream_stream,
     }
-    # The stubs know only the handlers of threaded servers here.
+    # The stubs only have the handlers of threaded servers.
     behaviour = cast("Behaviour | None", shaped[handler.request_streaming, handler.response_streaming])
     if behaviour is None:
         raise ValueError("the handler has no method for its own shape")
@@ -29,7 +29,7 @@ def behaviour_of(handler: Handler) -> Behaviour:
 
 
 def decoder_of(handler: Handler) -> Callable[[bytes], object]:
-    """What makes a message of a request's bytes."""
+    """Returns the decoder of a request's bytes."""
     decode = handler.request_deserializer
     if decode is None:
         raise ValueError("the handler cannot decode requests")
@@ -37,7 +37,7 @@ def decoder_of(handler: Handler) -> Callable[[bytes], object]:
 
 
 def with_behaviour(handler: Handler, behaviour: Behaviour) -> Handler:
-    """`handler` with another method behind it, which takes requests as bytes."""
+    """Returns `handler` with another method, which gets requests as bytes."""
     make = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,

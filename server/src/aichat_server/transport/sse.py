@@ -1,6 +1,6 @@
-"""Server-sent events, as EventSource reads them: what a stream's responses become for callers over HTTP.
+"""Server-sent events for EventSource: the form of a stream's responses for HTTP callers.
 
-They cannot see how a call ends by its trailers, as gRPC's can, so the last event says it.
+They cannot read trailers, as gRPC's can, so the last event says how the call ended.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from aichat_server.core.errors import invalid_request
 from aichat_server.transport.call import Context
 
 MARK = "x-aichat-server-sent-events"
-"""The header by which the edge asks for a stream as events."""
+"""The header with which the edge requests a stream as events."""
 NOTHING_MORE = "x-aichat-nothing-more"
-"""The header that tells the edge of a stream without an event: HTTP's 204, after which EventSource asks no more."""
+"""The header that reports a stream without events to the edge: HTTP's 204, after which EventSource does not reconnect.
+"""
 CONTENT_TYPE = "text/event-stream"
 
 _LAST_EVENT_ID = "last-event-id"
@@ -40,12 +41,12 @@ class EventStream:
         await self._send(self._kind, f"data: {_json(response)}\nid: {response.sequence}\n\n")
 
     async def finish(self) -> None:
-        """Ends the stream well."""
+        """Ends the stream successfully."""
         if self._kind is None:
             await self._context.send_initial_metadata(((NOTHING_MORE, "true"),))
 
     async def fail(self, status: Status) -> None:
-        """Says how the stream fails. Before the first event HTTP's own status does."""
+        """Sends the stream's failure. Before the first event, HTTP's own status does that."""
         if self._kind is not None:
             await self._send(self._kind, f"event: error\ndata: {_json(status)}\n\n")
 
@@ -55,9 +56,9 @@ class EventStream:
 
 
 def last_event_id(context: Context) -> int | None:
-    """The last event that an EventSource had before it lost its connection; None without one.
+    """Returns the last event that an EventSource had before it lost its connection; None without one.
 
-    It goes on calling the address that it was made with, so this is later than what stands there.
+    It keeps using its original URL, so this is newer than the number in there.
     """
     headers = context.invocation_metadata() or ()
     given = next((value for name, value in headers if name == _LAST_EVENT_ID), None)
@@ -70,7 +71,7 @@ def last_event_id(context: Context) -> int | None:
 
 
 def _json(message: Message) -> str:
-    """As the edge writes answers: fields by their names and in the order of the contract, empty ones included."""
+    """In the same form as the edge's answers: fields by their names, in the contract's order, empty ones included."""
     held = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
     ordered = {field.name: held[field.name] for field in message.DESCRIPTOR.fields if field.name in held}
     return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Calls of what the contract does not have."""
+"""Refuses calls that the contract does not have."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from aichat_server.transport.shapes import Handler
 
 
 def unknown_rpc() -> Handler:
-    """Refuses a call of whatever shape as gRPC does, UNIMPLEMENTED, and says why as the contract does."""
-    # Nothing is decoded: of one that streams both ways, requests need not even be read.
+    """Refuses a call of any shape as gRPC does, with UNIMPLEMENTED, and with a reason as the contract does."""
+    # Nothing is decoded: with streaming in both directions, requests need not even be read.
     return grpc.stream_stream_rpc_method_handler(_refuse)
 
 

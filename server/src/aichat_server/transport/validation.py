@@ -1,4 +1,4 @@
-"""Holds requests to the rules that the contract writes beside their fields."""
+"""Checks requests against the rules beside the contract's fields."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Validation:
         try:
             violations = self._validator.collect_violations(request)
         except EvaluationError as cause:
-            # A rule that cannot be reckoned with what was sent is not kept by it.
+            # A rule that cannot be evaluated for a value counts as broken.
             message = "the request is not valid: its values lie beyond what the contract's rules allow"
             raise AichatError(Reason.REQUEST_INVALID, message) from cause
         if violations:
@@ -35,7 +35,7 @@ def _field_violation(violation: Violation) -> FieldViolation:
 
 
 def _path(violation: Violation) -> str:
-    """Where the field is, for example `parts[0].text.text`; empty if the rule is about the whole request."""
+    """Returns the field's path, for example `parts[0].text.text`; empty if the rule is about the whole request."""
     path = ""
     elements = violation.proto.field.elements if violation.proto.field else ()
     for element in elements:

@@ -1,4 +1,4 @@
-"""Values that several services have in common, as the contract writes them."""
+"""Converts values that several services have in common."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aichat_server.core.money import NANO_PER_CENT, NANO_PER_USD, NanoUsd
 
 
 class CountedUsage(Protocol):
-    """What a generation used."""
+    """The usage of a generation, with a count for each kind."""
 
     @property
     def estimated(self) -> bool:
@@ -22,7 +22,7 @@ class CountedUsage(Protocol):
         ...
 
     def by_column(self) -> Mapping[str, int]:
-        """Each count by the name that the contract has for it."""
+        """Returns each count by its name in the contract."""
         ...
 
 
@@ -49,7 +49,7 @@ def timestamp(value: datetime) -> Timestamp:
 
 
 def _money(currency: str, nano: int) -> Money:
-    # Units and nanos have the same sign, as google.type.Money asks for.
+    # Units and nanos must have the same sign in google.type.Money.
     units, nanos = divmod(abs(nano), NANO_PER_USD)
     sign = -1 if nano < 0 else 1
     return Money(currency_code=currency, units=sign * units, nanos=sign * nanos)

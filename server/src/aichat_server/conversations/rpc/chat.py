@@ -39,7 +39,7 @@ ResponseT = TypeVar("ResponseT", chat_pb2.StreamChatResponse, chat_pb2.ResumeCha
 
 
 class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
-    """Reads journals to callers."""
+    """Streams journals to callers."""
 
     add_to = chat_pb2_grpc.add_ChatServiceServicer_to_server
 
@@ -70,7 +70,7 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     async def CancelGeneration(  # noqa: N802
         self, request: chat_pb2.CancelGenerationRequest, _context: grpc.aio.ServicerContext[object, object]
     ) -> chat_pb2.CancelGenerationResponse:
-        """Stops the answer."""
+        """Cancels the answer."""
         state = await self._answers.cancel(current_principal(), UUID(request.generation_id))
         return chat_pb2.CancelGenerationResponse(state=_STATES[state])
 

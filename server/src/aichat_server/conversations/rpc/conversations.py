@@ -27,7 +27,7 @@ class ConversationServicer(ConversationServiceServicer):
     async def CreateConversation(  # noqa: N802 — the contract names the methods
         self, request: pb.CreateConversationRequest, _context: Context
     ) -> pb.CreateConversationResponse:
-        """Begins a conversation."""
+        """Creates a conversation."""
         conversation = await self._conversations.create(current_principal(), request.title)
         return pb.CreateConversationResponse(conversation=conversation_to_proto(conversation))
 
@@ -41,7 +41,7 @@ class ConversationServicer(ConversationServiceServicer):
     async def ListConversations(  # noqa: N802
         self, request: pb.ListConversationsRequest, _context: Context
     ) -> pb.ListConversationsResponse:
-        """Lists conversations, the one that changed last first."""
+        """Lists conversations, the most recently changed first."""
         after = decode_page_token(_CONVERSATIONS, request.page_token)
         size = request.page_size or DEFAULT_PAGE_SIZE
         page = await self._conversations.list(current_principal(), size, after)

@@ -1,4 +1,4 @@
-"""The models' catalogue between the domain and the contract."""
+"""Converts the models' catalogue from the domain to the contract."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aichat_server.transport.values import money_to_proto
 
 
 def model_to_proto(model: Model) -> models_pb2.Model:
-    """A model that chats can be held with."""
+    """Converts a model that members can chat with."""
     return models_pb2.Model(
         model=model.id,
         provider=model.provider,

@@ -1,4 +1,4 @@
-"""Conversations, as stored."""
+"""Stores conversations."""
 
 from __future__ import annotations
 
@@ -33,38 +33,41 @@ class ConversationRepository(Repository):
         return _conversation((await self._connection.execute(insert_into(table).values(values).returning(table))).one())
 
     async def get(self, conversation_id: UUID) -> Conversation | None:
-        """The conversation, or None."""
+        """Returns the conversation, or None."""
         row = (await self._connection.execute(select(table).where(*self._is(conversation_id)))).one_or_none()
         return _conversation(row) if row else None
 
     async def list(self, limit: int, after: PageKey | None) -> Page[Conversation]:
-        """At most `limit` conversations, the one that changed last first, from behind `after` on."""
+        """Returns at most `limit` conversations, the most recently changed first, after the key `after`."""
         rows = (await self._connection.execute(list_conversations(self._org_id, limit + 1, after))).all()
         items = tuple(_conversation(row) for row in rows[:limit])
         last = items[-1] if len(rows) > limit else None
         return Page(items, PageKey(last.updated_at, last.conversation_id) if last else None)
 
     async def set_title(self, conversation_id: UUID, title: str) -> Conversation | None:
-        """Gives the conversation another title; with the one it has, nothing changes. None if there is none."""
+        """Changes the title; the same title changes nothing. Returns None if there is no such conversation."""
         changed = case((table.c.title != title, func.clock_timestamp()), else_=table.c.updated_at)
         update = update_of(table).where(*self._is(conversation_id)).values(title=title, updated_at=changed)
         row = (await self._connection.execute(update.returning(table))).one_or_none()
         return _conversation(row) if row else None
 
     async def delete(self, conversation_id: UUID) -> bool:
-        """Deletes the conversation and its messages; False if there is none."""
+        """Deletes the conversation and its messages; returns False if there is none."""
         result = await self._connection.execute(delete_from(table).where(*self._is(conversation_id)))
         return result.rowcount > 0
 
     async def purge(self, before: datetime, limit: int) -> int:
-        """Deletes at most `limit` conversations that are not in use and did not change since then; returns how many."""
+        """Deletes at most `limit` conversations that are not in use and did not change since then.
+
+        Returns their number.
+        """
         stale = self._stale(before).order_by(table.c.updated_at).limit(limit)
-        # Said twice: of one that gets a question meanwhile, this is looked at again.
+        # Repeated here, so that it is checked again for a conversation that gets a question in the meantime.
         gone = (table.c.org_id == self._org_id, table.c.updated_at < before, table.c.conversation_id.in_(stale))
         return (await self._connection.execute(delete_from(table).where(*gone))).rowcount
 
     async def count_stale(self, before: datetime) -> int:
-        """How many are not in use and did not change since then."""
+        """Returns how many are not in use and did not change since then."""
         query = select(func.count()).select_from(self._stale(before).subquery())
         return int((await self._connection.execute(query)).scalar_one())
 
@@ -79,7 +82,7 @@ class ConversationRepository(Repository):
 
 
 def list_conversations(org_id: UUID, limit: int, after: PageKey | None) -> Select[tuple[object, ...]]:
-    """The query behind `list`: backwards along the index conversations_by_update."""
+    """Returns the query of `list`: backwards along the index conversations_by_update."""
     place = tuple_(table.c.updated_at, table.c.conversation_id)
     query = select(table).where(table.c.org_id == org_id)
     if after is not None:

@@ -1,4 +1,4 @@
-"""Messages, as stored."""
+"""Stores messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aichat_server.generations.domain.generation import Answer, GenerationState
 from aichat_server.models.domain.usage import TOKEN_COLUMNS, Usage
 from aichat_server.providers.domain.events import StopReason
 
-# A page of long messages ends early, before it outgrows what gRPC clients take, which is 4 MiB.
+# A page of long messages ends early, before it exceeds the 4 MiB that gRPC clients accept.
 MAX_PAGE_BYTES = 3 * 1024 * 1024
 
 
@@ -26,9 +26,9 @@ class MessageRepository(Repository):
     """One organisation's messages. Turns write them."""
 
     async def list(self, conversation_id: UUID, limit: int, after: PageKey | None) -> Page[Message]:
-        """At most `limit` of a conversation's messages, all branches, the oldest first, from behind `after` on.
+        """Returns at most `limit` of a conversation's messages, all branches, the oldest first, after the key `after`.
 
-        Fewer if they are long: what follows the first message has room in MAX_PAGE_BYTES together with it.
+        Fewer if they are long: those after the first message must fit in MAX_PAGE_BYTES together with it.
         """
         query = list_messages(self._org_id, conversation_id, limit + 1, after)
         rows = (await self._connection.execute(query)).all()
@@ -38,7 +38,7 @@ class MessageRepository(Repository):
 
 
 def list_messages(org_id: UUID, conversation_id: UUID, limit: int, after: PageKey | None) -> Select[tuple[object, ...]]:
-    """The query behind `list`: along the index messages_by_time. Of messages that have no room, `parts` is null."""
+    """Returns the query of `list`: along the index messages_by_time. `parts` is null for messages that do not fit."""
     wrote = and_(generations.c.org_id == messages.c.org_id, generations.c.generation_id == messages.c.generation_id)
     answer = [column for column in generations.c if column.name not in messages.c]
     place = (messages.c.created_at, messages.c.message_id)

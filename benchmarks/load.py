@@ -35,6 +35,8 @@ class Load:
     """Whether to run them one after another, rather than all at once."""
     seconds: float | None
     """The time after which to disconnect; None: when the streams end."""
+    apart_seconds: float = 0.0
+    """The time from the beginning of one stream to that of the next."""
 
 
 async def run(load: Load, seen: Seen | None = None) -> Seen:
@@ -50,6 +52,7 @@ async def run(load: Load, seen: Seen | None = None) -> Seen:
             async with asyncio.timeout(load.seconds), asyncio.TaskGroup() as group:
                 for _ in range(load.streams):
                     group.create_task(_chat(stub, load, seen))
+                    await asyncio.sleep(load.apart_seconds)
     return seen
 
 

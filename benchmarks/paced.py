@@ -29,6 +29,8 @@ NAMES = {
     OURS: "this server",
 }
 _PER_SECOND = 50
+# Hundreds of users do not begin in the same moment. If they did, this would measure the database.
+_APART_SECONDS = 0.01
 # The time for the streams to begin, and for the load to end.
 _SPARE_SECONDS = 60
 
@@ -64,7 +66,10 @@ async def measure_paced(folder: Path, *, streams: Sequence[int], seconds: float,
 
 async def _measure(target: Target, streams: int, seconds: float, into: Paced) -> None:
     script = json.dumps({"words": round(_PER_SECOND * (seconds + _SPARE_SECONDS))})
-    load = Load(target.address, target.key, MODEL, f"#script {script}", streams, one_by_one=False, seconds=None)
+    load = Load(
+        target.address, target.key, MODEL, f"#script {script}", streams, one_by_one=False, seconds=None,
+        apart_seconds=_APART_SECONDS,
+    )  # fmt: skip
     seen = Seen()
     running = asyncio.create_task(run(load, seen))
     while len(seen.first_delta_seconds) < streams and not running.done():

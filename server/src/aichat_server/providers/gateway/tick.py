@@ -92,6 +92,7 @@ def _report_from(transport: asyncio.BaseTransport, size: int) -> bool:
         return False
     try:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
-    except OSError:
+    except (OSError, ValueError):
+        # It was closed just now: uvloop's sockets say that by a ValueError.
         return False
     return True

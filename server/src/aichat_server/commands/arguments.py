@@ -7,21 +7,20 @@ from decimal import Decimal, InvalidOperation
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 
-from aichat_server.core.money import NanoUsd, from_decimal
+from aichat_server.core.money import NANO_PER_CENT, NanoUsd, from_decimal
 from aichat_server.plans.domain import Rates
 
 MAX_KEY_DAYS = 36_500
 MOST_USD = 1_000_000_000
 MAX_TRIAL_DAYS = 730
 
-_NANO_PER_CENT = 10_000_000
 _MOST = 2**31 - 1
 
 
 def price(text: str) -> NanoUsd:
     """Parses a price in US dollars, more than 0 and in whole cents."""
     amount = usd(text)
-    if amount == 0 or amount % _NANO_PER_CENT:
+    if amount == 0 or amount % NANO_PER_CENT:
         raise argparse.ArgumentTypeError("more than 0, in whole cents")
     return amount
 

@@ -7,12 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from aichat_server.core.money import NanoUsd
+from aichat_server.core.money import NANO_PER_CENT, NanoUsd
 from aichat_server.core.periods import Month
 from aichat_server.models.domain.usage import Usage
 from aichat_server.outbox.domain import MessageKind
 
-NANO_PER_CENT = 10_000_000
 WHOLE = 10_000
 """Basis points in 100 %."""
 

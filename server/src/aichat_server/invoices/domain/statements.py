@@ -14,10 +14,9 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from aichat_server.core.money import NanoUsd, to_decimal
+from aichat_server.core.money import NANO_PER_CENT, NanoUsd, to_decimal
 from aichat_server.core.periods import Month
 from aichat_server.invoices.domain.invoices import (
-    NANO_PER_CENT,
     WHOLE,
     Adjustment,
     EventRange,

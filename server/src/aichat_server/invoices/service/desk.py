@@ -8,10 +8,9 @@ from aichat_server.billing.domain import UnpaidInvoice
 from aichat_server.billing.service.dunning import every_unpaid, unpaid_of
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.core.money import NanoUsd
+from aichat_server.core.money import NANO_PER_CENT, NanoUsd
 from aichat_server.core.periods import Month
 from aichat_server.invoices.domain.invoices import (
-    NANO_PER_CENT,
     REFUND,
     Adjustment,
     AdjustmentKind,

@@ -1,1 +1,1 @@
-"""E-mail: `domain` says what a mailer does, and `gateway` has one: the templates, and the way to an SMTP server."""
+"""E-mail: `domain` defines what a mailer does, and `gateway` implements it with templates and an SMTP server."""

@@ -1,4 +1,4 @@
-"""E-mails, and what sends and writes them: `gateway` has one module for each way."""
+"""E-mails, and the interfaces that send and write them: `gateway` has a module for each implementation."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from uuid import UUID
 
 
 class MailError(Exception):
-    """An e-mail was not taken. The message holds the server's words and no credentials."""
+    """An e-mail was not accepted. The message has the server's reply and no credentials."""
 
 
 class MailServerUnavailableError(MailError):
-    """The server cannot be reached, does not let us in, or breaks off: no e-mail gets through now."""
+    """The server is unreachable, refuses our login, or disconnects: no e-mail can be sent now."""
 
 
 class MailDeferredError(MailError):
-    """The server will not have the e-mail now, and may later."""
+    """The server does not accept the e-mail now, but may later."""
 
 
 class MailRefusedError(MailError):
-    """The e-mail cannot be sent, or the server will never have it."""
+    """The e-mail cannot be sent, or the server refuses it for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class Mail:
     """An e-mail to one person."""
 
     id: UUID
-    """In its Message-ID, so that it is known for the same when it is sent again."""
+    """Part of its Message-ID, so that a repeated e-mail can be recognized."""
     to: str
     subject: str
     text: str
     html: str
     unsubscribe_url: str | None
-    """Takes the POST of RFC 8058; None: nobody is asked whether they want it."""
+    """Accepts the POST of RFC 8058; None: the e-mail has no unsubscribe link."""
 
 
 class Mailer(Protocol):

@@ -1,1 +1,1 @@
-"""Messages to others that are stored with what they tell, and handed over later."""
+"""Messages to external services: each is stored together with its subject, and sent later."""

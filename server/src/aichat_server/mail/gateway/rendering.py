@@ -1,4 +1,4 @@
-"""The words of e-mails, out of the templates beside this file: `<name>.txt` and `<name>.html`."""
+"""Renders e-mails from the templates beside this file: `<name>.txt` and `<name>.html`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FOLDER = Path(__file__).with_name("templates")
 
 
 class FileTemplates(MailTemplates):
-    """Renders e-mails. What goes into HTML is escaped."""
+    """Renders e-mails. Values are escaped in HTML."""
 
     def __init__(self) -> None:
         self._templates = Environment(
@@ -21,6 +21,6 @@ class FileTemplates(MailTemplates):
         )
 
     def render(self, name: str, values: Mapping[str, object]) -> tuple[str, str]:
-        """Text and HTML of the e-mail called `name`; every value that its templates name must be there."""
+        """Returns text and HTML of the e-mail `name`; every value that its templates name must be present."""
         text, html = (self._templates.get_template(f"{name}.{kind}").render(values) for kind in ("txt", "html"))
         return text, html

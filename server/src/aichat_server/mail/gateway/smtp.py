@@ -1,4 +1,4 @@
-"""E-mail: handed to the SMTP server of a URL, one message a connection."""
+"""Sends e-mails to the SMTP server of a URL, one message per connection."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from aichat_server.mail.domain import (
 )
 
 _SECONDS = 30.0
-"""How long one e-mail may take in all."""
+"""How long sending one e-mail may take."""
 _NOT_LET_IN = (
     aiosmtplib.SMTPConnectResponseError,
     aiosmtplib.SMTPHeloError,
@@ -39,10 +39,10 @@ _LONGEST_LINE = 998
 
 
 class _PlainHeader(UnstructuredHeader, BaseHeader):
-    """What programs read, and RFC 2047 therefore lets nobody encode, however long it is."""
+    """A header for programs, which RFC 2047 does not allow to encode, however long it is."""
 
     def fold(self, *, policy: Policy) -> str:
-        """The header in one line; ValueError if it does not fit into one as it is."""
+        """Returns the header in one line; raises ValueError if it does not fit into one."""
         line = f"{self.name}: {self}"
         if not line.isascii() or not line.isprintable() or len(line) > _LONGEST_LINE:
             raise ValueError(f"{self.name} does not fit into a line")
@@ -52,8 +52,8 @@ class _PlainHeader(UnstructuredHeader, BaseHeader):
 class SmtpMailer(Mailer):
     """Sends e-mails by SMTP. `smtps://` is TLS from the start.
 
-    `smtp://` switches to TLS where the server offers it, and must where a password is to be sent. Only this machine is
-    trusted with a password in the clear.
+    `smtp://` switches to TLS if the server offers it, and must do so to send a password, unless the server is on this
+    machine.
     """
 
     def __init__(self, url: str, sender: str) -> None:
@@ -64,14 +64,14 @@ class SmtpMailer(Mailer):
         self._username = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password) if parts.password else None
         self._tls = parts.scheme == "smtps"
-        # None: as the server offers.
+        # None: if the server offers it.
         self._start_tls = True if self._password and not self._tls and not _is_loopback(self._host) else None
         self._sender = sender
 
     async def send(self, mail: Mail) -> None:
         """Returns once the server has taken it; a MailError says why it has not."""
         with _mail_errors():
-            # As a whole: the client's own limit is one for each command.
+            # For the whole e-mail: the client's own limit is one for each command.
             await asyncio.wait_for(self._send(mail), _SECONDS)
 
     async def _send(self, mail: Mail) -> None:
@@ -118,7 +118,7 @@ def _address(text: str) -> Address:
 
 @contextmanager
 def _mail_errors() -> Iterator[None]:
-    # Without causes: what aiosmtplib raises may carry the dialogue, the credentials among it.
+    # Without causes: aiosmtplib's exceptions may contain the dialogue with the credentials.
     try:
         yield
     except _NOT_LET_IN as error:

@@ -1,4 +1,4 @@
-"""What is known of an organisation's billing at the payment provider. Amounts are whole minor units, such as cents."""
+"""An organisation's billing at the payment provider. Amounts are whole minor units, such as cents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class SubscriptionStatus(StrEnum):
-    """Where a subscription stands, in Stripe's words."""
+    """The status of a subscription, in Stripe's words."""
 
     INCOMPLETE = "incomplete"
     INCOMPLETE_EXPIRED = "incomplete_expired"
@@ -22,7 +22,7 @@ class SubscriptionStatus(StrEnum):
 
 
 class InvoiceStatus(StrEnum):
-    """Where an invoice stands, in Stripe's words."""
+    """The status of an invoice, in Stripe's words."""
 
     DRAFT = "draft"
     OPEN = "open"
@@ -33,7 +33,7 @@ class InvoiceStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a customer is to subscribe to."""
+    """What a customer can subscribe to."""
 
     price_id: str
     seats: int
@@ -66,7 +66,7 @@ class SubscriptionState:
     seats: int
     period_start: datetime
     period_end: datetime
-    """The moment after the period's last."""
+    """The period's end, exclusive."""
     cancel_at_period_end: bool
     trial_end: datetime | None
     metadata: Mapping[str, str]
@@ -74,7 +74,7 @@ class SubscriptionState:
 
 @dataclass(frozen=True, slots=True)
 class PaymentMethodState:
-    """What invoices are paid with. What is no card has no digits and no end."""
+    """What pays invoices. A method that is not a card has no digits and no expiry."""
 
     id: str
     kind: str
@@ -87,7 +87,7 @@ class PaymentMethodState:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceItem:
-    """What is to be put on an invoice."""
+    """An item for an invoice."""
 
     amount: int
     """Below 0 for a credit."""
@@ -101,11 +101,11 @@ class InvoiceItem:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
-    """A line of an invoice, as it will be asked for."""
+    """A line of an invoice."""
 
     id: str
     item_id: str | None
-    """The invoice item's; None for a subscription's own line."""
+    """The invoice item's id; None for a subscription's own line."""
     amount: int
     currency: str
     description: str
@@ -120,7 +120,7 @@ class InvoiceState:
     customer_id: str
     subscription_id: str | None
     number: str | None
-    """None while it is a draft; the two addresses as well."""
+    """None while it is a draft, as are the two addresses."""
     status: InvoiceStatus
     currency: str
     total: int
@@ -133,9 +133,9 @@ class InvoiceState:
     finalized_at: datetime | None
     """None while it is a draft."""
     is_attempted: bool
-    """Whether it was tried to be collected."""
+    """Whether the provider has tried to collect it."""
     card_id: str | None
-    """What it is collected from; None: the customer's default."""
+    """The card that pays it; None: the customer's default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +149,12 @@ class InvoicePage:
 
 @dataclass(frozen=True, slots=True)
 class ChargeState:
-    """A payment, and what was given back of it."""
+    """A payment and its refunds."""
 
     id: str
     customer_id: str | None
     invoice_id: str | None
-    """None for a payment that is of no invoice."""
+    """None for a payment without an invoice."""
     amount: int
     amount_refunded: int
     currency: str
@@ -162,7 +162,7 @@ class ChargeState:
 
 @dataclass(frozen=True, slots=True)
 class RefundState:
-    """What was given back at once."""
+    """One refund."""
 
     id: str
     amount: int

@@ -1,4 +1,4 @@
-"""Which card of a customer's what is due is collected from."""
+"""Decides which of a customer's cards pays what is due."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from aichat_server.payments.domain.billing import PaymentMethodState
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """What a customer could pay with. Checkout makes a card the subscription's default, the portal the customer's."""
+    """The cards that a customer can pay with.
+
+    Checkout makes a card the subscription's default, the portal the customer's.
+    """
 
     attached: tuple[PaymentMethodState, ...]
     """The newest first; no other can be charged."""
@@ -17,8 +20,10 @@ class Cards:
     subscription_default: str | None
 
     def chosen(self, seen_default: str | None) -> PaymentMethodState | None:
-        """What the customer wants to pay with: the default that the portal has set since the customer's was
-        `seen_default`, or else what Stripe takes for the subscription; the newest where neither has a default.
+        """Returns the card that the customer chose last; None if there is none.
+
+        That is the default that the portal has set since the customer's was `seen_default`, or else the one that Stripe
+        charges for the subscription; the newest if neither has a default.
         """
         defaults = (self.subscription_default, self.customer_default)
         if self.has_changed(seen_default):
@@ -28,5 +33,5 @@ class Cards:
         return found or next(iter(self.attached), None)
 
     def has_changed(self, seen_default: str | None) -> bool:
-        """Whether the customer has another default since it was `seen_default`."""
+        """Whether the customer's default has changed since it was `seen_default`."""
         return self.customer_default is not None and self.customer_default != seen_default

@@ -1,8 +1,8 @@
-"""What a payment provider does for us. `gateway` has one module set for each provider; `app` hands it in.
+"""What a payment provider does for us. `gateway` has modules for each provider; `app` chooses one.
 
 Each method fails with BILLING_UNAVAILABLE, BILLING_NOT_CONFIGURED, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED or
-PAYMENT_DECLINED. A `key` is an idempotency key: the provider carries out a change once, however often the same key asks
-for it within 24 hours; the same key with other parameters is BILLING_REQUEST_REJECTED.
+PAYMENT_DECLINED. A `key` is an idempotency key: the provider makes a change once, however often the same key requests
+it within 24 hours; the same key with other parameters is BILLING_REQUEST_REJECTED.
 """
 
 from __future__ import annotations
@@ -74,8 +74,9 @@ class PaymentCustomers(Protocol):
     async def change_subscription(
         self, subscription_id: str, price_id: str, seats: int, *, key: str
     ) -> SubscriptionState:
-        """Changes price and seats at once, prorates the running period on the next invoice, and takes back a
-        cancellation at the period's end.
+        """Changes price and seats at once, and prorates the current period on the next invoice.
+
+        It also undoes a cancellation at the period's end.
         """
         ...
 
@@ -101,7 +102,7 @@ class PaymentInvoices(Protocol):
         ...
 
     async def add_item(self, customer_id: str, item: InvoiceItem, *, invoice_id: str | None, key: str) -> str:
-        """Puts the item on this draft, of the same currency; returns the item's id.
+        """Adds the item to this draft, of the same currency; returns the item's id.
 
         Without a draft the item waits for the customer's next invoice.
         """
@@ -128,7 +129,7 @@ class PaymentInvoices(Protocol):
         ...
 
     async def finalize(self, invoice_id: str) -> InvoiceState:
-        """Fixes the draft and lets the provider collect it. A final one stays as it is."""
+        """Finalizes the draft and lets the provider collect it. A final one stays as it is."""
         ...
 
     async def void(self, invoice_id: str) -> InvoiceState:
@@ -152,7 +153,7 @@ class PaymentInvoices(Protocol):
 
 
 class PaymentEvents(Protocol):
-    """What the payment provider sends by itself."""
+    """Events that the payment provider sends."""
 
     def verify(self, body: bytes, signature: str | None) -> BillingEvent:
         """Returns the event in a request with this signature; `body` is as it arrived, to the byte.
@@ -164,7 +165,7 @@ class PaymentEvents(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PaymentProvider:
-    """The payment provider that an operator has an account at."""
+    """The payment provider with which the operator has an account."""
 
     customers: PaymentCustomers
     invoices: PaymentInvoices

@@ -1,4 +1,4 @@
-"""Events of the payment provider: which are acted on, and how often one is tried."""
+"""Events of the payment provider: which are processed, and how often one is tried."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ HANDLED = frozenset(
 """The types that are processed; others are accepted and ignored."""
 
 MAY_CHANGE_CARDS = frozenset({"checkout.session.completed", "customer.subscription.updated", "customer.updated"})
-"""The types that say nothing of cards, and may be about them."""
+"""Types that do not report cards, but may change them."""
 
 MOST_ATTEMPTS = 12
 """How often an event is tried before it is given up."""
 CLAIM = timedelta(minutes=5)
-"""How long an attempt may take before another is made."""
+"""How long an attempt may take before another begins."""
 NOT_ITS_FAULT = frozenset({Reason.BILLING_UNAVAILABLE, Reason.BILLING_NOT_CONFIGURED, Reason.STORAGE_UNAVAILABLE})
-"""Failures that say nothing about the event, which is tried for as long as it takes."""
+"""Failures that say nothing about the event, which is retried as long as necessary."""
 
 _FIRST_WAIT = timedelta(seconds=10)
 _LONGEST_WAIT = timedelta(hours=1)
@@ -42,13 +42,13 @@ _LONGEST_WAIT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class ClaimedEvent:
-    """An event that is to be acted on."""
+    """An event to process."""
 
     event_id: str
     type: str
     object_id: str
     attempts: int
-    """This one included."""
+    """With this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,9 @@ class ParkedEvent:
     object_id: str
     parked_at: datetime
     failure: str
-    """What the last attempt failed with."""
+    """The failure of the last attempt."""
 
 
 def wait_after(attempts: int) -> timedelta:
-    """How long to wait when so many attempts have failed: each time twice as long, up to an hour."""
+    """Returns the delay after that many failed attempts: it doubles each time, up to an hour."""
     return doubled(_FIRST_WAIT, _LONGEST_WAIT, attempts)

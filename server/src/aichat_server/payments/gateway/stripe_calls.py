@@ -1,4 +1,4 @@
-"""Calls to Stripe: repeated where that is safe, and their failures as callers may hear of them."""
+"""Calls to Stripe: retries them if that is safe, and maps their failures to errors for callers."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from aichat_server.core.errors import AichatError, Reason
 _log = structlog.get_logger()
 
 API_VERSION = "2026-10-28.endive"
-"""What the objects that we read are shaped by: the version that the installed SDK was made for."""
+"""The version of the objects that we read: the one that the installed SDK was made for."""
 
 _WAITS = (0.2, 0.8, 2.0)
-"""The longest seconds until each repetition."""
+"""The longest delay in seconds before each retry."""
 _ANSWER_SECONDS = 10.0
-"""How long one answer may take in all; a silence of that length is not waited for twice."""
+"""The time limit of one response; after a silence that long, the call is not retried."""
 _AGAIN_WITHIN_SECONDS = 5.0
-"""No repetition begins later than so long after the first call."""
+"""No retry begins later than this after the first call."""
 _TRY_AGAIN_SECONDS = 5.0
 
-# The SDK turns most of what its transport fails with into an error of its own, but not an answer that breaks off.
+# The SDK wraps most failures of its transport, but not a response that breaks off.
 _FAILURES = (stripe.StripeError, aiohttp.ClientError, TimeoutError)
 _Failure = stripe.StripeError | aiohttp.ClientError | TimeoutError
 
@@ -40,23 +40,23 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class StripeConfig:
-    """Where Stripe is, and who we are there."""
+    """Stripe's address, and our account."""
 
     secret_key: str = field(repr=False)
     base_url: str | None = None
-    """None: Stripe's own address."""
+    """None: Stripe's public address."""
 
 
 @dataclass(frozen=True, slots=True)
 class StripeCalls:
-    """The client, and how it is used: every change goes under an idempotency key, the same one each time it is sent."""
+    """The client, and how to use it: every change has an idempotency key, which stays the same in retries."""
 
     client: stripe.StripeClient = field(repr=False)
 
     async def send(self, call: Callable[[], Awaitable[Result]]) -> Result:
-        """What `call` gives, which is made again if Stripe did not take it or its answer was lost; within 15 s.
+        """Returns the result of `call`, retried if Stripe did not accept it or its response was lost; within 15 s.
 
-        BILLING_UNAVAILABLE, BILLING_NOT_CONFIGURED, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED or
+        Raises BILLING_UNAVAILABLE, BILLING_NOT_CONFIGURED, BILLING_OBJECT_MISSING, BILLING_REQUEST_REJECTED or
         PAYMENT_DECLINED.
         """
         last, waits = time.monotonic() + _AGAIN_WITHIN_SECONDS, iter(_WAITS)
@@ -72,19 +72,19 @@ class StripeCalls:
 
 
 def new_key() -> str:
-    """An idempotency key for a change that is right however often it is asked for, such as finalising."""
+    """Returns an idempotency key for a change that may be repeated at any time, such as finalizing."""
     return str(uuid4())
 
 
 @asynccontextmanager
 async def open_stripe(config: StripeConfig) -> AsyncGenerator[StripeCalls, None]:
-    """A client of Stripe, which connects when it is used."""
+    """Opens a client of Stripe, which connects when used."""
     http = stripe.AIOHTTPClient(timeout=aiohttp.ClientTimeout(total=_ANSWER_SECONDS))
     client = stripe.StripeClient(
         config.secret_key,
         stripe_version=API_VERSION,
         base_addresses={"api": config.base_url} if config.base_url else None,
-        # Repeated here, where the keys are known.
+        # Retried here, where the keys are known.
         max_network_retries=0,
         http_client=http,
     )
@@ -95,7 +95,7 @@ async def open_stripe(config: StripeConfig) -> AsyncGenerator[StripeCalls, None]
 
 
 def _mends(error: _Failure) -> bool:
-    """Whether the same call may go better: never reached, limited, in progress, or failed on Stripe's side."""
+    """Whether a retry may succeed: the call was not sent, limited, in progress, or failed on Stripe's side."""
     if not isinstance(error, stripe.StripeError) or isinstance(
         error, stripe.APIConnectionError | stripe.RateLimitError
     ):
@@ -105,7 +105,7 @@ def _mends(error: _Failure) -> bool:
 
 
 def _to_error(error: _Failure) -> AichatError:
-    """What the caller hears; the rest stays in the cause."""
+    """Returns the caller's error; the rest stays in the cause."""
     if not isinstance(error, stripe.StripeError) or _mends(error):
         message = "the payment provider cannot be reached now; try again"
         return AichatError(Reason.BILLING_UNAVAILABLE, message, retry_after=_TRY_AGAIN_SECONDS)

@@ -21,17 +21,17 @@ _MOST_CARDS = 100
 
 @dataclass(frozen=True, slots=True)
 class StripeCustomers(PaymentCustomers):
-    """Each method fails as `StripeCalls.send` says."""
+    """Each method fails as `StripeCalls.send` does."""
 
     calls: StripeCalls
 
     async def ensure_customer(self, org_id: UUID, version: int, *, name: str, email: str | None) -> str:
-        """The id of the organisation's customer, who is made if that was not done in the last 24 hours.
+        """Returns the id of the organisation's customer, and creates it if the last 24 hours did not.
 
-        `version` tells apart those who were deleted from the one who comes after them.
+        `version` distinguishes a new customer from deleted ones.
         """
         customers = self.calls.client.v1.customers
-        # What may change is told apart, so that the key always stands for the same request.
+        # Values that may change are part of the key, so that it always stands for the same request.
         made = await self.calls.send(
             lambda: customers.create_async(
                 {"metadata": {"org_id": str(org_id)}}, {"idempotency_key": f"customer:{org_id}:{version}"}
@@ -48,7 +48,7 @@ class StripeCustomers(PaymentCustomers):
         return _is_deleted(await self.calls.send(lambda: self.calls.client.v1.customers.retrieve_async(customer_id)))
 
     async def cards(self, customer_id: str, subscription_id: str | None) -> Cards:
-        """What the customer could pay with; nothing if the customer was deleted."""
+        """Returns what the customer can pay with; nothing if the customer was deleted."""
         client = self.calls.client.v1
         customer = await self.calls.send(lambda: client.customers.retrieve_async(customer_id))
         if _is_deleted(customer):
@@ -64,7 +64,7 @@ class StripeCustomers(PaymentCustomers):
         )
 
     async def set_subscription_card(self, subscription_id: str, card_id: str) -> None:
-        """Has the subscription paid with this card from now on."""
+        """Charges the subscription to this card from now on."""
         subscriptions, key = self.calls.client.v1.subscriptions, new_key()
         params: SubscriptionUpdateParams = {"default_payment_method": card_id}
         await self.calls.send(lambda: subscriptions.update_async(subscription_id, params, {"idempotency_key": key}))
@@ -82,7 +82,7 @@ class StripeCustomers(PaymentCustomers):
     async def create_checkout(
         self, customer_id: str, offer: Offer, *, success_url: str, cancel_url: str, org_id: UUID, key: str
     ) -> CheckoutState:
-        """A page on which the customer subscribes; the subscription's metadata name the organisation."""
+        """Creates a page on which the customer subscribes; the subscription's metadata name the organisation."""
         params: SessionCreateParams = {
             "mode": "subscription",
             "customer": customer_id,
@@ -98,12 +98,12 @@ class StripeCustomers(PaymentCustomers):
         return checkout_state(await self.calls.send(lambda: sessions.create_async(params, {"idempotency_key": key})))
 
     async def fetch_checkout(self, session_id: str) -> CheckoutState:
-        """The page's state now."""
+        """Returns the page's current state."""
         sessions = self.calls.client.v1.checkout.sessions
         return checkout_state(await self.calls.send(lambda: sessions.retrieve_async(session_id)))
 
     async def create_portal(self, customer_id: str, *, return_url: str) -> str:
-        """The address of a page on which the customer looks after cards, subscription and invoices; for minutes."""
+        """Returns the address of a page for cards, subscription and invoices; it is valid for some minutes."""
         sessions, key = self.calls.client.v1.billing_portal.sessions, new_key()
         session = await self.calls.send(
             lambda: sessions.create_async({"customer": customer_id, "return_url": return_url}, {"idempotency_key": key})
@@ -111,12 +111,12 @@ class StripeCustomers(PaymentCustomers):
         return session.url
 
     async def fetch_subscription(self, subscription_id: str) -> SubscriptionState:
-        """The subscription's state now."""
+        """Returns the subscription's current state."""
         subscriptions = self.calls.client.v1.subscriptions
         return subscription_state(await self.calls.send(lambda: subscriptions.retrieve_async(subscription_id)))
 
     async def list_subscriptions(self, customer_id: str) -> list[SubscriptionState]:
-        """The customer's subscriptions that have not ended, the newest first: at most 100."""
+        """Returns the customer's subscriptions that have not ended, the newest first: at most 100."""
         subscriptions = self.calls.client.v1.subscriptions
         found = await self.calls.send(lambda: subscriptions.list_async({"customer": customer_id, "limit": 100}))
         return [subscription_state(one) for one in found.data]
@@ -124,8 +124,9 @@ class StripeCustomers(PaymentCustomers):
     async def change_subscription(
         self, subscription_id: str, price_id: str, seats: int, *, key: str
     ) -> SubscriptionState:
-        """Goes over to another price or number of seats at once. What that makes of the running period is put on the
-        next invoice; that it should end at the period's end is taken back.
+        """Changes price or seats at once, and prorates the current period on the next invoice.
+
+        It also undoes a cancellation at the period's end.
         """
         subscriptions = self.calls.client.v1.subscriptions
         found = await self.calls.send(lambda: subscriptions.retrieve_async(subscription_id))
@@ -153,14 +154,14 @@ class StripeCustomers(PaymentCustomers):
         except AichatError as error:
             if error.reason not in {Reason.BILLING_OBJECT_MISSING, Reason.BILLING_REQUEST_REJECTED}:
                 raise
-            # An answer may have been lost, and the repetition have found it ended.
+            # If a response was lost, the retry finds it ended.
             return await self.fetch_subscription(subscription_id)
         return subscription_state(ended)
 
     async def ensure_price(self, lookup_key: str, *, name: str, amount: int, currency: str) -> str:
-        """The id of the monthly price that goes by `lookup_key`; it and its product are made if there is none.
+        """Returns the id of the monthly price with `lookup_key`; creates it and its product if needed.
 
-        `amount` is per seat; one that is there already stays what it is.
+        `amount` is per seat; an existing price keeps its own.
         """
         prices = self.calls.client.v1.prices
         found = await self.calls.send(lambda: prices.list_async({"lookup_keys": [lookup_key], "active": True}))
@@ -188,5 +189,5 @@ class StripeCustomers(PaymentCustomers):
 
 
 def _is_deleted(customer: stripe.Customer) -> bool:
-    """A deleted one has no other field than this."""
+    """Whether the customer is deleted: such a one has only this field."""
     return "deleted" in customer and bool(customer.deleted)

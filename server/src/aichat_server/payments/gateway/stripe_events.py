@@ -1,4 +1,4 @@
-"""What Stripe tells us by itself."""
+"""Events that Stripe sends."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _MOST_NAME_BYTES = 255
 
 @dataclass(frozen=True, slots=True)
 class StripeWebhooks(PaymentEvents):
-    """Tells Stripe's events from those of anybody else."""
+    """Verifies that events are Stripe's."""
 
     secret: str = field(repr=False)
-    """What Stripe signs with for this endpoint."""
+    """Stripe's signing secret of this endpoint."""
 
     def verify(self, body: bytes, signature: str | None) -> BillingEvent:
-        """The event in a request, which came with this `Stripe-Signature`; `body` is as it arrived, to the byte.
+        """Returns the event of a request with this `Stripe-Signature`; `body` must be exactly as it arrived.
 
-        WEBHOOK_INVALID if it was not signed with our secret in the last five minutes, or is no event.
+        Raises WEBHOOK_INVALID if it was not signed with our secret in the last five minutes, or is not an event.
         """
         try:
             stripe.WebhookSignature.verify_header(body, signature, self.secret, _TOLERANCE_SECONDS)
             return _event(json.loads(body))
         except Exception as error:
-            # Whatever fails here is the webhook's fault: a signature says nothing of how what it signs is made up.
+            # Every failure here is the webhook's fault: a signature does not prove a valid form.
             message = (
                 "the webhook's signature, or the event in it, is not valid: send it as Stripe signed it, and at once"
             )
@@ -44,18 +44,18 @@ class StripeWebhooks(PaymentEvents):
 
 @dataclass(frozen=True, slots=True)
 class StripeEvents:
-    """Events looked up at Stripe."""
+    """Reads events from Stripe."""
 
     calls: StripeCalls
 
     async def fetch(self, event_id: str) -> BillingEvent:
-        """The event with this id; fails as `StripeCalls.send` says."""
+        """Returns the event with this id; fails as `StripeCalls.send` does."""
         event = await self.calls.send(lambda: self.calls.client.v1.events.retrieve_async(event_id))
         return _event(event.to_dict())
 
 
 def _event(told: Any) -> BillingEvent:
-    """Fails in any way if it is no event."""
+    """Returns the event; raises any exception if it is not one."""
     key, kind, created = told["id"], told["type"], told["created"]
     # Some objects, such as a balance, have no id; their events are ignored.
     object_id = told["data"]["object"].get("id", "")
@@ -67,7 +67,7 @@ def _event(told: Any) -> BillingEvent:
 
 
 def _is_name(value: object) -> bool:
-    """Whether it can be stored, as half a character or a NUL cannot, and be looked up."""
+    """Whether it can be stored, unlike a lone surrogate or a NUL, and looked up."""
     if not isinstance(value, str) or "\0" in value:
         return False
     return 0 < len(value.encode()) <= _MOST_NAME_BYTES

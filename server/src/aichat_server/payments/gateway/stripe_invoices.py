@@ -28,13 +28,13 @@ from aichat_server.payments.gateway.stripe_calls import StripeCalls, new_key
 from aichat_server.payments.gateway.stripe_values import id_of, invoice_line, invoice_state
 
 MOST_ITEMS = 250
-"""The most items that Stripe takes on one invoice."""
+"""The most items that Stripe accepts on one invoice."""
 _PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class StripeInvoices(PaymentInvoices):
-    """Each method fails as `StripeCalls.send` says."""
+    """Each method fails as `StripeCalls.send` does."""
 
     calls: StripeCalls
 
@@ -47,8 +47,9 @@ class StripeInvoices(PaymentInvoices):
         metadata: Mapping[str, str],
         key: str,
     ) -> InvoiceState:
-        """A draft without lines: what waits for the customer's next invoice stays where it is. It is collected by
-        itself once it is finalised: see `set_card`.
+        """Creates a draft without lines; items that wait for the customer's next invoice stay there.
+
+        It is collected automatically once it is finalized: see `set_card`.
         """
         params: InvoiceCreateParams = {
             "customer": customer_id,
@@ -63,7 +64,7 @@ class StripeInvoices(PaymentInvoices):
         return invoice_state(await self.calls.send(lambda: invoices.create_async(params, {"idempotency_key": key})))
 
     async def add_item(self, customer_id: str, item: InvoiceItem, *, invoice_id: str | None, key: str) -> str:
-        """Puts the item on this draft, of the same currency and with fewer than MOST_ITEMS; returns the item's id.
+        """Adds the item to this draft, of the same currency and with fewer than MOST_ITEMS; returns the item's id.
 
         Without a draft it waits for the customer's next invoice.
         """
@@ -82,12 +83,12 @@ class StripeInvoices(PaymentInvoices):
         return (await self.calls.send(lambda: items.create_async(params, {"idempotency_key": key}))).id
 
     async def fetch(self, invoice_id: str) -> InvoiceState:
-        """The invoice's state now."""
+        """Returns the invoice's current state."""
         invoices = self.calls.client.v1.invoices
         return invoice_state(await self.calls.send(lambda: invoices.retrieve_async(invoice_id)))
 
     async def fetch_lines(self, invoice_id: str) -> tuple[InvoiceLine, ...]:
-        """All its lines, in the invoice's order."""
+        """Returns all its lines, in the invoice's order."""
         lines: list[InvoiceLine] = []
         params: InvoiceLineItemListParams = {"limit": _PAGE}
         line_items = self.calls.client.v1.invoices.line_items
@@ -99,7 +100,7 @@ class StripeInvoices(PaymentInvoices):
             params = {"limit": _PAGE, "starting_after": lines[-1].id}
 
     async def list_page(self, customer_id: str, *, size: int, after: str | None) -> InvoicePage:
-        """The customer's invoices behind the one with the id `after`, drafts among them; at most 100."""
+        """Returns the customer's invoices after the id `after`, drafts included; at most 100."""
         params: InvoiceListParams = {"customer": customer_id, "limit": size}
         if after is not None:
             params["starting_after"] = after
@@ -108,7 +109,7 @@ class StripeInvoices(PaymentInvoices):
         return InvoicePage(invoices, invoices[-1].id if page.has_more else None)
 
     async def set_card(self, invoice_id: str, card_id: str) -> None:
-        """Has it collected from this card, and no more from the customer's default. It may be a draft or open."""
+        """Collects a draft or open invoice from this card, instead of the customer's default."""
         invoices, key = self.calls.client.v1.invoices, new_key()
         params: InvoiceUpdateParams = {"default_payment_method": card_id}
         await self.calls.send(lambda: invoices.update_async(invoice_id, params, {"idempotency_key": key}))
@@ -127,7 +128,7 @@ class StripeInvoices(PaymentInvoices):
             return await self.fetch(invoice_id)
 
     async def finalize(self, invoice_id: str) -> InvoiceState:
-        """Fixes the draft and lets Stripe collect it; one that is fixed already stays as it is."""
+        """Finalizes the draft and lets Stripe collect it; a final one stays as it is."""
         invoices, key = self.calls.client.v1.invoices, new_key()
         try:
             fixed = await self.calls.send(
@@ -138,7 +139,7 @@ class StripeInvoices(PaymentInvoices):
         return invoice_state(fixed)
 
     async def void(self, invoice_id: str) -> InvoiceState:
-        """Takes back an invoice that is open; one that is void already stays as it is."""
+        """Voids an open invoice; a void one stays as it is."""
         invoices, key = self.calls.client.v1.invoices, new_key()
         try:
             gone = await self.calls.send(lambda: invoices.void_invoice_async(invoice_id, {}, {"idempotency_key": key}))
@@ -150,9 +151,9 @@ class StripeInvoices(PaymentInvoices):
         return invoice_state(gone)
 
     async def delete_draft(self, invoice_id: str) -> None:
-        """Takes the draft away, and every item on it; that it is gone already is no failure.
+        """Deletes the draft and every item on it; a missing draft is not a failure.
 
-        Stripe leaves the items behind otherwise, for the customer's next invoice.
+        Stripe would otherwise keep the items for the customer's next invoice.
         """
         for line in await self._lines_if_there(invoice_id):
             if line.item_id is not None:
@@ -164,9 +165,9 @@ class StripeInvoices(PaymentInvoices):
                 raise
 
     async def refund(self, invoice_id: str, amount: int, *, name: str) -> RefundState:
-        """Gives back `amount` of what was paid for the invoice, by the way it was paid; once for each `name`.
+        """Refunds `amount` of the invoice's payment to the same payment method; once for each `name`.
 
-        BILLING_REQUEST_REJECTED also if nothing was paid, or less than that is left.
+        Raises BILLING_REQUEST_REJECTED also if nothing was paid, or less than that is left.
         """
         paid = await self.calls.send(
             lambda: self.calls.client.v1.invoice_payments.list_async({"invoice": invoice_id, "status": "paid"})
@@ -175,7 +176,7 @@ class StripeInvoices(PaymentInvoices):
         if intent is None:
             raise AichatError(Reason.BILLING_REQUEST_REJECTED, "nothing was paid for this invoice by card")
         refunds = self.calls.client.v1.refunds
-        # The name is looked for first, since an idempotency key is forgotten after a day.
+        # Looked up by name first, since an idempotency key expires after a day.
         before = await self.calls.send(lambda: refunds.list_async({"payment_intent": intent, "limit": 100}))
         given = next((one for one in before.data if one.to_dict()["metadata"] == {"name": name}), None)
         if given is None:
@@ -188,7 +189,7 @@ class StripeInvoices(PaymentInvoices):
         return RefundState(given.id, given.amount, given.currency)
 
     async def fetch_charge(self, charge_id: str) -> ChargeState:
-        """A payment's state now, and which invoice it was for."""
+        """Returns a payment's current state, and the invoice that it paid."""
         charge = await self.calls.send(lambda: self.calls.client.v1.charges.retrieve_async(charge_id))
         intent, invoice = id_of(charge.payment_intent), None
         if intent is not None:
@@ -208,7 +209,7 @@ class StripeInvoices(PaymentInvoices):
         )
 
     async def _unless_draft(self, invoice_id: str, error: AichatError) -> InvoiceState:
-        """The invoice, if it was refused because it is no draft any more: an answer may have been lost."""
+        """Returns the invoice, if it was refused because it is no longer a draft: a response may have been lost."""
         if error.reason is not Reason.BILLING_REQUEST_REJECTED:
             raise error
         found = await self.fetch(invoice_id)

@@ -1,4 +1,4 @@
-"""Stripe's objects as our values."""
+"""Converts Stripe's objects to our values."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from aichat_server.payments.domain.billing import (
 
 
 def id_of(reference: Any) -> str | None:
-    """The id of what a field refers to, whether it is there whole or by its id."""
+    """Returns the id of a referenced object, expanded or not."""
     if reference is None or isinstance(reference, str):
         return reference
     return str(reference.id)
 
 
 def moment(seconds: int) -> datetime:
-    """Unix seconds as a time in UTC."""
+    """Converts Unix seconds to a time in UTC."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def checkout_state(session: checkout.Session) -> CheckoutState:
-    """The page's."""
+    """Converts a checkout session."""
     return CheckoutState(
         id=session.id,
         url=session.url,
@@ -43,8 +43,8 @@ def checkout_state(session: checkout.Session) -> CheckoutState:
 
 
 def subscription_state(subscription: stripe.Subscription) -> SubscriptionState:
-    """The subscription's, whose one price is that of its first item."""
-    # `items` is a method of every Stripe object, so that the field is asked for by name.
+    """Converts a subscription, whose only price is that of its first item."""
+    # `items` is a method of every Stripe object, so the field is read by name.
     entry: stripe.SubscriptionItem = subscription["items"].data[0]
     return SubscriptionState(
         id=subscription.id,
@@ -62,7 +62,7 @@ def subscription_state(subscription: stripe.Subscription) -> SubscriptionState:
 
 
 def payment_method_state(method: stripe.PaymentMethod) -> PaymentMethodState:
-    """The payment method's."""
+    """Converts a payment method."""
     card = method.card
     return PaymentMethodState(
         id=method.id,
@@ -75,7 +75,7 @@ def payment_method_state(method: stripe.PaymentMethod) -> PaymentMethodState:
 
 
 def invoice_state(invoice: stripe.Invoice) -> InvoiceState:
-    """The invoice's."""
+    """Converts an invoice."""
     parent = invoice.parent.subscription_details if invoice.parent else None
     finalized = invoice.status_transitions.finalized_at
     return InvoiceState(
@@ -99,7 +99,7 @@ def invoice_state(invoice: stripe.Invoice) -> InvoiceState:
 
 
 def invoice_line(line: stripe.InvoiceLineItem) -> InvoiceLine:
-    """One line's."""
+    """Converts one line."""
     item = line.parent.invoice_item_details if line.parent else None
     return InvoiceLine(
         id=line.id,

@@ -1,4 +1,4 @@
-"""What is to be handed to somebody else, such as a mail server or the payment provider: when it is tried again."""
+"""Messages for others, such as a mail server or the payment provider, and when a delivery is retried."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _LONGEST_WAIT = timedelta(hours=1)
 
 
 MessageKind = NewType("MessageKind", str)
-"""What a message is about: a name that the feature which adds it gives it, and by which its delivery is found."""
+"""What a message is about. The feature that adds the message names it; the name finds the delivery."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """One thing to hand over; what it says is stored where it belongs, under its id."""
+    """A message to deliver. Its feature stores the content under the same id."""
 
     org_id: UUID
     id: UUID
     kind: MessageKind
     attempts: int
-    """Those that there were."""
+    """How many deliveries have failed."""
 
 
 def wait_after(attempts: int) -> timedelta:
-    """How long to wait when so many attempts, at least one, have failed: each time twice as long, up to an hour."""
+    """Returns the delay after that many failed attempts, at least one: it doubles each time, up to an hour."""
     return doubled(_FIRST_WAIT, _LONGEST_WAIT, attempts)

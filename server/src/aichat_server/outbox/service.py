@@ -21,16 +21,16 @@ _log = structlog.get_logger()
 _BATCH = 100
 
 Deliver = Callable[[UUID, UUID], Awaitable[bool]]
-"""Hands over what an organisation's message of this id is about; whether there is nothing more to do about it."""
+"""Delivers an organisation's message by its id. Returns False to be called again later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Relayed:
-    """What one run came to."""
+    """The result of one run."""
 
     done: int = 0
     left: int = 0
-    """Those that are tried again later."""
+    """Messages that are retried later."""
 
     def __str__(self) -> str:
         return f"{self.done} done, {self.left} left"
@@ -48,10 +48,10 @@ class Outbox:
         self._deliveries = deliveries
 
     async def relay(self, now: datetime) -> Relayed:
-        """Hands over what is due at `now`. What fails is tried again later, each time after a longer wait.
+        """Delivers what is due at `now`. A failed delivery is retried, each time after a longer delay.
 
-        MailServerUnavailableError if no e-mail gets through: then they all stay due, and the rest is done. Where the
-        payment provider is away, the rest is done, too, and what it is for stays due.
+        Raises MailServerUnavailableError if the mail server accepts no e-mail: all e-mails stay due, and other messages
+        are delivered. If the payment provider is unreachable, its messages stay due, and others are delivered.
         """
         done = left = 0
         kinds, away = set(self._deliveries), None

@@ -26,10 +26,10 @@ _outbox = Table(
 
 
 class OutboxRepository(Repository):
-    """One organisation's messages that are still to be handed over."""
+    """One organisation's messages that are not delivered yet."""
 
     async def add(self, kind: MessageKind, message_id: UUID) -> None:
-        """Puts a message in, due at once; one that is there stays as it is."""
+        """Adds a message, due at once; an existing one stays as it is."""
         row = {"org_id": self._org_id, "message_id": message_id, "kind": kind, "due_at": func.now()}
         await self._connection.execute(insert(_outbox).values(row).on_conflict_do_nothing())
 
@@ -39,7 +39,7 @@ class OutboxRepository(Repository):
         await self._connection.execute(change.values(due_at=until, attempts=_outbox.c.attempts + 1))
 
     async def remove(self, message_id: UUID) -> None:
-        """There is nothing to do about it any more."""
+        """Removes a message that needs no delivery any more."""
         gone = (_outbox.c.org_id == self._org_id) & (_outbox.c.message_id == message_id)
         await self._connection.execute(delete(_outbox).where(gone))
 

@@ -24,7 +24,8 @@ _LEDGER = """
 SELECT u.*, g.state, m.parts->0->>'text' AS asked
 FROM aichat.usage_events AS u
 JOIN aichat.generations AS g USING (org_id, generation_id)
-LEFT JOIN aichat.messages AS m ON m.org_id = u.org_id AND m.message_id = g.user_message_id
+JOIN aichat.turns AS t USING (org_id, generation_id)
+LEFT JOIN aichat.messages AS m ON m.org_id = u.org_id AND m.message_id = t.user_message_id
 WHERE u.org_id = $1
 """
 _PRICE = """

@@ -25,7 +25,8 @@ QUIET_SECONDS = 90.0
 """The longest time until answers of lost servers are ended: a lease, a run of the job, and a busy machine."""
 
 _TABLES = (
-    "generations", "messages", "usage_events", "holds", "leases", "quota_usage", "usage_hourly", "open_hours",
+    "generations", "requests", "turns", "messages", "usage_events", "holds", "leases", "quota_usage", "usage_hourly",
+    "open_hours",
 )  # fmt: skip
 _PRICED = {
     "input_tokens": "input",
@@ -144,8 +145,8 @@ def once(books: Books, turns: Iterable[Turn]) -> Iterator[str]:
     """Yields requests that ran twice: more than one generation was shown, or more than one was charged."""
     asked = {row["message_id"]: _text(row) for row in books["messages"] if row["role"] == "user"}
     charged = {row["generation_id"] for row in books["usage_events"]}
-    runs = Counter(asked.get(row["user_message_id"]) for row in books["generations"] if row["generation_id"] in charged)
-    requests = Counter(str(row["request_id"]) for row in books["generations"] if row["request_id"] is not None)
+    runs = Counter(asked.get(row["user_message_id"]) for row in books["turns"] if row["generation_id"] in charged)
+    requests = Counter(str(row["request_id"]) for row in books["requests"])
     for turn in turns:
         ids = {reading.generation_id for reading in turn.readings if _said_anything(reading)}
         if len(ids) > 1:

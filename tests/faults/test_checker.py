@@ -70,8 +70,8 @@ PLANTED = {
     "a message that is written": ("UPDATE aichat.messages SET running = true WHERE {one}", "is being written"),
     "a request that ran twice": (
         """
-        UPDATE aichat.generations
-        SET user_message_id = (SELECT user_message_id FROM aichat.generations WHERE {one}) WHERE org_id = '{org}'
+        UPDATE aichat.turns
+        SET user_message_id = (SELECT user_message_id FROM aichat.turns WHERE {one}) WHERE org_id = '{org}'
         """,
         "ran 2 times",
     ),

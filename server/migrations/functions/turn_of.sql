@@ -1,5 +1,5 @@
--- How a generation belongs to a conversation; null if it does not. A generation that a server before revision 0020 has
--- begun has that in its own row.
+-- Returns how a generation belongs to a conversation; null if it does not. A generation that a server before revision
+-- 0020 began has this in its own row.
 CREATE OR REPLACE FUNCTION aichat.turn_of(p_org_id uuid, p_generation_id uuid) RETURNS aichat.turns
 LANGUAGE plpgsql STABLE AS $$
 DECLARE

@@ -97,6 +97,16 @@ async def test_a_tenants_leases_are_renewed_by_nobody_who_names_another(
     assert GenerationKey(principal.org_id, begun.generation_id) in {orphan.key for orphan in orphans}
 
 
+async def test_a_turn_that_outlives_its_hold_is_charged_in_full_if_no_quota_is_hard(
+    postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    await limit(database, principal, None, soft=100)
+    late = await begin(database, principal, 90)
+    await _expire(postgres, principal)
+    await Turns(database).end(costing(completed(principal, late), 90))
+    assert await counted(postgres, principal.org_id) == {("organization", "month"): 90}
+
+
 @pytest.mark.parametrize("end", [completed, failed])
 async def test_a_turn_that_outlives_its_hold_never_brings_the_charge_above_a_hard_quota(
     postgres: Postgres, database: Database, principal: Principal, end: Callable[[Principal, Begun], Ending]

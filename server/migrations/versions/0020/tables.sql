@@ -1,5 +1,5 @@
--- Which generation each lane of a request began. One request may begin several generations side by side. A generation
--- that leaves no trace gives its lane back.
+-- The generation that each lane of a request began. One request may begin several generations side by side. A
+-- generation that leaves no trace releases its lane.
 CREATE TABLE aichat.requests (
     org_id uuid NOT NULL,
     request_id uuid NOT NULL,
@@ -41,9 +41,9 @@ GRANT SELECT, INSERT, DELETE ON aichat.requests TO aichat_app;
 GRANT SELECT, INSERT, DELETE, UPDATE (pending_title) ON aichat.turns TO aichat_app;
 SELECT aichat.protect('requests', 'turns');
 
--- Nothing is copied: a generation that the version before has begun is read from the columns that stood for the two
--- tables (aichat.turn_of, aichat.claim_generation). New generations leave these columns null, except for
--- user_message_id, which the workers of that version read.
+-- No row is copied. A generation that a server before this revision began keeps its data in the columns that the two
+-- tables replace; aichat.turn_of and aichat.claim_generation read them there. New generations leave these columns null,
+-- except user_message_id, which workers before this revision read.
 ALTER TABLE aichat.generations
     ALTER COLUMN conversation_id DROP NOT NULL,
     ALTER COLUMN user_message_id DROP NOT NULL,
@@ -62,5 +62,5 @@ CREATE TYPE aichat.quota_in_period AS (
     scope text, scope_id uuid, period text, hard_nano_usd bigint, period_start timestamptz, period_end timestamptz
 );
 
--- aichat.locked_quotas stands for it.
+-- aichat.locked_quotas replaces it.
 DROP FUNCTION aichat.lock_quotas(uuid, uuid, uuid, timestamptz);

@@ -1,6 +1,6 @@
--- Fails a generation of which nobody knows whether it has begun, since every reply was lost. One that has begun ends
--- without a trace. One whose request is still on its way cannot begin when it arrives: its id is taken, and its request
--- is free for the next call that sends the message. A generation that has ended is not changed.
+-- Fails a generation that may or may not have begun, since every reply was lost. If it has begun, it ends without a
+-- trace. If its request is still on its way, it cannot begin when that arrives: its id is taken, and its request stays
+-- free for the next call. A generation that has ended is not changed.
 --
 -- p: as for aichat.begin_generation, with error_reason and error_message.
 CREATE OR REPLACE FUNCTION aichat.abandon_generation(p jsonb) RETURNS void

@@ -1,5 +1,5 @@
--- Fails a generation that answers in a conversation, of which nobody knows whether it has begun: see
--- aichat.abandon_generation. A question that it has stored is taken back.
+-- Fails a generation of a conversation that may or may not have begun (aichat.abandon_generation). The question that it
+-- stored is deleted again (aichat.take_back).
 CREATE OR REPLACE FUNCTION aichat.abandon_turn(p jsonb) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -11,7 +11,7 @@ BEGIN
 END
 $$;
 
--- As servers before revision 0020 abandon a turn. It may go with the revision after that.
+-- Abandons a turn for servers before revision 0020. The revision after 0020 may drop it.
 CREATE OR REPLACE FUNCTION aichat.abandon_turn(
     p_org_id uuid, p_member_id uuid, p_key_id uuid, p_generation_id uuid, p_conversation_id uuid,
     p_user_message_id uuid, p_message_id uuid, p_fingerprint bytea, p_model text, p_provider text,
@@ -23,7 +23,7 @@ LANGUAGE sql AS $$
         'model', p_model, 'provider', p_provider, 'options', '{}'::jsonb, 'sink', 'message',
         'error_reason', p_error_reason, 'error_message', p_error_message
     ));
-    -- They want the ids back if the turn's request arrives after all.
+    -- They need the ids if the turn's request arrives after all.
     INSERT INTO aichat.turns (org_id, generation_id, conversation_id, user_message_id, message_id, new_conversation)
     SELECT p_org_id, p_generation_id, p_conversation_id, p_user_message_id, p_message_id, false
     WHERE (aichat.turn_of(p_org_id, p_generation_id)).conversation_id IS NULL

@@ -1,5 +1,5 @@
--- The stored answer of a turn as servers before revision 0020 know it, as one value; null if there is none, or none
--- yet. It may go with the revision after that.
+-- Returns the stored answer of a turn as servers before revision 0020 know it; null if there is none, or not yet. The
+-- revision after 0020 may drop it.
 CREATE OR REPLACE FUNCTION aichat.answer(p_org_id uuid, p_message_id uuid) RETURNS json
 LANGUAGE sql STABLE AS $$
     -- The message alone comes first. A plan made while the tables are nearly empty, and kept while they grow, would

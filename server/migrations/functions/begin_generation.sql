@@ -1,8 +1,9 @@
--- Begins a generation: claims its request, stores it, holds what it may come to cost, and leases it. Nothing is begun
--- if it is known, or its request: known is the generation then, as aichat.known_generation describes it. A generation
--- that is known by its own id and runs is one whose reply was lost: it has begun, and known is null.
+-- Begins a generation: claims its request, stores it, holds what it can cost, and leases it. If the request began
+-- another generation before, or if this one has ended, nothing begins, and known is that generation
+-- (aichat.known_generation). If this generation began before and runs, its reply was lost: it has begun, and known is
+-- null.
 --
--- unchecked: why the quotas could not be checked, null if they were. It raises what aichat.hold_generations does.
+-- unchecked: why the quotas could not be checked; null if they were. Raises what aichat.hold_generations raises.
 --
 -- p: org_id, member_id, key_id, generation_id, model, provider, options, sink; hold (aichat.hold_amount); claim, null
 -- or request_id, lane and fingerprint (hexadecimal); and what aichat.hold_generations takes.

@@ -1,18 +1,18 @@
--- Begins a turn: claims its request, stores the user's message, the place of each answer and the generations, and
--- returns the history that the message follows. The first answer becomes the conversation's head at once, so that the
--- next question follows it, whether it has ended by then or not. If the turn or its request is known, nothing is
--- stored: aichat.recall_turn says what is returned then.
+-- Begins a turn: claims its request, stores the user's message, the generations and a place for each answer, and
+-- returns the history before the message. The first answer becomes the conversation's head at once, so that the next
+-- question follows it, whether it has ended by then or not. If the turn or its request began before, nothing is stored,
+-- and aichat.recall_turn returns what began.
 --
--- Raises AI001: no such conversation; AI002: no such message in it; and what aichat.hold_generations does, which also
--- says what unchecked is.
+-- Raises AI001 if there is no such conversation, AI002 if there is no such message in it, and what
+-- aichat.hold_generations raises, which also returns unchecked.
 --
--- path is JSON, as text, since a long one would take its time to be parsed. It goes back from the newest message until
--- it has p.path_bytes, or to the first one. What a generation may come to cost depends on it (aichat.hold_amount).
+-- path is JSON as text, since parsing a long history takes time. It goes back from the newest message until it exceeds
+-- p.path_bytes, or to the first message. A generation's hold depends on it (aichat.hold_amount).
 --
--- p: answers, one for each lane: the answer's message_id, and generation, as aichat.begin_generation takes it; the
--- first is asked for org_id, member_id and key_id of all. conversation_id, new_conversation and title, which is for a
--- conversation that is new, or has no title when it gets its first answer; parent_message_id, null: the head;
--- user_message_id, parts, path_bytes; and what aichat.hold_generations takes.
+-- p: answers, one for each lane: message_id, the answer's, and generation, as aichat.begin_generation takes it (org_id,
+-- member_id and key_id are those of the first); conversation_id, new_conversation; title, for a conversation that is
+-- new, or that has no title when it gets its first answer; parent_message_id, null for the head; user_message_id,
+-- parts, path_bytes; and what aichat.hold_generations takes.
 CREATE OR REPLACE FUNCTION aichat.begin_turn(p jsonb, OUT path text, OUT known json, OUT unchecked text)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -112,7 +112,7 @@ BEGIN
     END IF;
 
     IF strpos(path, '"generation_id"') > 0 THEN
-        -- What answers that are being written may come to cost is more than it costs to show them.
+        -- What answers that are being written can cost is more than it costs to show them.
         SELECT coalesce(sum(h.amount_nano_usd), 0) INTO v_followed FROM aichat.holds AS h
         JOIN aichat.messages AS m ON m.org_id = h.org_id AND m.generation_id = h.generation_id
         WHERE h.org_id = v_org_id AND m.conversation_id = v_conversation_id;
@@ -130,7 +130,7 @@ BEGIN
 END
 $$;
 
--- As servers before revision 0020 begin a turn. It may go with the revision after that.
+-- Begins a turn for servers before revision 0020. The revision after 0020 may drop it.
 CREATE OR REPLACE FUNCTION aichat.begin_turn(
     p_org_id uuid, p_member_id uuid, p_key_id uuid, p_request_id uuid, p_fingerprint bytea, p_conversation_id uuid,
     p_new_conversation boolean, p_title text, p_parent_message_id uuid, p_user_message_id uuid, p_message_id uuid,
@@ -169,7 +169,7 @@ BEGIN
 END
 $$;
 
--- As servers before revision 0019 begin a turn, which are shown the whole path. It may go with the revision after 0020.
+-- Begins a turn for servers before revision 0019, which need the whole path. The revision after 0020 may drop it.
 CREATE OR REPLACE FUNCTION aichat.begin_turn(
     p_org_id uuid, p_member_id uuid, p_key_id uuid, p_request_id uuid, p_fingerprint bytea, p_conversation_id uuid,
     p_new_conversation boolean, p_title text, p_parent_message_id uuid, p_user_message_id uuid, p_message_id uuid,

@@ -1,9 +1,9 @@
--- Stores a generation that begins, and claims its lane of the request, if it names one. Returns null if it has done so.
--- Returns the generation that is known instead if this one has begun before, as after a lost reply, or if the request
--- has begun another one; then it stores nothing. Concurrent calls wait for each other, and one of them begins.
+-- Stores a generation that begins, and claims its lane of the request, if p names one. Returns null if it stored it. If
+-- the generation began before, as after a lost reply, or if the request began another one, it stores nothing and
+-- returns the generation that began. Concurrent calls wait for each other, and one of them begins.
 --
--- p: see aichat.begin_generation. p_user_message_id: the question, if there is one. Workers before revision 0020 count
--- by it what the model was shown; it may go with the revision after that.
+-- p: see aichat.begin_generation. p_user_message_id: the question, if there is one. Workers before revision 0020 need
+-- it to count what the model was shown; the revision after 0020 may drop it.
 CREATE OR REPLACE FUNCTION aichat.claim_generation(p jsonb, p_user_message_id uuid) RETURNS uuid
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -46,7 +46,7 @@ BEGIN
              WHERE g.org_id = v_org_id AND g.request_id = v_request_id AND v_lane = 0)
         );
         EXIT WHEN v_known IS NOT NULL;
-        -- Its generation left no trace and gave it back in between: claim it.
+        -- Its generation ended without a trace and released it in between: claim it.
     END LOOP;
     DELETE FROM aichat.generations AS g WHERE g.org_id = v_org_id AND g.generation_id = v_generation_id;
     RETURN v_known;

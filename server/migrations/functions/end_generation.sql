@@ -1,11 +1,11 @@
--- Ends a generation of which nothing but its record is kept, and returns it as it is then (aichat.known_generation). It
--- ends as aichat.settle_generation says; without a trace, its request can be sent again. Ending it again changes
--- nothing. Null: it is not there, or, with orphan, its lease has not expired.
+-- Ends a generation whose answer is not kept (aichat.settle_generation), and returns it (aichat.known_generation). If
+-- it leaves no trace, its request is released. Ending it again changes nothing. Returns null if there is no such
+-- generation, or, with orphan, if its lease has not expired.
 --
--- p: org_id, member_id, generation_id; model and provider, which answered; state; is_empty: nothing of the answer came
--- that could be kept; stop_reason; usage, with a count for each kind and estimated (what is missing is 0); raw_usage;
--- cost_nano_usd, price_version; error_reason, error_message; first_delta_ms. orphan: it ends only if its lease has
--- expired, since its server may be alive after all. The lease then stays until all is done that an orphan needs.
+-- p: org_id, member_id, generation_id; model and provider that answered; state; is_empty: whether no answer came that
+-- can be kept; stop_reason; usage, with a count for each kind (0 if it is missing) and estimated; raw_usage;
+-- cost_nano_usd, price_version; error_reason, error_message; first_delta_ms. orphan: the generation ends only if its
+-- lease has expired, since its server may still be alive; the lease then stays until aichat.forget_orphan.
 CREATE OR REPLACE FUNCTION aichat.end_generation(p jsonb) RETURNS json
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,9 +1,9 @@
--- Ends a generation that answers in a conversation, and stores its answer as a message; returns it as it is then
--- (aichat.known_generation). It ends as aichat.settle_generation says. If it leaves no trace, the question is taken
--- back (aichat.take_back). If the conversation was deleted meanwhile, no message is stored. Ending it again changes
--- nothing. Null: it is not there, or, with orphan, its lease has not expired.
+-- Ends a generation of a conversation (aichat.settle_generation), stores its answer as a message, and returns it
+-- (aichat.known_generation). If it leaves no trace, the question is deleted (aichat.take_back). If the conversation was
+-- deleted meanwhile, no message is stored. Ending it again changes nothing. Returns null if there is no such
+-- generation, or, with orphan, if its lease has not expired.
 --
--- p: as for aichat.end_generation, with parts, the answer as far as it came. A complete answer may be without a word.
+-- p: as for aichat.end_generation, with parts, the answer as far as it came. A complete answer may be empty.
 CREATE OR REPLACE FUNCTION aichat.end_turn(p jsonb) RETURNS json
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -71,7 +71,7 @@ BEGIN
 END
 $$;
 
--- As servers and workers before revision 0020 end a turn. It may go with the revision after that.
+-- Ends a turn for servers and workers before revision 0020. The revision after 0020 may drop it.
 CREATE OR REPLACE FUNCTION aichat.end_turn(
     p_org_id uuid, p_member_id uuid, p_generation_id uuid, p_conversation_id uuid, p_user_message_id uuid,
     p_message_id uuid, p_state text, p_parts jsonb, p_stop_reason text, p_input_tokens bigint,

@@ -1,4 +1,4 @@
--- A generation, as aichat.known_generation describes it; null if the organisation has none of that id. p: org_id,
+-- Returns a generation (aichat.known_generation); null if the organisation has none with this id. p: org_id,
 -- generation_id.
 CREATE OR REPLACE FUNCTION aichat.find_generation(p jsonb) RETURNS json
 LANGUAGE plpgsql AS $$

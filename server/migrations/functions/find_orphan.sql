@@ -1,5 +1,5 @@
--- A running generation as it began, for the worker that ends it: member_id, sink, model, provider, started_at, options;
--- null if it does not run. p: org_id, generation_id.
+-- Returns a running generation as it began, for the worker that ends it: member_id, sink, model, provider, started_at,
+-- options; null if it does not run. p: org_id, generation_id.
 CREATE OR REPLACE FUNCTION aichat.find_orphan(p jsonb) RETURNS json
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,5 +1,5 @@
--- What servers before revision 0020 know of a generation; null if the organisation has none of that id. It may go with
--- the revision after that: aichat.find_generation stands for it.
+-- Returns a generation as servers before revision 0020 know it; null if the organisation has none with this id. The
+-- revision after 0020 may drop it (aichat.find_generation replaces it).
 CREATE OR REPLACE FUNCTION aichat.find_turn(p_org_id uuid, p_generation_id uuid) RETURNS json
 LANGUAGE plpgsql AS $$
 BEGIN

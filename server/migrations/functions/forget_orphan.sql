@@ -1,4 +1,5 @@
--- Takes a generation that has ended off the list of those whose lease has expired. p: org_id, generation_id.
+-- Removes the expired lease of a generation that has ended, and so takes it off the work list. p: org_id,
+-- generation_id.
 CREATE OR REPLACE FUNCTION aichat.forget_orphan(p jsonb) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,5 +1,6 @@
--- What a generation may come to cost, in nano-USD, if the model is shown p_history_bytes besides what was known before,
--- and p_followed of answers that are being written. p_hold: known, history (for each million bytes), most or null.
+-- Returns the most that a generation can cost, in nano-USD. p_hold: known, the cost without the history; history, the
+-- cost of each million bytes of it; most, the limit of the sum, or null. p_history_bytes: the length of the history.
+-- p_followed: the cost of answers in the history that are still being written.
 CREATE OR REPLACE FUNCTION aichat.hold_amount(p_hold jsonb, p_history_bytes integer, p_followed bigint) RETURNS bigint
 LANGUAGE sql IMMUTABLE AS $$
     SELECT least(

@@ -1,10 +1,10 @@
--- Sets aside what generations may come to cost, and leases them: they begin together. Raises AI003 if that could bring
--- their owner above a quota (aichat.check_quotas), and AI004 if the quotas could not be checked, with p.fail_closed.
--- Without it the generations begin all the same, marked, and the answer is why; otherwise null.
+-- Holds what generations can cost, and leases them. Raises AI003 if the cost could exceed a quota
+-- (aichat.check_quotas). If the quotas cannot be checked, it raises AI004 with p.fail_closed; otherwise it marks the
+-- generations, lets them begin and returns the reason. Returns null if the quotas were checked.
 --
--- p: lease_seconds, hold_seconds, fail_closed. A lease lasts for the first, and a hold for the second beyond.
+-- p: lease_seconds, hold_seconds, fail_closed. A hold lasts hold_seconds longer than its lease.
 --
--- Call it last: from here on, what begins at once waits for each other, where there are quotas.
+-- Call it last: where there are quotas, concurrent calls wait for each other from here on.
 CREATE OR REPLACE FUNCTION aichat.hold_generations(
     p jsonb, p_org_id uuid, p_member_id uuid, p_key_id uuid, p_generation_ids uuid[], p_amounts bigint[]
 ) RETURNS text

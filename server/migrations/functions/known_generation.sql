@@ -1,6 +1,6 @@
--- What is known of a generation. usage is one value, with a count for each kind. place says, if it answers in a
--- conversation, where that is: ids and times as text. parts is the answer as it is stored; null if nothing is stored of
--- it, or nothing yet. t: how it belongs to a conversation (aichat.turn_of); null if it does not.
+-- Returns a generation as one value. usage has a count for each kind. place says where in a conversation its answer is,
+-- by ids and times; it is empty without a conversation. parts is the answer as stored; null if no answer is stored, or
+-- not yet. t: how the generation belongs to a conversation (aichat.turn_of); null if it does not.
 CREATE OR REPLACE FUNCTION aichat.known_generation(g aichat.generations, t aichat.turns) RETURNS json
 LANGUAGE plpgsql STABLE AS $$
 DECLARE

@@ -1,4 +1,4 @@
--- What servers before revision 0020 know of a generation. It may go with the revision after that.
+-- Returns a generation as servers before revision 0020 know it. The revision after 0020 may drop it.
 CREATE OR REPLACE FUNCTION aichat.known_turn(g aichat.generations) RETURNS json
 LANGUAGE sql STABLE AS $$
     SELECT json_build_object(

@@ -1,5 +1,6 @@
--- Locks the counters that a member with a key is held to, always in the same order, sums up from the books those that
--- are not there yet, and returns the quotas. What is read by the statements that follow is as those before left it.
+-- Locks the counters of the quotas that a member with a key must keep to, always in the same order, and returns these
+-- quotas. A counter that is missing is summed from the ledger. Later statements see what earlier holders of the locks
+-- wrote.
 CREATE OR REPLACE FUNCTION aichat.locked_quotas(
     p_org_id uuid, p_member_id uuid, p_key_id uuid, p_at timestamptz
 ) RETURNS aichat.quota_in_period[]

@@ -1,9 +1,9 @@
--- What a turn that begins gets if some of its generations are known: p_generation_ids are those that it brings, in the
--- order of its lanes, and p_known those that are known, null where a lane has been claimed just now. Such a lane is
--- given back, since the turn does not begin.
+-- Returns what began before, for a turn with a generation that is known. p_generation_ids: the turn's generations, in
+-- the order of its lanes. p_known: those that are known instead; null for a lane that was claimed just now. Such a lane
+-- is released, since the turn does not begin.
 --
--- If they are the turn's own, and run, it is one whose reply was lost: it has begun, and known is null. Otherwise known
--- has, for each lane, what aichat.known_generation says, null where nothing is known.
+-- If all known generations are the turn's own and run, the turn's reply was lost: it has begun, and known is null.
+-- Otherwise known lists, for each lane, the known generation (aichat.known_generation) or null.
 CREATE OR REPLACE FUNCTION aichat.recall_turn(
     p jsonb, p_org_id uuid, p_generation_ids uuid[], p_known uuid[], OUT path text, OUT known json, OUT unchecked text
 )

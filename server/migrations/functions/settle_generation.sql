@@ -1,13 +1,13 @@
--- Ends a generation that runs: ends its lease and its hold, stores its usage and what it is charged, and books both.
--- ended: whether it has done so; one that has ended is not changed. left_trace: whether anything is kept beside the
--- record: a generation that failed without an answer leaves none, and one that was stopped before it used anything.
--- The generation becomes the model's that answered, which may be a fallback, and by which it is priced.
+-- Ends a generation that runs: ends its lease and its hold, stores its usage and its charge, and books both. ended:
+-- whether it did so; a generation that has ended is not changed. left_trace: whether more than the record remains. A
+-- generation that failed without an answer leaves no trace, nor does one that was stopped before it used anything.
+-- model and provider become those that answered, perhaps a fallback, and set the price.
 --
--- What it used goes into the books. A generation that failed and used nothing is counted as a failure. One that did not
--- complete is charged at most what was held for it, and one that ends after its hold has expired at most what its hard
--- quotas have left.
+-- What it used goes into the ledger. A generation that failed and used nothing is counted as a failure. One that did
+-- not complete is charged at most its hold, and one that ends after its hold has expired at most what its hard quotas
+-- have left.
 --
--- p: see aichat.end_generation. It sets no tenant.
+-- p: see aichat.end_generation. The caller sets the tenant.
 CREATE OR REPLACE FUNCTION aichat.settle_generation(
     p jsonb, OUT g aichat.generations, OUT ended boolean, OUT left_trace boolean
 )

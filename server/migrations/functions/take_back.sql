@@ -1,6 +1,6 @@
--- Takes back a generation's answer that left no trace, and its question, if nothing else follows that: the conversation
--- is as it was before, one that the question began is deleted, and the request can be sent again, with all its lanes.
--- As long as another lane answers the question, the lane stays claimed by the generation that failed.
+-- Deletes the answer of a generation that left no trace, and its question if no other message follows that. The
+-- conversation is then as it was before the question, or is deleted if the question began it, and the request is
+-- released with all its lanes. While another lane answers the question, the failed generation keeps its lane.
 CREATE OR REPLACE FUNCTION aichat.take_back(t aichat.turns) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -64,8 +64,8 @@ BEGIN
 END
 $$;
 
--- As aichat.end_turn of servers before revision 0020 asks for it, which may wait for the migration. It may go with the
--- revision after that.
+-- Only the end_turn of servers before revision 0020 calls it, if it waited for the migration's locks. The revision
+-- after 0020 may drop it.
 CREATE OR REPLACE FUNCTION aichat.take_back(g aichat.generations) RETURNS void
 LANGUAGE sql AS $$
     SELECT aichat.take_back(aichat.turn_of(g.org_id, g.generation_id))

@@ -1,5 +1,5 @@
--- The messages that lead to the question that a generation answers, and it, as aichat.path_to has them: none if the
--- generation answers in no conversation, or if that was deleted. p: org_id, generation_id.
+-- Returns the messages that lead to the question of a generation, and the question, as aichat.path_to does; an empty
+-- list if the generation has no conversation, or if that was deleted. p: org_id, generation_id.
 CREATE OR REPLACE FUNCTION aichat.turn_path(p jsonb) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE

@@ -32,7 +32,7 @@ CREATE TABLE aichat.turns (
 COMMENT ON COLUMN aichat.turns.message_id IS 'The answer''s.';
 COMMENT ON COLUMN aichat.turns.new_conversation IS 'Whether the question began the conversation.';
 COMMENT ON COLUMN aichat.turns.pending_title IS
-    'The title that the conversation gets with its first answer; null if it has one, and once the generation has ended.';
+    'The title that the conversation gets with its first answer; null if it has one, and after the generation''s end.';
 COMMENT ON COLUMN aichat.turns.head_before IS
     'The conversation''s head before the question. A turn that leaves no trace restores it.';
 COMMENT ON COLUMN aichat.turns.updated_before IS 'As head_before: when the conversation had last changed.';
@@ -51,7 +51,8 @@ ALTER TABLE aichat.generations
     ALTER COLUMN new_conversation DROP NOT NULL,
     ALTER COLUMN fingerprint DROP NOT NULL,
     ADD COLUMN sink text NOT NULL DEFAULT 'message';
-COMMENT ON COLUMN aichat.generations.sink IS 'Where the answer goes, and so who ends the generation if its server is lost.';
+COMMENT ON COLUMN aichat.generations.sink IS
+    'Where the answer goes. It tells a worker how to end the generation if its server is lost.';
 
 -- Not every generation answers in a conversation.
 ALTER TABLE aichat.usage_events ALTER COLUMN conversation_id DROP NOT NULL;

@@ -42,7 +42,7 @@ class StatusError(Exception):
 
     def __init__(self, status: int, body: Mapping[str, object], headers: Mapping[str, str]) -> None:
         """`body`: the JSON object of the response; empty if there was none."""
-        super().__init__(f"status {status}")
+        super().__init__(f"Error code: {status}")
         self.status = status
         self.body = body
         self.headers = headers

@@ -1,4 +1,4 @@
-"""Chat: a message goes in, the events of its answer come out."""
+"""Chat: it takes a message, and returns the events of the answer."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from aichat_server.providers.domain.requests import ChatOptions
 
 TITLE_CHARACTERS = 80
 MOST_BYTES_PER_TOKEN = 6
-"""More than a token comes to in any long text: English has four and a half, most other scripts fewer."""
+"""More than the bytes of a token in any long text: English has four and a half, most other scripts fewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """A message to a model, as asked for; None where the caller left the choice."""
+    """A message to a model, as the caller sent it. None: the caller left the choice to the server."""
 
     model: str
     parts: tuple[Part, ...]
@@ -54,14 +54,14 @@ class Chat:
         self._answers = answers
 
     def list_models(self, principal: Principal) -> list[Model]:
-        """The models that the caller may ask."""
+        """Returns the models that the caller may ask."""
         return self._choice.offered(principal)
 
     async def send(self, principal: Principal, message: ChatMessage) -> Events:
         """Stores the message and begins the answer; returns the answer's events.
 
         What can be refused is refused before anything is stored. A `request_id` that is known gets the answer that
-        it began then, whether that is still being written or stored.
+        it began then, whether that is still being written or has ended.
         """
         candidates = self._choice.candidates(principal, message.model, message.options)
         turn = _turn(message, candidates)
@@ -92,13 +92,13 @@ def _turn(message: ChatMessage, candidates: Sequence[Model]) -> Turn:
 
 
 def _path_bytes(candidates: Sequence[Model]) -> int | None:
-    """More than any of the models takes of a conversation; None where nobody knows what one takes."""
+    """Returns more than any of the models takes of a conversation; None if the limit of one is not known."""
     windows = [candidate.context_window for candidate in candidates]
     return max(windows) * MOST_BYTES_PER_TOKEN if all(windows) else None
 
 
 def _fingerprint(message: ChatMessage) -> bytes:
-    """What must be the same when a request_id comes again: all of the request but the request_id."""
+    """Returns a hash of the whole request but its request_id. It must be the same when the request_id comes again."""
     ids = (message.conversation_id, message.parent_message_id)
     options = stored_options(message.options, cancel_on_disconnect=message.cancel_on_disconnect)
     asked = (message.model, ids, [part.text for part in message.parts], options)

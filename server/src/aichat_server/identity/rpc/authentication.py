@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from structlog.contextvars import bind_contextvars
 
@@ -48,7 +47,7 @@ class Authentication:
         if call.access.public:
             return
         principal = await self._principal(call)
-        set_principal(replace(principal, request_id=call.request_id, client_address=call.client_address))
+        set_principal(principal.calling(call.request_id, call.client_address))
         call.org_id = principal.org_id
         bind_contextvars(org_id=str(principal.org_id))
 

@@ -169,7 +169,7 @@ class Invoices:
                 return True
             hourly = await LedgerRepository(session).hourly_sums(invoice.month)
             if hourly.is_open:
-                raise AichatError(Reason.STORAGE_UNAVAILABLE, "the month's hours are not all summed up yet")
+                raise AichatError(Reason.STORAGE_UNAVAILABLE, "some of the month's hours are not summed yet")
             usage = await usage_lines(LedgerRepository(session), invoice.month)
             wrong = hourly_difference(usage, hourly)
             if wrong is not None:
@@ -181,7 +181,7 @@ class Invoices:
             stage = InvoiceStage.DRAFTED if to_ask else InvoiceStage.SETTLED
             await InvoiceRepository(session).draft(invoice.month, made, stage, customer_id=customer)
             if made.carried:
-                reason = f"credits that the invoice for {invoice.month.name} was too small for"
+                reason = f"credits that exceeded the invoice for {invoice.month.name}"
                 await AdjustmentRepository(session).add(
                     uuid4(), AdjustmentKind.CARRIED, made.carried, reason=reason, actor="aichat", month=invoice.month
                 )

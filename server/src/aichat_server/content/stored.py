@@ -12,6 +12,8 @@ from aichat_server.core.texts import storable
 
 # The range of integers that the encoder accepts.
 _LEAST, _MOST = -(2**63), 2**64 - 1
+# A NUL character in JSON.
+_NUL = b"\\u0000"
 
 
 class StoredText(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
@@ -27,7 +29,14 @@ def encode_parts(parts: Iterable[Part]) -> str:
 
 def encode_json(value: object) -> str:
     """Returns any value that JSON can express as JSON text that Postgres accepts, whatever its source."""
-    return msgspec.json.encode(_storable(value)).decode()
+    try:
+        # Values that need no change are the rule, and this sees it while it encodes.
+        encoded = msgspec.json.encode(value)
+    except (TypeError, ValueError, OverflowError):
+        encoded = b""
+    if not encoded or _NUL in encoded:
+        encoded = msgspec.json.encode(_storable(value))
+    return encoded.decode()
 
 
 def _storable(value: object) -> object:

@@ -210,7 +210,7 @@ async def test_health_needs_no_key(stranger: httpx.AsyncClient) -> None:
         ),
         (
             {**chat_body("Hello"), "options": {"stop": ["a"], "temprature": 1}},
-            "temprature is not a field of options, which takes",
+            "temprature is not a field of options, which has",
         ),
         ({**chat_body("Hello"), 'a"b': 1}, "a name with other characters is not a field"),
     ],

@@ -36,7 +36,7 @@ _BEGIN = "SELECT path, known, unchecked FROM aichat.begin_turn($1)"
 _END = "SELECT aichat.end_turn($1)"
 _ABANDON = "SELECT aichat.abandon_turn($1)"
 _PATH = "SELECT aichat.turn_path($1)"
-# What aichat.begin_turn says by SQLSTATE, beside what is said of quotas.
+# The SQLSTATEs that aichat.begin_turn raises, besides those of quotas.
 _NO_CONVERSATION = "AI001"
 _NO_MESSAGE = "AI002"
 # The rows of generations that servers before this column began have it by default.
@@ -79,7 +79,7 @@ class TurnStore:
         return TurnBegun((*_read_path(path), PathMessage(Role.USER, turn.parts)), quota_failure=unchecked)
 
     async def end(self, ending: Ending, *, orphan: bool = False) -> Known | None:
-        """Stores the answer as a message, settles the generation, books its usage, and returns it as it is then.
+        """Stores the answer as a message, settles the generation, books its usage, and returns it.
 
         It has no `parts` if nothing came, or if the conversation was deleted meanwhile. A turn of which no generation
         leaves an answer is taken back with its question, and its request id may be used again. A generation that has

@@ -20,7 +20,7 @@ class Sink(Protocol):
         ...
 
     async def end(self, ending: Ending, *, orphan: bool = False) -> Known | None:
-        """Keeps the answer, settles the generation and books its usage; returns the generation as it is then.
+        """Keeps the answer, settles the generation and books its usage; returns the ended generation.
 
         A generation that has ended is not changed: it is returned as it ended before. A generation that failed without
         an answer leaves only the record of its failure, and its request id may be used again.
@@ -44,14 +44,14 @@ class Sink(Protocol):
         ...
 
     def not_kept(self, place: Place, *, while_written: bool = False) -> AichatError:
-        """Returns what a caller is told whose answer is complete, and is not kept.
+        """Returns the error for a caller whose answer is complete but not kept.
 
         `while_written`: the caller was reading it.
         """
         ...
 
     def not_resumable(self, known: Known) -> AichatError:
-        """Returns what a caller is told who has read a part of an answer whose events have expired."""
+        """Returns the error for a caller that resumes an answer whose events have expired."""
         ...
 
 

@@ -29,7 +29,7 @@ class HoldTerms:
     """How generations are leased and held."""
 
     lease_seconds: float = 30.0
-    """A generation whose lease is not renewed for so long is taken to be lost."""
+    """A generation is taken for lost if its lease is not renewed within this time."""
     hold_seconds: float = 300.0
     """For so much longer it counts against quotas."""
     fail_closed: bool = False

@@ -1,4 +1,4 @@
-"""What callers are told about an answer that broke off, when it happens and when they ask again.
+"""The errors of answers that broke off, for callers that wait for them and for callers that ask again.
 
 If text had arrived, it is kept, and the request_id stays claimed: the same call gets the same end again. If not,
 nothing is left, and the same call starts again.

@@ -14,7 +14,7 @@ from aichat_server.generations.service.journal import Journal
 
 
 class Why(Protocol):
-    """Why an answer breaks off, as the failure that its readers are told."""
+    """Why an answer breaks off: the failure that its readers get."""
 
     def __call__(self, generation_id: UUID, names: failures.Names, /, *, words: bool) -> AichatError:
         """Returns the failure. `words`: whether any text of the answer had arrived."""

@@ -27,7 +27,7 @@ _INTERVAL_SECONDS = 0.05
 _PAUSE_SECONDS = 1.0
 # So often even a quiet stream is looked after: that it is still there, and that it does not expire.
 _REVIEW_SECONDS = 5.0
-# The journal of an ended answer is held for so long for a copy that fails.
+# If the copy fails, the journal of an ended answer is kept for this time and copied again.
 _GIVE_UP_SECONDS = 30.0
 # Enough for one connection that does not answer, and for another one.
 _LAST_FLUSH_SECONDS = 2.0
@@ -76,7 +76,7 @@ class JournalPublisher:
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def finish(self) -> None:
-        """Copies what is left, if that goes quickly."""
+        """Copies the rest of the journals, if Redis answers quickly."""
         try:
             async with asyncio.timeout(_LAST_FLUSH_SECONDS):
                 while self._changed and await self._flush():

@@ -72,7 +72,7 @@ class GenerationStore:
         return Begun({}, decode_known(known), unchecked)
 
     async def end(self, ending: Ending, *, orphan: bool = False) -> Known | None:
-        """Settles the generation, books its usage, and returns it as it is then. Nothing of the answer is kept.
+        """Settles the generation, books its usage, and returns it. Nothing of the answer is kept.
 
         A generation that has ended is not changed. One that failed without an answer gives its request id back.
 

@@ -58,7 +58,7 @@ async def refusal(events: AsyncIterable[Event] | Awaitable[object]) -> Refusal:
     try:
         if isinstance(events, AsyncIterable):
             async for event in events:
-                seen.append(event)  # noqa: PERF401 — what came before the failure is wanted too
+                seen.append(event)  # noqa: PERF401 — the events before the failure are wanted, too
         else:
             await events
     except grpc.aio.AioRpcError as error:

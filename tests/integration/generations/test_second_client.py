@@ -145,7 +145,7 @@ async def failure(events: Events) -> tuple[AichatError, str]:
     seen: list[tuple[int, StreamEvent]] = []
     try:
         async for event in events:
-            seen.append(event)  # noqa: PERF401 — what came before the failure is wanted, too
+            seen.append(event)  # noqa: PERF401 — the events before the failure are wanted, too
     except AichatError as error:
         return error, text_of(seen)
     raise AssertionError("the answer did not fail")

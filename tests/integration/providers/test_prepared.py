@@ -23,7 +23,7 @@ class Vendor:
     port: int = 0
     connections: list[asyncio.StreamWriter] = field(default_factory=list)
     heard: list[bytes] = field(default_factory=list)
-    """What came by each connection."""
+    """The bytes received on each connection."""
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves one connection to its end."""

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
-from aichat.v1 import chat_pb2, messages_pb2
+from aichat.v1 import chat_pb2, messages_pb2, options_pb2
 from hypothesis import strategies as st
 
 from tests.integration.conversations.asking import MODEL, asking
 
 Request = chat_pb2.StreamChatRequest
-Options = chat_pb2.ChatOptions
+Options = options_pb2.ChatOptions
 NUL = "a\0b"
 NO_UUID = ("nonsense", "123", "00000000-0000-0000-0000-00000000000g", str(uuid4())[:-1], "{" + str(uuid4()) + "}", "é")
 CHAT = "/aichat.v1.ChatService/StreamChat"

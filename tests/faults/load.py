@@ -12,7 +12,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 import grpc
-from aichat.v1 import chat_pb2, events_pb2, messages_pb2
+from aichat.v1 import chat_pb2, events_pb2, messages_pb2, options_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
@@ -96,7 +96,7 @@ class Turn:
             model=self.model,
             request_id=self.request_id,
             conversation_id=self.conversation_id,
-            options=chat_pb2.ChatOptions(max_output_tokens=self.max_output_tokens),
+            options=options_pb2.ChatOptions(max_output_tokens=self.max_output_tokens),
             cancel_on_disconnect=self.cancel_on_disconnect,
         )
         return replica.chat.StreamChat(request, metadata=self.key.metadata)

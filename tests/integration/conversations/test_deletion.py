@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from aichat.v1 import chat_pb2, conversations_pb2
+from aichat.v1 import conversations_pb2, options_pb2
 from aichat_sandbox.postgres import Postgres
 
 from tests.fixtures.rows import connection
@@ -33,7 +33,7 @@ async def test_no_word_of_a_conversation_outlives_it(
     server: ServerUnderTest, api_key: ApiKey, postgres: Postgres
 ) -> None:
     words, org_id = f"words-{uuid4().hex}", UUID(api_key.organization_id)
-    options = chat_pb2.ChatOptions(system_prompt=words)
+    options = options_pb2.ChatOptions(system_prompt=words)
     events = await ask(server, api_key, script(deltas=[words]), options=options)
     assert await mentions(postgres, org_id, words) == {"messages", "conversations"}
     conversation_id = events[0].started.conversation_id

@@ -3,7 +3,7 @@
 import asyncio
 from uuid import uuid4
 
-from aichat.v1 import chat_pb2
+from aichat.v1 import options_pb2
 
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
 from tests.fixtures.vendors import Vendors
@@ -51,7 +51,7 @@ async def test_a_request_id_with_other_parameters_is_refused(server: ServerUnder
     for other in (
         {"text": script(deltas=["b"])},
         {"text": script(deltas=["a"]), "model": "gpt-6.1-sol"},
-        {"text": script(deltas=["a"]), "options": chat_pb2.ChatOptions(max_output_tokens=7)},
+        {"text": script(deltas=["a"]), "options": options_pb2.ChatOptions(max_output_tokens=7)},
     ):
         failed = await refusal(stream(server, api_key, request_id=request_id, **other))
         assert (failed.reason, failed.metadata["request_id"]) == ("REQUEST_ID_REUSED", request_id)

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import grpc
 import pytest
-from aichat.v1 import chat_pb2
+from aichat.v1 import chat_pb2, options_pb2
 
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
 from tests.integration.conversations.asking import ask, conversations, history, refusal, script, stream
@@ -25,15 +25,19 @@ HELLO = script(deltas=["hello"])
         ({"text": "\u00a0\u3000\u2028"}, "REQUEST_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
         ({"text": "a\0b"}, "REQUEST_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
         ({"text": "a" * (2**20 + 1)}, "REQUEST_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
-        ({"options": chat_pb2.ChatOptions(temperature=3)}, "REQUEST_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
-        ({"options": chat_pb2.ChatOptions(max_output_tokens=0)}, "REQUEST_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
+        ({"options": options_pb2.ChatOptions(temperature=3)}, "REQUEST_INVALID", grpc.StatusCode.INVALID_ARGUMENT),
         (
-            {"options": chat_pb2.ChatOptions(max_output_tokens=10**9)},
+            {"options": options_pb2.ChatOptions(max_output_tokens=0)},
+            "REQUEST_INVALID",
+            grpc.StatusCode.INVALID_ARGUMENT,
+        ),
+        (
+            {"options": options_pb2.ChatOptions(max_output_tokens=10**9)},
             "OPTION_UNSUPPORTED",
             grpc.StatusCode.INVALID_ARGUMENT,
         ),
         (
-            {"options": chat_pb2.ChatOptions(stop=["END", "\n\u00a0"]), "model": "claude-haiku-5-5"},
+            {"options": options_pb2.ChatOptions(stop=["END", "\n\u00a0"]), "model": "claude-haiku-5-5"},
             "OPTION_UNSUPPORTED",
             grpc.StatusCode.INVALID_ARGUMENT,
         ),

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from aichat.v1 import chat_pb2, conversations_pb2, messages_pb2
+from aichat.v1 import conversations_pb2, messages_pb2, options_pb2
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.money import NanoUsd
 from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier
@@ -108,7 +108,7 @@ async def test_a_conversation_continues_from_its_head_or_from_any_message(
 
 
 async def test_an_answer_cut_by_its_limit_says_so(server: ServerUnderTest, api_key: ApiKey) -> None:
-    options = chat_pb2.ChatOptions(max_output_tokens=3)
+    options = options_pb2.ChatOptions(max_output_tokens=3)
     events = await ask(server, api_key, script(words=50), options=options)
     assert events[-1].completed.message.stop_reason == messages_pb2.STOP_REASON_MAX_TOKENS
 

@@ -15,11 +15,12 @@ from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.ids import new_id
 from aichat_server.core.money import NanoUsd
 from aichat_server.generations.domain.generation import Beginning, Claim, Ending, GenerationState, Known, kept_parts
+from aichat_server.generations.domain.shown import content_of
 from aichat_server.generations.domain.stored import HoldTerms
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.models.domain.pricing import Hold
 from aichat_server.models.domain.usage import Usage
-from aichat_server.providers.domain.events import StopReason
+from aichat_server.providers.domain.events import StopReason, TextDelta
 from aichat_server.providers.domain.requests import PathMessage
 
 USAGE = Usage(
@@ -185,7 +186,7 @@ def _ending(
         model="model-1",
         provider="vendor",
         state=state,
-        parts=kept_parts(state, text),
+        parts=kept_parts(state, content_of((TextDelta(text),))),
         stop_reason=stop_reason,
         usage=USAGE,
         raw_usage={"input_tokens": 60},

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import grpc
 import pytest
-from aichat.v1 import chat_pb2
+from aichat.v1 import chat_pb2, options_pb2
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
 from aichat_server.core.money import NanoUsd
@@ -141,7 +141,7 @@ async def test_fewer_tokens_may_fit_where_more_do_not(
 ) -> None:
     await limit(database, api_key, hard=2_000_000)
     assert (await refusal(stream(server, api_key, script(words=3)))).reason == "QUOTA_EXCEEDED"
-    few = chat_pb2.ChatOptions(max_output_tokens=10)
+    few = options_pb2.ChatOptions(max_output_tokens=10)
     assert (await ask(server, api_key, script(words=3), options=few))[-1].HasField("completed")
 
 
@@ -149,7 +149,7 @@ async def test_what_is_held_is_the_dearest_of_the_models_that_may_answer(
     run_server: RunServer, server: ServerUnderTest, api_key: ApiKey, database: Database, postgres: Postgres
 ) -> None:
     cheap, dear = "gpt-6-luna", "claude-opus-5-5"
-    few = chat_pb2.ChatOptions(max_output_tokens=10)
+    few = options_pb2.ChatOptions(max_output_tokens=10)
     async with run_server(AICHAT_FALLBACKS=f"{cheap}={dear}") as falling_back:
         await limit(database, api_key, hard=1_000_000)
         assert (await ask(server, api_key, script(words=3), model=cheap, options=few))[-1].HasField("completed")

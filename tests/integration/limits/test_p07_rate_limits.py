@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import grpc
 import pytest
-from aichat.v1 import chat_pb2, messages_pb2
+from aichat.v1 import chat_pb2, messages_pb2, options_pb2
 from aichat_server.core.database.database import Database
 from aichat_server.plans.domain import Plan
 
@@ -146,7 +146,7 @@ async def test_a_turn_sent_again_joins_its_answer_though_the_limit_is_reached(pa
 
 async def test_tokens_are_released_and_a_refused_turn_takes_nothing(pair: Pair, free_key: ApiKey) -> None:
     server = pair.one
-    large = chat_pb2.ChatOptions(max_output_tokens=60_000)
+    large = options_pb2.ChatOptions(max_output_tokens=60_000)
     for _ in range(3):
         await ask(server, free_key, script(deltas=["a"]), options=large)
     running = stream(server, free_key, script(words=100, interval_ms=20), options=large)
@@ -157,13 +157,13 @@ async def test_tokens_are_released_and_a_refused_turn_takes_nothing(pair: Pair, 
         assert (refused.reason, refused.metadata["name"]) == ("RATE_LIMITED", "tokens_per_minute")
         assert 60_000 <= int(refused.metadata["used"]) < 61_000
     assert len(await conversations(server, free_key)) == before
-    small = chat_pb2.ChatOptions(max_output_tokens=30_000)
+    small = options_pb2.ChatOptions(max_output_tokens=30_000)
     assert text_of(await ask(server, free_key, script(deltas=["c"]), options=small)) == "c"
 
 
 async def test_a_turn_that_cannot_begin_releases_its_slot_and_tokens(pair: Pair, free_key: ApiKey) -> None:
     server = pair.one
-    large = chat_pb2.ChatOptions(max_output_tokens=60_000)
+    large = options_pb2.ChatOptions(max_output_tokens=60_000)
     for _ in range(FREE.open_streams + 1):
         failed = await refusal(
             stream(server, free_key, script(deltas=["a"]), conversation_id=str(uuid4()), options=large)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from uuid import uuid4
 
 import pytest
-from aichat.v1 import chat_pb2, events_pb2
+from aichat.v1 import chat_pb2, events_pb2, options_pb2
 
 from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
@@ -159,7 +159,7 @@ async def test_a_fallback_that_cannot_do_what_is_asked_is_skipped(
     patient: ServerUnderTest, api_key: ApiKey, vendors: Vendors
 ) -> None:
     text = unique(**HELLO, status=529, fail_times=3)
-    options = chat_pb2.ChatOptions(stop=["END"])  # which SOL does not accept
+    options = options_pb2.ChatOptions(stop=["END"])  # which SOL does not accept
     failed = await refusal(stream(patient, api_key, text, model=CLAUDE, options=options))
     assert (failed.reason, failed.metadata["provider"]) == ("PROVIDER_OVERLOADED", "anthropic")
     assert times_asked(vendors, text) == 3

@@ -78,9 +78,9 @@ async def by_gemini(url: str, request: ProviderRequest, body: Any) -> None:
     thinking = body["generationConfig"].get("thinkingConfig")
     config = types.GenerateContentConfig(
         max_output_tokens=request.max_output_tokens,
-        temperature=request.temperature,
-        stop_sequences=list(request.stop) or None,
-        system_instruction=request.system_prompt or None,
+        temperature=request.options.temperature,
+        stop_sequences=list(request.options.stop) or None,
+        system_instruction=request.options.system_prompt or None,
         thinking_config=types.ThinkingConfig(**thinking) if thinking else None,
         automatic_continuation=False,
     )

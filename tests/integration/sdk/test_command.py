@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
-from aichat.v1 import chat_pb2, conversations_pb2, messages_pb2, models_pb2
+from aichat.v1 import chat_pb2, conversations_pb2, messages_pb2, models_pb2, options_pb2
 from google.type.money_pb2 import Money
 
 from tests.integration.sdk.aichat import Aichat
@@ -57,7 +57,7 @@ async def test_options_reach_the_platform(server: ScriptedServer, aichat: Aichat
     (call,) = server.calls
     assert (call.request.model, call.request.conversation_id) == ("m", "c")
     assert (call.request.options.system_prompt, call.request.options.max_output_tokens) == ("Be brief.", 7)
-    assert call.request.options.reasoning_effort == chat_pb2.REASONING_EFFORT_LOW
+    assert call.request.options.reasoning_effort == options_pb2.REASONING_EFFORT_LOW
 
 
 async def test_message_may_come_through_a_pipe(server: ScriptedServer, aichat: Aichat) -> None:

@@ -8,13 +8,13 @@ from uuid import UUID, uuid4
 from aichat.v1 import messages_pb2
 from aichat_server.content.parts import Role, TextPart
 from aichat_server.conversations.domain import Conversation, Message, MessageState
+from aichat_server.conversations.rpc.asked import parts_from_proto
 from aichat_server.conversations.rpc.messages import (
     ROLES,
     STATES,
     STOP_REASONS,
     conversation_to_proto,
     message_to_proto,
-    parts_from_proto,
 )
 from aichat_server.conversations.rpc.models import model_to_proto
 from aichat_server.core.money import NanoUsd

@@ -1,8 +1,7 @@
 import asyncio
 
-from aichat_server.generations.domain.stream import Delta
 from aichat_server.generations.service.coalescer import Coalescer
-from aichat_server.providers.domain.events import ReasoningDelta, TextDelta
+from aichat_server.providers.domain.events import Delta, ReasoningDelta, TextDelta
 
 
 async def next_step() -> None:

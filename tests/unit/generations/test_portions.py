@@ -56,7 +56,7 @@ class OldAnswer(msgspec.Struct):
     cost: int
 
 
-class OldText(msgspec.Struct):
+class OldText(msgspec.Struct, tag_field="type", tag="text"):
     """A piece of text."""
 
     text: str

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import grpc
 import pytest
-from aichat.v1 import chat_pb2, events_pb2, messages_pb2
+from aichat.v1 import chat_pb2, events_pb2, messages_pb2, options_pb2
 from aichat_sdk import (
     AsyncAIChat,
     ClosedError,
@@ -111,7 +111,7 @@ async def test_request_carries_what_was_asked_for(server: ScriptedServer, client
     assert (full.options.max_output_tokens, full.options.temperature, list(full.options.stop)) == (7, 0.0, ["END"])
     assert full.options.HasField("temperature"), "a temperature of 0 is not the default"
     assert full.options.system_prompt == "Be brief."
-    assert full.options.reasoning_effort == chat_pb2.REASONING_EFFORT_LOW
+    assert full.options.reasoning_effort == options_pb2.REASONING_EFFORT_LOW
     assert uuid.UUID(bare.request_id).version == 4
     assert not bare.options.HasField("max_output_tokens")
     assert not bare.options.HasField("temperature")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from aichat.v1 import billing_pb2, chat_pb2, messages_pb2, usage_pb2
+from aichat.v1 import billing_pb2, chat_pb2, messages_pb2, options_pb2, usage_pb2
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.transport.counting import MOST_FIELDS, check_counts, shape_of
 from google.protobuf.any_pb2 import Any
@@ -23,7 +23,7 @@ def refused(message: Message | bytes, shape: object = CHAT) -> tuple[Reason, str
 
 def test_what_the_contract_allows_passes() -> None:
     parts = [messages_pb2.Part(text=messages_pb2.TextPart(text="x" * 1000))] * 64
-    options = chat_pb2.ChatOptions(stop=["a", "b", "c", "d"], temperature=1.5, max_output_tokens=2**31 - 1)
+    options = options_pb2.ChatOptions(stop=["a", "b", "c", "d"], temperature=1.5, max_output_tokens=2**31 - 1)
     message = chat_pb2.StreamChatRequest(parts=parts, model="m", options=options, cancel_on_disconnect=True)
     check_counts(message.SerializeToString(), CHAT)
     check_counts(b"", CHAT)
@@ -31,7 +31,7 @@ def test_what_the_contract_allows_passes() -> None:
 
 def test_one_element_too_many_is_refused_wherever_it_is() -> None:
     assert refused(chat_pb2.StreamChatRequest(parts=[messages_pb2.Part()] * 65)) == (Reason.REQUEST_INVALID, "parts")
-    stops = chat_pb2.StreamChatRequest(options=chat_pb2.ChatOptions(stop=["a"] * 5))
+    stops = chat_pb2.StreamChatRequest(options=options_pb2.ChatOptions(stop=["a"] * 5))
     assert refused(stops) == (Reason.REQUEST_INVALID, "options.stop")
 
 

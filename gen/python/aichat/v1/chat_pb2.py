@@ -26,28 +26,20 @@ from aichat.v1 import annotations_pb2 as aichat_dot_v1_dot_annotations__pb2
 from aichat.v1 import events_pb2 as aichat_dot_v1_dot_events__pb2
 from aichat.v1 import messages_pb2 as aichat_dot_v1_dot_messages__pb2
 from aichat.v1 import models_pb2 as aichat_dot_v1_dot_models__pb2
+from aichat.v1 import options_pb2 as aichat_dot_v1_dot_options__pb2
+from aichat.v1 import tokens_pb2 as aichat_dot_v1_dot_tokens__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x61ichat/v1/chat.proto\x12\taichat.v1\x1a\x1b\x61ichat/v1/annotations.proto\x1a\x16\x61ichat/v1/events.proto\x1a\x18\x61ichat/v1/messages.proto\x1a\x16\x61ichat/v1/models.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"\xad\x03\n\x0b\x43hatOptions\x12\'\n\x11max_output_tokens\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01H\x00\x88\x01\x01\x12\x31\n\x0btemperature\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x00@)\x00\x00\x00\x00\x00\x00\x00\x00H\x01\x88\x01\x01\x12h\n\x04stop\x18\x03 \x03(\tBZ\xbaHW\x92\x01T\x10\x04\"Pr\x05\x10\x01(\x80\x02\xba\x01\x46\n\x0bstop.no_nul\x12\x1dmust not hold a NUL character\x1a\x18!this.contains(\'\\u0000\')\x12r\n\rsystem_prompt\x18\x04 \x01(\tB[\xbaHXr\x04(\x80\x80\x10\xba\x01O\n\x14system_prompt.no_nul\x12\x1dmust not hold a NUL character\x1a\x18!this.contains(\'\\u0000\')\x12>\n\x10reasoning_effort\x18\x05 \x01(\x0e\x32\x1a.aichat.v1.ReasoningEffortB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\x14\n\x12_max_output_tokensB\x0e\n\x0c_temperature\"\xd7\x03\n\x11StreamChatRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12$\n\x0f\x63onversation_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12&\n\x11parent_message_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12*\n\x05parts\x18\x04 \x03(\x0b\x32\x0f.aichat.v1.PartB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\x12\x39\n\x05model\x18\x05 \x01(\tB*\xbaH\'r%\x10\x01(\x80\x01\x32\x1e^[A-Za-z0-9][A-Za-z0-9._:/-]*$\x12\'\n\x07options\x18\x06 \x01(\x0b\x32\x16.aichat.v1.ChatOptions\x12\x1c\n\x14\x63\x61ncel_on_disconnect\x18\x07 \x01(\x08:\xa4\x01\xbaH\xa0\x01\x1a\x9d\x01\n$parent_message_id.needs_conversation\x12\x39parent_message_id needs the conversation_id it belongs to\x1a:this.parent_message_id == \'\' || this.conversation_id != \'\'\"\xfc\x02\n\x12StreamChatResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0c\n\x04lane\x18\x02 \x01(\x05\x12)\n\x07started\x18\x03 \x01(\x0b\x32\x16.aichat.v1.ChatStartedH\x00\x12*\n\ntext_delta\x18\x04 \x01(\x0b\x32\x14.aichat.v1.TextDeltaH\x00\x12\x34\n\x0freasoning_delta\x18\x05 \x01(\x0b\x32\x19.aichat.v1.ReasoningDeltaH\x00\x12%\n\x05usage\x18\x06 \x01(\x0b\x32\x14.aichat.v1.ChatUsageH\x00\x12)\n\theartbeat\x18\x07 \x01(\x0b\x32\x14.aichat.v1.HeartbeatH\x00\x12-\n\tcompleted\x18\x08 \x01(\x0b\x32\x18.aichat.v1.ChatCompletedH\x00\x12/\n\x11server_sent_event\x18\t \x01(\x0b\x32\x14.google.api.HttpBodyB\x07\n\x05\x65vent\"U\n\x11ResumeChatRequest\x12\x1f\n\rgeneration_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xfc\x02\n\x12ResumeChatResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0c\n\x04lane\x18\x02 \x01(\x05\x12)\n\x07started\x18\x03 \x01(\x0b\x32\x16.aichat.v1.ChatStartedH\x00\x12*\n\ntext_delta\x18\x04 \x01(\x0b\x32\x14.aichat.v1.TextDeltaH\x00\x12\x34\n\x0freasoning_delta\x18\x05 \x01(\x0b\x32\x19.aichat.v1.ReasoningDeltaH\x00\x12%\n\x05usage\x18\x06 \x01(\x0b\x32\x14.aichat.v1.ChatUsageH\x00\x12)\n\theartbeat\x18\x07 \x01(\x0b\x32\x14.aichat.v1.HeartbeatH\x00\x12-\n\tcompleted\x18\x08 \x01(\x0b\x32\x18.aichat.v1.ChatCompletedH\x00\x12/\n\x11server_sent_event\x18\t \x01(\x0b\x32\x14.google.api.HttpBodyB\x07\n\x05\x65vent\":\n\x17\x43\x61ncelGenerationRequest\x12\x1f\n\rgeneration_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"E\n\x18\x43\x61ncelGenerationResponse\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.aichat.v1.GenerationState\"\x13\n\x11ListModelsRequest\"6\n\x12ListModelsResponse\x12 \n\x06models\x18\x01 \x03(\x0b\x32\x10.aichat.v1.Model*\xa0\x01\n\x0fReasoningEffort\x12 \n\x1cREASONING_EFFORT_UNSPECIFIED\x10\x00\x12\x19\n\x15REASONING_EFFORT_NONE\x10\x01\x12\x18\n\x14REASONING_EFFORT_LOW\x10\x02\x12\x1b\n\x17REASONING_EFFORT_MEDIUM\x10\x03\x12\x19\n\x15REASONING_EFFORT_HIGH\x10\x04*\xb1\x01\n\x0fGenerationState\x12 \n\x1cGENERATION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19GENERATION_STATE_COMPLETE\x10\x01\x12\x1b\n\x17GENERATION_STATE_FAILED\x10\x02\x12 \n\x1cGENERATION_STATE_INTERRUPTED\x10\x03\x12\x1e\n\x1aGENERATION_STATE_CANCELLED\x10\x04\x32\xc1\x04\n\x0b\x43hatService\x12\x89\x01\n\nStreamChat\x12\x1c.aichat.v1.StreamChatRequest\x1a\x1d.aichat.v1.StreamChatResponse\"<\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x80\x02\x98\xb5\x18\x01\x82\xd3\xe4\x93\x02\'\"\x0f/v1/chat:stream:\x01*b\x11server_sent_event0\x01\x12\x9b\x01\n\nResumeChat\x12\x1c.aichat.v1.ResumeChatRequest\x1a\x1d.aichat.v1.ResumeChatResponse\"N\x90\x02\x01\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02;\x12&/v1/generations/{generation_id}:resumeb\x11server_sent_event0\x01\x12\x9b\x01\n\x10\x43\x61ncelGeneration\x12\".aichat.v1.CancelGenerationRequest\x1a#.aichat.v1.CancelGenerationResponse\">\x90\x02\x02\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02+\"&/v1/generations/{generation_id}:cancel:\x01*\x12j\n\nListModels\x12\x1c.aichat.v1.ListModelsRequest\x1a\x1d.aichat.v1.ListModelsResponse\"\x1f\x90\x02\x01\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/modelsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14\x61ichat/v1/chat.proto\x12\taichat.v1\x1a\x1b\x61ichat/v1/annotations.proto\x1a\x16\x61ichat/v1/events.proto\x1a\x18\x61ichat/v1/messages.proto\x1a\x16\x61ichat/v1/models.proto\x1a\x17\x61ichat/v1/options.proto\x1a\x16\x61ichat/v1/tokens.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"\xd7\x03\n\x11StreamChatRequest\x12\x1f\n\nrequest_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12$\n\x0f\x63onversation_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12&\n\x11parent_message_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12*\n\x05parts\x18\x04 \x03(\x0b\x32\x0f.aichat.v1.PartB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\x12\x39\n\x05model\x18\x05 \x01(\tB*\xbaH\'r%\x10\x01(\x80\x01\x32\x1e^[A-Za-z0-9][A-Za-z0-9._:/-]*$\x12\'\n\x07options\x18\x06 \x01(\x0b\x32\x16.aichat.v1.ChatOptions\x12\x1c\n\x14\x63\x61ncel_on_disconnect\x18\x07 \x01(\x08:\xa4\x01\xbaH\xa0\x01\x1a\x9d\x01\n$parent_message_id.needs_conversation\x12\x39parent_message_id needs the conversation_id it belongs to\x1a:this.parent_message_id == \'\' || this.conversation_id != \'\'\"\xff\x04\n\x12StreamChatResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0c\n\x04lane\x18\x02 \x01(\x05\x12)\n\x07started\x18\x03 \x01(\x0b\x32\x16.aichat.v1.ChatStartedH\x00\x12*\n\ntext_delta\x18\x04 \x01(\x0b\x32\x14.aichat.v1.TextDeltaH\x00\x12\x34\n\x0freasoning_delta\x18\x05 \x01(\x0b\x32\x19.aichat.v1.ReasoningDeltaH\x00\x12%\n\x05usage\x18\x06 \x01(\x0b\x32\x14.aichat.v1.ChatUsageH\x00\x12)\n\theartbeat\x18\x07 \x01(\x0b\x32\x14.aichat.v1.HeartbeatH\x00\x12-\n\tcompleted\x18\x08 \x01(\x0b\x32\x18.aichat.v1.ChatCompletedH\x00\x12\x37\n\x11tool_call_started\x18\n \x01(\x0b\x32\x1a.aichat.v1.ToolCallStartedH\x00\x12\x33\n\x0ftool_call_delta\x18\x0b \x01(\x0b\x32\x18.aichat.v1.ToolCallDeltaH\x00\x12\x33\n\x0ftool_call_ended\x18\x0c \x01(\x0b\x32\x18.aichat.v1.ToolCallEndedH\x00\x12\x32\n\x0e\x63itation_added\x18\r \x01(\x0b\x32\x18.aichat.v1.CitationAddedH\x00\x12*\n\npart_added\x18\x0e \x01(\x0b\x32\x14.aichat.v1.PartAddedH\x00\x12/\n\x11server_sent_event\x18\t \x01(\x0b\x32\x14.google.api.HttpBodyB\x07\n\x05\x65vent\"U\n\x11ResumeChatRequest\x12\x1f\n\rgeneration_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1f\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xff\x04\n\x12ResumeChatResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0c\n\x04lane\x18\x02 \x01(\x05\x12)\n\x07started\x18\x03 \x01(\x0b\x32\x16.aichat.v1.ChatStartedH\x00\x12*\n\ntext_delta\x18\x04 \x01(\x0b\x32\x14.aichat.v1.TextDeltaH\x00\x12\x34\n\x0freasoning_delta\x18\x05 \x01(\x0b\x32\x19.aichat.v1.ReasoningDeltaH\x00\x12%\n\x05usage\x18\x06 \x01(\x0b\x32\x14.aichat.v1.ChatUsageH\x00\x12)\n\theartbeat\x18\x07 \x01(\x0b\x32\x14.aichat.v1.HeartbeatH\x00\x12-\n\tcompleted\x18\x08 \x01(\x0b\x32\x18.aichat.v1.ChatCompletedH\x00\x12\x37\n\x11tool_call_started\x18\n \x01(\x0b\x32\x1a.aichat.v1.ToolCallStartedH\x00\x12\x33\n\x0ftool_call_delta\x18\x0b \x01(\x0b\x32\x18.aichat.v1.ToolCallDeltaH\x00\x12\x33\n\x0ftool_call_ended\x18\x0c \x01(\x0b\x32\x18.aichat.v1.ToolCallEndedH\x00\x12\x32\n\x0e\x63itation_added\x18\r \x01(\x0b\x32\x18.aichat.v1.CitationAddedH\x00\x12*\n\npart_added\x18\x0e \x01(\x0b\x32\x14.aichat.v1.PartAddedH\x00\x12/\n\x11server_sent_event\x18\t \x01(\x0b\x32\x14.google.api.HttpBodyB\x07\n\x05\x65vent\":\n\x17\x43\x61ncelGenerationRequest\x12\x1f\n\rgeneration_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"E\n\x18\x43\x61ncelGenerationResponse\x12)\n\x05state\x18\x01 \x01(\x0e\x32\x1a.aichat.v1.GenerationState\"\x13\n\x11ListModelsRequest\"6\n\x12ListModelsResponse\x12 \n\x06models\x18\x01 \x03(\x0b\x32\x10.aichat.v1.Model*\xb1\x01\n\x0fGenerationState\x12 \n\x1cGENERATION_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19GENERATION_STATE_COMPLETE\x10\x01\x12\x1b\n\x17GENERATION_STATE_FAILED\x10\x02\x12 \n\x1cGENERATION_STATE_INTERRUPTED\x10\x03\x12\x1e\n\x1aGENERATION_STATE_CANCELLED\x10\x04\x32\xbe\x05\n\x0b\x43hatService\x12\x89\x01\n\nStreamChat\x12\x1c.aichat.v1.StreamChatRequest\x1a\x1d.aichat.v1.StreamChatResponse\"<\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x80\x10\x98\xb5\x18\x01\x82\xd3\xe4\x93\x02\'\"\x0f/v1/chat:stream:\x01*b\x11server_sent_event0\x01\x12\x9b\x01\n\nResumeChat\x12\x1c.aichat.v1.ResumeChatRequest\x1a\x1d.aichat.v1.ResumeChatResponse\"N\x90\x02\x01\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02;\x12&/v1/generations/{generation_id}:resumeb\x11server_sent_event0\x01\x12\x9b\x01\n\x10\x43\x61ncelGeneration\x12\".aichat.v1.CancelGenerationRequest\x1a#.aichat.v1.CancelGenerationResponse\">\x90\x02\x02\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02+\"&/v1/generations/{generation_id}:cancel:\x01*\x12{\n\x0b\x43ountTokens\x12\x1d.aichat.v1.CountTokensRequest\x1a\x1e.aichat.v1.CountTokensResponse\"-\x90\x02\x02\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x80\x10\x82\xd3\xe4\x93\x02\x19\"\x14/v1/chat:countTokens:\x01*\x12j\n\nListModels\x12\x1c.aichat.v1.ListModelsRequest\x1a\x1d.aichat.v1.ListModelsResponse\"\x1f\x90\x02\x01\x88\xb5\x18\x01\x90\xb5\x18\x80\x80\x04\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/modelsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'aichat.v1.chat_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHATOPTIONS'].fields_by_name['max_output_tokens']._loaded_options = None
-  _globals['_CHATOPTIONS'].fields_by_name['max_output_tokens']._serialized_options = b'\272H\004\032\002(\001'
-  _globals['_CHATOPTIONS'].fields_by_name['temperature']._loaded_options = None
-  _globals['_CHATOPTIONS'].fields_by_name['temperature']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\000@)\000\000\000\000\000\000\000\000'
-  _globals['_CHATOPTIONS'].fields_by_name['stop']._loaded_options = None
-  _globals['_CHATOPTIONS'].fields_by_name['stop']._serialized_options = b'\272HW\222\001T\020\004\"Pr\005\020\001(\200\002\272\001F\n\013stop.no_nul\022\035must not hold a NUL character\032\030!this.contains(\'\\u0000\')'
-  _globals['_CHATOPTIONS'].fields_by_name['system_prompt']._loaded_options = None
-  _globals['_CHATOPTIONS'].fields_by_name['system_prompt']._serialized_options = b'\272HXr\004(\200\200\020\272\001O\n\024system_prompt.no_nul\022\035must not hold a NUL character\032\030!this.contains(\'\\u0000\')'
-  _globals['_CHATOPTIONS'].fields_by_name['reasoning_effort']._loaded_options = None
-  _globals['_CHATOPTIONS'].fields_by_name['reasoning_effort']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_STREAMCHATREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_STREAMCHATREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_STREAMCHATREQUEST'].fields_by_name['conversation_id']._loaded_options = None
@@ -67,35 +59,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELGENERATIONREQUEST'].fields_by_name['generation_id']._loaded_options = None
   _globals['_CANCELGENERATIONREQUEST'].fields_by_name['generation_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_CHATSERVICE'].methods_by_name['StreamChat']._loaded_options = None
-  _globals['_CHATSERVICE'].methods_by_name['StreamChat']._serialized_options = b'\210\265\030\001\220\265\030\200\200\200\002\230\265\030\001\202\323\344\223\002\'\"\017/v1/chat:stream:\001*b\021server_sent_event'
+  _globals['_CHATSERVICE'].methods_by_name['StreamChat']._serialized_options = b'\210\265\030\001\220\265\030\200\200\200\020\230\265\030\001\202\323\344\223\002\'\"\017/v1/chat:stream:\001*b\021server_sent_event'
   _globals['_CHATSERVICE'].methods_by_name['ResumeChat']._loaded_options = None
   _globals['_CHATSERVICE'].methods_by_name['ResumeChat']._serialized_options = b'\220\002\001\210\265\030\001\220\265\030\200\200\004\202\323\344\223\002;\022&/v1/generations/{generation_id}:resumeb\021server_sent_event'
   _globals['_CHATSERVICE'].methods_by_name['CancelGeneration']._loaded_options = None
   _globals['_CHATSERVICE'].methods_by_name['CancelGeneration']._serialized_options = b'\220\002\002\210\265\030\001\220\265\030\200\200\004\202\323\344\223\002+\"&/v1/generations/{generation_id}:cancel:\001*'
+  _globals['_CHATSERVICE'].methods_by_name['CountTokens']._loaded_options = None
+  _globals['_CHATSERVICE'].methods_by_name['CountTokens']._serialized_options = b'\220\002\002\210\265\030\001\220\265\030\200\200\200\020\202\323\344\223\002\031\"\024/v1/chat:countTokens:\001*'
   _globals['_CHATSERVICE'].methods_by_name['ListModels']._loaded_options = None
   _globals['_CHATSERVICE'].methods_by_name['ListModels']._serialized_options = b'\220\002\001\210\265\030\001\220\265\030\200\200\004\202\323\344\223\002\014\022\n/v1/models'
-  _globals['_REASONINGEFFORT']._serialized_start=2192
-  _globals['_REASONINGEFFORT']._serialized_end=2352
-  _globals['_GENERATIONSTATE']._serialized_start=2355
-  _globals['_GENERATIONSTATE']._serialized_end=2532
-  _globals['_CHATOPTIONS']._serialized_start=225
-  _globals['_CHATOPTIONS']._serialized_end=654
-  _globals['_STREAMCHATREQUEST']._serialized_start=657
-  _globals['_STREAMCHATREQUEST']._serialized_end=1128
-  _globals['_STREAMCHATRESPONSE']._serialized_start=1131
-  _globals['_STREAMCHATRESPONSE']._serialized_end=1511
-  _globals['_RESUMECHATREQUEST']._serialized_start=1513
-  _globals['_RESUMECHATREQUEST']._serialized_end=1598
-  _globals['_RESUMECHATRESPONSE']._serialized_start=1601
-  _globals['_RESUMECHATRESPONSE']._serialized_end=1981
-  _globals['_CANCELGENERATIONREQUEST']._serialized_start=1983
-  _globals['_CANCELGENERATIONREQUEST']._serialized_end=2041
-  _globals['_CANCELGENERATIONRESPONSE']._serialized_start=2043
-  _globals['_CANCELGENERATIONRESPONSE']._serialized_end=2112
-  _globals['_LISTMODELSREQUEST']._serialized_start=2114
-  _globals['_LISTMODELSREQUEST']._serialized_end=2133
-  _globals['_LISTMODELSRESPONSE']._serialized_start=2135
-  _globals['_LISTMODELSRESPONSE']._serialized_end=2189
-  _globals['_CHATSERVICE']._serialized_start=2535
-  _globals['_CHATSERVICE']._serialized_end=3112
+  _globals['_GENERATIONSTATE']._serialized_start=2327
+  _globals['_GENERATIONSTATE']._serialized_end=2504
+  _globals['_STREAMCHATREQUEST']._serialized_start=274
+  _globals['_STREAMCHATREQUEST']._serialized_end=745
+  _globals['_STREAMCHATRESPONSE']._serialized_start=748
+  _globals['_STREAMCHATRESPONSE']._serialized_end=1387
+  _globals['_RESUMECHATREQUEST']._serialized_start=1389
+  _globals['_RESUMECHATREQUEST']._serialized_end=1474
+  _globals['_RESUMECHATRESPONSE']._serialized_start=1477
+  _globals['_RESUMECHATRESPONSE']._serialized_end=2116
+  _globals['_CANCELGENERATIONREQUEST']._serialized_start=2118
+  _globals['_CANCELGENERATIONREQUEST']._serialized_end=2176
+  _globals['_CANCELGENERATIONRESPONSE']._serialized_start=2178
+  _globals['_CANCELGENERATIONRESPONSE']._serialized_end=2247
+  _globals['_LISTMODELSREQUEST']._serialized_start=2249
+  _globals['_LISTMODELSREQUEST']._serialized_end=2268
+  _globals['_LISTMODELSRESPONSE']._serialized_start=2270
+  _globals['_LISTMODELSRESPONSE']._serialized_end=2324
+  _globals['_CHATSERVICE']._serialized_start=2507
+  _globals['_CHATSERVICE']._serialized_end=3209
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ isort:skip_file
 from aichat.v1 import events_pb2 as _events_pb2
 from aichat.v1 import messages_pb2 as _messages_pb2
 from aichat.v1 import models_pb2 as _models_pb2
+from aichat.v1 import options_pb2 as _options_pb2
 from collections import abc as _abc
 from google.api import httpbody_pb2 as _httpbody_pb2
 from google.protobuf import descriptor as _descriptor
@@ -22,38 +23,6 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class _ReasoningEffort:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _ReasoningEffortEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasoningEffort.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    REASONING_EFFORT_UNSPECIFIED: _ReasoningEffort.ValueType  # 0
-    """The vendor's default for the model."""
-    REASONING_EFFORT_NONE: _ReasoningEffort.ValueType  # 1
-    """As little as the model allows."""
-    REASONING_EFFORT_LOW: _ReasoningEffort.ValueType  # 2
-    """A little."""
-    REASONING_EFFORT_MEDIUM: _ReasoningEffort.ValueType  # 3
-    """A moderate amount."""
-    REASONING_EFFORT_HIGH: _ReasoningEffort.ValueType  # 4
-    """A lot."""
-
-class ReasoningEffort(_ReasoningEffort, metaclass=_ReasoningEffortEnumTypeWrapper):
-    """How much a model should reason before it answers."""
-
-REASONING_EFFORT_UNSPECIFIED: ReasoningEffort.ValueType  # 0
-"""The vendor's default for the model."""
-REASONING_EFFORT_NONE: ReasoningEffort.ValueType  # 1
-"""As little as the model allows."""
-REASONING_EFFORT_LOW: ReasoningEffort.ValueType  # 2
-"""A little."""
-REASONING_EFFORT_MEDIUM: ReasoningEffort.ValueType  # 3
-"""A moderate amount."""
-REASONING_EFFORT_HIGH: ReasoningEffort.ValueType  # 4
-"""A lot."""
-Global___ReasoningEffort: _TypeAlias = ReasoningEffort  # noqa: Y015
 
 class _GenerationState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -86,61 +55,6 @@ GENERATION_STATE_INTERRUPTED: GenerationState.ValueType  # 3
 GENERATION_STATE_CANCELLED: GenerationState.ValueType  # 4
 """A caller cancelled it."""
 Global___GenerationState: _TypeAlias = GenerationState  # noqa: Y015
-
-@_typing.final
-class ChatOptions(_message.Message):
-    """Options of an answer."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    MAX_OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
-    TEMPERATURE_FIELD_NUMBER: _builtins.int
-    STOP_FIELD_NUMBER: _builtins.int
-    SYSTEM_PROMPT_FIELD_NUMBER: _builtins.int
-    REASONING_EFFORT_FIELD_NUMBER: _builtins.int
-    max_output_tokens: _builtins.int
-    """The most tokens that the answer may have, reasoning included: at least 1. Absent: 8192, or the most that the model
-    can write if that is less. A value above the model's most is refused with OPTION_UNSUPPORTED.
-    """
-    temperature: _builtins.float
-    """How random the model's choice of words is, from 0 to 2. Absent: the vendor's default. OPTION_UNSUPPORTED if the
-    model does not accept a temperature.
-    """
-    system_prompt: _builtins.str
-    """Instructions that precede the conversation, such as background and behaviour: at most 256 KiB. Empty or only white
-    space: none.
-    """
-    reasoning_effort: Global___ReasoningEffort.ValueType
-    """How much the model should reason. OPTION_UNSUPPORTED if the model does not reason."""
-    @_builtins.property
-    def stop(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none. OPTION_UNSUPPORTED
-        if the model accepts none or, as Claude models do, refuses a sequence that is only white space.
-        """
-
-    def __init__(
-        self,
-        *,
-        max_output_tokens: _builtins.int | None = ...,
-        temperature: _builtins.float | None = ...,
-        stop: _abc.Iterable[_builtins.str] | None = ...,
-        system_prompt: _builtins.str = ...,
-        reasoning_effort: Global___ReasoningEffort.ValueType = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens", "_temperature", b"_temperature", "max_output_tokens", b"max_output_tokens", "temperature", b"temperature"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens", "_temperature", b"_temperature", "max_output_tokens", b"max_output_tokens", "reasoning_effort", b"reasoning_effort", "stop", b"stop", "system_prompt", b"system_prompt", "temperature", b"temperature"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__max_output_tokens: _TypeAlias = _typing.Literal["max_output_tokens"]  # noqa: Y015
-    _WhichOneofArgType__max_output_tokens: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens"]  # noqa: Y015
-    _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
-    _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_output_tokens) -> _WhichOneofReturnType__max_output_tokens | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
-
-Global___ChatOptions: _TypeAlias = ChatOptions  # noqa: Y015
 
 @_typing.final
 class StreamChatRequest(_message.Message):
@@ -177,7 +91,7 @@ class StreamChatRequest(_message.Message):
         """The message's content: 1 to 64 parts."""
 
     @_builtins.property
-    def options(self) -> Global___ChatOptions:
+    def options(self) -> _options_pb2.ChatOptions:
         """Options of the answer. Absent: all defaults."""
 
     def __init__(
@@ -188,7 +102,7 @@ class StreamChatRequest(_message.Message):
         parent_message_id: _builtins.str = ...,
         parts: _abc.Iterable[_messages_pb2.Part] | None = ...,
         model: _builtins.str = ...,
-        options: Global___ChatOptions | None = ...,
+        options: _options_pb2.ChatOptions | None = ...,
         cancel_on_disconnect: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
@@ -213,6 +127,11 @@ class StreamChatResponse(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     COMPLETED_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_STARTED_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_DELTA_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_ENDED_FIELD_NUMBER: _builtins.int
+    CITATION_ADDED_FIELD_NUMBER: _builtins.int
+    PART_ADDED_FIELD_NUMBER: _builtins.int
     SERVER_SENT_EVENT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The event's number within its generation, from 1 up, without gaps. A heartbeat is not an event of the generation:
@@ -230,7 +149,7 @@ class StreamChatResponse(_message.Message):
 
     @_builtins.property
     def reasoning_delta(self) -> _events_pb2.ReasoningDelta:
-        """More of the model's reasoning, where the vendor shows it. Reasoning is not stored."""
+        """More of the model's reasoning, where the vendor shows it."""
 
     @_builtins.property
     def usage(self) -> _events_pb2.ChatUsage:
@@ -243,6 +162,26 @@ class StreamChatResponse(_message.Message):
     @_builtins.property
     def completed(self) -> _events_pb2.ChatCompleted:
         """The answer is complete and stored. Always the last event of a call that succeeds."""
+
+    @_builtins.property
+    def tool_call_started(self) -> _events_pb2.ToolCallStarted:
+        """The model begins to call a tool."""
+
+    @_builtins.property
+    def tool_call_delta(self) -> _events_pb2.ToolCallDelta:
+        """More of a tool call's arguments."""
+
+    @_builtins.property
+    def tool_call_ended(self) -> _events_pb2.ToolCallEnded:
+        """A tool call is whole."""
+
+    @_builtins.property
+    def citation_added(self) -> _events_pb2.CitationAdded:
+        """The model cites a source."""
+
+    @_builtins.property
+    def part_added(self) -> _events_pb2.PartAdded:
+        """A part of the answer that arrived as a whole."""
 
     @_builtins.property
     def server_sent_event(self) -> _httpbody_pb2.HttpBody:
@@ -262,13 +201,18 @@ class StreamChatResponse(_message.Message):
         usage: _events_pb2.ChatUsage | None = ...,
         heartbeat: _events_pb2.Heartbeat | None = ...,
         completed: _events_pb2.ChatCompleted | None = ...,
+        tool_call_started: _events_pb2.ToolCallStarted | None = ...,
+        tool_call_delta: _events_pb2.ToolCallDelta | None = ...,
+        tool_call_ended: _events_pb2.ToolCallEnded | None = ...,
+        citation_added: _events_pb2.CitationAdded | None = ...,
+        part_added: _events_pb2.PartAdded | None = ...,
         server_sent_event: _httpbody_pb2.HttpBody | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "reasoning_delta", b"reasoning_delta", "server_sent_event", b"server_sent_event", "started", b"started", "text_delta", b"text_delta", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["citation_added", b"citation_added", "completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "part_added", b"part_added", "reasoning_delta", b"reasoning_delta", "server_sent_event", b"server_sent_event", "started", b"started", "text_delta", b"text_delta", "tool_call_delta", b"tool_call_delta", "tool_call_ended", b"tool_call_ended", "tool_call_started", b"tool_call_started", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "lane", b"lane", "reasoning_delta", b"reasoning_delta", "sequence", b"sequence", "server_sent_event", b"server_sent_event", "started", b"started", "text_delta", b"text_delta", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citation_added", b"citation_added", "completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "lane", b"lane", "part_added", b"part_added", "reasoning_delta", b"reasoning_delta", "sequence", b"sequence", "server_sent_event", b"server_sent_event", "started", b"started", "text_delta", b"text_delta", "tool_call_delta", b"tool_call_delta", "tool_call_ended", b"tool_call_ended", "tool_call_started", b"tool_call_started", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "text_delta", "reasoning_delta", "usage", "heartbeat", "completed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "text_delta", "reasoning_delta", "usage", "heartbeat", "completed", "tool_call_started", "tool_call_delta", "tool_call_ended", "citation_added", "part_added"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -317,6 +261,11 @@ class ResumeChatResponse(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     COMPLETED_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_STARTED_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_DELTA_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_ENDED_FIELD_NUMBER: _builtins.int
+    CITATION_ADDED_FIELD_NUMBER: _builtins.int
+    PART_ADDED_FIELD_NUMBER: _builtins.int
     SERVER_SENT_EVENT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The event's number within its generation, from 1 up, without gaps. A heartbeat is not an event of the generation:
@@ -334,7 +283,7 @@ class ResumeChatResponse(_message.Message):
 
     @_builtins.property
     def reasoning_delta(self) -> _events_pb2.ReasoningDelta:
-        """More of the model's reasoning, where the vendor shows it. Reasoning is not stored."""
+        """More of the model's reasoning, where the vendor shows it."""
 
     @_builtins.property
     def usage(self) -> _events_pb2.ChatUsage:
@@ -347,6 +296,26 @@ class ResumeChatResponse(_message.Message):
     @_builtins.property
     def completed(self) -> _events_pb2.ChatCompleted:
         """The answer is complete and stored. Always the last event of a call that succeeds."""
+
+    @_builtins.property
+    def tool_call_started(self) -> _events_pb2.ToolCallStarted:
+        """The model begins to call a tool."""
+
+    @_builtins.property
+    def tool_call_delta(self) -> _events_pb2.ToolCallDelta:
+        """More of a tool call's arguments."""
+
+    @_builtins.property
+    def tool_call_ended(self) -> _events_pb2.ToolCallEnded:
+        """A tool call is whole."""
+
+    @_builtins.property
+    def citation_added(self) -> _events_pb2.CitationAdded:
+        """The model cites a source."""
+
+    @_builtins.property
+    def part_added(self) -> _events_pb2.PartAdded:
+        """A part of the answer that arrived as a whole."""
 
     @_builtins.property
     def server_sent_event(self) -> _httpbody_pb2.HttpBody:
@@ -366,13 +335,18 @@ class ResumeChatResponse(_message.Message):
         usage: _events_pb2.ChatUsage | None = ...,
         heartbeat: _events_pb2.Heartbeat | None = ...,
         completed: _events_pb2.ChatCompleted | None = ...,
+        tool_call_started: _events_pb2.ToolCallStarted | None = ...,
+        tool_call_delta: _events_pb2.ToolCallDelta | None = ...,
+        tool_call_ended: _events_pb2.ToolCallEnded | None = ...,
+        citation_added: _events_pb2.CitationAdded | None = ...,
+        part_added: _events_pb2.PartAdded | None = ...,
         server_sent_event: _httpbody_pb2.HttpBody | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "reasoning_delta", b"reasoning_delta", "server_sent_event", b"server_sent_event", "started", b"started", "text_delta", b"text_delta", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["citation_added", b"citation_added", "completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "part_added", b"part_added", "reasoning_delta", b"reasoning_delta", "server_sent_event", b"server_sent_event", "started", b"started", "text_delta", b"text_delta", "tool_call_delta", b"tool_call_delta", "tool_call_ended", b"tool_call_ended", "tool_call_started", b"tool_call_started", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "lane", b"lane", "reasoning_delta", b"reasoning_delta", "sequence", b"sequence", "server_sent_event", b"server_sent_event", "started", b"started", "text_delta", b"text_delta", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citation_added", b"citation_added", "completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "lane", b"lane", "part_added", b"part_added", "reasoning_delta", b"reasoning_delta", "sequence", b"sequence", "server_sent_event", b"server_sent_event", "started", b"started", "text_delta", b"text_delta", "tool_call_delta", b"tool_call_delta", "tool_call_ended", b"tool_call_ended", "tool_call_started", b"tool_call_started", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "text_delta", "reasoning_delta", "usage", "heartbeat", "completed"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "text_delta", "reasoning_delta", "usage", "heartbeat", "completed", "tool_call_started", "tool_call_delta", "tool_call_ended", "citation_added", "part_added"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from aichat.v1 import chat_pb2 as aichat_dot_v1_dot_chat__pb2
+from aichat.v1 import tokens_pb2 as aichat_dot_v1_dot_tokens__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -50,6 +51,11 @@ class ChatServiceStub:
                 request_serializer=aichat_dot_v1_dot_chat__pb2.CancelGenerationRequest.SerializeToString,
                 response_deserializer=aichat_dot_v1_dot_chat__pb2.CancelGenerationResponse.FromString,
                 _registered_method=True)
+        self.CountTokens = channel.unary_unary(
+                '/aichat.v1.ChatService/CountTokens',
+                request_serializer=aichat_dot_v1_dot_tokens__pb2.CountTokensRequest.SerializeToString,
+                response_deserializer=aichat_dot_v1_dot_tokens__pb2.CountTokensResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/aichat.v1.ChatService/ListModels',
                 request_serializer=aichat_dot_v1_dot_chat__pb2.ListModelsRequest.SerializeToString,
@@ -63,17 +69,21 @@ class ChatServiceServicer:
 
     def StreamChat(self, request, context):
         """Sends a message and streams the answer. The message and the answer are stored; the server continues to generate and
-        store the answer when the caller disconnects. The model reads the conversation up to the message. If the
-        conversation is far longer than the model's context window, the model reads the newest part.
+        store the answer when the caller disconnects. The model reads the conversation up to the message; `long_history`
+        says what happens if that is longer than the model's context.
 
         `started` is always the first event and `completed` always the last. Only a heartbeat may precede `started`, with
         the number 0, where that takes long; it is not an event of the answer. A call that fails ends with a status, and a
         partial answer is stored as far as it had arrived. A call repeated with the same `request_id` never generates a
         second answer: it streams the first one from its beginning, perhaps in other pieces.
 
-        Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
-        GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
-        ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
+        If the request offers tools, the answer may end with STOP_REASON_TOOL_USE. The next message then holds one result
+        for each of its calls, before anything else; a missing, unknown or repeated result is refused.
+
+        Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, PART_UNSUPPORTED,
+        FILE_INVALID, FILE_NOT_FOUND, FILES_UNAVAILABLE, FILES_NOT_CONFIGURED, TOOL_RESULTS_MISMATCHED, CONTEXT_EXCEEDED,
+        ANSWER_INVALID, REQUEST_ID_REUSED, GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE,
+        QUOTA_EXCEEDED, QUOTA_CHECK_FAILED, ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,7 +94,7 @@ class ChatServiceServicer:
         events that follow `after_sequence`, in order. It never starts a second answer.
 
         The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the stored
-        answer is sent from its beginning, its text in one delta and without reasoning; otherwise the call fails with
+        answer is sent from its beginning, each of its parts in one delta; otherwise the call fails with
         GENERATION_NOT_RESUMABLE. The stream ends as StreamChat's does.
 
         Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
@@ -101,6 +111,16 @@ class ChatServiceServicer:
         before stays as it is.
 
         Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountTokens(self, request, context):
+        """Counts the input tokens that StreamChat would send for the same request, with the conversation's history. Stores
+        nothing and costs nothing. Exact where the model's vendor can count; otherwise more than the vendor will count.
+
+        Errors: as StreamChat's before the answer begins.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,6 +150,11 @@ def add_ChatServiceServicer_to_server(servicer, server):
                     servicer.CancelGeneration,
                     request_deserializer=aichat_dot_v1_dot_chat__pb2.CancelGenerationRequest.FromString,
                     response_serializer=aichat_dot_v1_dot_chat__pb2.CancelGenerationResponse.SerializeToString,
+            ),
+            'CountTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountTokens,
+                    request_deserializer=aichat_dot_v1_dot_tokens__pb2.CountTokensRequest.FromString,
+                    response_serializer=aichat_dot_v1_dot_tokens__pb2.CountTokensResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -219,6 +244,33 @@ class ChatService:
             '/aichat.v1.ChatService/CancelGeneration',
             aichat_dot_v1_dot_chat__pb2.CancelGenerationRequest.SerializeToString,
             aichat_dot_v1_dot_chat__pb2.CancelGenerationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/aichat.v1.ChatService/CountTokens',
+            aichat_dot_v1_dot_tokens__pb2.CountTokensRequest.SerializeToString,
+            aichat_dot_v1_dot_tokens__pb2.CountTokensResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from aichat.v1 import chat_pb2 as _chat_pb2
+from aichat.v1 import tokens_pb2 as _tokens_pb2
 from collections import abc as _abc
 from grpc import aio as _aio
 import abc as _abc_1
@@ -35,24 +36,28 @@ class ChatServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ChatServiceAsyncStub: ...
     StreamChat: _grpc.UnaryStreamMultiCallable[_chat_pb2.StreamChatRequest, _chat_pb2.StreamChatResponse]
     """Sends a message and streams the answer. The message and the answer are stored; the server continues to generate and
-    store the answer when the caller disconnects. The model reads the conversation up to the message. If the
-    conversation is far longer than the model's context window, the model reads the newest part.
+    store the answer when the caller disconnects. The model reads the conversation up to the message; `long_history`
+    says what happens if that is longer than the model's context.
 
     `started` is always the first event and `completed` always the last. Only a heartbeat may precede `started`, with
     the number 0, where that takes long; it is not an event of the answer. A call that fails ends with a status, and a
     partial answer is stored as far as it had arrived. A call repeated with the same `request_id` never generates a
     second answer: it streams the first one from its beginning, perhaps in other pieces.
 
-    Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
-    GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
-    ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
+    If the request offers tools, the answer may end with STOP_REASON_TOOL_USE. The next message then holds one result
+    for each of its calls, before anything else; a missing, unknown or repeated result is refused.
+
+    Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, PART_UNSUPPORTED,
+    FILE_INVALID, FILE_NOT_FOUND, FILES_UNAVAILABLE, FILES_NOT_CONFIGURED, TOOL_RESULTS_MISMATCHED, CONTEXT_EXCEEDED,
+    ANSWER_INVALID, REQUEST_ID_REUSED, GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE,
+    QUOTA_EXCEEDED, QUOTA_CHECK_FAILED, ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
     """
     ResumeChat: _grpc.UnaryStreamMultiCallable[_chat_pb2.ResumeChatRequest, _chat_pb2.ResumeChatResponse]
     """Resumes the stream of an answer, on any replica, whether the model is still writing it or not: sends exactly the
     events that follow `after_sequence`, in order. It never starts a second answer.
 
     The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the stored
-    answer is sent from its beginning, its text in one delta and without reasoning; otherwise the call fails with
+    answer is sent from its beginning, each of its parts in one delta; otherwise the call fails with
     GENERATION_NOT_RESUMABLE. The stream ends as StreamChat's does.
 
     Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
@@ -66,6 +71,12 @@ class ChatServiceStub:
 
     Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
     """
+    CountTokens: _grpc.UnaryUnaryMultiCallable[_tokens_pb2.CountTokensRequest, _tokens_pb2.CountTokensResponse]
+    """Counts the input tokens that StreamChat would send for the same request, with the conversation's history. Stores
+    nothing and costs nothing. Exact where the model's vendor can count; otherwise more than the vendor will count.
+
+    Errors: as StreamChat's before the answer begins.
+    """
     ListModels: _grpc.UnaryUnaryMultiCallable[_chat_pb2.ListModelsRequest, _chat_pb2.ListModelsResponse]
     """Lists the models that the organisation may chat with, by vendor and id. The list is short and has no pages."""
 
@@ -76,24 +87,28 @@ class ChatServiceAsyncStub(ChatServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     StreamChat: _aio.UnaryStreamMultiCallable[_chat_pb2.StreamChatRequest, _chat_pb2.StreamChatResponse]  # type: ignore[assignment]
     """Sends a message and streams the answer. The message and the answer are stored; the server continues to generate and
-    store the answer when the caller disconnects. The model reads the conversation up to the message. If the
-    conversation is far longer than the model's context window, the model reads the newest part.
+    store the answer when the caller disconnects. The model reads the conversation up to the message; `long_history`
+    says what happens if that is longer than the model's context.
 
     `started` is always the first event and `completed` always the last. Only a heartbeat may precede `started`, with
     the number 0, where that takes long; it is not an event of the answer. A call that fails ends with a status, and a
     partial answer is stored as far as it had arrived. A call repeated with the same `request_id` never generates a
     second answer: it streams the first one from its beginning, perhaps in other pieces.
 
-    Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
-    GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
-    ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
+    If the request offers tools, the answer may end with STOP_REASON_TOOL_USE. The next message then holds one result
+    for each of its calls, before anything else; a missing, unknown or repeated result is refused.
+
+    Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, PART_UNSUPPORTED,
+    FILE_INVALID, FILE_NOT_FOUND, FILES_UNAVAILABLE, FILES_NOT_CONFIGURED, TOOL_RESULTS_MISMATCHED, CONTEXT_EXCEEDED,
+    ANSWER_INVALID, REQUEST_ID_REUSED, GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE,
+    QUOTA_EXCEEDED, QUOTA_CHECK_FAILED, ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
     """
     ResumeChat: _aio.UnaryStreamMultiCallable[_chat_pb2.ResumeChatRequest, _chat_pb2.ResumeChatResponse]  # type: ignore[assignment]
     """Resumes the stream of an answer, on any replica, whether the model is still writing it or not: sends exactly the
     events that follow `after_sequence`, in order. It never starts a second answer.
 
     The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the stored
-    answer is sent from its beginning, its text in one delta and without reasoning; otherwise the call fails with
+    answer is sent from its beginning, each of its parts in one delta; otherwise the call fails with
     GENERATION_NOT_RESUMABLE. The stream ends as StreamChat's does.
 
     Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
@@ -106,6 +121,12 @@ class ChatServiceAsyncStub(ChatServiceStub):
     before stays as it is.
 
     Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
+    """
+    CountTokens: _aio.UnaryUnaryMultiCallable[_tokens_pb2.CountTokensRequest, _tokens_pb2.CountTokensResponse]  # type: ignore[assignment]
+    """Counts the input tokens that StreamChat would send for the same request, with the conversation's history. Stores
+    nothing and costs nothing. Exact where the model's vendor can count; otherwise more than the vendor will count.
+
+    Errors: as StreamChat's before the answer begins.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_chat_pb2.ListModelsRequest, _chat_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models that the organisation may chat with, by vendor and id. The list is short and has no pages."""
@@ -120,17 +141,21 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_chat_pb2.StreamChatResponse], _abc.AsyncIterator[_chat_pb2.StreamChatResponse]]:
         """Sends a message and streams the answer. The message and the answer are stored; the server continues to generate and
-        store the answer when the caller disconnects. The model reads the conversation up to the message. If the
-        conversation is far longer than the model's context window, the model reads the newest part.
+        store the answer when the caller disconnects. The model reads the conversation up to the message; `long_history`
+        says what happens if that is longer than the model's context.
 
         `started` is always the first event and `completed` always the last. Only a heartbeat may precede `started`, with
         the number 0, where that takes long; it is not an event of the answer. A call that fails ends with a status, and a
         partial answer is stored as far as it had arrived. A call repeated with the same `request_id` never generates a
         second answer: it streams the first one from its beginning, perhaps in other pieces.
 
-        Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
-        GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
-        ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
+        If the request offers tools, the answer may end with STOP_REASON_TOOL_USE. The next message then holds one result
+        for each of its calls, before anything else; a missing, unknown or repeated result is refused.
+
+        Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, PART_UNSUPPORTED,
+        FILE_INVALID, FILE_NOT_FOUND, FILES_UNAVAILABLE, FILES_NOT_CONFIGURED, TOOL_RESULTS_MISMATCHED, CONTEXT_EXCEEDED,
+        ANSWER_INVALID, REQUEST_ID_REUSED, GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE,
+        QUOTA_EXCEEDED, QUOTA_CHECK_FAILED, ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
         """
 
     @_abc_1.abstractmethod
@@ -143,7 +168,7 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         events that follow `after_sequence`, in order. It never starts a second answer.
 
         The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the stored
-        answer is sent from its beginning, its text in one delta and without reasoning; otherwise the call fails with
+        answer is sent from its beginning, each of its parts in one delta; otherwise the call fails with
         GENERATION_NOT_RESUMABLE. The stream ends as StreamChat's does.
 
         Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
@@ -162,6 +187,18 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         before stays as it is.
 
         Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
+        """
+
+    @_abc_1.abstractmethod
+    def CountTokens(
+        self,
+        request: _tokens_pb2.CountTokensRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tokens_pb2.CountTokensResponse, _abc.Awaitable[_tokens_pb2.CountTokensResponse]]:
+        """Counts the input tokens that StreamChat would send for the same request, with the conversation's history. Stores
+        nothing and costs nothing. Exact where the model's vendor can count; otherwise more than the vendor will count.
+
+        Errors: as StreamChat's before the answer begins.
         """
 
     @_abc_1.abstractmethod

@@ -57,7 +57,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PAGE_TOKEN_INVALID: _ErrorReason.ValueType  # 23
     """INVALID_ARGUMENT. This list did not issue the page token."""
     ERROR_REASON_OPTION_UNSUPPORTED: _ErrorReason.ValueType  # 24
-    """INVALID_ARGUMENT. The model cannot do what an option asks for. Metadata: `model`, `option`."""
+    """INVALID_ARGUMENT. The model cannot do what an option asks for. Metadata: `model`, `option`, and `models`: the ids
+    of those that can, separated by commas, at most 16; empty if there is none.
+    """
     ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 25
     """RESOURCE_EXHAUSTED. The request is larger than the server accepts. Metadata: `limit_bytes`."""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 26
@@ -67,6 +69,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     "member", "organization", or "address" if the call needs no credentials), `limit`, `used`, `remaining`, and
     `reset_time`, the time (RFC 3339) from which this call fits the limit. For open streams that time is a guess,
     because nobody knows when they end.
+    """
+    ERROR_REASON_PART_UNSUPPORTED: _ErrorReason.ValueType  # 27
+    """INVALID_ARGUMENT. The model cannot read a part of the message. Metadata: `model`, `part` (for example "image"), and
+    `models`, those that can, separated by commas: at most 16, and empty if there is none.
+    """
+    ERROR_REASON_FILE_INVALID: _ErrorReason.ValueType  # 28
+    """INVALID_ARGUMENT. The bytes of a part or a file are not of a kind that models read, are damaged, or unpack to more
+    than the server accepts. `google.rpc.BadRequest` names the field.
     """
     ERROR_REASON_MODEL_UNKNOWN: _ErrorReason.ValueType  # 40
     """NOT_FOUND. The model does not exist; ListModels lists those that do. Metadata: `model`."""
@@ -93,6 +103,19 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_MODEL_NOT_IN_PLAN: _ErrorReason.ValueType  # 48
     """FAILED_PRECONDITION. The organisation's plan does not offer the model; ListModels lists those that it offers.
     Metadata: `model`, `plan`.
+    """
+    ERROR_REASON_FILE_NOT_FOUND: _ErrorReason.ValueType  # 49
+    """NOT_FOUND. The organisation has no such file; a file that no message uses is deleted after a day. Metadata:
+    `file_id`.
+    """
+    ERROR_REASON_TOOL_RESULTS_MISMATCHED: _ErrorReason.ValueType  # 50
+    """FAILED_PRECONDITION. The message does not hold exactly one result for each tool call of the message before. Nothing
+    began, and the `request_id` may be used again. Metadata, each a list of call ids separated by commas, where it is
+    not empty: `missing`, `unknown`, `repeated`.
+    """
+    ERROR_REASON_CONTEXT_EXCEEDED: _ErrorReason.ValueType  # 51
+    """FAILED_PRECONDITION. The conversation is longer than the model's context, and the request asks to refuse that, or
+    the message alone is too long. Metadata: `model`, `input_tokens`, `context_window`.
     """
     ERROR_REASON_PROVIDER_NOT_CONFIGURED: _ErrorReason.ValueType  # 60
     """FAILED_PRECONDITION. The model's vendor has no credentials on this server. Metadata: `provider`."""
@@ -134,6 +157,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ANSWER_REFUSED: _ErrorReason.ValueType  # 70
     """FAILED_PRECONDITION. The model, or its vendor's safety filter, declined to answer. The same question gets the same
     result. Metadata: `provider`.
+    """
+    ERROR_REASON_ANSWER_INVALID: _ErrorReason.ValueType  # 71
+    """FAILED_PRECONDITION. The answer does not follow the request's `response_format`. It is stored with the state
+    MESSAGE_STATE_FAILED, and charged. Metadata: `provider`, `generation_id`, `conversation_id`.
     """
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 120
     """RESOURCE_EXHAUSTED. The answer could raise spending above a quota of the organisation, the member or the API key.
@@ -210,6 +237,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 82
     """INTERNAL. A fault of the server; the call's `x-request-id` finds it in the logs."""
+    ERROR_REASON_FILES_UNAVAILABLE: _ErrorReason.ValueType  # 86
+    """UNAVAILABLE. The storage of files is unreachable: repeat the call after the delay in `google.rpc.RetryInfo`."""
+    ERROR_REASON_FILES_NOT_CONFIGURED: _ErrorReason.ValueType  # 87
+    """FAILED_PRECONDITION. This server has no storage for files: send text, or images by their `url`."""
     ERROR_REASON_ROUTE_UNKNOWN: _ErrorReason.ValueType  # 83
     """NOT_FOUND. The HTTP path does not exist, or does not take the method; UNIMPLEMENTED for gRPC, where the contract
     has no such service or method.
@@ -257,7 +288,9 @@ ERROR_REASON_METADATA_TOO_LARGE: ErrorReason.ValueType  # 22
 ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason.ValueType  # 23
 """INVALID_ARGUMENT. This list did not issue the page token."""
 ERROR_REASON_OPTION_UNSUPPORTED: ErrorReason.ValueType  # 24
-"""INVALID_ARGUMENT. The model cannot do what an option asks for. Metadata: `model`, `option`."""
+"""INVALID_ARGUMENT. The model cannot do what an option asks for. Metadata: `model`, `option`, and `models`: the ids
+of those that can, separated by commas, at most 16; empty if there is none.
+"""
 ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 25
 """RESOURCE_EXHAUSTED. The request is larger than the server accepts. Metadata: `limit_bytes`."""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 26
@@ -267,6 +300,14 @@ delay in `google.rpc.RetryInfo`, which JSON clients also get as the header `retr
 "member", "organization", or "address" if the call needs no credentials), `limit`, `used`, `remaining`, and
 `reset_time`, the time (RFC 3339) from which this call fits the limit. For open streams that time is a guess,
 because nobody knows when they end.
+"""
+ERROR_REASON_PART_UNSUPPORTED: ErrorReason.ValueType  # 27
+"""INVALID_ARGUMENT. The model cannot read a part of the message. Metadata: `model`, `part` (for example "image"), and
+`models`, those that can, separated by commas: at most 16, and empty if there is none.
+"""
+ERROR_REASON_FILE_INVALID: ErrorReason.ValueType  # 28
+"""INVALID_ARGUMENT. The bytes of a part or a file are not of a kind that models read, are damaged, or unpack to more
+than the server accepts. `google.rpc.BadRequest` names the field.
 """
 ERROR_REASON_MODEL_UNKNOWN: ErrorReason.ValueType  # 40
 """NOT_FOUND. The model does not exist; ListModels lists those that do. Metadata: `model`."""
@@ -293,6 +334,19 @@ had arrived is stored. Metadata: `generation_id`.
 ERROR_REASON_MODEL_NOT_IN_PLAN: ErrorReason.ValueType  # 48
 """FAILED_PRECONDITION. The organisation's plan does not offer the model; ListModels lists those that it offers.
 Metadata: `model`, `plan`.
+"""
+ERROR_REASON_FILE_NOT_FOUND: ErrorReason.ValueType  # 49
+"""NOT_FOUND. The organisation has no such file; a file that no message uses is deleted after a day. Metadata:
+`file_id`.
+"""
+ERROR_REASON_TOOL_RESULTS_MISMATCHED: ErrorReason.ValueType  # 50
+"""FAILED_PRECONDITION. The message does not hold exactly one result for each tool call of the message before. Nothing
+began, and the `request_id` may be used again. Metadata, each a list of call ids separated by commas, where it is
+not empty: `missing`, `unknown`, `repeated`.
+"""
+ERROR_REASON_CONTEXT_EXCEEDED: ErrorReason.ValueType  # 51
+"""FAILED_PRECONDITION. The conversation is longer than the model's context, and the request asks to refuse that, or
+the message alone is too long. Metadata: `model`, `input_tokens`, `context_window`.
 """
 ERROR_REASON_PROVIDER_NOT_CONFIGURED: ErrorReason.ValueType  # 60
 """FAILED_PRECONDITION. The model's vendor has no credentials on this server. Metadata: `provider`."""
@@ -334,6 +388,10 @@ ERROR_REASON_PROVIDER_EMPTY_ANSWER: ErrorReason.ValueType  # 69
 ERROR_REASON_ANSWER_REFUSED: ErrorReason.ValueType  # 70
 """FAILED_PRECONDITION. The model, or its vendor's safety filter, declined to answer. The same question gets the same
 result. Metadata: `provider`.
+"""
+ERROR_REASON_ANSWER_INVALID: ErrorReason.ValueType  # 71
+"""FAILED_PRECONDITION. The answer does not follow the request's `response_format`. It is stored with the state
+MESSAGE_STATE_FAILED, and charged. Metadata: `provider`, `generation_id`, `conversation_id`.
 """
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 120
 """RESOURCE_EXHAUSTED. The answer could raise spending above a quota of the organisation, the member or the API key.
@@ -410,6 +468,10 @@ resume it.
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 82
 """INTERNAL. A fault of the server; the call's `x-request-id` finds it in the logs."""
+ERROR_REASON_FILES_UNAVAILABLE: ErrorReason.ValueType  # 86
+"""UNAVAILABLE. The storage of files is unreachable: repeat the call after the delay in `google.rpc.RetryInfo`."""
+ERROR_REASON_FILES_NOT_CONFIGURED: ErrorReason.ValueType  # 87
+"""FAILED_PRECONDITION. This server has no storage for files: send text, or images by their `url`."""
 ERROR_REASON_ROUTE_UNKNOWN: ErrorReason.ValueType  # 83
 """NOT_FOUND. The HTTP path does not exist, or does not take the method; UNIMPLEMENTED for gRPC, where the contract
 has no such service or method.

@@ -23,26 +23,39 @@ _sym_db = _symbol_database.Default()
 
 
 from aichat.v1 import messages_pb2 as aichat_dot_v1_dot_messages__pb2
+from aichat.v1 import parts_pb2 as aichat_dot_v1_dot_parts__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61ichat/v1/events.proto\x12\taichat.v1\x1a\x18\x61ichat/v1/messages.proto\x1a\x17google/type/money.proto\"\xa4\x01\n\x0b\x43hatStarted\x12\x15\n\rgeneration_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x17\n\x0fuser_message_id\x18\x03 \x01(\t\x12\x12\n\nmessage_id\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\x10\n\x08provider\x18\x06 \x01(\t\x12\x17\n\x0frequested_model\x18\x07 \x01(\t\"\x19\n\tTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x1e\n\x0eReasoningDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"N\n\tChatUsage\x12\x1f\n\x05usage\x18\x01 \x01(\x0b\x32\x10.aichat.v1.Usage\x12 \n\x04\x63ost\x18\x02 \x01(\x0b\x32\x12.google.type.Money\"\x0b\n\tHeartbeat\"4\n\rChatCompleted\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.aichat.v1.Messageb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61ichat/v1/events.proto\x12\taichat.v1\x1a\x18\x61ichat/v1/messages.proto\x1a\x15\x61ichat/v1/parts.proto\x1a\x17google/type/money.proto\"\xca\x01\n\x0b\x43hatStarted\x12\x15\n\rgeneration_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x17\n\x0fuser_message_id\x18\x03 \x01(\t\x12\x12\n\nmessage_id\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\x10\n\x08provider\x18\x06 \x01(\t\x12\x17\n\x0frequested_model\x18\x07 \x01(\t\x12$\n\x08left_out\x18\x08 \x01(\x0b\x32\x12.aichat.v1.LeftOut\"U\n\x07LeftOut\x12\x14\n\x0ctool_results\x18\x01 \x01(\x05\x12\x10\n\x08messages\x18\x02 \x01(\x05\x12\x12\n\nsummarized\x18\x03 \x01(\x08\x12\x0e\n\x06tokens\x18\x04 \x01(\x03\"\x19\n\tTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x1e\n\x0eReasoningDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\"0\n\x0fToolCallStarted\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"3\n\rToolCallDelta\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x11\n\targuments\x18\x02 \x01(\t\"6\n\rToolCallEnded\x12%\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x17.aichat.v1.ToolCallPart\"6\n\rCitationAdded\x12%\n\x08\x63itation\x18\x01 \x01(\x0b\x32\x13.aichat.v1.Citation\"*\n\tPartAdded\x12\x1d\n\x04part\x18\x01 \x01(\x0b\x32\x0f.aichat.v1.Part\"N\n\tChatUsage\x12\x1f\n\x05usage\x18\x01 \x01(\x0b\x32\x10.aichat.v1.Usage\x12 \n\x04\x63ost\x18\x02 \x01(\x0b\x32\x12.google.type.Money\"\x0b\n\tHeartbeat\"4\n\rChatCompleted\x12#\n\x07message\x18\x01 \x01(\x0b\x32\x12.aichat.v1.Messageb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'aichat.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHATSTARTED']._serialized_start=89
-  _globals['_CHATSTARTED']._serialized_end=253
-  _globals['_TEXTDELTA']._serialized_start=255
-  _globals['_TEXTDELTA']._serialized_end=280
-  _globals['_REASONINGDELTA']._serialized_start=282
-  _globals['_REASONINGDELTA']._serialized_end=312
-  _globals['_CHATUSAGE']._serialized_start=314
-  _globals['_CHATUSAGE']._serialized_end=392
-  _globals['_HEARTBEAT']._serialized_start=394
-  _globals['_HEARTBEAT']._serialized_end=405
-  _globals['_CHATCOMPLETED']._serialized_start=407
-  _globals['_CHATCOMPLETED']._serialized_end=459
+  _globals['_CHATSTARTED']._serialized_start=112
+  _globals['_CHATSTARTED']._serialized_end=314
+  _globals['_LEFTOUT']._serialized_start=316
+  _globals['_LEFTOUT']._serialized_end=401
+  _globals['_TEXTDELTA']._serialized_start=403
+  _globals['_TEXTDELTA']._serialized_end=428
+  _globals['_REASONINGDELTA']._serialized_start=430
+  _globals['_REASONINGDELTA']._serialized_end=460
+  _globals['_TOOLCALLSTARTED']._serialized_start=462
+  _globals['_TOOLCALLSTARTED']._serialized_end=510
+  _globals['_TOOLCALLDELTA']._serialized_start=512
+  _globals['_TOOLCALLDELTA']._serialized_end=563
+  _globals['_TOOLCALLENDED']._serialized_start=565
+  _globals['_TOOLCALLENDED']._serialized_end=619
+  _globals['_CITATIONADDED']._serialized_start=621
+  _globals['_CITATIONADDED']._serialized_end=675
+  _globals['_PARTADDED']._serialized_start=677
+  _globals['_PARTADDED']._serialized_end=719
+  _globals['_CHATUSAGE']._serialized_start=721
+  _globals['_CHATUSAGE']._serialized_end=799
+  _globals['_HEARTBEAT']._serialized_start=801
+  _globals['_HEARTBEAT']._serialized_end=812
+  _globals['_CHATCOMPLETED']._serialized_start=814
+  _globals['_CHATCOMPLETED']._serialized_end=866
 # @@protoc_insertion_point(module_scope)

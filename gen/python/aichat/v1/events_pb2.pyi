@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from aichat.v1 import messages_pb2 as _messages_pb2
+from aichat.v1 import parts_pb2 as _parts_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.type import money_pb2 as _money_pb2
@@ -34,6 +35,7 @@ class ChatStarted(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     PROVIDER_FIELD_NUMBER: _builtins.int
     REQUESTED_MODEL_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
     generation_id: _builtins.str
     """The generation that writes the answer."""
     conversation_id: _builtins.str
@@ -50,6 +52,10 @@ class ChatStarted(_message.Message):
     """The model that the request named. It differs from `model` if its vendor failed before the first word and the
     fallback that the server is configured with answers; the answer's usage and cost are then the fallback's.
     """
+    @_builtins.property
+    def left_out(self) -> Global___LeftOut:
+        """What the model is not shown of the conversation, which would exceed its context; absent if it is shown all of it."""
+
     def __init__(
         self,
         *,
@@ -60,14 +66,49 @@ class ChatStarted(_message.Message):
         model: _builtins.str = ...,
         provider: _builtins.str = ...,
         requested_model: _builtins.str = ...,
+        left_out: Global___LeftOut | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "generation_id", b"generation_id", "message_id", b"message_id", "model", b"model", "provider", b"provider", "requested_model", b"requested_model", "user_message_id", b"user_message_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "generation_id", b"generation_id", "left_out", b"left_out", "message_id", b"message_id", "model", b"model", "provider", b"provider", "requested_model", b"requested_model", "user_message_id", b"user_message_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChatStarted: _TypeAlias = ChatStarted  # noqa: Y015
+
+@_typing.final
+class LeftOut(_message.Message):
+    """What was left out of a conversation that is longer than the model's context."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_RESULTS_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    SUMMARIZED_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    tool_results: _builtins.int
+    """The number of the oldest tool results whose content was left out."""
+    messages: _builtins.int
+    """The number of the oldest messages that were left out."""
+    summarized: _builtins.bool
+    """Whether the model is shown a summary of those messages instead."""
+    tokens: _builtins.int
+    """About how many input tokens all that had."""
+    def __init__(
+        self,
+        *,
+        tool_results: _builtins.int = ...,
+        messages: _builtins.int = ...,
+        summarized: _builtins.bool = ...,
+        tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages", "summarized", b"summarized", "tokens", b"tokens", "tool_results", b"tool_results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeftOut: _TypeAlias = LeftOut  # noqa: Y015
 
 @_typing.final
 class TextDelta(_message.Message):
@@ -112,6 +153,130 @@ class ReasoningDelta(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReasoningDelta: _TypeAlias = ReasoningDelta  # noqa: Y015
+
+@_typing.final
+class ToolCallStarted(_message.Message):
+    """A model begins to call a tool. Several calls may be open at once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    call_id: _builtins.str
+    """The call's id."""
+    name: _builtins.str
+    """The tool's name."""
+    def __init__(
+        self,
+        *,
+        call_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolCallStarted: _TypeAlias = ToolCallStarted  # noqa: Y015
+
+@_typing.final
+class ToolCallDelta(_message.Message):
+    """More of a tool call's arguments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    call_id: _builtins.str
+    """The call."""
+    arguments: _builtins.str
+    """The JSON text to append."""
+    def __init__(
+        self,
+        *,
+        call_id: _builtins.str = ...,
+        arguments: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "call_id", b"call_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolCallDelta: _TypeAlias = ToolCallDelta  # noqa: Y015
+
+@_typing.final
+class ToolCallEnded(_message.Message):
+    """A tool call is whole. The answer ends with STOP_REASON_TOOL_USE; a call of an answer that failed needs no result."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def call(self) -> _parts_pb2.ToolCallPart:
+        """The call, with all of its arguments."""
+
+    def __init__(
+        self,
+        *,
+        call: _parts_pb2.ToolCallPart | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolCallEnded: _TypeAlias = ToolCallEnded  # noqa: Y015
+
+@_typing.final
+class CitationAdded(_message.Message):
+    """A model cites a source for the text that it is writing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CITATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def citation(self) -> _parts_pb2.Citation:
+        """The source."""
+
+    def __init__(
+        self,
+        *,
+        citation: _parts_pb2.Citation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["citation", b"citation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citation", b"citation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CitationAdded: _TypeAlias = CitationAdded  # noqa: Y015
+
+@_typing.final
+class PartAdded(_message.Message):
+    """A part of the answer that arrived as a whole, such as a search that the vendor made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def part(self) -> _messages_pb2.Part:
+        """The part."""
+
+    def __init__(
+        self,
+        *,
+        part: _messages_pb2.Part | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartAdded: _TypeAlias = PartAdded  # noqa: Y015
 
 @_typing.final
 class ChatUsage(_message.Message):

@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from aichat.v1 import parts_pb2 as aichat_dot_v1_dot_parts__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61ichat/v1/messages.proto\x12\taichat.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\":\n\x04Part\x12#\n\x04text\x18\x01 \x01(\x0b\x32\x13.aichat.v1.TextPartH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"\xd6\x01\n\x08TextPart\x12\xc9\x01\n\x04text\x18\x01 \x01(\tB\xba\x01\xbaH\xb6\x01r\x04(\x80\x80@\xba\x01\x64\n\x0etext.not_blank\x12\x1fmust hold more than white space\x1a\x31this.matches(\'[^\\\\s\\\\x0b\\\\x1c-\\\\x1f\\\\x85\\\\p{Z}]\')\xba\x01\x46\n\x0btext.no_nul\x12\x1dmust not hold a NUL character\x1a\x18!this.contains(\'\\u0000\')\"\xcd\x01\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x19\n\x11\x63\x61\x63he_read_tokens\x18\x02 \x01(\x03\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x03 \x01(\x03\x12\x15\n\routput_tokens\x18\x04 \x01(\x03\x12\x18\n\x10reasoning_tokens\x18\x05 \x01(\x03\x12\x11\n\testimated\x18\x06 \x01(\x08\x12\x1d\n\x15\x63\x61\x63he_write_1h_tokens\x18\x07 \x01(\x03\x12\x14\n\x0cweb_searches\x18\x08 \x01(\x03\"\xaa\x03\n\x07Message\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x19\n\x11parent_message_id\x18\x03 \x01(\t\x12\x17\n\x0forganization_id\x18\x04 \x01(\t\x12\x11\n\tmember_id\x18\x05 \x01(\t\x12\x1d\n\x04role\x18\x06 \x01(\x0e\x32\x0f.aichat.v1.Role\x12\x1e\n\x05parts\x18\x07 \x03(\x0b\x32\x0f.aichat.v1.Part\x12&\n\x05state\x18\x08 \x01(\x0e\x32\x17.aichat.v1.MessageState\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rgeneration_id\x18\n \x01(\t\x12\r\n\x05model\x18\x0b \x01(\t\x12*\n\x0bstop_reason\x18\x0c \x01(\x0e\x32\x15.aichat.v1.StopReason\x12\x1f\n\x05usage\x18\r \x01(\x0b\x32\x10.aichat.v1.Usage\x12 \n\x04\x63ost\x18\x0e \x01(\x0b\x32\x12.google.type.Money*?\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_USER\x10\x01\x12\x12\n\x0eROLE_ASSISTANT\x10\x02*\x9f\x01\n\x0cMessageState\x12\x1d\n\x19MESSAGE_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16MESSAGE_STATE_COMPLETE\x10\x01\x12\x18\n\x14MESSAGE_STATE_FAILED\x10\x02\x12\x1d\n\x19MESSAGE_STATE_INTERRUPTED\x10\x03\x12\x1b\n\x17MESSAGE_STATE_CANCELLED\x10\x04*\x95\x01\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14STOP_REASON_END_TURN\x10\x01\x12\x1a\n\x16STOP_REASON_MAX_TOKENS\x10\x02\x12\x1d\n\x19STOP_REASON_STOP_SEQUENCE\x10\x03\x12\x15\n\x11STOP_REASON_OTHER\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x61ichat/v1/messages.proto\x12\taichat.v1\x1a\x15\x61ichat/v1/parts.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xf6\x02\n\x04Part\x12#\n\x04text\x18\x01 \x01(\x0b\x32\x13.aichat.v1.TextPartH\x00\x12%\n\x05image\x18\x02 \x01(\x0b\x32\x14.aichat.v1.ImagePartH\x00\x12+\n\x08\x64ocument\x18\x03 \x01(\x0b\x32\x17.aichat.v1.DocumentPartH\x00\x12%\n\x05\x61udio\x18\x04 \x01(\x0b\x32\x14.aichat.v1.AudioPartH\x00\x12,\n\ttool_call\x18\x05 \x01(\x0b\x32\x17.aichat.v1.ToolCallPartH\x00\x12\x30\n\x0btool_result\x18\x06 \x01(\x0b\x32\x19.aichat.v1.ToolResultPartH\x00\x12-\n\treasoning\x18\x07 \x01(\x0b\x32\x18.aichat.v1.ReasoningPartH\x00\x12\x30\n\rprovider_item\x18\x08 \x01(\x0b\x32\x17.aichat.v1.ProviderItemH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"o\n\x0eToolResultPart\x12\x1b\n\x07\x63\x61ll_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80\x02\x12.\n\x05parts\x18\x02 \x03(\x0b\x32\x15.aichat.v1.ResultPartB\x08\xbaH\x05\x92\x01\x02\x10 \x12\x10\n\x08is_error\x18\x03 \x01(\x08\"\x94\x01\n\nResultPart\x12#\n\x04text\x18\x01 \x01(\x0b\x32\x13.aichat.v1.TextPartH\x00\x12%\n\x05image\x18\x02 \x01(\x0b\x32\x14.aichat.v1.ImagePartH\x00\x12+\n\x08\x64ocument\x18\x03 \x01(\x0b\x32\x17.aichat.v1.DocumentPartH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"\x88\x02\n\x08TextPart\x12\xc9\x01\n\x04text\x18\x01 \x01(\tB\xba\x01\xbaH\xb6\x01r\x04(\x80\x80@\xba\x01\x64\n\x0etext.not_blank\x12\x1fmust hold more than white space\x1a\x31this.matches(\'[^\\\\s\\\\x0b\\\\x1c-\\\\x1f\\\\x85\\\\p{Z}]\')\xba\x01\x46\n\x0btext.no_nul\x12\x1dmust not hold a NUL character\x1a\x18!this.contains(\'\\u0000\')\x12\x30\n\tcitations\x18\x02 \x03(\x0b\x32\x13.aichat.v1.CitationB\x08\xbaH\x05\x92\x01\x02\x10@\"\xcd\x01\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x03\x12\x19\n\x11\x63\x61\x63he_read_tokens\x18\x02 \x01(\x03\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x03 \x01(\x03\x12\x15\n\routput_tokens\x18\x04 \x01(\x03\x12\x18\n\x10reasoning_tokens\x18\x05 \x01(\x03\x12\x11\n\testimated\x18\x06 \x01(\x08\x12\x1d\n\x15\x63\x61\x63he_write_1h_tokens\x18\x07 \x01(\x03\x12\x14\n\x0cweb_searches\x18\x08 \x01(\x03\"\xaa\x03\n\x07Message\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x17\n\x0f\x63onversation_id\x18\x02 \x01(\t\x12\x19\n\x11parent_message_id\x18\x03 \x01(\t\x12\x17\n\x0forganization_id\x18\x04 \x01(\t\x12\x11\n\tmember_id\x18\x05 \x01(\t\x12\x1d\n\x04role\x18\x06 \x01(\x0e\x32\x0f.aichat.v1.Role\x12\x1e\n\x05parts\x18\x07 \x03(\x0b\x32\x0f.aichat.v1.Part\x12&\n\x05state\x18\x08 \x01(\x0e\x32\x17.aichat.v1.MessageState\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rgeneration_id\x18\n \x01(\t\x12\r\n\x05model\x18\x0b \x01(\t\x12*\n\x0bstop_reason\x18\x0c \x01(\x0e\x32\x15.aichat.v1.StopReason\x12\x1f\n\x05usage\x18\r \x01(\x0b\x32\x10.aichat.v1.Usage\x12 \n\x04\x63ost\x18\x0e \x01(\x0b\x32\x12.google.type.Money*?\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_USER\x10\x01\x12\x12\n\x0eROLE_ASSISTANT\x10\x02*\x9f\x01\n\x0cMessageState\x12\x1d\n\x19MESSAGE_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16MESSAGE_STATE_COMPLETE\x10\x01\x12\x18\n\x14MESSAGE_STATE_FAILED\x10\x02\x12\x1d\n\x19MESSAGE_STATE_INTERRUPTED\x10\x03\x12\x1b\n\x17MESSAGE_STATE_CANCELLED\x10\x04*\xaf\x01\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14STOP_REASON_END_TURN\x10\x01\x12\x1a\n\x16STOP_REASON_MAX_TOKENS\x10\x02\x12\x1d\n\x19STOP_REASON_STOP_SEQUENCE\x10\x03\x12\x15\n\x11STOP_REASON_OTHER\x10\x04\x12\x18\n\x14STOP_REASON_TOOL_USE\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,20 +37,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PART'].oneofs_by_name['kind']._loaded_options = None
   _globals['_PART'].oneofs_by_name['kind']._serialized_options = b'\272H\002\010\001'
+  _globals['_TOOLRESULTPART'].fields_by_name['call_id']._loaded_options = None
+  _globals['_TOOLRESULTPART'].fields_by_name['call_id']._serialized_options = b'\272H\007r\005\020\001(\200\002'
+  _globals['_TOOLRESULTPART'].fields_by_name['parts']._loaded_options = None
+  _globals['_TOOLRESULTPART'].fields_by_name['parts']._serialized_options = b'\272H\005\222\001\002\020 '
+  _globals['_RESULTPART'].oneofs_by_name['kind']._loaded_options = None
+  _globals['_RESULTPART'].oneofs_by_name['kind']._serialized_options = b'\272H\002\010\001'
   _globals['_TEXTPART'].fields_by_name['text']._loaded_options = None
   _globals['_TEXTPART'].fields_by_name['text']._serialized_options = b'\272H\266\001r\004(\200\200@\272\001d\n\016text.not_blank\022\037must hold more than white space\0321this.matches(\'[^\\\\s\\\\x0b\\\\x1c-\\\\x1f\\\\x85\\\\p{Z}]\')\272\001F\n\013text.no_nul\022\035must not hold a NUL character\032\030!this.contains(\'\\u0000\')'
-  _globals['_ROLE']._serialized_start=1040
-  _globals['_ROLE']._serialized_end=1103
-  _globals['_MESSAGESTATE']._serialized_start=1106
-  _globals['_MESSAGESTATE']._serialized_end=1265
-  _globals['_STOPREASON']._serialized_start=1268
-  _globals['_STOPREASON']._serialized_end=1417
-  _globals['_PART']._serialized_start=126
-  _globals['_PART']._serialized_end=184
-  _globals['_TEXTPART']._serialized_start=187
-  _globals['_TEXTPART']._serialized_end=401
-  _globals['_USAGE']._serialized_start=404
-  _globals['_USAGE']._serialized_end=609
-  _globals['_MESSAGE']._serialized_start=612
-  _globals['_MESSAGE']._serialized_end=1038
+  _globals['_TEXTPART'].fields_by_name['citations']._loaded_options = None
+  _globals['_TEXTPART'].fields_by_name['citations']._serialized_options = b'\272H\005\222\001\002\020@'
+  _globals['_ROLE']._serialized_start=1694
+  _globals['_ROLE']._serialized_end=1757
+  _globals['_MESSAGESTATE']._serialized_start=1760
+  _globals['_MESSAGESTATE']._serialized_end=1919
+  _globals['_STOPREASON']._serialized_start=1922
+  _globals['_STOPREASON']._serialized_end=2097
+  _globals['_PART']._serialized_start=150
+  _globals['_PART']._serialized_end=524
+  _globals['_TOOLRESULTPART']._serialized_start=526
+  _globals['_TOOLRESULTPART']._serialized_end=637
+  _globals['_RESULTPART']._serialized_start=640
+  _globals['_RESULTPART']._serialized_end=788
+  _globals['_TEXTPART']._serialized_start=791
+  _globals['_TEXTPART']._serialized_end=1055
+  _globals['_USAGE']._serialized_start=1058
+  _globals['_USAGE']._serialized_end=1263
+  _globals['_MESSAGE']._serialized_start=1266
+  _globals['_MESSAGE']._serialized_end=1692
 # @@protoc_insertion_point(module_scope)

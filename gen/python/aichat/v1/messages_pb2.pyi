@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from aichat.v1 import parts_pb2 as _parts_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -92,9 +93,11 @@ class _StopReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StopReason
     STOP_REASON_STOP_SEQUENCE: _StopReason.ValueType  # 3
     """The answer reached one of the request's `stop` sequences."""
     STOP_REASON_OTHER: _StopReason.ValueType  # 4
-    """The model stopped for another reason: it paused, requested a tool, or its vendor gave an unknown reason. The answer
-    may be incomplete.
+    """The model stopped for another reason: it paused, or its vendor gave an unknown reason. The answer may be
+    incomplete.
     """
+    STOP_REASON_TOOL_USE: _StopReason.ValueType  # 5
+    """The model calls tools: send their results as the parts of the next message."""
 
 class StopReason(_StopReason, metaclass=_StopReasonEnumTypeWrapper):
     """Why a model ended its answer."""
@@ -108,36 +111,152 @@ STOP_REASON_MAX_TOKENS: StopReason.ValueType  # 2
 STOP_REASON_STOP_SEQUENCE: StopReason.ValueType  # 3
 """The answer reached one of the request's `stop` sequences."""
 STOP_REASON_OTHER: StopReason.ValueType  # 4
-"""The model stopped for another reason: it paused, requested a tool, or its vendor gave an unknown reason. The answer
-may be incomplete.
+"""The model stopped for another reason: it paused, or its vendor gave an unknown reason. The answer may be
+incomplete.
 """
+STOP_REASON_TOOL_USE: StopReason.ValueType  # 5
+"""The model calls tools: send their results as the parts of the next message."""
 Global___StopReason: _TypeAlias = StopReason  # noqa: Y015
 
 @_typing.final
 class Part(_message.Message):
-    """One piece of a message's content. Exactly one kind is set; future kinds take the numbers from 2 on."""
+    """One piece of a message's content. Exactly one kind is set; future kinds take the next numbers. A request may hold
+    text, images, documents, audio and tool results; the other kinds are a model's.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    AUDIO_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_FIELD_NUMBER: _builtins.int
+    TOOL_RESULT_FIELD_NUMBER: _builtins.int
+    REASONING_FIELD_NUMBER: _builtins.int
+    PROVIDER_ITEM_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def text(self) -> Global___TextPart:
         """Text, in Markdown where a model wrote it."""
+
+    @_builtins.property
+    def image(self) -> _parts_pb2.ImagePart:
+        """A picture."""
+
+    @_builtins.property
+    def document(self) -> _parts_pb2.DocumentPart:
+        """A document that the model reads."""
+
+    @_builtins.property
+    def audio(self) -> _parts_pb2.AudioPart:
+        """Recorded sound."""
+
+    @_builtins.property
+    def tool_call(self) -> _parts_pb2.ToolCallPart:
+        """The model calls one of the request's tools."""
+
+    @_builtins.property
+    def tool_result(self) -> Global___ToolResultPart:
+        """The result of such a call."""
+
+    @_builtins.property
+    def reasoning(self) -> _parts_pb2.ReasoningPart:
+        """The model's reasoning, where its vendor shows it."""
+
+    @_builtins.property
+    def provider_item(self) -> _parts_pb2.ProviderItem:
+        """What only its vendor understands, such as a search that the vendor made."""
 
     def __init__(
         self,
         *,
         text: Global___TextPart | None = ...,
+        image: _parts_pb2.ImagePart | None = ...,
+        document: _parts_pb2.DocumentPart | None = ...,
+        audio: _parts_pb2.AudioPart | None = ...,
+        tool_call: _parts_pb2.ToolCallPart | None = ...,
+        tool_result: Global___ToolResultPart | None = ...,
+        reasoning: _parts_pb2.ReasoningPart | None = ...,
+        provider_item: _parts_pb2.ProviderItem | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "text", b"text"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "document", b"document", "image", b"image", "kind", b"kind", "provider_item", b"provider_item", "reasoning", b"reasoning", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "document", b"document", "image", b"image", "kind", b"kind", "provider_item", b"provider_item", "reasoning", b"reasoning", "text", b"text", "tool_call", b"tool_call", "tool_result", b"tool_result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["text"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["text", "image", "document", "audio", "tool_call", "tool_result", "reasoning", "provider_item"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
 Global___Part: _TypeAlias = Part  # noqa: Y015
+
+@_typing.final
+class ToolResultPart(_message.Message):
+    """The result of a tool call. Only requests and the messages stored from them have it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    IS_ERROR_FIELD_NUMBER: _builtins.int
+    call_id: _builtins.str
+    """The call that it answers: an id from the message before."""
+    is_error: _builtins.bool
+    """Whether the call failed; `parts` then say why."""
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResultPart]:
+        """The result: at most 32 parts. Empty: the call returned nothing."""
+
+    def __init__(
+        self,
+        *,
+        call_id: _builtins.str = ...,
+        parts: _abc.Iterable[Global___ResultPart] | None = ...,
+        is_error: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "is_error", b"is_error", "parts", b"parts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolResultPart: _TypeAlias = ToolResultPart  # noqa: Y015
+
+@_typing.final
+class ResultPart(_message.Message):
+    """One piece of a tool's result. Exactly one kind is set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def text(self) -> Global___TextPart:
+        """Text."""
+
+    @_builtins.property
+    def image(self) -> _parts_pb2.ImagePart:
+        """A picture."""
+
+    @_builtins.property
+    def document(self) -> _parts_pb2.DocumentPart:
+        """A document."""
+
+    def __init__(
+        self,
+        *,
+        text: Global___TextPart | None = ...,
+        image: _parts_pb2.ImagePart | None = ...,
+        document: _parts_pb2.DocumentPart | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "image", b"image", "kind", b"kind", "text", b"text"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "image", b"image", "kind", b"kind", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["text", "image", "document"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___ResultPart: _TypeAlias = ResultPart  # noqa: Y015
 
 @_typing.final
 class TextPart(_message.Message):
@@ -146,16 +265,22 @@ class TextPart(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: _builtins.int
+    CITATIONS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text: more than white space, Unicode's included, at most 1 MiB of UTF-8, without NUL characters."""
+    @_builtins.property
+    def citations(self) -> _containers.RepeatedCompositeFieldContainer[_parts_pb2.Citation]:
+        """What the text is taken from, where the model cites sources. Ignored in requests."""
+
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
+        citations: _abc.Iterable[_parts_pb2.Citation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["citations", b"citations", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

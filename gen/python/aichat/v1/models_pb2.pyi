@@ -6,7 +6,9 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import money_pb2 as _money_pb2
 import builtins as _builtins
 import sys
@@ -18,6 +20,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ServiceTier:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ServiceTierEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ServiceTier.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SERVICE_TIER_UNSPECIFIED: _ServiceTier.ValueType  # 0
+    """The standard class."""
+    SERVICE_TIER_STANDARD: _ServiceTier.ValueType  # 1
+    """The standard class, at the listed prices."""
+    SERVICE_TIER_FLEX: _ServiceTier.ValueType  # 2
+    """Cheaper, slower, and refused by the vendor more often."""
+    SERVICE_TIER_PRIORITY: _ServiceTier.ValueType  # 3
+    """Faster, at a higher price."""
+
+class ServiceTier(_ServiceTier, metaclass=_ServiceTierEnumTypeWrapper):
+    """A vendor's class of service."""
+
+SERVICE_TIER_UNSPECIFIED: ServiceTier.ValueType  # 0
+"""The standard class."""
+SERVICE_TIER_STANDARD: ServiceTier.ValueType  # 1
+"""The standard class, at the listed prices."""
+SERVICE_TIER_FLEX: ServiceTier.ValueType  # 2
+"""Cheaper, slower, and refused by the vendor more often."""
+SERVICE_TIER_PRIORITY: ServiceTier.ValueType  # 3
+"""Faster, at a higher price."""
+Global___ServiceTier: _TypeAlias = ServiceTier  # noqa: Y015
 
 @_typing.final
 class Model(_message.Message):
@@ -32,6 +62,8 @@ class Model(_message.Message):
     MAX_OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     PRICES_FIELD_NUMBER: _builtins.int
     ABILITIES_FIELD_NUMBER: _builtins.int
+    PRICE_CHANGES_FIELD_NUMBER: _builtins.int
+    RETIRE_TIME_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The id that StreamChat takes, for example "claude-sonnet-5-5"."""
     provider: _builtins.str
@@ -50,6 +82,14 @@ class Model(_message.Message):
     def abilities(self) -> Global___ModelAbilities:
         """The model's abilities."""
 
+    @_builtins.property
+    def price_changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___PriceChange]:
+        """Prices that are announced and not in force yet, the next one first."""
+
+    @_builtins.property
+    def retire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the vendor stops to serve the model; absent if it has announced no such date."""
+
     def __init__(
         self,
         *,
@@ -60,14 +100,72 @@ class Model(_message.Message):
         max_output_tokens: _builtins.int = ...,
         prices: _abc.Iterable[Global___ModelPrice] | None = ...,
         abilities: Global___ModelAbilities | None = ...,
+        price_changes: _abc.Iterable[Global___PriceChange] | None = ...,
+        retire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["abilities", b"abilities"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["abilities", b"abilities", "retire_time", b"retire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abilities", b"abilities", "context_window", b"context_window", "display_name", b"display_name", "max_output_tokens", b"max_output_tokens", "model", b"model", "prices", b"prices", "provider", b"provider"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abilities", b"abilities", "context_window", b"context_window", "display_name", b"display_name", "max_output_tokens", b"max_output_tokens", "model", b"model", "price_changes", b"price_changes", "prices", b"prices", "provider", b"provider", "retire_time", b"retire_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class PriceChange(_message.Message):
+    """Prices from a moment on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    PRICES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def effective_time(self) -> _timestamp_pb2.Timestamp:
+        """When they come into force."""
+
+    @_builtins.property
+    def prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelPrice]:
+        """The prices from then on, as `Model.prices`."""
+
+    def __init__(
+        self,
+        *,
+        effective_time: _timestamp_pb2.Timestamp | None = ...,
+        prices: _abc.Iterable[Global___ModelPrice] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_time", b"effective_time", "prices", b"prices"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PriceChange: _TypeAlias = PriceChange  # noqa: Y015
+
+@_typing.final
+class TierPrice(_message.Message):
+    """The price of a class of service."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIER_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    tier: Global___ServiceTier.ValueType
+    """The class."""
+    percent: _builtins.int
+    """Its price in percent of the model's prices for tokens."""
+    def __init__(
+        self,
+        *,
+        tier: Global___ServiceTier.ValueType = ...,
+        percent: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["percent", b"percent", "tier", b"tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TierPrice: _TypeAlias = TierPrice  # noqa: Y015
 
 @_typing.final
 class ModelAbilities(_message.Message):
@@ -78,22 +176,76 @@ class ModelAbilities(_message.Message):
     REASONING_FIELD_NUMBER: _builtins.int
     TEMPERATURE_FIELD_NUMBER: _builtins.int
     STOP_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    AUDIO_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
+    PARALLEL_TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    RESPONSE_FORMAT_FIELD_NUMBER: _builtins.int
+    CACHING_FIELD_NUMBER: _builtins.int
+    WEB_SEARCH_FIELD_NUMBER: _builtins.int
+    TOP_P_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    EXACT_TOKEN_COUNT_FIELD_NUMBER: _builtins.int
+    SERVICE_TIERS_FIELD_NUMBER: _builtins.int
+    URLS_FIELD_NUMBER: _builtins.int
     reasoning: _builtins.bool
     """Whether it reasons before it answers, and accepts `reasoning_effort`."""
     temperature: _builtins.bool
     """Whether it accepts `temperature`."""
     stop: _builtins.bool
     """Whether it accepts `stop` sequences."""
+    images: _builtins.bool
+    """Whether it reads images."""
+    documents: _builtins.bool
+    """Whether it reads documents."""
+    audio: _builtins.bool
+    """Whether it hears audio."""
+    tools: _builtins.bool
+    """Whether it calls tools."""
+    parallel_tool_calls: _builtins.bool
+    """Whether it can be told to call at most one tool at a time (`parallel_tool_calls`)."""
+    response_format: _builtins.bool
+    """Whether it keeps to a JSON Schema (`response_format`)."""
+    caching: _builtins.bool
+    """Whether its vendor caches conversations, so that a repeated beginning costs less."""
+    web_search: _builtins.bool
+    """Whether it searches the web (`web_search`)."""
+    top_p: _builtins.bool
+    """Whether it accepts `top_p`."""
+    seed: _builtins.bool
+    """Whether it accepts `seed`."""
+    exact_token_count: _builtins.bool
+    """Whether its vendor can count tokens exactly (CountTokens)."""
+    urls: _builtins.bool
+    """Whether it reads images and documents from a `url`."""
+    @_builtins.property
+    def service_tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TierPrice]:
+        """The classes of service besides the standard one, and their prices."""
+
     def __init__(
         self,
         *,
         reasoning: _builtins.bool = ...,
         temperature: _builtins.bool = ...,
         stop: _builtins.bool = ...,
+        images: _builtins.bool = ...,
+        documents: _builtins.bool = ...,
+        audio: _builtins.bool = ...,
+        tools: _builtins.bool = ...,
+        parallel_tool_calls: _builtins.bool = ...,
+        response_format: _builtins.bool = ...,
+        caching: _builtins.bool = ...,
+        web_search: _builtins.bool = ...,
+        top_p: _builtins.bool = ...,
+        seed: _builtins.bool = ...,
+        exact_token_count: _builtins.bool = ...,
+        service_tiers: _abc.Iterable[Global___TierPrice] | None = ...,
+        urls: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reasoning", b"reasoning", "stop", b"stop", "temperature", b"temperature"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "caching", b"caching", "documents", b"documents", "exact_token_count", b"exact_token_count", "images", b"images", "parallel_tool_calls", b"parallel_tool_calls", "reasoning", b"reasoning", "response_format", b"response_format", "seed", b"seed", "service_tiers", b"service_tiers", "stop", b"stop", "temperature", b"temperature", "tools", b"tools", "top_p", b"top_p", "urls", b"urls", "web_search", b"web_search"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

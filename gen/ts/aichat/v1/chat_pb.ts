@@ -5,12 +5,16 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_aichat_v1_annotations } from "./annotations_pb.ts";
-import type { ChatCompleted, ChatStarted, ChatUsage, Heartbeat, ReasoningDelta, TextDelta } from "./events_pb.ts";
+import type { ChatCompleted, ChatStarted, ChatUsage, CitationAdded, Heartbeat, PartAdded, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallEnded, ToolCallStarted } from "./events_pb.ts";
 import { file_aichat_v1_events } from "./events_pb.ts";
 import type { Part } from "./messages_pb.ts";
 import { file_aichat_v1_messages } from "./messages_pb.ts";
 import type { Model } from "./models_pb.ts";
 import { file_aichat_v1_models } from "./models_pb.ts";
+import type { ChatOptions } from "./options_pb.ts";
+import { file_aichat_v1_options } from "./options_pb.ts";
+import type { CountTokensRequestSchema, CountTokensResponseSchema } from "./tokens_pb.ts";
+import { file_aichat_v1_tokens } from "./tokens_pb.ts";
 import type { HttpBody } from "../../google/api/httpbody_pb.ts";
 import { file_google_api_httpbody } from "../../google/api/httpbody_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
@@ -19,60 +23,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aichat/v1/chat.proto.
  */
 export const file_aichat_v1_chat: GenFile = /*@__PURE__*/
-  fileDesc("ChRhaWNoYXQvdjEvY2hhdC5wcm90bxIJYWljaGF0LnYxIsgBCgtDaGF0T3B0aW9ucxIeChFtYXhfb3V0cHV0X3Rva2VucxgBIAEoBUgAiAEBEhgKC3RlbXBlcmF0dXJlGAIgASgBSAGIAQESDAoEc3RvcBgDIAMoCRIVCg1zeXN0ZW1fcHJvbXB0GAQgASgJEjQKEHJlYXNvbmluZ19lZmZvcnQYBSABKA4yGi5haWNoYXQudjEuUmVhc29uaW5nRWZmb3J0QhQKEl9tYXhfb3V0cHV0X3Rva2Vuc0IOCgxfdGVtcGVyYXR1cmUi0QEKEVN0cmVhbUNoYXRSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhkKEXBhcmVudF9tZXNzYWdlX2lkGAMgASgJEh4KBXBhcnRzGAQgAygLMg8uYWljaGF0LnYxLlBhcnQSDQoFbW9kZWwYBSABKAkSJwoHb3B0aW9ucxgGIAEoCzIWLmFpY2hhdC52MS5DaGF0T3B0aW9ucxIcChRjYW5jZWxfb25fZGlzY29ubmVjdBgHIAEoCCL8AgoSU3RyZWFtQ2hhdFJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgDEgwKBGxhbmUYAiABKAUSKQoHc3RhcnRlZBgDIAEoCzIWLmFpY2hhdC52MS5DaGF0U3RhcnRlZEgAEioKCnRleHRfZGVsdGEYBCABKAsyFC5haWNoYXQudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGAUgASgLMhkuYWljaGF0LnYxLlJlYXNvbmluZ0RlbHRhSAASJQoFdXNhZ2UYBiABKAsyFC5haWNoYXQudjEuQ2hhdFVzYWdlSAASKQoJaGVhcnRiZWF0GAcgASgLMhQuYWljaGF0LnYxLkhlYXJ0YmVhdEgAEi0KCWNvbXBsZXRlZBgIIAEoCzIYLmFpY2hhdC52MS5DaGF0Q29tcGxldGVkSAASLwoRc2VydmVyX3NlbnRfZXZlbnQYCSABKAsyFC5nb29nbGUuYXBpLkh0dHBCb2R5QgcKBWV2ZW50IkIKEVJlc3VtZUNoYXRSZXF1ZXN0EhUKDWdlbmVyYXRpb25faWQYASABKAkSFgoOYWZ0ZXJfc2VxdWVuY2UYAiABKAMi/AIKElJlc3VtZUNoYXRSZXNwb25zZRIQCghzZXF1ZW5jZRgBIAEoAxIMCgRsYW5lGAIgASgFEikKB3N0YXJ0ZWQYAyABKAsyFi5haWNoYXQudjEuQ2hhdFN0YXJ0ZWRIABIqCgp0ZXh0X2RlbHRhGAQgASgLMhQuYWljaGF0LnYxLlRleHREZWx0YUgAEjQKD3JlYXNvbmluZ19kZWx0YRgFIAEoCzIZLmFpY2hhdC52MS5SZWFzb25pbmdEZWx0YUgAEiUKBXVzYWdlGAYgASgLMhQuYWljaGF0LnYxLkNoYXRVc2FnZUgAEikKCWhlYXJ0YmVhdBgHIAEoCzIULmFpY2hhdC52MS5IZWFydGJlYXRIABItCgljb21wbGV0ZWQYCCABKAsyGC5haWNoYXQudjEuQ2hhdENvbXBsZXRlZEgAEi8KEXNlcnZlcl9zZW50X2V2ZW50GAkgASgLMhQuZ29vZ2xlLmFwaS5IdHRwQm9keUIHCgVldmVudCIwChdDYW5jZWxHZW5lcmF0aW9uUmVxdWVzdBIVCg1nZW5lcmF0aW9uX2lkGAEgASgJIkUKGENhbmNlbEdlbmVyYXRpb25SZXNwb25zZRIpCgVzdGF0ZRgBIAEoDjIaLmFpY2hhdC52MS5HZW5lcmF0aW9uU3RhdGUiEwoRTGlzdE1vZGVsc1JlcXVlc3QiNgoSTGlzdE1vZGVsc1Jlc3BvbnNlEiAKBm1vZGVscxgBIAMoCzIQLmFpY2hhdC52MS5Nb2RlbCqgAQoPUmVhc29uaW5nRWZmb3J0EiAKHFJFQVNPTklOR19FRkZPUlRfVU5TUEVDSUZJRUQQABIZChVSRUFTT05JTkdfRUZGT1JUX05PTkUQARIYChRSRUFTT05JTkdfRUZGT1JUX0xPVxACEhsKF1JFQVNPTklOR19FRkZPUlRfTUVESVVNEAMSGQoVUkVBU09OSU5HX0VGRk9SVF9ISUdIEAQqsQEKD0dlbmVyYXRpb25TdGF0ZRIgChxHRU5FUkFUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASHQoZR0VORVJBVElPTl9TVEFURV9DT01QTEVURRABEhsKF0dFTkVSQVRJT05fU1RBVEVfRkFJTEVEEAISIAocR0VORVJBVElPTl9TVEFURV9JTlRFUlJVUFRFRBADEh4KGkdFTkVSQVRJT05fU1RBVEVfQ0FOQ0VMTEVEEAQy/QIKC0NoYXRTZXJ2aWNlElgKClN0cmVhbUNoYXQSHC5haWNoYXQudjEuU3RyZWFtQ2hhdFJlcXVlc3QaHS5haWNoYXQudjEuU3RyZWFtQ2hhdFJlc3BvbnNlIguQtRiAgIACmLUYATABElYKClJlc3VtZUNoYXQSHC5haWNoYXQudjEuUmVzdW1lQ2hhdFJlcXVlc3QaHS5haWNoYXQudjEuUmVzdW1lQ2hhdFJlc3BvbnNlIgmQAgGQtRiAgAQwARJmChBDYW5jZWxHZW5lcmF0aW9uEiIuYWljaGF0LnYxLkNhbmNlbEdlbmVyYXRpb25SZXF1ZXN0GiMuYWljaGF0LnYxLkNhbmNlbEdlbmVyYXRpb25SZXNwb25zZSIJkAICkLUYgIAEElQKCkxpc3RNb2RlbHMSHC5haWNoYXQudjEuTGlzdE1vZGVsc1JlcXVlc3QaHS5haWNoYXQudjEuTGlzdE1vZGVsc1Jlc3BvbnNlIgmQAgGQtRiAgARiBnByb3RvMw", [file_aichat_v1_annotations, file_aichat_v1_events, file_aichat_v1_messages, file_aichat_v1_models, file_google_api_httpbody]);
-
-/**
- * Options of an answer.
- *
- * @generated from message aichat.v1.ChatOptions
- */
-export type ChatOptions = Message<"aichat.v1.ChatOptions"> & {
-  /**
-   * The most tokens that the answer may have, reasoning included: at least 1. Absent: 8192, or the most that the model
-   * can write if that is less. A value above the model's most is refused with OPTION_UNSUPPORTED.
-   *
-   * @generated from field: optional int32 max_output_tokens = 1;
-   */
-  maxOutputTokens?: number | undefined;
-
-  /**
-   * How random the model's choice of words is, from 0 to 2. Absent: the vendor's default. OPTION_UNSUPPORTED if the
-   * model does not accept a temperature.
-   *
-   * @generated from field: optional double temperature = 2;
-   */
-  temperature?: number | undefined;
-
-  /**
-   * Ends the answer before any of these sequences: at most 4, each of 1 to 256 bytes. Empty: none. OPTION_UNSUPPORTED
-   * if the model accepts none or, as Claude models do, refuses a sequence that is only white space.
-   *
-   * @generated from field: repeated string stop = 3;
-   */
-  stop: string[];
-
-  /**
-   * Instructions that precede the conversation, such as background and behaviour: at most 256 KiB. Empty or only white
-   * space: none.
-   *
-   * @generated from field: string system_prompt = 4;
-   */
-  systemPrompt: string;
-
-  /**
-   * How much the model should reason. OPTION_UNSUPPORTED if the model does not reason.
-   *
-   * @generated from field: aichat.v1.ReasoningEffort reasoning_effort = 5;
-   */
-  reasoningEffort: ReasoningEffort;
-};
-
-/**
- * Describes the message aichat.v1.ChatOptions.
- * Use `create(ChatOptionsSchema)` to create a new message.
- */
-export const ChatOptionsSchema: GenMessage<ChatOptions> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 0);
+  fileDesc("ChRhaWNoYXQvdjEvY2hhdC5wcm90bxIJYWljaGF0LnYxItEBChFTdHJlYW1DaGF0UmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEhcKD2NvbnZlcnNhdGlvbl9pZBgCIAEoCRIZChFwYXJlbnRfbWVzc2FnZV9pZBgDIAEoCRIeCgVwYXJ0cxgEIAMoCzIPLmFpY2hhdC52MS5QYXJ0Eg0KBW1vZGVsGAUgASgJEicKB29wdGlvbnMYBiABKAsyFi5haWNoYXQudjEuQ2hhdE9wdGlvbnMSHAoUY2FuY2VsX29uX2Rpc2Nvbm5lY3QYByABKAgi/wQKElN0cmVhbUNoYXRSZXNwb25zZRIQCghzZXF1ZW5jZRgBIAEoAxIMCgRsYW5lGAIgASgFEikKB3N0YXJ0ZWQYAyABKAsyFi5haWNoYXQudjEuQ2hhdFN0YXJ0ZWRIABIqCgp0ZXh0X2RlbHRhGAQgASgLMhQuYWljaGF0LnYxLlRleHREZWx0YUgAEjQKD3JlYXNvbmluZ19kZWx0YRgFIAEoCzIZLmFpY2hhdC52MS5SZWFzb25pbmdEZWx0YUgAEiUKBXVzYWdlGAYgASgLMhQuYWljaGF0LnYxLkNoYXRVc2FnZUgAEikKCWhlYXJ0YmVhdBgHIAEoCzIULmFpY2hhdC52MS5IZWFydGJlYXRIABItCgljb21wbGV0ZWQYCCABKAsyGC5haWNoYXQudjEuQ2hhdENvbXBsZXRlZEgAEjcKEXRvb2xfY2FsbF9zdGFydGVkGAogASgLMhouYWljaGF0LnYxLlRvb2xDYWxsU3RhcnRlZEgAEjMKD3Rvb2xfY2FsbF9kZWx0YRgLIAEoCzIYLmFpY2hhdC52MS5Ub29sQ2FsbERlbHRhSAASMwoPdG9vbF9jYWxsX2VuZGVkGAwgASgLMhguYWljaGF0LnYxLlRvb2xDYWxsRW5kZWRIABIyCg5jaXRhdGlvbl9hZGRlZBgNIAEoCzIYLmFpY2hhdC52MS5DaXRhdGlvbkFkZGVkSAASKgoKcGFydF9hZGRlZBgOIAEoCzIULmFpY2hhdC52MS5QYXJ0QWRkZWRIABIvChFzZXJ2ZXJfc2VudF9ldmVudBgJIAEoCzIULmdvb2dsZS5hcGkuSHR0cEJvZHlCBwoFZXZlbnQiQgoRUmVzdW1lQ2hhdFJlcXVlc3QSFQoNZ2VuZXJhdGlvbl9pZBgBIAEoCRIWCg5hZnRlcl9zZXF1ZW5jZRgCIAEoAyL/BAoSUmVzdW1lQ2hhdFJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgDEgwKBGxhbmUYAiABKAUSKQoHc3RhcnRlZBgDIAEoCzIWLmFpY2hhdC52MS5DaGF0U3RhcnRlZEgAEioKCnRleHRfZGVsdGEYBCABKAsyFC5haWNoYXQudjEuVGV4dERlbHRhSAASNAoPcmVhc29uaW5nX2RlbHRhGAUgASgLMhkuYWljaGF0LnYxLlJlYXNvbmluZ0RlbHRhSAASJQoFdXNhZ2UYBiABKAsyFC5haWNoYXQudjEuQ2hhdFVzYWdlSAASKQoJaGVhcnRiZWF0GAcgASgLMhQuYWljaGF0LnYxLkhlYXJ0YmVhdEgAEi0KCWNvbXBsZXRlZBgIIAEoCzIYLmFpY2hhdC52MS5DaGF0Q29tcGxldGVkSAASNwoRdG9vbF9jYWxsX3N0YXJ0ZWQYCiABKAsyGi5haWNoYXQudjEuVG9vbENhbGxTdGFydGVkSAASMwoPdG9vbF9jYWxsX2RlbHRhGAsgASgLMhguYWljaGF0LnYxLlRvb2xDYWxsRGVsdGFIABIzCg90b29sX2NhbGxfZW5kZWQYDCABKAsyGC5haWNoYXQudjEuVG9vbENhbGxFbmRlZEgAEjIKDmNpdGF0aW9uX2FkZGVkGA0gASgLMhguYWljaGF0LnYxLkNpdGF0aW9uQWRkZWRIABIqCgpwYXJ0X2FkZGVkGA4gASgLMhQuYWljaGF0LnYxLlBhcnRBZGRlZEgAEi8KEXNlcnZlcl9zZW50X2V2ZW50GAkgASgLMhQuZ29vZ2xlLmFwaS5IdHRwQm9keUIHCgVldmVudCIwChdDYW5jZWxHZW5lcmF0aW9uUmVxdWVzdBIVCg1nZW5lcmF0aW9uX2lkGAEgASgJIkUKGENhbmNlbEdlbmVyYXRpb25SZXNwb25zZRIpCgVzdGF0ZRgBIAEoDjIaLmFpY2hhdC52MS5HZW5lcmF0aW9uU3RhdGUiEwoRTGlzdE1vZGVsc1JlcXVlc3QiNgoSTGlzdE1vZGVsc1Jlc3BvbnNlEiAKBm1vZGVscxgBIAMoCzIQLmFpY2hhdC52MS5Nb2RlbCqxAQoPR2VuZXJhdGlvblN0YXRlEiAKHEdFTkVSQVRJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIdChlHRU5FUkFUSU9OX1NUQVRFX0NPTVBMRVRFEAESGwoXR0VORVJBVElPTl9TVEFURV9GQUlMRUQQAhIgChxHRU5FUkFUSU9OX1NUQVRFX0lOVEVSUlVQVEVEEAMSHgoaR0VORVJBVElPTl9TVEFURV9DQU5DRUxMRUQQBDLXAwoLQ2hhdFNlcnZpY2USWAoKU3RyZWFtQ2hhdBIcLmFpY2hhdC52MS5TdHJlYW1DaGF0UmVxdWVzdBodLmFpY2hhdC52MS5TdHJlYW1DaGF0UmVzcG9uc2UiC5C1GICAgBCYtRgBMAESVgoKUmVzdW1lQ2hhdBIcLmFpY2hhdC52MS5SZXN1bWVDaGF0UmVxdWVzdBodLmFpY2hhdC52MS5SZXN1bWVDaGF0UmVzcG9uc2UiCZACAZC1GICABDABEmYKEENhbmNlbEdlbmVyYXRpb24SIi5haWNoYXQudjEuQ2FuY2VsR2VuZXJhdGlvblJlcXVlc3QaIy5haWNoYXQudjEuQ2FuY2VsR2VuZXJhdGlvblJlc3BvbnNlIgmQAgKQtRiAgAQSWAoLQ291bnRUb2tlbnMSHS5haWNoYXQudjEuQ291bnRUb2tlbnNSZXF1ZXN0Gh4uYWljaGF0LnYxLkNvdW50VG9rZW5zUmVzcG9uc2UiCpACApC1GICAgBASVAoKTGlzdE1vZGVscxIcLmFpY2hhdC52MS5MaXN0TW9kZWxzUmVxdWVzdBodLmFpY2hhdC52MS5MaXN0TW9kZWxzUmVzcG9uc2UiCZACAZC1GICABGIGcHJvdG8z", [file_aichat_v1_annotations, file_aichat_v1_events, file_aichat_v1_messages, file_aichat_v1_models, file_aichat_v1_options, file_aichat_v1_tokens, file_google_api_httpbody]);
 
 /**
  * A message to a model.
@@ -139,7 +90,7 @@ export type StreamChatRequest = Message<"aichat.v1.StreamChatRequest"> & {
  * Use `create(StreamChatRequestSchema)` to create a new message.
  */
 export const StreamChatRequestSchema: GenMessage<StreamChatRequest> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 1);
+  messageDesc(file_aichat_v1_chat, 0);
 
 /**
  * One event of an answer's stream.
@@ -185,7 +136,7 @@ export type StreamChatResponse = Message<"aichat.v1.StreamChatResponse"> & {
     case: "textDelta";
   } | {
     /**
-     * More of the model's reasoning, where the vendor shows it. Reasoning is not stored.
+     * More of the model's reasoning, where the vendor shows it.
      *
      * @generated from field: aichat.v1.ReasoningDelta reasoning_delta = 5;
      */
@@ -215,6 +166,46 @@ export type StreamChatResponse = Message<"aichat.v1.StreamChatResponse"> & {
      */
     value: ChatCompleted;
     case: "completed";
+  } | {
+    /**
+     * The model begins to call a tool.
+     *
+     * @generated from field: aichat.v1.ToolCallStarted tool_call_started = 10;
+     */
+    value: ToolCallStarted;
+    case: "toolCallStarted";
+  } | {
+    /**
+     * More of a tool call's arguments.
+     *
+     * @generated from field: aichat.v1.ToolCallDelta tool_call_delta = 11;
+     */
+    value: ToolCallDelta;
+    case: "toolCallDelta";
+  } | {
+    /**
+     * A tool call is whole.
+     *
+     * @generated from field: aichat.v1.ToolCallEnded tool_call_ended = 12;
+     */
+    value: ToolCallEnded;
+    case: "toolCallEnded";
+  } | {
+    /**
+     * The model cites a source.
+     *
+     * @generated from field: aichat.v1.CitationAdded citation_added = 13;
+     */
+    value: CitationAdded;
+    case: "citationAdded";
+  } | {
+    /**
+     * A part of the answer that arrived as a whole.
+     *
+     * @generated from field: aichat.v1.PartAdded part_added = 14;
+     */
+    value: PartAdded;
+    case: "partAdded";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -232,7 +223,7 @@ export type StreamChatResponse = Message<"aichat.v1.StreamChatResponse"> & {
  * Use `create(StreamChatResponseSchema)` to create a new message.
  */
 export const StreamChatResponseSchema: GenMessage<StreamChatResponse> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 2);
+  messageDesc(file_aichat_v1_chat, 1);
 
 /**
  * Which stream to resume, and from where.
@@ -262,7 +253,7 @@ export type ResumeChatRequest = Message<"aichat.v1.ResumeChatRequest"> & {
  * Use `create(ResumeChatRequestSchema)` to create a new message.
  */
 export const ResumeChatRequestSchema: GenMessage<ResumeChatRequest> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 3);
+  messageDesc(file_aichat_v1_chat, 2);
 
 /**
  * One event of an answer's stream, the same as StreamChatResponse.
@@ -308,7 +299,7 @@ export type ResumeChatResponse = Message<"aichat.v1.ResumeChatResponse"> & {
     case: "textDelta";
   } | {
     /**
-     * More of the model's reasoning, where the vendor shows it. Reasoning is not stored.
+     * More of the model's reasoning, where the vendor shows it.
      *
      * @generated from field: aichat.v1.ReasoningDelta reasoning_delta = 5;
      */
@@ -338,6 +329,46 @@ export type ResumeChatResponse = Message<"aichat.v1.ResumeChatResponse"> & {
      */
     value: ChatCompleted;
     case: "completed";
+  } | {
+    /**
+     * The model begins to call a tool.
+     *
+     * @generated from field: aichat.v1.ToolCallStarted tool_call_started = 10;
+     */
+    value: ToolCallStarted;
+    case: "toolCallStarted";
+  } | {
+    /**
+     * More of a tool call's arguments.
+     *
+     * @generated from field: aichat.v1.ToolCallDelta tool_call_delta = 11;
+     */
+    value: ToolCallDelta;
+    case: "toolCallDelta";
+  } | {
+    /**
+     * A tool call is whole.
+     *
+     * @generated from field: aichat.v1.ToolCallEnded tool_call_ended = 12;
+     */
+    value: ToolCallEnded;
+    case: "toolCallEnded";
+  } | {
+    /**
+     * The model cites a source.
+     *
+     * @generated from field: aichat.v1.CitationAdded citation_added = 13;
+     */
+    value: CitationAdded;
+    case: "citationAdded";
+  } | {
+    /**
+     * A part of the answer that arrived as a whole.
+     *
+     * @generated from field: aichat.v1.PartAdded part_added = 14;
+     */
+    value: PartAdded;
+    case: "partAdded";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -355,7 +386,7 @@ export type ResumeChatResponse = Message<"aichat.v1.ResumeChatResponse"> & {
  * Use `create(ResumeChatResponseSchema)` to create a new message.
  */
 export const ResumeChatResponseSchema: GenMessage<ResumeChatResponse> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 4);
+  messageDesc(file_aichat_v1_chat, 3);
 
 /**
  * Which answer to cancel.
@@ -376,7 +407,7 @@ export type CancelGenerationRequest = Message<"aichat.v1.CancelGenerationRequest
  * Use `create(CancelGenerationRequestSchema)` to create a new message.
  */
 export const CancelGenerationRequestSchema: GenMessage<CancelGenerationRequest> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 5);
+  messageDesc(file_aichat_v1_chat, 4);
 
 /**
  * How the answer ended.
@@ -398,7 +429,7 @@ export type CancelGenerationResponse = Message<"aichat.v1.CancelGenerationRespon
  * Use `create(CancelGenerationResponseSchema)` to create a new message.
  */
 export const CancelGenerationResponseSchema: GenMessage<CancelGenerationResponse> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 6);
+  messageDesc(file_aichat_v1_chat, 5);
 
 /**
  * Asks for the models. It has no parameters.
@@ -413,7 +444,7 @@ export type ListModelsRequest = Message<"aichat.v1.ListModelsRequest"> & {
  * Use `create(ListModelsRequestSchema)` to create a new message.
  */
 export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 7);
+  messageDesc(file_aichat_v1_chat, 6);
 
 /**
  * The models.
@@ -434,62 +465,7 @@ export type ListModelsResponse = Message<"aichat.v1.ListModelsResponse"> & {
  * Use `create(ListModelsResponseSchema)` to create a new message.
  */
 export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_chat, 8);
-
-/**
- * How much a model should reason before it answers.
- *
- * @generated from enum aichat.v1.ReasoningEffort
- */
-export const ReasoningEffort = {
-  /**
-   * The vendor's default for the model.
-   *
-   * @generated from enum value: REASONING_EFFORT_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED: 0,
-
-  /**
-   * As little as the model allows.
-   *
-   * @generated from enum value: REASONING_EFFORT_NONE = 1;
-   */
-  NONE: 1,
-
-  /**
-   * A little.
-   *
-   * @generated from enum value: REASONING_EFFORT_LOW = 2;
-   */
-  LOW: 2,
-
-  /**
-   * A moderate amount.
-   *
-   * @generated from enum value: REASONING_EFFORT_MEDIUM = 3;
-   */
-  MEDIUM: 3,
-
-  /**
-   * A lot.
-   *
-   * @generated from enum value: REASONING_EFFORT_HIGH = 4;
-   */
-  HIGH: 4,
-} as const;
-
-/**
- * How much a model should reason before it answers.
- *
- * @generated from enum aichat.v1.ReasoningEffort
- */
-export type ReasoningEffort = (typeof ReasoningEffort)[keyof typeof ReasoningEffort] | UnknownEnum;
-
-/**
- * Describes the enum aichat.v1.ReasoningEffort.
- */
-export const ReasoningEffortSchema: GenEnum<ReasoningEffort> = /*@__PURE__*/
-  enumDesc(file_aichat_v1_chat, 0);
+  messageDesc(file_aichat_v1_chat, 7);
 
 /**
  * How a generation ended.
@@ -544,7 +520,7 @@ export type GenerationState = (typeof GenerationState)[keyof typeof GenerationSt
  * Describes the enum aichat.v1.GenerationState.
  */
 export const GenerationStateSchema: GenEnum<GenerationState> = /*@__PURE__*/
-  enumDesc(file_aichat_v1_chat, 1);
+  enumDesc(file_aichat_v1_chat, 0);
 
 /**
  * Chats with every vendor's models through one interface.
@@ -554,17 +530,21 @@ export const GenerationStateSchema: GenEnum<GenerationState> = /*@__PURE__*/
 export const ChatService: GenService<{
   /**
    * Sends a message and streams the answer. The message and the answer are stored; the server continues to generate and
-   * store the answer when the caller disconnects. The model reads the conversation up to the message. If the
-   * conversation is far longer than the model's context window, the model reads the newest part.
+   * store the answer when the caller disconnects. The model reads the conversation up to the message; `long_history`
+   * says what happens if that is longer than the model's context.
    *
    * `started` is always the first event and `completed` always the last. Only a heartbeat may precede `started`, with
    * the number 0, where that takes long; it is not an event of the answer. A call that fails ends with a status, and a
    * partial answer is stored as far as it had arrived. A call repeated with the same `request_id` never generates a
    * second answer: it streams the first one from its beginning, perhaps in other pieces.
    *
-   * Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, REQUEST_ID_REUSED,
-   * GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE, QUOTA_EXCEEDED, QUOTA_CHECK_FAILED,
-   * ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
+   * If the request offers tools, the answer may end with STOP_REASON_TOOL_USE. The next message then holds one result
+   * for each of its calls, before anything else; a missing, unknown or repeated result is refused.
+   *
+   * Errors: MODEL_UNKNOWN, CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, OPTION_UNSUPPORTED, PART_UNSUPPORTED,
+   * FILE_INVALID, FILE_NOT_FOUND, FILES_UNAVAILABLE, FILES_NOT_CONFIGURED, TOOL_RESULTS_MISMATCHED, CONTEXT_EXCEEDED,
+   * ANSWER_INVALID, REQUEST_ID_REUSED, GENERATION_IN_PROGRESS, GENERATION_CANCELLED, GENERATION_NOT_RESUMABLE,
+   * QUOTA_EXCEEDED, QUOTA_CHECK_FAILED, ANSWER_REFUSED, SERVER_DRAINING, SERVER_LOST and every PROVIDER_ reason.
    *
    * @generated from rpc aichat.v1.ChatService.StreamChat
    */
@@ -578,7 +558,7 @@ export const ChatService: GenService<{
    * events that follow `after_sequence`, in order. It never starts a second answer.
    *
    * The events are kept for some minutes after the answer's end. After that, if `after_sequence` is 0, the stored
-   * answer is sent from its beginning, its text in one delta and without reasoning; otherwise the call fails with
+   * answer is sent from its beginning, each of its parts in one delta; otherwise the call fails with
    * GENERATION_NOT_RESUMABLE. The stream ends as StreamChat's does.
    *
    * Errors: GENERATION_NOT_FOUND, GENERATION_NOT_RESUMABLE, GENERATION_IN_PROGRESS, GENERATION_CANCELLED,
@@ -605,6 +585,19 @@ export const ChatService: GenService<{
     methodKind: "unary";
     input: typeof CancelGenerationRequestSchema;
     output: typeof CancelGenerationResponseSchema;
+  },
+  /**
+   * Counts the input tokens that StreamChat would send for the same request, with the conversation's history. Stores
+   * nothing and costs nothing. Exact where the model's vendor can count; otherwise more than the vendor will count.
+   *
+   * Errors: as StreamChat's before the answer begins.
+   *
+   * @generated from rpc aichat.v1.ChatService.CountTokens
+   */
+  countTokens: {
+    methodKind: "unary";
+    input: typeof CountTokensRequestSchema;
+    output: typeof CountTokensResponseSchema;
   },
   /**
    * Lists the models that the organisation may chat with, by vendor and id. The list is short and has no pages.

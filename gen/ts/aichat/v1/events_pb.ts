@@ -4,8 +4,10 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Message as Message$1, Usage } from "./messages_pb.ts";
+import type { Message as Message$1, Part, Usage } from "./messages_pb.ts";
 import { file_aichat_v1_messages } from "./messages_pb.ts";
+import type { Citation, ToolCallPart } from "./parts_pb.ts";
+import { file_aichat_v1_parts } from "./parts_pb.ts";
 import type { Money } from "../../google/type/money_pb.ts";
 import { file_google_type_money } from "../../google/type/money_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file aichat/v1/events.proto.
  */
 export const file_aichat_v1_events: GenFile = /*@__PURE__*/
-  fileDesc("ChZhaWNoYXQvdjEvZXZlbnRzLnByb3RvEglhaWNoYXQudjEipAEKC0NoYXRTdGFydGVkEhUKDWdlbmVyYXRpb25faWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhcKD3VzZXJfbWVzc2FnZV9pZBgDIAEoCRISCgptZXNzYWdlX2lkGAQgASgJEg0KBW1vZGVsGAUgASgJEhAKCHByb3ZpZGVyGAYgASgJEhcKD3JlcXVlc3RlZF9tb2RlbBgHIAEoCSIZCglUZXh0RGVsdGESDAoEdGV4dBgBIAEoCSIeCg5SZWFzb25pbmdEZWx0YRIMCgR0ZXh0GAEgASgJIk4KCUNoYXRVc2FnZRIfCgV1c2FnZRgBIAEoCzIQLmFpY2hhdC52MS5Vc2FnZRIgCgRjb3N0GAIgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkiCwoJSGVhcnRiZWF0IjQKDUNoYXRDb21wbGV0ZWQSIwoHbWVzc2FnZRgBIAEoCzISLmFpY2hhdC52MS5NZXNzYWdlYgZwcm90bzM", [file_aichat_v1_messages, file_google_type_money]);
+  fileDesc("ChZhaWNoYXQvdjEvZXZlbnRzLnByb3RvEglhaWNoYXQudjEiygEKC0NoYXRTdGFydGVkEhUKDWdlbmVyYXRpb25faWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhcKD3VzZXJfbWVzc2FnZV9pZBgDIAEoCRISCgptZXNzYWdlX2lkGAQgASgJEg0KBW1vZGVsGAUgASgJEhAKCHByb3ZpZGVyGAYgASgJEhcKD3JlcXVlc3RlZF9tb2RlbBgHIAEoCRIkCghsZWZ0X291dBgIIAEoCzISLmFpY2hhdC52MS5MZWZ0T3V0IlUKB0xlZnRPdXQSFAoMdG9vbF9yZXN1bHRzGAEgASgFEhAKCG1lc3NhZ2VzGAIgASgFEhIKCnN1bW1hcml6ZWQYAyABKAgSDgoGdG9rZW5zGAQgASgDIhkKCVRleHREZWx0YRIMCgR0ZXh0GAEgASgJIh4KDlJlYXNvbmluZ0RlbHRhEgwKBHRleHQYASABKAkiMAoPVG9vbENhbGxTdGFydGVkEg8KB2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCSIzCg1Ub29sQ2FsbERlbHRhEg8KB2NhbGxfaWQYASABKAkSEQoJYXJndW1lbnRzGAIgASgJIjYKDVRvb2xDYWxsRW5kZWQSJQoEY2FsbBgBIAEoCzIXLmFpY2hhdC52MS5Ub29sQ2FsbFBhcnQiNgoNQ2l0YXRpb25BZGRlZBIlCghjaXRhdGlvbhgBIAEoCzITLmFpY2hhdC52MS5DaXRhdGlvbiIqCglQYXJ0QWRkZWQSHQoEcGFydBgBIAEoCzIPLmFpY2hhdC52MS5QYXJ0Ik4KCUNoYXRVc2FnZRIfCgV1c2FnZRgBIAEoCzIQLmFpY2hhdC52MS5Vc2FnZRIgCgRjb3N0GAIgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkiCwoJSGVhcnRiZWF0IjQKDUNoYXRDb21wbGV0ZWQSIwoHbWVzc2FnZRgBIAEoCzISLmFpY2hhdC52MS5NZXNzYWdlYgZwcm90bzM", [file_aichat_v1_messages, file_aichat_v1_parts, file_google_type_money]);
 
 /**
  * An answer begins.
@@ -71,6 +73,13 @@ export type ChatStarted = Message<"aichat.v1.ChatStarted"> & {
    * @generated from field: string requested_model = 7;
    */
   requestedModel: string;
+
+  /**
+   * What the model is not shown of the conversation, which would exceed its context; absent if it is shown all of it.
+   *
+   * @generated from field: aichat.v1.LeftOut left_out = 8;
+   */
+  leftOut?: LeftOut | undefined;
 };
 
 /**
@@ -79,6 +88,48 @@ export type ChatStarted = Message<"aichat.v1.ChatStarted"> & {
  */
 export const ChatStartedSchema: GenMessage<ChatStarted> = /*@__PURE__*/
   messageDesc(file_aichat_v1_events, 0);
+
+/**
+ * What was left out of a conversation that is longer than the model's context.
+ *
+ * @generated from message aichat.v1.LeftOut
+ */
+export type LeftOut = Message<"aichat.v1.LeftOut"> & {
+  /**
+   * The number of the oldest tool results whose content was left out.
+   *
+   * @generated from field: int32 tool_results = 1;
+   */
+  toolResults: number;
+
+  /**
+   * The number of the oldest messages that were left out.
+   *
+   * @generated from field: int32 messages = 2;
+   */
+  messages: number;
+
+  /**
+   * Whether the model is shown a summary of those messages instead.
+   *
+   * @generated from field: bool summarized = 3;
+   */
+  summarized: boolean;
+
+  /**
+   * About how many input tokens all that had.
+   *
+   * @generated from field: int64 tokens = 4;
+   */
+  tokens: bigint;
+};
+
+/**
+ * Describes the message aichat.v1.LeftOut.
+ * Use `create(LeftOutSchema)` to create a new message.
+ */
+export const LeftOutSchema: GenMessage<LeftOut> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_events, 1);
 
 /**
  * More of an answer.
@@ -99,7 +150,7 @@ export type TextDelta = Message<"aichat.v1.TextDelta"> & {
  * Use `create(TextDeltaSchema)` to create a new message.
  */
 export const TextDeltaSchema: GenMessage<TextDelta> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_events, 1);
+  messageDesc(file_aichat_v1_events, 2);
 
 /**
  * More of a model's reasoning.
@@ -120,7 +171,126 @@ export type ReasoningDelta = Message<"aichat.v1.ReasoningDelta"> & {
  * Use `create(ReasoningDeltaSchema)` to create a new message.
  */
 export const ReasoningDeltaSchema: GenMessage<ReasoningDelta> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_events, 2);
+  messageDesc(file_aichat_v1_events, 3);
+
+/**
+ * A model begins to call a tool. Several calls may be open at once.
+ *
+ * @generated from message aichat.v1.ToolCallStarted
+ */
+export type ToolCallStarted = Message<"aichat.v1.ToolCallStarted"> & {
+  /**
+   * The call's id.
+   *
+   * @generated from field: string call_id = 1;
+   */
+  callId: string;
+
+  /**
+   * The tool's name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message aichat.v1.ToolCallStarted.
+ * Use `create(ToolCallStartedSchema)` to create a new message.
+ */
+export const ToolCallStartedSchema: GenMessage<ToolCallStarted> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_events, 4);
+
+/**
+ * More of a tool call's arguments.
+ *
+ * @generated from message aichat.v1.ToolCallDelta
+ */
+export type ToolCallDelta = Message<"aichat.v1.ToolCallDelta"> & {
+  /**
+   * The call.
+   *
+   * @generated from field: string call_id = 1;
+   */
+  callId: string;
+
+  /**
+   * The JSON text to append.
+   *
+   * @generated from field: string arguments = 2;
+   */
+  arguments: string;
+};
+
+/**
+ * Describes the message aichat.v1.ToolCallDelta.
+ * Use `create(ToolCallDeltaSchema)` to create a new message.
+ */
+export const ToolCallDeltaSchema: GenMessage<ToolCallDelta> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_events, 5);
+
+/**
+ * A tool call is whole. The answer ends with STOP_REASON_TOOL_USE; a call of an answer that failed needs no result.
+ *
+ * @generated from message aichat.v1.ToolCallEnded
+ */
+export type ToolCallEnded = Message<"aichat.v1.ToolCallEnded"> & {
+  /**
+   * The call, with all of its arguments.
+   *
+   * @generated from field: aichat.v1.ToolCallPart call = 1;
+   */
+  call?: ToolCallPart | undefined;
+};
+
+/**
+ * Describes the message aichat.v1.ToolCallEnded.
+ * Use `create(ToolCallEndedSchema)` to create a new message.
+ */
+export const ToolCallEndedSchema: GenMessage<ToolCallEnded> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_events, 6);
+
+/**
+ * A model cites a source for the text that it is writing.
+ *
+ * @generated from message aichat.v1.CitationAdded
+ */
+export type CitationAdded = Message<"aichat.v1.CitationAdded"> & {
+  /**
+   * The source.
+   *
+   * @generated from field: aichat.v1.Citation citation = 1;
+   */
+  citation?: Citation | undefined;
+};
+
+/**
+ * Describes the message aichat.v1.CitationAdded.
+ * Use `create(CitationAddedSchema)` to create a new message.
+ */
+export const CitationAddedSchema: GenMessage<CitationAdded> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_events, 7);
+
+/**
+ * A part of the answer that arrived as a whole, such as a search that the vendor made.
+ *
+ * @generated from message aichat.v1.PartAdded
+ */
+export type PartAdded = Message<"aichat.v1.PartAdded"> & {
+  /**
+   * The part.
+   *
+   * @generated from field: aichat.v1.Part part = 1;
+   */
+  part?: Part | undefined;
+};
+
+/**
+ * Describes the message aichat.v1.PartAdded.
+ * Use `create(PartAddedSchema)` to create a new message.
+ */
+export const PartAddedSchema: GenMessage<PartAdded> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_events, 8);
 
 /**
  * What an answer has used so far. It is an estimate, sent about once a second while the answer is written and each time
@@ -150,7 +320,7 @@ export type ChatUsage = Message<"aichat.v1.ChatUsage"> & {
  * Use `create(ChatUsageSchema)` to create a new message.
  */
 export const ChatUsageSchema: GenMessage<ChatUsage> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_events, 3);
+  messageDesc(file_aichat_v1_events, 9);
 
 /**
  * A sign of life.
@@ -165,7 +335,7 @@ export type Heartbeat = Message<"aichat.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_events, 4);
+  messageDesc(file_aichat_v1_events, 10);
 
 /**
  * An answer is complete and stored.
@@ -186,5 +356,5 @@ export type ChatCompleted = Message<"aichat.v1.ChatCompleted"> & {
  * Use `create(ChatCompletedSchema)` to create a new message.
  */
 export const ChatCompletedSchema: GenMessage<ChatCompleted> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_events, 5);
+  messageDesc(file_aichat_v1_events, 11);
 

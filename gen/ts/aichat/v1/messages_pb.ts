@@ -4,6 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { AudioPart, Citation, DocumentPart, ImagePart, ProviderItem, ReasoningPart, ToolCallPart } from "./parts_pb.ts";
+import { file_aichat_v1_parts } from "./parts_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Money } from "../../google/type/money_pb.ts";
@@ -14,10 +16,11 @@ import type { Message as Message$1, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aichat/v1/messages.proto.
  */
 export const file_aichat_v1_messages: GenFile = /*@__PURE__*/
-  fileDesc("ChhhaWNoYXQvdjEvbWVzc2FnZXMucHJvdG8SCWFpY2hhdC52MSIzCgRQYXJ0EiMKBHRleHQYASABKAsyEy5haWNoYXQudjEuVGV4dFBhcnRIAEIGCgRraW5kIhgKCFRleHRQYXJ0EgwKBHRleHQYASABKAkizQEKBVVzYWdlEhQKDGlucHV0X3Rva2VucxgBIAEoAxIZChFjYWNoZV9yZWFkX3Rva2VucxgCIAEoAxIaChJjYWNoZV93cml0ZV90b2tlbnMYAyABKAMSFQoNb3V0cHV0X3Rva2VucxgEIAEoAxIYChByZWFzb25pbmdfdG9rZW5zGAUgASgDEhEKCWVzdGltYXRlZBgGIAEoCBIdChVjYWNoZV93cml0ZV8xaF90b2tlbnMYByABKAMSFAoMd2ViX3NlYXJjaGVzGAggASgDIqoDCgdNZXNzYWdlEhIKCm1lc3NhZ2VfaWQYASABKAkSFwoPY29udmVyc2F0aW9uX2lkGAIgASgJEhkKEXBhcmVudF9tZXNzYWdlX2lkGAMgASgJEhcKD29yZ2FuaXphdGlvbl9pZBgEIAEoCRIRCgltZW1iZXJfaWQYBSABKAkSHQoEcm9sZRgGIAEoDjIPLmFpY2hhdC52MS5Sb2xlEh4KBXBhcnRzGAcgAygLMg8uYWljaGF0LnYxLlBhcnQSJgoFc3RhdGUYCCABKA4yFy5haWNoYXQudjEuTWVzc2FnZVN0YXRlEi8KC2NyZWF0ZV90aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1nZW5lcmF0aW9uX2lkGAogASgJEg0KBW1vZGVsGAsgASgJEioKC3N0b3BfcmVhc29uGAwgASgOMhUuYWljaGF0LnYxLlN0b3BSZWFzb24SHwoFdXNhZ2UYDSABKAsyEC5haWNoYXQudjEuVXNhZ2USIAoEY29zdBgOIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5Kj8KBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg0KCVJPTEVfVVNFUhABEhIKDlJPTEVfQVNTSVNUQU5UEAIqnwEKDE1lc3NhZ2VTdGF0ZRIdChlNRVNTQUdFX1NUQVRFX1VOU1BFQ0lGSUVEEAASGgoWTUVTU0FHRV9TVEFURV9DT01QTEVURRABEhgKFE1FU1NBR0VfU1RBVEVfRkFJTEVEEAISHQoZTUVTU0FHRV9TVEFURV9JTlRFUlJVUFRFRBADEhsKF01FU1NBR0VfU1RBVEVfQ0FOQ0VMTEVEEAQqlQEKClN0b3BSZWFzb24SGwoXU1RPUF9SRUFTT05fVU5TUEVDSUZJRUQQABIYChRTVE9QX1JFQVNPTl9FTkRfVFVSThABEhoKFlNUT1BfUkVBU09OX01BWF9UT0tFTlMQAhIdChlTVE9QX1JFQVNPTl9TVE9QX1NFUVVFTkNFEAMSFQoRU1RPUF9SRUFTT05fT1RIRVIQBGIGcHJvdG8z", [file_google_protobuf_timestamp, file_google_type_money]);
+  fileDesc("ChhhaWNoYXQvdjEvbWVzc2FnZXMucHJvdG8SCWFpY2hhdC52MSLvAgoEUGFydBIjCgR0ZXh0GAEgASgLMhMuYWljaGF0LnYxLlRleHRQYXJ0SAASJQoFaW1hZ2UYAiABKAsyFC5haWNoYXQudjEuSW1hZ2VQYXJ0SAASKwoIZG9jdW1lbnQYAyABKAsyFy5haWNoYXQudjEuRG9jdW1lbnRQYXJ0SAASJQoFYXVkaW8YBCABKAsyFC5haWNoYXQudjEuQXVkaW9QYXJ0SAASLAoJdG9vbF9jYWxsGAUgASgLMhcuYWljaGF0LnYxLlRvb2xDYWxsUGFydEgAEjAKC3Rvb2xfcmVzdWx0GAYgASgLMhkuYWljaGF0LnYxLlRvb2xSZXN1bHRQYXJ0SAASLQoJcmVhc29uaW5nGAcgASgLMhguYWljaGF0LnYxLlJlYXNvbmluZ1BhcnRIABIwCg1wcm92aWRlcl9pdGVtGAggASgLMhcuYWljaGF0LnYxLlByb3ZpZGVySXRlbUgAQgYKBGtpbmQiWQoOVG9vbFJlc3VsdFBhcnQSDwoHY2FsbF9pZBgBIAEoCRIkCgVwYXJ0cxgCIAMoCzIVLmFpY2hhdC52MS5SZXN1bHRQYXJ0EhAKCGlzX2Vycm9yGAMgASgIIo0BCgpSZXN1bHRQYXJ0EiMKBHRleHQYASABKAsyEy5haWNoYXQudjEuVGV4dFBhcnRIABIlCgVpbWFnZRgCIAEoCzIULmFpY2hhdC52MS5JbWFnZVBhcnRIABIrCghkb2N1bWVudBgDIAEoCzIXLmFpY2hhdC52MS5Eb2N1bWVudFBhcnRIAEIGCgRraW5kIkAKCFRleHRQYXJ0EgwKBHRleHQYASABKAkSJgoJY2l0YXRpb25zGAIgAygLMhMuYWljaGF0LnYxLkNpdGF0aW9uIs0BCgVVc2FnZRIUCgxpbnB1dF90b2tlbnMYASABKAMSGQoRY2FjaGVfcmVhZF90b2tlbnMYAiABKAMSGgoSY2FjaGVfd3JpdGVfdG9rZW5zGAMgASgDEhUKDW91dHB1dF90b2tlbnMYBCABKAMSGAoQcmVhc29uaW5nX3Rva2VucxgFIAEoAxIRCgllc3RpbWF0ZWQYBiABKAgSHQoVY2FjaGVfd3JpdGVfMWhfdG9rZW5zGAcgASgDEhQKDHdlYl9zZWFyY2hlcxgIIAEoAyKqAwoHTWVzc2FnZRISCgptZXNzYWdlX2lkGAEgASgJEhcKD2NvbnZlcnNhdGlvbl9pZBgCIAEoCRIZChFwYXJlbnRfbWVzc2FnZV9pZBgDIAEoCRIXCg9vcmdhbml6YXRpb25faWQYBCABKAkSEQoJbWVtYmVyX2lkGAUgASgJEh0KBHJvbGUYBiABKA4yDy5haWNoYXQudjEuUm9sZRIeCgVwYXJ0cxgHIAMoCzIPLmFpY2hhdC52MS5QYXJ0EiYKBXN0YXRlGAggASgOMhcuYWljaGF0LnYxLk1lc3NhZ2VTdGF0ZRIvCgtjcmVhdGVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNZ2VuZXJhdGlvbl9pZBgKIAEoCRINCgVtb2RlbBgLIAEoCRIqCgtzdG9wX3JlYXNvbhgMIAEoDjIVLmFpY2hhdC52MS5TdG9wUmVhc29uEh8KBXVzYWdlGA0gASgLMhAuYWljaGF0LnYxLlVzYWdlEiAKBGNvc3QYDiABKAsyEi5nb29nbGUudHlwZS5Nb25leSo/CgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABINCglST0xFX1VTRVIQARISCg5ST0xFX0FTU0lTVEFOVBACKp8BCgxNZXNzYWdlU3RhdGUSHQoZTUVTU0FHRV9TVEFURV9VTlNQRUNJRklFRBAAEhoKFk1FU1NBR0VfU1RBVEVfQ09NUExFVEUQARIYChRNRVNTQUdFX1NUQVRFX0ZBSUxFRBACEh0KGU1FU1NBR0VfU1RBVEVfSU5URVJSVVBURUQQAxIbChdNRVNTQUdFX1NUQVRFX0NBTkNFTExFRBAEKq8BCgpTdG9wUmVhc29uEhsKF1NUT1BfUkVBU09OX1VOU1BFQ0lGSUVEEAASGAoUU1RPUF9SRUFTT05fRU5EX1RVUk4QARIaChZTVE9QX1JFQVNPTl9NQVhfVE9LRU5TEAISHQoZU1RPUF9SRUFTT05fU1RPUF9TRVFVRU5DRRADEhUKEVNUT1BfUkVBU09OX09USEVSEAQSGAoUU1RPUF9SRUFTT05fVE9PTF9VU0UQBWIGcHJvdG8z", [file_aichat_v1_parts, file_google_protobuf_timestamp, file_google_type_money]);
 
 /**
- * One piece of a message's content. Exactly one kind is set; future kinds take the numbers from 2 on.
+ * One piece of a message's content. Exactly one kind is set; future kinds take the next numbers. A request may hold
+ * text, images, documents, audio and tool results; the other kinds are a model's.
  *
  * @generated from message aichat.v1.Part
  */
@@ -35,6 +38,62 @@ export type Part = Message$1<"aichat.v1.Part"> & {
      */
     value: TextPart;
     case: "text";
+  } | {
+    /**
+     * A picture.
+     *
+     * @generated from field: aichat.v1.ImagePart image = 2;
+     */
+    value: ImagePart;
+    case: "image";
+  } | {
+    /**
+     * A document that the model reads.
+     *
+     * @generated from field: aichat.v1.DocumentPart document = 3;
+     */
+    value: DocumentPart;
+    case: "document";
+  } | {
+    /**
+     * Recorded sound.
+     *
+     * @generated from field: aichat.v1.AudioPart audio = 4;
+     */
+    value: AudioPart;
+    case: "audio";
+  } | {
+    /**
+     * The model calls one of the request's tools.
+     *
+     * @generated from field: aichat.v1.ToolCallPart tool_call = 5;
+     */
+    value: ToolCallPart;
+    case: "toolCall";
+  } | {
+    /**
+     * The result of such a call.
+     *
+     * @generated from field: aichat.v1.ToolResultPart tool_result = 6;
+     */
+    value: ToolResultPart;
+    case: "toolResult";
+  } | {
+    /**
+     * The model's reasoning, where its vendor shows it.
+     *
+     * @generated from field: aichat.v1.ReasoningPart reasoning = 7;
+     */
+    value: ReasoningPart;
+    case: "reasoning";
+  } | {
+    /**
+     * What only its vendor understands, such as a search that the vendor made.
+     *
+     * @generated from field: aichat.v1.ProviderItem provider_item = 8;
+     */
+    value: ProviderItem;
+    case: "providerItem";
   } | { case: undefined; value?: undefined };
 };
 
@@ -44,6 +103,86 @@ export type Part = Message$1<"aichat.v1.Part"> & {
  */
 export const PartSchema: GenMessage<Part> = /*@__PURE__*/
   messageDesc(file_aichat_v1_messages, 0);
+
+/**
+ * The result of a tool call. Only requests and the messages stored from them have it.
+ *
+ * @generated from message aichat.v1.ToolResultPart
+ */
+export type ToolResultPart = Message$1<"aichat.v1.ToolResultPart"> & {
+  /**
+   * The call that it answers: an id from the message before.
+   *
+   * @generated from field: string call_id = 1;
+   */
+  callId: string;
+
+  /**
+   * The result: at most 32 parts. Empty: the call returned nothing.
+   *
+   * @generated from field: repeated aichat.v1.ResultPart parts = 2;
+   */
+  parts: ResultPart[];
+
+  /**
+   * Whether the call failed; `parts` then say why.
+   *
+   * @generated from field: bool is_error = 3;
+   */
+  isError: boolean;
+};
+
+/**
+ * Describes the message aichat.v1.ToolResultPart.
+ * Use `create(ToolResultPartSchema)` to create a new message.
+ */
+export const ToolResultPartSchema: GenMessage<ToolResultPart> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_messages, 1);
+
+/**
+ * One piece of a tool's result. Exactly one kind is set.
+ *
+ * @generated from message aichat.v1.ResultPart
+ */
+export type ResultPart = Message$1<"aichat.v1.ResultPart"> & {
+  /**
+   * What the piece is.
+   *
+   * @generated from oneof aichat.v1.ResultPart.kind
+   */
+  kind: {
+    /**
+     * Text.
+     *
+     * @generated from field: aichat.v1.TextPart text = 1;
+     */
+    value: TextPart;
+    case: "text";
+  } | {
+    /**
+     * A picture.
+     *
+     * @generated from field: aichat.v1.ImagePart image = 2;
+     */
+    value: ImagePart;
+    case: "image";
+  } | {
+    /**
+     * A document.
+     *
+     * @generated from field: aichat.v1.DocumentPart document = 3;
+     */
+    value: DocumentPart;
+    case: "document";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message aichat.v1.ResultPart.
+ * Use `create(ResultPartSchema)` to create a new message.
+ */
+export const ResultPartSchema: GenMessage<ResultPart> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_messages, 2);
 
 /**
  * A piece of text.
@@ -57,6 +196,13 @@ export type TextPart = Message$1<"aichat.v1.TextPart"> & {
    * @generated from field: string text = 1;
    */
   text: string;
+
+  /**
+   * What the text is taken from, where the model cites sources. Ignored in requests.
+   *
+   * @generated from field: repeated aichat.v1.Citation citations = 2;
+   */
+  citations: Citation[];
 };
 
 /**
@@ -64,7 +210,7 @@ export type TextPart = Message$1<"aichat.v1.TextPart"> & {
  * Use `create(TextPartSchema)` to create a new message.
  */
 export const TextPartSchema: GenMessage<TextPart> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_messages, 1);
+  messageDesc(file_aichat_v1_messages, 3);
 
 /**
  * What a generation used. The counts do not overlap, except that `reasoning_tokens` is part of `output_tokens`: all
@@ -137,7 +283,7 @@ export type Usage = Message$1<"aichat.v1.Usage"> & {
  * Use `create(UsageSchema)` to create a new message.
  */
 export const UsageSchema: GenMessage<Usage> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_messages, 2);
+  messageDesc(file_aichat_v1_messages, 4);
 
 /**
  * One message of a conversation. Messages form a tree: an edited question or a second answer is a sibling of the
@@ -250,7 +396,7 @@ export type Message = Message$1<"aichat.v1.Message"> & {
  * Use `create(MessageSchema)` to create a new message.
  */
 export const MessageSchema: GenMessage<Message> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_messages, 3);
+  messageDesc(file_aichat_v1_messages, 5);
 
 /**
  * Who wrote a message.
@@ -383,12 +529,19 @@ export const StopReason = {
   STOP_SEQUENCE: 3,
 
   /**
-   * The model stopped for another reason: it paused, requested a tool, or its vendor gave an unknown reason. The answer
-   * may be incomplete.
+   * The model stopped for another reason: it paused, or its vendor gave an unknown reason. The answer may be
+   * incomplete.
    *
    * @generated from enum value: STOP_REASON_OTHER = 4;
    */
   OTHER: 4,
+
+  /**
+   * The model calls tools: send their results as the parts of the next message.
+   *
+   * @generated from enum value: STOP_REASON_TOOL_USE = 5;
+   */
+  TOOL_USE: 5,
 } as const;
 
 /**

@@ -2,17 +2,19 @@
 // @generated from file aichat/v1/models.proto (package aichat.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Money } from "../../google/type/money_pb.ts";
 import { file_google_type_money } from "../../google/type/money_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file aichat/v1/models.proto.
  */
 export const file_aichat_v1_models: GenFile = /*@__PURE__*/
-  fileDesc("ChZhaWNoYXQvdjEvbW9kZWxzLnByb3RvEglhaWNoYXQudjEixgEKBU1vZGVsEg0KBW1vZGVsGAEgASgJEhAKCHByb3ZpZGVyGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRIWCg5jb250ZXh0X3dpbmRvdxgEIAEoAxIZChFtYXhfb3V0cHV0X3Rva2VucxgFIAEoAxIlCgZwcmljZXMYBiADKAsyFS5haWNoYXQudjEuTW9kZWxQcmljZRIsCglhYmlsaXRpZXMYByABKAsyGS5haWNoYXQudjEuTW9kZWxBYmlsaXRpZXMiRgoOTW9kZWxBYmlsaXRpZXMSEQoJcmVhc29uaW5nGAEgASgIEhMKC3RlbXBlcmF0dXJlGAIgASgIEgwKBHN0b3AYAyABKAgijgIKCk1vZGVsUHJpY2USFAoMYWJvdmVfdG9rZW5zGAEgASgDEiEKBWlucHV0GAIgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJgoKY2FjaGVfcmVhZBgDIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EicKC2NhY2hlX3dyaXRlGAQgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSIgoGb3V0cHV0GAUgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSKgoOY2FjaGVfd3JpdGVfMWgYBiABKAsyEi5nb29nbGUudHlwZS5Nb25leRImCgp3ZWJfc2VhcmNoGAcgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXliBnByb3RvMw", [file_google_type_money]);
+  fileDesc("ChZhaWNoYXQvdjEvbW9kZWxzLnByb3RvEglhaWNoYXQudjEipgIKBU1vZGVsEg0KBW1vZGVsGAEgASgJEhAKCHByb3ZpZGVyGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRIWCg5jb250ZXh0X3dpbmRvdxgEIAEoAxIZChFtYXhfb3V0cHV0X3Rva2VucxgFIAEoAxIlCgZwcmljZXMYBiADKAsyFS5haWNoYXQudjEuTW9kZWxQcmljZRIsCglhYmlsaXRpZXMYByABKAsyGS5haWNoYXQudjEuTW9kZWxBYmlsaXRpZXMSLQoNcHJpY2VfY2hhbmdlcxgIIAMoCzIWLmFpY2hhdC52MS5QcmljZUNoYW5nZRIvCgtyZXRpcmVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiaAoLUHJpY2VDaGFuZ2USMgoOZWZmZWN0aXZlX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKBnByaWNlcxgCIAMoCzIVLmFpY2hhdC52MS5Nb2RlbFByaWNlIkIKCVRpZXJQcmljZRIkCgR0aWVyGAEgASgOMhYuYWljaGF0LnYxLlNlcnZpY2VUaWVyEg8KB3BlcmNlbnQYAiABKAUi1QIKDk1vZGVsQWJpbGl0aWVzEhEKCXJlYXNvbmluZxgBIAEoCBITCgt0ZW1wZXJhdHVyZRgCIAEoCBIMCgRzdG9wGAMgASgIEg4KBmltYWdlcxgEIAEoCBIRCglkb2N1bWVudHMYBSABKAgSDQoFYXVkaW8YBiABKAgSDQoFdG9vbHMYByABKAgSGwoTcGFyYWxsZWxfdG9vbF9jYWxscxgIIAEoCBIXCg9yZXNwb25zZV9mb3JtYXQYCSABKAgSDwoHY2FjaGluZxgKIAEoCBISCgp3ZWJfc2VhcmNoGAsgASgIEg0KBXRvcF9wGAwgASgIEgwKBHNlZWQYDSABKAgSGQoRZXhhY3RfdG9rZW5fY291bnQYDiABKAgSKwoNc2VydmljZV90aWVycxgPIAMoCzIULmFpY2hhdC52MS5UaWVyUHJpY2USDAoEdXJscxgQIAEoCCKOAgoKTW9kZWxQcmljZRIUCgxhYm92ZV90b2tlbnMYASABKAMSIQoFaW5wdXQYAiABKAsyEi5nb29nbGUudHlwZS5Nb25leRImCgpjYWNoZV9yZWFkGAMgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJwoLY2FjaGVfd3JpdGUYBCABKAsyEi5nb29nbGUudHlwZS5Nb25leRIiCgZvdXRwdXQYBSABKAsyEi5nb29nbGUudHlwZS5Nb25leRIqCg5jYWNoZV93cml0ZV8xaBgGIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiYKCndlYl9zZWFyY2gYByABKAsyEi5nb29nbGUudHlwZS5Nb25leSp4CgtTZXJ2aWNlVGllchIcChhTRVJWSUNFX1RJRVJfVU5TUEVDSUZJRUQQABIZChVTRVJWSUNFX1RJRVJfU1RBTkRBUkQQARIVChFTRVJWSUNFX1RJRVJfRkxFWBACEhkKFVNFUlZJQ0VfVElFUl9QUklPUklUWRADYgZwcm90bzM", [file_google_protobuf_timestamp, file_google_type_money]);
 
 /**
  * A model that members can chat with.
@@ -68,6 +70,20 @@ export type Model = Message<"aichat.v1.Model"> & {
    * @generated from field: aichat.v1.ModelAbilities abilities = 7;
    */
   abilities?: ModelAbilities | undefined;
+
+  /**
+   * Prices that are announced and not in force yet, the next one first.
+   *
+   * @generated from field: repeated aichat.v1.PriceChange price_changes = 8;
+   */
+  priceChanges: PriceChange[];
+
+  /**
+   * When the vendor stops to serve the model; absent if it has announced no such date.
+   *
+   * @generated from field: google.protobuf.Timestamp retire_time = 9;
+   */
+  retireTime?: Timestamp | undefined;
 };
 
 /**
@@ -76,6 +92,62 @@ export type Model = Message<"aichat.v1.Model"> & {
  */
 export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
   messageDesc(file_aichat_v1_models, 0);
+
+/**
+ * Prices from a moment on.
+ *
+ * @generated from message aichat.v1.PriceChange
+ */
+export type PriceChange = Message<"aichat.v1.PriceChange"> & {
+  /**
+   * When they come into force.
+   *
+   * @generated from field: google.protobuf.Timestamp effective_time = 1;
+   */
+  effectiveTime?: Timestamp | undefined;
+
+  /**
+   * The prices from then on, as `Model.prices`.
+   *
+   * @generated from field: repeated aichat.v1.ModelPrice prices = 2;
+   */
+  prices: ModelPrice[];
+};
+
+/**
+ * Describes the message aichat.v1.PriceChange.
+ * Use `create(PriceChangeSchema)` to create a new message.
+ */
+export const PriceChangeSchema: GenMessage<PriceChange> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_models, 1);
+
+/**
+ * The price of a class of service.
+ *
+ * @generated from message aichat.v1.TierPrice
+ */
+export type TierPrice = Message<"aichat.v1.TierPrice"> & {
+  /**
+   * The class.
+   *
+   * @generated from field: aichat.v1.ServiceTier tier = 1;
+   */
+  tier: ServiceTier;
+
+  /**
+   * Its price in percent of the model's prices for tokens.
+   *
+   * @generated from field: int32 percent = 2;
+   */
+  percent: number;
+};
+
+/**
+ * Describes the message aichat.v1.TierPrice.
+ * Use `create(TierPriceSchema)` to create a new message.
+ */
+export const TierPriceSchema: GenMessage<TierPrice> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_models, 2);
 
 /**
  * A model's abilities.
@@ -103,6 +175,97 @@ export type ModelAbilities = Message<"aichat.v1.ModelAbilities"> & {
    * @generated from field: bool stop = 3;
    */
   stop: boolean;
+
+  /**
+   * Whether it reads images.
+   *
+   * @generated from field: bool images = 4;
+   */
+  images: boolean;
+
+  /**
+   * Whether it reads documents.
+   *
+   * @generated from field: bool documents = 5;
+   */
+  documents: boolean;
+
+  /**
+   * Whether it hears audio.
+   *
+   * @generated from field: bool audio = 6;
+   */
+  audio: boolean;
+
+  /**
+   * Whether it calls tools.
+   *
+   * @generated from field: bool tools = 7;
+   */
+  tools: boolean;
+
+  /**
+   * Whether it can be told to call at most one tool at a time (`parallel_tool_calls`).
+   *
+   * @generated from field: bool parallel_tool_calls = 8;
+   */
+  parallelToolCalls: boolean;
+
+  /**
+   * Whether it keeps to a JSON Schema (`response_format`).
+   *
+   * @generated from field: bool response_format = 9;
+   */
+  responseFormat: boolean;
+
+  /**
+   * Whether its vendor caches conversations, so that a repeated beginning costs less.
+   *
+   * @generated from field: bool caching = 10;
+   */
+  caching: boolean;
+
+  /**
+   * Whether it searches the web (`web_search`).
+   *
+   * @generated from field: bool web_search = 11;
+   */
+  webSearch: boolean;
+
+  /**
+   * Whether it accepts `top_p`.
+   *
+   * @generated from field: bool top_p = 12;
+   */
+  topP: boolean;
+
+  /**
+   * Whether it accepts `seed`.
+   *
+   * @generated from field: bool seed = 13;
+   */
+  seed: boolean;
+
+  /**
+   * Whether its vendor can count tokens exactly (CountTokens).
+   *
+   * @generated from field: bool exact_token_count = 14;
+   */
+  exactTokenCount: boolean;
+
+  /**
+   * The classes of service besides the standard one, and their prices.
+   *
+   * @generated from field: repeated aichat.v1.TierPrice service_tiers = 15;
+   */
+  serviceTiers: TierPrice[];
+
+  /**
+   * Whether it reads images and documents from a `url`.
+   *
+   * @generated from field: bool urls = 16;
+   */
+  urls: boolean;
 };
 
 /**
@@ -110,7 +273,7 @@ export type ModelAbilities = Message<"aichat.v1.ModelAbilities"> & {
  * Use `create(ModelAbilitiesSchema)` to create a new message.
  */
 export const ModelAbilitiesSchema: GenMessage<ModelAbilities> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_models, 1);
+  messageDesc(file_aichat_v1_models, 3);
 
 /**
  * A model's prices for requests with more input than a threshold. Tokens that Anthropic reports as served from the US
@@ -174,5 +337,53 @@ export type ModelPrice = Message<"aichat.v1.ModelPrice"> & {
  * Use `create(ModelPriceSchema)` to create a new message.
  */
 export const ModelPriceSchema: GenMessage<ModelPrice> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_models, 2);
+  messageDesc(file_aichat_v1_models, 4);
+
+/**
+ * A vendor's class of service.
+ *
+ * @generated from enum aichat.v1.ServiceTier
+ */
+export const ServiceTier = {
+  /**
+   * The standard class.
+   *
+   * @generated from enum value: SERVICE_TIER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The standard class, at the listed prices.
+   *
+   * @generated from enum value: SERVICE_TIER_STANDARD = 1;
+   */
+  STANDARD: 1,
+
+  /**
+   * Cheaper, slower, and refused by the vendor more often.
+   *
+   * @generated from enum value: SERVICE_TIER_FLEX = 2;
+   */
+  FLEX: 2,
+
+  /**
+   * Faster, at a higher price.
+   *
+   * @generated from enum value: SERVICE_TIER_PRIORITY = 3;
+   */
+  PRIORITY: 3,
+} as const;
+
+/**
+ * A vendor's class of service.
+ *
+ * @generated from enum aichat.v1.ServiceTier
+ */
+export type ServiceTier = (typeof ServiceTier)[keyof typeof ServiceTier] | UnknownEnum;
+
+/**
+ * Describes the enum aichat.v1.ServiceTier.
+ */
+export const ServiceTierSchema: GenEnum<ServiceTier> = /*@__PURE__*/
+  enumDesc(file_aichat_v1_models, 0);
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import assert_never
 
 import msgspec
 
-from aichat_server.content.parts import Part, TextPart
+from aichat_server.content.parts import Part, Role, TextPart, text_of
 from aichat_server.core.texts import storable
 
 # The range of integers that the encoder accepts.
@@ -16,15 +15,9 @@ _LEAST, _MOST = -(2**63), 2**64 - 1
 _NUL = b"\\u0000"
 
 
-class StoredText(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
-    """A piece of text, as stored."""
-
-    text: str
-
-
 def encode_parts(parts: Iterable[Part]) -> str:
     """Returns `parts` as stored JSON."""
-    return msgspec.json.encode(to_stored(parts)).decode()
+    return encode_json(list(parts))
 
 
 def encode_json(value: object) -> str:
@@ -46,24 +39,19 @@ def _storable(value: object) -> object:
         return {storable(str(name)): _storable(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_storable(inner) for inner in value]
+    if isinstance(value, msgspec.Struct):
+        return _storable(msgspec.to_builtins(value))
     if isinstance(value, int) and not _LEAST <= value <= _MOST:
         return str(value)
     return value
 
 
-def to_stored(parts: Iterable[Part]) -> list[StoredText]:
-    """Converts the domain's parts to their stored form."""
-    return [_stored(part) for part in parts]
+def text_alone(parts: Iterable[Part], role: Role) -> tuple[TextPart, ...]:
+    """Returns the text of a message for servers that know text alone."""
+    text = text_of(parts, role)
+    return (TextPart(text),) if text else ()
 
 
-def to_parts(stored: Iterable[StoredText]) -> tuple[Part, ...]:
-    """Converts stored parts to the domain's."""
-    return tuple(TextPart(part.text) for part in stored)
-
-
-def _stored(part: Part) -> StoredText:
-    match part:
-        case TextPart(text):
-            return StoredText(storable(text))
-        case _:
-            assert_never(part)
+def is_text_alone(parts: Iterable[Part]) -> bool:
+    """Whether servers that know text alone can read `parts` as they are."""
+    return all(isinstance(part, TextPart) and not part.citations and part.signature is None for part in parts)

@@ -31,6 +31,8 @@ class Reason(StrEnum):
     OPTION_UNSUPPORTED = auto()
     REQUEST_TOO_LARGE = auto()
     RATE_LIMITED = auto()
+    PART_UNSUPPORTED = auto()
+    FILE_INVALID = auto()
 
     MODEL_UNKNOWN = auto()
     CONVERSATION_NOT_FOUND = auto()
@@ -41,6 +43,9 @@ class Reason(StrEnum):
     GENERATION_NOT_RESUMABLE = auto()
     GENERATION_CANCELLED = auto()
     MODEL_NOT_IN_PLAN = auto()
+    FILE_NOT_FOUND = auto()
+    TOOL_RESULTS_MISMATCHED = auto()
+    CONTEXT_EXCEEDED = auto()
 
     QUOTA_EXCEEDED = auto()
     QUOTA_CHECK_FAILED = auto()
@@ -59,6 +64,7 @@ class Reason(StrEnum):
     PROVIDER_STREAM_BROKEN = auto()
     PROVIDER_EMPTY_ANSWER = auto()
     ANSWER_REFUSED = auto()
+    ANSWER_INVALID = auto()
 
     BILLING_UNAVAILABLE = auto()
     BILLING_NOT_CONFIGURED = auto()
@@ -76,6 +82,8 @@ class Reason(StrEnum):
     SERVER_DRAINING = auto()
     SERVER_LOST = auto()
     STORAGE_UNAVAILABLE = auto()
+    FILES_UNAVAILABLE = auto()
+    FILES_NOT_CONFIGURED = auto()
     INTERNAL = auto()
     ROUTE_UNKNOWN = auto()
     SERVER_UNAVAILABLE = auto()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import assert_never
 from uuid import UUID
 
 from aichat.v1 import conversations_pb2, messages_pb2
 
-from aichat_server.content.parts import Part, Role, TextPart
+from aichat_server.content.parts import Role
 from aichat_server.conversations.domain import Conversation, Message, MessageState
+from aichat_server.conversations.rpc.parts import parts_to_proto
 from aichat_server.generations.domain.generation import Answer, Place
 from aichat_server.providers.domain.events import StopReason
 from aichat_server.transport.values import money_to_proto, timestamp, usage_to_proto
@@ -33,13 +33,9 @@ STOP_REASONS: Mapping[StopReason, messages_pb2.StopReason.ValueType] = MappingPr
         StopReason.MAX_TOKENS: messages_pb2.STOP_REASON_MAX_TOKENS,
         StopReason.STOP_SEQUENCE: messages_pb2.STOP_REASON_STOP_SEQUENCE,
         StopReason.OTHER: messages_pb2.STOP_REASON_OTHER,
+        StopReason.TOOL_USE: messages_pb2.STOP_REASON_TOOL_USE,
     }
 )
-
-
-def parts_from_proto(parts: Iterable[messages_pb2.Part]) -> tuple[Part, ...]:
-    """Returns a validated request's parts."""
-    return tuple(_part_from_proto(part) for part in parts)
 
 
 def conversation_to_proto(conversation: Conversation) -> conversations_pb2.Conversation:
@@ -55,8 +51,8 @@ def conversation_to_proto(conversation: Conversation) -> conversations_pb2.Conve
     )
 
 
-def message_to_proto(message: Message) -> messages_pb2.Message:
-    """A message, as stored."""
+def message_to_proto(message: Message, *, unfold: bool = False) -> messages_pb2.Message:
+    """A message, as stored. `unfold`: see parts_to_proto."""
     proto = messages_pb2.Message(
         message_id=str(message.message_id),
         conversation_id=str(message.conversation_id),
@@ -64,7 +60,7 @@ def message_to_proto(message: Message) -> messages_pb2.Message:
         organization_id=str(message.org_id),
         member_id=str(message.member_id),
         role=ROLES[message.role],
-        parts=_parts_to_proto(message.parts),
+        parts=parts_to_proto(message.parts, unfold=unfold),
         state=STATES[message.state],
         create_time=timestamp(message.created_at),
     )
@@ -82,7 +78,7 @@ def answer_to_proto(org_id: UUID, answer: Answer, place: Place) -> messages_pb2.
         member_id=place.get("member_id", ""),
         organization_id=str(org_id),
         role=messages_pb2.ROLE_ASSISTANT,
-        parts=_parts_to_proto(answer.parts),
+        parts=parts_to_proto(answer.parts, unfold=False),
         state=STATES[MessageState(answer.state.value)],
     )
     if (created_at := place.get("created_at")) is not None:
@@ -98,26 +94,6 @@ def _add_answer(proto: messages_pb2.Message, answer: Answer) -> None:
         proto.stop_reason = STOP_REASONS[answer.stop_reason]
     proto.usage.CopyFrom(usage_to_proto(answer.usage))
     proto.cost.CopyFrom(money_to_proto(answer.cost))
-
-
-def _parts_to_proto(parts: Iterable[Part]) -> Iterator[messages_pb2.Part]:
-    for part in parts:
-        match part:
-            case TextPart(text):
-                yield messages_pb2.Part(text=messages_pb2.TextPart(text=text))
-            case _:
-                assert_never(part)
-
-
-def _part_from_proto(part: messages_pb2.Part) -> Part:
-    kind = part.WhichOneof("kind")
-    match kind:
-        case "text":
-            return TextPart(part.text.text)
-        case None:
-            raise ValueError("a request with a part of no kind has passed validation")
-        case _:
-            assert_never(kind)
 
 
 def _id(value: UUID | None) -> str:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from aichat_server.content.parts import Part, text_of
+from aichat_server.content.parts import Part, Role, TextPart, text_of
 from aichat_server.conversations.domain import Turn
 from aichat_server.conversations.service.message_question import MessageQuestion
 from aichat_server.conversations.service.message_sink import MessageSink
@@ -23,7 +23,7 @@ from aichat_server.generations.service.model_choice import ModelChoice
 from aichat_server.generations.service.requests import GenerationRequest, stored_options
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.models.domain.models import Model
-from aichat_server.providers.domain.requests import ChatOptions
+from aichat_server.providers.domain.requests import ChatOptions, PathMessage, texts_of
 
 TITLE_CHARACTERS = 80
 MOST_BYTES_PER_TOKEN = 6
@@ -69,7 +69,7 @@ class Chat:
             principal=principal,
             candidates=candidates,
             question=MessageQuestion(self._turns, self._sink, self._answers, principal.org_id, turn),
-            asked=tuple(part.text for part in message.parts),
+            asked=tuple(texts_of((PathMessage(Role.USER, message.parts),))),
             has_history=message.conversation_id is not None,
             options=message.options,
             claim=Claim(message.request_id, _fingerprint(message)) if message.request_id is not None else None,
@@ -101,5 +101,10 @@ def _fingerprint(message: ChatMessage) -> bytes:
     """Returns a hash of the whole request but its request_id. It must be the same when the request_id comes again."""
     ids = (message.conversation_id, message.parent_message_id)
     options = stored_options(message.options, cancel_on_disconnect=message.cancel_on_disconnect)
-    asked = (message.model, ids, [part.text for part in message.parts], options)
+    asked = (message.model, ids, _told(message.parts), options)
     return hashlib.sha256(msgspec.json.encode(asked)).digest()
+
+
+def _told(parts: tuple[Part, ...]) -> list[object]:
+    """Text stands for its part, as servers of the version before have it."""
+    return [part.text if isinstance(part, TextPart) else part for part in parts]

@@ -12,7 +12,7 @@ from aichat_server.conversations.storage.turns import TurnStore
 from aichat_server.core.ids import new_id
 from aichat_server.generations.domain.generation import Beginning, Begun, GenerationKey
 from aichat_server.generations.service.answers import Answers
-from aichat_server.providers.domain.requests import PathMessage
+from aichat_server.providers.domain.requests import PathMessage, Prompt
 
 
 class MessageQuestion:
@@ -39,12 +39,13 @@ class MessageQuestion:
         }
         return Begun(place, begun.known, begun.quota_failure)
 
-    async def prompt(self) -> tuple[PathMessage, ...]:
+    async def prompt(self) -> Prompt:
         """Returns the conversation up to the message, with what answers show that are still being written."""
-        if all(message.generation_id is None for message in self._path):
-            return self._path
-        # At once, so that what cannot be reached is waited for once.
-        return tuple(await asyncio.gather(*map(self._shown, self._path)))
+        path = self._path
+        if any(message.generation_id is not None for message in path):
+            # At once, so that what cannot be reached is waited for once.
+            path = tuple(await asyncio.gather(*map(self._shown, path)))
+        return Prompt(path, cache_key=str(self._turn.conversation_id))
 
     async def _shown(self, message: PathMessage) -> PathMessage:
         if message.generation_id is None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from aichat_server.content.parts import Role, text_of
+from aichat_server.content.parts import Role
 from aichat_server.conversations.storage.turns import TurnStore
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.generation import Beginning, Ending, Known, Orphan, Place
 from aichat_server.models.domain.usage import estimate_tokens
+from aichat_server.providers.domain.requests import texts_of
 
 
 class MessageSink:
@@ -36,7 +37,7 @@ class MessageSink:
     async def asked_tokens(self, orphan: Orphan) -> int:
         """See Sink. It is less if the conversation was deleted."""
         path = await self._turns.path(orphan.key)
-        texts = (str(orphan.options.get("system_prompt", "")), *(text_of(message.parts) for message in path))
+        texts = (str(orphan.options.get("system_prompt", "")), *texts_of(path))
         return sum(map(estimate_tokens, texts))
 
     def error_metadata(self, place: Place) -> Mapping[str, str]:

@@ -8,7 +8,6 @@ import msgspec
 from sqlalchemy import Row, Select, Text, and_, case, cast, func, literal, or_, select, tuple_
 
 from aichat_server.content.parts import Part, Role
-from aichat_server.content.stored import StoredText, to_parts
 from aichat_server.conversations.domain import Message, MessageState
 from aichat_server.conversations.storage.tables import generations, messages
 from aichat_server.core.database.session import Repository
@@ -57,7 +56,7 @@ def list_messages(org_id: UUID, conversation_id: UUID, limit: int, after: PageKe
 
 
 def _message(row: Row[tuple[object, ...]]) -> Message:
-    parts = to_parts(msgspec.convert(row.parts, list[StoredText]))
+    parts = tuple(msgspec.convert(row.parts, list[Part]))
     return Message(
         message_id=row.message_id,
         conversation_id=row.conversation_id,

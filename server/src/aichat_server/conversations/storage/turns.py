@@ -12,8 +12,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from aichat_server.content.parts import Role
-from aichat_server.content.stored import StoredText, encode_json, encode_parts, to_parts
+from aichat_server.content.parts import Part, Role
+from aichat_server.content.stored import encode_json, encode_parts
 from aichat_server.conversations.domain import Turn, TurnBegun, conversation_not_found, message_not_found
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError
@@ -45,7 +45,7 @@ _SINK = "message"
 
 class _PathRow(msgspec.Struct):
     role: Role
-    parts: list[StoredText]
+    parts: list[Part]
     generation_id: UUID | None = None
 
 
@@ -147,4 +147,4 @@ def _first_known(turn: Turn, stored: str) -> Known:
 
 def _read_path(stored: str | None) -> tuple[PathMessage, ...]:
     rows = msgspec.json.decode(stored, type=list[_PathRow]) if stored else ()
-    return tuple(PathMessage(row.role, to_parts(row.parts), row.generation_id) for row in rows)
+    return tuple(PathMessage(row.role, tuple(row.parts), row.generation_id) for row in rows)

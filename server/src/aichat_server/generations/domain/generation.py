@@ -9,10 +9,10 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-from aichat_server.content.parts import Part, TextPart
+from aichat_server.content.parts import Part
 from aichat_server.core.errors import Reason
 from aichat_server.core.money import NanoUsd
-from aichat_server.core.texts import is_blank
+from aichat_server.generations.domain.content import AnswerContent
 from aichat_server.models.domain.pricing import Hold
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import StopReason
@@ -193,8 +193,8 @@ class Orphan:
     options: Mapping[str, object]
 
 
-def kept_parts(state: GenerationState, text: str) -> tuple[Part, ...] | None:
-    """Returns what is kept of an answer. White space alone is not kept, unless the answer is complete."""
-    if state is not GenerationState.COMPLETE and is_blank(text):
+def kept_parts(state: GenerationState, content: AnswerContent) -> tuple[Part, ...] | None:
+    """Returns what is kept of an answer. Unless it is complete, reasoning and white space alone are not kept."""
+    if state is not GenerationState.COMPLETE and not content.has_words:
         return None
-    return (TextPart(text),) if text else ()
+    return content.parts()

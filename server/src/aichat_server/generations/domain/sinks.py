@@ -8,7 +8,7 @@ from typing import Protocol
 
 from aichat_server.core.errors import AichatError
 from aichat_server.generations.domain.generation import Beginning, Begun, Ending, Known, Orphan, Place
-from aichat_server.providers.domain.requests import PathMessage
+from aichat_server.providers.domain.requests import Prompt
 
 
 class Sink(Protocol):
@@ -70,7 +70,7 @@ class Question(Protocol):
         """
         ...
 
-    async def prompt(self) -> tuple[PathMessage, ...]:
+    async def prompt(self) -> Prompt:
         """Returns what the model is shown; call it after `begin`."""
         ...
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from aichat_server.content.stored import StoredText, to_parts
+from aichat_server.content.parts import Part
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
 from aichat_server.generations.domain.generation import Beginning, Claim, Ending, GenerationKey, GenerationState, Known
@@ -114,7 +114,7 @@ class KnownValue(msgspec.Struct):
     usage: dict[str, int | bool]
     cost_nano_usd: int
     place: dict[str, str]
-    parts: list[StoredText] | None
+    parts: list[Part] | None
 
 
 def read_known(row: KnownValue) -> Known:
@@ -134,7 +134,7 @@ def read_known(row: KnownValue) -> Known:
         stop_reason=row.stop_reason,
         usage=Usage(**counts, estimated=bool(row.usage["estimated"])),
         cost=NanoUsd(row.cost_nano_usd),
-        parts=to_parts(row.parts) if row.parts is not None else None,
+        parts=tuple(row.parts) if row.parts is not None else None,
     )
 
 

@@ -6,11 +6,18 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
+from aichat_server.content.parts import ToolCallPart
 from aichat_server.core.errors import AichatError
 from aichat_server.core.money import NanoUsd
 from aichat_server.generations.domain.generation import Answer, Place
 from aichat_server.models.domain.usage import Usage
-from aichat_server.providers.domain.events import ReasoningDelta, TextDelta
+from aichat_server.providers.domain.events import (
+    CitationFound,
+    Delta,
+    ItemFound,
+    ToolCallStart,
+)
+from aichat_server.providers.domain.requests import LeftOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,15 @@ class Started:
     """The model that was asked for. It differs from `model` if a fallback answers."""
     place: Place
     """Where the answer will be kept."""
+    left_out: LeftOut | None = None
+    """What the model is not shown; None if it is shown all."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallWhole:
+    """A tool call is whole."""
+
+    call: ToolCallPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +64,9 @@ class Completed:
     place: Place
 
 
-Delta = TextDelta | ReasoningDelta
-StreamEvent = Started | TextDelta | ReasoningDelta | UsageSoFar | Heartbeat | Completed
+ContentShown = Delta | ToolCallStart | ToolCallWhole | CitationFound | ItemFound
+"""What readers see of an answer's content."""
+StreamEvent = Started | ContentShown | UsageSoFar | Heartbeat | Completed
 
 
 class Position(NamedTuple):

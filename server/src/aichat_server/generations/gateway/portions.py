@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 import msgspec
 
+from aichat_server.content.parts import Citation, ProviderItem, ToolCallPart
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.stream import (
     Completed,
@@ -17,6 +18,7 @@ from aichat_server.generations.domain.stream import (
     Position,
     Started,
     StreamEvent,
+    ToolCallWhole,
     UsageSoFar,
 )
 from aichat_server.generations.gateway.stored_events import (
@@ -25,7 +27,14 @@ from aichat_server.generations.gateway.stored_events import (
     started_from,
     started_to,
 )
-from aichat_server.providers.domain.events import ReasoningDelta, TextDelta
+from aichat_server.providers.domain.events import (
+    CitationFound,
+    ItemFound,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStart,
+)
 
 
 class _Text(msgspec.Struct, array_like=True, tag="t"):
@@ -48,7 +57,29 @@ class _Completed(msgspec.Struct, array_like=True, tag="c"):
     event: dict[str, dict[str, Any]]
 
 
-_Event = _Text | _Reasoning | _Started | _Usage | _Completed
+class _CallStart(msgspec.Struct, array_like=True, tag="b"):
+    call_id: str
+    name: str
+
+
+class _CallDelta(msgspec.Struct, array_like=True, tag="a"):
+    call_id: str
+    text: str
+
+
+class _CallWhole(msgspec.Struct, array_like=True, tag="w"):
+    call: ToolCallPart
+
+
+class _Citation(msgspec.Struct, array_like=True, tag="q"):
+    citation: Citation
+
+
+class _Item(msgspec.Struct, array_like=True, tag="i"):
+    item: ProviderItem
+
+
+_Event = _Text | _Reasoning | _Started | _Usage | _Completed | _CallStart | _CallDelta | _CallWhole | _Citation | _Item
 
 
 class _Failure(msgspec.Struct, array_like=True):
@@ -91,14 +122,24 @@ def decode_portion(position: Position, data: bytes) -> Portion:
     )
 
 
-def _encoded(event: StreamEvent) -> _Event:
+def _encoded(event: StreamEvent) -> _Event:  # noqa: C901 — one case for each kind
     match event:
         case TextDelta():
             return _Text(event.text)
         case ReasoningDelta():
             return _Reasoning(event.text)
+        case ToolCallDelta(call_id, text):
+            return _CallDelta(call_id, text)
         case UsageSoFar():
             return _Usage(event)
+        case ToolCallStart(call_id, name):
+            return _CallStart(call_id, name)
+        case ToolCallWhole(call):
+            return _CallWhole(call)
+        case CitationFound(citation):
+            return _Citation(citation)
+        case ItemFound(item):
+            return _Item(item)
         case Started():
             return _Started(started_to(event))
         case Completed():
@@ -109,14 +150,24 @@ def _encoded(event: StreamEvent) -> _Event:
             assert_never(event)
 
 
-def _decoded(event: _Event) -> StreamEvent:
+def _decoded(event: _Event) -> StreamEvent:  # noqa: C901 — one case for each kind
     match event:
         case _Text():
             return TextDelta(event.text)
         case _Reasoning():
             return ReasoningDelta(event.text)
+        case _CallDelta(call_id, text):
+            return ToolCallDelta(call_id, text)
         case _Usage():
             return event.event
+        case _CallStart(call_id, name):
+            return ToolCallStart(call_id, name)
+        case _CallWhole(call):
+            return ToolCallWhole(call)
+        case _Citation(citation):
+            return CitationFound(citation)
+        case _Item(item):
+            return ItemFound(item)
         case _Started():
             return started_from(event.event)
         case _Completed():

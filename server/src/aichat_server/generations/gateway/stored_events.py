@@ -12,12 +12,14 @@ from uuid import UUID
 
 import msgspec
 
-from aichat_server.content.stored import StoredText, to_parts, to_stored
+from aichat_server.content.parts import Part, Role
+from aichat_server.content.stored import is_text_alone, text_alone
 from aichat_server.core.money import NanoUsd
 from aichat_server.generations.domain.generation import Answer, GenerationState, Place
 from aichat_server.generations.domain.stream import Completed, Started
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import StopReason
+from aichat_server.providers.domain.requests import LeftOut
 
 Fields = Mapping[str, Any]
 """An event's fields and its place's, by name."""
@@ -28,6 +30,7 @@ class _Started(msgspec.Struct):
     model: str
     provider: str
     requested_model: str
+    left_out: LeftOut | None = None
 
 
 class _Answer(msgspec.Struct):
@@ -39,36 +42,41 @@ class _Answer(msgspec.Struct):
 
 
 class _Completed(msgspec.Struct):
-    parts: list[StoredText]
+    parts: list[Part]
     state: GenerationState
     answer: _Answer
+    content: list[Part] | None = None
+    """All of the answer where `parts` are its text alone, for servers of the version before."""
 
 
 def started_to(event: Started) -> dict[str, Any]:
     """Returns the map of a beginning."""
-    own = _Started(event.generation_id, event.model, event.provider, event.requested_model)
-    return {**event.place, **msgspec.structs.asdict(own)}
+    own = _Started(event.generation_id, event.model, event.provider, event.requested_model, event.left_out)
+    return {**event.place, **{name: value for name, value in msgspec.structs.asdict(own).items() if value is not None}}
 
 
 def started_from(fields: Fields) -> Started:
     """Returns the beginning. Raises msgspec.ValidationError if the map is not one."""
     own = msgspec.convert(fields, _Started)
     place = _place(fields, _Started)
-    return Started(own.generation_id, own.model, own.provider, own.requested_model, place)
+    return Started(own.generation_id, own.model, own.provider, own.requested_model, place, own.left_out)
 
 
 def completed_to(event: Completed) -> dict[str, Any]:
     """Returns the map of an end."""
     answer = event.answer
     own = _Answer(answer.generation_id, answer.model, answer.stop_reason, answer.usage, answer.cost)
-    return {**event.place, "parts": to_stored(answer.parts), "state": answer.state, "answer": own}
+    about = {**event.place, "state": answer.state, "answer": own}
+    if is_text_alone(answer.parts):
+        return about | {"parts": answer.parts}
+    return about | {"parts": text_alone(answer.parts, Role.ASSISTANT), "content": answer.parts}
 
 
 def completed_from(fields: Fields) -> Completed:
     """Returns the end. Raises msgspec.ValidationError if the map is not one."""
     kept = msgspec.convert(fields, _Completed)
     own = kept.answer
-    parts = to_parts(kept.parts)
+    parts = tuple(kept.parts if kept.content is None else kept.content)
     answer = Answer(own.generation_id, own.model, parts, kept.state, own.stop_reason, own.usage, own.cost)
     return Completed(answer, _place(fields, _Completed))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from uuid import UUID
@@ -11,12 +10,13 @@ from uuid import UUID
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from aichat_server.content.parts import Part, TextPart, text_of
+from aichat_server.content.parts import Part
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.redis.client import RedisUnavailableError
 from aichat_server.generations.domain.generation import GenerationKey, GenerationState, Known
+from aichat_server.generations.domain.shown import content_of, shown
 from aichat_server.generations.domain.sinks import Sink, Sinks
-from aichat_server.generations.domain.stream import BEGINNING, Completed, Started, StreamEvent
+from aichat_server.generations.domain.stream import BEGINNING, Completed, Started
 from aichat_server.generations.gateway.cancels import Cancels
 from aichat_server.generations.gateway.journal import JournalStreams
 from aichat_server.generations.gateway.spare_leases import SpareLeases
@@ -27,7 +27,6 @@ from aichat_server.generations.service.journal_copies import read_copy
 from aichat_server.generations.service.mirrors import Mirrors
 from aichat_server.generations.storage.generations import GenerationStore
 from aichat_server.identity.domain.principals import Principal
-from aichat_server.providers.domain.events import TextDelta
 
 _log = structlog.get_logger()
 
@@ -102,7 +101,7 @@ class Answers:
         try:
             running = self._generations.find(key)
             if running is not None:
-                return _text(running.journal.since(BEGINNING).events)
+                return content_of(running.journal.since(BEGINNING).events).parts()
             known = await self._store.find(key)
             if known is not None and known.parts is not None:
                 return known.parts
@@ -116,7 +115,7 @@ class Answers:
                 cause=repr(error),
             )
             return ()
-        return _text(event for portion in portions for event in portion.events)
+        return content_of(event for portion in portions for event in portion.events).parts()
 
     async def _ask_replicas(self, key: GenerationKey) -> None:
         if self._replicas is None:
@@ -165,18 +164,14 @@ class Answers:
         return _replay(known, sink).read(after)
 
 
-def _text(events: Iterable[StreamEvent]) -> tuple[Part, ...]:
-    return (TextPart("".join(event.text for event in events if isinstance(event, TextDelta))),)
-
-
 def _replay(known: Known, sink: Sink) -> Journal:
     """Returns a journal made from the stored answer."""
     # It is complete at once, so nobody waits for a heartbeat.
     journal = Journal(heartbeat_seconds=1.0)
     answer, about = known.answer, (known.model, known.provider, known.requested_model)
     journal.append(Started(known.generation_id, *about, known.place))
-    if answer is not None and answer.parts:
-        journal.append(TextDelta(text_of(answer.parts)))
+    for event in shown(answer.parts if answer is not None else ()):
+        journal.append(event)
     if known.state is GenerationState.COMPLETE and answer is not None:
         journal.append(Completed(answer, known.place))
         journal.close()

@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from aichat_server.generations.domain.stream import Delta
-from aichat_server.providers.domain.events import ReasoningDelta, TextDelta
+from aichat_server.providers.domain.events import Delta, ReasoningDelta, TextDelta, ToolCallDelta
 
 
 class Coalescer:
@@ -30,7 +29,7 @@ class Coalescer:
             self._begun = True
             self._emit(delta)
             return
-        if self._pending and type(delta) is not type(self._pending[0]):
+        if self._pending and not _continues(self._pending[0], delta):
             self.close()
         self._pending.append(delta)
         if self._step is None:
@@ -46,6 +45,14 @@ class Coalescer:
             self._emit(merged)
 
 
+def _continues(first: Delta, delta: Delta) -> bool:
+    if type(delta) is not type(first):
+        return False
+    return (
+        not isinstance(first, ToolCallDelta) or not isinstance(delta, ToolCallDelta) or delta.call_id == first.call_id
+    )
+
+
 def _merged(deltas: Sequence[Delta]) -> Delta:
     text = "".join([delta.text for delta in deltas])
     match deltas[0]:
@@ -53,5 +60,7 @@ def _merged(deltas: Sequence[Delta]) -> Delta:
             return TextDelta(text)
         case ReasoningDelta():
             return ReasoningDelta(text)
+        case ToolCallDelta(call_id):
+            return ToolCallDelta(call_id, text)
         case unknown:
             assert_never(unknown)

@@ -15,10 +15,10 @@ from typing import assert_never
 import structlog
 
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.core.texts import is_blank
+from aichat_server.generations.domain.content import AnswerContent
 from aichat_server.generations.domain.generation import Ending, GenerationKey, GenerationState, Place, kept_parts
 from aichat_server.generations.domain.observing import GenerationObserver
-from aichat_server.generations.domain.stream import Completed, Delta, Started, UsageSoFar
+from aichat_server.generations.domain.stream import Completed, Started, ToolCallWhole, UsageSoFar
 from aichat_server.generations.service import failures
 from aichat_server.generations.service.coalescer import Coalescer
 from aichat_server.generations.service.endings import other_end, store
@@ -31,11 +31,20 @@ from aichat_server.models.domain import pricing
 from aichat_server.models.domain.models import Model
 from aichat_server.models.domain.usage import Usage, estimate_tokens
 from aichat_server.providers.domain.events import (
+    CitationFound,
+    ContentEvent,
+    Delta,
+    ItemFound,
+    PartEnd,
     ProviderEvent,
     ReasoningDelta,
+    Signed,
     Stop,
     StopReason,
     TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
     UsageReport,
 )
 from aichat_server.providers.service.upstream import UpstreamAnswer
@@ -75,7 +84,7 @@ class Generation:
         self._coalescer = Coalescer(self._show, merges=merges)
         self._record = Record(observer)
         self._started = False
-        self._text: list[str] = []
+        self._content = AnswerContent()
         self._meter = Meter()
         self._stop: StopReason | None = None
 
@@ -94,17 +103,12 @@ class Generation:
             announce.cancel()
             self.plan.upstream.close()
             # Whatever was raised, readers must not wait forever. Only the first close counts.
-            self._journal.close(failures.failed(words=self._has_words))
+            self._journal.close(failures.failed(words=self._content.has_words))
 
     def _why_broken_off(self) -> AichatError | None:
         why, request = self._handle.broken_off, self.plan.request
         names = request.question.sink.error_metadata(self.plan.place)
-        return why(request.generation_id, names, words=self._has_words) if why is not None else None
-
-    @property
-    def _has_words(self) -> bool:
-        """Whether any text of the answer has arrived that is stored."""
-        return not is_blank("".join(self._text))
+        return why(request.generation_id, names, words=self._content.has_words) if why is not None else None
 
     async def _generate(self) -> AichatError | None:
         if (broken_off := self._why_broken_off()) is not None:
@@ -126,29 +130,40 @@ class Generation:
             return broken_off
         except Exception:  # noqa: BLE001 — what has arrived must still be stored, and its readers told
             _log.exception("generation failed", generation_id=str(self.key.generation_id))
-            return failures.failed(words=self._has_words)
+            return failures.failed(words=self._content.has_words)
         return None
 
     def _take(self, event: ProviderEvent) -> None:
         if not self._started:
             self._announce()
         match event:
-            case TextDelta():
-                self._text.append(event.text)
-                self._record.delta()
-                self._coalescer.add(event)
-            case ReasoningDelta():
-                # Reasoning is shown and paid for, and not stored.
+            case TextDelta() | ReasoningDelta() | ToolCallDelta():
+                self._content.take(event)
                 self._record.delta()
                 self._coalescer.add(event)
             case UsageReport():
                 # What it counts must be shown before it.
                 self._coalescer.close()
                 self._tell(self._meter.report(event))
+            case ToolCallStart() | ToolCallEnd() | CitationFound() | ItemFound() | Signed() | PartEnd():
+                self._content.take(event)
+                self._show_whole(event)
             case Stop():
                 self._stop = event.reason
             case _:
                 assert_never(event)
+
+    def _show_whole(self, event: ContentEvent) -> None:
+        """Shows what is no delta, after the deltas before it. Readers do not see signatures and the ends of parts."""
+        match event:
+            case ToolCallStart() | CitationFound() | ItemFound():
+                self._coalescer.close()
+                self._journal.append(event)
+            case ToolCallEnd(call_id):
+                self._coalescer.close()
+                self._journal.append(ToolCallWhole(self._content.call(call_id)))
+            case _:
+                """Nothing to show."""
 
     def _show(self, delta: Delta) -> None:
         self._journal.append(delta)
@@ -167,7 +182,8 @@ class Generation:
             # It names the model, perhaps before the first word. From here on no other model may answer.
             self.plan.upstream.keep_model()
             model, requested = self.plan.model, self.plan.upstream.requested.id
-            started = Started(self.key.generation_id, model.id, model.provider, requested, self.plan.place)
+            about = (model.id, model.provider, requested, self.plan.place, self.plan.upstream.request.prompt.left_out)
+            started = Started(self.key.generation_id, *about)
             self._journal.append(started)
 
     async def _settle_somehow(self, failure: AichatError | None) -> None:
@@ -206,7 +222,7 @@ class Generation:
             model=model.id,
             provider=model.provider,
             state=state,
-            parts=kept_parts(state, "".join(self._text)),
+            parts=kept_parts(state, self._content),
             stop_reason=self._stop,
             usage=usage,
             raw_usage=self._meter.raw,

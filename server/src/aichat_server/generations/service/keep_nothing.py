@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from aichat_server.content.parts import text_of
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.generation import Beginning, Begun, Ending, Known, Orphan, Place
 from aichat_server.generations.storage.generations import GenerationStore
 from aichat_server.models.domain.usage import estimate_tokens
-from aichat_server.providers.domain.requests import PathMessage
+from aichat_server.providers.domain.requests import PathMessage, Prompt, texts_of
 
 _ASKED_TOKENS = "asked_tokens"
 
@@ -25,7 +24,7 @@ class KeepNothing:
 
     async def begin(self, beginning: Beginning, path: tuple[PathMessage, ...]) -> Begun:
         """Begins a generation whose model is shown `path`: see Question.begin."""
-        texts = (str(beginning.options.get("system_prompt", "")), *(text_of(message.parts) for message in path))
+        texts = (str(beginning.options.get("system_prompt", "")), *texts_of(path))
         size = {_ASKED_TOKENS: sum(map(estimate_tokens, texts))}
         return await self._store.begin(replace(beginning, options={**beginning.options, **size}), self.name)
 
@@ -69,9 +68,9 @@ class UnkeptQuestion:
         """See Question."""
         return await self.sink.begin(beginning, self._path)
 
-    async def prompt(self) -> tuple[PathMessage, ...]:
+    async def prompt(self) -> Prompt:
         """See Question."""
-        return self._path
+        return Prompt(self._path)
 
 
 def _expired(metadata: Mapping[str, str]) -> AichatError:

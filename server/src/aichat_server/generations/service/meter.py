@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import assert_never
 
-from aichat_server.generations.domain.stream import Delta
 from aichat_server.models.domain.usage import BYTES_PER_TOKEN, Usage
-from aichat_server.providers.domain.events import ReasoningDelta, TextDelta, UsageReport
+from aichat_server.providers.domain.events import Delta, ReasoningDelta, TextDelta, ToolCallDelta, UsageReport
 
 # The estimate is shown at most this often, however fast the model writes.
 _PERIOD_SECONDS = 1.0
@@ -42,7 +41,7 @@ class Meter:
         """Counts what was written. Returns True if it is time to show the usage."""
         size = len(delta.text) if delta.text.isascii() else len(delta.text.encode())
         match delta:
-            case TextDelta():
+            case TextDelta() | ToolCallDelta():
                 self._text_bytes += size
             case ReasoningDelta():
                 self._reasoning_bytes += size

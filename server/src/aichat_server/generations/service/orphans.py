@@ -13,7 +13,6 @@ import structlog
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.redis.client import RedisUnavailableError
-from aichat_server.core.texts import is_blank
 from aichat_server.generations.domain.generation import (
     Ending,
     GenerationKey,
@@ -22,6 +21,7 @@ from aichat_server.generations.domain.generation import (
     OrphanedKey,
     kept_parts,
 )
+from aichat_server.generations.domain.shown import content_of
 from aichat_server.generations.domain.sinks import Sinks
 from aichat_server.generations.domain.stream import (
     BEGINNING,
@@ -31,6 +31,7 @@ from aichat_server.generations.domain.stream import (
     Position,
     Started,
     StreamEvent,
+    ToolCallWhole,
     UsageSoFar,
 )
 from aichat_server.generations.gateway.journal import Append, JournalStreams
@@ -42,7 +43,15 @@ from aichat_server.generations.storage.generations import GenerationStore
 from aichat_server.generations.storage.orphans import list_orphans
 from aichat_server.models.domain.pricing import Price, cost, price_at
 from aichat_server.models.service import StoredPrices
-from aichat_server.providers.domain.events import ReasoningDelta, TextDelta, UsageReport
+from aichat_server.providers.domain.events import (
+    CitationFound,
+    ItemFound,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStart,
+    UsageReport,
+)
 
 _log = structlog.get_logger()
 
@@ -166,7 +175,7 @@ class _Journalled:
 
     def __init__(self, events: Sequence[StreamEvent]) -> None:
         self.started: Started | None = None
-        self.text = ""
+        self.content = content_of(events)
         self.meter = Meter()
         for event in events:
             self._take(event)
@@ -175,15 +184,12 @@ class _Journalled:
         match event:
             case Started():
                 self.started = event
-            case TextDelta(text):
-                self.text += text
-                self.meter.count(event)
-            case ReasoningDelta():
+            case TextDelta() | ReasoningDelta() | ToolCallDelta():
                 self.meter.count(event)
             case UsageSoFar(usage):
                 self.meter.report(UsageReport(usage, {}))
-            case Heartbeat() | Completed():
-                pass
+            case ToolCallStart() | ToolCallWhole() | CitationFound() | ItemFound() | Heartbeat() | Completed():
+                """Nothing to meter."""
             case _:
                 assert_never(event)
 
@@ -195,7 +201,7 @@ def _ending(orphan: Orphan, journalled: _Journalled, asked_tokens: int, prices: 
     if price is None:
         raise LookupError(f"{provider} {model} had no price at {orphan.started_at}")
     usage = journalled.meter.usage(lambda: asked_tokens)
-    failure = lost(words=not is_blank(journalled.text))
+    failure = lost(words=journalled.content.has_words)
     return Ending(
         org_id=orphan.key.org_id,
         member_id=orphan.member_id,
@@ -203,7 +209,7 @@ def _ending(orphan: Orphan, journalled: _Journalled, asked_tokens: int, prices: 
         model=model,
         provider=provider,
         state=GenerationState.INTERRUPTED,
-        parts=kept_parts(GenerationState.INTERRUPTED, journalled.text),
+        parts=kept_parts(GenerationState.INTERRUPTED, journalled.content),
         stop_reason=None,
         usage=usage,
         raw_usage={},

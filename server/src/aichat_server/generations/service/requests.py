@@ -52,7 +52,7 @@ class GenerationRequest:
 
     def most_tokens(self) -> int:
         """Returns what the generation may use, as far as it is known: the history is counted at its end."""
-        asked = estimate_tokens("\n\n".join(self.asked)) + estimate_tokens(self.options.system_prompt)
+        asked = estimate_tokens("\n\n".join(self.asked)) + sum(map(estimate_tokens, self.options.texts))
         return asked + output_limit(self.candidates[0], self.options)
 
     def beginning(self) -> Beginning:
@@ -71,7 +71,7 @@ class GenerationRequest:
         )
 
     def _hold(self, model: Model) -> Hold:
-        texts = (self.options.system_prompt, *self.asked)
+        texts = (*self.options.texts, *self.asked)
         return hold_for(
             model.prices,
             input_bytes=sum(len(text.encode()) for text in texts),

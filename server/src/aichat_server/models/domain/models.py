@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
+from aichat_server.content.parts import PartKind
 from aichat_server.models.domain.pricing import BEGINNING, PriceTier
+
+
+class ServiceTier(StrEnum):
+    """A vendor's class of service."""
+
+    STANDARD = "standard"
+    FLEX = "flex"
+    PRIORITY = "priority"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,23 @@ class ModelAbilities:
     stop: bool = True
     blank_stop: bool = True
     """Accepts a stop sequence that is only white space."""
+    reads: frozenset[PartKind] = frozenset({PartKind.TEXT})
+    """The kinds of parts that it reads."""
+    urls: bool = False
+    """Reads images and documents from a URL."""
+    tools: bool = False
+    parallel_tool_calls: bool = False
+    """Can be told to call one tool at a time."""
+    response_format: bool = False
+    caching: bool = False
+    web_search: bool = False
+    search_domains: bool = False
+    """Its search can be limited to domains."""
+    top_p: bool = False
+    seed: bool = False
+    exact_token_count: bool = False
+    service_tiers: tuple[tuple[ServiceTier, int], ...] = ()
+    """The classes besides the standard one, and their prices in percent of the standard prices for tokens."""
 
 
 @dataclass(frozen=True, slots=True)

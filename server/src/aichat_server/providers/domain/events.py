@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from aichat_server.content.parts import Citation, ProviderItem, Signature
 from aichat_server.models.domain.usage import Usage
 
 
@@ -16,7 +17,9 @@ class StopReason(StrEnum):
     MAX_TOKENS = "max_tokens"
     STOP_SEQUENCE = "stop_sequence"
     OTHER = "other"
-    """It paused, requested a tool, or gave an unknown reason: the answer may be incomplete."""
+    """It paused, or gave an unknown reason: the answer may be incomplete."""
+    TOOL_USE = "tool_use"
+    """It calls tools, and waits for their results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,59 @@ class ReasoningDelta:
     """More of the model's reasoning."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallStart:
+    """A tool call begins."""
+
+    call_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """More of a tool call's arguments: JSON text."""
+
+    call_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallEnd:
+    """A tool call is whole."""
+
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CitationFound:
+    """The text that is being written cites a source."""
+
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFound:
+    """An item arrived as a whole that only its vendor understands."""
+
+    item: ProviderItem
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The vendor's mark on what it has just written: on the open part, and on an empty reasoning part if none is open.
+
+    `call_id`: on this tool call instead.
+    """
+
+    signature: Signature
+    call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartEnd:
+    """The open reasoning ends, and so does the passage of text that the last citations are for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +105,7 @@ class Stop:
     reason: StopReason
 
 
-ProviderEvent = TextDelta | ReasoningDelta | UsageReport | Stop
+Delta = TextDelta | ReasoningDelta | ToolCallDelta
+ContentEvent = Delta | ToolCallStart | ToolCallEnd | CitationFound | ItemFound | Signed | PartEnd
+"""What adds to the content of an answer."""
+ProviderEvent = ContentEvent | UsageReport | Stop

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol, assert_never
 from uuid import UUID
 
-from aichat_server.content.parts import Part, Role, text_of
+from aichat_server.content.parts import (
+    AudioPart,
+    DocumentPart,
+    ImagePart,
+    Part,
+    PartKind,
+    ProviderItem,
+    ReasoningPart,
+    Role,
+    StoredFile,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.models.domain.models import ServiceTier
 
 
 class ReasoningEffort(StrEnum):
@@ -19,6 +36,61 @@ class ReasoningEffort(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A function of the caller's that a model may call."""
+
+    name: str
+    description: str = ""
+    parameters: str = ""
+    """The JSON Schema of its arguments, as JSON text; empty for no arguments."""
+
+
+class ToolChoiceMode(StrEnum):
+    """Whether a model calls tools."""
+
+    AUTO = "auto"
+    NONE = "none"
+    REQUIRED = "required"
+    ONE = "one"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """Whether a model calls tools, and which."""
+
+    mode: ToolChoiceMode
+    name: str = ""
+    """The one that it calls; empty for every other mode."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFormat:
+    """The form of an answer."""
+
+    json_schema: str
+    """As JSON text."""
+    name: str = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class WebSearch:
+    """How a model may search the web, by its vendor's own search."""
+
+    max_searches: int = 5
+    """For one answer."""
+    allowed_domains: tuple[str, ...] = ()
+    """Empty: all."""
+
+
+class LongHistory(StrEnum):
+    """What happens if a conversation is longer than the model's context."""
+
+    DROP = "drop"
+    SUMMARIZE = "summarize"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
 class ChatOptions:
     """Options of an answer; None means the default in the contract."""
 
@@ -27,6 +99,23 @@ class ChatOptions:
     stop: tuple[str, ...] = ()
     system_prompt: str = ""
     reasoning_effort: ReasoningEffort | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    web_search: WebSearch | None = None
+    service_tier: ServiceTier | None = None
+    cache: bool | None = None
+    long_history: LongHistory | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All texts of the options that the model reads."""
+        tools = (text for tool in self.tools for text in (tool.name, tool.description, tool.parameters))
+        schema = (self.response_format.json_schema,) if self.response_format is not None else ()
+        return (self.system_prompt, *tools, *schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +129,91 @@ class PathMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What was left out of a prompt that would exceed the model's context."""
+
+    tool_results: int = 0
+    """How many of the oldest results lost their content."""
+    messages: int = 0
+    """How many of the oldest messages were left out."""
+    summarized: bool = False
+    """Whether a summary replaces those messages."""
+    tokens: int = 0
+    """About how many tokens all that had."""
+
+
+class FileReader(Protocol):
+    """Reads the stored files of one organisation."""
+
+    def read(self, file: StoredFile) -> AsyncIterator[bytes]:
+        """Yields the file's bytes in pieces. Raises FILE_NOT_FOUND, FILES_UNAVAILABLE and FILES_NOT_CONFIGURED."""
+        ...
+
+
+class NoFiles:
+    """There are no files."""
+
+    async def read(self, file: StoredFile) -> AsyncIterator[bytes]:
+        """Raises FILES_NOT_CONFIGURED."""
+        for _ in file.sha256:
+            raise AichatError(Reason.FILES_NOT_CONFIGURED, "this server has no storage for files: send text")
+        yield b""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model is shown besides the options."""
+
+    messages: tuple[PathMessage, ...]
+    """The conversation so far, the new message last; the roles need not alternate."""
+    files: FileReader = field(default_factory=NoFiles)
+    """Reads the files that the messages name."""
+    cache_key: str = ""
+    """The same for all turns of a conversation: vendors find a cached beginning by it. Empty: none."""
+    left_out: LeftOut | None = None
+    """None if the whole conversation is shown."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderRequest:
     """A request to a vendor."""
 
     model: str
     """The vendor's own id of the model."""
-    messages: tuple[PathMessage, ...]
-    """The conversation so far, the new message last; the roles need not alternate."""
+    prompt: Prompt
     max_output_tokens: int
-    temperature: float | None = None
-    stop: tuple[str, ...] = ()
-    system_prompt: str = ""
-    reasoning_effort: ReasoningEffort | None = None
+    options: ChatOptions = field(default_factory=ChatOptions)
     reasons: bool = False
     """Whether the model reasons before it answers, and so may be silent for minutes."""
+    reads: frozenset[PartKind] = frozenset(PartKind)
+    """The kinds of parts that the model can read."""
 
     @property
     def texts(self) -> tuple[str, ...]:
         """All texts that the model reads."""
-        return (self.system_prompt, *(text_of(message.parts) for message in self.messages))
+        return (*self.options.texts, *texts_of(self.prompt.messages))
+
+
+def texts_of(messages: Iterable[PathMessage]) -> Iterator[str]:
+    """Yields all texts of the messages that a model may read."""
+    for message in messages:
+        for part in message.parts:
+            yield from _texts(part)
+
+
+def _texts(part: Part) -> Iterator[str]:
+    match part:
+        case TextPart(text) | ReasoningPart(text):
+            yield text
+        case ToolCallPart(name=name, arguments=arguments):
+            yield name
+            yield arguments
+        case ToolResultPart(parts=parts):
+            for inner in parts:
+                yield from _texts(inner)
+        case ProviderItem(json=json):
+            yield json
+        case ImagePart() | DocumentPart() | AudioPart():
+            """No text of its own."""
+        case _:
+            assert_never(part)

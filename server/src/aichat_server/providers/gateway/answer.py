@@ -10,7 +10,6 @@ from typing import ClassVar, TypeVar
 
 import msgspec
 
-from aichat_server.content.parts import text_of
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.texts import is_blank, storable
 from aichat_server.models.domain.usage import BYTES_PER_TOKEN, Usage, estimate_tokens
@@ -20,6 +19,9 @@ from aichat_server.providers.domain.events import (
     Stop,
     StopReason,
     TextDelta,
+    ToolCallDelta,
+    ToolCallEnd,
+    ToolCallStart,
     UsageReport,
 )
 from aichat_server.providers.domain.requests import ProviderRequest
@@ -91,7 +93,7 @@ class AnswerReader(ABC):
             raise BrokenStreamError("the stream ended before the answer did")
         cut_short = (StopReason.MAX_TOKENS, StopReason.STOP_SEQUENCE)
         # Only Anthropic distinguishes a stop sequence from an end.
-        if not self._answered and self.stop not in cut_short and not self.request.stop:
+        if not self._answered and self.stop not in cut_short and not self.request.options.stop:
             raise self.failure(Reason.PROVIDER_EMPTY_ANSWER)
         yield self.report()
         yield Stop(self.stop)
@@ -147,14 +149,27 @@ class AnswerReader(ABC):
         text = self._cleaned(text)
         return (ReasoningDelta(text),) if text else ()
 
+    def call_begins(self, call_id: str, name: str) -> tuple[ProviderEvent, ...]:
+        """Returns the beginning of a tool call."""
+        self._answered = True
+        return (ToolCallStart(storable(call_id), storable(name)),)
+
+    def call_arguments(self, call_id: str, text: str) -> tuple[ProviderEvent, ...]:
+        """Returns more of a tool call's arguments."""
+        text = self._cleaned(text)
+        return (ToolCallDelta(storable(call_id), text),) if text else ()
+
+    def call_ends(self, call_id: str) -> tuple[ProviderEvent, ...]:
+        """Returns the end of a tool call."""
+        return (ToolCallEnd(storable(call_id)),)
+
     def _cleaned(self, text: str) -> str:
         text = storable(text)
         self._output_bytes += len(text) if text.isascii() else len(text.encode())
         return text
 
     def _estimated_input(self) -> int:
-        texts = [text_of(message.parts) for message in self.request.messages]
-        return sum(estimate_tokens(text) for text in (self.request.system_prompt, *texts))
+        return sum(map(estimate_tokens, self.request.texts))
 
 
 def decoded(decoder: msgspec.json.Decoder[T], data: bytes) -> T:

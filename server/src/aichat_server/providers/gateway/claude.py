@@ -176,8 +176,8 @@ def _params(request: ProviderRequest) -> MessageCreateParamsStreaming:
     }
     if system := prompt.system_prompt(request):
         params["system"] = system
-    if request.stop:
-        params["stop_sequences"] = list(request.stop)
+    if request.options.stop:
+        params["stop_sequences"] = list(request.options.stop)
     if thinking := _thinking(request):
         params["thinking"] = thinking
     if effort := _effort(request):
@@ -187,7 +187,7 @@ def _params(request: ProviderRequest) -> MessageCreateParamsStreaming:
 
 def _messages(request: ProviderRequest) -> list[MessageParam]:
     messages: list[MessageParam] = []
-    for message in prompt.said(request):
+    for message in prompt.said(request, ""):
         match message.role:
             case Role.USER:
                 messages.append({"role": "user", "content": message.text})
@@ -199,16 +199,16 @@ def _messages(request: ProviderRequest) -> list[MessageParam]:
 
 
 def _thinking(request: ProviderRequest) -> ThinkingConfigParam | None:
-    if request.reasoning_effort is ReasoningEffort.NONE and not request.model.startswith(ALWAYS_THINKS):
+    if request.options.reasoning_effort is ReasoningEffort.NONE and not request.model.startswith(ALWAYS_THINKS):
         return {"type": "between_tools"} if request.model.startswith(THINKS_BETWEEN_TOOLS) else {"type": "disabled"}
-    if request.reasoning_effort or request.model.startswith(THINKS_BY_DEFAULT):
+    if request.options.reasoning_effort or request.model.startswith(THINKS_BY_DEFAULT):
         # Newer models hide their thinking unless a summary is requested.
         return {"type": "adaptive", "display": "summarized"}
     return None
 
 
 def _effort(request: ProviderRequest) -> OutputConfigParam | None:
-    match request.reasoning_effort:
+    match request.options.reasoning_effort:
         case None:
             return None
         case ReasoningEffort.NONE:

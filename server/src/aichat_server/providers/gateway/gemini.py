@@ -170,14 +170,14 @@ _CHUNKS = msgspec.json.Decoder(_Chunk)
 def _params(request: ProviderRequest) -> Mapping[str, object]:
     """Returns the body as the SDK writes it."""
     config: dict[str, object] = {"maxOutputTokens": request.max_output_tokens}
-    if request.temperature is not None:
-        config["temperature"] = request.temperature
-    if request.stop:
-        config["stopSequences"] = request.stop
+    if request.options.temperature is not None:
+        config["temperature"] = request.options.temperature
+    if request.options.stop:
+        config["stopSequences"] = request.options.stop
     if (thinking := _thinking(request)) is not None:
         config["thinkingConfig"] = thinking
     params: dict[str, object] = {
-        "contents": [_content(ROLES[message.role], message.text) for message in prompt.said(request)],
+        "contents": [_content(ROLES[message.role], message.text) for message in prompt.said(request, "")],
         "generationConfig": config,
     }
     if system := prompt.system_prompt(request):
@@ -197,7 +197,7 @@ def _thinking(request: ProviderRequest) -> Mapping[str, object] | None:
 
 
 def _level(request: ProviderRequest) -> types.ThinkingLevel | None:
-    match request.reasoning_effort:
+    match request.options.reasoning_effort:
         case None:
             return None
         case ReasoningEffort.NONE:

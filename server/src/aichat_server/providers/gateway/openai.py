@@ -218,12 +218,12 @@ def _params(request: ProviderRequest, *, compatible: bool) -> CompletionCreatePa
         params["service_tier"] = "default"
     # OpenAI's reasoning models refuse the limit's old name, compatible endpoints do not know the new one.
     params["max_tokens" if compatible else "max_completion_tokens"] = request.max_output_tokens
-    if request.temperature is not None:
-        params["temperature"] = request.temperature
-    if request.stop:
-        params["stop"] = list(request.stop)
-    if request.reasoning_effort is not None:
-        params["reasoning_effort"] = _effort(request.model, request.reasoning_effort)
+    if request.options.temperature is not None:
+        params["temperature"] = request.options.temperature
+    if request.options.stop:
+        params["stop"] = list(request.options.stop)
+    if request.options.reasoning_effort is not None:
+        params["reasoning_effort"] = _effort(request.model, request.options.reasoning_effort)
     return params
 
 
@@ -231,7 +231,7 @@ def _messages(request: ProviderRequest) -> list[ChatCompletionMessageParam]:
     messages: list[ChatCompletionMessageParam] = []
     if system := prompt.system_prompt(request):
         messages.append({"role": "system", "content": system})
-    for message in prompt.said(request):
+    for message in prompt.said(request, ""):
         match message.role:
             case Role.USER:
                 messages.append({"role": "user", "content": message.text})

@@ -1,52 +1,169 @@
-"""Brings a conversation into a form that every vendor accepts, in whatever order its authors wrote."""
+"""Brings a conversation into a form that every vendor accepts, in whatever order its authors wrote, and with whomever.
+
+A conversation may have begun with another vendor, or with other tools, and any of its answers may have broken off.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import dropwhile, groupby
-from typing import NamedTuple, assert_never
+from typing import NamedTuple, TypeVar, assert_never
 
-from aichat_server.content.parts import Role, text_of
+import msgspec
+
+from aichat_server.content.parts import (
+    AudioPart,
+    DocumentPart,
+    ImagePart,
+    Part,
+    PartKind,
+    ProviderItem,
+    ReasoningPart,
+    Role,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+    text_of,
+)
 from aichat_server.core.texts import is_blank
-from aichat_server.providers.domain.requests import PathMessage, ProviderRequest
+from aichat_server.providers.domain.requests import ProviderRequest, Tool, ToolChoice, ToolChoiceMode
 
 NO_ANSWER = "(no answer)"
-"""Replaces an answer without visible text: vendors refuse an empty one, and without any the questions would merge."""
+"""Replaces an answer without visible content: vendors refuse an empty one, and without it the questions would merge."""
+NOT_SHOWN = "({kind} not shown: this model cannot read it)"
+"""Replaces an earlier message's part that this model cannot read."""
+ReadableT = TypeVar("ReadableT", TextPart | ImagePart | DocumentPart, ImagePart | DocumentPart | AudioPart)
+ANY_ARGUMENTS = '{"type": "object"}'
 
 
 class Said(NamedTuple):
     """The consecutive messages of one side."""
 
     role: Role
-    text: str
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """All text."""
+        return text_of(self.parts, self.role)
 
 
-def said(request: ProviderRequest) -> list[Said]:
-    """Returns the conversation in the form of the strictest vendor: the user begins, and the roles alternate.
+def said(request: ProviderRequest, provider: str) -> list[Said]:
+    """Returns the conversation in the form of the strictest vendor, for `provider`.
 
-    No message is only white space, since Anthropic refuses such conversations. Consecutive messages of one role become
-    one, since the templates of many open models refuse two.
+    The user begins, the roles alternate, and no text is only white space, since Anthropic refuses such conversations.
+    Consecutive messages of one role become one, since the templates of many open models refuse two. Each tool call has
+    one result, at the beginning of the next message; calls without one are left out, as are results without a call.
+    Marks and items of other vendors are left out, and so is reasoning without this vendor's mark.
     """
-    begun = dropwhile(lambda message: message.role is not Role.USER, _visible(request.messages))
-    runs = groupby(begun, lambda message: message.role)
-    return [Said(role, "\n\n".join(message.text for message in run)) for role, run in runs]
+    own = (Said(message.role, tuple(_own(message.parts, provider, request))) for message in request.prompt.messages)
+    begun = dropwhile(lambda side: side.role is not Role.USER, own)
+    runs = groupby(begun, lambda side: side.role)
+    sides = [Said(role, tuple(part for side in run for part in side.parts)) for role, run in runs]
+    return list(_visible(_matched(sides)))
 
 
-def _visible(messages: Iterable[PathMessage]) -> Iterator[Said]:
-    for message in messages:
-        text = text_of(message.parts)
-        if not is_blank(text):
-            yield Said(message.role, text)
-            continue
-        match message.role:
-            case Role.ASSISTANT:
-                yield Said(message.role, NO_ANSWER)
-            case Role.USER:
-                """Nothing was said."""
-            case _:
-                assert_never(message.role)
+def tools(request: ProviderRequest, conversation: Iterable[Said]) -> tuple[Tool, ...]:
+    """Returns the request's tools, and those that `conversation` calls: vendors refuse calls of unknown ones."""
+    known = {tool.name: tool for tool in request.options.tools}
+    for message in conversation:
+        for part in message.parts:
+            if isinstance(part, ToolCallPart) and part.name not in known:
+                known[part.name] = Tool(part.name, "No longer available.", ANY_ARGUMENTS)
+    return tuple(known.values())
+
+
+def tool_choice(request: ProviderRequest) -> ToolChoice | None:
+    """Returns whether the model may call tools; None for the vendor's default.
+
+    If the request offers none, it may call none of those that the conversation called before.
+    """
+    return request.options.tool_choice if request.options.tools else ToolChoice(ToolChoiceMode.NONE)
 
 
 def system_prompt(request: ProviderRequest) -> str | None:
     """Returns the system prompt; None if it is blank."""
-    return None if is_blank(request.system_prompt) else request.system_prompt
+    return None if is_blank(request.options.system_prompt) else request.options.system_prompt
+
+
+def _own(parts: Iterable[Part], provider: str, request: ProviderRequest) -> Iterator[Part]:  # noqa: C901 — one case for each kind
+    """Yields what `provider` accepts of one message."""
+    for part in parts:
+        match part:
+            case TextPart(text, _, signature):
+                kept = signature if signature is not None and signature.provider == provider else None
+                if not is_blank(text) or kept is not None:
+                    yield part if kept is signature else msgspec.structs.replace(part, signature=None)
+            case ToolCallPart(signature=signature):
+                is_own = signature is None or signature.provider == provider
+                yield part if is_own else msgspec.structs.replace(part, signature=None)
+            case ReasoningPart(signature=signature):
+                if signature is not None and signature.provider == provider:
+                    yield part
+            case ProviderItem(provider=author):
+                if author == provider:
+                    yield part
+            case ToolResultPart(call_id, inner, is_error):
+                shown = tuple(_readable(one, request) for one in inner if not _is_blank_text(one))
+                yield ToolResultPart(call_id, shown, is_error)
+            case ImagePart() | DocumentPart() | AudioPart():
+                yield _readable(part, request)
+            case _:
+                assert_never(part)
+
+
+def _is_blank_text(part: Part) -> bool:
+    return isinstance(part, TextPart) and is_blank(part.text)
+
+
+def _readable(part: ReadableT, request: ProviderRequest) -> ReadableT | TextPart:
+    kind = kind_of(part)
+    return part if kind in request.reads else TextPart(NOT_SHOWN.format(kind=kind))
+
+
+def kind_of(part: TextPart | ImagePart | DocumentPart | AudioPart) -> PartKind:
+    """Returns which kind of input a part is."""
+    match part:
+        case TextPart():
+            return PartKind.TEXT
+        case ImagePart():
+            return PartKind.IMAGE
+        case DocumentPart():
+            return PartKind.DOCUMENT
+        case AudioPart():
+            return PartKind.AUDIO
+        case _:
+            assert_never(part)
+
+
+def _matched(sides: list[Said]) -> Iterator[Said]:
+    """Yields the sides with tool calls and results in pairs, the results first in their message."""
+    answered: dict[str, ToolCallPart] = {}
+    for n, (role, parts) in enumerate(sides):
+        match role:
+            case Role.ASSISTANT:
+                following = sides[n + 1].parts if n + 1 < len(sides) else ()
+                results = {part.call_id for part in following if isinstance(part, ToolResultPart)}
+                answered = {p.call_id: p for p in parts if isinstance(p, ToolCallPart) and p.call_id in results}
+                yield Said(role, tuple(p for p in parts if not isinstance(p, ToolCallPart) or p.call_id in answered))
+            case Role.USER:
+                first = {p.call_id: p for p in reversed(parts) if isinstance(p, ToolResultPart)}
+                results_first = [first[call_id] for call_id in answered if call_id in first]
+                yield Said(role, (*results_first, *(p for p in parts if not isinstance(p, ToolResultPart))))
+                answered = {}
+            case _:
+                assert_never(role)
+
+
+def _visible(sides: Iterable[Said]) -> Iterator[Said]:
+    sides = [side for side in sides if side.role is Role.ASSISTANT or side.parts]
+    begun = dropwhile(lambda side: side.role is not Role.USER, sides)
+    for role, run in groupby(begun, lambda side: side.role):
+        parts = tuple(part for side in run for part in side.parts)
+        if role is Role.ASSISTANT and not any(map(_is_visible, parts)):
+            parts = (*parts, TextPart(NO_ANSWER))
+        yield Said(role, parts)
+
+
+def _is_visible(part: Part) -> bool:
+    return isinstance(part, TextPart | ToolCallPart) and not _is_blank_text(part)

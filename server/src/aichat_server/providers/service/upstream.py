@@ -17,7 +17,7 @@ from aichat_server.models.domain.models import Model
 from aichat_server.providers.domain.breaker import Breaker
 from aichat_server.providers.domain.events import ProviderEvent
 from aichat_server.providers.domain.observing import AfterFailure, VendorObserver
-from aichat_server.providers.domain.requests import ChatOptions, PathMessage, ProviderRequest
+from aichat_server.providers.domain.requests import ChatOptions, Prompt, ProviderRequest
 from aichat_server.providers.domain.retry import REPLACED, RetryPolicy
 from aichat_server.providers.gateway.transport import KEPT_SECONDS, PreparedPost
 from aichat_server.providers.service.gate import Gate, GateClosedError, Line
@@ -84,7 +84,7 @@ class Upstream:
     def answer(
         self,
         candidates: Sequence[Model],
-        path: tuple[PathMessage, ...],
+        prompt: Prompt,
         options: ChatOptions,
         prepared: PreparedRequest | None = None,
     ) -> UpstreamAnswer:
@@ -92,7 +92,7 @@ class Upstream:
 
         Close it if they never are. `prepared`: the first request, to the first of the candidates.
         """
-        return UpstreamAnswer(self, candidates, path, options, prepared)
+        return UpstreamAnswer(self, candidates, prompt, options, prepared)
 
     async def keep_warm(self) -> NoReturn:
         """Keeps a connection to each vendor open, so that no caller waits for names to be looked up and keys to be
@@ -135,7 +135,7 @@ class UpstreamAnswer:
         self,
         upstream: Upstream,
         candidates: Sequence[Model],
-        path: tuple[PathMessage, ...],
+        prompt: Prompt,
         options: ChatOptions,
         prepared: PreparedRequest | None,
     ) -> None:
@@ -143,7 +143,7 @@ class UpstreamAnswer:
         """The model that the caller requested."""
         self._upstream = upstream
         self._fallbacks = list(candidates[1:])
-        self._path = path
+        self._prompt = prompt
         self._options = options
         self._prepared = prepared
         self._kept = False
@@ -226,13 +226,11 @@ class UpstreamAnswer:
         self.model = model
         self.request = ProviderRequest(
             model=model.vendor_model,
-            messages=self._path,
+            prompt=self._prompt,
             max_output_tokens=output_limit(model, self._options),
-            temperature=self._options.temperature,
-            stop=self._options.stop,
-            system_prompt=self._options.system_prompt,
-            reasoning_effort=self._options.reasoning_effort,
+            options=self._options,
             reasons=_reasons(model),
+            reads=model.abilities.reads,
         )
         self._attempts, self._since = 1, time.monotonic()
 

@@ -1,0 +1,109 @@
+"""What a caller asks of a model, from the contract to the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import assert_never
+
+from aichat.v1 import messages_pb2, models_pb2, options_pb2
+
+from aichat_server.content.parts import Part, TextPart
+from aichat_server.core.errors import invalid_request
+from aichat_server.models.domain.models import ServiceTier
+from aichat_server.providers.domain.requests import (
+    ChatOptions,
+    LongHistory,
+    ReasoningEffort,
+    ResponseFormat,
+    Tool,
+    ToolChoice,
+    ToolChoiceMode,
+    WebSearch,
+)
+
+EFFORTS: Mapping[int, ReasoningEffort] = MappingProxyType(
+    {
+        options_pb2.REASONING_EFFORT_NONE: ReasoningEffort.NONE,
+        options_pb2.REASONING_EFFORT_LOW: ReasoningEffort.LOW,
+        options_pb2.REASONING_EFFORT_MEDIUM: ReasoningEffort.MEDIUM,
+        options_pb2.REASONING_EFFORT_HIGH: ReasoningEffort.HIGH,
+    }
+)
+TOOL_CHOICES: Mapping[int, ToolChoiceMode] = MappingProxyType(
+    {
+        options_pb2.TOOL_CHOICE_MODE_UNSPECIFIED: ToolChoiceMode.AUTO,
+        options_pb2.TOOL_CHOICE_MODE_AUTO: ToolChoiceMode.AUTO,
+        options_pb2.TOOL_CHOICE_MODE_NONE: ToolChoiceMode.NONE,
+        options_pb2.TOOL_CHOICE_MODE_REQUIRED: ToolChoiceMode.REQUIRED,
+        options_pb2.TOOL_CHOICE_MODE_ONE: ToolChoiceMode.ONE,
+    }
+)
+SERVICE_TIERS: Mapping[int, ServiceTier] = MappingProxyType(
+    {
+        models_pb2.SERVICE_TIER_STANDARD: ServiceTier.STANDARD,
+        models_pb2.SERVICE_TIER_FLEX: ServiceTier.FLEX,
+        models_pb2.SERVICE_TIER_PRIORITY: ServiceTier.PRIORITY,
+    }
+)
+LONG_HISTORIES: Mapping[int, LongHistory] = MappingProxyType(
+    {
+        options_pb2.LONG_HISTORY_DROP: LongHistory.DROP,
+        options_pb2.LONG_HISTORY_SUMMARIZE: LongHistory.SUMMARIZE,
+        options_pb2.LONG_HISTORY_REFUSE: LongHistory.REFUSE,
+    }
+)
+
+
+def parts_from_proto(parts: Iterable[messages_pb2.Part]) -> tuple[Part, ...]:
+    """Returns a validated request's parts."""
+    return tuple(_part(part, f"parts[{n}]") for n, part in enumerate(parts))
+
+
+def options_from_proto(options: options_pb2.ChatOptions) -> ChatOptions:
+    """Returns a validated request's options."""
+    told = options.HasField
+    return ChatOptions(
+        max_output_tokens=options.max_output_tokens if told("max_output_tokens") else None,
+        temperature=options.temperature if told("temperature") else None,
+        stop=tuple(options.stop),
+        system_prompt=options.system_prompt,
+        reasoning_effort=EFFORTS.get(options.reasoning_effort),
+        tools=tuple(Tool(tool.name, tool.description, tool.parameters) for tool in options.tools),
+        tool_choice=_tool_choice(options.tool_choice) if told("tool_choice") else None,
+        parallel_tool_calls=options.parallel_tool_calls if told("parallel_tool_calls") else None,
+        response_format=_response_format(options.response_format) if told("response_format") else None,
+        top_p=options.top_p if told("top_p") else None,
+        seed=options.seed if told("seed") else None,
+        web_search=_web_search(options.web_search) if told("web_search") else None,
+        service_tier=SERVICE_TIERS.get(options.service_tier),
+        cache=options.cache if told("cache") else None,
+        long_history=LONG_HISTORIES.get(options.long_history),
+    )
+
+
+def _tool_choice(choice: options_pb2.ToolChoice) -> ToolChoice:
+    return ToolChoice(TOOL_CHOICES[choice.mode], choice.name)
+
+
+def _response_format(told: options_pb2.ResponseFormat) -> ResponseFormat:
+    return ResponseFormat(told.json_schema, told.name or "answer")
+
+
+def _web_search(search: options_pb2.WebSearch) -> WebSearch:
+    return WebSearch(search.max_searches or 5, tuple(search.allowed_domains))
+
+
+def _part(part: messages_pb2.Part, name: str) -> Part:
+    kind = part.WhichOneof("kind")
+    match kind:
+        case "text":
+            return TextPart(part.text.text)
+        case "image" | "document" | "audio" | "tool_result":
+            raise invalid_request(name, "is of a kind that this server does not take yet")
+        case "tool_call" | "reasoning" | "provider_item":
+            raise invalid_request(name, f"is a {kind}, which only answers have")
+        case None:
+            raise ValueError("a request with a part of no kind has passed validation")
+        case _:
+            assert_never(kind)

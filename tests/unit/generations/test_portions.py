@@ -1,18 +1,23 @@
 """Values that go through Redis come back unchanged."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import msgspec
 import pytest
-from aichat_server.content.parts import TextPart
+from aichat_server.content.parts import Role, TextPart, text_of
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
 from aichat_server.generations.domain.generation import Answer, GenerationState
-from aichat_server.generations.domain.stream import Completed, Portion, Position, Started, UsageSoFar
+from aichat_server.generations.domain.shown import shown
+from aichat_server.generations.domain.stream import Completed, Portion, Position, Started, StreamEvent, UsageSoFar
 from aichat_server.generations.gateway.portions import decode_portion, encode_portion
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import ReasoningDelta, StopReason, TextDelta
+from aichat_server.providers.domain.requests import LeftOut
+
+from tests.fixtures.parts import ANSWERED
 
 USAGE = Usage(1, 2, 3, 4, 5, estimated=True, cache_write_1h=6, web_searches=7)
 ANSWER = Answer(
@@ -31,6 +36,12 @@ EVENTS = (
     TextDelta("Grüße 🎉"),
     UsageSoFar(USAGE, NanoUsd(2**60)),
     Completed(ANSWER, KEPT),
+)
+WHOLE = Completed(replace(ANSWER, parts=ANSWERED), KEPT)
+NEW_EVENTS = (
+    Started(uuid4(), "model", "vendor", "requested", IDS, LeftOut(1, 2, summarized=True, tokens=3)),
+    *shown(ANSWERED),
+    WHOLE,
 )
 
 
@@ -120,8 +131,16 @@ def test_a_part_of_an_unknown_kind_is_not_taken_for_text() -> None:
         decode_portion(Position(1, ended=True), data)
 
 
-def test_every_kind_of_event_survives() -> None:
-    portion = Portion(Position(7, ended=True), EVENTS)
+def test_a_server_of_the_version_before_reads_the_text_of_an_answer_with_other_parts() -> None:
+    data = encode_portion(Portion(Position(1, ended=True), (WHOLE,)))
+    ((_, completed),) = msgspec.msgpack.decode(data)[0]
+    text = text_of(ANSWERED, Role.ASSISTANT)
+    assert msgspec.convert(completed["message"], OldMessage).parts == [OldText(text)]
+
+
+@pytest.mark.parametrize("events", [EVENTS, NEW_EVENTS])
+def test_every_kind_of_event_survives(events: tuple[StreamEvent, ...]) -> None:
+    portion = Portion(Position(7, ended=True), events)
     assert decode_portion(portion.position, encode_portion(portion)) == portion
 
 

@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 import pytest
-from aichat_server.content.parts import Role, TextPart
-from aichat_server.providers.domain.requests import ChatOptions, PathMessage, Prompt, ProviderRequest
-from aichat_server.providers.gateway.prompt import NO_ANSWER, Said, said, system_prompt
+from aichat_server.content.parts import (
+    ImagePart,
+    Part,
+    PartKind,
+    ProviderItem,
+    ReasoningPart,
+    Role,
+    Signature,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from aichat_server.providers.domain.requests import (
+    ChatOptions,
+    PathMessage,
+    Prompt,
+    ProviderRequest,
+    Tool,
+    ToolChoice,
+    ToolChoiceMode,
+)
+from aichat_server.providers.gateway.prompt import NO_ANSWER, NOT_SHOWN, Said, said, system_prompt, tool_choice, tools
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.fixtures.parts import IMAGE
 
 USER, MODEL = Role.USER, Role.ASSISTANT
 WHITE = [chr(code) for code in range(0x3001) if chr(code).isspace()]
@@ -51,3 +72,61 @@ def test_text_is_shown_as_it_is() -> None:
 @pytest.mark.parametrize(("given_", "shown"), [("", None), (" \n\u2003", None), (" Be brief. ", " Be brief. ")])
 def test_a_blank_system_prompt_is_none(given_: str, shown: str | None) -> None:
     assert system_prompt(request(message(USER, "a"), system=given_)) == shown
+
+
+CALL, OTHER = ToolCallPart("1", "f", "{}"), ToolCallPart("2", "g", "{}")
+RESULT, REST = ToolResultPart("1", (TextPart("a"),)), ToolResultPart("2")
+WORDS = TextPart("b")
+OWN, FOREIGN = Signature("vendor", "mark"), Signature("another", "mark")
+
+
+def shown(*messages: tuple[Role, tuple[Part, ...]], reads: frozenset[PartKind] = frozenset(PartKind)) -> list[Said]:
+    path = tuple(PathMessage(role, parts) for role, parts in messages)
+    return said(ProviderRequest("a-model", Prompt(path), 100, reads=reads), "vendor")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reply", "kept", "following"),
+    [
+        ((CALL,), (RESULT, WORDS), (CALL,), (RESULT, WORDS)),
+        ((WORDS, CALL, OTHER), (WORDS, REST, RESULT), (WORDS, CALL, OTHER), (RESULT, REST, WORDS)),
+        # Of a call and its result, neither stands alone.
+        ((CALL, OTHER), (RESULT,), (CALL,), (RESULT,)),
+        ((WORDS, CALL), (WORDS,), (WORDS,), (WORDS,)),
+        ((CALL,), (WORDS,), (TextPart(NO_ANSWER),), (WORDS,)),
+        ((WORDS,), (RESULT, WORDS), (WORDS,), (WORDS,)),
+        ((CALL,), (RESULT, ToolResultPart("1")), (CALL,), (RESULT,)),
+    ],
+)
+def test_calls_and_results_come_in_pairs(
+    answer: tuple[Part, ...], reply: tuple[Part, ...], kept: tuple[Part, ...], following: tuple[Part, ...]
+) -> None:
+    assert shown((USER, (WORDS,)), (MODEL, answer), (USER, reply))[1:] == [Said(MODEL, kept), Said(USER, following)]
+
+
+def test_only_the_vendors_own_marks_and_items_are_shown() -> None:
+    own = (ReasoningPart("a", OWN), TextPart("b", (), OWN), ProviderItem("vendor", "search", "{}"), WORDS)
+    foreign = (ReasoningPart("a", FOREIGN), ReasoningPart("a"), ProviderItem("another", "search", "{}"), WORDS)
+    assert shown((USER, (WORDS,)), (MODEL, own), (USER, (WORDS,)))[1].parts == own
+    assert shown((USER, (WORDS,)), (MODEL, foreign), (USER, (WORDS,)))[1].parts == (WORDS,)
+    marked = ToolCallPart("1", "f", "{}", FOREIGN)
+    assert shown((USER, (WORDS,)), (MODEL, (marked,)), (USER, (RESULT,)))[1].parts == (CALL,)
+
+
+def test_what_a_model_cannot_read_is_replaced_by_a_line_of_text() -> None:
+    result = ToolResultPart("1", (ImagePart(IMAGE),))
+    path = ((USER, (ImagePart(IMAGE),)), (MODEL, (CALL,)), (USER, (result,)))
+    line = TextPart(NOT_SHOWN.format(kind="image"))
+    asked, _, reply = shown(*path, reads=frozenset({PartKind.TEXT}))
+    assert (asked.parts, reply.parts) == ((line,), (ToolResultPart("1", (line,)),))
+    assert [turn.parts for turn in shown(*path)] == [parts for _, parts in path]
+
+
+def test_tools_that_were_called_stay_known_and_may_not_be_called() -> None:
+    conversation = shown((USER, (WORDS,)), (MODEL, (CALL,)), (USER, (RESULT,)))
+    without = request(message(USER, "a"))
+    assert [tool.name for tool in tools(without, conversation)] == ["f"]
+    assert tool_choice(without) == ToolChoice(ToolChoiceMode.NONE)
+    offered = ProviderRequest("a-model", Prompt(()), 100, ChatOptions(tools=(Tool("f"), Tool("g"))))
+    assert tools(offered, conversation) == offered.options.tools
+    assert tool_choice(offered) is None

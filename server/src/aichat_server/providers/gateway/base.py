@@ -56,7 +56,7 @@ class BaseAIProvider(ABC):
         ANSWER_REFUSED; usage known by then has been yielded. Closing the generator closes the vendor's stream.
         """
 
-    async def count_tokens(self, request: ProviderRequest) -> int | None:
+    async def count_tokens(self, request: ProviderRequest) -> int | None:  # noqa: ARG002 — most vendors can
         """Returns the input tokens that the vendor counts for `request`; None if it cannot count.
 
         Raises AichatError with a PROVIDER_ reason if it does not answer.

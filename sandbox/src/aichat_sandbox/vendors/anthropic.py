@@ -7,8 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from .protocol import Frames, Reply, encoded, error_response
-from .script import Asked
+from .asked import Asked
+from .protocol import Frames, encoded, error_response
+from .reply import Reply
 
 TYPES = {
     400: "invalid_request_error",
@@ -25,6 +26,8 @@ class Anthropic:
     """Speaks `POST /anthropic/v1/messages`."""
 
     name = "anthropic"
+    paths = ("/anthropic/v1/messages",)
+    counting_paths = ("/anthropic/v1/messages/count_tokens",)
 
     def key(self, request: web.Request) -> str:
         """Returns the `x-api-key`, or the bearer token that newer SDKs send."""
@@ -39,6 +42,7 @@ class Anthropic:
         return Asked(
             model=body["model"],
             texts=tuple(texts),
+            question=texts[-1] if texts else "",
             max_tokens=int(body["max_tokens"]),
             stop=tuple(body.get("stop_sequences") or ()),
             wants_reasoning=thinking.get("display") == "summarized",
@@ -70,6 +74,10 @@ class Anthropic:
             error=_event("error", error={"type": "overloaded_error", "message": "Overloaded"}),
             usage={**usage, **final},
         )
+
+    def counted(self, asked: Asked) -> object:
+        """Returns `{"input_tokens": …}`."""
+        return {"input_tokens": asked.tokens}
 
     def failure(self, status: int, message: str, retry_after: float | None) -> web.Response:
         """Returns `{"type": "error", …}` with the type of the status."""

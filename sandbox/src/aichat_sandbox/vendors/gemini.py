@@ -7,8 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from .protocol import Frames, Reply, encoded, error_response
-from .script import Asked
+from .asked import Asked
+from .protocol import Frames, encoded, error_response
+from .reply import Reply
 
 FINISH = {"end_turn": "STOP", "stop_sequence": "STOP", "max_tokens": "MAX_TOKENS", "refusal": "SAFETY"}
 STATUSES = {
@@ -26,6 +27,8 @@ class Gemini:
     """Speaks `POST /gemini/v1/models/{model}:streamGenerateContent?alt=sse`, and the same under v1beta."""
 
     name = "gemini"
+    paths = ("/gemini/{version:v1|v1beta}/models/{model}:streamGenerateContent",)
+    counting_paths = ()
 
     def key(self, request: web.Request) -> str:
         """Returns the `x-goog-api-key`, or the `key` of the query."""
@@ -39,9 +42,11 @@ class Gemini:
         contents += body["contents"]
         config = body.get("generationConfig") or {}
         thinking = config.get("thinkingConfig") or {}
+        texts = tuple(part["text"] for content in contents for part in content["parts"])
         return Asked(
             model=request.match_info["model"],
-            texts=tuple(part["text"] for content in contents for part in content["parts"]),
+            texts=texts,
+            question=texts[-1] if texts else "",
             max_tokens=config.get("maxOutputTokens"),
             stop=tuple(config.get("stopSequences") or ()),
             wants_reasoning=bool(thinking.get("includeThoughts") or thinking.get("include_thoughts")),
@@ -58,6 +63,10 @@ class Gemini:
             error=_data({"error": error}),
             usage=_usage(reply, final=True),
         )
+
+    def counted(self, asked: Asked) -> object:
+        """It does not count."""
+        raise NotImplementedError
 
     def failure(self, status: int, message: str, retry_after: float | None) -> web.Response:
         """Returns `{"error": …}`; the delay is a RetryInfo in its details."""

@@ -7,8 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from .protocol import Frames, Reply, encoded, error_response
-from .script import Asked
+from .asked import Asked
+from .protocol import Frames, encoded, error_response
+from .reply import Reply
 
 FINISH = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "refusal": "content_filter"}
 CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
@@ -19,6 +20,8 @@ class OpenAI:
     """Speaks `POST /openai/v1/chat/completions`."""
 
     name = "openai"
+    paths = ("/openai/v1/chat/completions",)
+    counting_paths = ()
 
     def key(self, request: web.Request) -> str:
         """Returns the bearer token."""
@@ -34,6 +37,7 @@ class OpenAI:
         return Asked(
             model=body["model"],
             texts=tuple(texts),
+            question=texts[-1] if texts else "",
             max_tokens=most,
             stop=(stop,) if isinstance(stop, str) else tuple(stop),
             wants_usage=bool((body.get("stream_options") or {}).get("include_usage")),
@@ -54,6 +58,10 @@ class OpenAI:
             error=_data({"error": {**error, "param": None, "code": None}}),
             usage=_usage(reply),
         )
+
+    def counted(self, asked: Asked) -> object:
+        """It does not count."""
+        raise NotImplementedError
 
     def failure(self, status: int, message: str, retry_after: float | None) -> web.Response:
         """Returns `{"error": …}` with the code of the status."""

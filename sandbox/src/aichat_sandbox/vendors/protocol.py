@@ -9,31 +9,8 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from .script import Asked, Script, limited, tokens
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A reply, before it takes a vendor's form."""
-
-    asked: Asked
-    script: Script
-    deltas: tuple[str, ...]
-    stop: str
-    """end_turn, max_tokens, stop_sequence or refusal."""
-    stop_sequence: str | None
-    input_tokens: int
-    reasoning_tokens: int
-    output_tokens: int
-    """With reasoning."""
-
-    @classmethod
-    def to(cls, asked: Asked, script: Script) -> Reply:
-        """Returns the reply of `script` to `asked`, within the request's limits."""
-        deltas, stop, stop_sequence = limited(asked, script)
-        reasoning = tokens(script.reasoning)
-        output = reasoning + tokens(deltas)
-        return cls(asked, script, deltas, stop, stop_sequence, tokens(asked.texts), reasoning, output)
+from .asked import Asked
+from .reply import Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +19,7 @@ class Frames:
 
     opening: bytes
     deltas: tuple[bytes, ...]
+    """Of text, then of tool calls' arguments, each with what stands around it."""
     closing: bytes
     error: bytes
     """An error event that replaces the rest."""
@@ -50,9 +28,18 @@ class Frames:
 
 
 class Vendor(Protocol):
-    """One vendor's protocol."""
+    """One of a vendor's protocols."""
 
     name: str
+    """The vendor's name in the catalogue."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Where it streams answers, as aiohttp's routes."""
+
+    @property
+    def counting_paths(self) -> tuple[str, ...]:
+        """Where it counts tokens, for the same body."""
 
     def key(self, request: web.Request) -> str:
         """Returns the request's API key; empty without one."""
@@ -60,11 +47,14 @@ class Vendor(Protocol):
     def asked(self, request: web.Request, body: Mapping[str, Any]) -> Asked:
         """Returns what the body asks for.
 
-        Raises KeyError, TypeError or ValueError if it is not a request of this vendor.
+        Raises KeyError, TypeError or ValueError if the vendor would refuse it, with the vendor's words if they matter.
         """
 
     def frames(self, reply: Reply) -> Frames:
         """Returns the reply in this vendor's form."""
+
+    def counted(self, asked: Asked) -> object:
+        """Returns the number of tokens in this vendor's form."""
 
     def failure(self, status: int, message: str, retry_after: float | None) -> web.Response:
         """Returns an HTTP error in this vendor's form."""

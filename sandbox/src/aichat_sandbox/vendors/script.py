@@ -1,4 +1,4 @@
-"""A request to a stand-in, and the script that says how to reply."""
+"""The script that says how to reply: from the user's text or, without one, what a model would do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-MARK = "#script "
+from .asked import MARK, Asked
+from .schemas import value_of
+
 ANSWER = """\
 Hello! I am a **stand-in** for {vendor}: no model wrote this.
 
@@ -16,27 +18,63 @@ Hello! I am a **stand-in** for {vendor}: no model wrote this.
 
 Set the vendor's API key to use the real one."""
 THOUGHT = "The user wrote to a stand-in, so a short friendly note will do. "
+INTERVAL_MS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request in terms that all vendors share."""
+class ToolScript:
+    """A call of a tool."""
 
-    model: str
-    texts: tuple[str, ...]
-    """All texts of the input, the last user text last."""
-    max_tokens: int | None = None
-    stop: tuple[str, ...] = ()
-    wants_usage: bool = True
-    wants_reasoning: bool = False
+    name: str
+    arguments: Mapping[str, Any] | str = field(default_factory=dict)
+    """An object, or text that is sent as it is, even if it is no JSON."""
+    pieces: int = 3
+    """How many deltas the arguments come in."""
+
+    @property
+    def text(self) -> str:
+        """The arguments as the model writes them."""
+        return self.arguments if isinstance(self.arguments, str) else json.dumps(self.arguments, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page that a search finds."""
+
+    url: str
+    title: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search of the web by the vendor."""
+
+    query: str
+    results: tuple[Found, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """What the whole text cites."""
+
+    url: str
+    title: str = ""
+    quote: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """How to reply. `…_after` counts the text deltas sent; None means never."""
+    """How to reply. `…_after` counts the deltas sent, first of text and then of arguments; None means never."""
 
     deltas: tuple[str, ...]
     reasoning: tuple[str, ...] = ()
+    tools: tuple[ToolScript, ...] = ()
+    """The reply calls these after its text, and stops with tool_use. Without `rounds` it does so once."""
+    searches: tuple[Search, ...] = ()
+    citations: tuple[Cited, ...] = ()
+    signed: bool = True
+    """Whether reasoning is signed and, where the vendor does so, tool calls."""
     interval_ms: float = 0
     """The time from the start of one delta to the start of the next."""
     status: int | None = None
@@ -66,56 +104,61 @@ class Script:
 
 
 def script_for(asked: Asked, vendor: str) -> Script:
-    """Returns the script in the last user text, or a short default answer; raises ValueError if the script is invalid.
+    """Returns the script of the last user text or, without one, a short default; raises ValueError if it is invalid.
 
-    A script has its deltas as `deltas`, as a number of `words`, or as `empty`; `repeat` repeats them.
+    A script has its deltas as `deltas`, as a number of `words`, or as `empty`; `repeat` repeats them. With `rounds`,
+    which are scripts, the n-th answers after n messages of tool results, and so does the last after any more.
     """
-    last = asked.texts[-1] if asked.texts else ""
-    if not last.startswith(MARK):
-        answer = ANSWER.format(vendor=vendor, model=asked.model)
-        return Script(_words(answer), _words(THOUGHT) if asked.wants_reasoning else (), interval_ms=20)
+    if not asked.question.startswith(MARK):
+        return _unscripted(asked, vendor)
     told: dict[str, Any]
-    told, _ = json.JSONDecoder().raw_decode(last, len(MARK))
-    words, empty = told.pop("words", None), told.pop("empty", False)
-    deltas = tuple(f"word{n} " for n in range(words)) if words is not None else tuple(told.pop("deltas", ("Hello",)))
-    deltas *= told.pop("repeat", 1)
-    told["reasoning"] = tuple(told.get("reasoning", ()))
+    told, _ = json.JSONDecoder().raw_decode(asked.question, len(MARK))
     try:
-        return Script(deltas=() if empty else deltas, **told)
-    except TypeError as error:
+        if rounds := told.pop("rounds", None):
+            return _script(rounds[min(asked.rounds, len(rounds) - 1)])
+        if asked.rounds:
+            told.pop("tools", None)
+        return _script(told)
+    except (AttributeError, TypeError) as error:
         raise ValueError(f"invalid script: {error}") from None
 
 
-def tokens(texts: Sequence[str]) -> int:
-    """Estimates a vendor's token count: four characters a token, at least one for each text."""
-    return sum(-(-len(text) // 4) for text in texts)
+def _script(told: Mapping[str, Any]) -> Script:
+    rest = dict(told)
+    words, empty = rest.pop("words", None), rest.pop("empty", False)
+    deltas = tuple(f"word{n} " for n in range(words)) if words is not None else tuple(rest.pop("deltas", ("Hello",)))
+    deltas *= rest.pop("repeat", 1)
+    return Script(
+        deltas=() if empty else deltas,
+        reasoning=tuple(rest.pop("reasoning", ())),
+        tools=tuple(ToolScript(**tool) for tool in rest.pop("tools", ())),
+        searches=tuple(_search(**search) for search in rest.pop("searches", ())),
+        citations=tuple(Cited(**cited) for cited in rest.pop("citations", ())),
+        **rest,
+    )
 
 
-def limited(asked: Asked, script: Script) -> tuple[tuple[str, ...], str, str | None]:
-    """Returns the deltas within the limits, why they end, and at which stop sequence."""
-    deltas, text = script.deltas, "".join(script.deltas)
-    found = min(((text.find(stop), stop) for stop in asked.stop if stop in text), default=None)
-    if found:
-        return _first(deltas, found[0]), "stop_sequence", found[1]
-    reasoned = tokens(script.reasoning)
-    if asked.max_tokens is not None and reasoned + tokens(deltas) > asked.max_tokens:
-        room = asked.max_tokens - reasoned
-        while deltas and tokens(deltas) > room:
-            deltas = deltas[: len(deltas) * 3 // 4] if tokens(deltas) > room * 2 else deltas[:-1]
-        return deltas, "max_tokens", None
-    return deltas, script.stop or "end_turn", asked.stop[0] if script.stop == "stop_sequence" and asked.stop else None
+def _search(query: str, results: Sequence[Mapping[str, str]] = ()) -> Search:
+    return Search(query, tuple(Found(**found) for found in results))
 
 
-def _first(deltas: Sequence[str], characters: int) -> tuple[str, ...]:
-    kept = []
-    for delta in deltas:
-        if characters <= 0:
-            break
-        kept.append(delta[:characters])
-        characters -= len(delta)
-    return tuple(kept)
+def _unscripted(asked: Asked, vendor: str) -> Script:
+    """Calls the tool that the question names; answers with its result, in the form that is asked for, or says hello."""
+    thought = words_of(THOUGHT) if asked.wants_reasoning else ()
+    named = [tool for tool in asked.tools if tool.name in asked.question or asked.must_call]
+    if named and not asked.rounds:
+        called = ToolScript(named[0].name, value_of(named[0].schema))
+        return Script((), thought, (called,), interval_ms=INTERVAL_MS)
+    if asked.schema is not None:
+        answer = json.dumps(value_of(asked.schema), ensure_ascii=False)
+    elif asked.rounds:
+        answer = "The tool says: " + " ".join(asked.results)
+    else:
+        answer = ANSWER.format(vendor=vendor, model=asked.model)
+    return Script(words_of(answer), thought, interval_ms=INTERVAL_MS)
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words_of(text: str) -> tuple[str, ...]:
+    """Returns the words of a text, each with the space behind it."""
     pieces = text.split(" ")
     return tuple(piece + " " for piece in pieces[:-1]) + tuple(pieces[-1:])

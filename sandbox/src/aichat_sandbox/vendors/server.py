@@ -14,20 +14,18 @@ from typing import Any
 from aiohttp import web
 
 from .anthropic import Anthropic
+from .asked import Asked
 from .gemini import Gemini
 from .openai import OpenAI
-from .protocol import Frames, Reply, Vendor
-from .script import Asked, Script, script_for
+from .protocol import Frames, Vendor, encoded
+from .reply import Reply
+from .script import Script, script_for
 
 LOG_LENGTH = 1000
 HUGE_BYTES = 10_000_000
 IDLE_SECONDS = 1.0
 SECRET_HEADERS = {"authorization", "x-api-key", "x-goog-api-key"}
-ROUTES: dict[str, type[Vendor]] = {
-    "/anthropic/v1/messages": Anthropic,
-    "/openai/v1/chat/completions": OpenAI,
-    "/gemini/{version:v1|v1beta}/models/{model}:streamGenerateContent": Gemini,
-}
+VENDORS: tuple[Callable[[], Vendor], ...] = (Anthropic, OpenAI, Gemini)
 
 
 @dataclass(slots=True)
@@ -35,6 +33,7 @@ class Entry:
     """One line of the log."""
 
     vendor: str
+    path: str
     model: str
     body: dict[str, Any]
     headers: dict[str, str]
@@ -78,8 +77,25 @@ def make_app() -> web.Application:
 
     app = web.Application(client_max_size=64 << 20)
     app.add_routes([web.get("/_log", show), web.delete("/_log", clear), web.get("/_bills", show_bills)])
-    app.add_routes([web.post(path, _handler(vendor(), log, bills, failed)) for path, vendor in ROUTES.items()])
+    for vendor in [make() for make in VENDORS]:
+        app.add_routes([web.post(path, _handler(vendor, log, bills, failed)) for path in vendor.paths])
+        app.add_routes([web.post(path, _counter(vendor, log)) for path in vendor.counting_paths])
     return app
+
+
+def _counter(vendor: Vendor, log: deque[Entry]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def count(request: web.Request) -> web.StreamResponse:
+        if not vendor.key(request):
+            return vendor.failure(401, "No API key was given.", None)
+        try:
+            body = await request.json()
+            asked = vendor.asked(request, body)
+        except (KeyError, TypeError, ValueError) as error:
+            return vendor.failure(400, f"The stand-in cannot read the request: {error!r}", None)
+        log.append(replace(_entry(vendor, request, asked, body), finished=True))
+        return web.Response(body=encoded(vendor.counted(asked)), content_type="application/json")
+
+    return count
 
 
 def _handler(
@@ -94,7 +110,7 @@ def _handler(
             script = _this_time(script_for(asked, vendor.name), asked, failed)
         except (KeyError, TypeError, ValueError) as error:
             return vendor.failure(400, f"The stand-in cannot read the request: {error!r}", None)
-        entry = Entry(vendor.name, asked.model, body, _headers(request), _connection(request))
+        entry = _entry(vendor, request, asked, body)
         log.append(entry)
         try:
             if script.hang:
@@ -115,11 +131,15 @@ def _handler(
     return handle
 
 
+def _entry(vendor: Vendor, request: web.Request, asked: Asked, body: dict[str, Any]) -> Entry:
+    return Entry(vendor.name, request.path, asked.model, body, _headers(request), _connection(request))
+
+
 def _this_time(script: Script, asked: Asked, failed: Counter[str]) -> Script:
     """Returns the script without its failures, once they have happened as often as it says."""
     if script.fail_times is None:
         return script
-    text = asked.texts[-1]
+    text = asked.question
     if failed[text] >= script.fail_times:
         whole = replace(script, status=None, hang=False, hang_after=None)
         return replace(whole, cut_after=None, error_after=None, huge_after=None)

@@ -1,7 +1,7 @@
 -- Erases a member, except for its id in the ledger: deletes its conversations, blanks its messages in others'
--- conversations, and blanks the name of its personal organisation. Returns 'erased', 'missing', 'busy' while an answer
--- is being written for it, or 'owner' if it is the only owner of an organisation that is not personal. Only the owner
--- may call it, since nobody else may change these rows.
+-- conversations, blanks the name of its personal organisation, and deletes that one's files. Returns 'erased',
+-- 'missing', 'busy' while an answer is being written for it, or 'owner' if it is the only owner of an organisation that
+-- is not personal. Only the owner may call it, since nobody else may change these rows.
 CREATE OR REPLACE FUNCTION aichat.erase_member(p_org_id uuid, p_member_id uuid, p_personal boolean) RETURNS text
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -24,6 +24,8 @@ BEGIN
     END IF;
 
     DELETE FROM aichat.conversations AS c WHERE c.org_id = p_org_id AND c.member_id = p_member_id;
+    DELETE FROM aichat.message_files AS f USING aichat.messages AS m
+    WHERE f.org_id = p_org_id AND m.org_id = p_org_id AND m.message_id = f.message_id AND m.member_id = p_member_id;
     UPDATE aichat.messages AS m SET parts = '[{"type": "text", "text": "(erased)"}]'
     WHERE m.org_id = p_org_id AND m.member_id = p_member_id;
     DELETE FROM aichat.generations AS g
@@ -55,6 +57,8 @@ BEGIN
     DELETE FROM aichat.quotas AS q WHERE q.org_id = p_org_id AND q.scope = 'member' AND q.scope_id = p_member_id;
     DELETE FROM aichat.members AS m WHERE m.org_id = p_org_id AND m.member_id = p_member_id;
     IF p_personal THEN
+        DELETE FROM aichat.message_files AS f WHERE f.org_id = p_org_id;
+        DELETE FROM aichat.files AS f WHERE f.org_id = p_org_id;
         UPDATE aichat.organizations AS o SET name = p_org_id::text, contact_email = NULL WHERE o.org_id = p_org_id;
         DELETE FROM aichat.users AS u WHERE u.user_id = p_member_id;
     END IF;

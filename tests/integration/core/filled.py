@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 from aichat_server.billing.domain import Subscription
 from aichat_server.billing.storage.billing import BillingRepository
 from aichat_server.billing.storage.unpaid import UnpaidRepository
+from aichat_server.content.parts import StoredFile
 from aichat_server.core.actor import Actor
 from aichat_server.core.database.database import Database
 from aichat_server.core.money import NanoUsd
 from aichat_server.core.periods import month
+from aichat_server.files.storage.files import FileRepository, message_files
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.identity.storage.api_keys import ApiKeyRepository
 from aichat_server.identity.storage.organizations import OrganizationRepository
@@ -29,6 +31,7 @@ from aichat_server.payments.domain.billing import SubscriptionStatus
 from aichat_server.plans.domain import Plan
 from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
 from aichat_server.quotas.service import Quotas
+from sqlalchemy import insert
 
 from tests.integration.conversations.turns import Turns, exchange, turn
 
@@ -77,5 +80,14 @@ async def filled_tenant(database: Database) -> Principal:
         await billing.settle_customer(f"cus_{org_id}")
         bought = Subscription("sub", Plan.PRO, SubscriptionStatus.ACTIVE, 1, day, day, False, None, None)
         assert await billing.take_over(bought, day, seen_version=account.seen_version, grace_ends_at=None)
-    await Turns(database).begin(turn(principal, request_id=uuid4()))
+    asked = turn(principal, request_id=uuid4())
+    await Turns(database).begin(asked)
+    await _show_file(database, principal, asked.user_message_id)
     return principal
+
+
+async def _show_file(database: Database, principal: Principal, message_id: UUID) -> None:
+    async with database.session(principal.org_id, principal.actor) as session:
+        await FileRepository(session).add(StoredFile("0" * 64, "image/png", 1), uuid4())
+        shown = {"org_id": principal.org_id, "message_id": message_id, "sha256": "0" * 64}
+        await session.connection.execute(insert(message_files).values(**shown))

@@ -1,0 +1,1 @@
+"""The files that messages show to models: images, documents and audio."""

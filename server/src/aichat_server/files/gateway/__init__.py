@@ -1,0 +1,1 @@
+"""Files: the object storage."""

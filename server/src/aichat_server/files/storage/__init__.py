@@ -1,0 +1,1 @@
+"""Files: what is stored in the database."""

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Self
 
 import aiohttp
-import msgspec
 
 from aichat_server.core.errors import AichatError
 from aichat_server.providers.domain.events import ProviderEvent
@@ -17,6 +16,7 @@ from aichat_server.providers.domain.requests import ProviderRequest
 from aichat_server.providers.gateway import failures
 from aichat_server.providers.gateway.answer import AnswerReader
 from aichat_server.providers.gateway.base import BaseAIProvider, ProviderConfig
+from aichat_server.providers.gateway.body import encoded
 from aichat_server.providers.gateway.heads import RequestHeads
 from aichat_server.providers.gateway.tick import Tick
 from aichat_server.providers.gateway.transport import Body, PreparedPost, Transport
@@ -64,7 +64,7 @@ class RawStreamProvider(BaseAIProvider):
         stall = self._stall(request.reasons)
         post = prepared or self.prepare(request.model, reasons=request.reasons)
         try:
-            async with post.send(msgspec.json.encode(self._body(request))) as body:
+            async with post.send(await encoded(self._body(request), request.prompt.files)) as body:
                 reader.begun = True
                 with _Pieces(body, reader, stall, self._tick) as pieces:
                     while chunk := await pieces.next():

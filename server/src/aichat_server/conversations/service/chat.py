@@ -23,6 +23,7 @@ from aichat_server.generations.service.model_choice import ModelChoice
 from aichat_server.generations.service.requests import GenerationRequest, stored_options
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.models.domain.models import Model
+from aichat_server.providers.domain.forms import check_forms
 from aichat_server.providers.domain.requests import ChatOptions, PathMessage, texts_of
 
 TITLE_CHARACTERS = 80
@@ -63,6 +64,7 @@ class Chat:
         What can be refused is refused before anything is stored. A `request_id` that is known gets the answer that
         it began then, whether that is still being written or has ended.
         """
+        schema = check_forms(message.options)
         candidates = self._choice.candidates(principal, message.model, message.options)
         turn = _turn(message, candidates)
         request = GenerationRequest(
@@ -74,6 +76,7 @@ class Chat:
             options=message.options,
             claim=Claim(message.request_id, _fingerprint(message)) if message.request_id is not None else None,
             cancel_on_disconnect=message.cancel_on_disconnect,
+            schema=schema,
         )
         return await self._launcher.launch(request)
 

@@ -39,6 +39,13 @@ def cancelled(generation_id: UUID, _names: Names, *, words: bool) -> AichatError
     return AichatError(Reason.GENERATION_CANCELLED, "the answer was cancelled", metadata=metadata)
 
 
+def invalid(generation_id: UUID, provider: str, names: Names, fault: str) -> AichatError:
+    """The answer is whole, but does not follow the request's schema."""
+    message = f"the answer does not follow response_format, and is stored as it is: {fault}"
+    metadata = {"provider": provider, **_metadata(generation_id, names)}
+    return AichatError(Reason.ANSWER_INVALID, message, metadata=metadata)
+
+
 def not_stored() -> AichatError:
     """The database was away until the server ended. The workers end the answer later."""
     message = "the answer could not be stored before its server shut down; send the same call again shortly"
@@ -59,6 +66,8 @@ def _stored_metadata(known: Known, reason: Reason, names: Names) -> dict[str, st
             return {"generation_id": str(known.generation_id)}
         case Reason.SERVER_DRAINING | Reason.SERVER_LOST:
             return _metadata(known.generation_id, names)
+        case Reason.ANSWER_INVALID:
+            return {"provider": known.provider, **_metadata(known.generation_id, names)}
         case Reason.PROVIDER_MODEL_MISSING:
             return {"provider": known.provider, "model": known.model}
         case Reason.ANSWER_REFUSED:

@@ -14,12 +14,14 @@ from typing import assert_never
 
 import structlog
 
+from aichat_server.content.parts import Role, text_of
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.content import AnswerContent
 from aichat_server.generations.domain.generation import Ending, GenerationKey, GenerationState, Place, kept_parts
 from aichat_server.generations.domain.observing import GenerationObserver
 from aichat_server.generations.domain.stream import Completed, Started, ToolCallWhole, UsageSoFar
 from aichat_server.generations.service import failures
+from aichat_server.generations.service.answer_check import fault_of
 from aichat_server.generations.service.coalescer import Coalescer
 from aichat_server.generations.service.endings import other_end, store
 from aichat_server.generations.service.handle import Handle
@@ -97,7 +99,7 @@ class Generation:
         """Reads the vendor's stream to its end, has the answer stored, and closes the journal."""
         announce = asyncio.get_running_loop().call_at(self._handle.announce_at, self._announce)
         try:
-            failure = await self._generate()
+            failure = await self._generate() or await self._check()
             await self._settle_somehow(failure)
         finally:
             announce.cancel()
@@ -132,6 +134,20 @@ class Generation:
             _log.exception("generation failed", generation_id=str(self.key.generation_id))
             return failures.failed(words=self._content.has_words)
         return None
+
+    async def _check(self) -> AichatError | None:
+        """Returns the failure of a whole answer that does not follow the request's schema; None if there is none."""
+        request = self.plan.request
+        if request.schema is None or self._stop is not StopReason.END_TURN:
+            return None
+        try:
+            fault = await fault_of(request.schema, text_of(self._content.parts(), Role.ASSISTANT))
+        except Exception:  # noqa: BLE001 — the answer must be stored all the same
+            _log.exception("answer not checked", generation_id=str(self.key.generation_id))
+            return failures.failed(words=self._content.has_words)
+        names = request.question.sink.error_metadata(self.plan.place)
+        about = (request.generation_id, self.plan.model.provider, names)
+        return failures.invalid(*about, fault) if fault is not None else None
 
     def _take(self, event: ProviderEvent) -> None:
         if not self._started:

@@ -14,6 +14,7 @@ from aichat_server.models.domain.models import Model
 from aichat_server.models.domain.pricing import Hold, dearest_hold, hold_for
 from aichat_server.models.domain.usage import estimate_tokens
 from aichat_server.providers.domain.requests import ChatOptions
+from aichat_server.providers.domain.schemas import AnswerSchema
 from aichat_server.providers.service.models import output_limit
 
 
@@ -35,6 +36,8 @@ class GenerationRequest:
     """None: the same call launches another generation each time."""
     cancel_on_disconnect: bool = False
     """Whether the answer is cancelled when its last reader goes away."""
+    schema: AnswerSchema | None = None
+    """What the whole answer must follow; None: anything."""
     generation_id: UUID = field(default_factory=new_id)
 
     @property

@@ -63,7 +63,7 @@ class Stateless:
             principal=self.principal,
             candidates=self.engine.models.candidates(self.principal, MODEL, asked.options),
             question=UnkeptQuestion(self._sink, path),
-            asked=("Hello", "Hi", asked.text),
+            asked=path,
             has_history=False,
             options=asked.options,
             claim=Claim(asked.request_id, fingerprint, asked.lane) if asked.request_id is not None else None,

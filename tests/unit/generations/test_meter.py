@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
-def asked() -> int:
-    """What the model was shown, in tokens."""
-    return 4
+def asked() -> Usage:
+    """What the model was shown."""
+    return Usage(input=4)
 
 
 class Clock:

@@ -65,6 +65,8 @@ def hold(input_bytes: int, **changes: int) -> Hold:
     return hold_for(
         [BASE, LONG],
         input_bytes=input_bytes,
+        more_tokens=asked.get("more_tokens", 0),
+        searches=asked.get("searches", 0),
         has_history=bool(asked["has_history"]),
         max_output_tokens=asked["max_output_tokens"],
         context_window=asked["context_window"],
@@ -76,6 +78,13 @@ def test_a_hold_is_priced_at_the_dearest_tier_in_reach() -> None:
     assert hold(0, has_history=1).known == FRAMING_TOKENS * 12_000 + 100 * 22_500
     assert hold(200_001) == Hold(NanoUsd((200_001 + FRAMING_TOKENS) * 12_000 + 100 * 22_500), LONG.cache_write_1h, None)
     assert hold(0, context_window=1000).most == 1000 * 6000 + 100 * 15_000
+
+
+def test_media_and_tools_are_held_like_bytes_and_searches_by_the_piece() -> None:
+    assert hold(100, more_tokens=900) == hold(1000)
+    assert hold(0, more_tokens=200_000) == hold(200_000)
+    searching, whole = hold(0, searches=3, context_window=1000), 1000 * 6000 + 100 * 15_000 + 3 * BASE.web_search
+    assert (searching.known, searching.most) == (whole, whole)
 
 
 @given(counts, st.integers(0, 10**5), st.integers(0, 10**5), st.integers(0, 10**5), st.booleans())

@@ -16,15 +16,16 @@ from aichat_server.conversations.service.message_sink import MessageSink
 from aichat_server.conversations.storage.turns import TurnStore
 from aichat_server.core.ids import new_id
 from aichat_server.generations.domain.generation import Claim
+from aichat_server.generations.domain.options import stored_options
 from aichat_server.generations.service.answers import Answers
 from aichat_server.generations.service.journal import Events
 from aichat_server.generations.service.launcher import Launcher
 from aichat_server.generations.service.model_choice import ModelChoice
-from aichat_server.generations.service.requests import GenerationRequest, stored_options
+from aichat_server.generations.service.requests import GenerationRequest
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.models.domain.models import Model
 from aichat_server.providers.domain.forms import check_forms
-from aichat_server.providers.domain.requests import ChatOptions, PathMessage, texts_of
+from aichat_server.providers.domain.requests import ChatOptions, PathMessage
 
 TITLE_CHARACTERS = 80
 MOST_BYTES_PER_TOKEN = 6
@@ -71,7 +72,7 @@ class Chat:
             principal=principal,
             candidates=candidates,
             question=MessageQuestion(self._turns, self._sink, self._answers, principal.org_id, turn),
-            asked=tuple(texts_of((PathMessage(Role.USER, message.parts),))),
+            asked=(PathMessage(Role.USER, message.parts),),
             has_history=message.conversation_id is not None,
             options=message.options,
             claim=Claim(message.request_id, _fingerprint(message)) if message.request_id is not None else None,

@@ -9,8 +9,9 @@ from aichat_server.content.parts import Role
 from aichat_server.conversations.storage.turns import TurnStore
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.generation import Beginning, Ending, Known, Orphan, Place
-from aichat_server.models.domain.usage import estimate_tokens
-from aichat_server.providers.domain.requests import texts_of
+from aichat_server.generations.domain.options import read_options
+from aichat_server.models.domain.media import rates_of
+from aichat_server.providers.domain.requests import estimated_tokens
 
 
 class MessageSink:
@@ -37,8 +38,7 @@ class MessageSink:
     async def asked_tokens(self, orphan: Orphan) -> int:
         """See Sink. It is less if the conversation was deleted."""
         path = await self._turns.path(orphan.key)
-        texts = (str(orphan.options.get("system_prompt", "")), *texts_of(path))
-        return sum(map(estimate_tokens, texts))
+        return estimated_tokens(read_options(orphan.options), path, rates_of(orphan.provider, orphan.model))
 
     def error_metadata(self, place: Place) -> Mapping[str, str]:
         """See Sink."""

@@ -31,7 +31,7 @@ from aichat_server.generations.service.requests import GenerationRequest
 from aichat_server.limits.service import Admission
 from aichat_server.models.domain import pricing
 from aichat_server.models.domain.models import Model
-from aichat_server.models.domain.usage import Usage, estimate_tokens
+from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import (
     CitationFound,
     ContentEvent,
@@ -184,10 +184,11 @@ class Generation:
     def _show(self, delta: Delta) -> None:
         self._journal.append(delta)
         if self._meter.count(delta):
-            self._tell(self._meter.usage(self._asked_tokens))
+            self._tell(self._meter.usage(self._asked))
 
-    def _asked_tokens(self) -> int:
-        return sum(map(estimate_tokens, self.plan.upstream.request.texts))
+    def _asked(self) -> Usage:
+        request = self.plan.upstream.request
+        return Usage(input=request.estimated_tokens, percent=request.percent())
 
     def _tell(self, usage: Usage) -> None:
         self._journal.append(UsageSoFar(usage, pricing.cost(self.plan.model.prices, usage)))
@@ -230,7 +231,7 @@ class Generation:
 
     def _ending(self, failure: AichatError | None) -> Ending:
         request, model = self.plan.request, self.plan.model
-        usage, state = self._meter.usage(self._asked_tokens), _state(failure)
+        usage, state = self._meter.usage(self._asked), _state(failure)
         return Ending(
             org_id=request.principal.org_id,
             member_id=request.principal.member_id,

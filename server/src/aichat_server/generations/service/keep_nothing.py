@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.generation import Beginning, Begun, Ending, Known, Orphan, Place
+from aichat_server.generations.domain.options import read_options
 from aichat_server.generations.storage.generations import GenerationStore
-from aichat_server.models.domain.usage import estimate_tokens
-from aichat_server.providers.domain.requests import PathMessage, Prompt, texts_of
+from aichat_server.models.domain.media import rates_of
+from aichat_server.providers.domain.requests import PathMessage, Prompt, estimated_tokens
 
 _ASKED_TOKENS = "asked_tokens"
 
@@ -24,8 +25,8 @@ class KeepNothing:
 
     async def begin(self, beginning: Beginning, path: tuple[PathMessage, ...]) -> Begun:
         """Begins a generation whose model is shown `path`: see Question.begin."""
-        texts = (str(beginning.options.get("system_prompt", "")), *texts_of(path))
-        size = {_ASKED_TOKENS: sum(map(estimate_tokens, texts))}
+        media = rates_of(beginning.provider, beginning.model)
+        size = {_ASKED_TOKENS: estimated_tokens(read_options(beginning.options), path, media)}
         return await self._store.begin(replace(beginning, options={**beginning.options, **size}), self.name)
 
     async def end(self, ending: Ending, *, orphan: bool = False) -> Known | None:

@@ -53,16 +53,16 @@ class Meter:
             return not first and (self._reported is None or self._reported.estimated)
         return False
 
-    def usage(self, asked_tokens: Callable[[], int]) -> Usage:
+    def usage(self, asked: Callable[[], Usage]) -> Usage:
         """Returns what has been used: the vendor's figures, or an estimate where it has not reported any.
 
-        `asked_tokens`: estimates all that the model was shown; it is called once at most.
+        `asked`: estimates the usage for all that the model was shown; it is called once at most.
         """
         if self._reported is None:
             if not self._text_bytes and not self._reasoning_bytes:
                 return Usage()
             if self._asked is None:
-                self._asked = Usage(input=asked_tokens())
+                self._asked = asked()
             return self._estimate(self._asked)
         return self._estimate(self._reported) if self._reported.estimated else self._reported
 

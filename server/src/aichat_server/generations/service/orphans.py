@@ -21,6 +21,7 @@ from aichat_server.generations.domain.generation import (
     OrphanedKey,
     kept_parts,
 )
+from aichat_server.generations.domain.options import percent_of
 from aichat_server.generations.domain.shown import content_of
 from aichat_server.generations.domain.sinks import Sinks
 from aichat_server.generations.domain.stream import (
@@ -42,6 +43,7 @@ from aichat_server.generations.service.meter import Meter
 from aichat_server.generations.storage.generations import GenerationStore
 from aichat_server.generations.storage.orphans import list_orphans
 from aichat_server.models.domain.pricing import Price, cost, price_at
+from aichat_server.models.domain.usage import Usage
 from aichat_server.models.service import StoredPrices
 from aichat_server.providers.domain.events import (
     CitationFound,
@@ -200,7 +202,7 @@ def _ending(orphan: Orphan, journalled: _Journalled, asked_tokens: int, prices: 
     price = price_at(prices.get((provider, model), ()), orphan.started_at)
     if price is None:
         raise LookupError(f"{provider} {model} had no price at {orphan.started_at}")
-    usage = journalled.meter.usage(lambda: asked_tokens)
+    usage = journalled.meter.usage(lambda: Usage(input=asked_tokens, percent=percent_of(orphan.options)))
     failure = lost(words=journalled.content.has_words)
     return Ending(
         org_id=orphan.key.org_id,

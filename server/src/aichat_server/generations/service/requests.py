@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from aichat_server.core.ids import new_id
 from aichat_server.generations.domain.generation import Beginning, Claim, GenerationKey
+from aichat_server.generations.domain.options import stored_options, with_percent
 from aichat_server.generations.domain.sinks import Question
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.models.domain.media import rates_of
 from aichat_server.models.domain.models import Model
 from aichat_server.models.domain.pricing import Hold, dearest_hold, hold_for
-from aichat_server.models.domain.usage import estimate_tokens
-from aichat_server.providers.domain.requests import ChatOptions
+from aichat_server.providers.domain.requests import ChatOptions, PathMessage, added_tokens, estimated_tokens, texts_of
 from aichat_server.providers.domain.schemas import AnswerSchema
-from aichat_server.providers.service.models import output_limit
+from aichat_server.providers.service.models import most_searches, output_limit, tier_percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class GenerationRequest:
     candidates: Sequence[Model]
     """The models that may answer, the one that is asked for first."""
     question: Question
-    asked: tuple[str, ...]
-    """The texts that the caller sent, without the system prompt."""
+    asked: tuple[PathMessage, ...]
+    """The messages that the caller sent."""
     has_history: bool
     """Whether the model is shown more than the caller sent."""
     options: ChatOptions
@@ -55,12 +56,14 @@ class GenerationRequest:
 
     def most_tokens(self) -> int:
         """Returns what the generation may use, as far as it is known: the history is counted at its end."""
-        asked = estimate_tokens("\n\n".join(self.asked)) + sum(map(estimate_tokens, self.options.texts))
-        return asked + output_limit(self.candidates[0], self.options)
+        model = self.candidates[0]
+        asked = estimated_tokens(self.options, self.asked, rates_of(model.provider, model.vendor_model))
+        return min(asked, model.context_window or asked) + output_limit(model, self.options)
 
     def beginning(self) -> Beginning:
         """Returns what is stored when the generation begins."""
         model = self.candidates[0]
+        options = stored_options(self.options, cancel_on_disconnect=self.cancel_on_disconnect)
         return Beginning(
             org_id=self.principal.org_id,
             member_id=self.principal.member_id,
@@ -68,24 +71,22 @@ class GenerationRequest:
             generation_id=self.generation_id,
             model=model.id,
             provider=model.provider,
-            options=stored_options(self.options, cancel_on_disconnect=self.cancel_on_disconnect),
+            options=with_percent(options, tier_percent(model, self.options)),
             hold=dearest_hold([self._hold(candidate) for candidate in self.candidates]),
             claim=self.claim,
         )
 
     def _hold(self, model: Model) -> Hold:
-        texts = (*self.options.texts, *self.asked)
+        texts = (*self.options.texts, *texts_of(self.asked))
+        media = rates_of(model.provider, model.vendor_model)
         return hold_for(
             model.prices,
             input_bytes=sum(len(text.encode()) for text in texts),
+            more_tokens=sum(media.most(message.parts) for message in self.asked)
+            + added_tokens(self.options, follows=self.has_history),
+            searches=most_searches(model, self.options),
             has_history=self.has_history,
             max_output_tokens=output_limit(model, self.options),
             context_window=model.context_window,
-            most_percent=model.most_percent,
+            most_percent=model.most_percent * max(tier_percent(model, self.options), 100) // 100,
         )
-
-
-def stored_options(options: ChatOptions, *, cancel_on_disconnect: bool) -> Mapping[str, object]:
-    """Returns the options that differ from their defaults, as they are stored."""
-    stored = {name: value for name, value in asdict(options).items() if value not in (None, (), "")}
-    return {**stored, "cancel_on_disconnect": True} if cancel_on_disconnect else stored

@@ -42,6 +42,10 @@ class ModelAbilities:
     web_search: bool = False
     search_domains: bool = False
     """Its search can be limited to domains."""
+    search_limit: bool = True
+    """Its vendor can be told how often it may search at most."""
+    mixes: bool = True
+    """Accepts tools together with a search or a response format."""
     top_p: bool = False
     seed: bool = False
     exact_token_count: bool = False

@@ -103,6 +103,8 @@ def hold_for(
     tiers: Sequence[PriceTier],
     *,
     input_bytes: int,
+    more_tokens: int = 0,
+    searches: int = 0,
     has_history: bool,
     max_output_tokens: int,
     context_window: int,
@@ -110,21 +112,23 @@ def hold_for(
 ) -> Hold:
     """Returns the hold for a turn with `input_bytes` of new input in UTF-8; a `context_window` of 0 is unknown.
 
-    `most_percent`: see Model.
+    `more_tokens`: the most that the vendor counts besides these bytes: for images, documents, audio and tools.
+    `searches`: the most that the vendor makes. `most_percent`: see Model.
 
     A token has at least one byte, so the bytes are never fewer than the tokens that the vendor will count. Each byte
     has the price of the dearest class of input in the dearest tier that the turn could reach; with a history of unknown
-    length that is any tier. Nothing is held for tools, since models are offered none.
+    length that is any tier. What searches find may fill the context.
     """
-    known_tokens = input_bytes + FRAMING_TOKENS
+    known_tokens = max(input_bytes + more_tokens + FRAMING_TOKENS, context_window if searches else 0)
     reached = [tier for tier in tiers if has_history or tier.above == 0 or known_tokens > tier.above]
     dearest = max(getattr(tier, kind.price) for tier in reached for kind in INPUT_KINDS if kind.price is not None)
     asked = -(-dearest * most_percent // 100)
     answered = -(-max_output_tokens * max(tier.output for tier in reached) * most_percent // 100)
+    searched = searches * max(tier.web_search for tier in reached)
     return Hold(
-        known=_rounded_up(known_tokens * asked + answered),
+        known=NanoUsd(_rounded_up(known_tokens * asked + answered) + searched),
         history=NanoUsd(asked),
-        most=_rounded_up(context_window * asked + answered) if context_window else None,
+        most=NanoUsd(_rounded_up(context_window * asked + answered) + searched) if context_window else None,
     )
 
 

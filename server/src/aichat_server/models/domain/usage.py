@@ -9,6 +9,10 @@ from types import MappingProxyType
 TOKENS_PER_PRICE = 1_000_000
 
 
+STANDARD_PERCENT = 100
+"""What a vendor charges of its prices for tokens, unless it says otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A unit of usage."""
@@ -69,7 +73,7 @@ class Usage:
 
     Tokens that searches and other tools read are in the input.
     """
-    percent: int = 100
+    percent: int = STANDARD_PERCENT
     """The percentage of its tokens' prices that the vendor charges: more in a dearer region, 0 if it waives the charge.
     """
 

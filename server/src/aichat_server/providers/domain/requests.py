@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, assert_never
@@ -23,7 +23,9 @@ from aichat_server.content.parts import (
     ToolResultPart,
 )
 from aichat_server.core.errors import AichatError, Reason
+from aichat_server.models.domain.media import MOST_RATES, MediaRates
 from aichat_server.models.domain.models import ServiceTier
+from aichat_server.models.domain.usage import STANDARD_PERCENT, estimate_tokens
 
 
 class ReasoningEffort(StrEnum):
@@ -187,11 +189,44 @@ class ProviderRequest:
     """Whether the model reasons before it answers, and so may be silent for minutes."""
     reads: frozenset[PartKind] = frozenset(PartKind)
     """The kinds of parts that the model can read."""
+    media: MediaRates = MOST_RATES
+    """How the vendor counts images, documents and audio for the model."""
+    tier_percents: Mapping[ServiceTier, int] = field(default_factory=dict)
+    """What the classes of service cost besides the standard one, in percent of the standard prices for tokens."""
 
     @property
-    def texts(self) -> tuple[str, ...]:
-        """All texts that the model reads."""
-        return (*self.options.texts, *texts_of(self.prompt.messages))
+    def estimated_tokens(self) -> int:
+        """About how many tokens the vendor counts as input: for when it never says."""
+        return estimated_tokens(self.options, self.prompt.messages, self.media)
+
+    def percent(self, served: object = None) -> int:
+        """Returns what the tokens cost, as Usage.percent. `served`: the class of service that the vendor says it gave,
+        in its own word; if it is no text, the class that was asked for.
+        """
+        word = served if isinstance(served, str) else self.options.service_tier or ServiceTier.STANDARD
+        # Gemini writes "PRIORITY" and "SERVICE_TIER_PRIORITY", too.
+        name = word.lower().removeprefix("service_tier_")
+        return next((percent for tier, percent in self.tier_percents.items() if tier.value == name), STANDARD_PERCENT)
+
+
+_TOOL_TOKENS = 64
+"""More tokens than vendors add to one tool's texts."""
+_TOOLS_TOKENS = 1_024
+"""More tokens than vendors add if tools are offered, a search, or a form of the answer: instructions of their own."""
+
+
+def added_tokens(options: ChatOptions, *, follows: bool) -> int:
+    """Returns the most tokens that vendors add to the texts of `options`. `follows`: the conversation may hold calls of
+    tools, which are offered again.
+    """
+    more = options.tools or options.web_search or options.response_format
+    return len(options.tools) * _TOOL_TOKENS + (_TOOLS_TOKENS if more or follows else 0)
+
+
+def estimated_tokens(options: ChatOptions, messages: Sequence[PathMessage], media: MediaRates) -> int:
+    """Returns about how many tokens a vendor counts for what a model is shown."""
+    texts = sum(map(estimate_tokens, (*options.texts, *texts_of(messages))))
+    return texts + sum(media.estimate(message.parts) for message in messages) + len(options.tools) * _TOOL_TOKENS
 
 
 def texts_of(messages: Iterable[PathMessage]) -> Iterator[str]:
@@ -213,7 +248,9 @@ def _texts(part: Part) -> Iterator[str]:
                 yield from _texts(inner)
         case ProviderItem(json=json):
             yield json
-        case ImagePart() | DocumentPart() | AudioPart():
+        case DocumentPart(title=title):
+            yield title
+        case ImagePart() | AudioPart():
             """No text of its own."""
         case _:
             assert_never(part)

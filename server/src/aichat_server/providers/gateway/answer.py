@@ -12,7 +12,7 @@ import msgspec
 
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.texts import is_blank, storable
-from aichat_server.models.domain.usage import BYTES_PER_TOKEN, Usage, estimate_tokens
+from aichat_server.models.domain.usage import BYTES_PER_TOKEN, Usage
 from aichat_server.providers.domain.events import (
     ProviderEvent,
     ReasoningDelta,
@@ -116,7 +116,7 @@ class AnswerReader(ABC):
         usage = self.usage()
         if not self._is_exact(usage):
             output = max(usage.output, -(-self._output_bytes // BYTES_PER_TOKEN))
-            asked = usage.input if usage.total_input else self._estimated_input()
+            asked = usage.input if usage.total_input else self.request.estimated_tokens
             usage = dataclasses.replace(usage, input=asked, output=output, estimated=True)
         return UsageReport(usage, dict(self.figures.raw))
 
@@ -167,9 +167,6 @@ class AnswerReader(ABC):
         text = storable(text)
         self._output_bytes += len(text) if text.isascii() else len(text.encode())
         return text
-
-    def _estimated_input(self) -> int:
-        return sum(map(estimate_tokens, self.request.texts))
 
 
 def decoded(decoder: msgspec.json.Decoder[T], data: bytes) -> T:

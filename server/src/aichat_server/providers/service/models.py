@@ -9,13 +9,16 @@ import structlog
 
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.texts import is_blank
-from aichat_server.models.domain.models import Model
+from aichat_server.models.domain.models import Model, ServiceTier
+from aichat_server.models.domain.usage import STANDARD_PERCENT
 from aichat_server.models.service import PriceBook
 from aichat_server.providers.domain.requests import ChatOptions
 from aichat_server.providers.gateway.base import BaseAIProvider
 from aichat_server.providers.gateway.factory import AIProviderFactory
 
 DEFAULT_MAX_OUTPUT_TOKENS = 8192
+MOST_SEARCHES = 20
+"""More than models make for one answer where the vendor takes no limit."""
 
 _log = structlog.get_logger()
 
@@ -58,6 +61,18 @@ class Models:
 def output_limit(model: Model, options: ChatOptions) -> int:
     """Returns the most tokens that the answer may have."""
     return options.max_output_tokens or min(DEFAULT_MAX_OUTPUT_TOKENS, model.max_output_tokens)
+
+
+def tier_percent(model: Model, options: ChatOptions) -> int:
+    """Returns what the class of service costs that is asked for, in percent of the model's prices for tokens."""
+    return dict(model.abilities.service_tiers).get(options.service_tier or ServiceTier.STANDARD, STANDARD_PERCENT)
+
+
+def most_searches(model: Model, options: ChatOptions) -> int:
+    """Returns the most searches that the model makes for an answer."""
+    if options.web_search is None:
+        return 0
+    return options.web_search.max_searches if model.abilities.search_limit else MOST_SEARCHES
 
 
 def check_options(model: Model, options: ChatOptions) -> None:

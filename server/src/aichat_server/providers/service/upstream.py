@@ -13,6 +13,7 @@ from typing import NoReturn, TypeAlias
 import structlog
 
 from aichat_server.core.errors import AichatError, Reason
+from aichat_server.models.domain.media import rates_of
 from aichat_server.models.domain.models import Model
 from aichat_server.providers.domain.breaker import Breaker
 from aichat_server.providers.domain.events import ProviderEvent
@@ -231,6 +232,8 @@ class UpstreamAnswer:
             options=self._options,
             reasons=_reasons(model),
             reads=model.abilities.reads,
+            media=rates_of(model.provider, model.vendor_model),
+            tier_percents=dict(model.abilities.service_tiers),
         )
         self._attempts, self._since = 1, time.monotonic()
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.gateway.figures import MOST_TOKENS, to_count
-from aichat_server.providers.gateway.gemini import GeminiReader
+from aichat_server.providers.gateway.gemini_reader import GeminiReader
 from aichat_server.providers.gateway.openai import OpenAIReader
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -10,7 +10,7 @@ from aichat_server.core.errors import AichatError, Reason
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import ReasoningDelta, Stop, StopReason, TextDelta, UsageReport
 from aichat_server.providers.gateway.claude import ClaudeReader
-from aichat_server.providers.gateway.gemini import GeminiReader
+from aichat_server.providers.gateway.gemini_reader import GeminiReader
 from aichat_server.providers.gateway.openai import OpenAIReader
 from aichat_server.providers.gateway.sse import BrokenStreamError
 

@@ -150,8 +150,8 @@ class AnswerReader(ABC):
         return (ReasoningDelta(text),) if text else ()
 
     def call_begins(self, call_id: str, name: str) -> tuple[ProviderEvent, ...]:
-        """Returns the beginning of a tool call."""
-        self._answered = True
+        """Returns the beginning of a tool call, which is no answer if no tools were offered: nobody has its result."""
+        self._answered = self._answered or bool(self.request.options.tools)
         return (ToolCallStart(storable(call_id), storable(name)),)
 
     def call_arguments(self, call_id: str, text: str) -> tuple[ProviderEvent, ...]:

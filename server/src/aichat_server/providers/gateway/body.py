@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from uuid import uuid4
 
 import msgspec
@@ -12,19 +11,20 @@ from aichat_server.content.parts import StoredFile
 from aichat_server.providers.domain.requests import FileReader
 
 
-@dataclass(frozen=True, slots=True)
 class Base64File:
-    """A value of a body: `prefix`, and then the file's bytes in base64."""
+    """A value of a body: a prefix, and then the file's bytes in base64."""
 
-    file: StoredFile
-    prefix: str = ""
+    # No dataclass: msgspec would encode its fields.
+    def __init__(self, file: StoredFile, prefix: str = "") -> None:
+        self.file = file
+        self.prefix = prefix
 
 
-@dataclass(frozen=True, slots=True)
 class TextFile:
     """A value of a body: the text that is the file's content."""
 
-    file: StoredFile
+    def __init__(self, file: StoredFile) -> None:
+        self.file = file
 
 
 async def encoded(body: object, files: FileReader) -> bytes:

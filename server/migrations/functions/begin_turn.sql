@@ -4,7 +4,7 @@
 -- and aichat.recall_turn returns what began.
 --
 -- Raises AI001 if there is no such conversation, AI002 if there is no such message in it, and what
--- aichat.hold_generations raises, which also returns unchecked.
+-- aichat.use_files, aichat.check_results and aichat.hold_generations raise. The last also returns unchecked.
 --
 -- path is JSON as text, since parsing a long history takes time. It goes back from the newest message until it exceeds
 -- p.path_bytes, or to the first message. A generation's hold depends on it (aichat.hold_amount).
@@ -12,7 +12,10 @@
 -- p: answers, one for each lane: message_id, the answer's, and generation, as aichat.begin_generation takes it (org_id,
 -- member_id and key_id are those of the first); conversation_id, new_conversation; title, for a conversation that is
 -- new, or that has no title when it gets its first answer; parent_message_id, null for the head; user_message_id,
--- parts, path_bytes; and what aichat.hold_generations takes.
+-- path_bytes; parts, the message's text alone, and content, all its parts, null if that is the same; media_tokens (see
+-- the column); files, the hashes of those that it uses; results, the ids of the calls that it has results for; whole:
+-- whether the path has all parts; and what aichat.hold_generations takes. Servers before revision 0022 want the path's
+-- text alone, and send neither content, media_tokens, files nor results.
 CREATE OR REPLACE FUNCTION aichat.begin_turn(p jsonb, OUT path text, OUT known json, OUT unchecked text)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -34,6 +37,8 @@ DECLARE
     v_updated timestamptz;
     v_pending_title text;
     v_now timestamptz;
+    v_before record;
+    v_bytes integer := 0;
     v_followed bigint := 0;
 BEGIN
     PERFORM set_config('aichat.org_id', v_asked ->> 'org_id', true),
@@ -79,14 +84,14 @@ BEGIN
     END IF;
 
     INSERT INTO aichat.messages (
-        org_id, message_id, conversation_id, parent_message_id, member_id, role, parts, state, running, generation_id,
-        created_at
+        org_id, message_id, conversation_id, parent_message_id, member_id, role, parts, content, media_tokens, state,
+        running, generation_id, created_at
     ) VALUES (
-        v_org_id, v_user_message_id, v_conversation_id, v_parent, v_member_id, 'user', p -> 'parts', 'complete', false,
-        NULL, v_now
+        v_org_id, v_user_message_id, v_conversation_id, v_parent, v_member_id, 'user', p -> 'parts',
+        nullif(p -> 'content', 'null'), coalesce((p ->> 'media_tokens')::integer, 0), 'complete', false, NULL, v_now
     ), (
-        v_org_id, v_message_ids[1], v_conversation_id, v_user_message_id, v_member_id, 'assistant', '[]', 'interrupted',
-        true, v_generation_ids[1], v_now + interval '1 microsecond'
+        v_org_id, v_message_ids[1], v_conversation_id, v_user_message_id, v_member_id, 'assistant', '[]', NULL, 0,
+        'interrupted', true, v_generation_ids[1], v_now + interval '1 microsecond'
     );
     FOR n IN 1 .. v_lanes
     LOOP
@@ -107,8 +112,19 @@ BEGIN
             v_pending_title, v_head, v_updated
         );
     END LOOP;
+    IF p ->> 'files' <> '[]' THEN
+        PERFORM aichat.use_files(v_org_id, v_user_message_id, p -> 'files');
+    END IF;
     IF v_parent IS NOT NULL THEN
-        path := aichat.path_to(v_org_id, v_parent, (p ->> 'path_bytes')::bigint);
+        v_before := aichat.path_to(
+            v_org_id, v_parent, (p ->> 'path_bytes')::bigint, coalesce((p ->> 'whole')::boolean, false)
+        );
+        path := v_before.path;
+        v_bytes := least(octet_length(path) + v_before.media_tokens, 2147483647);
+    END IF;
+    -- Only if the path has a tool call can the parent wait for results.
+    IF p ->> 'results' <> '[]' OR (p ? 'results' AND strpos(path, '"type": "tool_call"') > 0) THEN
+        PERFORM aichat.check_results(v_org_id, v_parent, p -> 'results');
     END IF;
 
     IF strpos(path, '"generation_id"') > 0 THEN
@@ -117,11 +133,12 @@ BEGIN
         JOIN aichat.messages AS m ON m.org_id = h.org_id AND m.generation_id = h.generation_id
         WHERE h.org_id = v_org_id AND m.conversation_id = v_conversation_id;
     END IF;
-    -- The path is stored and shown as JSON, which is longer than its text by more than vendors add to each message.
+    -- The path is stored and shown as JSON, which is longer than its text by more than vendors add to each message. A
+    -- token of a file is held as a byte.
     FOR n IN 1 .. v_lanes
     LOOP
         v_amounts[n] := aichat.hold_amount(
-            p -> 'answers' -> n - 1 -> 'generation' -> 'hold', coalesce(octet_length(path), 0), v_followed
+            p -> 'answers' -> n - 1 -> 'generation' -> 'hold', v_bytes, v_followed
         );
     END LOOP;
     unchecked := aichat.hold_generations(

@@ -3,7 +3,8 @@
 -- deleted meanwhile, no message is stored. Ending it again changes nothing. Returns null if there is no such
 -- generation, or, with orphan, if its lease has not expired.
 --
--- p: as for aichat.end_generation, with parts, the answer as far as it came. A complete answer may be empty.
+-- p: as for aichat.end_generation, with the answer as far as it came: parts, its text alone, and content, all its
+-- parts, null if that is the same. A complete answer may be empty.
 CREATE OR REPLACE FUNCTION aichat.end_turn(p jsonb) RETURNS json
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -40,7 +41,8 @@ BEGIN
     END IF;
 
     UPDATE aichat.messages AS m SET
-        parts = coalesce(nullif(p -> 'parts', 'null'), '[]'), state = (s.g).state, running = false,
+        parts = coalesce(nullif(p -> 'parts', 'null'), '[]'), content = nullif(p -> 'content', 'null'),
+        state = (s.g).state, running = false,
         -- Listed by their times, messages stand behind what they follow.
         created_at = CASE
             WHEN EXISTS (
@@ -54,11 +56,12 @@ BEGIN
         IF NOT v_placed THEN
             -- A server of a version that gave answers their place at their end has begun it.
             INSERT INTO aichat.messages (
-                org_id, message_id, conversation_id, parent_message_id, member_id, role, parts, state, generation_id,
-                created_at
+                org_id, message_id, conversation_id, parent_message_id, member_id, role, parts, content, state,
+                generation_id, created_at
             ) VALUES (
                 v_org_id, t.message_id, t.conversation_id, t.user_message_id, (s.g).member_id, 'assistant',
-                coalesce(nullif(p -> 'parts', 'null'), '[]'), (s.g).state, t.generation_id, (s.g).ended_at
+                coalesce(nullif(p -> 'parts', 'null'), '[]'), nullif(p -> 'content', 'null'), (s.g).state,
+                t.generation_id, (s.g).ended_at
             );
         END IF;
         UPDATE aichat.conversations AS c SET

@@ -26,7 +26,8 @@ BEGIN
     DELETE FROM aichat.conversations AS c WHERE c.org_id = p_org_id AND c.member_id = p_member_id;
     DELETE FROM aichat.message_files AS f USING aichat.messages AS m
     WHERE f.org_id = p_org_id AND m.org_id = p_org_id AND m.message_id = f.message_id AND m.member_id = p_member_id;
-    UPDATE aichat.messages AS m SET parts = '[{"type": "text", "text": "(erased)"}]'
+    UPDATE aichat.messages AS m
+    SET parts = '[{"type": "text", "text": "(erased)"}]', content = NULL, media_tokens = 0
     WHERE m.org_id = p_org_id AND m.member_id = p_member_id;
     DELETE FROM aichat.generations AS g
     WHERE g.org_id = p_org_id AND g.member_id = p_member_id

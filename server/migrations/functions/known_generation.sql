@@ -1,12 +1,13 @@
 -- Returns a generation as one value. usage has a count for each kind. place says where in a conversation its answer is,
--- by ids and times; it is empty without a conversation. parts is the answer as stored; null if no answer is stored, or
--- not yet. t: how the generation belongs to a conversation (aichat.turn_of); null if it does not.
+-- by ids and times; it is empty without a conversation. parts is the text of the answer as stored; null if no answer is
+-- stored, or not yet. content has all parts of the answer, and is null if those are the same. calls_tools: see the
+-- column. t: how the generation belongs to a conversation (aichat.turn_of); null if it does not.
 CREATE OR REPLACE FUNCTION aichat.known_generation(g aichat.generations, t aichat.turns) RETURNS json
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     m record;
 BEGIN
-    SELECT a.parts, a.member_id, a.created_at INTO m FROM aichat.messages AS a
+    SELECT a.parts, a.content, a.member_id, a.created_at INTO m FROM aichat.messages AS a
     WHERE a.org_id = g.org_id AND a.message_id = t.message_id AND NOT a.running;
     RETURN json_build_object(
         'generation_id', g.generation_id,
@@ -23,6 +24,7 @@ BEGIN
         'error_reason', g.error_reason,
         'error_message', g.error_message,
         'stop_reason', g.stop_reason,
+        'calls_tools', g.calls_tools,
         'usage', json_build_object(
             'input_tokens', g.input_tokens,
             'cache_read_tokens', g.cache_read_tokens,
@@ -43,7 +45,10 @@ BEGIN
             'created_at', m.created_at
         )),
         -- The empty place of an answer that left no trace stays if a question follows it.
-        'parts', CASE WHEN m.parts <> '[]' OR g.state NOT IN ('failed', 'interrupted') THEN m.parts END
+        'parts', CASE
+            WHEN coalesce(m.content, m.parts) <> '[]' OR g.state NOT IN ('failed', 'interrupted') THEN m.parts
+        END,
+        'content', m.content
     );
 END
 $$;

@@ -18,7 +18,10 @@ BEGIN
     WHERE g.org_id = p_org_id AND g.generation_id = ANY (p_known);
     IF v_running AND p_known = p_generation_ids THEN
         path := (
-            SELECT aichat.path_to(p_org_id, m.parent_message_id, (p ->> 'path_bytes')::bigint) FROM aichat.messages AS m
+            SELECT t.path FROM aichat.messages AS m
+            CROSS JOIN aichat.path_to(
+                p_org_id, m.parent_message_id, (p ->> 'path_bytes')::bigint, coalesce((p ->> 'whole')::boolean, false)
+            ) AS t
             WHERE m.org_id = p_org_id AND m.message_id = (p ->> 'user_message_id')::uuid
               AND m.parent_message_id IS NOT NULL
         );

@@ -58,7 +58,8 @@ BEGIN
         requested_model = CASE WHEN r.model <> p ->> 'model' THEN r.model END,
         model = p ->> 'model',
         provider = p ->> 'provider',
-        stop_reason = p ->> 'stop_reason',
+        stop_reason = CASE WHEN p ->> 'stop_reason' = 'tool_use' THEN 'other' ELSE p ->> 'stop_reason' END,
+        calls_tools = coalesce(p ->> 'stop_reason' = 'tool_use', false),
         input_tokens = coalesce((u ->> 'input_tokens')::bigint, 0),
         cache_read_tokens = coalesce((u ->> 'cache_read_tokens')::bigint, 0),
         cache_write_tokens = coalesce((u ->> 'cache_write_tokens')::bigint, 0),
@@ -72,7 +73,7 @@ BEGIN
         error_reason = p ->> 'error_reason',
         error_message = p ->> 'error_message',
         pending_title = NULL,
-        options = r.options - 'system_prompt',
+        options = r.options - '{system_prompt,tools,response_format}'::text[],
         request_id = CASE WHEN left_trace THEN r.request_id END,
         ended_at = v_now
     WHERE r.org_id = v_org_id AND r.generation_id = v_generation_id

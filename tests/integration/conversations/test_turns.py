@@ -80,12 +80,20 @@ async def test_usage_is_estimated_while_the_answer_is_written(
     assert told[-1] > said[-1]
 
 
-async def test_reasoning_streams_ahead_of_the_answer_and_is_not_stored(
+async def test_reasoning_streams_ahead_of_the_answer_and_is_listed_where_it_is_unfolded(
     server: ServerUnderTest, api_key: ApiKey
 ) -> None:
     events = await ask(server, api_key, script(reasoning=["hm ", "well"], deltas=["yes"]), model="claude-sonnet-5-5")
     assert "".join(event.reasoning_delta.text for event in events) == "hm well"
-    assert [part.text.text for part in events[-1].completed.message.parts] == ["yes"]
+    answer = events[-1].completed.message
+    reasoning, text = answer.parts
+    assert (reasoning.reasoning.text, reasoning.reasoning.folded, text.text.text) == ("", True, "yes")
+    request = conversations_pb2.ListMessagesRequest(conversation_id=answer.conversation_id)
+    assert (await server.conversations.ListMessages(request, metadata=api_key.metadata)).messages[1] == answer
+    request.unfold = True
+    unfolded = (await server.conversations.ListMessages(request, metadata=api_key.metadata)).messages[1]
+    reasoning, text = unfolded.parts
+    assert (reasoning.reasoning.text, reasoning.reasoning.folded, text.text.text) == ("hm well", False, "yes")
 
 
 async def test_a_conversation_continues_from_its_head_or_from_any_message(

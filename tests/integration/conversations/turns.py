@@ -52,6 +52,7 @@ class Asked:
     parts: tuple[Part, ...]
     options: Mapping[str, object]
     hold: Hold
+    media_tokens: int = 0
     path_bytes: int | None = None
 
     @property
@@ -66,7 +67,7 @@ class Asked:
         """The turn."""
         answers = (TurnAnswer(self.message_id, self.beginning),)
         place = (self.conversation_id, self.new_conversation, self.title, self.parent_message_id)
-        return Turn(*place, self.user_message_id, self.parts, self.path_bytes, answers)
+        return Turn(*place, self.user_message_id, self.parts, self.path_bytes, answers, self.media_tokens)
 
 
 @dataclass(frozen=True, slots=True)

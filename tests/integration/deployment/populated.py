@@ -32,7 +32,6 @@ _TABLES = """
     SELECT relname FROM pg_class
     WHERE relnamespace = 'aichat'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
 """
-_ABANDON = "SELECT aichat.abandon_turn($1, $2, NULL, $3, $4, $5, $6, 'abc', 'gpt-6-luna', 'openai', 'INTERNAL', 'gone')"
 
 Rows = dict[str, list[dict[str, object]]]
 
@@ -97,12 +96,19 @@ async def expire(postgres: Postgres, opened: Open) -> None:
         await owner.execute(query, opened.generation_id)
 
 
+def generation_value(key: ApiKey, generation_id: UUID) -> dict[str, object]:
+    """Returns a generation as a server of the previous version begins it."""
+    ids = {"org_id": key.organization_id, "member_id": key.member_id, "generation_id": str(generation_id)}
+    about = {"model": "gpt-6-luna", "provider": "openai", "options": {}, "sink": "message"}
+    return {**ids, **about, "hold": {"known": 1, "history": 0, "most": None}}
+
+
 async def abandon(postgres: Postgres, key: ApiKey) -> UUID:
     """Abandons a generation before its beginning arrives, as a server of the previous version does."""
     generation_id = uuid4()
     async with connection(postgres.app_url) as app:
-        ids = (UUID(key.organization_id), UUID(key.member_id), generation_id, uuid4(), uuid4(), uuid4())
-        await app.execute(_ABANDON, *ids)
+        failure = {"error_reason": "INTERNAL", "error_message": "gone"}
+        await app.execute("SELECT aichat.abandon_turn($1)", json.dumps(generation_value(key, generation_id) | failure))
     return generation_id
 
 

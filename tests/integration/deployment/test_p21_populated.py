@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from tests.integration.deployment.populated import (
     all_rows,
     begun,
     expire,
+    generation_value,
     invoiced,
     populated,
 )
@@ -158,13 +160,14 @@ async def test_a_lost_answer_is_ended_by_workers_of_either_version(
 
 async def test_what_was_abandoned_stays_so_and_its_request_begins(migrated: Migrated, empty: Postgres) -> None:
     old = migrated.old
-    arguments = (
-        "$1, $2, NULL, NULL, 'abc', $4, true, 'Late', NULL, $5, $6, $3, 'gpt-6-luna', 'openai', '[]', '{}', 1, 0, NULL"
-    )
-    query = f"SELECT earlier ->> 'state' FROM aichat.begin_turn({arguments}, 30, 300, false, NULL)"  # noqa: S608
-    ids = (UUID(old.key.organization_id), UUID(old.key.member_id), old.abandoned, uuid4(), uuid4(), uuid4())
+    answer = {"message_id": str(uuid4()), "generation": generation_value(old.key, old.abandoned)}
+    late = {
+        "conversation_id": str(uuid4()), "new_conversation": True, "title": "Late", "user_message_id": str(uuid4()),
+        "parts": [], "answers": [answer], "lease_seconds": 30, "hold_seconds": 300, "fail_closed": False,
+    }  # fmt: skip
+    query = "SELECT known #>> '{0,state}' FROM aichat.begin_turn($1)"
     async with connection(empty.app_url) as app:
-        assert await app.fetchval(query, *ids) == "failed"
+        assert await app.fetchval(query, json.dumps(late)) == "failed"
 
 
 async def test_invoices_are_proven(migrated: Migrated) -> None:

@@ -20,7 +20,7 @@ from tests.fixtures.server import ApiKey, ServerUnderTest, is_serving, start
 
 _ROOT = Path(__file__).resolve().parents[3]
 # The previous landing.
-_BEFORE = "a3aa6b54503b384a20dc36fb2a6f2f4cc5ec04ca"
+_BEFORE = "4021444c4c13d9f6ebd819142616bece3409c64a"
 _PARTS = ("server/src", "server/migrations", "workers/src", "gen/python")
 
 

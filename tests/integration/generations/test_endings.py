@@ -54,7 +54,8 @@ async def test_an_answer_without_a_visible_word_is_one(
     events = await ask(server, api_key, text, **request)
     answer = events[-1].completed.message
     assert (answer.stop_reason, answer.state) == (messages_pb2.STOP_REASON_MAX_TOKENS, COMPLETE)
-    assert [part.text.text for part in answer.parts] == said
+    assert [part.WhichOneof("kind") for part in answer.parts] == ["reasoning", *("text" for _ in said)]
+    assert [part.text.text for part in answer.parts[1:]] == said
     assert answer.usage.output_tokens > 0
     again = await ask(server, api_key, text, **request)
     assert (text_of(again), again[-1].completed.message) == (text_of(events), answer)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from typing import assert_never
 
 import msgspec
 
@@ -158,6 +159,20 @@ class ProviderItem(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="t
 
 Part = TextPart | ImagePart | DocumentPart | AudioPart | ToolCallPart | ToolResultPart | ReasoningPart | ProviderItem
 """One piece of a message's content."""
+
+
+def files_of(parts: Iterable[Part]) -> Iterator[StoredFile]:
+    """Yields the files that the parts of a message show, those in the results of tools included."""
+    for part in parts:
+        match part:
+            case ImagePart(StoredFile() as file) | DocumentPart(StoredFile() as file) | AudioPart(file):
+                yield file
+            case ToolResultPart(parts=inner):
+                yield from files_of(inner)
+            case ImagePart() | DocumentPart() | TextPart() | ToolCallPart() | ReasoningPart() | ProviderItem():
+                """It shows none."""
+            case _:
+                assert_never(part)
 
 
 _BETWEEN = {Role.USER: "\n\n", Role.ASSISTANT: ""}

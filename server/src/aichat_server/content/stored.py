@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -18,6 +18,20 @@ _NUL = b"\\u0000"
 def encode_parts(parts: Iterable[Part]) -> str:
     """Returns `parts` as stored JSON."""
     return encode_json(list(parts))
+
+
+def content_value(parts: Sequence[Part], role: Role) -> dict[str, msgspec.Raw | None]:
+    """Returns what the database stores of a message: `parts`, its text alone, and `content`, all of it.
+
+    Servers of the version before read the text alone. `content` is None if it would be the same.
+    """
+    if is_text_alone(parts):
+        return {"parts": _raw(parts), "content": None}
+    return {"parts": _raw(text_alone(parts, role)), "content": _raw(parts)}
+
+
+def _raw(parts: Iterable[Part]) -> msgspec.Raw:
+    return msgspec.Raw(encode_parts(parts).encode())
 
 
 def encode_json(value: object) -> str:

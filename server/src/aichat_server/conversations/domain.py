@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from aichat_server.content.parts import Part, Role
+from aichat_server.content.parts import Part, Role, ToolResultPart
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.generation import Answer, Beginning, Known
 from aichat_server.providers.domain.requests import PathMessage
+
+_MOST_LISTED = 500
+"""In characters. All metadata of an error must fit in the trailers of a call."""
 
 
 class MessageState(StrEnum):
@@ -77,6 +82,8 @@ class Turn:
     """About how much of the history is wanted, the newest of it; None: all."""
     answers: tuple[TurnAnswer, ...]
     """One for each lane, of the same organisation, member and key. The first is the conversation's head."""
+    media_tokens: int = 0
+    """The most input tokens that a vendor counts for the message's files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +108,35 @@ def message_not_found(message_id: UUID) -> AichatError:
     """Returns the same error for a message that does not exist, another conversation's and another organisation's."""
     metadata = {"message_id": str(message_id)}
     return AichatError(Reason.MESSAGE_NOT_FOUND, "no such message in this conversation", metadata=metadata)
+
+
+def call_ids(parts: Iterable[Part]) -> list[str]:
+    """Returns the ids of the tool calls that a message has results for."""
+    return [part.call_id for part in parts if isinstance(part, ToolResultPart)]
+
+
+def check_repeated(parts: Iterable[Part]) -> None:
+    """Raises TOOL_RESULTS_MISMATCHED if a message has two results for one call."""
+    repeated = [call_id for call_id, times in Counter(call_ids(parts)).items() if times > 1]
+    if repeated:
+        raise results_mismatched(repeated=repeated)
+
+
+def results_mismatched(
+    *, missing: Sequence[str] = (), unknown: Sequence[str] = (), repeated: Sequence[str] = ()
+) -> AichatError:
+    """Returns the error for tool results that do not match the calls of the message before."""
+    wrong = {"missing": missing, "unknown": unknown, "repeated": repeated}
+    metadata = {name: _listed(ids) for name, ids in wrong.items() if ids}
+    text = "send exactly one result for each tool call of the message before, and no others"
+    return AichatError(Reason.TOOL_RESULTS_MISMATCHED, text, metadata=metadata)
+
+
+def _listed(ids: Sequence[str]) -> str:
+    """Returns the ids, or the first of them if all would not fit in an error."""
+    listed = ids[0][:_MOST_LISTED]
+    for call_id in ids[1:]:
+        if len(listed) + len(call_id) >= _MOST_LISTED:
+            break
+        listed += f",{call_id}"
+    return listed

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import dropwhile
 from types import MappingProxyType
 from typing import assert_never
 
 from aichat.v1 import messages_pb2, models_pb2, options_pb2
 
-from aichat_server.content.parts import Part, TextPart
+from aichat_server.content.parts import DocumentPart, ImagePart, Part, TextPart, ToolResultPart
 from aichat_server.core.errors import invalid_request
 from aichat_server.models.domain.models import ServiceTier
 from aichat_server.providers.domain.requests import (
@@ -21,6 +22,9 @@ from aichat_server.providers.domain.requests import (
     ToolChoiceMode,
     WebSearch,
 )
+
+MOST_TEXT_BYTES = 4 * 1024 * 1024
+"""All text of a message, in UTF-8."""
 
 EFFORTS: Mapping[int, ReasoningEffort] = MappingProxyType(
     {
@@ -55,8 +59,10 @@ LONG_HISTORIES: Mapping[int, LongHistory] = MappingProxyType(
 )
 
 
-def parts_from_proto(parts: Iterable[messages_pb2.Part]) -> tuple[Part, ...]:
-    """Returns a validated request's parts."""
+def parts_from_proto(parts: Sequence[messages_pb2.Part]) -> tuple[Part, ...]:
+    """Returns a validated request's parts. Raises REQUEST_INVALID."""
+    _check_order(parts)
+    _check_size(parts)
     return tuple(_part(part, f"parts[{n}]") for n, part in enumerate(parts))
 
 
@@ -82,6 +88,24 @@ def options_from_proto(options: options_pb2.ChatOptions) -> ChatOptions:
     )
 
 
+def _check_order(parts: Sequence[messages_pb2.Part]) -> None:
+    others = dropwhile(lambda numbered: numbered[1].HasField("tool_result"), enumerate(parts))
+    for n, part in others:
+        if part.HasField("tool_result"):
+            raise invalid_request(f"parts[{n}]", "is a tool result behind another part: results come first")
+
+
+def _check_size(parts: Iterable[messages_pb2.Part]) -> None:
+    """A list of messages must be able to return the message, whose files are no part of it."""
+    if sum(len(text.encode()) for part in parts for text in _texts(part)) > MOST_TEXT_BYTES:
+        raise invalid_request("parts", f"hold more than {MOST_TEXT_BYTES} bytes of text: send a document instead")
+
+
+def _texts(part: messages_pb2.Part) -> Iterator[str]:
+    yield part.text.text
+    yield from (inner.text.text for inner in part.tool_result.parts)
+
+
 def _tool_choice(choice: options_pb2.ToolChoice) -> ToolChoice:
     return ToolChoice(TOOL_CHOICES[choice.mode], choice.name)
 
@@ -99,10 +123,30 @@ def _part(part: messages_pb2.Part, name: str) -> Part:
     match kind:
         case "text":
             return TextPart(part.text.text)
-        case "image" | "document" | "audio" | "tool_result":
+        case "tool_result":
+            return _tool_result(part.tool_result, f"{name}.tool_result")
+        case "image" | "document" | "audio":
             raise invalid_request(name, "is of a kind that this server does not take yet")
         case "tool_call" | "reasoning" | "provider_item":
             raise invalid_request(name, f"is a {kind}, which only answers have")
+        case None:
+            raise ValueError("a request with a part of no kind has passed validation")
+        case _:
+            assert_never(kind)
+
+
+def _tool_result(result: messages_pb2.ToolResultPart, name: str) -> ToolResultPart:
+    inner = (_result_part(part, f"{name}.parts[{n}]") for n, part in enumerate(result.parts))
+    return ToolResultPart(result.call_id, tuple(inner), result.is_error)
+
+
+def _result_part(part: messages_pb2.ResultPart, name: str) -> TextPart | ImagePart | DocumentPart:
+    kind = part.WhichOneof("kind")
+    match kind:
+        case "text":
+            return TextPart(part.text.text)
+        case "image" | "document":
+            raise invalid_request(name, "is of a kind that this server does not take yet")
         case None:
             raise ValueError("a request with a part of no kind has passed validation")
         case _:

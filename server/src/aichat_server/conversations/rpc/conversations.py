@@ -75,6 +75,6 @@ class ConversationServicer(ConversationServiceServicer):
         size = request.page_size or DEFAULT_PAGE_SIZE
         page = await self._conversations.list_messages(current_principal(), conversation_id, size, after)
         return pb.ListMessagesResponse(
-            messages=[message_to_proto(message) for message in page.items],
+            messages=[message_to_proto(message, unfold=request.unfold) for message in page.items],
             next_page_token=encode_page_token(scope, page.next) if page.next else "",
         )

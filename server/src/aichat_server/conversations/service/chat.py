@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from aichat_server.content.parts import Part, Role, TextPart, text_of
-from aichat_server.conversations.domain import Turn
+from aichat_server.conversations.domain import Turn, check_repeated
 from aichat_server.conversations.service.message_question import MessageQuestion
 from aichat_server.conversations.service.message_sink import MessageSink
 from aichat_server.conversations.storage.turns import TurnStore
@@ -23,6 +23,7 @@ from aichat_server.generations.service.launcher import Launcher
 from aichat_server.generations.service.model_choice import ModelChoice
 from aichat_server.generations.service.requests import GenerationRequest
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.models.domain.media import most_media_tokens
 from aichat_server.models.domain.models import Model
 from aichat_server.providers.domain.forms import check_forms
 from aichat_server.providers.domain.requests import ChatOptions, PathMessage
@@ -66,6 +67,7 @@ class Chat:
         it began then, whether that is still being written or has ended.
         """
         schema = check_forms(message.options)
+        check_repeated(message.parts)
         candidates = self._choice.candidates(principal, message.model, message.options)
         turn = _turn(message, candidates)
         request = GenerationRequest(
@@ -90,6 +92,7 @@ def _turn(message: ChatMessage, candidates: Sequence[Model]) -> Turn:
         parent_message_id=message.parent_message_id,
         user_message_id=new_id(),
         parts=message.parts,
+        media_tokens=most_media_tokens(message.parts),
         path_bytes=_path_bytes(candidates),
         answers=(),
     )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import Row, Select, Text, and_, case, cast, func, literal, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import JSONB
 
 from aichat_server.content.parts import Part, Role
 from aichat_server.conversations.domain import Message, MessageState
@@ -41,10 +42,11 @@ def list_messages(org_id: UUID, conversation_id: UUID, limit: int, after: PageKe
     wrote = and_(generations.c.org_id == messages.c.org_id, generations.c.generation_id == messages.c.generation_id)
     answer = [column for column in generations.c if column.name not in messages.c]
     place = (messages.c.created_at, messages.c.message_id)
-    size = func.sum(func.octet_length(cast(messages.c.parts, Text))).over(order_by=place)
+    content = func.coalesce(messages.c.content, messages.c.parts, type_=JSONB)
+    size = func.sum(func.octet_length(cast(content, Text))).over(order_by=place)
     has_room = or_(size <= MAX_PAGE_BYTES, func.row_number().over(order_by=place) == 1)
-    parts = case((has_room, messages.c.parts)).label("parts")
-    others = [column for column in messages.c if column.name != "parts"]
+    parts = case((has_room, content)).label("parts")
+    others = [column for column in messages.c if column.name not in {"parts", "content", "media_tokens"}]
     query = (
         select(*others, parts, *answer)
         .join_from(messages, generations, wrote, isouter=True)
@@ -74,6 +76,11 @@ def _message(row: Row[tuple[object, ...]]) -> Message:
 def _answer(row: Row[tuple[object, ...]], parts: tuple[Part, ...]) -> Answer:
     counts = {name: row._mapping[column] for name, column in TOKEN_COLUMNS.items()}
     usage = Usage(**counts, estimated=row.usage_estimated)
-    state, stop_reason = GenerationState(row.state), StopReason(row.stop_reason) if row.stop_reason else None
     cost = NanoUsd(row.cost_nano_usd)
-    return Answer(row.generation_id, row.model, parts, state, stop_reason, usage, cost)
+    return Answer(row.generation_id, row.model, parts, GenerationState(row.state), _stop_reason(row), usage, cost)
+
+
+def _stop_reason(row: Row[tuple[object, ...]]) -> StopReason | None:
+    if row.calls_tools:
+        return StopReason.TOOL_USE
+    return StopReason(row.stop_reason) if row.stop_reason else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 from aichat_server.core.database.tables import Time, metadata
@@ -30,6 +30,8 @@ messages = Table(
     Column("member_id", Uuid, nullable=False),
     Column("role", Text, nullable=False),
     Column("parts", JSONB, nullable=False),
+    Column("content", JSONB),
+    Column("media_tokens", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("running", Boolean, nullable=False),
     Column("generation_id", Uuid),
@@ -43,6 +45,7 @@ generations = Table(
     Column("generation_id", Uuid, primary_key=True),
     Column("model", Text, nullable=False),
     Column("stop_reason", Text),
+    Column("calls_tools", Boolean, nullable=False),
     *(Column(name, BigInteger, nullable=False) for name in TOKEN_COLUMNS.values()),
     Column("usage_estimated", Boolean, nullable=False),
     Column("cost_nano_usd", BigInteger, nullable=False),

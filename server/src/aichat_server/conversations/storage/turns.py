@@ -12,11 +12,19 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from aichat_server.content.parts import Part, Role
-from aichat_server.content.stored import encode_json, encode_parts
-from aichat_server.conversations.domain import Turn, TurnBegun, conversation_not_found, message_not_found
+from aichat_server.content.parts import Part, Role, files_of
+from aichat_server.content.stored import content_value, encode_json
+from aichat_server.conversations.domain import (
+    Turn,
+    TurnBegun,
+    call_ids,
+    conversation_not_found,
+    message_not_found,
+    results_mismatched,
+)
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError
+from aichat_server.files.domain.files import file_not_found
 from aichat_server.generations.domain.generation import Beginning, Ending, GenerationKey, Known
 from aichat_server.generations.domain.stored import (
     HoldTerms,
@@ -39,8 +47,17 @@ _PATH = "SELECT aichat.turn_path($1)"
 # The SQLSTATEs that aichat.begin_turn raises, besides those of quotas.
 _NO_CONVERSATION = "AI001"
 _NO_MESSAGE = "AI002"
+_RESULTS_MISMATCHED = "AI005"
+_NO_FILE = "AI006"
 # The rows of generations that servers before this column began have it by default.
 _SINK = "message"
+# This server reads more than the text of a path.
+_WHOLE: Value = {"whole": True}
+
+
+class _Mismatch(msgspec.Struct):
+    missing: list[str]
+    unknown: list[str]
 
 
 class _PathRow(msgspec.Struct):
@@ -62,9 +79,9 @@ class TurnStore:
         Of several calls with one claim one begins, and the others get what it has begun as `known`, also while it runs.
         If the reply is lost, a second attempt returns what the first has begun.
 
-        Raises CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, QUOTA_EXCEEDED, FREE_PLAN_EXHAUSTED and QUOTA_CHECK_FAILED,
-        which leave nothing behind, and STORAGE_UNAVAILABLE, which leaves open whether the turn has begun: `abandon` its
-        generations.
+        Raises CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, TOOL_RESULTS_MISMATCHED, FILE_NOT_FOUND, QUOTA_EXCEEDED,
+        FREE_PLAN_EXHAUSTED and QUOTA_CHECK_FAILED, which leave nothing behind, and STORAGE_UNAVAILABLE, which leaves
+        open whether the turn has begun: `abandon` its generations.
         """
         try:
             row = await self._pool.fetchrow_again(_BEGIN, encode_json(_turn_value(turn) | self._terms.value()))
@@ -89,7 +106,7 @@ class TurnStore:
         """
         value = ending_value(ending, orphan=orphan)
         if ending.parts is not None:
-            value["parts"] = msgspec.Raw(encode_parts(ending.parts).encode())
+            value |= content_value(ending.parts, Role.ASSISTANT)
         (known,) = await self._pool.fetchrow_again(_END, encode_json(value))
         return decode_known(known)
 
@@ -104,7 +121,7 @@ class TurnStore:
 
         Raises STORAGE_UNAVAILABLE.
         """
-        (path,) = await self._pool.fetchrow_again(_PATH, encode_json(key_value(key)))
+        (path,) = await self._pool.fetchrow_again(_PATH, encode_json(key_value(key) | _WHOLE))
         return _read_path(path)
 
 
@@ -114,6 +131,11 @@ def _refusal(turn: Turn, error: asyncpg.PostgresError) -> AichatError | None:
         return conversation_not_found(turn.conversation_id)
     if error.sqlstate == _NO_MESSAGE and turn.parent_message_id:
         return message_not_found(turn.parent_message_id)
+    if error.sqlstate == _RESULTS_MISMATCHED:
+        found = msgspec.json.decode(error.detail or "", type=_Mismatch)
+        return results_mismatched(missing=found.missing, unknown=found.unknown)
+    if error.sqlstate == _NO_FILE and error.detail:
+        return file_not_found(error.detail)
     return quota_refusal(error.sqlstate, error.detail)
 
 
@@ -124,8 +146,12 @@ def _turn_value(turn: Turn) -> Value:
         "title": turn.title,
         "parent_message_id": turn.parent_message_id,
         "user_message_id": turn.user_message_id,
-        "parts": msgspec.Raw(encode_parts(turn.parts).encode()),
+        **content_value(turn.parts, Role.USER),
+        "media_tokens": turn.media_tokens,
+        "files": [file.sha256 for file in files_of(turn.parts)],
+        "results": call_ids(turn.parts),
         "path_bytes": turn.path_bytes,
+        **_WHOLE,
         "answers": [
             {"message_id": answer.message_id, "generation": beginning_value(answer.beginning, _SINK)}
             for answer in turn.answers

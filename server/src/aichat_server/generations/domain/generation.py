@@ -71,7 +71,8 @@ class Beginning:
     """The model that is asked for."""
     provider: str
     options: Mapping[str, object]
-    """How to answer, as JSON can say it. Its `system_prompt` is kept only while the generation runs."""
+    """How to answer, as JSON can say it. What the model reads of it, such as the system prompt, is kept
+    only while the generation runs."""
     hold: Hold
     claim: Claim | None = None
     """None: the same call begins another generation each time."""

@@ -115,10 +115,13 @@ class KnownValue(msgspec.Struct):
     cost_nano_usd: int
     place: dict[str, str]
     parts: list[Part] | None
+    content: list[Part] | None = None
+    calls_tools: bool = False
 
 
 def read_known(row: KnownValue) -> Known:
     """Returns a generation as the database knows it."""
+    parts = row.parts if row.parts is None or row.content is None else row.content
     counts: dict[str, int] = {kind.name: row.usage[kind.column] for kind in KINDS}
     return Known(
         generation_id=row.generation_id,
@@ -131,10 +134,10 @@ def read_known(row: KnownValue) -> Known:
         state=row.state,
         error_reason=row.error_reason,
         error_message=row.error_message,
-        stop_reason=row.stop_reason,
+        stop_reason=StopReason.TOOL_USE if row.calls_tools else row.stop_reason,
         usage=Usage(**counts, estimated=bool(row.usage["estimated"])),
         cost=NanoUsd(row.cost_nano_usd),
-        parts=tuple(row.parts) if row.parts is not None else None,
+        parts=tuple(parts) if parts is not None else None,
     )
 
 

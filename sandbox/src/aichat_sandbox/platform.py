@@ -238,6 +238,7 @@ class _Boot:
             **_DEVELOPMENT,
             "AICHAT_ANNOUNCE_SECONDS": "0.5",
             "AICHAT_DRAIN_SECONDS": "5",
+            "AICHAT_FILES_URL": (self.options.folder / "files").absolute().as_uri(),
             **self.options.environment,
             **outside,
             **databases,

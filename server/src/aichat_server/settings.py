@@ -26,6 +26,7 @@ from aichat_server.settings_values import (
     BaseUrl,
     CommaSeparated,
     Dollars,
+    FilesUrl,
     Json,
     Key,
     Origins,
@@ -115,6 +116,12 @@ class Settings(BaseSettings):
     redis_url: Annotated[RedisDsn | None, Field(alias="REDIS_URL", repr=False)] = None
     journal_retention_seconds: Annotated[float, Field(alias="AICHAT_JOURNAL_RETENTION_SECONDS", gt=0)] = 600.0
     rescue_seconds: Annotated[float, Field(alias="AICHAT_RESCUE_SECONDS", gt=0)] = 3600.0
+
+    files_url: Annotated[FilesUrl | None, Field(alias="AICHAT_FILES_URL")] = None
+    aws_access_key_id: Annotated[Key | None, Field(alias="AWS_ACCESS_KEY_ID")] = None
+    aws_secret_access_key: Annotated[Key | None, Field(alias="AWS_SECRET_ACCESS_KEY")] = None
+    aws_endpoint_url: Annotated[BaseUrl | None, Field(alias="AWS_ENDPOINT_URL")] = None
+    aws_region: Annotated[str | None, Field(alias="AWS_REGION")] = None
 
     anthropic_api_key: Annotated[Key | None, Field(alias="ANTHROPIC_API_KEY")] = None
     anthropic_base_url: Annotated[BaseUrl | None, Field(alias="ANTHROPIC_BASE_URL")] = None

@@ -15,6 +15,7 @@ MAX_PORT = 65535
 _HOST = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _KEY = re.compile(r"[\x21-\x7e]+")
 _ORIGIN = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?")
+_FILES = re.compile(r"s3://[a-z0-9][a-z0-9.-]*(/[^?#\s]*)?|file:///[^?#\s]+")
 _DSN = re.compile(r"https?://[^/?#\s@:]+(:[^/?#\s@]*)?@[^/?#\s@]+(/[^?#\s]*)?/\d+")
 
 
@@ -42,6 +43,12 @@ def _check_base_url(value: str) -> str:
         well = re.fullmatch(r"https?://[^?#\s]+", value) is not None
     if not well:
         raise ValueError("write it as https://host, followed by the path, if any")
+    return value
+
+
+def _check_files_url(value: str) -> str:
+    if not _FILES.fullmatch(value):
+        raise ValueError("write it as s3://bucket/prefix, or as file:///folder")
     return value
 
 
@@ -83,6 +90,7 @@ Address = Annotated[str, AfterValidator(_check_address)]
 Addresses = Annotated[tuple[Address, ...], BeforeValidator(_split)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_check_origin)], ...], BeforeValidator(_split)]
 BaseUrl = Annotated[str, AfterValidator(_check_base_url)]
+FilesUrl = Annotated[str, AfterValidator(_check_files_url)]
 Dollars = Annotated[Decimal, Field(ge=0, le=1_000_000_000, decimal_places=9)]
 SmtpUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["smtp", "smtps"], host_required=True)]
 Sender = Annotated[str, AfterValidator(_check_sender)]

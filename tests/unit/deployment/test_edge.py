@@ -99,7 +99,7 @@ def test_memory_streams_and_silence_are_bounded(config: Path) -> None:
     assert float(served["common_http_protocol_options"]["idle_timeout"].rstrip("s")) <= 900
 
 
-def test_large_bodies_are_for_chats_and_webhooks_alone(config: Path) -> None:
+def test_large_bodies_are_for_chats_files_and_webhooks_alone(config: Path) -> None:
     [host] = manager(config)["route_config"]["virtual_hosts"]
     buffers = [
         (route["match"], route["typed_per_filter_config"].get("envoy.filters.http.buffer")) for route in host["routes"]
@@ -108,7 +108,8 @@ def test_large_bodies_are_for_chats_and_webhooks_alone(config: Path) -> None:
         str(match) for match, buffer in buffers if buffer and buffer["buffer"]["max_request_bytes"] > 64 * 1024 + 5
     }
     assert large
-    assert all(re.search("StreamChat|chat:stream|StripeWebhook|stripe/webhook", match) for match in large)
+    allowed = "StreamChat|chat:stream|CountTokens|chat:countTokens|UploadFile|/files|StripeWebhook|stripe/webhook"
+    assert all(re.search(allowed, match) for match in large)
 
 
 def test_every_call_of_the_contract_has_its_routes(config: Path) -> None:
@@ -134,7 +135,9 @@ def test_what_a_server_may_have_begun_is_sent_again_if_it_only_reads(config: Pat
     repeated = {match for match, conditions in policies if "reset" in conditions}
     # A gRPC path ends with the RPC's name, and an HTTP route has its verb beside it.
     names = {found[1] for match in repeated if (found := re.search(r"'path': '/[\w.]+/(\w+)'", match))}
-    assert all(name.startswith(("Get", "List", "Query", "Export", "Resume", "Show", "Verify")) for name in names)
+    assert all(
+        name.startswith(("Get", "List", "Query", "Export", "Resume", "Show", "Verify", "Download")) for name in names
+    )
     assert {"GetConversation", "ListModels", "ResumeChat"} <= names
     assert all("'path'" in match or "GET" in match for match in repeated)
 

@@ -246,7 +246,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     has no such service or method.
     """
     ERROR_REASON_SERVER_UNAVAILABLE: _ErrorReason.ValueType  # 84
-    """UNAVAILABLE. No server is reachable now: repeat the call. Only the edge sends this reason."""
+    """UNAVAILABLE. No server is reachable now, or it holds as many large requests as it has memory for: repeat the call."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. `google.rpc.ErrorInfo.reason` carries the name without its prefix, with the domain "aichat.v1".
@@ -477,5 +477,5 @@ ERROR_REASON_ROUTE_UNKNOWN: ErrorReason.ValueType  # 83
 has no such service or method.
 """
 ERROR_REASON_SERVER_UNAVAILABLE: ErrorReason.ValueType  # 84
-"""UNAVAILABLE. No server is reachable now: repeat the call. Only the edge sends this reason."""
+"""UNAVAILABLE. No server is reachable now, or it holds as many large requests as it has memory for: repeat the call."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -527,7 +527,7 @@ export const ErrorReason = {
   ROUTE_UNKNOWN: 83,
 
   /**
-   * UNAVAILABLE. No server is reachable now: repeat the call. Only the edge sends this reason.
+   * UNAVAILABLE. No server is reachable now, or it holds as many large requests as it has memory for: repeat the call.
    *
    * @generated from enum value: ERROR_REASON_SERVER_UNAVAILABLE = 84;
    */

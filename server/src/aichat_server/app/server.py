@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from aichat_server.app.billing import build_billing, build_inbox, build_proofs, open_payments
 from aichat_server.app.billing_servicer import BillingServicer
 from aichat_server.app.engine import open_engine
+from aichat_server.app.files import build_files
 from aichat_server.app.parts import (
     build_authentication,
     build_notifications,
@@ -21,6 +22,7 @@ from aichat_server.conversations.rpc.conversations import ConversationServicer
 from aichat_server.conversations.service.chat import Chat
 from aichat_server.conversations.service.conversations import Conversations
 from aichat_server.core.database.database import Database
+from aichat_server.files.rpc.servicer import FileServicer
 from aichat_server.generations.service.answers import Replicas
 from aichat_server.generations.service.generations import Generations
 from aichat_server.limits.rpc import CallLimits
@@ -71,9 +73,11 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
         payments = await stack.enter_async_context(open_payments(settings, opened, plans))
         authenticator = await stack.enter_async_context(open_authenticator(settings, opened, engine.clock, observer))
         chat = Chat(engine.models, engine.stores.turns, running.launcher, running.answers)
+        files = build_files(settings, opened)
         servicers = (
             ChatServicer(chat, running.answers),
             ConversationServicer(Conversations(opened)),
+            FileServicer(files),
             NotificationServicer(build_notifications(settings, opened)),
             UsageServicer(UsageReports(opened)),
             _billing_servicer(settings, opened, plans, payments),

@@ -16,10 +16,12 @@ from aichat_server.core.errors import AichatError, Reason, invalid_request
 MOST_FIELDS = 4096
 """The most elements of a request, however small each is."""
 
-_VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5
+_VARINT, _FIXED64, DELIMITED, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
 _MOST_VARINT_BITS = 70
 _NEVER_PACKED = {FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES, FieldDescriptor.TYPE_MESSAGE}
+# A field for bytes that may be longer than this holds a file.
+_FILE_BYTES = 1024 * 1024
 # The bytes of a varint except for its last one.
 _CONTINUED = bytes(range(0x80, 0x100))
 
@@ -35,6 +37,8 @@ class FieldShape:
     """Whether one field on the wire may hold many elements."""
     message: Mapping[int, FieldShape] | None
     """The fields of its message, by number; None if it is not a message."""
+    holds_file: bool
+    """Whether it holds the bytes of a file."""
 
 
 MessageShape = Mapping[int, FieldShape]
@@ -63,50 +67,25 @@ def _shape(message: Descriptor, known: dict[str, dict[int, FieldShape]]) -> Mess
 
 
 def _field(field: FieldDescriptor, known: dict[str, dict[int, FieldShape]]) -> FieldShape:
-    most = field.GetOptions().Extensions[validate_pb2.field].repeated.max_items if field.is_repeated else None
+    rules = field.GetOptions().Extensions[validate_pb2.field]
+    most = rules.repeated.max_items if field.is_repeated else None
     inner = _shape(field.message_type, known) if field.message_type is not None else None
-    return FieldShape(field.name, most, field.type not in _NEVER_PACKED, inner)
+    return FieldShape(field.name, most, field.type not in _NEVER_PACKED, inner, rules.bytes.max_len > _FILE_BYTES)
 
 
-class _Counter:
-    """Reads the tags of one request."""
+class Reader:
+    """Reads the tags of one request. Raises REQUEST_MALFORMED if they cannot be parsed."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
-        self._left = MOST_FIELDS
 
-    def count(self, at: int, end: int, shape: MessageShape, path: str) -> None:
-        """Counts the fields of the message in these bytes, and of messages inside it."""
-        counted: dict[int, int] = {}
-        while at < end:
-            self._left -= 1
-            if self._left < 0:
-                raise invalid_request(path, f"must not have more than {MOST_FIELDS} fields in all")
-            tag, at = self._varint(at, end)
-            number, wire = tag >> 3, tag & 7
-            begin, stop = self._extent(wire, at, end)
-            field = shape.get(number)
-            if field is not None:
-                where = f"{path}.{field.name}" if path else field.name
-                if field.most is not None:
-                    counted[number] = counted.get(number, 0) + self._elements(field, wire, begin, stop)
-                    _hold(counted[number], field.most, where)
-                if field.message is not None and wire == _DELIMITED:
-                    self.count(begin, stop, field.message, where)
-            at = stop
-
-    def _elements(self, field: FieldShape, wire: int, begin: int, stop: int) -> int:
-        if wire != _DELIMITED or not field.packed:
-            return 1
-        return len(self._raw[begin:stop].translate(None, _CONTINUED))
-
-    def _extent(self, wire: int, at: int, end: int) -> tuple[int, int]:
+    def extent(self, wire: int, at: int, end: int) -> tuple[int, int]:
         """Returns where a field's value begins and ends."""
         begin = at
         if wire == _VARINT:
-            stop = self._varint(at, end)[1]
-        elif wire == _DELIMITED:
-            size, begin = self._varint(at, end)
+            stop = self.varint(at, end)[1]
+        elif wire == DELIMITED:
+            size, begin = self.varint(at, end)
             stop = begin + size
         elif wire in _FIXED_BYTES:
             stop = at + _FIXED_BYTES[wire]
@@ -117,7 +96,8 @@ class _Counter:
             raise malformed()
         return begin, stop
 
-    def _varint(self, at: int, end: int) -> tuple[int, int]:
+    def varint(self, at: int, end: int) -> tuple[int, int]:
+        """Returns the number there, and where it ends."""
         value = shift = 0
         while at < end and shift < _MOST_VARINT_BITS:
             byte = self._raw[at]
@@ -127,6 +107,39 @@ class _Counter:
                 return value, at
             shift += 7
         raise malformed()
+
+
+class _Counter(Reader):
+    """Counts the fields of one request."""
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__(raw)
+        self._left = MOST_FIELDS
+
+    def count(self, at: int, end: int, shape: MessageShape, path: str) -> None:
+        """Counts the fields of the message in these bytes, and of messages inside it."""
+        counted: dict[int, int] = {}
+        while at < end:
+            self._left -= 1
+            if self._left < 0:
+                raise invalid_request(path, f"must not have more than {MOST_FIELDS} fields in all")
+            tag, at = self.varint(at, end)
+            number, wire = tag >> 3, tag & 7
+            begin, stop = self.extent(wire, at, end)
+            field = shape.get(number)
+            if field is not None:
+                where = f"{path}.{field.name}" if path else field.name
+                if field.most is not None:
+                    counted[number] = counted.get(number, 0) + self._elements(field, wire, begin, stop)
+                    _hold(counted[number], field.most, where)
+                if field.message is not None and wire == DELIMITED:
+                    self.count(begin, stop, field.message, where)
+            at = stop
+
+    def _elements(self, field: FieldShape, wire: int, begin: int, stop: int) -> int:
+        if wire != DELIMITED or not field.packed:
+            return 1
+        return len(self._raw[begin:stop].translate(None, _CONTINUED))
 
 
 def malformed() -> AichatError:

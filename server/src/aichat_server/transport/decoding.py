@@ -9,23 +9,28 @@ from google.protobuf.message import DecodeError
 
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.transport.access import MethodAccess
+from aichat_server.transport.attachments import CUT_BYTES, cut
 from aichat_server.transport.counting import check_counts, malformed
+from aichat_server.transport.room import Room
 
 
-def decode_request(raw: bytes, access: MethodAccess, decode: Callable[[bytes], Any]) -> Any:
-    """Returns the message.
+def decode_request(raw: bytes, access: MethodAccess, decode: Callable[[bytes], Any], room: Room) -> Any:
+    """Returns the message; of a large one without its files (see `attached`), which take some of `room`.
 
-    Raises REQUEST_TOO_LARGE, REQUEST_INVALID or REQUEST_MALFORMED, the first two before decoding.
+    Raises REQUEST_TOO_LARGE, REQUEST_INVALID, SERVER_UNAVAILABLE or REQUEST_MALFORMED, only the last one from decoding.
     """
     if len(raw) > access.max_request_bytes:
-        raise _too_large(len(raw), access.max_request_bytes)
+        raise too_large(len(raw), access.max_request_bytes)
     check_counts(raw, access.request)
+    if len(raw) > CUT_BYTES:
+        raw = cut(raw, access.request, room)
     try:
         return decode(raw)
     except DecodeError as cause:
         raise malformed() from cause
 
 
-def _too_large(size: int, most: int) -> AichatError:
+def too_large(size: int, most: int) -> AichatError:
+    """Returns the error for a request of so many bytes."""
     message = f"the request has {size} bytes, {most} are allowed; send less"
     return AichatError(Reason.REQUEST_TOO_LARGE, message, metadata={"limit_bytes": str(most)})

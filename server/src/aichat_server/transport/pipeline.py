@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -15,10 +15,12 @@ from aichat_server.core.errors import AichatError
 from aichat_server.transport.access import MethodAccess
 from aichat_server.transport.access_log import logged
 from aichat_server.transport.call import REQUEST_ID_KEY, Call, Context, Metadata, Step
-from aichat_server.transport.decoding import decode_request
 from aichat_server.transport.drain import Drain
 from aichat_server.transport.errors import DETAILS_KEY, STATUS_CODES, internal_error, to_status
 from aichat_server.transport.observing import CallObserver
+from aichat_server.transport.options import MAX_REQUEST_BYTES
+from aichat_server.transport.reading import RequestReader
+from aichat_server.transport.room import Room
 from aichat_server.transport.shapes import Behaviour, Handler, behaviour_of, decoder_of, with_behaviour
 from aichat_server.transport.sse import MARK, EventStream
 from aichat_server.transport.unknown import unknown_rpc
@@ -52,6 +54,7 @@ class CallInterceptor(ServerInterceptor):
         self._steps = (drain.admit, *steps)
         self._check_request = check_request
         self._observer = observer
+        self._room = Room()
         self._wrapped: dict[str, Handler] = {}
         self._unknown = unknown_rpc()
 
@@ -75,13 +78,18 @@ class CallInterceptor(ServerInterceptor):
         return wrapped
 
     def _wrap(self, method: str, access: MethodAccess, handler: Handler) -> Handler:
-        behaviour, decode = behaviour_of(handler), decoder_of(handler)
+        behaviour = behaviour_of(handler)
         answer = _stream if handler.response_streaming else _respond
+        reader = RequestReader(access, decoder_of(handler), self._check_request, self._room)
+        # gRPC would hold the bytes of a request that it reads itself until the end of the call.
+        reads = handler.request_streaming or access.max_request_bytes > MAX_REQUEST_BYTES
 
-        def read(raw: bytes) -> object:
-            request = decode_request(raw, access, decode)
-            self._check_request(request)
-            return request
+        async def respond(raw: Any, context: Context, events: EventStream | None) -> Any:
+            if handler.request_streaming:
+                with self._room.growing() as taken:
+                    return await answer(behaviour, reader.each(context, taken), context, events)
+            request = await reader.only(context) if reads else reader.read(raw)
+            return await answer(behaviour, request, context, events)
 
         async def serve(raw: Any, context: Context) -> Any:
             call = Call(method, access, cast("Metadata", context.invocation_metadata() or ()), context.peer())
@@ -95,8 +103,7 @@ class CallInterceptor(ServerInterceptor):
                     if call.values(_ASKED):
                         await context.send_initial_metadata((_KNOWN,))
                     # Nothing of the request is read before the caller is identified.
-                    request = _each(raw, read) if handler.request_streaming else read(raw)
-                    response = await answer(behaviour, request, context, events)
+                    response = await respond(raw, context, events)
                 except AbortError:
                     raise
                 except Exception as cause:  # noqa: BLE001 — the one place where a fault becomes an answer
@@ -104,12 +111,7 @@ class CallInterceptor(ServerInterceptor):
                 call.code = grpc.StatusCode.OK
                 return response
 
-        return with_behaviour(handler, serve)
-
-
-async def _each(requests: AsyncIterable[bytes], read: Callable[[bytes], object]) -> AsyncGenerator[object, None]:
-    async for raw in requests:
-        yield read(raw)
+        return with_behaviour(handler, serve, reads=reads)
 
 
 async def _respond(behaviour: Behaviour, request: object, context: Context, _: EventStream | None) -> object:

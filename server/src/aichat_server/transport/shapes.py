@@ -1,4 +1,4 @@
-"""The four shapes of RPCs, unary or streaming on either side; only this module distinguishes them."""
+"""The four shapes of RPCs, unary or streaming on either side."""
 
 from __future__ import annotations
 
@@ -36,12 +36,15 @@ def decoder_of(handler: Handler) -> Callable[[bytes], object]:
     return decode
 
 
-def with_behaviour(handler: Handler, behaviour: Behaviour) -> Handler:
-    """Returns `handler` with another method, which gets requests as bytes."""
+def with_behaviour(handler: Handler, behaviour: Behaviour, *, reads: bool) -> Handler:
+    """Returns `handler` with another method, which gets requests as bytes.
+
+    `reads`: it reads its requests from the context itself, even if there is only one. On the wire that is the same.
+    """
     make = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
         (True, False): grpc.stream_unary_rpc_method_handler,
         (True, True): grpc.stream_stream_rpc_method_handler,
-    }[handler.request_streaming, handler.response_streaming]
+    }[reads, handler.response_streaming]
     return make(behaviour, request_deserializer=None, response_serializer=handler.response_serializer)

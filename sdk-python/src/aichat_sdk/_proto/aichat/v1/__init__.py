@@ -571,7 +571,7 @@ class ErrorReason(betterproto2.Enum):
 
     SERVER_UNAVAILABLE = 84
     """
-    UNAVAILABLE. No server is reachable now: repeat the call. Only the edge sends this reason.
+    UNAVAILABLE. No server is reachable now, or it holds as many large requests as it has memory for: repeat the call.
     """
 
     @classmethod

@@ -56,6 +56,8 @@ class Asked:
     """How many of the input's tokens were read from a cache."""
     cache_write: int = 0
     """How many of the input's tokens were written to one."""
+    tier: str = ""
+    """The class of service that is asked for, in the vendor's own word; empty: the standard one."""
 
     @property
     def tokens(self) -> int:

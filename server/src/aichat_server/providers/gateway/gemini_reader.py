@@ -104,6 +104,7 @@ class GeminiReader(AnswerReader):
             reasoning=thoughts,
             estimated=cached < told["cached"] or uncounted > 0,
             web_searches=self._searches(),
+            percent=self.request.percent(told.raw.get("serviceTier")),
         )
 
     def has_input(self, usage: Usage) -> bool:

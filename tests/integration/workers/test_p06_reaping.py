@@ -12,18 +12,27 @@ import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.app.stores import build_orphans
+from aichat_server.content.parts import ReasoningPart, TextPart, ToolCallPart
 from aichat_server.conversations.service.conversations import Conversations
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
 from aichat_server.core.redis.client import open_redis
 from aichat_server.generations.domain.generation import GenerationKey
-from aichat_server.generations.domain.stream import BEGINNING, Portion, Position, Started, StreamEvent, UsageSoFar
+from aichat_server.generations.domain.stream import (
+    BEGINNING,
+    Portion,
+    Position,
+    Started,
+    StreamEvent,
+    ToolCallWhole,
+    UsageSoFar,
+)
 from aichat_server.generations.gateway.journal import Append, JournalStreams
 from aichat_server.generations.gateway.spare_leases import LEASE_SECONDS, SpareLeases
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.models.domain.usage import Usage
-from aichat_server.providers.domain.events import ReasoningDelta, TextDelta
+from aichat_server.providers.domain.events import ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStart
 
 from tests.fixtures.redis import RedisUnderTest
 from tests.fixtures.rows import connection, owner_rows
@@ -205,3 +214,19 @@ async def test_a_journal_is_kept_for_its_rescue_until_the_answers_end_is_stored(
     await streams.append([Append(key, position, Portion(Position(1, ended=True), (), error))])
     stored = failure not in {Reason.STORAGE_UNAVAILABLE, Reason.INTERNAL}
     assert (await redis.client.ttl(name) <= 50) is stored
+
+
+async def test_p01_of_a_lost_answer_whole_calls_are_kept_and_need_no_results(
+    postgres: Postgres, database: Database, principal: Principal, streams: JournalStreams, reap: Reap
+) -> None:
+    begun = await begin(database, principal)
+    whole = ToolCallPart("one", "add", '{"n": 1}')
+    call = (ToolCallStart("one", "add"), ToolCallDelta("one", whole.arguments), ToolCallWhole(whole))
+    cut = (ToolCallStart("two", "add"), ToolCallDelta("two", '{"n"'))
+    await write(streams, principal, begun, ReasoningDelta("Hm."), TextDelta("Let me see."), *call, *cut)
+    await expire(postgres, principal.org_id)
+    await reap()
+    (event,) = await books(postgres, principal.org_id)
+    assert event["output_tokens"] > 0
+    after = await Turns(database).begin(turn(principal, "On", conversation_id=begun.conversation_id))
+    assert after.path[1].parts == (ReasoningPart("Hm."), TextPart("Let me see."), whole)

@@ -28,6 +28,7 @@ from aichat_server.generations.domain.stream import (
 )
 from aichat_server.providers.domain.events import (
     CitationFound,
+    Delta,
     ItemFound,
     ReasoningDelta,
     TextDelta,
@@ -54,21 +55,25 @@ def content_of(events: Iterable[StreamEvent]) -> AnswerContent:
 
 
 def shown(parts: Iterable[Part]) -> Iterator[ContentShown]:
-    """Yields the events that show the parts of an answer, each text as one delta."""
+    """Yields the events that show the parts of an answer, each text as one delta. A part with a mark may have none."""
     for part in parts:
-        match part:
-            case TextPart(text, citations):
-                yield TextDelta(text)
-                yield from map(CitationFound, citations)
-            case ReasoningPart(text):
-                yield ReasoningDelta(text)
-            case ToolCallPart(call_id, name, arguments):
-                yield ToolCallStart(call_id, name)
-                yield ToolCallDelta(call_id, arguments)
-                yield ToolCallWhole(part)
-            case ProviderItem():
-                yield ItemFound(part)
-            case ImagePart() | DocumentPart() | AudioPart() | ToolResultPart():
-                """No model writes it."""
-            case _:
-                assert_never(part)
+        yield from (event for event in _shown(part) if not isinstance(event, Delta) or event.text)
+
+
+def _shown(part: Part) -> Iterator[ContentShown]:
+    match part:
+        case TextPart(text, citations):
+            yield TextDelta(text)
+            yield from map(CitationFound, citations)
+        case ReasoningPart(text):
+            yield ReasoningDelta(text)
+        case ToolCallPart(call_id, name, arguments):
+            yield ToolCallStart(call_id, name)
+            yield ToolCallDelta(call_id, arguments)
+            yield ToolCallWhole(part)
+        case ProviderItem():
+            yield ItemFound(part)
+        case ImagePart() | DocumentPart() | AudioPart() | ToolResultPart():
+            """No model writes it."""
+        case _:
+            assert_never(part)

@@ -79,6 +79,11 @@ class CompatibleModel(BaseModel):
     search_usd: Decimal = Field(default=Decimal(0), ge=0)
     """For one search that the endpoint makes; 0: its searches are not charged."""
     reasoning: bool = False
+    tools: bool = False
+    images: bool = False
+    documents: bool = False
+    audio: bool = False
+    response_format: bool = False
 
 
 class CompatibleEndpoint(BaseModel):

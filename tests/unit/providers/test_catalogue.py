@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from aichat_server.content.parts import PartKind
 from aichat_server.core.money import from_decimal
 from aichat_server.models.domain.models import ModelAbilities
 from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier
@@ -65,19 +67,55 @@ def test_claude_is_anthropics_even_where_others_resell_it() -> None:
     assert (model.provider, model.display_name) == ("anthropic", "Claude Sonnet 5.5")
 
 
-@pytest.mark.parametrize(
-    ("model_id", "abilities"),
-    [
-        ("claude-opus-5-5", ModelAbilities(reasoning=True, temperature=False, stop=True, blank_stop=False)),
-        ("claude-haiku-4-5", ModelAbilities(reasoning=False, temperature=False, stop=True, blank_stop=False)),
-        ("gpt-6-luna", ModelAbilities(reasoning=True, temperature=False, stop=False)),
-        ("gpt-4o", ModelAbilities(reasoning=False, temperature=True, stop=True)),
-        ("gemini-4-argon", ModelAbilities(reasoning=True, temperature=False, stop=True)),
-        ("gemini-3.8-flash", ModelAbilities(reasoning=True, temperature=True, stop=True)),
-    ],
-)
-def test_families_differ_in_what_they_take(model_id: str, abilities: ModelAbilities) -> None:
-    assert load_catalogue([model_id])[model_id].abilities == abilities
+# What ListModels tells of a model, in the order of the contract; what is missing is refused.
+FAMILIES = {
+    "claude-opus-5-5": "reasoning stop images documents tools parallel format caching search domains count urls",
+    "claude-haiku-4-5": "stop images documents tools parallel format caching search domains count urls",
+    "gpt-6-luna": "reasoning images documents tools parallel format caching search domains count urls flex50 "
+    "priority200",
+    "gpt-4o": "temperature images documents tools parallel format caching search domains top_p count urls priority170",
+    # One percentage would not tell the price of its cached input.
+    "gpt-4o-mini": "temperature images documents tools parallel format caching search domains top_p count urls",
+    "o3-mini": "reasoning tools parallel format caching count",
+    "gemini-4-argon": "reasoning stop images documents audio tools format caching search count urls flex50 priority180",
+    "gemini-3.8-flash": "reasoning temperature stop images documents audio tools format caching search top_p "
+    "seed count urls flex50 priority180",
+    # A token of sound has a price of its own.
+    "gemini-2.5-flash": "thinks temperature stop images documents tools format caching search top_p seed count urls",
+}
+
+
+@pytest.mark.parametrize(("model_id", "told"), FAMILIES.items())
+def test_families_differ_in_what_they_can(model_id: str, told: str) -> None:
+    can = load_catalogue([model_id])[model_id].abilities
+    flags = {
+        "reasoning": can.reasoning,
+        "thinks": can.thinks,
+        "temperature": can.temperature,
+        "stop": can.stop,
+        "images": PartKind.IMAGE in can.reads,
+        "documents": PartKind.DOCUMENT in can.reads,
+        "audio": PartKind.AUDIO in can.reads,
+        "tools": can.tools,
+        "parallel": can.parallel_tool_calls,
+        "format": can.response_format,
+        "caching": can.caching,
+        "search": can.web_search,
+        "domains": can.search_domains,
+        "top_p": can.top_p,
+        "seed": can.seed,
+        "count": can.exact_token_count,
+        "urls": can.urls,
+    }
+    tiers = [f"{tier}{percent}" for tier, percent in can.service_tiers]
+    assert [name for name, has in flags.items() if has] + tiers == told.split()
+
+
+def test_the_end_of_a_model_is_known_where_its_vendor_has_announced_it() -> None:
+    found = load_catalogue(["gpt-4o", "gemini-2.5-pro", "gpt-6-luna"])
+    assert found["gpt-4o"].retires_at == datetime(2027, 1, 14, tzinfo=UTC)
+    assert found["gemini-2.5-pro"].retires_at == datetime(2026, 12, 1, tzinfo=UTC)
+    assert found["gpt-6-luna"].retires_at is None
 
 
 def test_all_unknown_models_are_named_at_once() -> None:
@@ -90,13 +128,42 @@ def test_a_compatible_endpoints_model_is_named_after_it() -> None:
     model = load_catalogue([], [entry])["groq/openai/gpt-oss"]
     assert (model.provider, model.vendor_model) == ("groq", "openai/gpt-oss")
     assert model.prices == (tier(0, "0.15", "0.15", "0.15", "0.15", "0.75", "0"),)
-    assert model.abilities.reasoning
+    assert model.abilities == ModelAbilities(reasoning=True, top_p=True, seed=True, search_limit=False)
+
+
+def test_a_compatible_endpoints_model_can_what_its_operator_says() -> None:
+    entry = CompatibleEntry(
+        "groq", "m", 0, 8192, Decimal(1), Decimal(2), reasoning=False, tools=True, images=True, response_format=True
+    )
+    can = load_catalogue([], [entry])["groq/m"].abilities
+    assert can.tools
+    assert can.parallel_tool_calls
+    assert can.response_format
+    assert can.urls
+    assert can.reads == {PartKind.TEXT, PartKind.IMAGE}
+    # Chat Completions have no URLs of documents.
+    more = replace(entry, documents=True, audio=True)
+    can = load_catalogue([], [more])["groq/m"].abilities
+    assert not can.urls
+    assert can.reads == set(PartKind)
 
 
 def test_a_compatible_endpoint_may_have_prices_for_cached_input_and_searches() -> None:
-    more = {"cached_input_usd_per_mtok": Decimal("0.02"), "search_usd": Decimal("0.005")}
-    entry = CompatibleEntry("sonar", "m", 0, 8192, Decimal("0.15"), Decimal("0.75"), reasoning=False, **more)
-    assert load_catalogue([], [entry])["sonar/m"].prices == (tier(0, "0.15", "0.02", "0.15", "0.15", "0.75", "0.005"),)
+    entry = CompatibleEntry(
+        "sonar",
+        "m",
+        0,
+        8192,
+        Decimal("0.15"),
+        Decimal("0.75"),
+        reasoning=False,
+        cached_input_usd_per_mtok=Decimal("0.02"),
+        search_usd=Decimal("0.005"),
+    )
+    model = load_catalogue([], [entry])["sonar/m"]
+    assert model.prices == (tier(0, "0.15", "0.02", "0.15", "0.15", "0.75", "0.005"),)
+    assert model.abilities.caching
+    assert model.abilities.searches
 
 
 def test_what_only_anthropic_charges_more_for_is_held_for_its_models_alone() -> None:

@@ -33,6 +33,11 @@ def _compatible(settings: Settings) -> list[CompatibleEntry]:
             reasoning=model.reasoning,
             cached_input_usd_per_mtok=model.cached_input_usd_per_mtok,
             search_usd=model.search_usd,
+            tools=model.tools,
+            images=model.images,
+            documents=model.documents,
+            audio=model.audio,
+            response_format=model.response_format,
         )
         for endpoint in settings.openai_compatible
         for model in endpoint.models

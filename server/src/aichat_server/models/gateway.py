@@ -1,4 +1,4 @@
-"""The model catalogue: context windows and prices from genai-prices, and a table for what those lack.
+"""The model catalogue: context windows and prices from genai-prices, and the families for what those lack.
 
 The server charges by the database's prices, which are updated from these.
 """
@@ -6,16 +6,19 @@ The server charges by the database's prices, which are updated from these.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
 
 from genai_prices.data import providers
 from genai_prices.types import ModelInfo, StartDateConstraint, TieredPrices
 
+from aichat_server.content.parts import PartKind
 from aichat_server.core.money import from_decimal
-from aichat_server.models.domain.models import Model, ModelAbilities
+from aichat_server.models.domain.families import family_of, retires_at
+from aichat_server.models.domain.models import Model, ModelAbilities, ServiceTier
 from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier
+from aichat_server.models.domain.usage import STANDARD_PERCENT
 
 # Our vendors by their names in genai-prices. The order matters: Google resells Claude with Anthropic's ids.
 VENDORS = {"anthropic": "anthropic", "openai": "openai", "google": "gemini"}
@@ -24,6 +27,8 @@ MOST_PERCENT = {"anthropic": 110}
 """The most that vendors charge of their models' prices, as Usage.percent, if it is not 100."""
 
 Dollars = Decimal | TieredPrices | None
+# The prices of a model for tokens, by genai-prices.
+_PER_TOKEN = ("input_mtok", "cache_read_mtok", "cache_write_mtok", "cache_write_1h_mtok", "output_mtok")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,50 +47,11 @@ class CompatibleEntry:
     """None: the price of other input."""
     search_usd: Decimal = Decimal(0)
     """For one search."""
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """What models with the same prefix of their ids have in common."""
-
-    prefix: str
-    max_output_tokens: int
-    abilities: ModelAbilities
-
-
-_CLASSIC = ModelAbilities()
-# Claude's API accepts no sampling parameters since its version 2026-10-21, and no stop sequence that is only white
-# space. Before 4.6, thinking was a budget of tokens.
-_CLAUDE = ModelAbilities(temperature=False, blank_stop=False)
-_THINKING_CLAUDE = ModelAbilities(reasoning=True, temperature=False, blank_stop=False)
-# OpenAI's reasoning models refuse both in Chat Completions.
-_REASONING_GPT = ModelAbilities(reasoning=True, temperature=False, stop=False)
-# Gemini 4 ignores sampling parameters. Before Gemini 3, thinking was a budget of tokens.
-_GEMINI_2_5 = ModelAbilities(thinks=True)
-_GEMINI_3 = ModelAbilities(reasoning=True)
-_GEMINI_4 = ModelAbilities(reasoning=True, temperature=False)
-
-# From the vendors' model pages (November 2026); the longest matching prefix applies.
-FAMILIES = (
-    Family("claude-", 128_000, _THINKING_CLAUDE),
-    Family("claude-sonnet-4-6", 64_000, _THINKING_CLAUDE),
-    Family("claude-opus-4-5", 64_000, _CLAUDE),
-    Family("claude-sonnet-4-5", 64_000, _CLAUDE),
-    Family("claude-haiku-4-5", 64_000, _CLAUDE),
-    Family("claude-opus-4-1", 32_000, _CLAUDE),
-    Family("claude-3", 4_096, _CLAUDE),
-    Family("gpt-5", 128_000, _REASONING_GPT),
-    Family("gpt-6", 128_000, _REASONING_GPT),
-    Family("o1", 100_000, _REASONING_GPT),
-    Family("o3", 100_000, _REASONING_GPT),
-    Family("o4", 100_000, _REASONING_GPT),
-    Family("gpt-4.1", 32_768, _CLASSIC),
-    Family("gpt-4o", 16_384, _CLASSIC),
-    Family("gemini-4", 65_536, _GEMINI_4),
-    Family("gemini-3", 65_536, _GEMINI_3),
-    Family("gemini-2.5", 65_536, _GEMINI_2_5),
-)
-_OTHERS = Family("", 4_096, _CLASSIC)
+    tools: bool = False
+    images: bool = False
+    documents: bool = False
+    audio: bool = False
+    response_format: bool = False
 
 
 def load_catalogue(
@@ -144,7 +110,7 @@ def _model(model_id: str, at: datetime) -> Model | None:
     if found is None:
         return None
     vendor, info = found
-    family = max((f for f in FAMILIES if model_id.startswith(f.prefix)), key=lambda f: len(f.prefix), default=_OTHERS)
+    family = family_of(model_id)
     return Model(
         id=model_id,
         provider=vendor,
@@ -153,9 +119,46 @@ def _model(model_id: str, at: datetime) -> Model | None:
         context_window=info.context_window or 0,
         max_output_tokens=family.max_output_tokens,
         prices=_tiers(info, at),
-        most_percent=MOST_PERCENT.get(vendor, 100),
-        abilities=family.abilities,
+        most_percent=MOST_PERCENT.get(vendor, STANDARD_PERCENT),
+        abilities=_abilities(family.abilities, info, at),
+        retires_at=retires_at(model_id),
     )
+
+
+def _abilities(abilities: ModelAbilities, info: ModelInfo, at: datetime) -> ModelAbilities:
+    """Returns a model's abilities, without those for whose use no price is known."""
+    # A token of sound may have a price of its own, which usage does not know.
+    hears = getattr(info.get_prices(at), "input_audio_mtok", None) is None
+    # What a search finds may fill the context, and is held.
+    searches = abilities.web_search and bool(info.get_prices(at).web_searches_kcount and info.context_window)
+    return replace(
+        abilities,
+        reads=abilities.reads if hears else abilities.reads - {PartKind.AUDIO},
+        web_search=searches,
+        search_domains=searches and abilities.search_domains,
+        service_tiers=abilities.service_tiers or tuple(_service_tiers(info, at)),
+    )
+
+
+def _service_tiers(info: ModelInfo, at: datetime) -> Iterable[tuple[ServiceTier, int]]:
+    """Yields the classes of service that have one percentage for all of the model's prices."""
+    standard = info.get_prices(at)
+    for tier in (ServiceTier.FLEX, ServiceTier.PRIORITY):
+        if not any(variant.when == {"service_tier": tier.value} for variant in info.price_variants or ()):
+            continue
+        prices = info.get_prices(at, {"service_tier": tier.value})
+        kinds = [(getattr(standard, name, None), getattr(prices, name, None)) for name in _PER_TOKEN]
+        percents = {100 * price / base for kind in kinds for base, price in _pairs(*kind) if base}
+        if len(percents) == 1 and (percent := percents.pop()) == int(percent):
+            yield tier, int(percent)
+
+
+def _pairs(standard: Dollars, price: Dollars) -> Iterable[tuple[Decimal, Decimal]]:
+    """Yields a price of the standard class and of another, for each length of the context."""
+    if standard is not None and price is not None:
+        starts = {tier.start for one in (standard, price) if isinstance(one, TieredPrices) for tier in one.tiers}
+        for start in {0, *starts}:
+            yield _price(standard, start), _price(price, start)
 
 
 def _tiers(info: ModelInfo, at: datetime) -> tuple[PriceTier, ...]:
@@ -202,5 +205,23 @@ def _compatible_model(entry: CompatibleEntry) -> Model:
         context_window=entry.context_window,
         max_output_tokens=entry.max_output_tokens,
         prices=(price,),
-        abilities=ModelAbilities(reasoning=entry.reasoning),
+        abilities=_compatible_abilities(entry),
+    )
+
+
+def _compatible_abilities(entry: CompatibleEntry) -> ModelAbilities:
+    read = {PartKind.IMAGE: entry.images, PartKind.DOCUMENT: entry.documents, PartKind.AUDIO: entry.audio}
+    return ModelAbilities(
+        reasoning=entry.reasoning,
+        reads=frozenset({PartKind.TEXT, *(kind for kind, reads in read.items() if reads)}),
+        # Chat Completions have URLs of images, and none of documents.
+        urls=entry.images and not entry.documents,
+        tools=entry.tools,
+        parallel_tool_calls=entry.tools,
+        response_format=entry.response_format,
+        caching=entry.cached_input_usd_per_mtok is not None,
+        searches=entry.search_usd > 0,
+        search_limit=False,
+        top_p=True,
+        seed=True,
     )

@@ -61,6 +61,13 @@ class PriceBook:
         """Returns the model's price in force; None if it has none."""
         return price_at(self._prices.get((provider, model), ()), self._clock())
 
+    def announced(self, provider: str, model: str) -> tuple[Price, ...]:
+        """Returns the model's prices that are not in force yet, the next one first."""
+        prices, now = self._prices.get((provider, model), ()), self._clock()
+        # Of several within one second the last one applies.
+        coming = {price.version.replace(microsecond=0): price for price in prices if price.version > now}
+        return tuple(coming.values())
+
     async def refresh(self) -> None:
         """Reads the prices; STORAGE_UNAVAILABLE keeps those that were read before."""
         self._prices = await self._source.prices()

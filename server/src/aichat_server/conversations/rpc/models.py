@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from aichat.v1 import models_pb2
 
-from aichat_server.models.domain.models import Model
-from aichat_server.models.domain.pricing import PriceTier
+from aichat_server.content.parts import PartKind
+from aichat_server.models.domain.models import Model, ModelAbilities, ServiceTier
+from aichat_server.models.domain.pricing import Price, PriceTier
 from aichat_server.models.domain.usage import KINDS
-from aichat_server.transport.values import money_to_proto
+from aichat_server.transport.values import money_to_proto, timestamp
 
 
 def model_to_proto(model: Model) -> models_pb2.Model:
@@ -19,12 +20,39 @@ def model_to_proto(model: Model) -> models_pb2.Model:
         context_window=model.context_window,
         max_output_tokens=model.max_output_tokens,
         prices=[_price(tier) for tier in model.prices],
-        abilities=models_pb2.ModelAbilities(
-            reasoning=model.abilities.reasoning,
-            temperature=model.abilities.temperature,
-            stop=model.abilities.stop,
-        ),
+        abilities=_abilities(model.abilities),
+        price_changes=[_change(price) for price in model.announced],
+        retire_time=timestamp(model.retires_at) if model.retires_at is not None else None,
     )
+
+
+def _abilities(can: ModelAbilities) -> models_pb2.ModelAbilities:
+    return models_pb2.ModelAbilities(
+        reasoning=can.reasoning,
+        temperature=can.temperature,
+        stop=can.stop,
+        images=PartKind.IMAGE in can.reads,
+        documents=PartKind.DOCUMENT in can.reads,
+        audio=PartKind.AUDIO in can.reads,
+        urls=can.urls,
+        tools=can.tools,
+        parallel_tool_calls=can.parallel_tool_calls,
+        response_format=can.response_format,
+        caching=can.caching,
+        web_search=can.web_search,
+        top_p=can.top_p,
+        seed=can.seed,
+        exact_token_count=can.exact_token_count,
+        service_tiers=[_tier(tier, percent) for tier, percent in can.service_tiers],
+    )
+
+
+def _tier(tier: ServiceTier, percent: int) -> models_pb2.TierPrice:
+    return models_pb2.TierPrice(tier=models_pb2.ServiceTier.Value(f"SERVICE_TIER_{tier.name}"), percent=percent)
+
+
+def _change(price: Price) -> models_pb2.PriceChange:
+    return models_pb2.PriceChange(effective_time=timestamp(price.version), prices=map(_price, price.tiers))
 
 
 def _price(tier: PriceTier) -> models_pb2.ModelPrice:

@@ -68,7 +68,7 @@ class Chat:
         """
         schema = check_forms(message.options)
         check_repeated(message.parts)
-        candidates = self._choice.candidates(principal, message.model, message.options)
+        candidates = self._choice.candidates(principal, message.model, message.options, message.parts)
         turn = _turn(message, candidates)
         request = GenerationRequest(
             principal=principal,

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
+
+from aichat_server.content.parts import Part
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.models.domain.models import Model
 from aichat_server.plans.service import PlanBook
+from aichat_server.providers.domain.lacks import lack_of, needs_of, refusal
 from aichat_server.providers.domain.requests import ChatOptions
 from aichat_server.providers.service.models import Models
 from aichat_server.providers.service.upstream import Upstream
+
+_MOST_NAMED = 16
+"""The most models that a refusal names."""
 
 
 class ModelChoice:
@@ -22,12 +30,18 @@ class ModelChoice:
         """Returns the models that the caller may ask."""
         return [model for model in self._models.list() if self._plans.offers(principal.plan, model.id)]
 
-    def candidates(self, principal: Principal, name: str, options: ChatOptions) -> list[Model]:
-        """Returns the models that may answer, the one that is asked for first.
+    def candidates(
+        self, principal: Principal, name: str, options: ChatOptions, parts: Iterable[Part] = ()
+    ) -> list[Model]:
+        """Returns the models that may answer, the one that is asked for first. `parts`: the new message's.
 
-        Raises MODEL_UNKNOWN, MODEL_NOT_IN_PLAN, PROVIDER_NOT_CONFIGURED and OPTION_UNSUPPORTED.
+        Raises MODEL_UNKNOWN, MODEL_NOT_IN_PLAN, PROVIDER_NOT_CONFIGURED, OPTION_UNSUPPORTED and PART_UNSUPPORTED.
         """
         model = self._models.get(name)
         self._plans.check_model(principal.plan, model.id)
-        candidates = self._upstream.candidates(model, options)
+        needs = needs_of(options, parts)
+        candidates = self._upstream.candidates(model, needs)
+        if (lack := lack_of(model, needs)) is not None:
+            able = (other.id for other in self.offered(principal) if lack_of(other, needs) is None)
+            raise refusal(model, lack, islice(able, _MOST_NAMED))
         return [candidate for candidate in candidates if self._plans.offers(principal.plan, candidate.id)]

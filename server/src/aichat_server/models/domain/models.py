@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from aichat_server.content.parts import PartKind
-from aichat_server.models.domain.pricing import BEGINNING, PriceTier
+from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier
 
 
 class ServiceTier(StrEnum):
@@ -42,6 +42,8 @@ class ModelAbilities:
     web_search: bool = False
     search_domains: bool = False
     """Its search can be limited to domains."""
+    searches: bool = False
+    """Searches the web unasked, as its vendor sees fit."""
     search_limit: bool = True
     """Its vendor can be told how often it may search at most."""
     mixes: bool = True
@@ -75,3 +77,7 @@ class Model:
     """The version of the price, named by the moment from which it is in force."""
     most_percent: int = 100
     """The most that its vendor may charge of the tokens' prices, in the unit of Usage.percent."""
+    announced: tuple[Price, ...] = ()
+    """Prices that are not in force yet, the next one first."""
+    retires_at: datetime | None = None
+    """When its vendor stops to serve it; None if it has announced no date."""

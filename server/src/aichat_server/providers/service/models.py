@@ -8,7 +8,6 @@ from dataclasses import replace
 import structlog
 
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.core.texts import is_blank
 from aichat_server.models.domain.models import Model, ServiceTier
 from aichat_server.models.domain.usage import STANDARD_PERCENT
 from aichat_server.models.service import PriceBook
@@ -36,9 +35,13 @@ class Models:
 
     def list(self) -> list[Model]:
         """Returns the models for whose vendors this server has credentials, by vendor and id."""
-        priced = (self._priced(model) for model in self._catalogue.values() if model.provider in self._providers)
-        offered = [model for model in priced if model is not None]
-        return sorted(offered, key=lambda model: (model.provider, model.id))
+        known = sorted(self._catalogue.values(), key=lambda model: (model.provider, model.id))
+        priced = (self._priced(model) for model in known if model.provider in self._providers)
+        return [
+            replace(model, announced=self._prices.announced(model.provider, model.id))
+            for model in priced
+            if model is not None
+        ]
 
     def get(self, model_id: str) -> Model:
         """Returns the model; raises MODEL_UNKNOWN if there is none, or if it has no price."""
@@ -55,7 +58,13 @@ class Models:
 
     def _priced(self, model: Model) -> Model | None:
         price = self._prices.current(model.provider, model.id)
-        return replace(model, prices=price.tiers, price_version=price.version) if price else None
+        if price is None:
+            return None
+        abilities = model.abilities
+        if abilities.web_search and not all(tier.web_search for tier in price.tiers):
+            # What has no price is not offered.
+            abilities = replace(abilities, web_search=False, search_domains=False)
+        return replace(model, prices=price.tiers, price_version=price.version, abilities=abilities)
 
 
 def output_limit(model: Model, options: ChatOptions) -> int:
@@ -70,26 +79,7 @@ def tier_percent(model: Model, options: ChatOptions) -> int:
 
 def most_searches(model: Model, options: ChatOptions) -> int:
     """Returns the most searches that the model makes for an answer."""
-    if options.web_search is None:
+    if options.web_search is None and not model.abilities.searches:
         return 0
-    return options.web_search.max_searches if model.abilities.search_limit else MOST_SEARCHES
-
-
-def check_options(model: Model, options: ChatOptions) -> None:
-    """Raises OPTION_UNSUPPORTED for the first option that the model does not support."""
-    abilities = model.abilities
-    if options.temperature is not None and not abilities.temperature:
-        raise _unsupported(model, "temperature", "takes no temperature: leave it out")
-    if options.stop and not abilities.stop:
-        raise _unsupported(model, "stop", "takes no stop sequences: leave them out")
-    if not abilities.blank_stop and any(map(is_blank, options.stop)):
-        raise _unsupported(model, "stop", "takes no stop sequence of white space alone: leave it out")
-    if options.reasoning_effort is not None and not abilities.reasoning:
-        raise _unsupported(model, "reasoning_effort", "does not reason: leave reasoning_effort out")
-    if (options.max_output_tokens or 0) > model.max_output_tokens:
-        raise _unsupported(model, "max_output_tokens", f"writes at most {model.max_output_tokens} tokens")
-
-
-def _unsupported(model: Model, option: str, what: str) -> AichatError:
-    metadata = {"model": model.id, "option": option}
-    return AichatError(Reason.OPTION_UNSUPPORTED, f"{model.id} {what}", metadata=metadata)
+    limited = options.web_search if model.abilities.search_limit else None
+    return limited.max_searches if limited is not None else MOST_SEARCHES

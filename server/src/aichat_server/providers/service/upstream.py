@@ -17,12 +17,13 @@ from aichat_server.models.domain.media import rates_of
 from aichat_server.models.domain.models import Model
 from aichat_server.providers.domain.breaker import Breaker
 from aichat_server.providers.domain.events import ProviderEvent
+from aichat_server.providers.domain.lacks import Needs, lack_of
 from aichat_server.providers.domain.observing import AfterFailure, VendorObserver
 from aichat_server.providers.domain.requests import ChatOptions, Prompt, ProviderRequest
 from aichat_server.providers.domain.retry import REPLACED, RetryPolicy
 from aichat_server.providers.gateway.transport import KEPT_SECONDS, PreparedPost
 from aichat_server.providers.service.gate import Gate, GateClosedError, Line
-from aichat_server.providers.service.models import Models, check_options, output_limit
+from aichat_server.providers.service.models import Models, output_limit
 
 _log = structlog.get_logger()
 
@@ -55,23 +56,20 @@ class Upstream:
         self._lines: dict[str, Line] = {}
         self._gates: dict[str, Gate] = {}
 
-    def candidates(self, model: Model, options: ChatOptions) -> tuple[Model, ...]:
-        """Returns the models that may answer: the requested one, and its fallback if it has a price and supports the
-        options.
+    def candidates(self, model: Model, needs: Needs) -> tuple[Model, ...]:
+        """Returns the models that may answer: the requested one, and its fallback if it has a price and lacks nothing.
 
-        Raises PROVIDER_NOT_CONFIGURED or OPTION_UNSUPPORTED if the requested one cannot.
+        Raises PROVIDER_NOT_CONFIGURED if nobody runs the requested one.
         """
         self.models.provider(model)
-        check_options(model, options)
         name = self.policy.fallbacks.get(model.id)
         if name is None:
             return (model,)
         try:
             fallback = self.models.get(name)
-            check_options(fallback, options)
         except AichatError:
             return (model,)
-        return (model, fallback)
+        return (model, fallback) if lack_of(fallback, needs) is None else (model,)
 
     def prepare(self, model: Model) -> PreparedRequest | None:
         """Gets a request to the model ready before it is known what it is asked; None if it would not be sent now.

@@ -1,0 +1,94 @@
+"""What ListModels says no to is refused, with the models that can; what it says yes to is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from aichat.v1 import chat_pb2, models_pb2, options_pb2
+
+from tests.fixtures.server import ApiKey, ServerUnderTest
+from tests.fixtures.vendors import Vendors
+from tests.integration.conversations.asking import ask, conversations, refusal, stream, times_asked
+
+SCHEMA = '{"type": "object", "properties": {}, "additionalProperties": false}'
+MODELS = ("claude-haiku-5-5", "gpt-6-luna", "gemini-4-argon", "gemini-3.8-flash")
+
+
+class Case(NamedTuple):
+    """An option, and whether a model's abilities include it."""
+
+    option: str
+    options: options_pb2.ChatOptions
+    can: Callable[[models_pb2.ModelAbilities], bool]
+
+
+def _tier(tier: models_pb2.ServiceTier.ValueType) -> Callable[[models_pb2.ModelAbilities], bool]:
+    return lambda can: any(price.tier == tier for price in can.service_tiers)
+
+
+Options = options_pb2.ChatOptions
+TOOL = options_pb2.Tool(name="look_up", parameters=SCHEMA)
+CASES = (
+    Case("temperature", Options(temperature=0.5), lambda can: can.temperature),
+    Case("stop", Options(stop=["END"]), lambda can: can.stop),
+    Case("top_p", Options(top_p=0.5), lambda can: can.top_p),
+    Case("seed", Options(seed=7), lambda can: can.seed),
+    Case("reasoning_effort", Options(reasoning_effort=options_pb2.REASONING_EFFORT_LOW), lambda can: can.reasoning),
+    Case("tools", Options(tools=[TOOL]), lambda can: can.tools),
+    Case(
+        "parallel_tool_calls",
+        Options(tools=[TOOL], parallel_tool_calls=False),
+        lambda can: can.parallel_tool_calls,
+    ),
+    Case("web_search", Options(web_search=options_pb2.WebSearch()), lambda can: can.web_search),
+    Case(
+        "service_tier",
+        Options(service_tier=models_pb2.SERVICE_TIER_FLEX),
+        _tier(models_pb2.SERVICE_TIER_FLEX),
+    ),
+    Case(
+        "service_tier",
+        Options(service_tier=models_pb2.SERVICE_TIER_PRIORITY),
+        _tier(models_pb2.SERVICE_TIER_PRIORITY),
+    ),
+    Case("none", Options(cache=False, service_tier=models_pb2.SERVICE_TIER_STANDARD), lambda _: True),
+)
+
+
+async def test_every_option_is_answered_or_refused_as_list_models_says(
+    server: ServerUnderTest, api_key: ApiKey, vendors: Vendors
+) -> None:
+    listed = await server.chat.ListModels(chat_pb2.ListModelsRequest(), metadata=api_key.metadata)
+    abilities = {model.model: model.abilities for model in listed.models}
+
+    async def check(model: str, case: Case, number: int) -> int:
+        """Returns how many conversations it leaves."""
+        text = f"Is {model} able to follow {number}?"
+        if case.can(abilities[model]):
+            events = await ask(server, api_key, text, model=model, options=case.options)
+            assert events[-1].HasField("completed"), (model, case.option)
+            return 1
+        failed = await refusal(stream(server, api_key, text, model=model, options=case.options))
+        assert (failed.reason, failed.seen) == ("OPTION_UNSUPPORTED", []), (model, case.option, failed.message)
+        able = [name for name, can in abilities.items() if case.can(can)]
+        assert failed.metadata == {"model": model, "option": case.option, "models": ",".join(able[:16])}
+        assert times_asked(vendors, text) == 0
+        return 0
+
+    left = 0
+    for model in MODELS:
+        left += sum(await asyncio.gather(*(check(model, case, number) for number, case in enumerate(CASES))))
+    assert len(await conversations(server, api_key)) == left
+
+
+async def test_what_only_some_searches_can_is_refused_by_the_others(server: ServerUnderTest, api_key: ApiKey) -> None:
+    search = options_pb2.WebSearch(max_searches=1, allowed_domains=["example.com"])
+    calls = [
+        stream(server, api_key, "Hi", model=model, options=Options(web_search=search))
+        for model in ("gemini-3.8-flash", "gemini-4-argon")
+    ]
+    failures = await asyncio.gather(*map(refusal, calls))
+    assert {failed.metadata["option"] for failed in failures} == {"web_search.allowed_domains"}
+    assert all("claude-opus-5-5" in failed.metadata["models"].split(",") for failed in failures)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,14 +13,41 @@ import anthropic
 import httpx2
 import openai
 import pytest
-from aichat_server.providers.domain.requests import ProviderRequest, ReasoningEffort
+from aichat_server.content.parts import (
+    AudioPart,
+    DocumentPart,
+    ImagePart,
+    Link,
+    Part,
+    ProviderItem,
+    ReasoningPart,
+    Role,
+    Signature,
+    StoredFile,
+    TextPart,
+    ToolCallPart,
+    ToolResultPart,
+)
+from aichat_server.models.domain.models import ServiceTier
+from aichat_server.providers.domain.requests import (
+    ChatOptions,
+    PathMessage,
+    Prompt,
+    ProviderRequest,
+    ReasoningEffort,
+    ResponseFormat,
+    Tool,
+    ToolChoice,
+    ToolChoiceMode,
+    WebSearch,
+)
 from aichat_server.providers.gateway.base import ProviderConfig
 from aichat_server.providers.gateway.factory import AIProviderFactory
 from aiohttp import web
 from google import genai
 from google.genai import types
 
-from tests.fixtures.vendors import answer, asking
+from tests.fixtures.vendors import MODELS, answer, asking
 
 KEY = "a-key"
 # Headers of the connection, and those that may differ between requests.
@@ -75,22 +104,15 @@ async def by_openai(url: str, _request: ProviderRequest, body: Any) -> None:
 
 
 async def by_gemini(url: str, request: ProviderRequest, body: Any) -> None:
-    thinking = body["generationConfig"].get("thinkingConfig")
-    config = types.GenerateContentConfig(
-        max_output_tokens=request.max_output_tokens,
-        temperature=request.options.temperature,
-        stop_sequences=list(request.options.stop) or None,
-        system_instruction=request.options.system_prompt or None,
-        thinking_config=types.ThinkingConfig(**thinking) if thinking else None,
-        automatic_continuation=False,
-    )
+    named = {name: value for name, value in body.items() if name not in ("contents", "generationConfig")}
+    config = types.GenerateContentConfig.model_validate(body["generationConfig"] | named)
+    config.automatic_continuation = False
+    contents: Any = [types.Content.model_validate_json(json.dumps(content)) for content in body["contents"]]
     async with httpx2.AsyncClient(trust_env=False) as http:
         retries = types.HttpRetryOptions(attempts=1)
         options = types.HttpOptions(base_url=url, retry_options=retries, httpx_async_client=http)
         models = genai.Client(api_key=KEY, vertexai=False, http_options=options).aio.models
-        async for _ in await models.generate_content_stream(
-            model=request.model, contents=body["contents"], config=config
-        ):
+        async for _ in await models.generate_content_stream(model=request.model, contents=contents, config=config):
             """No event arrives."""
 
 
@@ -109,6 +131,72 @@ async def test_the_request_is_the_sdks(taken: Taken, vendor: str, asked: dict[st
     with pytest.raises((anthropic.InternalServerError, openai.InternalServerError, genai.errors.ServerError)):
         await SDKS[vendor](taken.url, request, ours[2])
     assert taken.requests == [ours, ours]
+
+
+PNG, PDF = StoredFile("a", "image/png", 9), StoredFile("b", "application/pdf", 9)
+TXT, WAV = StoredFile("c", "text/plain", 9), StoredFile("d", "audio/wav", 9)
+SCHEMA = (
+    '{"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"], "additionalProperties": false}'
+)
+LINK = ImagePart(Link("https://example.com/a.png"))
+EVERYTHING: dict[str, tuple[tuple[tuple[Part, ...], ...], dict[str, Any]]] = {
+    "gemini": (
+        (
+            (TextPart("Hi"), ImagePart(PNG), LINK, DocumentPart(PDF, "Terms"), DocumentPart(TXT), AudioPart(WAV)),
+            (
+                ReasoningPart("Hm.", Signature("gemini", "aGVsbG8=")),
+                ProviderItem("gemini", "toolCall", '{"toolCall": {"id": "x", "toolType": "GOOGLE_SEARCH_WEB"}}'),
+                TextPart("Well.", signature=Signature("gemini", "d29ybGQ=", "text")),
+                ToolCallPart("c1", "look", '{"at": "Zürich"}', Signature("gemini", "d29ybGQh")),
+                ToolCallPart("c2", "look", "no JSON"),
+            ),
+            (ToolResultPart("c1", (TextPart("x"), ImagePart(PNG), LINK)), ToolResultPart("c2", is_error=True)),
+        ),
+        {"temperature": 0.5, "top_p": 0.5, "seed": 7, "service_tier": ServiceTier.FLEX},
+    ),
+}
+
+
+class Files:
+    """Files whose content is their name."""
+
+    async def read(self, file: StoredFile) -> AsyncIterator[bytes]:
+        """Yields the name."""
+        yield file.sha256.encode()
+
+
+def in_camel_case(value: Any) -> Any:
+    """Returns JSON with Google's other form of names: its SDK writes one form here and the other there."""
+    match value:
+        case dict():
+            return {re.sub("_(.)", lambda m: m[1].upper(), k): in_camel_case(v) for k, v in value.items() if v != []}
+        case list():
+            return [in_camel_case(inner) for inner in value]
+        case _:
+            return value
+
+
+@pytest.mark.parametrize("asked", EVERYTHING)
+async def test_all_parts_and_options_have_the_sdks_form(taken: Taken, asked: str) -> None:
+    turns, more = EVERYTHING[asked]
+    factory = AIProviderFactory([ProviderConfig(asked, KEY, taken.url)])
+    options = ChatOptions(
+        system_prompt="Be brief.",
+        tools=(Tool("look", "Looks.", SCHEMA),),
+        tool_choice=ToolChoice(ToolChoiceMode.ONE, "look"),
+        response_format=ResponseFormat(SCHEMA),
+        web_search=WebSearch(),
+        **more,
+    )
+    messages = tuple(PathMessage((Role.USER, Role.ASSISTANT)[n % 2], parts) for n, parts in enumerate(turns))
+    request = ProviderRequest(MODELS[asked], Prompt(messages, Files()), 1000, options)
+    assert (await answer(factory.get(asked), request)).error
+    await factory.aclose()
+    [ours] = taken.requests
+    with pytest.raises((anthropic.InternalServerError, openai.InternalServerError, genai.errors.ServerError)):
+        await SDKS[asked](taken.url, request, ours[2])
+    [_, theirs] = taken.requests
+    assert (*theirs[:2], in_camel_case(theirs[2])) == (*ours[:2], in_camel_case(ours[2]))
 
 
 async def test_every_model_has_its_own_head(taken: Taken, vendor: str) -> None:

@@ -184,7 +184,7 @@ FORMAT = ResponseFormat('{"type": "object"}')
         ),
         ({"web_search": WebSearch()}, {"tools": [{"googleSearch": {}}]}),
         ({"web_search": WebSearch(), "tools": (LOOK,)}, {
-            "tools": [DECLARED, {"googleSearch": {}}], "toolConfig": {"includeServerSideToolInvocations": True}
+            "tools": [{"googleSearch": {}}, DECLARED], "toolConfig": {"includeServerSideToolInvocations": True}
         }),
         ({"service_tier": ServiceTier.FLEX}, {"serviceTier": "flex"}),
         ({"system_prompt": "Be brief."}, {"systemInstruction": {"role": "user", "parts": [{"text": "Be brief."}]}}),

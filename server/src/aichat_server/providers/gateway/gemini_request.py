@@ -224,8 +224,8 @@ def _level(request: ProviderRequest) -> types.ThinkingLevel | None:
 
 def _tools(said: Iterable[Said], request: ProviderRequest) -> dict[str, object]:
     searches, declared = request.options.web_search is not None, prompt.tools(request, said)
-    if searches and request.model.startswith(BEFORE_3):
-        # These models cannot search and know functions, too.
+    if request.model.startswith(BEFORE_3) and (searches or request.options.response_format is not None):
+        # These models take no functions beside a search or a schema.
         declared = request.options.tools
     tools: list[Json] = [{"googleSearch": {}}] if searches else []
     config: dict[str, object] = {}

@@ -18,13 +18,16 @@ from aichat_server.providers.gateway.answer import AnswerReader
 from aichat_server.providers.gateway.base import BaseAIProvider, ProviderConfig
 from aichat_server.providers.gateway.body import encoded
 from aichat_server.providers.gateway.heads import RequestHeads
+from aichat_server.providers.gateway.sse import BrokenStreamError
 from aichat_server.providers.gateway.tick import Tick
-from aichat_server.providers.gateway.transport import Body, PreparedPost, Transport
+from aichat_server.providers.gateway.transport import Body, FindHead, PreparedPost, Transport
 
 # How long the end of a body may lag behind the end of its answer if the connection is to be kept; and how long more may
 # arrive before that, since some vendors send a second message.
 _LAG_SECONDS = 0.25
 _MORE_SECONDS = 5.0
+# Of what is not streamed.
+_LONGEST_ANSWER_BYTES = 64 * 1024
 
 
 class RawStreamProvider(BaseAIProvider):
@@ -78,6 +81,27 @@ class RawStreamProvider(BaseAIProvider):
             if isinstance(error, AichatError):
                 raise
             raise failures.from_exception(error, self.name, request.model, begun=reader.begun) from error
+        finally:
+            post.close()
+
+    async def _ask(self, find_head: FindHead, body: object, request: ProviderRequest) -> bytes:
+        """Returns the vendor's answer to a request that it does not stream.
+
+        Raises AichatError with a PROVIDER_ reason, and what reading the files of `request` raises.
+        """
+        post = self._transport.prepare(find_head, stall_seconds=self._stall_seconds)
+        begun = False
+        try:
+            async with post.send(await encoded(body, request.prompt.files)) as answer:
+                begun = True
+                content = b""
+                while chunk := await answer.reader.readany():
+                    content += chunk
+                    if len(content) > _LONGEST_ANSWER_BYTES:
+                        raise BrokenStreamError(f"an answer of more than {_LONGEST_ANSWER_BYTES} bytes")
+                return content
+        except failures.VENDOR_ERRORS as error:
+            raise failures.from_exception(error, self.name, request.model, begun=begun) from error
         finally:
             post.close()
 

@@ -1,14 +1,20 @@
-"""Anthropic's Messages API."""
+"""Anthropic's Messages API, version 2026-10-21."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aiohttp import web
 
-from .asked import Asked
-from .protocol import Frames, encoded, error_response
+from .anthropic_blocks import blocks, listed, prefix, texts_of
+from .anthropic_cache import PromptCache
+from .anthropic_checks import check
+from .anthropic_frames import frames
+from .anthropic_turns import check_turns
+from .asked import Asked, Offered, Said, last_question
+from .protocol import Frames, error_response
 from .reply import Reply
 
 TYPES = {
@@ -20,60 +26,59 @@ TYPES = {
     429: "rate_limit_error",
     529: "overloaded_error",
 }
+DEMAND = re.compile(r"Call (?:one of the tools|the tool (\S+)) now\.")
+"""How a model is told to call a tool that cannot be made to."""
 
 
 class Anthropic:
-    """Speaks `POST /anthropic/v1/messages`."""
+    """Speaks `POST /anthropic/v1/messages`, and counts tokens."""
 
     name = "anthropic"
     paths = ("/anthropic/v1/messages",)
     counting_paths = ("/anthropic/v1/messages/count_tokens",)
+
+    def __init__(self) -> None:
+        self._cache = PromptCache()
 
     def key(self, request: web.Request) -> str:
         """Returns the `x-api-key`, or the bearer token that newer SDKs send."""
         bearer = request.headers.get("authorization", "").removeprefix("Bearer").strip()
         return request.headers.get("x-api-key", "") or bearer
 
-    def asked(self, request: web.Request, body: Mapping[str, Any]) -> Asked:  # noqa: ARG002 - all is in the body
+    def asked(self, request: web.Request, body: Mapping[str, Any]) -> Asked:
         """Reads a Messages request."""
-        system = body.get("system", "")
-        texts = [*_texts(system)] + [text for message in body["messages"] for text in _texts(message["content"])]
-        thinking = body.get("thinking") or {}
+        counts = request.path in self.counting_paths
+        check(body, counts=counts)
+        check_turns(body)
+        all_blocks = tuple(blocks(body))
+        question, rounds, results = last_question(_said(body))
+        demanded = _demanded(body)
+        read, written = self._cache.use(body["model"], self.key(request), all_blocks, writes=not counts)
+        choice = body.get("tool_choice") or {"type": "auto"}
+        output = (body.get("output_config") or {}).get("format") or {}
         return Asked(
             model=body["model"],
-            texts=tuple(texts),
-            question=texts[-1] if texts else "",
-            max_tokens=int(body["max_tokens"]),
+            texts=tuple(text for block in all_blocks for text in block.texts),
+            question=question,
+            rounds=rounds,
+            results=results,
+            max_tokens=body.get("max_tokens"),
             stop=tuple(body.get("stop_sequences") or ()),
-            wants_reasoning=thinking.get("display") == "summarized",
+            wants_reasoning=(body.get("thinking") or {}).get("display") == "summarized",
+            tools=_offered(body, choice, demanded),
+            must_call=choice["type"] in ("any", "tool") or demanded is not None,
+            schema=output.get("schema"),
+            images=sum(block.kind == "image" for block in all_blocks),
+            documents=sum(block.kind == "document" for block in all_blocks),
+            media_tokens=sum(block.media_tokens for block in all_blocks),
+            cache_read=read,
+            cache_write=written,
+            bound_to=prefix(body, len(body["messages"])),
         )
 
     def frames(self, reply: Reply) -> Frames:
         """Returns named events from message_start to message_stop."""
-        usage = {"input_tokens": reply.input_tokens, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
-        usage |= {key: value for key, value in reply.script.usage.items() if key != "output_tokens"}
-        message: dict[str, object] = {
-            "id": "msg_standin", "type": "message", "role": "assistant", "model": reply.asked.model, "content": [],
-            "stop_reason": None, "stop_sequence": None, "usage": {**usage, "output_tokens": 1},
-        }  # fmt: skip
-        index = 1 if reply.script.reasoning else 0
-        start = _event("content_block_start", index=index, content_block={"type": "text", "text": ""})
-        opening = [_event("message_start", message=message), _event("ping"), *_thinking(reply), start]
-        delta = {"stop_reason": reply.stop, "stop_sequence": reply.stop_sequence}
-        final = {"output_tokens": reply.output_tokens, **reply.script.usage}
-        spent = {} if reply.script.no_usage else {"usage": final}
-        closing = [
-            _event("content_block_stop", index=index),
-            _event("message_delta", delta=delta, **spent),
-            _event("message_stop"),
-        ]
-        return Frames(
-            opening=b"".join(opening),
-            deltas=tuple(_delta(index, "text_delta", "text", text) for text in reply.deltas),
-            closing=b"".join(closing),
-            error=_event("error", error={"type": "overloaded_error", "message": "Overloaded"}),
-            usage={**usage, **final},
-        )
+        return frames(reply)
 
     def counted(self, asked: Asked) -> object:
         """Returns `{"input_tokens": …}`."""
@@ -85,24 +90,24 @@ class Anthropic:
         return error_response(status, {"type": "error", "error": error, "request_id": "req_standin"}, retry_after)
 
 
-def _thinking(reply: Reply) -> Iterator[bytes]:
-    if reply.script.reasoning:
-        yield _event(
-            "content_block_start", index=0, content_block={"type": "thinking", "thinking": "", "signature": ""}
-        )
-        for text in reply.script.reasoning:
-            yield _delta(0, "thinking_delta", "thinking", text)
-        yield _delta(0, "signature_delta", "signature", "c3RhbmQtaW4=")
-        yield _event("content_block_stop", index=0)
+def _said(body: Mapping[str, Any]) -> Iterator[Said]:
+    for message in body["messages"]:
+        if message["role"] == "user":
+            content = listed(message["content"])
+            texts = [block["text"] for block in content if block["type"] == "text"]
+            results = [tuple(texts_of(block)) for block in content if block["type"] == "tool_result"]
+            said = tuple(text for text in texts if not (results and DEMAND.fullmatch(text)))
+            yield Said(said, tuple(text for result in results for text in result) or (("",) if results else ()))
 
 
-def _event(kind: str, **fields: object) -> bytes:
-    return b"event: " + kind.encode() + b"\ndata: " + encoded({"type": kind, **fields}) + b"\n\n"
+def _demanded(body: Mapping[str, Any]) -> re.Match[str] | None:
+    texts = [block["text"] for block in listed(body["messages"][-1]["content"]) if block["type"] == "text"]
+    return DEMAND.fullmatch(texts[-1]) if texts else None
 
 
-def _delta(index: int, kind: str, name: str, text: str) -> bytes:
-    return _event("content_block_delta", index=index, delta={"type": kind, name: text})
-
-
-def _texts(content: str | list[dict[str, str]]) -> list[str]:
-    return ([content] if content else []) if isinstance(content, str) else [part["text"] for part in content]
+def _offered(body: Mapping[str, Any], choice: Mapping[str, Any], demanded: re.Match[str] | None) -> tuple[Offered, ...]:
+    if choice["type"] == "none":
+        return ()
+    wanted = choice.get("name") or (demanded[1] if demanded else None)
+    own = [tool for tool in body.get("tools", ()) if "input_schema" in tool]
+    return tuple(Offered(tool["name"], tool["input_schema"]) for tool in own if wanted in (None, tool["name"]))

@@ -58,6 +58,8 @@ class Asked:
     """How many of the input's tokens were written to one."""
     tier: str = ""
     """The class of service that is asked for, in the vendor's own word; empty: the standard one."""
+    bound_to: str = ""
+    """What the vendor's marks on its answer depend on."""
 
     @property
     def tokens(self) -> int:

@@ -27,6 +27,8 @@ class Call:
 class Reply:
     """What a vendor sends."""
 
+    id: str
+    """Letters and digits, new for each reply."""
     asked: Asked
     script: Script
     deltas: tuple[str, ...]
@@ -53,7 +55,9 @@ class Reply:
             output += sum(tokens(call.pieces) for call in calls)
             stop = stop if all(call.whole for call in calls) else "max_tokens"
         found = tokens([found.text for search in script.searches for found in search.results])
-        return cls(asked, script, deltas, calls, stop, stop_sequence, asked.tokens + found, reasoning, output)
+        return cls(
+            uuid4().hex[:24], asked, script, deltas, calls, stop, stop_sequence, asked.tokens + found, reasoning, output
+        )
 
 
 def _calls(tools: Sequence[ToolScript], room: int | None) -> tuple[Call, ...]:

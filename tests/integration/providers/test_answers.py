@@ -142,6 +142,8 @@ async def test_a_history_that_no_vendor_would_take_is_brought_to_one_that_all_ta
     body = vendors.log()[0]["body"]
     if vendor == "gemini":
         shown = [message["parts"][0]["text"] for message in body["contents"]]
+    elif vendor == "anthropic":
+        shown = [block["text"] for message in body["messages"] for block in message["content"]]
     else:
         shown = [message["content"] for message in body["messages"]]
     assert shown == ["Hi", NO_ANSWER, "I said hi", NO_ANSWER, turns[-1]]
@@ -162,6 +164,7 @@ OPTIONS: dict[str, Any] = {
     "reasoning_effort": ReasoningEffort.HIGH,
     "max_output_tokens": 77,
 }
+CACHED = {"type": "ephemeral"}
 SPOKEN = [
     {"role": "user", "content": "Hi"},
     {"role": "assistant", "content": "Hello"},
@@ -174,11 +177,19 @@ async def test_every_option_reaches_anthropic(factory: AIProviderFactory, vendor
     await answer(factory.get("anthropic"), asking("anthropic", *TURNS, **OPTIONS))
     assert vendors.log()[0]["body"] == {
         "model": "claude-opus-5-5",
-        "messages": SPOKEN,
-        "system": "Be brief.",
+        "messages": [
+            {"role": "user", "content": [{"type": "text", "text": "Hi", "cache_control": CACHED}]},
+            {"role": "assistant", "content": [{"type": "text", "text": "Hello"}]},
+            {"role": "user", "content": [{"type": "text", "text": "#script {}", "cache_control": CACHED}]},
+        ],
+        "system": [{"type": "text", "text": "Be brief.", "cache_control": CACHED}],
         "stop_sequences": ["END"],
         "max_tokens": 77,
-        "thinking": {"type": "adaptive", "display": "summarized"},
+        "thinking": {
+            "type": "adaptive",
+            "display": "summarized",
+            "block_binding": {"prefix_mismatch_behavior": "drop_block"},
+        },
         "output_config": {"effort": "high"},
         "stream": True,
         "service_tier": "standard_only",

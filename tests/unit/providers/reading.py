@@ -12,7 +12,7 @@ from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import ProviderEvent, UsageReport
 from aichat_server.providers.domain.requests import PathMessage, Prompt, ProviderRequest
 from aichat_server.providers.gateway.answer import AnswerReader
-from aichat_server.providers.gateway.claude import ClaudeReader
+from aichat_server.providers.gateway.claude_reader import ClaudeReader
 
 REQUEST = ProviderRequest("a-model", Prompt((PathMessage(Role.USER, (TextPart("twelve bytes"),)),)), 1000)
 Make = Callable[[str, ProviderRequest], AnswerReader]

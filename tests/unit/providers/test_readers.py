@@ -9,7 +9,7 @@ import pytest
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import ReasoningDelta, Stop, StopReason, TextDelta, UsageReport
-from aichat_server.providers.gateway.claude import ClaudeReader
+from aichat_server.providers.gateway.claude_reader import ClaudeReader
 from aichat_server.providers.gateway.gemini_reader import GeminiReader
 from aichat_server.providers.gateway.openai import OpenAIReader
 from aichat_server.providers.gateway.sse import BrokenStreamError
@@ -38,7 +38,7 @@ def test_claudes_figures_are_cumulative_and_replace_each_other() -> None:
         ("model_context_window_exceeded", StopReason.MAX_TOKENS),
         ("stop_sequence", StopReason.STOP_SEQUENCE),
         ("pause_turn", StopReason.OTHER),
-        ("tool_use", StopReason.OTHER),
+        ("tool_use", StopReason.TOOL_USE),
         ("something new", StopReason.OTHER),
     ],
 )

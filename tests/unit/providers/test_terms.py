@@ -9,7 +9,7 @@ from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
 from aichat_server.models.domain.pricing import PriceTier, cost, hold_for
 from aichat_server.models.domain.usage import Usage
-from aichat_server.providers.gateway.claude import ClaudeReader
+from aichat_server.providers.gateway.claude_reader import ClaudeReader
 from aichat_server.providers.gateway.openai import OpenAIReader
 
 from tests.unit.providers.reading import REQUEST, chunk, claude, failure, final_usage, framed

@@ -97,8 +97,8 @@ class AnswerContent:
             case ItemFound(item):
                 self._close()
                 self._parts.append(item)
-            case Signed(signature, call_id):
-                self._sign(signature, call_id)
+            case Signed():
+                self._sign(event)
             case PartEnd() if self._open is not None and self._open.make is _text:
                 self._open.end_passage()
             case PartEnd():
@@ -143,10 +143,12 @@ class AnswerContent:
     def _close(self) -> None:
         self._open = None
 
-    def _sign(self, signature: Signature, call_id: str | None) -> None:
-        if call_id is not None:
-            self._calls[call_id].signature = signature
-        else:
-            signed = self._open or self._opened(_reasoning)
-            signed.signature = signature
+    def _sign(self, signed: Signed) -> None:
+        if signed.call_id is not None:
+            self._calls[signed.call_id].signature = signed.signature
+            return
+        if signed.alone:
             self._close()
+        part = self._open or self._opened(_reasoning)
+        part.signature = signed.signature
+        self._close()

@@ -77,11 +77,12 @@ class ItemFound:
 class Signed:
     """The vendor's mark on what it has just written: on the open part, and on an empty reasoning part if none is open.
 
-    `call_id`: on this tool call instead.
+    `call_id`: on this tool call instead. `alone`: on an empty reasoning part of its own, whatever is open.
     """
 
     signature: Signature
     call_id: str | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

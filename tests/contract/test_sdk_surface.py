@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -21,7 +22,10 @@ from tests.fixtures.contract import is_public, methods
 from tests.unit.sdk.scripted import API_KEY, ScriptedServer, fail
 
 METHODS = methods()
-SAMPLES: dict[object, object] = {str: "a", datetime: datetime.now(UTC), str | None: None, bool | None: None}
+SOURCE = str | os.PathLike[str] | bytes | AsyncIterable[bytes]
+SAMPLES: dict[object, object] = {
+    str: "a", datetime: datetime.now(UTC), str | None: None, bool | None: None, SOURCE: b"a"
+}  # fmt: skip
 CHAT = {"model": "m", "text": "Hi"}
 
 
@@ -89,9 +93,10 @@ async def test_method_calls_its_rpc_and_repeats_it_if_the_contract_allows(server
         with pytest.raises(UnavailableError):
             await call(client, name)
     rpc = METHODS[server.calls[0].method]
-    # StreamChat is not idempotent by itself; the request_id, which the SDK always sends, makes it so.
+    # StreamChat is not idempotent by itself; the request_id, which the SDK always sends, makes it so. UploadFile stores
+    # the same bytes once.
     idempotent = rpc.GetOptions().idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN
-    repeatable = rpc.server_streaming or idempotent
+    repeatable = rpc.server_streaming or rpc.client_streaming or idempotent
     retries = 0 if not repeatable else 3 if rpc.name == "ResumeChat" else 1
     assert [call.method for call in server.calls] == [rpc.name] * (1 + retries)
 
@@ -102,19 +107,24 @@ def test_exported_names_exist_and_are_the_whole_surface() -> None:
         "aichat_sdk.types",
         "aichat_sdk.errors",
         "aichat_sdk.chat",
+        "aichat_sdk.content",
+        "aichat_sdk.files",
         "aichat_sdk.paging",
+        "aichat_sdk.tools",
         "aichat_sdk.usage",
     ):
         for name in importlib.import_module(module).__all__:
             assert getattr(importlib.import_module(module), name) is not None
     assert set(aichat_sdk.errors.__all__) < set(aichat_sdk.__all__), "errors can be caught by what the package exports"
     assert sorted(aichat_sdk.__all__) == [
-        "AIChatError", "AnswerCancelledError", "AnswerRefusedError", "AnswerStream", "AsyncAIChat",
-        "AuthenticationError", "BillingError", "ChatStream", "ClosedError", "ConfigurationError", "ConflictError",
-        "ConnectionFailedError", "DeadlineExceededError", "FieldViolation", "InvalidRequestError", "NotFoundError",
-        "NotResumableError", "Page", "Pager", "PermissionDeniedError", "ProviderError", "QuotaExceededError",
-        "RateLimitError", "RequestTooLargeError", "ServerError", "UnavailableError", "__version__", "cost_usd",
-        "message_text", "types",
+        "AIChatError", "AnswerCancelledError", "AnswerInvalidError", "AnswerRefusedError", "AnswerStream",
+        "AsyncAIChat", "Audio", "AuthenticationError", "BillingError", "ChatStream", "ClosedError",
+        "ConfigurationError", "ConflictError", "ConnectionFailedError", "DeadlineExceededError", "Document",
+        "FieldViolation", "Image", "InvalidRequestError", "NotFoundError", "NotResumableError", "Page", "Pager",
+        "PermissionDeniedError", "ProviderError", "QuotaExceededError", "RateLimitError",
+        "RequestTooLargeError", "ServerError", "Tool", "ToolResult", "ToolRoundsExceededError", "ToolRun",
+        "TypedAnswer", "UnavailableError", "__version__", "citations", "cost_usd", "message_text",
+        "reasoning_text", "tool_calls", "types",
     ]  # fmt: skip
 
 

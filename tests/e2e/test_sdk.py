@@ -141,7 +141,7 @@ async def test_bad_request_is_a_typed_error_and_leaves_nothing_behind(
 ) -> None:
     before = (await client.conversations.list(page_size=1)).items[:1]
     with pytest.raises(kind) as caught:
-        await client.chat.send(**params)  # type: ignore[arg-type]
+        await client.chat.send(**params)  # type: ignore[call-overload]
     assert reason is None or caught.value.reason == reason
     assert (await client.conversations.list(page_size=1)).items[:1] == before
 

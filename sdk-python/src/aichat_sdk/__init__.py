@@ -1,12 +1,16 @@
 """The typed client of the AI chat platform: Claude, OpenAI and Gemini through one interface."""
 
 from aichat_sdk import types
+from aichat_sdk._output import TypedAnswer
+from aichat_sdk._runs import ToolRun
 from aichat_sdk._stream import AnswerStream, ChatStream
 from aichat_sdk._version import __version__
 from aichat_sdk.client import AsyncAIChat
+from aichat_sdk.content import Audio, Document, Image, ToolResult
 from aichat_sdk.errors import (
     AIChatError,
     AnswerCancelledError,
+    AnswerInvalidError,
     AnswerRefusedError,
     AuthenticationError,
     BillingError,
@@ -25,17 +29,21 @@ from aichat_sdk.errors import (
     RateLimitError,
     RequestTooLargeError,
     ServerError,
+    ToolRoundsExceededError,
     UnavailableError,
 )
 from aichat_sdk.paging import Page, Pager
-from aichat_sdk.types import cost_usd, message_text
+from aichat_sdk.tools import Tool
+from aichat_sdk.types import citations, cost_usd, message_text, reasoning_text, tool_calls
 
 __all__ = [
     "AIChatError",
     "AnswerCancelledError",
+    "AnswerInvalidError",
     "AnswerRefusedError",
     "AnswerStream",
     "AsyncAIChat",
+    "Audio",
     "AuthenticationError",
     "BillingError",
     "ChatStream",
@@ -44,7 +52,9 @@ __all__ = [
     "ConflictError",
     "ConnectionFailedError",
     "DeadlineExceededError",
+    "Document",
     "FieldViolation",
+    "Image",
     "InvalidRequestError",
     "NotFoundError",
     "NotResumableError",
@@ -56,9 +66,17 @@ __all__ = [
     "RateLimitError",
     "RequestTooLargeError",
     "ServerError",
+    "Tool",
+    "ToolResult",
+    "ToolRoundsExceededError",
+    "ToolRun",
+    "TypedAnswer",
     "UnavailableError",
     "__version__",
+    "citations",
     "cost_usd",
     "message_text",
+    "reasoning_text",
+    "tool_calls",
     "types",
 ]

@@ -10,6 +10,7 @@ from aichat_sdk._proto.aichat import v1
 
 CHAT = "/aichat.v1.ChatService"
 CONVERSATIONS = "/aichat.v1.ConversationService"
+FILES = "/aichat.v1.FileService"
 NOTIFICATIONS = "/aichat.v1.NotificationService"
 USAGE = "/aichat.v1.UsageService"
 BILLING = "/aichat.v1.BillingService"
@@ -25,11 +26,13 @@ class Method(Generic[MessageT]):
     """Whether two calls have the same effect as one."""
 
 
-# StreamChat is repeatable because each call carries a `request_id`; for the others the contract says so.
+# StreamChat is repeatable because each call carries a `request_id`, and UploadFile because the same bytes are stored
+# once; for the others the contract says so.
 STREAM_CHAT = Method(f"{CHAT}/StreamChat", v1.StreamChatResponse, repeatable=True)
 # ResumeChatResponse has the fields of StreamChatResponse, so both streams decode to the same events.
 RESUME_CHAT = Method(f"{CHAT}/ResumeChat", v1.StreamChatResponse, repeatable=True)
 CANCEL_GENERATION = Method(f"{CHAT}/CancelGeneration", v1.CancelGenerationResponse, repeatable=True)
+COUNT_TOKENS = Method(f"{CHAT}/CountTokens", v1.CountTokensResponse, repeatable=True)
 LIST_MODELS = Method(f"{CHAT}/ListModels", v1.ListModelsResponse, repeatable=True)
 CREATE_CONVERSATION = Method(f"{CONVERSATIONS}/CreateConversation", v1.CreateConversationResponse, repeatable=False)
 GET_CONVERSATION = Method(f"{CONVERSATIONS}/GetConversation", v1.GetConversationResponse, repeatable=True)
@@ -37,6 +40,9 @@ LIST_CONVERSATIONS = Method(f"{CONVERSATIONS}/ListConversations", v1.ListConvers
 UPDATE_CONVERSATION = Method(f"{CONVERSATIONS}/UpdateConversation", v1.UpdateConversationResponse, repeatable=True)
 DELETE_CONVERSATION = Method(f"{CONVERSATIONS}/DeleteConversation", v1.DeleteConversationResponse, repeatable=False)
 LIST_MESSAGES = Method(f"{CONVERSATIONS}/ListMessages", v1.ListMessagesResponse, repeatable=True)
+UPLOAD_FILE = Method(f"{FILES}/UploadFile", v1.UploadFileResponse, repeatable=True)
+GET_FILE = Method(f"{FILES}/GetFile", v1.GetFileResponse, repeatable=True)
+DOWNLOAD_FILE = Method(f"{FILES}/DownloadFile", v1.DownloadFileResponse, repeatable=True)
 GET_NOTIFICATION_SETTINGS = Method(
     f"{NOTIFICATIONS}/GetNotificationSettings", v1.GetNotificationSettingsResponse, repeatable=True
 )

@@ -56,7 +56,7 @@ BY_REASON: dict[str, type[errors.AIChatError]] = {
     "PROVIDER_STREAM_BROKEN": errors.ProviderError,
     "PROVIDER_EMPTY_ANSWER": errors.ProviderError,
     "ANSWER_REFUSED": errors.AnswerRefusedError,
-    "ANSWER_INVALID": errors.ProviderError,
+    "ANSWER_INVALID": errors.AnswerInvalidError,
     "BILLING_UNAVAILABLE": errors.UnavailableError,
     "BILLING_NOT_CONFIGURED": errors.BillingError,
     "BILLING_OBJECT_MISSING": errors.NotFoundError,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Generic
 
 from aichat_sdk._encoding import encode
 from aichat_sdk._methods import STREAM_CHAT
+from aichat_sdk._output import Output, OutputT, output_of
 from aichat_sdk._proto.aichat.v1 import StreamChatRequest
 from aichat_sdk._resume import ResumingReader
 from aichat_sdk._retry import Deadline, retrying
@@ -35,6 +37,11 @@ class AnswerStream:
     def generation_id(self) -> str:
         """The answer's id, for `client.chat.resume` and `client.chat.cancel`."""
         return self._reader.generation_id
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the stream was closed before the answer's end."""
+        return isinstance(self._failure, ClosedError)
 
     @property
     def usage(self) -> ChatUsage | None:
@@ -130,22 +137,38 @@ class AnswerStream:
         return error
 
 
-class ChatStream(AnswerStream):
+class ChatStream(AnswerStream, Generic[OutputT]):
     """The stream of the answer to a message that was just sent."""
 
-    def __init__(self, reader: ResumingReader, first: ChatEvent, started: ChatStarted) -> None:
+    def __init__(
+        self, reader: ResumingReader, first: ChatEvent, started: ChatStarted, output: Output[OutputT] | None = None
+    ) -> None:
         super().__init__(reader, first)
         self._conversation_id = started.conversation_id
+        self._output = output
         self.started = started
         """The model that answers, and the ids of the generation, the conversation, the message and its answer."""
 
+    async def get_final_output(self) -> OutputT:
+        """Reads the stream to its end and returns the answer's value; raises AnswerInvalidError if it has none.
 
-async def open_stream(transport: Transport, request: StreamChatRequest, *, timeout: float | None) -> ChatStream:
+        Raises TypeError if the call had no `output_type`.
+        """
+        return output_of(self._output, await self.get_final_message())
+
+
+async def open_stream(
+    transport: Transport,
+    request: StreamChatRequest,
+    output: Output[OutputT] | None,
+    *,
+    timeout: float | None,
+) -> ChatStream[OutputT]:
     """Sends a message and returns its answer's stream; retries the call until the first event has arrived."""
     payload = encode(request)
     deadline = Deadline.after(timeout)
 
-    async def attempt() -> ChatStream:
+    async def attempt() -> ChatStream[OutputT]:
         reader = transport.open_stream(STREAM_CHAT, payload, deadline)
         try:
             first = await reader.read()
@@ -157,7 +180,7 @@ async def open_stream(transport: Transport, request: StreamChatRequest, *, timeo
             reader.cancel()
             raise
         started = first.started
-        return ChatStream(ResumingReader(transport, started.generation_id, 1, deadline, reader), first, started)
+        return ChatStream(ResumingReader(transport, started.generation_id, 1, deadline, reader), first, started, output)
 
     return await retrying(attempt, retries=transport.settings.max_retries, deadline=deadline)
 

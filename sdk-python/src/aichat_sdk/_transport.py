@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Generic
@@ -16,8 +16,9 @@ from aichat_sdk._methods import Method
 from aichat_sdk._retry import Deadline, retrying
 from aichat_sdk._settings import ClientSettings, is_loopback
 from aichat_sdk._status import error_of
+from aichat_sdk._upload import send_all
 from aichat_sdk._version import __version__
-from aichat_sdk.errors import ClosedError, ConnectionFailedError
+from aichat_sdk.errors import ClosedError, ConnectionFailedError, DeadlineExceededError
 
 # The client detects a dead connection within 15 s: it pings after this silence and waits for the reply.
 PING_SECONDS = 5
@@ -55,6 +56,20 @@ class Transport:
         """Sends one request and reads a stream of responses."""
         call: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = self._open_channel().unary_stream(method.path)
         return Reader(call(payload, metadata=self._metadata, timeout=deadline.remaining()), method, self.settings)
+
+    async def upload(self, method: Method[MessageT], requests: AsyncIterable[bytes], deadline: Deadline) -> MessageT:
+        """Sends a stream of requests, once, and returns the response."""
+        opened: grpc.aio.StreamUnaryMultiCallable[bytes, bytes] = self._open_channel().stream_unary(method.path)
+        call = opened(metadata=self._metadata, timeout=deadline.remaining())
+        try:
+            with _typed_failures(self.settings.endpoint):
+                async with asyncio.timeout(deadline.remaining()):
+                    response = await send_all(call, requests)
+        except TimeoutError:
+            raise DeadlineExceededError("the file was not sent within its timeout") from None
+        finally:
+            call.cancel()
+        return decode(method.response, response)
 
     async def close(self) -> None:
         """Closes the connection; open calls end with ClosedError."""

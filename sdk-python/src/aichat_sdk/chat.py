@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Unpack
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import Any, Unpack, overload
 
-from aichat_sdk._checking import member
-from aichat_sdk._methods import CANCEL_GENERATION
-from aichat_sdk._proto.aichat.v1 import CancelGenerationRequest, ChatOptions, ReasoningEffort, StreamChatRequest
+from aichat_sdk._methods import CANCEL_GENERATION, COUNT_TOKENS
+from aichat_sdk._output import Output, OutputT, TypedAnswer
+from aichat_sdk._proto.aichat.v1 import CancelGenerationRequest
+from aichat_sdk._request import chat_request, count_request
+from aichat_sdk._runs import ToolRun
+from aichat_sdk._sending import Upload
 from aichat_sdk._stream import AnswerStream, ChatStream, open_stream, resume_stream
 from aichat_sdk._transport import Transport
-from aichat_sdk.errors import InvalidRequestError
-from aichat_sdk.types import ChatParams, Effort, GenerationState, Message, Part, TextPart
+from aichat_sdk.types import ChatParams, CountParams, GenerationState, Message, TokenCount
 
-__all__ = ["AnswerStream", "Chat", "ChatStream"]
+__all__ = ["AnswerStream", "Chat", "ChatStream", "ToolRun", "TypedAnswer"]
+
+# How long leaving `run_tools` early waits for the answer's cancellation.
+_CANCEL_SECONDS = 5.0
 
 
 class Chat:
     """`client.chat`."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, upload: Upload) -> None:
         self._transport = transport
+        self._upload = upload
 
     @asynccontextmanager
-    async def stream(self, *, timeout: float | None = None, **params: Unpack[ChatParams]) -> AsyncIterator[ChatStream]:
+    async def stream(
+        self, *, output_type: type[OutputT] | None = None, timeout: float | None = None, **params: Unpack[ChatParams]
+    ) -> AsyncIterator[ChatStream[OutputT]]:
         """Sends a message and streams the answer; `ChatParams` lists the parameters.
 
         `async with client.chat.stream(model="…", text="…") as stream:` enters its block once the answer has begun.
         Leaving the block closes the call; the server continues to write and store the answer. The stream resumes by
         itself when its connection breaks. `timeout`: the longest time for the whole answer, in seconds; None: no limit.
+
+        `output_type`: a dataclass, a TypedDict, a Struct of msgspec or a model of Pydantic. The model then answers with
+        a value of this type, which `await stream.get_final_output()` returns.
         """
-        stream = await open_stream(self._transport, _request(**params), timeout=timeout)
+        output = None if output_type is None else Output(output_type)
+        request = await chat_request(params if output is None else output.asked(params), self._upload)
+        stream = await open_stream(self._transport, request, output, timeout=timeout)
         try:
             yield stream
         finally:
@@ -60,53 +73,62 @@ class Chat:
         request = CancelGenerationRequest(generation_id=generation_id)
         return (await self._transport.call(CANCEL_GENERATION, request, timeout=timeout)).state
 
-    async def send(self, *, timeout: float | None = None, **params: Unpack[ChatParams]) -> Message:
-        """Sends a message and returns the whole answer; takes the same parameters as `stream`."""
-        async with self.stream(timeout=timeout, **params) as stream:
-            return await stream.get_final_message()
+    @overload
+    async def send(
+        self, *, output_type: type[OutputT], timeout: float | None = None, **params: Unpack[ChatParams]
+    ) -> TypedAnswer[OutputT]: ...
 
+    @overload
+    async def send(self, *, timeout: float | None = None, **params: Unpack[ChatParams]) -> Message: ...
 
-def _request(
-    *,
-    model: str,
-    text: str | None = None,
-    parts: list[Part] | None = None,
-    conversation_id: str | None = None,
-    parent_message_id: str | None = None,
-    request_id: str | None = None,
-    max_output_tokens: int | None = None,
-    temperature: float | None = None,
-    stop: str | list[str] | None = None,
-    system_prompt: str | None = None,
-    reasoning_effort: Effort | None = None,
-    cancel_on_disconnect: bool = False,
-) -> StreamChatRequest:
-    return StreamChatRequest(
-        request_id=str(uuid.uuid4()) if request_id in (None, "") else request_id,
-        conversation_id="" if conversation_id is None else conversation_id,
-        parent_message_id="" if parent_message_id is None else parent_message_id,
-        parts=_parts(text, parts),
-        model=model,
-        options=ChatOptions(
-            max_output_tokens=max_output_tokens,
-            temperature=temperature,
-            stop=[stop] if isinstance(stop, str) else [] if stop is None else stop,
-            system_prompt="" if system_prompt is None else system_prompt,
-            reasoning_effort=_effort(reasoning_effort),
-        ),
-        cancel_on_disconnect=cancel_on_disconnect,
-    )
+    async def send(
+        self, *, output_type: type[Any] | None = None, timeout: float | None = None, **params: Unpack[ChatParams]
+    ) -> Message | TypedAnswer[Any]:
+        """Sends a message and returns the whole answer; takes the same parameters as `stream`.
 
+        With an `output_type` it returns the answer's message and its value.
+        """
+        if output_type is None:
+            async with self.stream(timeout=timeout, **params) as stream:
+                return await stream.get_final_message()
+        async with self.stream(output_type=output_type, timeout=timeout, **params) as typed:
+            return TypedAnswer(await typed.get_final_message(), await typed.get_final_output())
 
-def _parts(text: str | None, parts: list[Part] | None) -> list[Part]:
-    if parts is not None and text is None:
-        return parts
-    if text is None or parts is not None:
-        raise InvalidRequestError("a message is either `text` or `parts`: pass one of them")
-    return [Part(text=TextPart(text=text))]
+    @asynccontextmanager
+    async def run_tools(
+        self,
+        *,
+        output_type: type[OutputT] | None = None,
+        max_rounds: int = 10,
+        timeout: float | None = None,
+        **params: Unpack[ChatParams],
+    ) -> AsyncIterator[ToolRun[OutputT]]:
+        """Sends a message, and calls the `tools` that the model calls, until it answers without a call.
 
+        `async with client.chat.run_tools(model="…", text="…", tools=[f]) as run:` runs while its block reads the run.
+        A function's exception, invalid arguments and an unknown tool become results that tell the model what is wrong.
+        After `max_rounds` answers that all call tools, the run raises ToolRoundsExceededError. `timeout`: the longest
+        time for each answer, in seconds. A `tool_choice` that demands a call holds for the first answer alone.
 
-def _effort(effort: Effort | None) -> ReasoningEffort:
-    if effort is None:
-        return ReasoningEffort.UNSPECIFIED
-    return member(ReasoningEffort, effort, "reasoning_effort")
+        Leaving the block early stops the functions and cancels the answer. The other parameters are those of `stream`.
+        """
+        stop = partial(self.cancel, timeout=_CANCEL_SECONDS)
+        output = None if output_type is None else Output(output_type)
+        asked = params if output is None else output.asked(params)
+        run = ToolRun(partial(self._streamed, timeout), stop, asked, max_rounds, output)
+        try:
+            yield run
+        finally:
+            await run.close()
+
+    def _streamed(self, timeout: float | None, params: ChatParams) -> AbstractAsyncContextManager[ChatStream]:
+        return self.stream(timeout=timeout, **params)
+
+    async def count_tokens(self, *, timeout: float | None = None, **params: Unpack[CountParams]) -> TokenCount:
+        """Returns the input tokens of a message with its conversation, exact where the model's vendor can count.
+
+        Takes the parameters of `stream`, except `request_id` and `cancel_on_disconnect`. Costs nothing and stores
+        nothing; only files of 1 MiB or more are uploaded, and kept for a day.
+        """
+        request = await count_request(params, self._upload)
+        return await self._transport.call(COUNT_TOKENS, request, timeout=timeout)

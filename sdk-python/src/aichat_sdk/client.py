@@ -10,6 +10,7 @@ from aichat_sdk._transport import Transport
 from aichat_sdk.billing import Billing
 from aichat_sdk.chat import Chat
 from aichat_sdk.conversations import Conversations
+from aichat_sdk.files import Files
 from aichat_sdk.models import Models
 from aichat_sdk.notifications import Notifications
 from aichat_sdk.usage import Usage
@@ -43,18 +44,12 @@ class AsyncAIChat:
         be longer than the platform's heartbeat. `max_retries`: how often to retry a call that is safe to repeat; a
         broken stream is resumed up to three times as often.
         """
-        target = resolve_endpoint(endpoint)
-        self._transport = Transport(
-            ClientSettings(
-                endpoint=target,
-                api_key=resolve_api_key(api_key),
-                secure=not is_loopback(target) if secure is None else secure,
-                timeout=timeout,
-                stall_timeout=stall_timeout,
-                max_retries=max_retries,
-            )
-        )
-        self.chat = Chat(self._transport)
+        target, key = resolve_endpoint(endpoint), resolve_api_key(api_key)
+        secure = not is_loopback(target) if secure is None else secure
+        self._transport = Transport(ClientSettings(target, key, secure, timeout, stall_timeout, max_retries))
+        self.files = Files(self._transport)
+        """Stores the files that messages show to models."""
+        self.chat = Chat(self._transport, self.files.upload)
         """Sends messages and streams answers."""
         self.models = Models(self._transport)
         """Lists the models."""

@@ -59,12 +59,23 @@ class Conversations:
         await self._transport.call(methods.DELETE_CONVERSATION, request, timeout=timeout)
 
     def list_messages(
-        self, conversation_id: str, *, page_size: int = 0, page_token: str = "", timeout: float | None = None
+        self,
+        conversation_id: str,
+        *,
+        unfold: bool = False,
+        page_size: int = 0,
+        page_token: str = "",
+        timeout: float | None = None,
     ) -> Pager[Message]:
-        """Lists a conversation's messages, all branches, the oldest first; page size 0 is the server's default."""
+        """Lists a conversation's messages, all branches, the oldest first; page size 0 is the server's default.
+
+        `unfold`: with the texts of reasoning, and with what only the model's vendor understands.
+        """
 
         async def fetch(token: str) -> Page[Message]:
-            request = v1.ListMessagesRequest(conversation_id=conversation_id, page_size=page_size, page_token=token)
+            request = v1.ListMessagesRequest(
+                conversation_id=conversation_id, page_size=page_size, page_token=token, unfold=unfold
+            )
             response = await self._transport.call(methods.LIST_MESSAGES, request, timeout=timeout)
             return Page(response.messages, response.next_page_token)
 

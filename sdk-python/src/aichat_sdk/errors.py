@@ -13,6 +13,8 @@ AIChatError                   any of the following
 ├── ProviderError             ask another model, or the same one later
 ├── BillingError              pay another way, or change the request; nothing was done
 ├── AnswerRefusedError        ask something else
+├── AnswerInvalidError        ask again, or another model: the answer does not follow the schema
+├── ToolRoundsExceededError   allow more rounds, or answer the last calls yourself
 ├── AnswerCancelledError      nothing: somebody cancelled the answer
 ├── NotResumableError         read the message that `metadata` names: it is stored, and its stream has expired
 ├── UnavailableError          call again later
@@ -27,9 +29,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from aichat_sdk._proto.aichat.v1 import Message
+
 __all__ = [
     "AIChatError",
     "AnswerCancelledError",
+    "AnswerInvalidError",
     "AnswerRefusedError",
     "AuthenticationError",
     "BillingError",
@@ -48,6 +53,7 @@ __all__ = [
     "RateLimitError",
     "RequestTooLargeError",
     "ServerError",
+    "ToolRoundsExceededError",
     "UnavailableError",
 ]
 
@@ -140,6 +146,20 @@ class BillingError(AIChatError):
 
 class AnswerRefusedError(AIChatError):
     """The model, or its vendor's safety filter, declined to answer."""
+
+
+class AnswerInvalidError(AIChatError):
+    """The answer does not follow the request's `response_format` or `output_type`; it is stored, and charged."""
+
+
+class ToolRoundsExceededError(AIChatError):
+    """The model still calls tools after the last round of `run_tools`; nothing has answered its last calls."""
+
+    def __init__(self, rounds: int, answer: Message) -> None:
+        ids = {"generation_id": answer.generation_id, "conversation_id": answer.conversation_id}
+        super().__init__(f"the model still calls tools after {rounds} rounds", metadata=ids)
+        self.answer = answer
+        """The last answer, with the calls that have no results."""
 
 
 class AnswerCancelledError(AIChatError):

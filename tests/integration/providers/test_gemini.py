@@ -98,7 +98,7 @@ async def answered(provider: BaseAIProvider, request: ProviderRequest) -> tuple[
     return content.parts(), stop.reason, report.usage
 
 
-async def test_a_loop_of_tools_and_searches_costs_less_each_time(gemini: BaseAIProvider, vendors: Vendors) -> None:
+async def test_a_loop_of_tools_and_searches_costs_less_each_time(gemini: BaseAIProvider) -> None:
     search = {"query": "q", "results": [{"url": "https://a.example", "title": "A", "text": "found " * 4}]}
     calls = [{"name": "look", "arguments": {"at": "Zürich"}}, {"name": "look"}]
     begin = {"reasoning": ["Hm."], "deltas": ["Let me look."], "tools": calls, "searches": [search]}
@@ -111,9 +111,11 @@ async def test_a_loop_of_tools_and_searches_costs_less_each_time(gemini: BaseAIP
     assert [(part.arguments, part.signature is not None) for part in made] == [('{"at":"Zürich"}', True), ("{}", False)]
     results = tuple(ToolResultPart(part.call_id, (TextPart("A lake."),)) for part in made)
     request = asking(question, first, results, **options)
+    counted = await gemini.count_tokens(request)
     second, stop, later = await answered(gemini, request)
     [text] = second
     assert isinstance(text, TextPart)
     assert (text.text, len(text.citations), stop) == ("Yes.", 1, StopReason.END_TURN)
+    assert counted == later.input + later.cache_read
     # All of the first request, without what the search found.
     assert 1500 < later.cache_read == usage.input - 6

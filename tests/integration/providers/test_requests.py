@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
+import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,9 +14,12 @@ import httpx2
 import openai
 import pytest
 from aichat_server.content.parts import (
+    AudioPart,
     DocumentPart,
     ImagePart,
     Link,
+    Part,
+    ProviderItem,
     ReasoningPart,
     Role,
     Signature,
@@ -24,8 +28,9 @@ from aichat_server.content.parts import (
     ToolCallPart,
     ToolResultPart,
 )
-from aichat_server.core.errors import AichatError
+from aichat_server.models.domain.models import ServiceTier
 from aichat_server.providers.domain.requests import (
+    ChatOptions,
     PathMessage,
     Prompt,
     ProviderRequest,
@@ -39,21 +44,12 @@ from aichat_server.providers.domain.requests import (
 from aichat_server.providers.gateway.base import ProviderConfig
 from aichat_server.providers.gateway.factory import AIProviderFactory
 from aiohttp import web
-from anthropic.types.beta.message_create_params import MessageCreateParamsStreaming
 from google import genai
 from google.genai import types
-from pydantic import TypeAdapter
 
-from tests.fixtures.vendors import answer, asking
+from tests.fixtures.vendors import MODELS, answer, asking
 
 KEY = "a-key"
-PNG = StoredFile("0" * 64, "image/png", 3, 1, 1)
-PDF = StoredFile("1" * 64, "application/pdf", 3, pages=1)
-NOTES = StoredFile("2" * 64, "text/markdown", 3)
-EVERYTHING = (
-    ImagePart(PNG), ImagePart(Link("https://example.com/a.png")), DocumentPart(PDF, "A report"), DocumentPart(NOTES),
-    DocumentPart(Link("https://example.com/a.pdf")),
-)  # fmt: skip
 # Headers of the connection, and those that may differ between requests.
 NOT_COMPARED = {"host", "connection", "content-length", "accept-encoding"}
 ASKED: list[dict[str, Any]] = [
@@ -79,15 +75,6 @@ class Taken:
         return web.Response(status=500)
 
 
-class Stored:
-    """Files of three bytes each."""
-
-    async def read(self, file: StoredFile) -> AsyncIterator[bytes]:
-        """Yields them in two pieces."""
-        yield b"a"
-        yield file.media_type[-2:].encode()
-
-
 @pytest.fixture
 async def taken() -> AsyncIterator[Taken]:
     """The vendor, below a path, as behind a gateway."""
@@ -106,8 +93,7 @@ async def taken() -> AsyncIterator[Taken]:
 
 async def by_anthropic(url: str, _request: ProviderRequest, body: Any) -> None:
     client = anthropic.AsyncAnthropic(api_key=KEY, base_url=url, max_retries=0)
-    create = client.beta.messages.with_streaming_response.create
-    async with client, create(**body, betas=["thinking-binding-controls-2026-08-01"]):
+    async with client, client.messages.with_streaming_response.create(**body):
         pass
 
 
@@ -118,22 +104,15 @@ async def by_openai(url: str, _request: ProviderRequest, body: Any) -> None:
 
 
 async def by_gemini(url: str, request: ProviderRequest, body: Any) -> None:
-    thinking = body["generationConfig"].get("thinkingConfig")
-    config = types.GenerateContentConfig(
-        max_output_tokens=request.max_output_tokens,
-        temperature=request.options.temperature,
-        stop_sequences=list(request.options.stop) or None,
-        system_instruction=request.options.system_prompt or None,
-        thinking_config=types.ThinkingConfig(**thinking) if thinking else None,
-        automatic_continuation=False,
-    )
+    named = {name: value for name, value in body.items() if name not in ("contents", "generationConfig")}
+    config = types.GenerateContentConfig.model_validate(body["generationConfig"] | named)
+    config.automatic_continuation = False
+    contents: Any = [types.Content.model_validate_json(json.dumps(content)) for content in body["contents"]]
     async with httpx2.AsyncClient(trust_env=False) as http:
         retries = types.HttpRetryOptions(attempts=1)
         options = types.HttpOptions(base_url=url, retry_options=retries, httpx_async_client=http)
         models = genai.Client(api_key=KEY, vertexai=False, http_options=options).aio.models
-        async for _ in await models.generate_content_stream(
-            model=request.model, contents=body["contents"], config=config
-        ):
+        async for _ in await models.generate_content_stream(model=request.model, contents=contents, config=config):
             """No event arrives."""
 
 
@@ -154,38 +133,70 @@ async def test_the_request_is_the_sdks(taken: Taken, vendor: str, asked: dict[st
     assert taken.requests == [ours, ours]
 
 
-async def test_all_that_claude_takes_is_the_sdks(taken: Taken) -> None:
-    factory = AIProviderFactory([ProviderConfig("anthropic", KEY, taken.url)])
-    request = asking(
-        "anthropic",
-        "What is this?",
-        tools=(Tool("look", "Looks.", '{"type":"object","properties":{"where":{"type":"string"}}}'),),
-        tool_choice=ToolChoice(ToolChoiceMode.AUTO),
-        parallel_tool_calls=False,
-        response_format=ResponseFormat('{"type":"object","properties":{"it":{"type":"string","maxLength":9}}}'),
-        web_search=WebSearch(2, ("example.com",)),
+PNG, PDF = StoredFile("a", "image/png", 9), StoredFile("b", "application/pdf", 9)
+TXT, WAV = StoredFile("c", "text/plain", 9), StoredFile("d", "audio/wav", 9)
+SCHEMA = (
+    '{"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"], "additionalProperties": false}'
+)
+LINK = ImagePart(Link("https://example.com/a.png"))
+EVERYTHING: dict[str, tuple[tuple[tuple[Part, ...], ...], dict[str, Any]]] = {
+    "gemini": (
+        (
+            (TextPart("Hi"), ImagePart(PNG), LINK, DocumentPart(PDF, "Terms"), DocumentPart(TXT), AudioPart(WAV)),
+            (
+                ReasoningPart("Hm.", Signature("gemini", "aGVsbG8=")),
+                ProviderItem("gemini", "toolCall", '{"toolCall": {"id": "x", "toolType": "GOOGLE_SEARCH_WEB"}}'),
+                TextPart("Well.", signature=Signature("gemini", "d29ybGQ=", "text")),
+                ToolCallPart("c1", "look", '{"at": "Zürich"}', Signature("gemini", "d29ybGQh")),
+                ToolCallPart("c2", "look", "no JSON"),
+            ),
+            (ToolResultPart("c1", (TextPart("x"), ImagePart(PNG), LINK)), ToolResultPart("c2", is_error=True)),
+        ),
+        {"temperature": 0.5, "top_p": 0.5, "seed": 7, "service_tier": ServiceTier.FLEX},
+    ),
+}
+
+
+class Files:
+    """Files whose content is their name."""
+
+    async def read(self, file: StoredFile) -> AsyncIterator[bytes]:
+        """Yields the name."""
+        yield file.sha256.encode()
+
+
+def in_camel_case(value: Any) -> Any:
+    """Returns JSON with Google's other form of names: its SDK writes one form here and the other there."""
+    match value:
+        case dict():
+            return {re.sub("_(.)", lambda m: m[1].upper(), k): in_camel_case(v) for k, v in value.items() if v != []}
+        case list():
+            return [in_camel_case(inner) for inner in value]
+        case _:
+            return value
+
+
+@pytest.mark.parametrize("asked", EVERYTHING)
+async def test_all_parts_and_options_have_the_sdks_form(taken: Taken, asked: str) -> None:
+    turns, more = EVERYTHING[asked]
+    factory = AIProviderFactory([ProviderConfig(asked, KEY, taken.url)])
+    options = ChatOptions(
+        system_prompt="Be brief.",
+        tools=(Tool("look", "Looks.", SCHEMA),),
+        tool_choice=ToolChoice(ToolChoiceMode.ONE, "look"),
+        response_format=ResponseFormat(SCHEMA),
+        web_search=WebSearch(),
+        **more,
     )
-    asked = dataclasses.replace(request.prompt.messages[0], parts=(*EVERYTHING, *request.prompt.messages[0].parts))
-    called = (ReasoningPart("Hm.", Signature("anthropic", "c2ln", "thinking")), ToolCallPart("toolu_1", "look", "{}"))
-    result = ToolResultPart("toolu_1", (TextPart("A cat."), *EVERYTHING))
-    path = (asked, PathMessage(Role.ASSISTANT, called), PathMessage(Role.USER, (result,)))
-    request = dataclasses.replace(request, prompt=Prompt(path, Stored()))
-    provider = factory.get("anthropic")
-    assert (await answer(provider, request)).error
-    with pytest.raises(AichatError):
-        await provider.count_tokens(request)
+    messages = tuple(PathMessage((Role.USER, Role.ASSISTANT)[n % 2], parts) for n, parts in enumerate(turns))
+    request = ProviderRequest(MODELS[asked], Prompt(messages, Files()), 1000, options)
+    assert (await answer(factory.get(asked), request)).error
     await factory.aclose()
-    [ours, count] = taken.requests
-    client = anthropic.AsyncAnthropic(api_key=KEY, base_url=taken.url, max_retries=0)
-    betas = ["thinking-binding-controls-2026-08-01"]
-    with pytest.raises(anthropic.InternalServerError):
-        await by_anthropic(taken.url, request, ours[2])
-    with pytest.raises(anthropic.InternalServerError):
-        await client.beta.messages.with_raw_response.count_tokens(**count[2], betas=betas)
-    await client.close()
-    assert taken.requests == [ours, count, ours, count]
-    adapter = TypeAdapter(MessageCreateParamsStreaming)
-    adapter.validate_python(ours[2], extra="forbid")
+    [ours] = taken.requests
+    with pytest.raises((anthropic.InternalServerError, openai.InternalServerError, genai.errors.ServerError)):
+        await SDKS[asked](taken.url, request, ours[2])
+    [_, theirs] = taken.requests
+    assert (*theirs[:2], in_camel_case(theirs[2])) == (*ours[:2], in_camel_case(ours[2]))
 
 
 async def test_every_model_has_its_own_head(taken: Taken, vendor: str) -> None:

@@ -184,7 +184,7 @@ FORMAT = ResponseFormat('{"type": "object"}')
         ),
         ({"web_search": WebSearch()}, {"tools": [{"googleSearch": {}}]}),
         ({"web_search": WebSearch(), "tools": (LOOK,)}, {
-            "tools": [DECLARED, {"googleSearch": {}}], "toolConfig": {"includeServerSideToolInvocations": True}
+            "tools": [{"googleSearch": {}}, DECLARED], "toolConfig": {"includeServerSideToolInvocations": True}
         }),
         ({"service_tier": ServiceTier.FLEX}, {"serviceTier": "flex"}),
         ({"system_prompt": "Be brief."}, {"systemInstruction": {"role": "user", "parts": [{"text": "Be brief."}]}}),
@@ -206,5 +206,6 @@ def test_tools_that_are_no_longer_offered_are_declared_and_may_not_be_called() -
     made = body(*LOOP, results)
     assert made["toolConfig"] == {"functionCallingConfig": {"mode": "NONE"}}
     assert [tool["name"] for tool in made["tools"][0]["functionDeclarations"]] == ["look"]
-    # Before Gemini 3, a model that searches knows no functions.
+    # Models before Gemini 3 take no functions beside a search or a schema.
+    assert "tools" not in body(*LOOP, results, model=OLD, response_format=FORMAT)
     assert body(*LOOP, results, model=OLD, web_search=WebSearch())["tools"] == [{"googleSearch": {}}]

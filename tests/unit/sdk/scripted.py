@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from aichat.v1 import chat_pb2, events_pb2, messages_pb2
+from aichat.v1 import chat_pb2, events_pb2, messages_pb2, parts_pb2
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -21,6 +21,7 @@ from tests.fixtures.contract import services
 
 API_KEY = "ak_test0123456789"
 GENERATION = "generation-3"
+MOST_PIECES = 40
 CANCELLED = chat_pb2.CancelGenerationResponse(state=chat_pb2.GENERATION_STATE_CANCELLED)
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -83,13 +84,24 @@ class ScriptedServer:
         async def unary(message: Any, context: Context) -> Message:
             return await anext(stream(message, context))
 
-        if method.server_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                stream, request_deserializer=request.FromString, response_serializer=request.SerializeToString
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            unary, request_deserializer=request.FromString, response_serializer=request.SerializeToString
-        )
+        async def upload(messages: AsyncIterator[Any], context: Context) -> Message:
+            return await unary(await _read(messages, context), context)
+
+        wrap, behaviour = {
+            (False, False): (grpc.unary_unary_rpc_method_handler, unary),
+            (False, True): (grpc.unary_stream_rpc_method_handler, stream),
+            (True, False): (grpc.stream_unary_rpc_method_handler, upload),
+        }[method.client_streaming, method.server_streaming]
+        return wrap(behaviour, request_deserializer=request.FromString, response_serializer=request.SerializeToString)
+
+
+async def _read(messages: AsyncIterator[Any], context: Context) -> list[Any]:
+    arrived: list[Any] = []
+    async for message in messages:
+        arrived.append(message)
+        if len(arrived) > MOST_PIECES:
+            await anext(fail(grpc.StatusCode.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE")(message, context))
+    return arrived
 
 
 def reply(*messages: Message) -> Behaviour:
@@ -171,6 +183,16 @@ def completed(text: str, sequence: int = 9) -> chat_pb2.StreamChatResponse:
     message.cost.nanos = 1_230_000
     message.create_time.FromSeconds(1_700_000_000)
     return chat_pb2.StreamChatResponse(sequence=sequence, completed=events_pb2.ChatCompleted(message=message))
+
+
+def calling(*calls: tuple[str, str, str], sequence: int = 9) -> Behaviour:
+    """Answers with tool calls: id, name and arguments of each."""
+    message = completed("Let me see.").completed.message
+    message.stop_reason = messages_pb2.STOP_REASON_TOOL_USE
+    parts = [parts_pb2.ToolCallPart(call_id=one, name=name, arguments=text) for one, name, text in calls]
+    message.parts.extend(messages_pb2.Part(tool_call=part) for part in parts)
+    end = chat_pb2.StreamChatResponse(sequence=sequence, completed=events_pb2.ChatCompleted(message=message))
+    return reply(started(), text_delta("Let me see."), end)
 
 
 def answer(*pieces: str) -> Behaviour:

@@ -239,5 +239,5 @@ async def test_message_is_either_text_or_parts(server: ScriptedServer, client: A
     with pytest.raises(InvalidRequestError, match="text"):
         await client.chat.send(model="model-1", text="Hi", parts=[])
     with pytest.raises(InvalidRequestError, match="reasoning_effort"):
-        await client.chat.send(model="model-1", text="Hi", reasoning_effort="huge")  # type: ignore[arg-type]
+        await client.chat.send(model="model-1", text="Hi", reasoning_effort="huge")  # type: ignore[call-overload]
     assert server.calls == []

@@ -10,13 +10,14 @@ from typing import Any
 
 import betterproto2
 import pytest
-from aichat_sdk import AsyncAIChat, ConfigurationError, InvalidRequestError, types
+from aichat_sdk import AsyncAIChat, ConfigurationError, InvalidRequestError, Tool, ToolResult, types
 from aichat_sdk._checking import check
 from aichat_sdk._proto.aichat import v1
 
 from tests.unit.sdk.scripted import API_KEY, ScriptedServer, answer
 
 NOW = datetime.now(UTC)
+FIVE: Any = 5
 TEXT_OF_FIVE: Any = types.Part(text=types.TextPart(text=5))  # type: ignore[arg-type]
 REQUESTS = [kind for name, kind in vars(v1).items() if name.endswith("Request")]
 FIELDS = [(kind, field) for kind in (*REQUESTS, v1.ChatOptions, v1.Part, v1.TextPart) for field in kind.__annotations__]
@@ -63,13 +64,26 @@ WRONG: list[tuple[str, CallOf]] = [
     ("cancel_on_disconnect", sent(cancel_on_disconnect=None)),
     ("cancel_on_disconnect", sent(cancel_on_disconnect=1)),
     ("model", sent(model=None)),
-    (r"parts\[0\]", sent(text=None, parts=["Hi"])),
     (r"parts\[0\]", sent(text=None, parts=[{"text": {"text": "Hi"}}])),
     (r"parts\[0\]", sent(text=None, parts=[None])),
     ("parts", sent(text=None, parts="Hi")),
     ("parts", sent(text=None, parts=types.Part())),
     (r"parts\[0\].text.text", sent(text=None, parts=[TEXT_OF_FIVE])),
+    (r"parts\[1\].content\[0\]", sent(text=None, parts=["Hi", ToolResult("c", [FIVE])])),
+    (r"parts\[0\].tool_result.call_id", sent(text=None, parts=[ToolResult(FIVE)])),
     ("text", sent(text=b"Hi")),
+    ("tools", sent(tools=len)),
+    (r"tools\[1\]", sent(tools=[Tool("f"), Tool("f")])),
+    ("tool_choice", sent(tool_choice=5)),
+    ("parallel_tool_calls", sent(parallel_tool_calls="no")),
+    ("response_format", sent(response_format="{}")),
+    ("web_search", sent(web_search="yes")),
+    ("service_tier", sent(service_tier="gold")),
+    ("long_history", sent(long_history="forget")),
+    ("cache", sent(cache=1)),
+    ("top_p", sent(top_p="all")),
+    ("seed", sent(seed=1.5)),
+    ("file_id", lambda client: client.files.get(5)),  # type: ignore[arg-type]
     ("timeout", sent(timeout="5")),
     ("timeout", sent(timeout=float("nan"))),
     ("generation_id", lambda client: resumed(client, uuid.uuid4())),

@@ -224,16 +224,16 @@ def _level(request: ProviderRequest) -> types.ThinkingLevel | None:
 
 def _tools(said: Iterable[Said], request: ProviderRequest) -> dict[str, object]:
     searches, declared = request.options.web_search is not None, prompt.tools(request, said)
-    if searches and request.model.startswith(BEFORE_3):
-        # These models cannot search and know functions, too.
+    if request.model.startswith(BEFORE_3) and (searches or request.options.response_format is not None):
+        # These models take no functions beside a search or a schema.
         declared = request.options.tools
-    tools: list[Json] = [{"functionDeclarations": list(map(_declaration, declared))}] if declared else []
+    tools: list[Json] = [{"googleSearch": {}}] if searches else []
     config: dict[str, object] = {}
-    if declared and (choice := prompt.tool_choice(request)) is not None:
-        config["functionCallingConfig"] = _calling(choice)
-    if searches:
-        tools.append({"googleSearch": {}})
-        if declared:
+    if declared:
+        tools.append({"functionDeclarations": list(map(_declaration, declared))})
+        if (choice := prompt.tool_choice(request)) is not None:
+            config["functionCallingConfig"] = _calling(choice)
+        if searches:
             # A search is then a part of the answer, which the next turn returns.
             config["includeServerSideToolInvocations"] = True
     return ({"tools": tools} if tools else {}) | ({"toolConfig": config} if config else {})

@@ -15,6 +15,7 @@ import openai
 import pytest
 from aichat_server.content.parts import (
     AudioPart,
+    Citation,
     DocumentPart,
     ImagePart,
     Link,
@@ -27,6 +28,7 @@ from aichat_server.content.parts import (
     TextPart,
     ToolCallPart,
     ToolResultPart,
+    WebSource,
 )
 from aichat_server.models.domain.models import ServiceTier
 from aichat_server.providers.domain.requests import (
@@ -44,8 +46,10 @@ from aichat_server.providers.domain.requests import (
 from aichat_server.providers.gateway.base import ProviderConfig
 from aichat_server.providers.gateway.factory import AIProviderFactory
 from aiohttp import web
+from anthropic.types.beta.message_create_params import MessageCreateParamsStreaming
 from google import genai
 from google.genai import types
+from pydantic import TypeAdapter
 
 from tests.fixtures.vendors import MODELS, answer, asking
 
@@ -93,7 +97,8 @@ async def taken() -> AsyncIterator[Taken]:
 
 async def by_anthropic(url: str, _request: ProviderRequest, body: Any) -> None:
     client = anthropic.AsyncAnthropic(api_key=KEY, base_url=url, max_retries=0)
-    async with client, client.messages.with_streaming_response.create(**body):
+    create = client.beta.messages.with_streaming_response.create
+    async with client, create(**body, betas=["thinking-binding-controls-2026-08-01"]):
         pass
 
 
@@ -139,7 +144,33 @@ SCHEMA = (
     '{"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"], "additionalProperties": false}'
 )
 LINK = ImagePart(Link("https://example.com/a.png"))
+CLAUDE_SEARCHES = '{"type":"server_tool_use","id":"srvtoolu_1","name":"web_search","input":{"query":"x"}}'
+CLAUDE_FINDS = '{"type":"web_search_tool_result","tool_use_id":"srvtoolu_1","content":[]}'
+CLAUDE_CITED = {
+    "type": "web_search_result_location", "url": "https://example.com/", "title": "A", "cited_text": "B",
+    "encrypted_index": "C",
+}  # fmt: skip
+CLAUDE_CITES = Citation(
+    WebSource("https://example.com/"),
+    signature=Signature("anthropic", json.dumps(CLAUDE_CITED), "web_search_result_location"),
+)
 EVERYTHING: dict[str, tuple[tuple[tuple[Part, ...], ...], dict[str, Any]]] = {
+    "anthropic": (
+        (
+            (TextPart("Hi"), ImagePart(PNG), LINK, DocumentPart(PDF, "Terms"), DocumentPart(TXT)),
+            (
+                ReasoningPart("Hm.", Signature("anthropic", "aGVsbG8=", "thinking")),
+                ReasoningPart("", Signature("anthropic", "d29ybGQ=", "redacted_thinking")),
+                ProviderItem("anthropic", "server_tool_use", CLAUDE_SEARCHES),
+                ProviderItem("anthropic", "web_search_tool_result", CLAUDE_FINDS),
+                TextPart("Well.", (CLAUDE_CITES,)),
+                ToolCallPart("c1", "look", '{"at": "Zürich"}'),
+                ToolCallPart("c2", "look", "no JSON"),
+            ),
+            (ToolResultPart("c1", (TextPart("x"), ImagePart(PNG), LINK)), ToolResultPart("c2", is_error=True)),
+        ),
+        {"parallel_tool_calls": False},
+    ),
     "gemini": (
         (
             (TextPart("Hi"), ImagePart(PNG), LINK, DocumentPart(PDF, "Terms"), DocumentPart(TXT), AudioPart(WAV)),
@@ -195,6 +226,8 @@ async def test_all_parts_and_options_have_the_sdks_form(taken: Taken, asked: str
     [ours] = taken.requests
     with pytest.raises((anthropic.InternalServerError, openai.InternalServerError, genai.errors.ServerError)):
         await SDKS[asked](taken.url, request, ours[2])
+    if asked == "anthropic":
+        TypeAdapter(MessageCreateParamsStreaming).validate_python(ours[2], extra="forbid")
     [_, theirs] = taken.requests
     assert (*theirs[:2], in_camel_case(theirs[2])) == (*ours[:2], in_camel_case(ours[2]))
 

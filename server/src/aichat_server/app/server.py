@@ -72,8 +72,8 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
         opened, plans, running = engine.database, engine.plans, engine.running
         payments = await stack.enter_async_context(open_payments(settings, opened, plans))
         authenticator = await stack.enter_async_context(open_authenticator(settings, opened, engine.clock, observer))
-        chat = Chat(engine.models, engine.stores.turns, running.launcher, running.answers)
         files = build_files(settings, opened)
+        chat = Chat(engine.models, engine.stores.turns, running.launcher, running.answers, files)
         servicers = (
             ChatServicer(chat, running.answers),
             ConversationServicer(Conversations(opened)),

@@ -7,10 +7,12 @@ from itertools import dropwhile
 from types import MappingProxyType
 from typing import assert_never
 
-from aichat.v1 import messages_pb2, models_pb2, options_pb2
+from aichat.v1 import messages_pb2, models_pb2, options_pb2, parts_pb2
 
-from aichat_server.content.parts import DocumentPart, ImagePart, Part, TextPart, ToolResultPart
+from aichat_server.content.parts import AudioPart, DocumentPart, ImagePart, Part, TextPart, ToolResultPart
 from aichat_server.core.errors import invalid_request
+from aichat_server.files.domain.asked import AskedFile
+from aichat_server.files.domain.links import public_link
 from aichat_server.models.domain.models import ServiceTier
 from aichat_server.providers.domain.requests import (
     ChatOptions,
@@ -22,6 +24,7 @@ from aichat_server.providers.domain.requests import (
     ToolChoiceMode,
     WebSearch,
 )
+from aichat_server.transport.attachments import attached
 
 MOST_TEXT_BYTES = 4 * 1024 * 1024
 """All text of a message, in UTF-8."""
@@ -125,8 +128,12 @@ def _part(part: messages_pb2.Part, name: str) -> Part:
             return TextPart(part.text.text)
         case "tool_result":
             return _tool_result(part.tool_result, f"{name}.tool_result")
-        case "image" | "document" | "audio":
-            raise invalid_request(name, "is of a kind that this server does not take yet")
+        case "image":
+            return _image(part.image, f"{name}.image")
+        case "document":
+            return _document(part.document, f"{name}.document")
+        case "audio":
+            return _audio(part.audio, f"{name}.audio")
         case "tool_call" | "reasoning" | "provider_item":
             raise invalid_request(name, f"is a {kind}, which only answers have")
         case None:
@@ -145,9 +152,31 @@ def _result_part(part: messages_pb2.ResultPart, name: str) -> TextPart | ImagePa
     match kind:
         case "text":
             return TextPart(part.text.text)
-        case "image" | "document":
-            raise invalid_request(name, "is of a kind that this server does not take yet")
+        case "image":
+            return _image(part.image, f"{name}.image")
+        case "document":
+            return _document(part.document, f"{name}.document")
         case None:
             raise ValueError("a request with a part of no kind has passed validation")
         case _:
             assert_never(kind)
+
+
+def _image(part: parts_pb2.ImagePart, name: str) -> ImagePart:
+    return ImagePart(public_link(name, part.url) if part.WhichOneof("source") == "url" else _file(part, name))
+
+
+def _document(part: parts_pb2.DocumentPart, name: str) -> DocumentPart:
+    source = public_link(name, part.url) if part.WhichOneof("source") == "url" else _file(part, name)
+    return DocumentPart(source, part.title)
+
+
+def _audio(part: parts_pb2.AudioPart, name: str) -> AudioPart:
+    return AudioPart(_file(part, name))
+
+
+def _file(part: parts_pb2.ImagePart | parts_pb2.DocumentPart | parts_pb2.AudioPart, name: str) -> AskedFile:
+    """Returns the file of a part, as the request shows it: Files.resolve looks at it."""
+    if part.WhichOneof("source") == "file_id":
+        return AskedFile(part.file_id, "", 0, field=name)
+    return AskedFile("", "", 0, data=attached(part.data), field=name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,7 @@ from aichat_server.conversations.service.message_question import MessageQuestion
 from aichat_server.conversations.service.message_sink import MessageSink
 from aichat_server.conversations.storage.turns import TurnStore
 from aichat_server.core.ids import new_id
+from aichat_server.files.service.files import Files
 from aichat_server.generations.domain.generation import Claim
 from aichat_server.generations.domain.options import stored_options
 from aichat_server.generations.service.answers import Answers
@@ -49,12 +50,15 @@ class ChatMessage:
 class Chat:
     """Sends messages to models."""
 
-    def __init__(self, choice: ModelChoice, turns: TurnStore, launcher: Launcher, answers: Answers) -> None:
+    def __init__(
+        self, choice: ModelChoice, turns: TurnStore, launcher: Launcher, answers: Answers, files: Files
+    ) -> None:
         self._choice = choice
         self._turns = turns
         self._sink = MessageSink(turns)
         self._launcher = launcher
         self._answers = answers
+        self._files = files
 
     def list_models(self, principal: Principal) -> list[Model]:
         """Returns the models that the caller may ask."""
@@ -69,11 +73,13 @@ class Chat:
         schema = check_forms(message.options)
         check_repeated(message.parts)
         candidates = self._choice.candidates(principal, message.model, message.options, message.parts)
+        # From here on nothing holds the bytes of the request's files any longer.
+        message = replace(message, parts=await self._files.resolve(principal, message.parts))
         turn = _turn(message, candidates)
         request = GenerationRequest(
             principal=principal,
             candidates=candidates,
-            question=MessageQuestion(self._turns, self._sink, self._answers, principal.org_id, turn),
+            question=MessageQuestion(self._turns, self._sink, self._answers, self._files.of(principal.org_id), turn),
             asked=(PathMessage(Role.USER, message.parts),),
             has_history=message.conversation_id is not None,
             options=message.options,

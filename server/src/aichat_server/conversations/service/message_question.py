@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from uuid import UUID
 
 from aichat_server.conversations.domain import Turn, TurnAnswer
 from aichat_server.conversations.service.message_sink import MessageSink
 from aichat_server.conversations.storage.turns import TurnStore
 from aichat_server.core.ids import new_id
+from aichat_server.files.service.files import OrganizationFiles
 from aichat_server.generations.domain.generation import Beginning, Begun, GenerationKey
 from aichat_server.generations.service.answers import Answers
 from aichat_server.providers.domain.requests import PathMessage, Prompt
@@ -18,12 +18,14 @@ from aichat_server.providers.domain.requests import PathMessage, Prompt
 class MessageQuestion:
     """Asks the message of one turn."""
 
-    def __init__(self, turns: TurnStore, sink: MessageSink, answers: Answers, org_id: UUID, turn: Turn) -> None:
-        """`turn`: without its answers."""
+    def __init__(
+        self, turns: TurnStore, sink: MessageSink, answers: Answers, files: OrganizationFiles, turn: Turn
+    ) -> None:
+        """`files`: those of the caller's organisation; `turn`: without its answers."""
         self.sink = sink
         self._turns = turns
         self._answers = answers
-        self._org_id = org_id
+        self._files = files
         self._turn = turn
         self._path: tuple[PathMessage, ...] = ()
 
@@ -45,10 +47,10 @@ class MessageQuestion:
         if any(message.generation_id is not None for message in path):
             # At once, so that what cannot be reached is waited for once.
             path = tuple(await asyncio.gather(*map(self._shown, path)))
-        return Prompt(path, cache_key=str(self._turn.conversation_id))
+        return Prompt(path, self._files, cache_key=str(self._turn.conversation_id))
 
     async def _shown(self, message: PathMessage) -> PathMessage:
         if message.generation_id is None:
             return message
-        parts = await self._answers.so_far(GenerationKey(self._org_id, message.generation_id))
+        parts = await self._answers.so_far(GenerationKey(self._files.org_id, message.generation_id))
         return replace(message, parts=parts, generation_id=None)

@@ -8,15 +8,18 @@ from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import suppress
 from uuid import UUID
 
-from aichat_server.content.parts import StoredFile
+import msgspec
+
+from aichat_server.content.parts import Part, StoredFile
 from aichat_server.core.actor import Actor
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.ids import new_id
+from aichat_server.files.domain.asked import AskedFile, asked_files, check_kind, with_files
 from aichat_server.files.domain.files import FileRecord, file_invalid, file_not_found
 from aichat_server.files.domain.kinds import sniff
 from aichat_server.files.domain.sniffing import NotAFileError
-from aichat_server.files.gateway.object_storage import ObjectPath, ObjectStorage
+from aichat_server.files.gateway.object_storage import PIECE_BYTES, ObjectPath, ObjectStorage
 from aichat_server.files.storage.files import FileRepository
 from aichat_server.identity.domain.principals import Principal
 
@@ -39,8 +42,34 @@ class Files:
 
         Raises FILE_INVALID, with the request's field, FILES_UNAVAILABLE and FILES_NOT_CONFIGURED.
         """
+        self._configured()
+        return await self._keep(principal, await look(data, field), data)
+
+    async def resolve(self, principal: Principal, parts: tuple[Part, ...], *, keep: bool = True) -> tuple[Part, ...]:
+        """Returns the parts of a request with what is known of their files, stored if `keep`, the same bytes once.
+
+        Nothing is stored unless all can be: raises FILE_NOT_FOUND, FILE_INVALID with the request's field,
+        FILES_UNAVAILABLE and FILES_NOT_CONFIGURED.
+        """
+        shown = list(asked_files(parts))
+        if not shown:
+            return parts
+        named = await self.use(principal, sorted({file.sha256 for _, file in shown if file.sha256}))
+        found: dict[str, StoredFile] = {}
+        for one in shown:
+            file = one.file
+            looked = named[file.sha256].file if file.sha256 else await look(file.data, file.field)
+            check_kind(one, looked.media_type)
+            found[file.field] = looked
+        if keep:
+            # One after another: each takes memory on its way.
+            for file in {found[file.field].sha256: file for _, file in shown if file.data}.values():
+                await self._keep(principal, found[file.field], file.data)
+            return with_files(parts, lambda file: found[file.field])
+        return with_files(parts, lambda file: _with_data(found[file.field], file))
+
+    async def _keep(self, principal: Principal, file: StoredFile, data: Bytes) -> FileRecord:
         storage, org_id = self._configured(), principal.org_id
-        file = await _look(data, field)
         known = await self._use(org_id, principal.actor, [file.sha256])
         if file.sha256 in known:
             return known[file.sha256]
@@ -108,15 +137,26 @@ class OrganizationFiles:
     """Reads the files of one organisation; see FileReader."""
 
     def __init__(self, files: Files, org_id: UUID) -> None:
+        self.org_id = org_id
         self._files = files
-        self._org_id = org_id
 
     def read(self, file: StoredFile) -> AsyncGenerator[bytes, None]:
         """Yields the file's bytes in pieces. Raises FILE_NOT_FOUND, FILES_UNAVAILABLE and FILES_NOT_CONFIGURED."""
-        return self._files.read_stored(self._org_id, file)
+        if isinstance(file, AskedFile) and file.data:
+            return _in_pieces(file.data)
+        return self._files.read_stored(self.org_id, file)
 
 
-async def _look(data: Bytes, field: str) -> StoredFile:
+async def _in_pieces(data: Bytes) -> AsyncGenerator[bytes, None]:
+    for start in range(0, len(data), PIECE_BYTES):
+        yield bytes(data[start : start + PIECE_BYTES])
+
+
+def _with_data(found: StoredFile, file: AskedFile) -> AskedFile:
+    return AskedFile(**msgspec.structs.asdict(found), data=file.data, field=file.field)
+
+
+async def look(data: Bytes, field: str) -> StoredFile:
     """Returns what the bytes are; raises FILE_INVALID. The event loop goes on meanwhile."""
     try:
         return _identified(data) if len(data) <= _SHORT_BYTES else await asyncio.to_thread(_identified, data)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.sdk.aichat import Aichat
-from tests.unit.sdk.scripted import ScriptedServer
+from tests.integration.sdk.aichat import Aichat, InProcess
+from tests.unit.sdk.scripted import API_KEY, ScriptedServer
 
 
 @pytest.fixture
@@ -18,3 +18,12 @@ async def server() -> AsyncIterator[ScriptedServer]:
 @pytest.fixture
 def aichat(tmp_path: Path, server: ScriptedServer) -> Aichat:
     return Aichat(tmp_path, server.endpoint)
+
+
+@pytest.fixture
+def in_process(
+    tmp_path: Path, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> InProcess:
+    command = InProcess(monkeypatch, capsys, tmp_path)
+    command.at(server.endpoint, API_KEY)
+    return command

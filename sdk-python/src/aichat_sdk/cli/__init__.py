@@ -40,3 +40,6 @@ def main(arguments: list[str] | None = None) -> int:
         # The reader has closed the pipe; without this Python reports it again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        terminal.complain(str(error))
+        return 1

@@ -6,13 +6,18 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import get_args
 
 from aichat_sdk._version import __version__
+from aichat_sdk.cli import _files as files
 from aichat_sdk.cli import _history as history
+from aichat_sdk.cli._attached import attached, existing, schema
 from aichat_sdk.cli._chat import chat
 from aichat_sdk.cli._context import Context
+from aichat_sdk.cli._count import count
 from aichat_sdk.cli._invoices import list_invoices, verify
+from aichat_sdk.cli._models import list_models
 from aichat_sdk.cli._plans import plans
 from aichat_sdk.cli._usage import usage
 from aichat_sdk.types import Effort
@@ -50,12 +55,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"aichat {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_chat(commands.add_parser("chat", parents=[target], help="ask a model, or hold a conversation"))
+    asked = _asked()
+    chatting = commands.add_parser("chat", parents=[target, asked], help="ask a model, or hold a conversation")
+    chatting.add_argument("--reasoning", action="store_true", help="show the model's reasoning behind the answer")
+    chatting.set_defaults(run=chat)
+    counting = commands.add_parser("count", parents=[target, asked], help="count a message's tokens without sending it")
+    counting.set_defaults(run=count)
     conversations = commands.add_parser("conversations", parents=[target], help="show, rename and delete conversations")
     conversations.set_defaults(run=history.list_conversations)
     _add_conversations(conversations, target)
-    models = commands.add_parser("models", parents=[target], help="list the models and their prices")
-    models.set_defaults(run=history.list_models)
+    models = commands.add_parser("models", parents=[target], help="list the models, their prices and abilities")
+    models.set_defaults(run=list_models)
+    _add_files(commands.add_parser("files", parents=[target], help="store files for messages, and read them"), target)
     _add_usage(commands.add_parser("usage", parents=[target], help="show the cost of the last days, and the quotas"))
     commands.add_parser("plans", parents=[target], help="list the plans, and show the subscription").set_defaults(
         run=plans
@@ -84,20 +95,41 @@ def _add_usage(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_chat(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=chat)
-    parser.add_argument("text", nargs="?", help="the message, followed by any piped text; without both, a conversation")
-    parser.add_argument("--model", metavar="ID", help="the model to ask (default: the cheapest of `aichat models`)")
-    parser.add_argument("--conversation", metavar="ID", help="the conversation to continue (default: a new one)")
-    parser.add_argument("--system", metavar="TEXT", help="instructions that precede the conversation")
-    parser.add_argument("--max-output-tokens", metavar="N", type=int, help="the most tokens that an answer may have")
-    parser.add_argument("--effort", choices=get_args(Effort), help="how much the model should reason")
+def _asked() -> argparse.ArgumentParser:
+    """Returns the arguments of `chat` and `count`."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add = parser.add_argument
+    add("text", nargs="?", help="the message, followed by any piped text; without both, a conversation")
+    add("--model", metavar="ID", help="the model to ask (default: the cheapest of `aichat models`)")
+    add("--conversation", metavar="ID", help="the conversation to continue (default: a new one)")
+    add("--system", metavar="TEXT", help="instructions that precede the conversation")
+    add("--max-output-tokens", metavar="N", type=int, help="the most tokens that an answer may have")
+    add("--effort", choices=get_args(Effort), help="how much the model should reason")
+    add(
+        "-f", "--file", dest="files", metavar="PATH", type=attached, action="append", default=[],
+        help="an image, a document or sound for the first message; may be repeated",
+    )  # fmt: skip
+    add("--search", action="store_true", help="let the model search the web")
+    add("--schema", metavar="PATH", type=schema, help="a file with the JSON Schema that the answer must follow")
+    return parser
+
+
+def _add_files(parser: argparse.ArgumentParser, target: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    upload = actions.add_parser("upload", parents=[target], help="store a file, and print its id")
+    upload.add_argument("path", metavar="PATH", type=existing)
+    upload.set_defaults(run=files.upload)
+    get = actions.add_parser("get", parents=[target], help="print what is known of a file")
+    get.add_argument("file_id", metavar="ID")
+    get.add_argument("-o", "--output", metavar="PATH", type=Path, help="write the file's bytes there")
+    get.set_defaults(run=files.get)
 
 
 def _add_conversations(parser: argparse.ArgumentParser, target: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION")
     actions.add_parser("list", parents=[target], help="list all, the most recently changed first (default)")
     show = actions.add_parser("show", parents=[target], help="show the messages of a conversation")
+    show.add_argument("--unfold", action="store_true", help="with the texts of reasoning")
     show.set_defaults(run=history.show_conversation)
     rename = actions.add_parser("rename", parents=[target], help="change a conversation's title")
     rename.set_defaults(run=history.rename_conversation)

@@ -3,55 +3,44 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
+from typing import Unpack
 
 from aichat_sdk.cli._advice import advice
+from aichat_sdk.cli._asked import Asked, params_of, parts_of, text_of
+from aichat_sdk.cli._attached import Attached
 from aichat_sdk.cli._context import INTERRUPTED, Context
-from aichat_sdk.cli._default_model import default_model
+from aichat_sdk.cli._parts import described, show_sources
 from aichat_sdk.cli._terminal import dollars
 from aichat_sdk.cli._typed import HELP, Typed, read
 from aichat_sdk.errors import AIChatError, NotFoundError
-from aichat_sdk.types import ChatParams, Effort, Message, StopReason, Usage, cost_usd, input_tokens
+from aichat_sdk.types import ChatParams, Message, StopReason, Usage, cost_usd, input_tokens
 
 with contextlib.suppress(ImportError):
     import readline  # noqa: F401  gives input() line editing and a history, where there is one
 
 
-def chat(
-    context: Context,
-    *,
-    text: str | None,
-    model: str | None,
-    conversation: str | None,
-    system: str | None,
-    max_output_tokens: int | None,
-    effort: Effort | None,
-) -> int:
+def chat(context: Context, *, text: str | None, reasoning: bool, **asked: Unpack[Asked]) -> int:
     """Asks once if the arguments or a piped standard input hold a text; otherwise holds a conversation.
 
-    A text in the arguments precedes the piped text, as in `aichat chat "Sum this up:" < report.txt`.
+    `reasoning`: whether to show the model's reasoning behind the answer.
     """
-    params = ChatParams(
-        model=model or context.runner.run(default_model(context.client)),
-        conversation_id=conversation,
-        system_prompt=system,
-        max_output_tokens=max_output_tokens,
-        reasoning_effort=effort,
-    )
-    session = _Session(context, params)
+    params: ChatParams = {"request_id": None, "cancel_on_disconnect": False, **params_of(context, asked)}
+    session = _Session(context, params, asked["files"], reasoning=reasoning)
     if text is None and context.terminal.converses and not context.json:
         return session.converse()
-    if text is None:
-        return session.ask(context.terminal.read())
-    piped = "" if context.terminal.has_person else context.terminal.read()
-    return session.ask(f"{text}\n\n{piped}" if piped.strip() else text)
+    return session.ask(text_of(context, text))
 
 
 class _Session:
     """One conversation."""
 
-    def __init__(self, context: Context, params: ChatParams) -> None:
+    def __init__(self, context: Context, params: ChatParams, files: Sequence[Attached], *, reasoning: bool) -> None:
+        """`files`: for the first message."""
         self._context = context
         self._params = params
+        self._files = files
+        self._reasoning = reasoning
         self._generation: str | None = None
         """The generation of the answer on the screen; None until it has begun."""
         self._shown = False
@@ -125,12 +114,13 @@ class _Session:
 
     async def _ask(self, text: str) -> None:
         terminal = self._context.terminal
-        params: ChatParams = {**self._params, "text": text}
+        params: ChatParams = {**self._params, "parts": parts_of(self._files, text)}
         self._generation, self._shown = None, False
         with terminal.answer() as answer:
             async with self._context.client.chat.stream(**params) as stream:
                 self._generation = stream.started.generation_id
                 self._params["conversation_id"] = stream.started.conversation_id
+                self._files = ()
                 async for piece in stream.text_stream:
                     self._shown = True
                     answer.add(piece)
@@ -138,7 +128,16 @@ class _Session:
         if self._context.json:
             self._context.document(message=message)
         else:
-            terminal.note(_summary(message))
+            self._show_rest(message)
+
+    def _show_rest(self, message: Message) -> None:
+        """Shows what an answer holds besides its text."""
+        terminal = self._context.terminal
+        for part in message.parts:
+            if part.tool_call is not None or (self._reasoning and part.reasoning is not None):
+                terminal.note(described(part))
+        show_sources(terminal, message)
+        terminal.note(_summary(message))
 
 
 def _summary(message: Message) -> str:
@@ -149,6 +148,8 @@ def _summary(message: Message) -> str:
         facts.append(dollars(cost))
     if message.stop_reason is StopReason.MAX_TOKENS:
         facts.append("cut at its token limit")
+    elif message.stop_reason is StopReason.TOOL_USE:
+        facts.append("calls tools")
     elif message.stop_reason is StopReason.OTHER:
         facts.append("perhaps incomplete")
     return " · ".join([*facts, f"conversation {message.conversation_id}"])

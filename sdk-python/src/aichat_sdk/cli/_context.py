@@ -7,7 +7,9 @@ from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from aichat_sdk.cli._json import Part, document
+import betterproto2
+
+from aichat_sdk.cli._json import Part, document, fields
 from aichat_sdk.cli._terminal import Terminal
 from aichat_sdk.client import AsyncAIChat
 
@@ -31,6 +33,11 @@ class Context:
     def document(self, **parts: Part) -> int:
         """Prints one JSON object and returns the exit code for success."""
         self.terminal.line(document(parts))
+        return 0
+
+    def fields(self, message: betterproto2.Message) -> int:
+        """Prints a message's own fields as one JSON object, and returns the exit code for success."""
+        self.terminal.line(fields(message))
         return 0
 
     def all(self, items: AsyncIterable[ItemT]) -> list[ItemT]:

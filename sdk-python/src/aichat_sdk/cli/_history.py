@@ -1,13 +1,15 @@
-"""`aichat conversations` and `aichat models`."""
+"""`aichat conversations`."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from aichat_sdk.cli._context import Context
-from aichat_sdk.cli._terminal import Terminal, dollars
+from aichat_sdk.cli._parts import show_parts
+from aichat_sdk.cli._terminal import Terminal
 from aichat_sdk.client import AsyncAIChat
-from aichat_sdk.types import Message, MessageState, Model, Role, message_text, money_usd
+from aichat_sdk.paging import Pager
+from aichat_sdk.types import Message, MessageState, Role
 
 
 def list_conversations(context: Context) -> int:
@@ -28,18 +30,19 @@ async def _list_conversations(client: AsyncAIChat, terminal: Terminal) -> None:
         terminal.note("no conversations yet: `aichat chat` begins one")
 
 
-def show_conversation(context: Context, *, conversation_id: str) -> int:
-    """Prints the messages of a conversation, the oldest first."""
+def show_conversation(context: Context, *, conversation_id: str, unfold: bool) -> int:
+    """Prints the messages of a conversation, the oldest first. `unfold`: with the texts of reasoning."""
+    messages = context.client.conversations.list_messages(conversation_id, unfold=unfold)
     if context.json:
-        return context.document(messages=context.all(context.client.conversations.list_messages(conversation_id)))
-    context.runner.run(_show_conversation(context.client, context.terminal, conversation_id))
+        return context.document(messages=context.all(messages))
+    context.runner.run(_show_conversation(messages, context.terminal))
     return 0
 
 
-async def _show_conversation(client: AsyncAIChat, terminal: Terminal, conversation_id: str) -> None:
-    async for message in client.conversations.list_messages(conversation_id):
+async def _show_conversation(messages: Pager[Message], terminal: Terminal) -> None:
+    async for message in messages:
         terminal.heading(f"{_author(message)} · {_local(message.create_time)}")
-        terminal.markdown(message_text(message))
+        show_parts(terminal, message)
         if message.state in {MessageState.FAILED, MessageState.INTERRUPTED}:
             terminal.note("(this answer is incomplete)")
         terminal.line("")
@@ -61,25 +64,6 @@ def delete_conversation(context: Context, *, conversation_id: str) -> int:
         return context.document()
     context.terminal.note("deleted")
     return 0
-
-
-def list_models(context: Context) -> int:
-    """Prints one line for each model: id, vendor, prices."""
-    models = context.runner.run(context.client.models.list())
-    if context.json:
-        return context.document(models=models)
-    width = max((len(model.model) for model in models), default=0)
-    vendors = max((len(model.provider) for model in models), default=0)
-    for model in models:
-        context.terminal.line(f"{model.model:<{width}}  {model.provider:<{vendors}}  {_prices(model)}")
-    return 0
-
-
-def _prices(model: Model) -> str:
-    if not model.prices:
-        return ""
-    base = model.prices[0]
-    return f"{dollars(money_usd(base.input))} in, {dollars(money_usd(base.output))} out per million tokens"
 
 
 def _author(message: Message) -> str:

@@ -16,6 +16,11 @@ def document(parts: Mapping[str, Part]) -> str:
     return json.dumps({name: _value(part) for name, part in parts.items()}, indent=2)
 
 
+def fields(message: betterproto2.Message) -> str:
+    """Returns one JSON object of a message's own fields."""
+    return json.dumps(_value(message), indent=2)
+
+
 def _value(part: Part) -> object:
     if isinstance(part, betterproto2.Message):
         # Names stay unchanged: betterproto2's snake case would rename cache_write_1h_tokens.

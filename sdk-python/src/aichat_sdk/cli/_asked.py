@@ -1,0 +1,53 @@
+"""What the command line asks a model: `aichat chat` sends it, and `aichat count` counts it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+from aichat_sdk.cli._attached import Attached
+from aichat_sdk.cli._context import Context
+from aichat_sdk.cli._default_model import default_model
+from aichat_sdk.types import CountParams, Effort
+
+
+class Asked(TypedDict):
+    """The arguments of both subcommands, except the text."""
+
+    model: str | None
+    conversation: str | None
+    system: str | None
+    max_output_tokens: int | None
+    effort: Effort | None
+    files: Sequence[Attached]
+    search: bool
+    schema: dict[str, Any] | None
+
+
+def params_of(context: Context, asked: Asked) -> CountParams:
+    """Returns the parameters of the call, without the message; asks for the models if none is named."""
+    return CountParams(
+        model=asked["model"] or context.runner.run(default_model(context.client)),
+        conversation_id=asked["conversation"],
+        system_prompt=asked["system"],
+        max_output_tokens=asked["max_output_tokens"],
+        reasoning_effort=asked["effort"],
+        web_search=asked["search"],
+        response_format=asked["schema"],
+    )
+
+
+def text_of(context: Context, text: str | None) -> str:
+    """Returns the text of the arguments, followed by the piped text, as in `aichat chat "Sum this up:" < report.txt`.
+
+    Either may be missing.
+    """
+    if text is None:
+        return context.terminal.read()
+    piped = "" if context.terminal.has_person else context.terminal.read()
+    return f"{text}\n\n{piped}" if piped.strip() else text
+
+
+def parts_of(files: Sequence[Attached], text: str) -> list[Attached | str]:
+    """Returns the content of a message: files first, and the text, which may be missing beside a file."""
+    return [*files, text] if text.strip() or not files else list(files)

@@ -1,0 +1,52 @@
+"""Reads the files that the command line names."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from aichat_sdk.content import Audio, Document, Image
+
+Attached = Image | Document | Audio
+
+
+def attached(path: str) -> Attached:
+    """Returns a file as its first bytes show it: an image, sound, or else a document; for `argparse`."""
+    try:
+        kind = _kind(path)
+        return kind(path)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def existing(path: str) -> Path:
+    """Returns the path of a file that can be sent; for `argparse`."""
+    attached(path)
+    return Path(path)
+
+
+def schema(path: str) -> dict[str, Any]:
+    """Returns the JSON Schema in a file; for `argparse`."""
+    try:
+        read = json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{path}: {error}") from error
+    if not isinstance(read, dict):
+        raise argparse.ArgumentTypeError(f"{path} holds no JSON object")
+    return read
+
+
+def _kind(path: str) -> Callable[[str], Attached]:
+    # Checked before it is read: a pipe would block.
+    Document.from_path(path)
+    with Path(path).open("rb") as file:
+        start = file.read(12)
+    riff = start[8:] if start[:4] == b"RIFF" else b""
+    if start.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8")) or riff == b"WEBP":
+        return Image.from_path
+    if start.startswith((b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")) or riff == b"WAVE":
+        return Audio.from_path
+    return Document.from_path

@@ -26,6 +26,24 @@ async def test_a_chat_streams(http: httpx.AsyncClient, model: str) -> None:
     assert answer["cost"]["currency_code"] == "USD"
 
 
+async def test_a_tool_call_streams(http: httpx.AsyncClient) -> None:
+    text = script(deltas=["Let me see."], tools=[{"name": "add", "arguments": {"n": 1}}])
+    tools = [{"name": "add", "description": "Adds."}]
+    events = await chat_events(http, text, model="gemini-3.5-flash-lite", options={"tools": tools})
+    (begun,) = [event["tool_call_started"] for event in events if "tool_call_started" in event]
+    (call,) = [event["tool_call_ended"]["call"] for event in events if "tool_call_ended" in event]
+    assert call == {**begun, "arguments": call["arguments"], "arguments_invalid": False}
+    assert json.loads(call["arguments"]) == {"n": 1}
+    answer = events[-1]["completed"]["message"]
+    assert (answer["stop_reason"], answer["parts"][-1]) == ("STOP_REASON_TOOL_USE", {"tool_call": call})
+    result = {"tool_result": {"call_id": call["call_id"], "parts": [{"text": {"text": "2"}}]}}
+    body = {"model": answer["model"], "conversation_id": answer["conversation_id"], "parts": [result]}
+    response = await http.post(CHAT, json={**body, "parts": [result, result]})
+    assert error_of(response) == (400, "TOOL_RESULTS_MISMATCHED", {"repeated": call["call_id"]})
+    response = await http.post(CHAT, json=body)
+    assert "STOP_REASON_END_TURN" in response.text
+
+
 async def test_events_arrive_as_they_happen(http: httpx.AsyncClient) -> None:
     # The vendor falls silent after the first words, which arrive anyway.
     text = script(deltas=["first", "never"], hang_after=1)

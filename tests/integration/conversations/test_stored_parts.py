@@ -23,6 +23,7 @@ from aichat_server.content.parts import (
 )
 from aichat_server.conversations.domain import Message
 from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.conversations.storage.messages import MAX_PAGE_BYTES
 from aichat_server.core.actor import Actor
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
@@ -93,6 +94,16 @@ async def test_parts_of_every_kind_are_stored_listed_and_read_back(database: Dat
         (Role.ASSISTANT, ANSWERED),
         (Role.USER, results),
     ]
+
+
+async def test_a_page_counts_all_parts(database: Database, principal: Principal) -> None:
+    begun = await Turns(database).begin(turn(principal, "one"))
+    thought = (ReasoningPart("x" * (MAX_PAGE_BYTES - 10_000)), TextPart("Hi"))
+    await Turns(database).end(replace(completed(principal, begun), parts=thought))
+    await exchange(database, principal, "y" * 20_000, conversation_id=begun.conversation_id)
+    page = await Conversations(database).list_messages(principal, begun.conversation_id, 10)
+    assert len(page.items) == 2
+    assert page.next is not None
 
 
 async def test_servers_of_the_version_before_read_the_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -10,6 +11,7 @@ import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_server.billing.domain import UNPAID_INVOICE
 from aichat_server.billing.storage.unpaid import UnpaidRepository
+from aichat_server.content.parts import ReasoningPart, TextPart
 from aichat_server.conversations.service.conversations import Conversations
 from aichat_server.core.actor import Actor
 from aichat_server.core.database.database import Database
@@ -94,7 +96,8 @@ async def test_a_members_words_and_traces_go_and_others_stay(
     await Turns(database).end(completed(member, begun, secret))
     theirs = (await exchange(database, principal)).conversation_id
     begun = await Turns(database).begin(turn(member, secret, conversation_id=theirs))
-    await Turns(database).end(completed(member, begun, secret))
+    parts = (ReasoningPart(secret), TextPart(secret))
+    await Turns(database).end(replace(completed(member, begun), parts=parts))
     await dun(postgres, member)
     async with database.session(principal.org_id, Actor.member(member.member_id)) as session:
         await NotificationRepository(session).set_quota_warnings(member.member_id, wanted=False)

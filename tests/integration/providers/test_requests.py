@@ -138,8 +138,8 @@ async def test_the_request_is_the_sdks(taken: Taken, vendor: str, asked: dict[st
     assert taken.requests == [ours, ours]
 
 
-PNG, PDF = StoredFile("a", "image/png", 9), StoredFile("b", "application/pdf", 9)
-TXT, WAV = StoredFile("c", "text/plain", 9), StoredFile("d", "audio/wav", 9)
+PNG, PDF = StoredFile("a", "image/png", 1), StoredFile("b", "application/pdf", 1)
+TXT, WAV = StoredFile("c", "text/plain", 1), StoredFile("d", "audio/wav", 1)
 SCHEMA = (
     '{"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"], "additionalProperties": false}'
 )

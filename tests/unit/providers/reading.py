@@ -10,8 +10,9 @@ from aichat_server.content.parts import Role, TextPart
 from aichat_server.core.errors import AichatError
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import ProviderEvent, UsageReport
-from aichat_server.providers.domain.requests import PathMessage, Prompt, ProviderRequest
+from aichat_server.providers.domain.requests import FileReader, PathMessage, Prompt, ProviderRequest
 from aichat_server.providers.gateway.answer import AnswerReader
+from aichat_server.providers.gateway.body import encoded
 from aichat_server.providers.gateway.claude_reader import ClaudeReader
 
 REQUEST = ProviderRequest("a-model", Prompt((PathMessage(Role.USER, (TextPart("twelve bytes"),)),)), 1000)
@@ -66,3 +67,9 @@ def candidate(*parts: dict[str, Any], finish: str | None = None, **more: Any) ->
     """Returns a chunk of a response."""
     told = {"finishReason": finish} if finish else {}
     return {"candidates": [{"content": {"parts": [*parts], "role": "model"}, "index": 0, **told}], **more}
+
+
+async def whole(body: object, files: FileReader) -> bytes:
+    """Returns a request's body in one piece."""
+    made = await encoded(body, files)
+    return made if isinstance(made, bytes) else b"".join([piece async for piece in made.read()])

@@ -37,7 +37,8 @@ from aichat_server.providers.domain.requests import (
     WebSearch,
 )
 from aichat_server.providers.gateway import gemini_request
-from aichat_server.providers.gateway.body import encoded
+
+from tests.unit.providers.reading import whole
 
 NEW, OLD = "gemini-3.8-flash", "gemini-2.5-pro"
 PNG, GIF = StoredFile("a" * 64, "image/png", 9), StoredFile("b" * 64, "image/gif", 9)
@@ -72,7 +73,7 @@ def body(*turns: tuple[Part, ...], model: str = NEW, **options: Any) -> dict[str
     messages = tuple(PathMessage((Role.USER, Role.ASSISTANT)[n % 2], parts) for n, parts in enumerate(turns))
     request = ProviderRequest(model, Prompt(messages), 100, ChatOptions(**options))
 
-    made: dict[str, Any] = json.loads(asyncio.run(encoded(gemini_request.body(request, "gemini"), Files())))
+    made: dict[str, Any] = json.loads(asyncio.run(whole(gemini_request.body(request, "gemini"), Files())))
     return made
 
 

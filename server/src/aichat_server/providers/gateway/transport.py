@@ -20,6 +20,7 @@ import httpx2
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
+from aichat_server.providers.gateway.body import FileBody
 from aichat_server.providers.gateway.error_bodies import read_error_body
 from aichat_server.providers.gateway.heads import RequestHead
 from aichat_server.providers.gateway.tick import report_at_once
@@ -97,22 +98,28 @@ class PreparedPost:
         loop = asyncio.get_running_loop()
         self._patience = connect_seconds + stall_seconds
         self._timeout = aiohttp.ClientTimeout(connect=connect_seconds, sock_read=stall_seconds)
-        self._body: asyncio.Future[bytes] = loop.create_future()
+        self._body: asyncio.Future[bytes | FileBody] = loop.create_future()
         self._connected: asyncio.Future[None] = loop.create_future()
         self._posting = loop.create_task(self._post(session, find_head))
         # Nobody may ask why it failed.
         self._posting.add_done_callback(lambda posting: posting.cancelled() or posting.exception())
 
     @asynccontextmanager
-    async def send(self, body: bytes) -> AsyncGenerator[Body, None]:
+    async def send(self, body: bytes | FileBody) -> AsyncGenerator[Body, None]:
         """Sends the request; the body of its answer, once that begins.
 
-        Raises StatusError if the answer is no success. aiohttp's errors pass through as they are.
+        Raises StatusError if the answer is no success, and what reading the body's files raises. aiohttp's errors pass
+        through as they are.
         """
         self._body.set_result(body)
-        # For the whole head: bytes that arrive one by one are never silent.
-        async with asyncio.timeout(self._patience):
-            response = await self._posting
+        try:
+            # For the whole head: bytes that arrive one by one are never silent.
+            async with asyncio.timeout(self._patience):
+                response = await self._posting
+        except aiohttp.ClientError as error:
+            if isinstance(body, FileBody) and body.failure is not None:
+                raise body.failure from error
+            raise
         try:
             connection = response.connection
             if connection is not None:
@@ -130,7 +137,7 @@ class PreparedPost:
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         return self._connected.done()
 
-    async def hold(self) -> bytes:
+    async def hold(self) -> bytes | FileBody:
         """Called when it has a connection; returns what is to be sent, once that is known."""
         self._connected.set_result(None)
         return await self._body

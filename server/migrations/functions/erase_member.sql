@@ -26,6 +26,10 @@ BEGIN
     DELETE FROM aichat.conversations AS c WHERE c.org_id = p_org_id AND c.member_id = p_member_id;
     DELETE FROM aichat.message_files AS f USING aichat.messages AS m
     WHERE f.org_id = p_org_id AND m.org_id = p_org_id AND m.message_id = f.message_id AND m.member_id = p_member_id;
+    -- Summaries may have the words of all messages before them.
+    DELETE FROM aichat.summaries AS s USING aichat.messages AS last, aichat.messages AS m
+    WHERE s.org_id = p_org_id AND last.org_id = p_org_id AND last.message_id = s.message_id
+      AND m.org_id = p_org_id AND m.conversation_id = last.conversation_id AND m.member_id = p_member_id;
     UPDATE aichat.messages AS m
     SET parts = '[{"type": "text", "text": "(erased)"}]', content = NULL, media_tokens = 0
     WHERE m.org_id = p_org_id AND m.member_id = p_member_id;

@@ -1,7 +1,7 @@
 -- Returns a generation as one value. usage has a count for each kind. place says where in a conversation its answer is,
 -- by ids and times; it is empty without a conversation. parts is the text of the answer as stored; null if no answer is
--- stored, or not yet. content has all parts of the answer, and is null if those are the same. calls_tools: see the
--- column. t: how the generation belongs to a conversation (aichat.turn_of); null if it does not.
+-- stored, or not yet. content has all parts of the answer, and is null if those are the same. calls_tools and
+-- left_out: see the columns. t: how the generation belongs to a conversation (aichat.turn_of); null if it does not.
 CREATE OR REPLACE FUNCTION aichat.known_generation(g aichat.generations, t aichat.turns) RETURNS json
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -25,6 +25,7 @@ BEGIN
         'error_message', g.error_message,
         'stop_reason', g.stop_reason,
         'calls_tools', g.calls_tools,
+        'left_out', g.left_out,
         'usage', json_build_object(
             'input_tokens', g.input_tokens,
             'cache_read_tokens', g.cache_read_tokens,

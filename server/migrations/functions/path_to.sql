@@ -1,6 +1,7 @@
 -- Returns the messages that lead to the given one, and that message. path is a JSON list: all from the conversation's
 -- first, or as many of the newest as exceed p_most_bytes (null: no limit). An answer that is being written comes with
--- its generation. media_tokens is the most that vendors count for the files that the path only names. Without p_whole,
+-- its generation. The oldest of several says how many messages are before it, and about how many bytes those have, if
+-- there are any. media_tokens is the most that vendors count for the files that the path only names. Without p_whole,
 -- the messages have their text alone, for servers before revision 0022.
 --
 -- One look-up a message costs a fifth of a recursive query. The JSON is built as text, which costs a third of the
@@ -14,6 +15,8 @@ DECLARE
     v_next uuid := p_message_id;
     v_bytes bigint := 0;
     v_steps text[] := '{}';
+    v_before bigint := 0;
+    v_bytes_before bigint := 0;
     m record;
 BEGIN
     media_tokens := 0;
@@ -34,6 +37,22 @@ BEGIN
                 || coalesce(',"generation_id":"' || m.writer || '"', '') || '}'
         );
     END LOOP;
+    WHILE v_next IS NOT NULL AND p_whole AND p_most_bytes IS NOT NULL
+    LOOP
+        -- The sizes as stored, since reading what is not shown would take long.
+        SELECT
+            a.parent_message_id, coalesce(pg_column_size(a.content), pg_column_size(a.parts)) AS bytes
+        INTO m FROM aichat.messages AS a
+        WHERE a.org_id = p_org_id AND a.message_id = v_next;
+        EXIT WHEN NOT FOUND;
+        v_next := m.parent_message_id;
+        v_before := v_before + 1;
+        v_bytes_before := v_bytes_before + m.bytes;
+    END LOOP;
+    IF v_before > 0 THEN
+        v_steps[cardinality(v_steps)] := left(v_steps[cardinality(v_steps)], -1)
+            || format(',"before":{"messages":%s,"bytes":%s}}', v_before, v_bytes_before);
+    END IF;
     path := '[' || coalesce((
         SELECT string_agg(s.step, ',' ORDER BY s.depth DESC) FROM unnest(v_steps) WITH ORDINALITY AS s (step, depth)
     ), '') || ']';

@@ -72,6 +72,7 @@ BEGIN
         cost_nano_usd = v_cost,
         error_reason = p ->> 'error_reason',
         error_message = p ->> 'error_message',
+        left_out = nullif(p -> 'left_out', 'null'),
         pending_title = NULL,
         options = r.options - '{system_prompt,tools,response_format}'::text[],
         request_id = CASE WHEN left_trace THEN r.request_id END,

@@ -11,6 +11,7 @@ from aichat_server.billing.domain import Subscription
 from aichat_server.billing.storage.billing import BillingRepository
 from aichat_server.billing.storage.unpaid import UnpaidRepository
 from aichat_server.content.parts import StoredFile
+from aichat_server.conversations.storage.summaries import Summary, SummaryStore
 from aichat_server.core.actor import Actor
 from aichat_server.core.database.database import Database
 from aichat_server.core.money import NanoUsd
@@ -82,6 +83,7 @@ async def filled_tenant(database: Database) -> Principal:
         assert await billing.take_over(bought, day, seen_version=account.seen_version, grace_ends_at=None)
     asked = turn(principal, request_id=uuid4())
     await Turns(database).begin(asked)
+    await SummaryStore(database).keep(org_id, asked.user_message_id, Summary("They met.", 0))
     await _show_file(database, principal, asked.user_message_id)
     return principal
 

@@ -20,6 +20,7 @@ from aichat_server.generations.service.model_choice import ModelChoice
 from aichat_server.limits.service import RateLimits
 from aichat_server.plans.service import PlanBook
 from aichat_server.providers.gateway.factory import AIProviderFactory
+from aichat_server.providers.service.counting import TokenCounter
 from aichat_server.providers.service.models import Models
 from aichat_server.providers.service.upstream import Upstream
 from aichat_server.settings import Settings
@@ -35,6 +36,7 @@ class Engine:
     plans: PlanBook
     limits: RateLimits
     models: ModelChoice
+    counter: TokenCounter
     stores: Stores
     running: Running
 
@@ -55,4 +57,5 @@ async def open_engine(settings: Settings, observer: Observer) -> AsyncGenerator[
         limits = await stack.enter_async_context(open_rate_limits(settings, plans, observer))
         stores = build_stores(database, hold_terms(settings))
         running = await stack.enter_async_context(open_generations(settings, stores, upstream, limits, observer))
-        yield Engine(database, clock, plans, limits, ModelChoice(models, upstream, plans), stores, running)
+        choice, counter = ModelChoice(models, upstream, plans), TokenCounter(models)
+        yield Engine(database, clock, plans, limits, choice, counter, stores, running)

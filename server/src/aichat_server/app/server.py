@@ -21,6 +21,7 @@ from aichat_server.conversations.rpc.chat import ChatServicer
 from aichat_server.conversations.rpc.conversations import ConversationServicer
 from aichat_server.conversations.service.chat import Chat
 from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.conversations.service.counting import TokenCounts
 from aichat_server.core.database.database import Database
 from aichat_server.files.rpc.servicer import FileServicer
 from aichat_server.generations.service.answers import Replicas
@@ -73,9 +74,11 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
         payments = await stack.enter_async_context(open_payments(settings, opened, plans))
         authenticator = await stack.enter_async_context(open_authenticator(settings, opened, engine.clock, observer))
         files = build_files(settings, opened)
-        chat = Chat(engine.models, engine.stores.turns, running.launcher, running.answers, files)
+        turns, counter = engine.stores.turns, engine.counter
+        chat = Chat(engine.models, turns, running.launcher, running.answers, files, counter)
+        counts = TokenCounts(engine.models, turns, running.answers, files, counter)
         servicers = (
-            ChatServicer(chat, running.answers),
+            ChatServicer(chat, running.answers, counts),
             ConversationServicer(Conversations(opened)),
             FileServicer(files),
             NotificationServicer(build_notifications(settings, opened)),

@@ -87,6 +87,15 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """The messages of a conversation before those that were read."""
+
+    messages: int = 0
+    tokens: int = 0
+    """About how many."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnBegun:
     """A turn that has begun, or what its request id began before."""
 
@@ -96,6 +105,8 @@ class TurnBegun:
     """What the request id began before. If it is there, nothing was begun."""
     quota_failure: str | None = None
     """Why the quotas could not be checked, if the turn goes ahead without them."""
+    before: Before = Before()
+    """The messages that `path` lacks, which are older than was wanted."""
 
 
 def conversation_not_found(conversation_id: UUID) -> AichatError:

@@ -13,7 +13,7 @@ from aichat_server.conversations.rpc.asked import options_from_proto, parts_from
 from aichat_server.conversations.rpc.events import event_to_proto
 from aichat_server.conversations.rpc.models import model_to_proto
 from aichat_server.conversations.service.chat import Chat, ChatMessage
-from aichat_server.core.errors import AichatError, Reason
+from aichat_server.conversations.service.counting import TokenCounts
 from aichat_server.generations.domain.generation import GenerationState
 from aichat_server.generations.service.answers import Answers
 from aichat_server.identity.service.caller import current_principal
@@ -32,8 +32,9 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
 
     add_to = chat_pb2_grpc.add_ChatServiceServicer_to_server
 
-    def __init__(self, chat: Chat, answers: Answers) -> None:
+    def __init__(self, chat: Chat, answers: Answers, counts: TokenCounts) -> None:
         self._chat = chat
+        self._counts = counts
         self._answers = answers
 
     async def StreamChat(  # noqa: N802
@@ -64,10 +65,20 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         return chat_pb2.CancelGenerationResponse(state=_STATES[state])
 
     async def CountTokens(  # noqa: N802
-        self, _request: tokens_pb2.CountTokensRequest, _context: grpc.aio.ServicerContext[object, object]
+        self, request: tokens_pb2.CountTokensRequest, _context: grpc.aio.ServicerContext[object, object]
     ) -> tokens_pb2.CountTokensResponse:
-        """Counts what the model would be shown."""
-        raise AichatError(Reason.ROUTE_UNKNOWN, "this server does not count tokens yet")
+        """Counts the input tokens of a message with its conversation."""
+        message = ChatMessage(
+            model=request.model,
+            parts=parts_from_proto(request.parts),
+            conversation_id=_uuid(request.conversation_id),
+            parent_message_id=_uuid(request.parent_message_id),
+            options=options_from_proto(request.options),
+        )
+        count = await self._counts.count(current_principal(), message)
+        return tokens_pb2.CountTokensResponse(
+            input_tokens=count.tokens, estimated=count.estimated, context_window=count.context_window
+        )
 
     async def ListModels(  # noqa: N802
         self, _request: chat_pb2.ListModelsRequest, _context: grpc.aio.ServicerContext[object, object]

@@ -11,8 +11,10 @@ import msgspec
 
 from aichat_server.content.parts import Part, Role, TextPart, text_of
 from aichat_server.conversations.domain import Turn, check_repeated
+from aichat_server.conversations.service.history import History
 from aichat_server.conversations.service.message_question import MessageQuestion
 from aichat_server.conversations.service.message_sink import MessageSink
+from aichat_server.conversations.service.room import Room
 from aichat_server.conversations.storage.turns import TurnStore
 from aichat_server.core.ids import new_id
 from aichat_server.files.service.files import Files
@@ -27,7 +29,8 @@ from aichat_server.identity.domain.principals import Principal
 from aichat_server.models.domain.media import most_media_tokens
 from aichat_server.models.domain.models import Model
 from aichat_server.providers.domain.forms import check_forms
-from aichat_server.providers.domain.requests import ChatOptions, PathMessage
+from aichat_server.providers.domain.requests import ChatOptions, PathMessage, Prompt
+from aichat_server.providers.service.counting import TokenCounter
 
 TITLE_CHARACTERS = 80
 MOST_BYTES_PER_TOKEN = 6
@@ -51,9 +54,16 @@ class Chat:
     """Sends messages to models."""
 
     def __init__(
-        self, choice: ModelChoice, turns: TurnStore, launcher: Launcher, answers: Answers, files: Files
+        self,
+        choice: ModelChoice,
+        turns: TurnStore,
+        launcher: Launcher,
+        answers: Answers,
+        files: Files,
+        counter: TokenCounter,
     ) -> None:
         self._choice = choice
+        self._counter = counter
         self._turns = turns
         self._sink = MessageSink(turns)
         self._launcher = launcher
@@ -75,12 +85,15 @@ class Chat:
         candidates = self._choice.candidates(principal, message.model, message.options, message.parts)
         # From here on nothing holds the bytes of the request's files any longer.
         message = replace(message, parts=await self._files.resolve(principal, message.parts))
-        turn = _turn(message, candidates)
+        turn, asked, files = turn_of(message, candidates), _asked(message), self._files.of(principal.org_id)
+        room = Room(self._counter, candidates, message.options, Prompt((), files))
+        await room.check((asked,))
+        history = History(room, message.options.long_history)
         request = GenerationRequest(
             principal=principal,
             candidates=candidates,
-            question=MessageQuestion(self._turns, self._sink, self._answers, self._files.of(principal.org_id), turn),
-            asked=(PathMessage(Role.USER, message.parts),),
+            question=MessageQuestion(self._turns, self._sink, self._answers, files, history, turn),
+            asked=(asked,),
             has_history=message.conversation_id is not None,
             options=message.options,
             claim=Claim(message.request_id, _fingerprint(message)) if message.request_id is not None else None,
@@ -90,7 +103,12 @@ class Chat:
         return await self._launcher.launch(request)
 
 
-def _turn(message: ChatMessage, candidates: Sequence[Model]) -> Turn:
+def _asked(message: ChatMessage) -> PathMessage:
+    return PathMessage(Role.USER, message.parts)
+
+
+def turn_of(message: ChatMessage, candidates: Sequence[Model]) -> Turn:
+    """Returns the turn that the message begins, without its answers."""
     return Turn(
         conversation_id=message.conversation_id or new_id(),
         new_conversation=message.conversation_id is None,

@@ -15,6 +15,7 @@ import msgspec
 from aichat_server.content.parts import Part, Role, files_of
 from aichat_server.content.stored import content_value, encode_json
 from aichat_server.conversations.domain import (
+    Before,
     Turn,
     TurnBegun,
     call_ids,
@@ -38,12 +39,14 @@ from aichat_server.generations.domain.stored import (
     quota_refusal,
     read_known,
 )
+from aichat_server.models.domain.usage import BYTES_PER_TOKEN
 from aichat_server.providers.domain.requests import PathMessage
 
 _BEGIN = "SELECT path, known, unchecked FROM aichat.begin_turn($1)"
 _END = "SELECT aichat.end_turn($1)"
 _ABANDON = "SELECT aichat.abandon_turn($1)"
 _PATH = "SELECT aichat.turn_path($1)"
+_PATH_BEFORE = "SELECT aichat.conversation_path($1)"
 # The SQLSTATEs that aichat.begin_turn raises, besides those of quotas.
 _NO_CONVERSATION = "AI001"
 _NO_MESSAGE = "AI002"
@@ -60,10 +63,16 @@ class _Mismatch(msgspec.Struct):
     unknown: list[str]
 
 
+class _Before(msgspec.Struct):
+    messages: int
+    bytes: int
+
+
 class _PathRow(msgspec.Struct):
     role: Role
     parts: list[Part]
     generation_id: UUID | None = None
+    before: _Before | None = None
 
 
 class TurnStore:
@@ -93,7 +102,8 @@ class TurnStore:
         path, known, unchecked = row
         if known:
             return TurnBegun((), _first_known(turn, known))
-        return TurnBegun((*_read_path(path), PathMessage(Role.USER, turn.parts)), quota_failure=unchecked)
+        read, before = _read_path(path)
+        return TurnBegun((*read, PathMessage(Role.USER, turn.parts)), None, unchecked, before)
 
     async def end(self, ending: Ending, *, orphan: bool = False) -> Known | None:
         """Stores the answer as a message, settles the generation, books its usage, and returns it.
@@ -122,7 +132,26 @@ class TurnStore:
         Raises STORAGE_UNAVAILABLE.
         """
         (path,) = await self._pool.fetchrow_again(_PATH, encode_json(key_value(key) | _WHOLE))
-        return _read_path(path)
+        return _read_path(path)[0]
+
+    async def path_before(self, org_id: UUID, turn: Turn) -> tuple[PathMessage, ...]:
+        """Returns the messages that the turn's message would follow, as `begin` returns them, and stores nothing.
+
+        Raises CONVERSATION_NOT_FOUND, MESSAGE_NOT_FOUND, TOOL_RESULTS_MISMATCHED and STORAGE_UNAVAILABLE.
+        """
+        value = {
+            "org_id": org_id,
+            "conversation_id": None if turn.new_conversation else turn.conversation_id,
+            "parent_message_id": turn.parent_message_id,
+            "results": call_ids(turn.parts),
+            "path_bytes": turn.path_bytes,
+            **_WHOLE,
+        }
+        try:
+            (path,) = await self._pool.fetchrow_again(_PATH_BEFORE, encode_json(value))
+        except asyncpg.PostgresError as error:
+            raise _refusal(turn, error) or error from error
+        return _read_path(path)[0]
 
 
 def _refusal(turn: Turn, error: asyncpg.PostgresError) -> AichatError | None:
@@ -171,6 +200,9 @@ def _first_known(turn: Turn, stored: str) -> Known:
     return replace(read_known(known), place=known.place or place)
 
 
-def _read_path(stored: str | None) -> tuple[PathMessage, ...]:
-    rows = msgspec.json.decode(stored, type=list[_PathRow]) if stored else ()
-    return tuple(PathMessage(row.role, tuple(row.parts), row.generation_id) for row in rows)
+def _read_path(stored: str | None) -> tuple[tuple[PathMessage, ...], Before]:
+    """The messages, and those before them."""
+    rows = msgspec.json.decode(stored, type=list[_PathRow]) if stored else []
+    path = tuple(PathMessage(row.role, tuple(row.parts), row.generation_id) for row in rows)
+    before = rows[0].before if rows else None
+    return path, Before(before.messages, -(-before.bytes // BYTES_PER_TOKEN)) if before is not None else Before()

@@ -16,6 +16,7 @@ from aichat_server.generations.domain.content import AnswerContent
 from aichat_server.models.domain.pricing import Hold
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import StopReason
+from aichat_server.providers.domain.requests import LeftOut
 
 Place = Mapping[str, str]
 """What a sink tells the readers of an answer about where it is kept, such as a message's ids. Generations carry it."""
@@ -108,6 +109,8 @@ class Ending:
     """Names the price that the cost was computed with."""
     error_reason: Reason | None
     error_message: str | None
+    left_out: LeftOut | None = None
+    """What the model was not shown; None if it was shown all."""
     first_delta_ms: int | None = None
     """From the call of the vendor to the first piece of the answer; None if none came."""
 
@@ -157,6 +160,8 @@ class Known:
     """Nothing while it runs, as the cost."""
     cost: NanoUsd
     """What was charged."""
+    left_out: LeftOut | None
+    """What the model was not shown; None if it was shown all, and while it runs."""
     parts: tuple[Part, ...] | None
     """The answer as its sink keeps it. None while it is being written, and if the sink keeps nothing of it."""
 

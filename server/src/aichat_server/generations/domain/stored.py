@@ -15,6 +15,7 @@ from aichat_server.generations.domain.generation import Beginning, Claim, Ending
 from aichat_server.models.domain.pricing import Hold
 from aichat_server.models.domain.usage import KINDS, Usage
 from aichat_server.providers.domain.events import StopReason
+from aichat_server.providers.domain.requests import LeftOut
 from aichat_server.quotas.domain import QuotaRefusal, over_quota, quota_check_failed
 
 Value = dict[str, Any]
@@ -88,6 +89,7 @@ def ending_value(ending: Ending, *, orphan: bool) -> Value:
         "price_version": ending.price_version,
         "error_reason": ending.error_reason,
         "error_message": ending.error_message,
+        "left_out": ending.left_out,
         "first_delta_ms": ending.first_delta_ms,
         "orphan": orphan,
     }
@@ -117,6 +119,7 @@ class KnownValue(msgspec.Struct):
     parts: list[Part] | None
     content: list[Part] | None = None
     calls_tools: bool = False
+    left_out: LeftOut | None = None
 
 
 def read_known(row: KnownValue) -> Known:
@@ -137,6 +140,7 @@ def read_known(row: KnownValue) -> Known:
         stop_reason=StopReason.TOOL_USE if row.calls_tools else row.stop_reason,
         usage=Usage(**counts, estimated=bool(row.usage["estimated"])),
         cost=NanoUsd(row.cost_nano_usd),
+        left_out=row.left_out,
         parts=tuple(parts) if parts is not None else None,
     )
 

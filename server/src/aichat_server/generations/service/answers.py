@@ -169,7 +169,7 @@ def _replay(known: Known, sink: Sink) -> Journal:
     # It is complete at once, so nobody waits for a heartbeat.
     journal = Journal(heartbeat_seconds=1.0)
     answer, about = known.answer, (known.model, known.provider, known.requested_model)
-    journal.append(Started(known.generation_id, *about, known.place))
+    journal.append(Started(known.generation_id, *about, known.place, known.left_out))
     for event in shown(answer.parts if answer is not None else ()):
         journal.append(event)
     if known.state is GenerationState.COMPLETE and answer is not None:

@@ -247,6 +247,7 @@ class Generation:
             price_version=model.price_version,
             error_reason=failure.reason if failure else None,
             error_message=failure.message if failure else None,
+            left_out=self.plan.upstream.request.prompt.left_out,
             first_delta_ms=self._record.first_delta_ms,
         )
 

@@ -21,6 +21,7 @@ from aichat_server.generations.service.handle import Handle
 from aichat_server.generations.service.journal import HEARTBEAT, Events
 from aichat_server.generations.service.requests import GenerationRequest
 from aichat_server.limits.service import Admission, RateLimits
+from aichat_server.providers.domain.requests import Prompt
 from aichat_server.providers.service.upstream import PreparedRequest, Upstream
 
 _log = structlog.get_logger()
@@ -124,10 +125,23 @@ class Launcher:
         if begun.quota_failure is not None:
             self._observer.quota_unchecked()
             _log.error("quota unchecked", cause=begun.quota_failure)
-        prompt = await request.question.prompt()
+        prompt = await self._prompt(handle, request)
         upstream = self._upstream.answer(request.candidates, prompt, request.options, prepared)
         plan = GenerationPlan(request, begun.place, upstream, admission)
         return Generation(handle, plan, self._observer, merges=self._merges)
+
+    async def _prompt(self, handle: Handle, request: GenerationRequest) -> Prompt:
+        """Returns what the model is shown; nothing if the answer breaks off meanwhile, before the model is asked."""
+        try:
+            with handle.reading():
+                return await request.question.prompt()
+        except asyncio.CancelledError:
+            if handle.broken_off is None:
+                raise
+            # As in Generation: later timeouts must not be taken for it.
+            if (task := asyncio.current_task()) is not None:
+                task.uncancel()
+            return Prompt(())
 
     def _give_up(
         self, request: GenerationRequest, beginning: Beginning, error: BaseException, *, refused: bool

@@ -69,7 +69,10 @@ class Models:
 
 def output_limit(model: Model, options: ChatOptions) -> int:
     """Returns the most tokens that the answer may have."""
-    return options.max_output_tokens or min(DEFAULT_MAX_OUTPUT_TOKENS, model.max_output_tokens)
+    if options.max_output_tokens:
+        return options.max_output_tokens
+    # The other half of a small context is for the conversation.
+    return min(DEFAULT_MAX_OUTPUT_TOKENS, model.max_output_tokens, model.context_window // 2 or model.max_output_tokens)
 
 
 def tier_percent(model: Model, options: ChatOptions) -> int:

@@ -13,7 +13,6 @@ from typing import NoReturn, TypeAlias
 import structlog
 
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.models.domain.media import rates_of
 from aichat_server.models.domain.models import Model
 from aichat_server.providers.domain.breaker import Breaker
 from aichat_server.providers.domain.events import ProviderEvent
@@ -22,8 +21,9 @@ from aichat_server.providers.domain.observing import AfterFailure, VendorObserve
 from aichat_server.providers.domain.requests import ChatOptions, Prompt, ProviderRequest
 from aichat_server.providers.domain.retry import REPLACED, RetryPolicy
 from aichat_server.providers.gateway.transport import KEPT_SECONDS, PreparedPost
+from aichat_server.providers.service.calls import public, reasons, request_to
 from aichat_server.providers.service.gate import Gate, GateClosedError, Line
-from aichat_server.providers.service.models import Models, output_limit
+from aichat_server.providers.service.models import Models
 
 _log = structlog.get_logger()
 
@@ -78,7 +78,7 @@ class Upstream:
         """
         if not self.gate(model).is_clear:
             return None
-        return self.models.provider(model).prepare(model.vendor_model, reasons=_reasons(model))
+        return self.models.provider(model).prepare(model.vendor_model, reasons=reasons(model))
 
     def answer(
         self,
@@ -184,7 +184,7 @@ class UpstreamAnswer:
                 return
             self._alert(failure)
             if answering:
-                raise _public(failure)
+                raise public(failure)
             await self._recover(failure)
 
     async def _recover(self, error: AichatError) -> None:
@@ -205,12 +205,12 @@ class UpstreamAnswer:
             _log.warning("fallback is asked", **told, fallback=self.model.id)
         elif self._first_failure is None or self._kept:
             self._tell(error, AfterFailure.FAILED)
-            raise _public(error)
+            raise public(error)
         else:
             self._tell(error, AfterFailure.FAILED)
             # The caller does not know of the fallback, which may fail where the requested model would not.
             self._ask(self.requested)
-            raise _public(self._first_failure)
+            raise public(self._first_failure)
 
     def _alert(self, error: AichatError) -> None:
         """Reports to the operator what only the operator can fix."""
@@ -223,29 +223,5 @@ class UpstreamAnswer:
 
     def _ask(self, model: Model) -> None:
         self.model = model
-        self.request = ProviderRequest(
-            model=model.vendor_model,
-            prompt=self._prompt,
-            max_output_tokens=output_limit(model, self._options),
-            options=self._options,
-            reasons=_reasons(model),
-            reads=model.abilities.reads,
-            media=rates_of(model.provider, model.vendor_model),
-            tier_percents=dict(model.abilities.service_tiers),
-        )
+        self.request = request_to(model, self._prompt, self._options)
         self._attempts, self._since = 1, time.monotonic()
-
-
-def _reasons(model: Model) -> bool:
-    return model.abilities.reasoning or model.abilities.thinks
-
-
-def _public(error: AichatError) -> AichatError:
-    """Returns the failure in the callers' form: they do not learn that a vendor refuses the operator's account."""
-    if error.reason is not Reason.PROVIDER_CREDENTIALS_REJECTED:
-        return error
-    provider = error.metadata["provider"]
-    message = f"{provider} is unavailable; ask another model, or try again later"
-    public = AichatError(Reason.PROVIDER_UNAVAILABLE, message, metadata={"provider": provider})
-    public.__cause__ = error
-    return public

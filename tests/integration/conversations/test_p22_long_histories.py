@@ -1,0 +1,152 @@
+"""Promise 22: a conversation that has become longer than its model's context goes on, and says what was left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aichat.v1 import chat_pb2, events_pb2, messages_pb2, options_pb2, tokens_pb2
+from aichat_sandbox.postgres import Postgres
+from aichat_server.core.money import NanoUsd
+from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier
+from aichat_server.models.service import add_prices
+
+from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
+from tests.fixtures.vendors import Vendors
+from tests.integration.conversations.asking import (
+    ask,
+    conversations,
+    eventually,
+    history,
+    refusal,
+    script,
+    stream,
+)
+
+MODEL = "window/short"
+WINDOW = 3_000
+# About 500 tokens: two or three fit besides the answer.
+LONG = "x" * 1_500
+REFUSE = options_pb2.ChatOptions(long_history=options_pb2.LONG_HISTORY_REFUSE)
+
+
+@pytest.fixture(scope="module")
+async def server(run_server: RunServer, vendors: Vendors, postgres: Postgres) -> AsyncGenerator[ServerUnderTest, None]:
+    """With a model of a small context, whose vendor cannot count."""
+    model = {"id": "short", "context_window": WINDOW, "input_usd_per_mtok": 1, "output_usd_per_mtok": 1}
+    endpoint = {"name": "window", "base_url": vendors.base_url("openai"), "api_key": "k", "models": [model]}
+    price = Price(BEGINNING, (PriceTier(0, *[NanoUsd(10**9)] * 6),))
+    await add_prices(postgres.owner_url, {("window", MODEL): [price]})
+    async with run_server(AICHAT_OPENAI_COMPATIBLE=json.dumps([endpoint])) as running:
+        yield running
+
+
+def question(n: int) -> str:
+    return script(deltas=[f"answer {n}"]) + LONG
+
+
+async def turns(server: ServerUnderTest, key: ApiKey, count: int) -> str:
+    """Returns a conversation of so many turns."""
+    (started, *_) = await ask(server, key, question(0), model=MODEL)
+    place = started.started.conversation_id
+    for n in range(1, count):
+        await ask(server, key, question(n), model=MODEL, conversation_id=place)
+    return place
+
+
+def shown(vendors: Vendors, last: str) -> list[str]:
+    """The texts that the model was shown with the question `last`."""
+    bodies: list[dict[str, Any]] = [entry["body"] for entry in vendors.log()]
+    texts = ([message["content"] for message in body["messages"]] for body in bodies if body["model"] == "short")
+    return next(found for found in texts if found[-1] == last)
+
+
+def left_out(events: Sequence[chat_pb2.StreamChatResponse | chat_pb2.ResumeChatResponse]) -> events_pb2.LeftOut:
+    return next(event.started.left_out for event in events if event.HasField("started"))
+
+
+async def test_p22_the_oldest_turns_are_left_out_and_the_caller_is_told(
+    server: ServerUnderTest, api_key: ApiKey, vendors: Vendors
+) -> None:
+    place = await turns(server, api_key, 13)
+    last, sent = question(13), {"model": MODEL, "conversation_id": place, "request_id": str(uuid4())}
+    events = await ask(server, api_key, last, **sent)
+    read = shown(vendors, last)
+    assert read[-2:] == ["answer 12", last]
+    assert read[0] in {question(n) for n in range(8, 13)}
+    told = left_out(events)
+    # The conversation is longer than what is read from the database, too.
+    assert told == events[0].started.left_out
+    assert told.messages == 2 * 13 + 1 - len(read)
+    assert told.tokens > 10 * 300
+    assert not told.summarized
+
+    resume = chat_pb2.ResumeChatRequest(generation_id=events[0].started.generation_id)
+    resumed = [event async for event in server.chat.ResumeChat(resume, metadata=api_key.metadata)]
+    assert left_out(resumed) == left_out(await ask(server, api_key, last, **sent)) == told
+    assert len(await history(server, api_key, place)) == 2 * 14
+
+
+async def test_p07_a_long_conversation_is_refused_if_the_caller_wants_that(
+    server: ServerUnderTest, api_key: ApiKey
+) -> None:
+    place = await turns(server, api_key, 3)
+    sent = {"model": MODEL, "conversation_id": place, "request_id": str(uuid4())}
+    failed = await refusal(stream(server, api_key, question(3), options=REFUSE, **sent))
+    assert failed.reason == "CONTEXT_EXCEEDED"
+    assert failed.metadata.pop("model") == MODEL
+    assert {name: int(value) > 0 for name, value in failed.metadata.items()} == {
+        "input_tokens": True, "context_window": True,
+    }  # fmt: skip
+    # Nothing of it is left, and the request id may be used again.
+    await eventually(lambda: history(server, api_key, place), lambda messages: len(messages) == 6)
+    events = await ask(server, api_key, question(3), **sent)
+    assert events[0].started.HasField("left_out")
+
+
+async def test_p07_a_message_that_is_alone_too_long_is_refused(server: ServerUnderTest, api_key: ApiKey) -> None:
+    failed = await refusal(stream(server, api_key, LONG * 20, model=MODEL))
+    assert failed.reason == "CONTEXT_EXCEEDED"
+    assert failed.metadata["context_window"] == str(WINDOW)
+    assert await conversations(server, api_key) == []
+
+
+async def test_tokens_are_counted_with_the_history_and_nothing_is_stored(
+    server: ServerUnderTest, api_key: ApiKey
+) -> None:
+    text = script(deltas=["a"]) + "word " * 50
+    (started, *_) = await ask(server, api_key, text, model=MODEL)
+    place = started.started.conversation_id
+    part = messages_pb2.Part(text=messages_pb2.TextPart(text=text))
+    request = tokens_pb2.CountTokensRequest(model=MODEL, parts=[part], conversation_id=place)
+    counted = await server.chat.CountTokens(request, metadata=api_key.metadata)
+    assert (counted.estimated, counted.context_window) == (True, WINDOW)
+    assert len(await history(server, api_key, place)) == 2
+    events = await ask(server, api_key, text, model=MODEL, conversation_id=place)
+    assert counted.input_tokens > events[-1].completed.message.usage.input_tokens
+
+    alone = tokens_pb2.CountTokensRequest(model=MODEL, parts=[part])
+    assert (await server.chat.CountTokens(alone, metadata=api_key.metadata)).input_tokens < counted.input_tokens
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"model": "gpt-none"}, "MODEL_UNKNOWN"),
+        ({"conversation_id": str(uuid4())}, "CONVERSATION_NOT_FOUND"),
+        (
+            {"options": options_pb2.ChatOptions(tools=[options_pb2.Tool(name="a"), options_pb2.Tool(name="a")])},
+            "REQUEST_INVALID",
+        ),
+    ],
+)
+async def test_what_chat_refuses_is_not_counted(
+    server: ServerUnderTest, api_key: ApiKey, changes: dict[str, Any], reason: str
+) -> None:
+    part = messages_pb2.Part(text=messages_pb2.TextPart(text="Hello"))
+    request = tokens_pb2.CountTokensRequest(**{"model": MODEL, "parts": [part], **changes})
+    failed = await refusal(server.chat.CountTokens(request, metadata=api_key.metadata))
+    assert failed.reason == reason

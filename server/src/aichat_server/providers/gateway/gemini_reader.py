@@ -74,7 +74,7 @@ class GeminiReader(AnswerReader):
     def event(self, data: bytes) -> tuple[ProviderEvent, ...]:
         """See AnswerReader.event."""
         chunk = decoded(_CHUNKS, data)
-        events = tuple(self._candidate(chunk.candidates[0], data)) if chunk.candidates else ()
+        events = self._candidate(chunk.candidates[0], data) if chunk.candidates else ()
         if chunk.feedback and chunk.feedback.block_reason:
             # Nothing follows a blocked prompt.
             self.fault = self.failure(Reason.ANSWER_REFUSED)
@@ -118,18 +118,31 @@ class GeminiReader(AnswerReader):
         searches = self._grounding.searches
         return min(searches, 1) if self.request.model.startswith(BEFORE_3) else searches
 
-    def _candidate(self, candidate: _Candidate, data: bytes) -> Iterator[ProviderEvent]:
+    def _candidate(self, candidate: _Candidate, data: bytes) -> tuple[ProviderEvent, ...]:
+        events: list[ProviderEvent] = []
         for n, part in enumerate((candidate.content.parts if candidate.content else None) or ()):
-            yield from self._part(part, n, data)
+            if part.text and part.thought is None and part.mark is None and self._mark is None:
+                # Most parts: more of the answer, without generators around it.
+                events += self.text(part.text)
+                self._grounding.add(part.text)
+                self._thinks = False
+            else:
+                events += self._part(part, n, data)
+        if candidate.grounding or candidate.quotes or candidate.urls:
+            events += self._citations(candidate)
+        if self._mark:
+            events += self._end_text()
+        if candidate.finish and candidate.finish != UNSAID:
+            events += self._end(candidate.finish)
+        return tuple(events)
+
+    def _citations(self, candidate: _Candidate) -> Iterator[ProviderEvent]:
         if candidate.grounding is not None:
             yield from map(CitationFound, self._grounding.cited(candidate.grounding))
         if candidate.quotes is not None:
             yield from map(CitationFound, self._grounding.quoted(candidate.quotes))
         if candidate.urls is not None:
             yield from map(CitationFound, self._grounding.read(candidate.urls))
-        yield from self._end_text()
-        if candidate.finish and candidate.finish != UNSAID:
-            yield from self._end(candidate.finish)
 
     def _part(self, part: _Part, n: int, data: bytes) -> Iterator[ProviderEvent]:
         yield from self._end_text()

@@ -5,6 +5,7 @@ The stand-ins refuse what the vendors refuse: results without their calls, empty
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import product
@@ -90,12 +91,12 @@ def text(words: str) -> messages_pb2.Part:
     return messages_pb2.Part(text=messages_pb2.TextPart(text=words))
 
 
-def image() -> parts_pb2.ImagePart:
-    return parts_pb2.ImagePart(data=PNG)
+IMAGE = parts_pb2.ImagePart(data=PNG)
 
 
 def result(call_id: str) -> messages_pb2.Part:
-    parts = [messages_pb2.ResultPart(text=messages_pb2.TextPart(text="A lake."))]
+    shown = messages_pb2.ResultPart(image=IMAGE)
+    parts = [messages_pb2.ResultPart(text=messages_pb2.TextPart(text="A lake.")), shown]
     return messages_pb2.Part(tool_result=messages_pb2.ToolResultPart(call_id=call_id, parts=parts))
 
 
@@ -139,7 +140,7 @@ async def test_a_conversation_changes_its_vendor_and_back(
 ) -> None:
     vendors.clear_log()
     talk = Talk(server, api_key)
-    await talk.loop(first, first, words="Lakes.")
+    await talk.loop(first, first, messages_pb2.Part(image=IMAGE), words="Lakes.")
     searched = script(deltas=["Lakes are wet."], searches=[{"query": "lakes", "results": [FOUND]}], citations=[
         {"url": FOUND["url"], "title": FOUND["title"], "quote": FOUND["text"]}
     ])  # fmt: skip
@@ -152,8 +153,10 @@ async def test_a_conversation_changes_its_vendor_and_back(
     await continues(talk, first)
     known = await stored_marks(postgres, api_key)
     assert {vendor for vendor, _ in known} == {first, second}
+    in_base64 = base64.b64encode(PNG).decode()
     for entry in vendors.log():
         foreign = [mark for vendor, mark in known if vendor != entry["vendor"] and holds(entry["body"], mark)]
         assert not foreign
     returned = {vendor for entry in vendors.log() for vendor, mark in known if holds(entry["body"], mark)}
     assert returned == {first, second}
+    assert all(in_base64 in json.dumps(entry["body"]) for entry in vendors.log())

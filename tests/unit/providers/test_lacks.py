@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from aichat_server.content.parts import (
     AudioPart,
@@ -91,6 +92,7 @@ def test_what_is_the_default_needs_no_ability() -> None:
         (ImagePart(FILE), replace(ABLE, reads=frozenset(PartKind) - {PartKind.IMAGE}), "image"),
         (DocumentPart(FILE), replace(ABLE, reads=frozenset(PartKind) - {PartKind.DOCUMENT}), "document"),
         (AudioPart(FILE), replace(ABLE, reads=frozenset(PartKind) - {PartKind.AUDIO}), "audio"),
+        (ImagePart(msgspec.structs.replace(FILE, media_type="image/gif")), replace(ABLE, gifs=False), "gif"),
         (ImagePart(LINK), replace(ABLE, urls=False), "url"),
         (DocumentPart(LINK), replace(ABLE, urls=False), "url"),
         (ToolResultPart("c", (ImagePart(FILE),)), replace(ABLE, reads=frozenset({PartKind.TEXT})), "image"),

@@ -65,6 +65,7 @@ _TEXT_GPT = ModelAbilities(stop=False, top_p=True, exact_token_count=True)
 _GEMINI_3 = ModelAbilities(
     reasoning=True,
     reads=_HEARS,
+    gifs=False,
     urls=True,
     tools=True,
     response_format=True,

@@ -32,6 +32,8 @@ class ModelAbilities:
     """Accepts a stop sequence that is only white space."""
     reads: frozenset[PartKind] = frozenset({PartKind.TEXT})
     """The kinds of parts that it reads."""
+    gifs: bool = True
+    """Of the images it reads, GIF is one kind."""
     urls: bool = False
     """Reads images and documents from a URL."""
     tools: bool = False

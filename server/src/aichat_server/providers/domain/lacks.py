@@ -24,7 +24,7 @@ class Needs(NamedTuple):
 
     options: ChatOptions
     parts: frozenset[str] = frozenset()
-    """The kinds of parts besides text, and "url" if one of them is to be read from a URL."""
+    """The kinds of parts besides text, "url" if one of them is to be read from a URL, and "gif" if one is a GIF."""
 
 
 class Lack(NamedTuple):
@@ -49,6 +49,8 @@ def _kinds(parts: Iterable[Part]) -> Iterable[str]:
                 yield "image" if isinstance(part, ImagePart) else "document"
                 if isinstance(source, Link):
                     yield "url"
+                elif source.media_type == "image/gif":
+                    yield "gif"
             case AudioPart():
                 yield "audio"
             case ToolResultPart(parts=inner):
@@ -113,6 +115,7 @@ _PARTS = {
     "image": "reads no images",
     "document": "reads no documents",
     "audio": "hears no audio",
+    "gif": "reads no GIF: send a PNG or JPEG",
     "url": "reads nothing from a URL: send the bytes",
 }
 
@@ -129,7 +132,7 @@ def lack_of(model: Model, needs: Needs) -> Lack | None:
     if (options.max_output_tokens or 0) > model.max_output_tokens:
         text = f"writes at most {model.max_output_tokens} tokens: ask for no more"
         return Lack(Reason.OPTION_UNSUPPORTED, "max_output_tokens", text)
-    readable = {kind.value for kind in can.reads} | ({"url"} if can.urls else set())
+    readable = {kind.value for kind in can.reads} | ({"url"} if can.urls else set()) | ({"gif"} if can.gifs else set())
     unreadable = sorted(needs.parts - readable)
     return Lack(Reason.PART_UNSUPPORTED, unreadable[0], _PARTS[unreadable[0]]) if unreadable else None
 

@@ -177,6 +177,11 @@ def decoded(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
         pass
     try:
         # The standard library accepts lone surrogates, which strict JSON does not.
-        return msgspec.convert(json.loads(data), decoder.type)
+        told = json.loads(data)
+        try:
+            return msgspec.convert(told, decoder.type)
+        except msgspec.MsgspecError:
+            # A part of it may be read as JSON later on.
+            return decoder.decode(storable(json.dumps(told, ensure_ascii=False)))
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BrokenStreamError("an event that cannot be read") from error

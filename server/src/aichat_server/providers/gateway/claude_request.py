@@ -44,7 +44,9 @@ def counting(request: ProviderRequest, provider: str) -> dict[str, Any]:
     thinking = claude_terms.thinking(request)
     cites = request.options.response_format is None
     messages = ClaudeMessages(provider, thinking, cites=cites).write(conversation)
-    tools = [_tool(tool) for tool in prompt.tools(request, conversation)]
+    # The first of two names that become the same is one that is offered.
+    named = {tool_name(tool.name): tool for tool in reversed(prompt.tools(request, conversation))}
+    tools = [_tool(name, tool) for name, tool in reversed(named.items())]
     if request.options.web_search is not None:
         tools.append(_search(request.options.web_search))
     system = [{"type": "text", "text": text}] if (text := prompt.system_prompt(request)) else []
@@ -64,9 +66,9 @@ def counting(request: ProviderRequest, provider: str) -> dict[str, Any]:
     return body
 
 
-def _tool(tool: Tool) -> dict[str, Any]:
+def _tool(name: str, tool: Tool) -> dict[str, Any]:
     schema = msgspec.json.decode(tool.parameters, type=dict[str, msgspec.Raw]) if tool.parameters else {}
-    told: dict[str, Any] = {"name": tool_name(tool.name), "input_schema": {**NO_ARGUMENTS, **schema}}
+    told: dict[str, Any] = {"name": name, "input_schema": {**NO_ARGUMENTS, **schema}}
     if tool.description:
         told["description"] = tool.description
     # Arguments then arrive as they are written, not when they are whole.

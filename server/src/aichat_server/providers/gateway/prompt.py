@@ -57,7 +57,8 @@ def said(request: ProviderRequest, provider: str) -> list[Said]:
     Marks and items of other vendors are left out, and so is reasoning without this vendor's mark.
     """
     own = (Said(message.role, tuple(_own(message.parts, provider, request))) for message in request.prompt.messages)
-    begun = dropwhile(lambda side: side.role is not Role.USER, own)
+    # Results at the very beginning have no call, and without them the first message may be empty.
+    begun = dropwhile(lambda side: side.role is not Role.USER or not any(map(_is_asked, side.parts)), own)
     runs = groupby(begun, lambda side: side.role)
     sides = [Said(role, tuple(part for side in run for part in side.parts)) for role, run in runs]
     return list(_visible(_matched(sides)))
@@ -163,6 +164,10 @@ def _visible(sides: Iterable[Said]) -> Iterator[Said]:
         if role is Role.ASSISTANT and not any(map(_is_visible, parts)):
             parts = (*parts, TextPart(NO_ANSWER))
         yield Said(role, parts)
+
+
+def _is_asked(part: Part) -> bool:
+    return not isinstance(part, ToolResultPart)
 
 
 def _is_visible(part: Part) -> bool:

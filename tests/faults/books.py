@@ -137,8 +137,9 @@ def _anthropic(usage: Mapping[str, Any]) -> Buckets:
 
 
 def _openai(usage: Mapping[str, Any]) -> Buckets:
-    cached = usage["prompt_tokens_details"]["cached_tokens"]
-    return usage["prompt_tokens"] - cached, cached, 0, usage["completion_tokens"]
+    details = usage["input_tokens_details"]
+    read, written = details["cached_tokens"], details["cache_write_tokens"]
+    return usage["input_tokens"] - read - written, read, written, usage["output_tokens"]
 
 
 def _gemini(usage: Mapping[str, Any]) -> Buckets:

@@ -17,7 +17,7 @@ PORTION = 500
 # Part of the input came from the vendor's cache, which has separate prices.
 CACHED = (
     {"cache_read_input_tokens": 40, "cache_creation_input_tokens": 20},
-    {"prompt_tokens": 100, "prompt_tokens_details": {"cached_tokens": 64}},
+    {"input_tokens": 100, "input_tokens_details": {"cached_tokens": 64, "cache_write_tokens": 0}},
     {"promptTokenCount": 90, "cachedContentTokenCount": 50, "toolUsePromptTokenCount": 7},
 )
 

@@ -132,6 +132,7 @@ class Settings(BaseSettings):
     anthropic_base_url: Annotated[BaseUrl | None, Field(alias="ANTHROPIC_BASE_URL")] = None
     openai_api_key: Annotated[Key | None, Field(alias="OPENAI_API_KEY")] = None
     openai_base_url: Annotated[BaseUrl | None, Field(alias="OPENAI_BASE_URL")] = None
+    openai_api: Annotated[Literal["responses", "chat_completions"] | None, Field(alias="AICHAT_OPENAI_API")] = None
     gemini_api_key: Annotated[Key | None, Field(alias="GEMINI_API_KEY")] = None
     gemini_base_url: Annotated[BaseUrl | None, Field(alias="GOOGLE_GEMINI_BASE_URL")] = None
     openai_compatible: Annotated[tuple[CompatibleEndpoint, ...], Field(alias="AICHAT_OPENAI_COMPATIBLE"), Json] = ()

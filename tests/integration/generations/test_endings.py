@@ -17,9 +17,9 @@ from tests.integration.conversations.asking import ask, conversations, history, 
 SECONDS = 60
 COMPLETE = messages_pb2.MESSAGE_STATE_COMPLETE
 USAGES: dict[str, dict[str, Any]] = {
-    "a negative count": {"completion_tokens": -1},
-    "half an emoji": {"completion_tokens": 3, "note": "half \ud83d"},
-    "a NUL": {"completion_tokens": 3, "no\0te": "a\0b"},
+    "a negative count": {"output_tokens": -1},
+    "half an emoji": {"output_tokens": 3, "note": "half \ud83d"},
+    "a NUL": {"output_tokens": 3, "no\0te": "a\0b"},
 }
 
 

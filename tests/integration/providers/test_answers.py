@@ -25,10 +25,10 @@ USAGES: dict[str, dict[str, Any]] = {
         "output_tokens_details": {"thinking_tokens": 5},
     },
     "openai": {
-        "prompt_tokens": 60,
-        "completion_tokens": 40,
-        "prompt_tokens_details": {"cached_tokens": 20, "cache_write_tokens": 30},
-        "completion_tokens_details": {"reasoning_tokens": 5},
+        "input_tokens": 60,
+        "output_tokens": 40,
+        "input_tokens_details": {"cached_tokens": 20, "cache_write_tokens": 30},
+        "output_tokens_details": {"reasoning_tokens": 5},
     },
     "gemini": {
         "promptTokenCount": 25,
@@ -115,17 +115,18 @@ async def test_a_limit_reached_while_reasoning_is_not_an_empty_answer(provider: 
     assert got.events[-1] == Stop(StopReason.MAX_TOKENS)
 
 
-async def test_a_stop_sequence_ends_the_answer(provider: BaseAIProvider, vendor: str) -> None:
-    got = await answer(provider, asking(vendor, scripted(deltas=["one two ", "three"]), stop=("two",)))
-    assert got.text == "one "
-    told = StopReason.STOP_SEQUENCE if vendor == "anthropic" else StopReason.END_TURN
-    assert got.events[-1] == Stop(told)
+# OpenAI's own API takes no stop sequences, but compatible endpoints do.
+STOPPING = {"anthropic": StopReason.STOP_SEQUENCE, "other": StopReason.END_TURN, "gemini": StopReason.END_TURN}
 
 
-async def test_a_stop_sequence_at_the_first_word_is_not_an_empty_answer(provider: BaseAIProvider, vendor: str) -> None:
-    got = await answer(provider, asking(vendor, scripted(deltas=["one ", "two"]), stop=("one",)))
-    told = StopReason.STOP_SEQUENCE if vendor == "anthropic" else StopReason.END_TURN
-    assert (got.error, got.text, got.events[-1]) == (None, "", Stop(told))
+@pytest.mark.parametrize("name", STOPPING)
+async def test_a_stop_sequence_ends_the_answer(factory: AIProviderFactory, name: str) -> None:
+    question, vendor = scripted(deltas=["one two ", "three"]), "openai" if name == "other" else name
+    got = await answer(factory.get(name), asking(vendor, question, stop=("two",)))
+    assert (got.text, got.events[-1]) == ("one ", Stop(STOPPING[name]))
+    # At the first word, it is not an empty answer.
+    got = await answer(factory.get(name), asking(vendor, question, stop=("one",)))
+    assert (got.error, got.text, got.events[-1]) == (None, "", Stop(STOPPING[name]))
 
 
 async def test_white_space_is_not_an_answer(provider: BaseAIProvider, vendor: str) -> None:
@@ -145,9 +146,9 @@ async def test_a_history_that_no_vendor_would_take_is_brought_to_one_that_all_ta
     elif vendor == "anthropic":
         shown = [block["text"] for message in body["messages"] for block in message["content"]]
     else:
-        shown = [message["content"] for message in body["messages"]]
+        shown = [item["content"][0]["text"] for item in body["input"]]
     assert shown == ["Hi", NO_ANSWER, "I said hi", NO_ANSWER, turns[-1]]
-    assert not {"system", "systemInstruction"} & set(body)
+    assert not {"system", "systemInstruction", "instructions"} & set(body)
 
 
 async def test_many_answers_stream_side_by_side(provider: BaseAIProvider, vendor: str) -> None:
@@ -198,16 +199,23 @@ async def test_every_option_reaches_anthropic(factory: AIProviderFactory, vendor
 
 async def test_every_option_reaches_openai(factory: AIProviderFactory, vendors: Vendors) -> None:
     vendors.clear_log()
-    await answer(factory.get("openai"), asking("openai", *TURNS, temperature=0.5, **OPTIONS))
+    options = OPTIONS | {"stop": ()}
+    await answer(factory.get("openai"), asking("openai", *TURNS, reasons=True, **options))
+    said = [("user", "input_text"), ("assistant", "output_text"), ("user", "input_text")]
+    more: dict[str, dict[str, Any]] = {"assistant": {"annotations": []}, "user": {}}
     assert vendors.log()[0]["body"] == {
         "model": "gpt-6-luna",
-        "messages": [{"role": "system", "content": "Be brief."}, *SPOKEN],
-        "stop": ["END"],
-        "temperature": 0.5,
-        "max_completion_tokens": 77,
-        "reasoning_effort": "high",
+        "instructions": "Be brief.",
+        "input": [
+            {**({"type": "message"} if role == "assistant" else {}), "role": role, "content": [content]}
+            for text, (role, kind) in zip(TURNS, said, strict=True)
+            for content in [{"type": kind, "text": text, **more[role]}]
+        ],
+        "max_output_tokens": 77,
+        "reasoning": {"effort": "high", "summary": "auto"},
+        "include": ["reasoning.encrypted_content"],
         "stream": True,
-        "stream_options": {"include_usage": True},
+        "store": False,
         "service_tier": "default",
     }
 
@@ -237,8 +245,8 @@ async def test_every_option_reaches_gemini(factory: AIProviderFactory, vendors: 
         ("anthropic", "claude-opus-5-5", "output_config", {"effort": "low"}),
         ("anthropic", "claude-sonnet-5-5", "thinking", {"type": "between_tools"}),
         ("anthropic", "claude-haiku-5-5", "thinking", {"type": "disabled"}),
-        ("openai", "gpt-6-luna", "reasoning_effort", "none"),
-        ("openai", "gpt-6.1-sol", "reasoning_effort", "low"),
+        ("openai", "gpt-6-luna", "reasoning", {"effort": "none"}),
+        ("openai", "gpt-6.1-sol", "reasoning", {"effort": "low"}),
     ],
 )
 async def test_as_little_reasoning_as_the_model_allows(

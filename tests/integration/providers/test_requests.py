@@ -104,6 +104,12 @@ async def by_anthropic(url: str, _request: ProviderRequest, body: Any) -> None:
 
 async def by_openai(url: str, _request: ProviderRequest, body: Any) -> None:
     client = openai.AsyncOpenAI(api_key=KEY, base_url=url, max_retries=0)
+    async with client, client.responses.with_streaming_response.create(**body):
+        pass
+
+
+async def by_compatible(url: str, _request: ProviderRequest, body: Any) -> None:
+    client = openai.AsyncOpenAI(api_key=KEY, base_url=url, max_retries=0)
     async with client, client.chat.completions.with_streaming_response.create(**body):
         pass
 

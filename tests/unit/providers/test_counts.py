@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from aichat_server.models.domain.usage import Usage
+from aichat_server.providers.gateway.chat_completions_reader import ChatCompletionsReader
 from aichat_server.providers.gateway.figures import MOST_TOKENS, to_count
 from aichat_server.providers.gateway.gemini_reader import GeminiReader
-from aichat_server.providers.gateway.openai import OpenAIReader
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -21,7 +21,9 @@ NO_COUNTS = [-1, 2**63, 2**64 - 1, 1e30, 20.5, "many", "-7", True, [], {"a": 1},
 
 def completion(usage: object, *, first: object = None) -> Usage:
     """Returns the usage for the report at the end of a completion of 400 characters."""
-    events = read(OpenAIReader, chunk({"content": TEXT}, usage=first), chunk({}, "stop"), chunk(usage=usage), b"[DONE]")
+    events = read(
+        ChatCompletionsReader, chunk({"content": TEXT}, usage=first), chunk({}, "stop"), chunk(usage=usage), b"[DONE]"
+    )
     return final_usage(events)
 
 
@@ -94,9 +96,9 @@ def test_more_cached_input_than_there_is_input_is_an_estimate() -> None:
 def test_usage_may_come_before_the_finish_reason() -> None:
     usage = {"prompt_tokens": 100, "completion_tokens": 40}
     told = [chunk({"content": TEXT}), chunk({}, usage=usage), chunk({}, "stop"), b"[DONE]"]
-    assert final_usage(read(OpenAIReader, *told)) == Usage(100, output=40)
+    assert final_usage(read(ChatCompletionsReader, *told)) == Usage(100, output=40)
     told[1], told[0] = told[0], told[1]
-    assert final_usage(read(OpenAIReader, *told)) == Usage(100, output=100, estimated=True)
+    assert final_usage(read(ChatCompletionsReader, *told)) == Usage(100, output=100, estimated=True)
 
 
 @pytest.mark.parametrize("zeroes", [{"prompt_tokens": 0, "completion_tokens": 0}, {"prompt_tokens": None}, {}, None])
@@ -108,7 +110,7 @@ def test_zeroes_at_the_end_undo_nothing(zeroes: object) -> None:
 def test_usage_in_the_chunk_of_an_error_counts() -> None:
     usage = {"prompt_tokens": 43, "completion_tokens": 10}
     broken = chunk({"content": ""}, "error", usage=usage, error={"code": 502, "message": "Upstream failed"})
-    error, used = failure(OpenAIReader, chunk({"content": TEXT}), broken)
+    error, used = failure(ChatCompletionsReader, chunk({"content": TEXT}), broken)
     assert error
     assert used == Usage(43, output=10)
     counted = {"promptTokenCount": 43, "candidatesTokenCount": 10}
@@ -119,7 +121,7 @@ def test_usage_in_the_chunk_of_an_error_counts() -> None:
 
 
 def test_an_error_that_counts_nothing_has_used_nothing() -> None:
-    reader = OpenAIReader("a-vendor", REQUEST)
+    reader = ChatCompletionsReader("a-vendor", REQUEST)
     list(reader.read(framed(chunk(error={"code": 502}, usage={"prompt_tokens": 0, "completion_tokens": 0}))))
     assert not reader.used
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aichat_server.content.parts import ProviderItem, Signature
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.models.domain.usage import Usage
-from aichat_server.providers.domain.events import ReasoningDelta, Stop, StopReason, TextDelta
+from aichat_server.providers.domain.events import ItemFound, ReasoningDelta, Signed, Stop, StopReason, TextDelta
+from aichat_server.providers.gateway.chat_completions_reader import ChatCompletionsReader
 from aichat_server.providers.gateway.gemini_reader import GeminiReader
-from aichat_server.providers.gateway.openai import OpenAIReader
 from aichat_server.providers.gateway.sse import BrokenStreamError
 
 from tests.unit.providers.reading import REQUEST, candidate, chunk, claude, failure, final_usage, read
@@ -31,7 +32,9 @@ GEMINI_COUNTS = {"promptTokenCount": 10, "candidatesTokenCount": 20}
     ],
 )
 def test_reasons_of_completions(told: str, meant: StopReason) -> None:
-    assert read(OpenAIReader, chunk({"content": "Hi"}), chunk({}, told), chunk(usage=COUNTS))[-1] == Stop(meant)
+    assert read(ChatCompletionsReader, chunk({"content": "Hi"}), chunk({}, told), chunk(usage=COUNTS))[-1] == Stop(
+        meant
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +47,9 @@ def test_reasons_of_completions(told: str, meant: StopReason) -> None:
     ],
 )
 def test_completions_that_say_that_they_are_not_whole_fail_with_what_they_used(told: str, reason: Reason) -> None:
-    error, used = failure(OpenAIReader, chunk({"content": "Hi"}), chunk({}, told), chunk(usage=COUNTS), b"[DONE]")
+    error, used = failure(
+        ChatCompletionsReader, chunk({"content": "Hi"}), chunk({}, told), chunk(usage=COUNTS), b"[DONE]"
+    )
     assert error
     assert (error.reason, used) == (reason, Usage(10, output=20))
 
@@ -73,7 +78,7 @@ def test_an_answer_that_gemini_calls_malformed_is_incomplete(told: str) -> None:
 @pytest.mark.parametrize("reason", ["", None])
 def test_an_empty_reason_in_each_chunk_is_none(reason: str | None) -> None:
     with pytest.raises(BrokenStreamError):
-        read(OpenAIReader, chunk({"content": "Half"}, reason), chunk({"content": " of"}, reason))
+        read(ChatCompletionsReader, chunk({"content": "Half"}, reason), chunk({"content": " of"}, reason))
     with pytest.raises(BrokenStreamError):
         claude({"input_tokens": 5}, {"output_tokens": 5}, stop_reason=reason or "")
     with pytest.raises(BrokenStreamError):
@@ -81,18 +86,18 @@ def test_an_empty_reason_in_each_chunk_is_none(reason: str | None) -> None:
 
 
 def test_done_with_usage_and_no_reason_ends_an_answer() -> None:
-    events = read(OpenAIReader, chunk({"content": "Hi"}), chunk(usage=COUNTS), b" [DONE] ", b"{", b"[DONE]")
+    events = read(ChatCompletionsReader, chunk({"content": "Hi"}), chunk(usage=COUNTS), b" [DONE] ", b"{", b"[DONE]")
     assert events[-1] == Stop(StopReason.END_TURN)
     assert final_usage(events) == Usage(10, output=20)
 
 
 def test_done_without_a_word_ends_nothing() -> None:
     with pytest.raises(BrokenStreamError):
-        read(OpenAIReader, chunk({"reasoning": "Hm"}), b"[DONE]")
+        read(ChatCompletionsReader, chunk({"reasoning": "Hm"}), b"[DONE]")
 
 
 def test_a_completion_that_is_cut_before_its_reason_is_broken_and_was_counted() -> None:
-    reader = OpenAIReader("a-vendor", REQUEST)
+    reader = ChatCompletionsReader("a-vendor", REQUEST)
     reader.event(b'{"choices":[{"delta":{"content":"Hi"}}],"usage":{"prompt_tokens":10,"completion_tokens":1}}')
     assert reader.report().usage == Usage(10, output=1, estimated=True)
     with pytest.raises(BrokenStreamError):
@@ -111,14 +116,18 @@ def test_content_may_be_a_list_of_blocks() -> None:
     odd = blocks(
         None, 7, "x", {}, {"type": ["text"]}, {"type": "text", "text": None}, {"type": "reference", "ids": [1]}
     )
-    events = read(OpenAIReader, *told, odd, chunk({"content": "ur"}, "stop", usage=COUNTS))
-    assert events[:4] == [ReasoningDelta("Hm"), ReasoningDelta("."), TextDelta("Fo"), TextDelta("ur")]
+    events = read(ChatCompletionsReader, *told, odd, chunk({"content": "ur"}, "stop", usage=COUNTS))
+    signed = Signed(Signature("a-vendor", "", "thinking"))
+    found = ItemFound(ProviderItem("a-vendor", "reference", '{"type":"reference","ids":[1]}'))
+    assert events[:6] == [
+        ReasoningDelta("Hm"), ReasoningDelta("."), signed, TextDelta("Fo"), found, TextDelta("ur"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("content", [None, 7, {}, {"type": "text"}, [[]]])
 def test_content_without_a_word_is_none(content: object) -> None:
     with pytest.raises(AichatError) as caught:
-        read(OpenAIReader, chunk({"content": content}, "stop"))
+        read(ChatCompletionsReader, chunk({"content": content}, "stop"))
     assert caught.value.reason is Reason.PROVIDER_EMPTY_ANSWER
 
 

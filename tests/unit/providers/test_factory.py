@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.providers.gateway.base import ProviderConfig
+from aichat_server.providers.gateway.chat_completions import ChatCompletionsProvider
 from aichat_server.providers.gateway.claude import ClaudeProvider
 from aichat_server.providers.gateway.factory import AIProviderFactory
 from aichat_server.providers.gateway.gemini import GeminiProvider
@@ -15,7 +16,7 @@ async def test_each_name_gets_its_provider() -> None:
     other = ProviderConfig("groq", "k", "http://127.0.0.1:1", openai_compatible=True)
     factory = AIProviderFactory([*(ProviderConfig(name, "k") for name in ("anthropic", "openai", "gemini")), other])
     made = [type(factory.get(name)) for name in ("anthropic", "openai", "gemini", "groq")]
-    assert made == [ClaudeProvider, OpenAIProvider, GeminiProvider, OpenAIProvider]
+    assert made == [ClaudeProvider, OpenAIProvider, GeminiProvider, ChatCompletionsProvider]
     assert "groq" in factory
     await factory.aclose()
 

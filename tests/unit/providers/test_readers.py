@@ -6,12 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from aichat_server.content.parts import Signature
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.models.domain.usage import Usage
-from aichat_server.providers.domain.events import ReasoningDelta, Stop, StopReason, TextDelta, UsageReport
+from aichat_server.providers.domain.events import ReasoningDelta, Signed, Stop, StopReason, TextDelta, UsageReport
+from aichat_server.providers.gateway.chat_completions_reader import ChatCompletionsReader
 from aichat_server.providers.gateway.claude_reader import ClaudeReader
 from aichat_server.providers.gateway.gemini_reader import GeminiReader
-from aichat_server.providers.gateway.openai import OpenAIReader
 from aichat_server.providers.gateway.sse import BrokenStreamError
 
 from tests.unit.providers.reading import REQUEST, Make, candidate, chunk, claude, final_usage, read
@@ -52,24 +53,24 @@ def test_openais_details_are_parts_of_its_totals() -> None:
         "prompt_tokens_details": {"cached_tokens": 1920, "audio_tokens": 0},
         "completion_tokens_details": {"reasoning_tokens": 256, "accepted_prediction_tokens": 0},
     }  # fmt: skip
-    events = read(OpenAIReader, chunk({"content": "Hi"}), chunk({}, "stop"), chunk(usage=usage))
+    events = read(ChatCompletionsReader, chunk({"content": "Hi"}), chunk({}, "stop"), chunk(usage=usage))
     assert final_usage(events) == Usage(input=86, cache_read=1920, output=300, reasoning=256)
 
 
 def test_openais_details_may_be_missing_or_null() -> None:
     usage = {"prompt_tokens": 5, "completion_tokens": 7, "prompt_tokens_details": None}
-    events = read(OpenAIReader, chunk({"content": "Hi"}, "stop", usage=usage))
+    events = read(ChatCompletionsReader, chunk({"content": "Hi"}, "stop", usage=usage))
     assert final_usage(events) == Usage(input=5, output=7)
 
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
 def test_compatible_endpoints_show_reasoning_by_either_name(name: str) -> None:
-    events = read(OpenAIReader, chunk({name: "Hm."}), chunk({"content": "Hi", name: None}, "stop"))
-    assert events[:2] == [ReasoningDelta("Hm."), TextDelta("Hi")]
+    events = read(ChatCompletionsReader, chunk({name: "Hm."}), chunk({"content": "Hi", name: None}, "stop"))
+    assert events[:3] == [ReasoningDelta("Hm."), Signed(Signature("a-vendor", "", name)), TextDelta("Hi")]
 
 
 def test_what_an_endpoint_counts_before_the_end_is_not_the_whole() -> None:
-    reader = OpenAIReader("a-vendor", REQUEST)
+    reader = ChatCompletionsReader("a-vendor", REQUEST)
     counting = [{"prompt_tokens": 5, "completion_tokens": number} for number in (1, 2)]
     for usage in counting:
         reader.event(json.dumps(chunk({"content": "12345678"}, usage=usage)).encode())
@@ -87,14 +88,14 @@ def test_a_blocked_prompt_has_been_counted() -> None:
 
 
 def test_a_completion_may_end_without_done_and_usage() -> None:
-    events = read(OpenAIReader, chunk({"content": "Hi"}), chunk({}, "stop"))
+    events = read(ChatCompletionsReader, chunk({"content": "Hi"}), chunk({}, "stop"))
     assert final_usage(events) == Usage(input=3, output=1, estimated=True)
 
 
 @pytest.mark.parametrize("last", [chunk({}, "content_filter"), chunk({"refusal": "I cannot."}, "stop")])
 def test_openais_refusals(last: dict[str, Any]) -> None:
     with pytest.raises(AichatError) as caught:
-        read(OpenAIReader, chunk({"content": ""}), last)
+        read(ChatCompletionsReader, chunk({"content": ""}), last)
     assert caught.value.reason is Reason.ANSWER_REFUSED
 
 
@@ -124,7 +125,7 @@ def test_geminis_refusals(last: dict[str, Any]) -> None:
     assert caught.value.reason is Reason.ANSWER_REFUSED
 
 
-@pytest.mark.parametrize("make", [ClaudeReader, OpenAIReader, GeminiReader])
+@pytest.mark.parametrize("make", [ClaudeReader, ChatCompletionsReader, GeminiReader])
 @pytest.mark.parametrize(
     "data", [b"data: {\n\n", b"data: []\n\n", b"data: \xff\n\n", b"data: " + b"[" * 9999 + b"\n\n"]
 )
@@ -133,7 +134,7 @@ def test_what_cannot_be_read_is_a_broken_stream(make: Make, data: bytes) -> None
         list(make("a-vendor", REQUEST).read(data))
 
 
-@pytest.mark.parametrize("make", [ClaudeReader, OpenAIReader, GeminiReader])
+@pytest.mark.parametrize("make", [ClaudeReader, ChatCompletionsReader, GeminiReader])
 def test_an_end_before_the_answers_end_is_a_broken_stream(make: Make) -> None:
     with pytest.raises(BrokenStreamError):
         list(make("a-vendor", REQUEST).finish())

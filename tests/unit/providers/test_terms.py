@@ -9,8 +9,8 @@ from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
 from aichat_server.models.domain.pricing import PriceTier, cost, hold_for
 from aichat_server.models.domain.usage import Usage
+from aichat_server.providers.gateway.chat_completions_reader import ChatCompletionsReader
 from aichat_server.providers.gateway.claude_reader import ClaudeReader
-from aichat_server.providers.gateway.openai import OpenAIReader
 
 from tests.unit.providers.reading import REQUEST, chunk, claude, failure, final_usage, framed
 
@@ -72,6 +72,6 @@ def test_claudes_refusal_in_the_middle_is_charged() -> None:
 def test_searches_are_counted_where_the_endpoint_charges_for_them(told: dict[str, Any]) -> None:
     usage = {"prompt_tokens": 10, "completion_tokens": 20} | told
     for charged in (True, False):
-        reader = OpenAIReader("a-vendor", REQUEST, searches=charged)
+        reader = ChatCompletionsReader("a-vendor", REQUEST, searches=charged)
         list(reader.read(framed(chunk({"content": "Hi"}, "stop"), chunk(usage=usage))))
         assert final_usage([*reader.finish()]) == Usage(10, output=20, web_searches=3 if charged else 0)

@@ -17,6 +17,7 @@ from .anthropic import Anthropic
 from .asked import Asked
 from .gemini import Gemini
 from .openai import OpenAI
+from .openai_responses import OpenAIResponses
 from .protocol import Frames, Vendor, encoded
 from .reply import Reply
 from .script import Script, script_for
@@ -25,7 +26,7 @@ LOG_LENGTH = 1000
 HUGE_BYTES = 10_000_000
 IDLE_SECONDS = 1.0
 SECRET_HEADERS = {"authorization", "x-api-key", "x-goog-api-key"}
-VENDORS: tuple[Callable[[], Vendor], ...] = (Anthropic, OpenAI, Gemini)
+VENDORS: tuple[Callable[[], Vendor], ...] = (Anthropic, OpenAI, OpenAIResponses, Gemini)
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from aichat_server.models.domain.models import Model
 from aichat_server.providers.domain.retry import RetryPolicy
-from aichat_server.providers.gateway.base import ProviderConfig
+from aichat_server.providers.gateway.base import OpenAIApi, ProviderConfig
 from aichat_server.providers.service.upstream import UpstreamPolicy
 from aichat_server.settings import Settings, SettingsError
 
@@ -43,10 +43,16 @@ def provider_configs(settings: Settings) -> Iterator[ProviderConfig]:
         ("gemini", settings.gemini_api_key, settings.gemini_base_url),
     )
     stall, reasoning_stall = settings.longest_silence
+    api = OpenAIApi(settings.openai_api) if settings.openai_api is not None else None
     for name, key, base_url in vendors:
         if key is not None:
             yield ProviderConfig(
-                name, key.get_secret_value(), base_url, stall_seconds=stall, reasoning_stall_seconds=reasoning_stall
+                name,
+                key.get_secret_value(),
+                base_url,
+                stall_seconds=stall,
+                reasoning_stall_seconds=reasoning_stall,
+                openai_api=api if name == "openai" else None,
             )
     for endpoint in settings.openai_compatible:
         key = endpoint.api_key

@@ -14,7 +14,7 @@ from tests.integration.generations.replicas.following import cancel, resume
 def asked(vendors: Vendors, text: str) -> list[str]:
     """Returns what the vendor received with this text: the turns of each side."""
     (body,) = [entry["body"] for entry in vendors.log() if text in json.dumps(entry["body"]).replace('\\"', '"')]
-    return [message["content"] for message in body["messages"]]
+    return [item["content"][0]["text"] for item in body["input"]]
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])

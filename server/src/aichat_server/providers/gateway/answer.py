@@ -27,7 +27,7 @@ from aichat_server.providers.domain.events import (
 from aichat_server.providers.domain.requests import ProviderRequest
 from aichat_server.providers.gateway import failures
 from aichat_server.providers.gateway.figures import Figures, Path
-from aichat_server.providers.gateway.sse import BrokenStreamError, SseDecoder
+from aichat_server.providers.gateway.sse import MAX_EVENT_BYTES, BrokenStreamError, SseDecoder
 
 T = TypeVar("T")
 
@@ -39,6 +39,7 @@ class AnswerReader(ABC):
     """The path of each figure in the vendor's usage object."""
     WRITTEN: ClassVar[frozenset[str]]
     """The figures that count output: the reasoning or the answer."""
+    MOST_EVENT_BYTES: ClassVar[int] = MAX_EVENT_BYTES
 
     def __init__(self, provider: str, request: ProviderRequest) -> None:
         self.provider = provider
@@ -52,9 +53,9 @@ class AnswerReader(ABC):
         self.fault: AichatError | None = None
         """Why the answer is incomplete, if the vendor says that instead of a stop reason."""
         self._answered = False
-        """Whether any text of the answer itself has arrived."""
+        """Whether anything of the answer itself has arrived: a word, or the call of a tool that was offered."""
         self.figures = Figures(self.FIGURES)
-        self._sse = SseDecoder()
+        self._sse = SseDecoder(self.MOST_EVENT_BYTES)
         self._over = False
         self._output_bytes = 0
         self._counted_bytes: int | None = None

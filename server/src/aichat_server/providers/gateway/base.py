@@ -5,10 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from aichat_server.providers.domain.events import ProviderEvent
 from aichat_server.providers.domain.requests import ProviderRequest
 from aichat_server.providers.gateway.transport import PreparedPost
+
+
+class OpenAIApi(StrEnum):
+    """The APIs by which OpenAI's models can be asked."""
+
+    RESPONSES = "responses"
+    CHAT_COMPLETIONS = "chat_completions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,8 @@ class ProviderConfig:
     """The same for a reasoning model, which may reason silently."""
     openai_compatible: bool = False
     """An endpoint with any name that speaks OpenAI's Chat Completions; it needs a `base_url`."""
+    openai_api: OpenAIApi | None = None
+    """By which API OpenAI is asked. None: by Responses, unless `base_url` names an endpoint without it."""
     searching_models: frozenset[str] = frozenset()
     """The models, by the vendor's ids, for whose searches such an endpoint charges."""
 

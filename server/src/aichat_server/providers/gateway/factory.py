@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.providers.gateway.base import BaseAIProvider, ProviderConfig
+from aichat_server.providers.gateway.chat_completions import ChatCompletionsProvider
 from aichat_server.providers.gateway.claude import ClaudeProvider
 from aichat_server.providers.gateway.gemini import GeminiProvider
 from aichat_server.providers.gateway.openai import OpenAIProvider
@@ -52,7 +53,7 @@ class AIProviderFactory:
 
 def _made(config: ProviderConfig, tick: Tick) -> BaseAIProvider:
     if config.openai_compatible:
-        return OpenAIProvider(config, tick)
+        return ChatCompletionsProvider(config, tick)
     if config.name not in VENDORS:
         raise ValueError(f"no vendor is called {config.name!r}: {', '.join(VENDORS)}, or an OpenAI-compatible endpoint")
     return VENDORS[config.name](config, tick)

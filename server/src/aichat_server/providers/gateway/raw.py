@@ -33,10 +33,10 @@ _LONGEST_ANSWER_BYTES = 64 * 1024
 class RawStreamProvider(BaseAIProvider):
     """A vendor that gets JSON over our own transport, as its SDK would send it, and whose answer is read as bytes."""
 
-    def __init__(self, config: ProviderConfig, tick: Tick) -> None:
-        """`tick`: when to read an answer that has begun."""
+    def __init__(self, config: ProviderConfig, tick: Tick, transport: Transport | None = None) -> None:
+        """`tick`: when to read an answer that has begun; `transport`: the connections, None for its own ones."""
         super().__init__(config)
-        self._transport = Transport(connect_seconds=config.connect_seconds)
+        self._transport = transport or Transport(connect_seconds=config.connect_seconds)
         self._tick = tick
         self._heads = RequestHeads()
         self._stall_seconds = config.stall_seconds

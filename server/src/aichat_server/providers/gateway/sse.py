@@ -17,14 +17,16 @@ class SseDecoder:
     every other field: all vendors repeat the event's name inside its data.
     """
 
-    __slots__ = ("_begun", "_rest")
+    __slots__ = ("_begun", "_most_bytes", "_rest")
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int = MAX_EVENT_BYTES) -> None:
+        """An event has at most `most_bytes`."""
+        self._most_bytes = most_bytes
         self._rest = b""
         self._begun = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Returns the events that `chunk` completes; raises BrokenStreamError if one is larger than MAX_EVENT_BYTES."""
+        """Returns the events that `chunk` completes; raises BrokenStreamError if one is too large."""
         buffer = self._rest + chunk if self._rest else chunk
         if not self._begun:
             if len(buffer) < len(_BYTE_ORDER_MARK) and _BYTE_ORDER_MARK.startswith(buffer):
@@ -37,8 +39,8 @@ class SseDecoder:
                 buffer, held = buffer[:-1], b"\r"
             buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *blocks, rest = buffer.split(b"\n\n")
-        if len(buffer) > MAX_EVENT_BYTES and max(map(len, (*blocks, rest))) > MAX_EVENT_BYTES:
-            raise BrokenStreamError(f"an event of more than {MAX_EVENT_BYTES} bytes")
+        if len(buffer) > self._most_bytes and max(map(len, (*blocks, rest))) > self._most_bytes:
+            raise BrokenStreamError(f"an event of more than {self._most_bytes} bytes")
         self._rest = rest + held
         return [data for block in blocks if (data := _data(block))]
 

@@ -16,6 +16,8 @@ from aichat_server.providers.gateway.base import BaseAIProvider
 from aichat_server.providers.gateway.factory import AIProviderFactory
 
 DEFAULT_MAX_OUTPUT_TOKENS = 8192
+LEAST_OUTPUT_TOKENS = {"openai": 16}
+"""The lowest limits that vendors accept, if that is more than one token."""
 MOST_SEARCHES = 20
 """More than models make for one answer where the vendor takes no limit."""
 
@@ -68,9 +70,9 @@ class Models:
 
 
 def output_limit(model: Model, options: ChatOptions) -> int:
-    """Returns the most tokens that the answer may have."""
+    """Returns the most tokens that the answer may have: as many as the caller wants, or the vendor's least limit."""
     if options.max_output_tokens:
-        return options.max_output_tokens
+        return max(options.max_output_tokens, LEAST_OUTPUT_TOKENS.get(model.provider, 1))
     # The other half of a small context is for the conversation.
     return min(DEFAULT_MAX_OUTPUT_TOKENS, model.max_output_tokens, model.context_window // 2 or model.max_output_tokens)
 

@@ -1,0 +1,104 @@
+"""Puts the tool calls of a completion together, whose servers number and name them in many ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import msgspec
+
+from aichat_server.providers.domain.events import ProviderEvent
+
+if TYPE_CHECKING:
+    from aichat_server.providers.gateway.answer import AnswerReader
+
+
+@dataclass(slots=True)
+class _Call:
+    index: object
+    told_id: str
+    """Empty if the server gives none."""
+    call_id: str
+    arguments: str = ""
+    ended: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its arguments are JSON."""
+        try:
+            msgspec.json.decode(self.arguments)
+        except msgspec.DecodeError:
+            return False
+        return True
+
+
+class Calls:
+    """The tool calls of one answer, in their order."""
+
+    def __init__(self, reader: AnswerReader) -> None:
+        """`reader`: makes the events."""
+        self._reader = reader
+        self._calls: list[_Call] = []
+        self._ids: set[str] = set()
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._calls)
+
+    def take(self, told: object) -> Iterator[ProviderEvent]:
+        """Yields the events of one element of `tool_calls`: a whole call, or a piece of one."""
+        function = told.get("function") if isinstance(told, Mapping) else None
+        if not isinstance(told, Mapping) or not isinstance(function, Mapping):
+            return
+        name, told_id = _string(function.get("name")), _string(told.get("id"))
+        call = self._known(told.get("index"), told_id, name)
+        if call is None:
+            if not name:
+                return
+            call = self._begun(told.get("index"), told_id)
+            yield from self._reader.call_begins(call.call_id, name)
+        if text := _arguments(function.get("arguments")):
+            call.arguments += text
+            yield from self._reader.call_arguments(call.call_id, text)
+
+    def close(self, *, cut_off: bool) -> Iterator[ProviderEvent]:
+        """Yields the ends of the calls; `cut_off`: the last one is not whole."""
+        for call in self._calls[:-1] if cut_off else self._calls:
+            if not call.ended:
+                call.ended = True
+                yield from self._reader.call_ends(call.call_id)
+
+    def _known(self, index: object, told_id: str, name: str) -> _Call | None:
+        """Returns the call that a piece continues; None if it begins another.
+
+        Some servers leave out index or id, some repeat id or name in each piece, and some number all calls 0.
+        """
+        for call in reversed(self._calls):
+            if told_id and call.told_id:
+                if told_id == call.told_id:
+                    return call
+            elif index is not None and call.index is not None:
+                if index == call.index and not (name and call.is_whole):
+                    return call
+            elif not name:
+                return call
+        return None
+
+    def _begun(self, index: object, told_id: str) -> _Call:
+        own = told_id if told_id and told_id not in self._ids else f"call_{uuid4().hex}"
+        self._ids.add(own)
+        self._calls.append(call := _Call(index, told_id, own))
+        return call
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _arguments(told: Any) -> str:
+    """Returns arguments as text: a few servers send the object itself."""
+    if told is None or isinstance(told, str):
+        return told or ""
+    return msgspec.json.encode(told).decode()

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from aichat.v1 import conversations_pb2, messages_pb2, options_pb2
+from aichat.v1 import chat_pb2, conversations_pb2, messages_pb2, options_pb2, parts_pb2
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.money import NanoUsd
 from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier
@@ -22,6 +22,7 @@ from tests.integration.conversations.asking import (
     stream,
     text_of,
 )
+from tests.unit.files import made
 
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010}
 
@@ -94,6 +95,27 @@ async def test_reasoning_streams_ahead_of_the_answer_and_is_listed_where_it_is_u
     unfolded = (await server.conversations.ListMessages(request, metadata=api_key.metadata)).messages[1]
     reasoning, text = unfolded.parts
     assert (reasoning.reasoning.text, reasoning.reasoning.folded, text.text.text) == ("hm well", False, "yes")
+
+
+async def test_an_image_alone_is_a_message_without_a_title_and_may_be_a_result(
+    server: ServerUnderTest, api_key: ApiKey
+) -> None:
+    image = parts_pb2.ImagePart(data=made.png())
+    tools = options_pb2.ChatOptions(tools=[options_pb2.Tool(name="look", description="Looks.")])
+    tools.tool_choice.mode = options_pb2.TOOL_CHOICE_MODE_REQUIRED
+    request = chat_pb2.StreamChatRequest(model="claude-haiku-5-5", options=tools)
+    request.parts.add(image=image)
+    answer = [event async for event in server.chat.StreamChat(request, metadata=api_key.metadata)][-1].completed.message
+    (conversation,) = await conversations(server, api_key)
+    assert conversation.title == ""
+    (call_id,) = [part.tool_call.call_id for part in answer.parts if part.HasField("tool_call")]
+    on = chat_pb2.StreamChatRequest(model="claude-haiku-5-5", conversation_id=answer.conversation_id)
+    on.parts.add(tool_result=messages_pb2.ToolResultPart(call_id=call_id, parts=[messages_pb2.ResultPart(image=image)]))
+    events = [event async for event in server.chat.StreamChat(on, metadata=api_key.metadata)]
+    assert events[-1].HasField("completed")
+    shown, _, returned, _ = await history(server, api_key, answer.conversation_id)
+    assert returned.parts[0].tool_result.parts[0].image == shown.parts[0].image
+    assert shown.parts[0].image.media_type == "image/png"
 
 
 async def test_a_conversation_continues_from_its_head_or_from_any_message(

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 import pytest
-from aichat.v1 import billing_pb2, billing_pb2_grpc, invoices_pb2, messages_pb2
+from aichat.v1 import billing_pb2, billing_pb2_grpc, invoices_pb2, messages_pb2, options_pb2
 from aichat_sandbox.postgres import Postgres
 
 from tests.fixtures.redis import RedisUnderTest, run_redis
 from tests.fixtures.rows import connection
 from tests.fixtures.server import ServerUnderTest
-from tests.integration.conversations.asking import ask, first_event, history, refusal, stream, text_of
+from tests.integration.conversations.asking import ask, first_event, history, refusal, script, stream, text_of
 from tests.integration.deployment.populated import (
     HALF,
     Invoiced,
@@ -29,7 +29,7 @@ from tests.integration.deployment.populated import (
     populated,
 )
 from tests.integration.deployment.versions import Version
-from tests.integration.generations.replicas.following import cancel, wire
+from tests.integration.generations.replicas.following import cancel, resume, wire
 from tests.integration.invoices.months import MARCH
 
 FILLED = (
@@ -124,6 +124,23 @@ async def test_an_answer_that_the_old_server_writes_is_resumed_cancelled_and_sto
     assert answer.state == messages_pb2.MESSAGE_STATE_CANCELLED
     assert answer.parts[0].text.text == text_of(ended.seen) != ""
     assert await count(empty, held, UUID(running.generation_id)) == 0
+
+
+async def test_p20_the_old_server_reads_the_text_of_what_the_new_one_writes(migrated: Migrated) -> None:
+    old, new = migrated.old, migrated.new
+    tools = options_pb2.ChatOptions(tools=[options_pb2.Tool(name="add", description="Adds.")])
+    text = script(reasoning=["Hm."], deltas=["Let me see."])
+    events = await ask(new, old.key, text, model="claude-sonnet-5-5")
+    started = events[0].started
+    again = [event async for event in resume(old.old, old.key, started.generation_id)]
+    assert (text_of(again), again[-1].WhichOneof("event")) == ("Let me see.", "completed")
+    calling = script(deltas=["Let me add."], tools=[{"name": "add"}])
+    place = {"model": "claude-sonnet-5-5", "conversation_id": started.conversation_id, "options": tools}
+    called = (await ask(new, old.key, calling, **place))[-1].completed.message
+    assert called.stop_reason == messages_pb2.STOP_REASON_TOOL_USE
+    read = await history(old.old, old.key, started.conversation_id)
+    assert [message.parts[0].text.text for message in read[1::2]] == ["Let me see.", "Let me add."]
+    assert (await ask(old.old, old.key, "On", conversation_id=started.conversation_id))[-1].HasField("completed")
 
 
 @pytest.mark.parametrize("ends", ["new", "old"])

@@ -28,6 +28,11 @@ async def preview_purge(jobs: Jobs, now: datetime) -> str:
     return f"{await jobs.retention.stale(now)} conversations to delete"
 
 
+async def preview_files(jobs: Jobs, now: datetime) -> str:
+    """Returns how many files no message has used for a day."""
+    return "no AICHAT_FILES_URL" if jobs.files is None else f"{await jobs.files.due(now)} files to delete"
+
+
 async def preview_invoices(jobs: Jobs, now: datetime) -> str:
     """Returns a line for each invoice with an amount or a problem."""
     outcomes = await jobs.invoices.preview_last(now)

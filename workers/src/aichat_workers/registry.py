@@ -11,7 +11,7 @@ from aichat_server.app.jobs import Jobs
 from aichat_server.core.database.batches import Progress
 from aichat_server.core.periods import Cadence, Period, parse_period, period_of
 
-from aichat_workers.previews import preview_backlog, preview_invoices, preview_purge, preview_warnings
+from aichat_workers.previews import preview_backlog, preview_files, preview_invoices, preview_purge, preview_warnings
 
 Work = Callable[[Jobs, datetime, Progress], Awaitable[object]]
 Preview = Callable[[Jobs, datetime], Awaitable[object]]
@@ -80,6 +80,10 @@ async def _warn(jobs: Jobs, now: datetime, progress: Progress) -> object:
     return "no SMTP_URL" if jobs.warnings is None else await jobs.warnings.run(now, progress)
 
 
+async def _collect_files(jobs: Jobs, now: datetime, progress: Progress) -> object:
+    return "no AICHAT_FILES_URL" if jobs.files is None else await jobs.files.run(now, progress)
+
+
 _ALL = (
     Job(
         "orphans",
@@ -139,6 +143,15 @@ _ALL = (
         3600.0,
         lambda jobs, now, progress: jobs.retention.purge(now, progress),
         preview_purge,
+        Cadence.DAY,
+    ),
+    Job(
+        "files",
+        "delete files that no message uses",
+        "10 4 * * *",
+        3600.0,
+        _collect_files,
+        preview_files,
         Cadence.DAY,
     ),
     Job(

@@ -10,6 +10,7 @@ from functools import partial
 from aichat_server.app.billing import build_grace, open_desk, open_payments
 from aichat_server.app.clock import open_clock
 from aichat_server.app.database import connect_database
+from aichat_server.app.files import build_storage
 from aichat_server.app.journals import build_streams
 from aichat_server.app.plans import open_plan_book
 from aichat_server.app.redis import redis_named
@@ -21,6 +22,7 @@ from aichat_server.billing.service.webhooks import InvoiceSync, Webhooks
 from aichat_server.core.clock import Clock
 from aichat_server.core.database.database import Database
 from aichat_server.core.redis.client import open_redis
+from aichat_server.files.service.collection import FileCollection
 from aichat_server.generations.gateway.spare_leases import SpareLeases
 from aichat_server.generations.service.orphans import Orphans
 from aichat_server.invoices.domain.invoices import REFUND
@@ -58,6 +60,8 @@ class Jobs:
     subscriptions: Subscriptions | None
     outbox: Outbox
     retention: Retention
+    files: FileCollection | None
+    """None where no AICHAT_FILES_URL names a storage."""
     runs: JobRuns
     watch: JobsWatch
     clock: Clock
@@ -80,6 +84,7 @@ async def build_jobs(settings: Settings, observer: Observer) -> AsyncGenerator[J
         payments = await stack.enter_async_context(open_payments(settings, database, plans))
         desk = await stack.enter_async_context(open_desk(settings, database))
         warnings = build_quota_warnings(settings, database)
+        storage = build_storage(settings)
         yield Jobs(
             orphans=build_orphans(database, streams, spare, rescue_seconds=settings.rescue_seconds),
             warnings=warnings,
@@ -89,6 +94,7 @@ async def build_jobs(settings: Settings, observer: Observer) -> AsyncGenerator[J
             subscriptions=payments.subscriptions if payments is not None else None,
             outbox=_build_outbox(database, warnings, desk, _build_unpaid_notices(settings, database, payments)),
             retention=Retention(database, plans),
+            files=FileCollection(database, storage) if storage is not None else None,
             runs=JobRuns(database, observer),
             watch=JobsWatch(database, depth, observer),
             clock=clock,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Column, Integer, Row, Table, Text, Uuid, delete, exists, func, select, update
+from sqlalchemy import Column, Integer, Row, Select, Table, Text, Uuid, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from aichat_server.content.parts import StoredFile
@@ -39,6 +39,7 @@ message_files = Table(
     Column("message_id", Uuid, primary_key=True),
     Column("sha256", Text, primary_key=True),
 )
+_USED = exists().where(message_files.c.org_id == files.c.org_id, message_files.c.sha256 == files.c.sha256)
 
 
 class FileRepository(Repository):
@@ -69,23 +70,30 @@ class FileRepository(Repository):
         ).returning(files)
         return _record((await self._connection.execute(known)).one())
 
-    async def delete_unused(self, before: datetime, most: int) -> list[UUID]:
-        """Deletes at most `most` files that were last used before then and that no message uses; returns their objects.
+    async def delete_unused(self, before: datetime, most: int) -> int:
+        """Deletes at most `most` files that were last used before then and that no message uses; returns their number.
 
         Files that are used at this moment stay.
         """
-        used = exists().where(message_files.c.org_id == files.c.org_id, message_files.c.sha256 == files.c.sha256)
-        unused = select(files.c.sha256).where(files.c.org_id == self._org_id, files.c.used_at < before, ~used)
-        locked = unused.order_by(files.c.used_at).limit(most).with_for_update(skip_locked=True, of=files)
+        locked = self._unused(before).limit(most).with_for_update(skip_locked=True, of=files)
         hashes = (await self._connection.execute(locked)).scalars().all()
         # A new statement sees the messages that were stored until the files were locked.
-        gone = delete(files).where(files.c.org_id == self._org_id, files.c.sha256.in_(hashes), ~used)
-        return list((await self._connection.execute(gone.returning(files.c.object_id))).scalars())
+        gone = delete(files).where(files.c.org_id == self._org_id, files.c.sha256.in_(hashes), ~_USED)
+        await self._connection.execute(gone)
+        return len(hashes)
+
+    async def count_unused(self, before: datetime) -> int:
+        """Returns the number of files that were last used before then and that no message uses."""
+        query = select(func.count()).select_from(self._unused(before).subquery())
+        return int((await self._connection.execute(query)).scalar_one())
 
     async def unknown(self, objects: Collection[UUID]) -> set[UUID]:
         """Returns those of these objects that belong to no file."""
         query = select(files.c.object_id).where(files.c.org_id == self._org_id, files.c.object_id.in_(objects))
         return set(objects).difference((await self._connection.execute(query)).scalars())
+
+    def _unused(self, before: datetime) -> Select[tuple[str]]:
+        return select(files.c.sha256).where(files.c.org_id == self._org_id, files.c.used_at < before, ~_USED)
 
 
 def _record(row: Row[tuple[object, ...]]) -> FileRecord:

@@ -94,7 +94,7 @@ class FileBody(Payload):
             if left:
                 raise AichatError(Reason.FILES_UNAVAILABLE, "a stored file has not the size that it had")
         except AichatError as failure:
-            # aiohttp tells of no failure but its own.
+            # aiohttp raises another error.
             self.failure = failure
             raise
 
@@ -111,7 +111,7 @@ async def _size(value: FileValue, files: FileReader) -> int:
     """Returns the bytes of a value as JSON."""
     if isinstance(value, Base64File):
         return len(value.prefix) + (value.file.size + 2) // 3 * 4 + len('""')
-    # How many characters of a text need an escape is only known to whoever has read it.
+    # Only reading a text tells how many of its characters need an escape.
     size = 0
     async for piece in _json(value, files):
         size += len(piece)

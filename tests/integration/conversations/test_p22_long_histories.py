@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
-from aichat.v1 import chat_pb2, events_pb2, messages_pb2, options_pb2, tokens_pb2
+from aichat.v1 import chat_pb2, conversations_pb2, events_pb2, messages_pb2, options_pb2, tokens_pb2
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.money import NanoUsd
 from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier
 from aichat_server.models.service import add_prices
 
+from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
 from tests.fixtures.vendors import Vendors
 from tests.integration.conversations.asking import (
@@ -26,34 +28,40 @@ from tests.integration.conversations.asking import (
     stream,
 )
 
-MODEL = "window/short"
+MODEL, CHEAP = "window/short", "window/cheap"
 WINDOW = 3_000
 # About 500 tokens: two or three fit besides the answer.
-LONG = "x" * 1_500
+LONG, SHORT = "x" * 1_500, "y" * 450
+SUMMARIZE = options_pb2.ChatOptions(long_history=options_pb2.LONG_HISTORY_SUMMARIZE)
 REFUSE = options_pb2.ChatOptions(long_history=options_pb2.LONG_HISTORY_REFUSE)
 
 
 @pytest.fixture(scope="module")
 async def server(run_server: RunServer, vendors: Vendors, postgres: Postgres) -> AsyncGenerator[ServerUnderTest, None]:
-    """With a model of a small context, whose vendor cannot count."""
-    model = {"id": "short", "context_window": WINDOW, "input_usd_per_mtok": 1, "output_usd_per_mtok": 1}
-    endpoint = {"name": "window", "base_url": vendors.base_url("openai"), "api_key": "k", "models": [model]}
-    price = Price(BEGINNING, (PriceTier(0, *[NanoUsd(10**9)] * 6),))
-    await add_prices(postgres.owner_url, {("window", MODEL): [price]})
+    """With a model of a small context and a cheap one, whose vendor cannot count."""
+    prices = {MODEL: 2, CHEAP: 1}
+    models = [
+        {"id": name.partition("/")[2], "context_window": WINDOW, "input_usd_per_mtok": usd, "output_usd_per_mtok": usd}
+        for name, usd in prices.items()
+    ]
+    endpoint = {"name": "window", "base_url": vendors.base_url("openai"), "api_key": "k", "models": models}
+    for name, usd in prices.items():
+        price = Price(BEGINNING, (PriceTier(0, *[NanoUsd(usd * 10**9)] * 6),))
+        await add_prices(postgres.owner_url, {("window", name): [price]})
     async with run_server(AICHAT_OPENAI_COMPATIBLE=json.dumps([endpoint])) as running:
         yield running
 
 
-def question(n: int) -> str:
-    return script(deltas=[f"answer {n}"]) + LONG
+def question(n: int, more: str = LONG) -> str:
+    return script(deltas=[f"answer {n}"]) + more
 
 
-async def turns(server: ServerUnderTest, key: ApiKey, count: int) -> str:
+async def turns(server: ServerUnderTest, key: ApiKey, count: int, more: str = LONG) -> str:
     """Returns a conversation of so many turns."""
-    (started, *_) = await ask(server, key, question(0), model=MODEL)
+    (started, *_) = await ask(server, key, question(0, more), model=MODEL)
     place = started.started.conversation_id
     for n in range(1, count):
-        await ask(server, key, question(n), model=MODEL, conversation_id=place)
+        await ask(server, key, question(n, more), model=MODEL, conversation_id=place)
     return place
 
 
@@ -88,6 +96,62 @@ async def test_p22_the_oldest_turns_are_left_out_and_the_caller_is_told(
     resumed = [event async for event in server.chat.ResumeChat(resume, metadata=api_key.metadata)]
     assert left_out(resumed) == left_out(await ask(server, api_key, last, **sent)) == told
     assert len(await history(server, api_key, place)) == 2 * 14
+
+
+async def booked(postgres: Postgres, key: ApiKey, model: str) -> list[asyncpg.Record]:
+    async with connection(postgres.owner_url) as owner:
+        query = "SELECT * FROM aichat.usage_events WHERE org_id = $1 AND model = $2"
+        return await owner.fetch(query, UUID(key.organization_id), model)
+
+
+async def summaries(postgres: Postgres, key: ApiKey) -> list[asyncpg.Record]:
+    async with connection(postgres.owner_url) as owner:
+        return await owner.fetch("SELECT * FROM aichat.summaries WHERE org_id = $1", UUID(key.organization_id))
+
+
+async def test_p22_a_cheap_model_summarises_the_oldest_turns_once(
+    server: ServerUnderTest, api_key: ApiKey, vendors: Vendors, postgres: Postgres
+) -> None:
+    place = await turns(server, api_key, 8, SHORT)
+    last = question(8, SHORT)
+    sent = {"model": MODEL, "conversation_id": place, "options": SUMMARIZE, "request_id": str(uuid4())}
+    first = await ask(server, api_key, last, **sent)
+    told, read = left_out(first), shown(vendors, last)
+    assert told.summarized
+    # The summary is part of the first question that is shown.
+    assert told.messages == 2 * 8 + 1 - len(read) > 4
+    assert read[0].startswith("Summary of the conversation so far:\n\nHello! I am a **stand-in**")
+    (summary,) = await booked(postgres, api_key, CHEAP)
+    assert summary["cost_nano_usd"] > 0
+
+    again = await ask(server, api_key, last, **sent)
+    assert left_out(again) == told
+    # Half of the room was left free, and so the next turn needs no other summary.
+    second = await ask(server, api_key, script(deltas=["a"]), **{**sent, "request_id": str(uuid4())})
+    assert left_out(second).summarized
+    assert left_out(second).messages == told.messages
+    assert shown(vendors, script(deltas=["a"]))[0] == read[0]
+    assert len(await booked(postgres, api_key, CHEAP)) == len(await summaries(postgres, api_key)) == 1
+
+    deletion = conversations_pb2.DeleteConversationRequest(conversation_id=place)
+    await server.conversations.DeleteConversation(deletion, metadata=api_key.metadata)
+    assert await summaries(postgres, api_key) == []
+
+
+async def test_p05_a_turn_is_cancelled_while_its_history_is_summarised(
+    server: ServerUnderTest, api_key: ApiKey, vendors: Vendors, postgres: Postgres
+) -> None:
+    place = await turns(server, api_key, 3)
+    vendors.clear_log()
+    call = stream(
+        server, api_key, question(4), model=MODEL, conversation_id=place, options=SUMMARIZE, cancel_on_disconnect=True
+    )
+    await vendors.wait_for_log(lambda entry: entry["body"]["model"] == "cheap", seconds=30)
+    call.cancel()
+    await eventually(lambda: history(server, api_key, place), lambda messages: len(messages) == 6)
+    (summary,) = await eventually(lambda: booked(postgres, api_key, CHEAP), bool)
+    assert summary["error_reason"] == "GENERATION_CANCELLED"
+    assert not any(entry["body"]["model"] == "short" for entry in vendors.log())
 
 
 async def test_p07_a_long_conversation_is_refused_if_the_caller_wants_that(

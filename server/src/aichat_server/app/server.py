@@ -22,10 +22,13 @@ from aichat_server.conversations.rpc.conversations import ConversationServicer
 from aichat_server.conversations.service.chat import Chat
 from aichat_server.conversations.service.conversations import Conversations
 from aichat_server.conversations.service.counting import TokenCounts
+from aichat_server.conversations.service.summaries import Summaries
+from aichat_server.conversations.storage.summaries import SummaryStore
 from aichat_server.core.database.database import Database
 from aichat_server.files.rpc.servicer import FileServicer
 from aichat_server.generations.service.answers import Replicas
 from aichat_server.generations.service.generations import Generations
+from aichat_server.generations.service.keep_nothing import KeepNothing
 from aichat_server.limits.rpc import CallLimits
 from aichat_server.notifications.rpc.servicer import NotificationServicer
 from aichat_server.plans.service import PlanBook
@@ -75,7 +78,9 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
         authenticator = await stack.enter_async_context(open_authenticator(settings, opened, engine.clock, observer))
         files = build_files(settings, opened)
         turns, counter = engine.stores.turns, engine.counter
-        chat = Chat(engine.models, turns, running.launcher, running.answers, files, counter)
+        sink = KeepNothing(engine.stores.generations)
+        summaries = Summaries(engine.models, running.launcher, sink, SummaryStore(opened), counter)
+        chat = Chat(engine.models, turns, running.launcher, running.answers, files, counter, summaries)
         counts = TokenCounts(engine.models, turns, running.answers, files, counter)
         servicers = (
             ChatServicer(chat, running.answers, counts),

@@ -15,6 +15,7 @@ from aichat_server.conversations.service.history import History
 from aichat_server.conversations.service.message_question import MessageQuestion
 from aichat_server.conversations.service.message_sink import MessageSink
 from aichat_server.conversations.service.room import Room
+from aichat_server.conversations.service.summaries import LongTurn, Summaries
 from aichat_server.conversations.storage.turns import TurnStore
 from aichat_server.core.ids import new_id
 from aichat_server.files.service.files import Files
@@ -61,9 +62,11 @@ class Chat:
         answers: Answers,
         files: Files,
         counter: TokenCounter,
+        summaries: Summaries,
     ) -> None:
         self._choice = choice
         self._counter = counter
+        self._summaries = summaries
         self._turns = turns
         self._sink = MessageSink(turns)
         self._launcher = launcher
@@ -88,7 +91,8 @@ class Chat:
         turn, asked, files = turn_of(message, candidates), _asked(message), self._files.of(principal.org_id)
         room = Room(self._counter, candidates, message.options, Prompt((), files))
         await room.check((asked,))
-        history = History(room, message.options.long_history)
+        long_turn = LongTurn(principal, candidates[0], turn.user_message_id, message.request_id)
+        history = History(room, message.options.long_history, self._summaries, long_turn)
         request = GenerationRequest(
             principal=principal,
             candidates=candidates,

@@ -90,9 +90,9 @@ class Room:
         text = f"the conversation has about {tokens} tokens, and {limit}: send less, or begin a new conversation"
         return AichatError(Reason.CONTEXT_EXCEEDED, text, metadata=metadata)
 
-    def scaled(self, tokens: int) -> int:
-        """Returns about how many tokens the vendor counts where the estimate is `tokens`."""
-        return round(tokens * self._ratio)
+    def weigh(self, messages: Sequence[PathMessage]) -> int:
+        """Returns about how many tokens some messages have."""
+        return round(sum(most_message_tokens(message, self._media) for message in messages) * self._ratio)
 
     def _cut(self, messages: Sequence[PathMessage], reserve: int, steps: int) -> Cut:
         precision = _PRECISION if self._ratio != 1 else 1

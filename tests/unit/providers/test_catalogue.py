@@ -67,7 +67,7 @@ def test_claude_is_anthropics_even_where_others_resell_it() -> None:
     assert (model.provider, model.display_name) == ("anthropic", "Claude Sonnet 5.5")
 
 
-# What ListModels tells of a model, in the order of the contract; what is missing is refused.
+# What ListModels tells about a model, in the order of the contract; what is missing is refused.
 FAMILIES = {
     "claude-opus-5-5": "reasoning stop images documents tools parallel format caching search domains count urls",
     "claude-haiku-4-5": "stop images documents tools parallel format caching search domains count urls",

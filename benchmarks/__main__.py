@@ -23,6 +23,7 @@ from benchmarks.deployment import MODEL, Target, deployed
 from benchmarks.invoices import measure_invoices, print_invoices
 from benchmarks.load import Load, Seen, run
 from benchmarks.paced import measure_paced, print_paced
+from benchmarks.parts import measure_parts
 from benchmarks.processes import cpu_seconds, leave_measured_core, memory_bytes
 from benchmarks.rollups import measure_rollups, print_rollups
 from benchmarks.tables import Cost, print_costs, print_turns
@@ -103,8 +104,11 @@ async def measure_chat(plan: Plan) -> None:
             hold_turns = partial(_load, found["alone"], FIRST, streams=plan.first_deltas, one_by_one=True)
             turns = await measure_turns(deployment, hold_turns, turns=plan.first_deltas, rounds=plan.rounds)
             memory = await measure_memory(found["coalesced"], plan)
+            parts = await measure_parts(
+                deployment, streams=plan.streams, deltas=plan.deltas, turns=plan.first_deltas, rounds=plan.rounds
+            )
     print_costs(costs, vendor)
-    print_turns(turns, memory)
+    print_turns(turns, memory, parts)
 
 
 async def measure_costs(found: Mapping[str, Target], plan: Plan) -> dict[str, Cost]:

@@ -56,7 +56,7 @@ async def deployed(folder: Path) -> AsyncGenerator[Deployment, None]:
         found = {}
         for kind in ("bare", "typed"):
             found[kind] = await stack.enter_async_context(_relay(kind, upstream, folder))
-        settings = _environment(postgres, upstream)
+        settings = _environment(postgres, upstream) | {"AICHAT_FILES_URL": (folder / "files").as_uri()}
         for name, ours in (
             ("uncoalesced", settings | {"REDIS_URL": redis_url, "AICHAT_COALESCE_SECONDS": "0"}),
             ("coalesced", settings | {"REDIS_URL": redis_url}),

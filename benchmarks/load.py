@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 import grpc
-from aichat.v1 import chat_pb2, chat_pb2_grpc, messages_pb2
+from aichat.v1 import chat_pb2, chat_pb2_grpc, messages_pb2, options_pb2
 
 
 @dataclass
@@ -37,6 +37,9 @@ class Load:
     """The time after which to disconnect; None: when the streams end."""
     apart_seconds: float = 0.0
     """The time from the beginning of one stream to that of the next."""
+    more: tuple[messages_pb2.Part, ...] = ()
+    """Parts besides the script."""
+    tools: tuple[options_pb2.Tool, ...] = ()
 
 
 async def run(load: Load, seen: Seen | None = None) -> Seen:
@@ -57,9 +60,10 @@ async def run(load: Load, seen: Seen | None = None) -> Seen:
 
 
 async def _chat(stub: chat_pb2_grpc.ChatServiceAsyncStub, load: Load, seen: Seen) -> None:
-    part = messages_pb2.Part(text=messages_pb2.TextPart(text=load.script))
+    parts = [*load.more, messages_pb2.Part(text=messages_pb2.TextPart(text=load.script))]
+    options = options_pb2.ChatOptions(tools=load.tools)
     # Nobody waits for an answer that the load abandons.
-    request = chat_pb2.StreamChatRequest(model=load.model, parts=[part], cancel_on_disconnect=True)
+    request = chat_pb2.StreamChatRequest(model=load.model, parts=parts, options=options, cancel_on_disconnect=True)
     began = last = time.perf_counter()
     first = True
     async for response in stub.StreamChat(request, metadata=(("authorization", f"Bearer {load.key}"),)):

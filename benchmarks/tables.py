@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 GOALS_CPU = {"coalesced": 1.2, "uncoalesced": 1.6}
 GOAL_FIRST_DELTA = 2.5
 GOAL_KIB_PER_TURN = 64
+GOAL_ARGUMENTS = 1.2
 GOAL_ROUND_TRIPS = "2.0"
 
 NAMES = {
@@ -40,6 +42,20 @@ class Turns:
     cpu_without_ledger: list[float] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Parts:
+    """Seconds of CPU, one figure per round."""
+
+    text_delta: list[float] = field(default_factory=list)
+    """The server's, for each delta of text that the vendor sent."""
+    argument_delta: list[float] = field(default_factory=list)
+    """The same for each delta of a tool's arguments, which are as long."""
+    text_turn: list[float] = field(default_factory=list)
+    """The server's and the database's, for a short turn of text."""
+    image_turn: list[float] = field(default_factory=list)
+    """The same for a turn with ten stored images."""
+
+
 def print_costs(costs: Mapping[str, Cost], vendor_first_delta: float) -> None:
     """Prints the targets side by side; ratios are of medians."""
     bare_cpu = statistics.median(costs["bare"].cpu_per_delta)
@@ -62,8 +78,8 @@ def print_costs(costs: Mapping[str, Cost], vendor_first_delta: float) -> None:
         print(f"| {' | '.join(cells)} |")
 
 
-def print_turns(turns: Turns, memory: float) -> None:
-    """Prints a turn's work in the database, and its `memory` in bytes while it waits."""
+def print_turns(turns: Turns, memory: float, parts: Parts) -> None:
+    """Prints a turn's work in the database, its `memory` in bytes while it waits, and what its parts cost."""
     print()
     print("| one turn | measured | goal |")
     print("|---|---|---|")
@@ -75,6 +91,16 @@ def print_turns(turns: Turns, memory: float) -> None:
     print(f"| database CPU, relative to a turn that is not booked | {ratio} | |")
     held = memory / 1024
     print(f"| memory per open turn | {held:.0f} KiB | {_goal(held, GOAL_KIB_PER_TURN, ' KiB')} |")
+    called = _ratio(parts.argument_delta, parts.text_delta)
+    print(f"| CPU per delta of arguments, relative to text | {called:.2f} × | {_goal(called, GOAL_ARGUMENTS, ' ×')} |")
+    pictured = _ratio(parts.image_turn, parts.text_turn)
+    print(f"| CPU of a turn with ten images, relative to text | {pictured:.2f} × | |")
+
+
+def _ratio(seconds: Sequence[float], base: Sequence[float]) -> float:
+    """Returns the ratio of the medians; nan if the base is too little to tell."""
+    divisor = statistics.median(base)
+    return statistics.median(seconds) / divisor if divisor else math.nan
 
 
 def _goal(value: float, goal: float, unit: str = "") -> str:

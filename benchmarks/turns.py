@@ -40,13 +40,14 @@ async def measure_turns(deployment: Deployment, hold_turns: HoldTurns, *, turns:
         for _ in range(rounds):
             for function, seconds in ((_WITHOUT_BOOKS, measured.cpu_without_ledger), (books, measured.cpu)):
                 await owner.execute(function)
-                begun = await _database_seconds(owner)
+                begun = await database_seconds(owner)
                 await hold_turns()
-                seconds.append((await _database_seconds(owner) - begun) / turns)
+                seconds.append((await database_seconds(owner) - begun) / turns)
     finally:
         await owner.close()
     return measured
 
 
-async def _database_seconds(owner: asyncpg.Connection[asyncpg.Record]) -> float:
+async def database_seconds(owner: asyncpg.Connection[asyncpg.Record]) -> float:
+    """Returns the seconds of CPU that the server's connections to the database have used."""
     return sum([cpu_seconds(row["pid"]) for row in await owner.fetch(_CONNECTIONS)])

@@ -22,6 +22,8 @@ async def test_the_benchmark_prints_its_tables() -> None:
         "database round trips",
         "database CPU, relative to a turn that is not booked",
         "memory per open turn",
+        "CPU per delta of arguments, relative to text",
+        "CPU of a turn with ten images, relative to text",
         "deltas 20 ms apart",
         "bare relay (grpc.aio + raw HTTP)",
         "bare relay that reads by tick",

@@ -108,14 +108,14 @@ async def test_no_answer_costs_more_than_its_hold_whatever_it_reads(
     calling = TextPart(script(tools=[{"name": "look_up", "arguments": {"place": "Zürich"}}]))
     searching = TextPart(script(words=20, searches=[{"query": "example", "results": [PAGE] * 3}] * 2))
     tool = Tool("look_up", "Looks up.", SCHEMA)
-    brief = ChatOptions(max_output_tokens=100)
+    brief, formed = ChatOptions(max_output_tokens=100), ResponseFormat(SCHEMA)
     cases: list[tuple[ChatOptions, tuple[Part, ...]]] = [
         (brief, (*IMAGES, words)),
         *((brief, (image, words)) for image in IMAGES),
         (brief, (PDF, NOTES, words)),
         (ChatOptions(max_output_tokens=100, tools=(tool,)), (calling,)),
         (
-            ChatOptions(max_output_tokens=100, response_format=ResponseFormat(SCHEMA)),
+            ChatOptions(max_output_tokens=100, response_format=formed),
             (TextPart(script(deltas=["{}"])),),
         ),
         (ChatOptions(max_output_tokens=100, web_search=WebSearch(2)), (searching,)),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import wave
 from collections.abc import Callable
+from hashlib import sha256
 from typing import NamedTuple
 
-from aichat.v1 import chat_pb2, models_pb2, options_pb2
+import grpc
+from aichat.v1 import chat_pb2, files_pb2, messages_pb2, models_pb2, options_pb2, parts_pb2
 
 from tests.fixtures.server import ApiKey, ServerUnderTest
 from tests.fixtures.vendors import Vendors
-from tests.integration.conversations.asking import ask, conversations, refusal, stream, times_asked
+from tests.integration.conversations.asking import ask, conversations, refusal, script, stream, times_asked
 
 SCHEMA = '{"type": "object", "properties": {}, "additionalProperties": false}'
 MODELS = ("claude-haiku-5-5", "gpt-6-luna", "gemini-4-argon", "gemini-3.8-flash")
@@ -42,6 +46,11 @@ CASES = (
         Options(tools=[TOOL], parallel_tool_calls=False),
         lambda can: can.parallel_tool_calls,
     ),
+    Case(
+        "response_format",
+        Options(response_format=options_pb2.ResponseFormat(json_schema=SCHEMA)),
+        lambda can: can.response_format,
+    ),
     Case("web_search", Options(web_search=options_pb2.WebSearch()), lambda can: can.web_search),
     Case(
         "service_tier",
@@ -65,7 +74,7 @@ async def test_every_option_is_answered_or_refused_as_list_models_says(
 
     async def check(model: str, case: Case, number: int) -> int:
         """Returns how many conversations it leaves."""
-        text = f"Is {model} able to follow {number}?"
+        text = f"{script(deltas=['{}'])} {model} {number}"
         if case.can(abilities[model]):
             events = await ask(server, api_key, text, model=model, options=case.options)
             assert events[-1].HasField("completed"), (model, case.option)
@@ -92,3 +101,35 @@ async def test_what_only_some_searches_can_is_refused_by_the_others(server: Serv
     failures = await asyncio.gather(*map(refusal, calls))
     assert {failed.metadata["option"] for failed in failures} == {"web_search.allowed_domains"}
     assert all("claude-opus-5-5" in failed.metadata["models"].split(",") for failed in failures)
+
+
+async def test_a_part_that_a_model_cannot_read_is_refused_before_it_is_stored(
+    server: ServerUnderTest, api_key: ApiKey
+) -> None:
+    sound = parts_pb2.AudioPart(data=wav())
+    told = [messages_pb2.Part(audio=sound), messages_pb2.Part(text=messages_pb2.TextPart(text=script(deltas=["Hi"])))]
+
+    def hear(model: str) -> grpc.aio.UnaryStreamCall[chat_pb2.StreamChatRequest, chat_pb2.StreamChatResponse]:
+        request = chat_pb2.StreamChatRequest(model=model, parts=told)
+        return server.chat.StreamChat(request, metadata=api_key.metadata)
+
+    for model in ("claude-haiku-5-5", "gpt-6-luna"):
+        failed = await refusal(hear(model))
+        able = "gemini-3.5-flash-lite,gemini-3.8-flash,gemini-4-argon"
+        assert (failed.reason, failed.metadata) == (
+            "PART_UNSUPPORTED",
+            {"model": model, "part": "audio", "models": able},
+        )
+    file_id = sha256(sound.data).hexdigest()
+    missing = await refusal(server.files.GetFile(files_pb2.GetFileRequest(file_id=file_id), metadata=api_key.metadata))
+    assert missing.reason == "FILE_NOT_FOUND"
+    assert [event async for event in hear("gemini-3.8-flash")][-1].HasField("completed")
+
+
+def wav() -> bytes:
+    """Returns a second of silence."""
+    packed = io.BytesIO()
+    with wave.open(packed, "wb") as sound:
+        sound.setparams((1, 1, 8_000, 8_000, "NONE", ""))
+        sound.writeframes(bytes(8_000))
+    return packed.getvalue()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+import pytest
 from aichat.v1 import messages_pb2
 from aichat_server.content.parts import Role, TextPart
 from aichat_server.conversations.domain import Conversation, Message, MessageState
@@ -17,6 +18,7 @@ from aichat_server.conversations.rpc.messages import (
     message_to_proto,
 )
 from aichat_server.conversations.rpc.models import model_to_proto
+from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
 from aichat_server.generations.domain.generation import Answer, GenerationState
 from aichat_server.models.domain.models import Model, ModelAbilities
@@ -102,3 +104,22 @@ def test_a_model_carries_prices_and_abilities() -> None:
     assert (price.cache_write_1h.units, price.web_search.nanos) == (4, 10_000_000)
     assert (proto.abilities.reasoning, proto.abilities.temperature, proto.abilities.stop) == (True, False, True)
     assert (proto.model, proto.provider, proto.context_window) == ("m", "anthropic", 1_000_000)
+
+
+TEXT = messages_pb2.Part(text=messages_pb2.TextPart(text="x" * 2**20))
+RESULT = messages_pb2.Part(
+    tool_result=messages_pb2.ToolResultPart(call_id="a", parts=[messages_pb2.ResultPart(text=TEXT.text)])
+)
+
+
+@pytest.mark.parametrize(
+    ("parts", "field"),
+    [([TEXT] * 5, "parts"), ([RESULT] * 3 + [TEXT] * 2, "parts"), ([RESULT, TEXT, RESULT], "parts[2]")],
+    ids=["texts", "results and texts", "a result behind a text"],
+)
+def test_a_message_is_bounded_and_its_results_come_first(parts: list[messages_pb2.Part], field: str) -> None:
+    assert len(parts_from_proto([RESULT, RESULT, TEXT])) == 3
+    with pytest.raises(AichatError) as caught:
+        parts_from_proto(parts)
+    assert caught.value.reason is Reason.REQUEST_INVALID
+    assert [violation.field for violation in caught.value.violations] == [field]

@@ -128,9 +128,9 @@ def call_ids(parts: Iterable[Part]) -> list[str]:
 
 def check_repeated(parts: Iterable[Part]) -> None:
     """Raises TOOL_RESULTS_MISMATCHED if a message has two results for one call."""
-    repeated = [call_id for call_id, times in Counter(call_ids(parts)).items() if times > 1]
-    if repeated:
-        raise results_mismatched(repeated=repeated)
+    ids = call_ids(parts)
+    if len(set(ids)) < len(ids):
+        raise results_mismatched(repeated=[call_id for call_id, times in Counter(ids).items() if times > 1])
 
 
 def results_mismatched(

@@ -24,7 +24,7 @@ from tests.integration.conversations.asking import (
 )
 from tests.integration.generations.replicas.following import Resumed, cancel, everything, resume, wire
 
-MODELS = ["claude-sonnet-5-5", "gemini-3.8-flash"]
+MODELS = ["claude-sonnet-5-5", "gpt-6-luna", "gemini-3.8-flash"]
 MODEL = "claude-sonnet-5-5"
 TOOLS = options_pb2.ChatOptions(tools=[options_pb2.Tool(name=name, description="A tool.") for name in ("add", "look")])
 ADDED = '{"n": 1, "of": "Grüße"}'

@@ -20,7 +20,7 @@ from tests.fixtures.server import ApiKey, ServerUnderTest
 from tests.fixtures.vendors import MODELS, Vendors
 from tests.integration.conversations.asking import script
 
-PAIRS = list(product(("anthropic", "gemini"), repeat=2))
+PAIRS = list(product(sorted(MODELS), repeat=2))
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763f8cfc000000301010018dd8db0"
     "0000000049454e44ae426082"

@@ -183,6 +183,7 @@ EVERYTHING: dict[str, tuple[tuple[tuple[Part, ...], ...], dict[str, Any]]] = {
             (
                 ReasoningPart("Hm.", Signature("gemini", "aGVsbG8=")),
                 ProviderItem("gemini", "toolCall", '{"toolCall": {"id": "x", "toolType": "GOOGLE_SEARCH_WEB"}}'),
+                ProviderItem("gemini", "toolResponse", '{"toolResponse": {"id": "x", "response": {"a": "b"}}}'),
                 TextPart("Well.", signature=Signature("gemini", "d29ybGQ=", "text")),
                 ToolCallPart("c1", "look", '{"at": "Zürich"}', Signature("gemini", "d29ybGQh")),
                 ToolCallPart("c2", "look", "no JSON"),

@@ -36,7 +36,7 @@ from aichat_server.providers.domain.requests import (
     ToolChoiceMode,
     WebSearch,
 )
-from aichat_server.providers.gateway import gemini_request
+from aichat_server.providers.gateway import gemini_contents, gemini_request
 
 from tests.unit.providers.reading import whole
 
@@ -125,13 +125,26 @@ def test_marks_return_on_the_part_that_they_came_on() -> None:
     ]}  # fmt: skip
 
 
-@pytest.mark.parametrize(("model", "own"), [(NEW, {"thoughtSignature": gemini_request.UNSIGNED}), (OLD, {})])
+@pytest.mark.parametrize(("model", "own"), [(NEW, {"thoughtSignature": gemini_contents.UNSIGNED}), (OLD, {})])
 def test_the_first_call_of_another_vendor_gets_googles_replacement(model: str, own: dict[str, str]) -> None:
     calls = (ToolCallPart("c1", "look", "", mark("x", provider="openai")), ToolCallPart("c2", "look", "[1]"))
     told = body(HI, calls, (ToolResultPart("c1"), ToolResultPart("c2")), model=model)["contents"][1]["parts"]
     assert told == [
         {"functionCall": {"id": "c1", "name": "look", "args": {}}, **own},
         {"functionCall": {"id": "c2", "name": "look", "args": {"arguments": "[1]"}}},
+    ]
+
+
+def test_names_that_gemini_refuses_are_written_as_it_takes_them() -> None:
+    called = (ToolCallPart("functions.a:0", "functions.a", "{}"), ToolCallPart("2", "9" * 99, "{}"))
+    made = body(HI, called, (ToolResultPart("functions.a:0"), ToolResultPart("2")), tools=(Tool("functions_a", "A."),))
+    names = ["functions_a", "_" + "9" * 63]
+    assert [part["functionCall"]["name"] for part in made["contents"][1]["parts"]] == names
+    assert [part["functionResponse"]["name"] for part in made["contents"][2]["parts"]] == names
+    declared = made["tools"][0]["functionDeclarations"]
+    assert [(tool["name"], tool["description"]) for tool in declared] == [
+        (names[0], "A."),
+        (names[1], "No longer available."),
     ]
 
 
@@ -156,10 +169,13 @@ def test_a_results_text_files_are_its_text_and_links_stand_beside_it() -> None:
 
 
 def test_vendors_items_return_to_a_model_that_still_searches() -> None:
-    item = '{"toolCall": {"toolType": "GOOGLE_SEARCH_WEB", "id": "x"},  "thoughtSignature": "s"}'
-    said = (HI, (ProviderItem("gemini", "toolCall", item), ProviderItem("openai", "x", "{}"), TextPart("Yes.")), HI)
+    call, cut = '{"toolCall": {"id": "x"},  "thoughtSignature": "s"}', '{"toolCall": {"id": "y"}}'
+    items = [ProviderItem("gemini", "", told) for told in (call, '{"toolResponse": {"id": "x"}}', cut)]
+    said: tuple[tuple[Part, ...], ...] = (HI, (*items, ProviderItem("openai", "x", "{}"), TextPart("Yes.")), HI)
     assert body(*said)["contents"][1]["parts"] == [{"text": "Yes."}]
-    assert body(*said, web_search=WebSearch())["contents"][1]["parts"] == [json.loads(item), {"text": "Yes."}]
+    # Of an answer that broke off, a search has no result.
+    returned = [json.loads(item.json) for item in items[:2]]
+    assert body(*said, web_search=WebSearch())["contents"][1]["parts"] == [*returned, {"text": "Yes."}]
 
 
 LOOK = Tool("look", "Looks.", SCHEMA)

@@ -53,6 +53,8 @@ def check(body: Json, model: str) -> None:
         raise ValueError("GenerateContentRequest.contents: contents is not specified")
     for n, content in enumerate(body["contents"]):
         _check_content(content, n, model)
+        if {call["id"] for call in _of(content, "toolCall")} != {told["id"] for told in _of(content, "toolResponse")}:
+            raise ValueError("Each toolCall needs its toolResponse.")
     _check_calls(body["contents"])
     if not model.startswith(BEFORE_3):
         _check_signatures(body["contents"])

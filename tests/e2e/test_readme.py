@@ -34,6 +34,7 @@ SHOWN = {
         r'data: {"sequence":"1","lane":0,"started"',
         r'data: .*"text_delta"',
         r'data: .*"completed".*"state":"MESSAGE_STATE_COMPLETE"',
+        r'{"input_tokens":"\d+","estimated":false,',
     ),
     "docs/clients/python.md": (
         r"claude-haiku-5-5",

@@ -127,7 +127,7 @@ def marks(told: Any) -> Iterator[tuple[str, str]]:
 def secrets(mark: str) -> Iterator[str]:
     """Yields the opaque strings of a mark: itself, or those in its JSON."""
     if mark.startswith("{"):
-        yield from re.findall(r'"(?:id|encrypted_\w+|thoughtSignature)": *"([^"]{12,})"', mark)
+        yield from re.findall(r'"(?:id|encrypted_\w+|thoughtSignature)": *"([^"\s]{12,})"', mark)
     else:
         yield mark
 

@@ -154,14 +154,13 @@ class ChatCompletionsReader(AnswerReader):
 
     def _thought_over(self) -> tuple[ProviderEvent, ...]:
         """Marks the reasoning that something else follows, so that it can be returned to this endpoint."""
-        if self._details:
-            kind, data = DETAILS, msgspec.json.encode(self._details).decode()
-        elif self._thinks_in:
-            kind, data = self._thinks_in, ""
-        else:
+        if not self._details and not self._thinks_in:
             return ()
+        data = storable(msgspec.json.encode(self._details).decode()) if self._details else ""
+        signature = Signature(self.provider, data, DETAILS if self._details else self._thinks_in)
+        signed = Signed(signature, alone=not self._thinks_in)
         self._thinks_in, self._details = "", []
-        return (Signed(Signature(self.provider, data, kind)),)
+        return (signed,)
 
     def _keep(self, details: object) -> None:
         """Keeps OpenRouter's details of reasoning; pieces of one text are put together."""

@@ -62,8 +62,15 @@ class OpenAIProvider(BaseAIProvider):
                 return self._completions.stream(request, prepared)
 
     async def count_tokens(self, request: ProviderRequest) -> int | None:
-        """See BaseAIProvider.count_tokens. Only OpenAI itself is known to count."""
-        return await self._responses.count_tokens(request) if self._api is OpenAIApi.RESPONSES else None
+        """See BaseAIProvider.count_tokens. Only the Responses API counts."""
+        if self._api is OpenAIApi.CHAT_COMPLETIONS:
+            return None
+        try:
+            return await self._responses.count_tokens(request)
+        except AichatError as error:
+            if self._api is not None or not _is_lacking(error):
+                raise
+            return None
 
     async def aclose(self) -> None:
         """See BaseAIProvider.aclose. Both APIs are asked over the same connections."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
@@ -45,6 +44,8 @@ class ResponsesReader(AnswerReader):
         self._searches = 0
         self._summaries = 0
         """The summaries of the open reasoning item so far."""
+        self._reasoned = False
+        """Whether the open reasoning item has shown any text."""
         self._told = 0
         """The code points of the open message's earlier contents: its citations count from their own one."""
         self._tier: object = None
@@ -97,7 +98,9 @@ class ResponsesReader(AnswerReader):
         return ()
 
     def _reasons(self, event: Event) -> Events:
-        return self.reasoning(_string(event.delta))
+        events = self.reasoning(_string(event.delta))
+        self._reasoned = self._reasoned or bool(events)
+        return events
 
     def _summary_begins(self, _: Event) -> Events:
         self._summaries += 1
@@ -120,7 +123,7 @@ class ResponsesReader(AnswerReader):
 
     def _item_begins(self, event: Event) -> Events:
         item = decoded(_ITEMS, event.item)
-        self._summaries = self._told = 0
+        self._summaries, self._told, self._reasoned = 0, 0, False
         return self._call_begins(event.output_index, item) if item.type == CALL else ()
 
     def _call_begins(self, place: int, item: _Item) -> Events:
@@ -144,7 +147,7 @@ class ResponsesReader(AnswerReader):
             case "function_call":
                 return tuple(self._call_ends(event.output_index, item))
             case "reasoning":
-                return (Signed(self._signature(REASONING, _text(event.item))),)
+                return (Signed(self._signature(REASONING, _text(event.item)), alone=not self._reasoned),)
             case _:
                 self._searches += item.type == SEARCH and _is_search(item.action)
                 return (ItemFound(ProviderItem(self.provider, storable(item.type), storable(_text(event.item)))),)
@@ -242,18 +245,7 @@ _RESPONSES = msgspec.json.Decoder(_Response)
 
 def read_event(data: bytes) -> Event:
     """Returns an event. Raises BrokenStreamError if it is none."""
-    try:
-        return _EVENTS.decode(data)
-    except (msgspec.MsgspecError, ValueError):
-        return decoded(_EVENTS, _without_surrogates(data))
-
-
-def _without_surrogates(data: bytes) -> bytes:
-    """Returns JSON without lone surrogates, which strict JSON does not have."""
-    try:
-        return storable(json.dumps(json.loads(data), ensure_ascii=False)).encode()
-    except (ValueError, RecursionError):
-        return data
+    return decoded(_EVENTS, data)
 
 
 def _string(value: object) -> str:

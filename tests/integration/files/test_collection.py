@@ -50,6 +50,7 @@ async def test_unused_files_go_after_a_day_and_used_ones_stay(
 ) -> None:
     files, collection = Files(database, storage), FileCollection(database, storage)
     shown, unused = [(await files.store(principal, text)).file for text in (b"shown", b"unused")]
+    assert await read(files, principal.org_id, unused) == b"unused"
     asked = replace(turn(principal), parts=(DocumentPart(shown),))
     await Turns(database).begin(asked)
     now = datetime.now(UTC)
@@ -59,8 +60,8 @@ async def test_unused_files_go_after_a_day_and_used_ones_stay(
     with pytest.raises(AichatError) as caught:
         await read(files, principal.org_id, unused)
     assert caught.value.reason is Reason.FILE_NOT_FOUND
-    # What was deleted is stored again, and what a deleted message used goes with it.
-    again = await files.store(principal, b"unused")
+    # What was deleted is stored again, by another process, and what a deleted message used goes with it.
+    again = await Files(database, storage).store(principal, b"unused")
     assert await read(files, principal.org_id, again.file) == b"unused"
     async with database.session(principal.org_id, principal.actor) as session:
         await session.connection.exec_driver_sql("DELETE FROM aichat.conversations")

@@ -27,6 +27,7 @@ Bytes = bytes | bytearray | memoryview
 
 # What is shorter is looked at at once: a thread would take longer.
 _SHORT_BYTES = 16 * 1024
+_MOST_SEEN = 10_000
 
 
 class Files:
@@ -36,6 +37,8 @@ class Files:
         """`storage`: None if the server has none; then everything raises FILES_NOT_CONFIGURED."""
         self._database = database
         self._storage = storage
+        # Where the bytes of files were that were used or read lately, so that vendors' requests need no look-up.
+        self._seen: dict[tuple[UUID, str], UUID] = {}
 
     async def store(self, principal: Principal, data: Bytes, field: str = "") -> FileRecord:
         """Stores a file, the same bytes once.
@@ -62,17 +65,20 @@ class Files:
             check_kind(one, looked.media_type)
             found[file.field] = looked
         if keep:
+            inline = {found[file.field].sha256: file for _, file in shown if file.data}
+            known = await self._use(principal.org_id, principal.actor, inline)
             # One after another: each takes memory on its way.
-            for file in {found[file.field].sha256: file for _, file in shown if file.data}.values():
-                await self._keep(principal, found[file.field], file.data)
+            for file in [file for sha256, file in inline.items() if sha256 not in known]:
+                await self._add(principal, found[file.field], file.data)
             return with_files(parts, lambda file: found[file.field])
         return with_files(parts, lambda file: _with_data(found[file.field], file))
 
     async def _keep(self, principal: Principal, file: StoredFile, data: Bytes) -> FileRecord:
+        known = await self._use(principal.org_id, principal.actor, [file.sha256])
+        return known.get(file.sha256) or await self._add(principal, file, data)
+
+    async def _add(self, principal: Principal, file: StoredFile, data: Bytes) -> FileRecord:
         storage, org_id = self._configured(), principal.org_id
-        known = await self._use(org_id, principal.actor, [file.sha256])
-        if file.sha256 in known:
-            return known[file.sha256]
         # The bytes come first, so that a file that is known can be read. If its row is never stored, the job that
         # collects unused files deletes them.
         path = ObjectPath(org_id, file.sha256, new_id())
@@ -88,7 +94,7 @@ class Files:
     async def use(self, principal: Principal, hashes: Collection[str]) -> Mapping[str, FileRecord]:
         """Returns the files with these hashes, and keeps them for a day; raises FILE_NOT_FOUND if one is missing."""
         self._configured()
-        known = await self._use(principal.org_id, principal.actor, hashes) if hashes else {}
+        known = await self._use(principal.org_id, principal.actor, hashes)
         for sha256 in hashes:
             if sha256 not in known:
                 raise file_not_found(sha256)
@@ -110,7 +116,18 @@ class Files:
 
     async def read_stored(self, org_id: UUID, file: StoredFile) -> AsyncGenerator[bytes, None]:
         """As read, for a file that a message of the organisation names."""
-        storage = self._configured()
+        storage, begun = self._configured(), False
+        if (seen := self._seen.get((org_id, file.sha256))) is not None:
+            try:
+                async for piece in storage.read(ObjectPath(org_id, file.sha256, seen)):
+                    begun = True
+                    yield piece
+            except AichatError as error:
+                if begun or error.reason is not Reason.FILE_NOT_FOUND:
+                    raise
+                # It was deleted meanwhile, and may have been stored again.
+            else:
+                return
         record = await self._find(org_id, file.sha256)
         async for piece in storage.read(ObjectPath(org_id, file.sha256, record.object_id)):
             yield piece
@@ -120,11 +137,22 @@ class Files:
             record = await FileRepository(session).find(sha256)
         if record is None:
             raise file_not_found(sha256)
+        self._see(org_id, record)
         return record
 
     async def _use(self, org_id: UUID, actor: Actor, hashes: Collection[str]) -> Mapping[str, FileRecord]:
+        if not hashes:
+            return {}
         async with self._database.session(org_id, actor) as session:
-            return await FileRepository(session).use(hashes)
+            known = await FileRepository(session).use(hashes)
+        for record in known.values():
+            self._see(org_id, record)
+        return known
+
+    def _see(self, org_id: UUID, record: FileRecord) -> None:
+        self._seen[org_id, record.file.sha256] = record.object_id
+        if len(self._seen) > _MOST_SEEN:
+            del self._seen[next(iter(self._seen))]
 
     def _configured(self) -> ObjectStorage:
         if self._storage is None:

@@ -25,7 +25,7 @@ def content_value(parts: Sequence[Part], role: Role) -> dict[str, msgspec.Raw | 
 
     Servers of the version before read the text alone. `content` is None if it would be the same.
     """
-    if is_text_alone(parts):
+    if is_text_alone(parts, role):
         return {"parts": _raw(parts), "content": None}
     return {"parts": _raw(text_alone(parts, role)), "content": _raw(parts)}
 
@@ -66,6 +66,9 @@ def text_alone(parts: Iterable[Part], role: Role) -> tuple[TextPart, ...]:
     return (TextPart(text),) if text else ()
 
 
-def is_text_alone(parts: Iterable[Part]) -> bool:
-    """Whether servers that know text alone can read `parts` as they are."""
-    return all(isinstance(part, TextPart) and not part.citations and part.signature is None for part in parts)
+def is_text_alone(parts: Sequence[Part], role: Role) -> bool:
+    """Whether servers that know text alone can read `parts` as they are.
+
+    They ignore what else a text has, and take two texts for two paragraphs.
+    """
+    return all(isinstance(part, TextPart) for part in parts) and (role is Role.USER or len(parts) <= 1)

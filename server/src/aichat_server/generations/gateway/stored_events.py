@@ -67,7 +67,7 @@ def completed_to(event: Completed) -> dict[str, Any]:
     answer = event.answer
     own = _Answer(answer.generation_id, answer.model, answer.stop_reason, answer.usage, answer.cost)
     about = {**event.place, "state": answer.state, "answer": own}
-    if is_text_alone(answer.parts):
+    if is_text_alone(answer.parts, Role.ASSISTANT):
         return about | {"parts": answer.parts}
     return about | {"parts": text_alone(answer.parts, Role.ASSISTANT), "content": answer.parts}
 

@@ -19,7 +19,8 @@ from tempfile import TemporaryDirectory
 
 import aiohttp
 
-from benchmarks.deployment import MODEL, Target, deployed
+from benchmarks.caching import measure_caching, print_caching
+from benchmarks.deployment import MODEL, Target, conversing, deployed
 from benchmarks.invoices import measure_invoices, print_invoices
 from benchmarks.load import Load, Seen, run
 from benchmarks.paced import measure_paced, print_paced
@@ -75,12 +76,18 @@ QUICK = Plan(
 )
 
 PARTS = ("chat", "paced", "rollups", "invoices")
+CACHING = "caching"
+"""Measured with the chat; alone if it is named."""
 
 
 async def main(plan: Plan, parts: Sequence[str]) -> None:
     """Measures and prints the tables."""
     if "chat" in parts:
         await measure_chat(plan)
+    if CACHING in parts:
+        with TemporaryDirectory(prefix="aichat-bench-") as folder:
+            async with conversing(Path(folder)) as target:
+                print_caching(await measure_caching(target))
     if "paced" in parts:
         with TemporaryDirectory(prefix="aichat-bench-") as folder:
             streams, seconds = plan.paced_streams, plan.paced_seconds
@@ -107,8 +114,10 @@ async def measure_chat(plan: Plan) -> None:
             parts = await measure_parts(
                 deployment, streams=plan.streams, deltas=plan.deltas, turns=plan.first_deltas, rounds=plan.rounds
             )
+            caching = await measure_caching(found["alone"])
     print_costs(costs, vendor)
     print_turns(turns, memory, parts)
+    print_caching(caching)
 
 
 async def measure_costs(found: Mapping[str, Target], plan: Plan) -> dict[str, Cost]:
@@ -172,6 +181,6 @@ async def _load(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="measure little, to check that the benchmark works")
-    parser.add_argument("part", nargs="?", choices=PARTS, help="measure only this")
+    parser.add_argument("part", nargs="?", choices=(*PARTS, CACHING), help="measure only this")
     options = parser.parse_args()
     asyncio.run(main(QUICK if options.quick else FULL, [options.part] if options.part else PARTS))

@@ -56,7 +56,8 @@ async def deployed(folder: Path) -> AsyncGenerator[Deployment, None]:
         found = {}
         for kind in ("bare", "typed"):
             found[kind] = await stack.enter_async_context(_relay(kind, upstream, folder))
-        settings = _environment(postgres, upstream) | {"AICHAT_FILES_URL": (folder / "files").as_uri()}
+        settings = _environment(postgres, upstream) | _claude(upstream)
+        settings |= {"AICHAT_FILES_URL": (folder / "files").as_uri()}
         for name, ours in (
             ("uncoalesced", settings | {"REDIS_URL": redis_url, "AICHAT_COALESCE_SECONDS": "0"}),
             ("coalesced", settings | {"REDIS_URL": redis_url}),
@@ -81,6 +82,20 @@ async def paced(folder: Path) -> AsyncGenerator[list[Target], None]:
         yield [*relays, await stack.enter_async_context(_server("coalesced", ours, key))]
 
 
+@asynccontextmanager
+async def conversing(folder: Path) -> AsyncGenerator[Target, None]:
+    """The server alone, over the stand-in for vendors."""
+    async with AsyncExitStack() as stack:
+        postgres = await stack.enter_async_context(run_postgres(folder / "postgres"))
+        port_file = folder / "vendors.port"
+        arguments = ("aichat_sandbox.vendors", "--port", "0", "--port-file", str(port_file))
+        vendors = await stack.enter_async_context(started(*arguments))
+        upstream = f"http://127.0.0.1:{await port_in(port_file, vendors)}/openai/v1"
+        key = await _prepare(postgres)
+        settings = _environment(postgres, upstream) | _claude(upstream)
+        yield await stack.enter_async_context(_server("alone", settings, key))
+
+
 async def _prepare(postgres: Postgres) -> str:
     environment = _environment(postgres, "http://127.0.0.1:1")
     await output_of("aichat_server", "migrate", env=environment)
@@ -103,6 +118,10 @@ def _environment(postgres: Postgres, upstream: str) -> dict[str, str]:
         "OPENAI_API_KEY": "bench",
         "OPENAI_BASE_URL": upstream,
     }
+
+
+def _claude(upstream: str) -> dict[str, str]:
+    return {"ANTHROPIC_API_KEY": "bench", "ANTHROPIC_BASE_URL": upstream.replace("/openai/v1", "/anthropic")}
 
 
 @asynccontextmanager

@@ -24,6 +24,10 @@ async def test_the_benchmark_prints_its_tables() -> None:
         "memory per open turn",
         "CPU per delta of arguments, relative to text",
         "CPU of a turn with ten images, relative to text",
+        "turn 20 of a conversation of 50,000 tokens with Claude",
+        "without the vendor's cache",
+        "with it",
+        "with it, relative to without",
         "deltas 20 ms apart",
         "bare relay (grpc.aio + raw HTTP)",
         "bare relay that reads by tick",
@@ -40,3 +44,5 @@ async def test_the_benchmark_prints_its_tables() -> None:
     assert changed.split("|")[2].strip() == "none"
     [trips] = [row for row in rows if "round trips" in row]
     assert "exactly 2.0: met" in trips
+    [cached] = [row for row in rows if "with it, relative" in row]
+    assert "met" in cached

@@ -196,6 +196,19 @@ async def test_tokens_are_counted_with_the_history_and_nothing_is_stored(
     assert (await server.chat.CountTokens(alone, metadata=api_key.metadata)).input_tokens < counted.input_tokens
 
 
+async def test_tokens_are_counted_exactly_where_the_vendor_counts(server: ServerUnderTest, api_key: ApiKey) -> None:
+    text, model, tools = script(deltas=["a"]), "claude-opus-5-5", [options_pb2.Tool(name="look", description="Looks.")]
+    (started, *_) = await ask(server, api_key, text, model=model)
+    place, options = started.started.conversation_id, options_pb2.ChatOptions(tools=tools)
+    part = messages_pb2.Part(text=messages_pb2.TextPart(text=text))
+    request = tokens_pb2.CountTokensRequest(model=model, parts=[part], conversation_id=place, options=options)
+    counted = await server.chat.CountTokens(request, metadata=api_key.metadata)
+    assert not counted.estimated
+    events = await ask(server, api_key, text, model=model, conversation_id=place, options=options)
+    usage = events[-1].completed.message.usage
+    assert counted.input_tokens == usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -13,6 +13,7 @@ from aichat_server.billing.domain import UNPAID_INVOICE
 from aichat_server.billing.storage.unpaid import UnpaidRepository
 from aichat_server.content.parts import ReasoningPart, TextPart
 from aichat_server.conversations.service.conversations import Conversations
+from aichat_server.conversations.storage.summaries import Summary, SummaryStore
 from aichat_server.core.actor import Actor
 from aichat_server.core.database.database import Database
 from aichat_server.core.ids import new_id
@@ -98,6 +99,7 @@ async def test_a_members_words_and_traces_go_and_others_stay(
     begun = await Turns(database).begin(turn(member, secret, conversation_id=theirs))
     parts = (ReasoningPart(secret), TextPart(secret))
     await Turns(database).end(replace(completed(member, begun), parts=parts))
+    await SummaryStore(database).keep(member.org_id, begun.user_message_id, Summary(secret, 1))
     await dun(postgres, member)
     async with database.session(principal.org_id, Actor.member(member.member_id)) as session:
         await NotificationRepository(session).set_quota_warnings(member.member_id, wanted=False)

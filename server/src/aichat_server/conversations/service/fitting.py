@@ -53,6 +53,8 @@ def cut(messages: Sequence[PathMessage], room: int, weigh: Weigh, *, steps: int 
     for n in range(len(messages) - 1):
         if freed >= wanted:
             break
+        if _asks(messages[n]) or messages[n].role is Role.ASSISTANT:
+            continue
         emptied[n], results[n] = _emptied(messages[n])
         before, weights[n] = weights[n], weigh(emptied[n])
         freed += before - weights[n]

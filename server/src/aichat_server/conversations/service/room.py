@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import structlog
 
@@ -12,7 +12,7 @@ from aichat_server.conversations.service.fitting import STEPS, Cut, cut
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.models.domain.media import rates_of
 from aichat_server.models.domain.models import Model
-from aichat_server.providers.domain.estimates import most_message_tokens, most_tokens
+from aichat_server.providers.domain.estimates import most_message_tokens, most_option_tokens
 from aichat_server.providers.domain.requests import ChatOptions, PathMessage, Prompt, estimated_tokens
 from aichat_server.providers.service.counting import TokenCounter
 from aichat_server.providers.service.models import output_limit
@@ -23,6 +23,8 @@ _MOST_COUNTS = 3
 """The most times that a vendor is asked to count for one turn."""
 _PRECISION = 0.98
 """What a vendor counts of a part of a conversation differs a little from its share of the whole."""
+_PIECE = 512
+"""The number of messages that are estimated at once."""
 _CLOSE = 0.9
 """The share of the room from which on a conversation that was cut is counted, too."""
 
@@ -47,10 +49,18 @@ class Room:
         """What the vendor counts for each token of the estimate."""
         self._counts = 0
         self._counted: tuple[Sequence[PathMessage], int | None] = ((), None)
+        self._weights: dict[int, tuple[PathMessage, int]] = {}
+        """The estimates of messages, by their identities, since a long conversation takes long to estimate."""
 
     async def holds(self, messages: Sequence[PathMessage]) -> bool:
         """Whether a conversation surely fits."""
-        if self.tokens is None or (most := self._most(messages)) <= self.tokens:
+        if self.tokens is None:
+            return True
+        for start in range(_PIECE, len(messages), _PIECE):
+            # The event loop goes on between the pieces of a very long conversation.
+            sum(map(self._weigh, messages[start - _PIECE : start]))
+            await asyncio.sleep(0)
+        if (most := self._most(messages)) <= self.tokens:
             return True
         counted = await self._count(messages)
         if counted is None:
@@ -92,13 +102,13 @@ class Room:
 
     def weigh(self, messages: Sequence[PathMessage]) -> int:
         """Returns about how many tokens some messages have."""
-        return round(sum(most_message_tokens(message, self._media) for message in messages) * self._ratio)
+        return round(sum(map(self._weigh, messages)) * self._ratio)
 
     def _cut(self, messages: Sequence[PathMessage], reserve: int, steps: int) -> Cut:
         precision = _PRECISION if self._ratio != 1 else 1
         room = int((self.tokens or 0) * precision / self._ratio)
-        weigh = partial(most_message_tokens, media=self._media)
-        return cut(messages, room - self._most(()) - reserve, weigh, steps=steps)
+        added = most_option_tokens(self._options, messages)
+        return cut(messages, room - added - reserve, self._weigh, steps=steps)
 
     def _is_close(self, messages: Sequence[PathMessage]) -> bool:
         """Whether it is worth a call to know the size of a conversation that was cut."""
@@ -106,7 +116,13 @@ class Room:
         return self._ratio != 1 and self._counts < _MOST_COUNTS and expected > _CLOSE * (self.tokens or 0)
 
     def _most(self, messages: Sequence[PathMessage]) -> int:
-        return most_tokens(self._options, messages, self._media)
+        return most_option_tokens(self._options, messages) + sum(map(self._weigh, messages))
+
+    def _weigh(self, message: PathMessage) -> int:
+        known = self._weights.get(id(message))
+        if known is None:
+            known = self._weights[id(message)] = (message, most_message_tokens(message, self._media))
+        return known[1]
 
     async def _count(self, messages: Sequence[PathMessage]) -> int | None:
         """Returns what the vendor counts; None if it cannot, or was asked often enough."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from string import ascii_letters
 
 from aichat_server.content.parts import ToolCallPart
@@ -35,9 +35,12 @@ def most_message_tokens(message: PathMessage, media: MediaRates) -> int:
     return MESSAGE_TOKENS + sum(map(most_text_tokens, texts_of((message,)))) + media.most(message.parts)
 
 
+def most_option_tokens(options: ChatOptions, messages: Iterable[PathMessage]) -> int:
+    """Returns more than any vendor adds to `messages` for the options of a request."""
+    calls = any(isinstance(part, ToolCallPart) for message in messages for part in message.parts)
+    return FRAMING_TOKENS + sum(map(most_text_tokens, options.texts)) + added_tokens(options, follows=calls)
+
+
 def most_tokens(options: ChatOptions, messages: Sequence[PathMessage], media: MediaRates) -> int:
     """Returns more than the vendor counts as the input of a request."""
-    calls = any(isinstance(part, ToolCallPart) for message in messages for part in message.parts)
-    texts = sum(map(most_text_tokens, options.texts))
-    told = FRAMING_TOKENS + texts + added_tokens(options, follows=calls)
-    return told + sum(most_message_tokens(message, media) for message in messages)
+    return most_option_tokens(options, messages) + sum(most_message_tokens(message, media) for message in messages)

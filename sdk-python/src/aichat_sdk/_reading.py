@@ -44,7 +44,10 @@ def tool_calls(message: Message) -> list[ToolCallPart]:
 
 
 def reasoning_text(message: Message) -> str:
-    """Returns the reasoning that the model's vendor shows; empty if it shows none, or if the parts are folded."""
+    """Returns the reasoning that the model's vendor shows; empty if it shows none, or if it is folded.
+
+    `client.conversations.list_messages(…, unfold=True)` returns messages with it; a stream has it in its events.
+    """
     texts = [part.reasoning.text for part in message.parts if part.reasoning is not None]
     return "\n\n".join(text for text in texts if text)
 

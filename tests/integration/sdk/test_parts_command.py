@@ -46,8 +46,9 @@ def answered(parts: list[dict[str, Any]]) -> Behaviour:
     message = completed("").completed.message
     del message.parts[:]
     message.MergeFrom(stored(parts, stop_reason=messages_pb2.STOP_REASON_TOOL_USE))
-    end = chat_pb2.StreamChatResponse(sequence=4, completed=events_pb2.ChatCompleted(message=message))
-    return reply(started(), text_delta("Half of ", 2), text_delta("it.", 3), end)
+    end = chat_pb2.StreamChatResponse(sequence=5, completed=events_pb2.ChatCompleted(message=message))
+    thought = chat_pb2.StreamChatResponse(sequence=2, reasoning_delta=events_pb2.ReasoningDelta(text="Hm."))
+    return reply(started(), thought, text_delta("Half of ", 3), text_delta("it.", 4), end)
 
 
 async def test_files_and_options_go_with_the_message(
@@ -76,15 +77,21 @@ async def test_files_and_options_go_with_the_message(
 
 
 @pytest.mark.parametrize(
-    "arguments", [("chat", "-f", "missing"), ("chat", "--schema", "list"), ("files", "upload", ".")]
+    "arguments",
+    [
+        ("chat", "--model", "m", "-f", "missing"),
+        ("count", "--model", "m", "--schema", "list"),
+        ("files", "upload", "."),
+    ],
 )
-async def test_a_file_that_cannot_be_sent_is_wrong_usage(
+async def test_a_file_that_cannot_be_sent_is_refused(
     server: ScriptedServer, in_process: InProcess, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     (tmp_path / "list").write_text("[]")
     done = await in_process(*arguments)
-    assert done.code == 2
-    assert arguments[-1] in done.err.splitlines()[-1]
+    assert done.code == 1
+    assert arguments[-1] in done.err
+    assert len(done.err.splitlines()) == 1
     assert server.calls == []
 
 

@@ -12,7 +12,6 @@ from typing import get_args
 from aichat_sdk._version import __version__
 from aichat_sdk.cli import _files as files
 from aichat_sdk.cli import _history as history
-from aichat_sdk.cli._attached import attached, existing, schema
 from aichat_sdk.cli._chat import chat
 from aichat_sdk.cli._context import Context
 from aichat_sdk.cli._count import count
@@ -106,18 +105,18 @@ def _asked() -> argparse.ArgumentParser:
     add("--max-output-tokens", metavar="N", type=int, help="the most tokens that an answer may have")
     add("--effort", choices=get_args(Effort), help="how much the model should reason")
     add(
-        "-f", "--file", dest="files", metavar="PATH", type=attached, action="append", default=[],
+        "-f", "--file", dest="files", metavar="PATH", action="append", default=[],
         help="an image, a document or sound for the first message; may be repeated",
     )  # fmt: skip
     add("--search", action="store_true", help="let the model search the web")
-    add("--schema", metavar="PATH", type=schema, help="a file with the JSON Schema that the answer must follow")
+    add("--schema", metavar="PATH", help="a file with the JSON Schema that the answer must follow")
     return parser
 
 
 def _add_files(parser: argparse.ArgumentParser, target: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     upload = actions.add_parser("upload", parents=[target], help="store a file, and print its id")
-    upload.add_argument("path", metavar="PATH", type=existing)
+    upload.add_argument("path", metavar="PATH")
     upload.set_defaults(run=files.upload)
     get = actions.add_parser("get", parents=[target], help="print what is known of a file")
     get.add_argument("file_id", metavar="ID")

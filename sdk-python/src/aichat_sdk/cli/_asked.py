@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import TypedDict
 
-from aichat_sdk.cli._attached import Attached
+from aichat_sdk.cli._attached import Attached, attached, schema
 from aichat_sdk.cli._context import Context
 from aichat_sdk.cli._default_model import default_model
 from aichat_sdk.types import CountParams, Effort
@@ -19,9 +19,9 @@ class Asked(TypedDict):
     system: str | None
     max_output_tokens: int | None
     effort: Effort | None
-    files: Sequence[Attached]
+    files: list[str]
     search: bool
-    schema: dict[str, Any] | None
+    schema: str | None
 
 
 def params_of(context: Context, asked: Asked) -> CountParams:
@@ -33,8 +33,13 @@ def params_of(context: Context, asked: Asked) -> CountParams:
         max_output_tokens=asked["max_output_tokens"],
         reasoning_effort=asked["effort"],
         web_search=asked["search"],
-        response_format=asked["schema"],
+        response_format=None if asked["schema"] is None else schema(asked["schema"]),
     )
+
+
+def files_of(asked: Asked) -> list[Attached]:
+    """Returns the files; raises InvalidRequestError if one cannot be sent."""
+    return [attached(path) for path in asked["files"]]
 
 
 def text_of(context: Context, text: str | None) -> str:

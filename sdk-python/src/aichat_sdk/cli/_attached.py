@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from aichat_sdk.content import Audio, Document, Image
+from aichat_sdk.errors import InvalidRequestError
 
 Attached = Image | Document | Audio
 
 
 def attached(path: str) -> Attached:
-    """Returns a file as its first bytes show it: an image, sound, or else a document; for `argparse`."""
+    """Returns a file as its first bytes show it: an image, sound, or else a document.
+
+    Raises InvalidRequestError if it cannot be sent.
+    """
     try:
         kind = _kind(path)
         return kind(path)
     except (OSError, ValueError) as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def existing(path: str) -> Path:
-    """Returns the path of a file that can be sent; for `argparse`."""
-    attached(path)
-    return Path(path)
+        raise InvalidRequestError(str(error)) from error
 
 
 def schema(path: str) -> dict[str, Any]:
-    """Returns the JSON Schema in a file; for `argparse`."""
+    """Returns the JSON Schema in a file; raises InvalidRequestError if there is none."""
     try:
         read = json.loads(Path(path).read_text())
     except (OSError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f"{path}: {error}") from error
+        raise InvalidRequestError(f"{path}: {error}") from error
     if not isinstance(read, dict):
-        raise argparse.ArgumentTypeError(f"{path} holds no JSON object")
+        raise InvalidRequestError(f"{path} holds no JSON object")
     return read
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from aichat_sdk.cli._advice import advice
-from aichat_sdk.cli._asked import Asked, params_of, parts_of, text_of
+from aichat_sdk.cli._asked import Asked, files_of, params_of, parts_of, text_of
 from aichat_sdk.cli._attached import Attached
 from aichat_sdk.cli._context import INTERRUPTED, Context
 from aichat_sdk.cli._parts import described, show_sources
@@ -25,8 +25,9 @@ def chat(context: Context, *, text: str | None, reasoning: bool, **asked: Unpack
 
     `reasoning`: whether to show the model's reasoning behind the answer.
     """
+    files = files_of(asked)
     params: ChatParams = {"request_id": None, "cancel_on_disconnect": False, **params_of(context, asked)}
-    session = _Session(context, params, asked["files"], reasoning=reasoning)
+    session = _Session(context, params, files, reasoning=reasoning)
     if text is None and context.terminal.converses and not context.json:
         return session.converse()
     return session.ask(text_of(context, text))
@@ -116,25 +117,31 @@ class _Session:
         terminal = self._context.terminal
         params: ChatParams = {**self._params, "parts": parts_of(self._files, text)}
         self._generation, self._shown = None, False
+        thoughts: list[str] = []
         with terminal.answer() as answer:
             async with self._context.client.chat.stream(**params) as stream:
                 self._generation = stream.started.generation_id
                 self._params["conversation_id"] = stream.started.conversation_id
                 self._files = ()
-                async for piece in stream.text_stream:
-                    self._shown = True
-                    answer.add(piece)
+                async for event in stream:
+                    if event.reasoning_delta is not None:
+                        thoughts.append(event.reasoning_delta.text)
+                    elif event.text_delta is not None:
+                        self._shown = True
+                        answer.add(event.text_delta.text)
                 message = await stream.get_final_message()
         if self._context.json:
             self._context.document(message=message)
         else:
+            if self._reasoning and thoughts:
+                terminal.note(f"[reasoning] {''.join(thoughts)}")
             self._show_rest(message)
 
     def _show_rest(self, message: Message) -> None:
-        """Shows what an answer holds besides its text."""
+        """Shows what an answer holds besides its text and reasoning."""
         terminal = self._context.terminal
         for part in message.parts:
-            if part.tool_call is not None or (self._reasoning and part.reasoning is not None):
+            if part.tool_call is not None:
                 terminal.note(described(part))
         show_sources(terminal, message)
         terminal.note(_summary(message))

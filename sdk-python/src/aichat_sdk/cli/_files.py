@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from aichat_sdk.cli._attached import attached
 from aichat_sdk.cli._context import Context
 from aichat_sdk.cli._parts import size_text
 from aichat_sdk.client import AsyncAIChat
 from aichat_sdk.types import File
 
 
-def upload(context: Context, *, path: Path) -> int:
+def upload(context: Context, *, path: str) -> int:
     """Stores a file, and prints its id and what was found in it."""
+    attached(path)
     return _show(context, context.runner.run(context.client.files.upload(path)))
 
 

@@ -12,6 +12,8 @@ Route = dict[str, Any]
 
 GRPC_FRAME_HEAD = 5
 """The bytes before a message in gRPC: a flag, and four bytes of length."""
+PIECES_BYTES = 1024 * 1024
+"""The bytes around all messages of a call that sends many."""
 SMALL_BYTES = 65536
 """The edge reads a request's body up to this size from any caller."""
 UNKNOWN_BYTES = 8 * SMALL_BYTES
@@ -55,7 +57,9 @@ def limits(rpcs: Sequence[Rpc]) -> dict[str, int]:
 def _grpc(rpc: Rpc) -> Iterator[Route]:
     match = {"path": rpc.path, "headers": [_content_type(_GRPC)]}
     for matched, limit in _by_caller(match, rpc):
-        filters = {**_buffer(limit + GRPC_FRAME_HEAD), _FRAME_CHECK: _lua(), **_credentials(rpc)}
+        around = PIECES_BYTES if rpc.takes_pieces else GRPC_FRAME_HEAD
+        check = _lua({"pieces": "yes"} if rpc.takes_pieces else None)
+        filters = {**_buffer(limit + around), _FRAME_CHECK: check, **_credentials(rpc)}
         yield {"match": matched, **_to_servers(filters, _retry_on(rpc))}
 
 
@@ -81,6 +85,9 @@ def _transcoded(match: Route, rpc: Rpc, limit: int) -> Route:
     if rpc.fields is not None:
         filters[_JSON_CHECK] = _lua({"fields": rpc.fields})
     route: Route = {"match": match, **_to_servers(filters, _retry_on(rpc))}
+    if rpc.sends_file:
+        # Browsers save it: what others have uploaded is never a page of this origin.
+        route["response_headers_to_add"] = [_header("content-disposition", "attachment")]
     if rpc.sends_events:
         route["request_headers_to_add"] = [_header("x-aichat-server-sent-events", "yes")]
         # Otherwise proxies such as nginx would buffer events.

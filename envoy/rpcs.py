@@ -37,6 +37,10 @@ class Rpc:
     max_request_bytes: int
     public: bool
     streams: bool
+    takes_pieces: bool
+    """Whether callers stream its requests."""
+    sends_file: bool
+    """Whether its HTTP response is a file."""
     sends_events: bool
     """Whether its stream is sent as server-sent events."""
     raw: bool
@@ -74,7 +78,7 @@ class Contract:
             if verb is None:
                 continue
             body = method.input_type.fields_by_name[rule.body].message_type if rule.body not in ("", "*") else None
-            raw = body is not None and body.full_name == _RAW
+            raw = self._is_raw(method.input_type, rule.body)
             yield Rpc(
                 service=service,
                 name=method.name,
@@ -83,10 +87,17 @@ class Contract:
                 max_request_bytes=self._option(method, "aichat.v1.max_request_bytes"),
                 public=self._option(method, "aichat.v1.access") == self._enum("aichat.v1.ACCESS_PUBLIC"),
                 streams=method.server_streaming,
+                takes_pieces=method.client_streaming,
+                sends_file=method.server_streaming and self._is_raw(method.output_type, rule.response_body),
                 sends_events=rule.response_body == _SERVER_SENT_EVENT,
                 raw=raw,
                 fields=self._fields(body or method.input_type) if rule.body and not raw else None,
             )
+
+    def _is_raw(self, message: Descriptor, field: str) -> bool:
+        """Whether the field is an HTTP body of any type."""
+        inner = message.fields_by_name[field].message_type if field not in ("", "*", _SERVER_SENT_EVENT) else None
+        return inner is not None and inner.full_name == _RAW
 
     def _fields(self, message: Descriptor) -> Fields:
         found: dict[str, dict[str, Any]] = {}

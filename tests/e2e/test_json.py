@@ -206,7 +206,7 @@ async def test_health_needs_no_key(stranger: httpx.AsyncClient) -> None:
         ({"parts": [{"text": {"text": "a", "model": MODEL}}]}, "it belongs at the top of the request"),
         (
             {"parts": [{"text": {"text": "a"}}, {"text": {"txt": "a"}}]},
-            "txt is not a field of parts[1].text, which has text",
+            "txt is not a field of parts[1].text, which has citations, text",
         ),
         (
             {**chat_body("Hello"), "options": {"stop": ["a"], "temprature": 1}},

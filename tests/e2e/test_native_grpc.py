@@ -76,7 +76,7 @@ def test_no_key_no_answer(grpc_stub: chat_pb2_grpc.ChatServiceStub) -> None:
 
 def test_a_message_over_the_limit_is_refused(grpc_stub: chat_pb2_grpc.ChatServiceStub, metadata: Metadata) -> None:
     with pytest.raises(grpc.RpcError) as failed:
-        list(grpc_stub.StreamChat(chat_request("x" * 5_000_000), metadata=metadata))
+        list(grpc_stub.StreamChat(chat_request("x" * 34_000_000), metadata=metadata))
     assert reason_of(failed) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE")
 
 

@@ -189,6 +189,8 @@ class ProviderRequest:
     """Whether the model reasons before it answers, and so may be silent for minutes."""
     reads: frozenset[PartKind] = frozenset(PartKind)
     """The kinds of parts that the model can read."""
+    calls: bool = True
+    """Whether the model knows tools."""
     media: MediaRates = MOST_RATES
     """How the vendor counts images, documents and audio for the model."""
     tier_percents: Mapping[ServiceTier, int] = field(default_factory=dict)

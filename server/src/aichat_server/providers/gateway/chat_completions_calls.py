@@ -76,13 +76,10 @@ class Calls:
         Some servers leave out index or id, some repeat id or name in each piece, and some number all calls 0.
         """
         for call in reversed(self._calls):
-            if told_id and call.told_id:
-                if told_id == call.told_id:
-                    return call
-            elif index is not None and call.index is not None:
-                if index == call.index and not (name and call.is_whole):
-                    return call
-            elif not name:
+            has_place, has_ids = index is not None and call.index is not None, bool(told_id and call.told_id)
+            if (has_place and index != call.index) or (has_ids and told_id != call.told_id):
+                continue
+            if has_ids or not name or (has_place and not call.is_whole):
                 return call
         return None
 

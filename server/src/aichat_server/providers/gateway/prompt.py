@@ -32,6 +32,9 @@ NO_ANSWER = "(no answer)"
 """Replaces an answer without visible content: vendors refuse an empty one, and without it the questions would merge."""
 NOT_SHOWN = "({kind} not shown: this model cannot read it)"
 """Replaces an earlier message's part that this model cannot read."""
+CALLED = "(called the tool {name} with {arguments})"
+RESULT = "(the result of the tool:)"
+"""Replace a call and its result for a model that knows no tools."""
 ReadableT = TypeVar("ReadableT", TextPart | ImagePart | DocumentPart, ImagePart | DocumentPart | AudioPart)
 ANY_ARGUMENTS = '{"type": "object"}'
 
@@ -56,7 +59,8 @@ def said(request: ProviderRequest, provider: str) -> list[Said]:
     one result, at the beginning of the next message; calls without one are left out, as are results without a call.
     Marks and items of other vendors are left out, and so is reasoning without this vendor's mark.
     """
-    own = (Said(message.role, tuple(_own(message.parts, provider, request))) for message in request.prompt.messages)
+    told = ((message.role, _told(message.parts, request)) for message in request.prompt.messages)
+    own = (Said(role, tuple(_own(parts, provider, request))) for role, parts in told)
     # Results at the very beginning have no call, and without them the first message may be empty.
     begun = dropwhile(lambda side: side.role is not Role.USER or not any(map(_is_asked, side.parts)), own)
     runs = groupby(begun, lambda side: side.role)
@@ -85,6 +89,18 @@ def tool_choice(request: ProviderRequest) -> ToolChoice | None:
 def system_prompt(request: ProviderRequest) -> str | None:
     """Returns the system prompt; None if it is blank."""
     return None if is_blank(request.options.system_prompt) else request.options.system_prompt
+
+
+def _told(parts: Iterable[Part], request: ProviderRequest) -> Iterator[Part]:
+    """Yields the parts of one message, with tool calls and results as text if the model knows no tools."""
+    for part in parts:
+        match part:
+            case ToolCallPart(_, name, arguments) if not request.calls:
+                yield TextPart(CALLED.format(name=name, arguments=arguments))
+            case ToolResultPart(parts=inner) if not request.calls:
+                yield from (TextPart(RESULT), *inner)
+            case _:
+                yield part
 
 
 def _own(parts: Iterable[Part], provider: str, request: ProviderRequest) -> Iterator[Part]:  # noqa: C901 — one case for each kind

@@ -122,14 +122,14 @@ class ResponsesReader(AnswerReader):
         return (CitationFound(Citation(WebSource(storable(url)), named, "", *span)),)
 
     def _item_begins(self, event: Event) -> Events:
-        item = decoded(_ITEMS, event.item)
+        item = decoded(_ITEMS, bytes(event.item))
         self._summaries, self._told, self._reasoned = 0, 0, False
         return self._call_begins(event.output_index, item) if item.type == CALL else ()
 
     def _call_begins(self, place: int, item: _Item) -> Events:
-        self._calls[place] = _OpenCall(item.call_id)
+        self._calls[place] = call = _OpenCall(_string(item.call_id))
         self._has_calls = True
-        return self.call_begins(item.call_id, item.name)
+        return self.call_begins(call.call_id, _string(item.name))
 
     def _argues(self, event: Event) -> Events:
         call = self._calls.get(event.output_index)
@@ -139,7 +139,7 @@ class ResponsesReader(AnswerReader):
         return self.call_arguments(call.call_id, _string(event.delta))
 
     def _item_ends(self, event: Event) -> Events:
-        item = decoded(_ITEMS, event.item)
+        item = decoded(_ITEMS, bytes(event.item))
         match item.type:
             case "message":
                 # One without text is no part.
@@ -157,7 +157,7 @@ class ResponsesReader(AnswerReader):
             yield from self._call_begins(place, item)
         call = self._calls.pop(place)
         if not call.has_arguments:
-            yield from self.call_arguments(call.call_id, item.arguments)
+            yield from self.call_arguments(call.call_id, _string(item.arguments))
         yield Signed(self._signature(CALL, _head(item)), storable(call.call_id))
         if item.status != "incomplete":
             yield from self.call_ends(call.call_id)
@@ -188,7 +188,7 @@ class ResponsesReader(AnswerReader):
         return self._failed(event) if event.error else ()
 
     def _end(self, told: msgspec.Raw) -> _Response:
-        response = decoded(_RESPONSES, told) if told else _Response()
+        response = decoded(_RESPONSES, bytes(told)) if told else _Response()
         self.ended, self._tier = True, response.service_tier
         tools = {"tool_usage": response.tool_usage} if response.tool_usage else {}
         if isinstance(response.usage, Mapping):
@@ -213,14 +213,15 @@ class Event(msgspec.Struct):
     """Of a completion."""
 
 
-class _Item(msgspec.Struct, omit_defaults=True):
+class _Item(msgspec.Struct):
+    # Some items have objects where others have texts.
     type: str = ""
-    id: str | None = None
-    status: str | None = None
-    phase: str | None = None
-    call_id: str = ""
-    name: str = ""
-    arguments: str = ""
+    id: Any = None
+    status: Any = None
+    phase: Any = None
+    call_id: Any = ""
+    name: Any = ""
+    arguments: Any = ""
     action: Any = None
 
 

@@ -18,6 +18,7 @@ def request_to(model: Model, prompt: Prompt, options: ChatOptions) -> ProviderRe
         options=options,
         reasons=reasons(model),
         reads=model.abilities.reads,
+        calls=model.abilities.tools,
         media=rates_of(model.provider, model.vendor_model),
         tier_percents=dict(model.abilities.service_tiers),
     )

@@ -49,6 +49,8 @@ from aiohttp import web
 from anthropic.types.beta.message_create_params import MessageCreateParamsStreaming
 from google import genai
 from google.genai import types
+from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
+from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
 from pydantic import TypeAdapter
 
 from tests.fixtures.vendors import MODELS, answer, asking
@@ -128,7 +130,7 @@ async def by_gemini(url: str, request: ProviderRequest, body: Any) -> None:
 
 
 SDKS: dict[str, Callable[[str, ProviderRequest, Any], Awaitable[None]]] = {
-    "anthropic": by_anthropic, "openai": by_openai, "gemini": by_gemini,
+    "anthropic": by_anthropic, "openai": by_openai, "gemini": by_gemini, "other": by_compatible,
 }  # fmt: skip
 
 
@@ -160,6 +162,8 @@ CLAUDE_CITES = Citation(
     WebSource("https://example.com/"),
     signature=Signature("anthropic", json.dumps(CLAUDE_CITED), "web_search_result_location"),
 )
+GPT_REASONS = '{"type":"reasoning","id":"rs_1","summary":[],"encrypted_content":"gAAAA"}'
+GPT_SEARCHES = '{"type":"web_search_call","id":"ws_1","status":"completed","action":{"type":"search","query":"x"}}'
 EVERYTHING: dict[str, tuple[tuple[tuple[Part, ...], ...], dict[str, Any]]] = {
     "anthropic": (
         (
@@ -192,6 +196,34 @@ EVERYTHING: dict[str, tuple[tuple[tuple[Part, ...], ...], dict[str, Any]]] = {
         ),
         {"temperature": 0.5, "top_p": 0.5, "seed": 7, "service_tier": ServiceTier.FLEX},
     ),
+    "openai": (
+        (
+            (TextPart("Hi"), ImagePart(PNG), LINK, DocumentPart(PDF, "Terms"), DocumentPart(TXT)),
+            (
+                ReasoningPart("Hm.", Signature("openai", GPT_REASONS, "reasoning")),
+                ProviderItem("openai", "web_search_call", GPT_SEARCHES),
+                TextPart("Well.", signature=Signature("openai", '{"id":"msg_1","status":"completed"}', "message")),
+                ToolCallPart("c1", "look", '{"at": "Zürich"}', Signature("openai", '{"id":"fc_1"}', "function_call")),
+                ToolCallPart("c2", "look", "no JSON"),
+            ),
+            (ToolResultPart("c1", (TextPart("x"), ImagePart(PNG), LINK)), ToolResultPart("c2", is_error=True)),
+        ),
+        {"parallel_tool_calls": False, "service_tier": ServiceTier.FLEX, "cache": False},
+    ),
+    # A compatible endpoint.
+    "other": (
+        (
+            (TextPart("Hi"), ImagePart(PNG), LINK, DocumentPart(PDF, "Terms"), DocumentPart(TXT), AudioPart(WAV)),
+            (TextPart("Well."), ToolCallPart("c1", "look", '{"at": "Zürich"}'), ToolCallPart("c2", "look", "no JSON")),
+            (ToolResultPart("c1", (TextPart("x"), ImagePart(PNG), LINK)), ToolResultPart("c2", is_error=True)),
+        ),
+        {"parallel_tool_calls": False, "temperature": 0.5, "top_p": 0.5, "seed": 7, "stop": ("END",)},
+    ),
+}
+FORMS: dict[str, Any] = {
+    "anthropic": MessageCreateParamsStreaming,
+    "openai": ResponseCreateParamsStreaming,
+    "other": CompletionCreateParamsStreaming,
 }
 
 
@@ -217,7 +249,8 @@ def in_camel_case(value: Any) -> Any:
 @pytest.mark.parametrize("asked", EVERYTHING)
 async def test_all_parts_and_options_have_the_sdks_form(taken: Taken, asked: str) -> None:
     turns, more = EVERYTHING[asked]
-    factory = AIProviderFactory([ProviderConfig(asked, KEY, taken.url)])
+    config = ProviderConfig(asked, KEY, taken.url, openai_compatible=asked == "other")
+    factory = AIProviderFactory([config])
     options = ChatOptions(
         system_prompt="Be brief.",
         tools=(Tool("look", "Looks.", SCHEMA),),
@@ -227,14 +260,15 @@ async def test_all_parts_and_options_have_the_sdks_form(taken: Taken, asked: str
         **more,
     )
     messages = tuple(PathMessage((Role.USER, Role.ASSISTANT)[n % 2], parts) for n, parts in enumerate(turns))
-    request = ProviderRequest(MODELS[asked], Prompt(messages, Files()), 1000, options)
+    model = MODELS.get(asked, "a-model")
+    request = ProviderRequest(model, Prompt(messages, Files(), "a-key"), 1000, options, reasons=True)
     assert (await answer(factory.get(asked), request)).error
     await factory.aclose()
     [ours] = taken.requests
     with pytest.raises((anthropic.InternalServerError, openai.InternalServerError, genai.errors.ServerError)):
         await SDKS[asked](taken.url, request, ours[2])
-    if asked == "anthropic":
-        TypeAdapter(MessageCreateParamsStreaming).validate_python(ours[2], extra="forbid")
+    if asked in FORMS:
+        TypeAdapter(FORMS[asked]).validate_python(ours[2], extra="forbid")
     [_, theirs] = taken.requests
     assert (*theirs[:2], in_camel_case(theirs[2])) == (*ours[:2], in_camel_case(ours[2]))
 

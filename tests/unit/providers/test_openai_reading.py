@@ -69,6 +69,10 @@ def done(item: str, place: int = 0) -> bytes:
     return f'{{"type":"response.output_item.done","output_index":{place},"item":{item}}}'.encode()
 
 
+def thinks(text: str) -> dict[str, Any]:
+    return event("reasoning_summary_text.delta", delta=text)
+
+
 def ended(kind: str = "completed", **fields: Any) -> dict[str, Any]:
     return event(kind, response={"usage": USAGE, "service_tier": "default", **fields})
 
@@ -85,10 +89,7 @@ def test_the_items_of_a_response() -> None:
     note = {"type": "url_citation", "url": "https://a.example", "title": "A", "start_index": 0, "end_index": 2}
     content, events = response(
         begins("reasoning"),
-        event("reasoning_summary_part.added"),
-        event("reasoning_summary_text.delta", delta="Hm."),
-        event("reasoning_summary_part.added"),
-        event("reasoning_summary_text.delta", delta="Well."),
+        *[one for text in ("Hm.", "Well.") for one in (event("reasoning_summary_part.added"), thinks(text))],
         done(REASONED),
         begins("web_search_call", 1),
         done(FOUND, 1),

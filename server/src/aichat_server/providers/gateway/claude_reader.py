@@ -79,6 +79,8 @@ class ClaudeReader(AnswerReader):
         if event.type == "content_block_delta" and delta is not None:
             if delta.type == "text_delta":
                 return self.text(delta.text or "")
+            if delta.type == "input_json_delta":
+                return self._input(event.index, delta.partial_json or "")
             return self._delta(event.index, delta, data)
         if event.type == "content_block_start":
             return self._begin(event.index, event.content_block)
@@ -129,10 +131,6 @@ class ClaudeReader(AnswerReader):
         if block is None:
             return ()
         match delta.type:
-            case "input_json_delta":
-                block.pieces.append(delta.partial_json or "")
-                is_call = block.head.type == CALL
-                return self.call_arguments(block.head.id, delta.partial_json or "") if is_call else ()
             case "signature_delta" if block.head.type == THINKING:
                 block.signature = delta.signature or ""
             case "citations_delta":
@@ -141,6 +139,13 @@ class ClaudeReader(AnswerReader):
             case _:
                 block.fields |= fields_of(data)
         return ()
+
+    def _input(self, index: int, piece: str) -> tuple[ProviderEvent, ...]:
+        block = self._blocks.get(index)
+        if block is None:
+            return ()
+        block.pieces.append(piece)
+        return self.call_arguments(block.head.id, piece) if block.head.type == CALL else ()
 
     def _thought(self, block: OpenBlock | None, text: str) -> tuple[ProviderEvent, ...]:
         if block is not None and text:

@@ -1,8 +1,9 @@
 -- Checks the tool results of a message that follows p_parent (null: none) against the calls there. An answer that ended
 -- to wait for tools needs exactly one result for each of its calls; any other message takes none. Raises AI005, whose
--- detail lists the ids that are missing and those that are unknown. p_results: the call ids of the results.
+-- detail lists the ids that are missing and those that are unknown. p_results: the call ids of the results. Its plan is
+-- kept, as aichat.path_to's.
 CREATE OR REPLACE FUNCTION aichat.check_results(p_org_id uuid, p_parent uuid, p_results jsonb) RETURNS void
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
 DECLARE
     v_calls jsonb;
     v_missing jsonb;

@@ -1,7 +1,8 @@
 -- Stores that a message uses files, which are kept from then on. p_files: their hashes. Raises AI006, whose detail is a
--- hash, if there is no such file, or none any more: the lock waits for a job that deletes it.
+-- hash, if there is no such file, or none any more: the lock waits for a job that deletes it. Its plan is kept, as
+-- aichat.path_to's.
 CREATE OR REPLACE FUNCTION aichat.use_files(p_org_id uuid, p_message_id uuid, p_files jsonb) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     v_wanted text[] := ARRAY (SELECT DISTINCT w.sha256 FROM jsonb_array_elements_text(p_files) AS w (sha256));
     v_found text[] := ARRAY (

@@ -59,6 +59,17 @@ async def test_lists(aichat: Aichat, http: httpx.AsyncClient, command: str, path
     assert document == {name: value for name, value in said.items() if name != "next_page_token"}
 
 
+async def test_count_and_files(aichat: Aichat, http: httpx.AsyncClient) -> None:
+    counted = await read(aichat, "count", "Hi", "--model", "gemini-3.5-flash-lite")
+    body = {"model": "gemini-3.5-flash-lite", "parts": [{"text": {"text": "Hi"}}]}
+    assert counted == (await http.post("/v1/chat:countTokens", json=body)).json()
+    (aichat.directory / "note.txt").write_text("A note.")
+    file = (await read(aichat, "files", "upload", "note.txt"))["file"]
+    assert {"file": file} == (await http.get(f"/v1/files/{file['file_id']}")).json()
+    assert await read(aichat, "files", "get", file["file_id"], "--output", "copy.txt") == {"file": file}
+    assert (aichat.directory / "copy.txt").read_text() == "A note."
+
+
 async def test_usage(aichat: Aichat) -> None:
     document = await read(aichat, "usage", "--by", "provider")
     assert set(document) == {"usage", "quotas"}
@@ -72,7 +83,17 @@ async def test_failures_are_told_as_ever(aichat: Aichat) -> None:
 
 
 def test_every_subcommand_takes_it() -> None:
-    commands = ("chat x", "conversations", "models", "usage", "plans", "invoices", "invoices verify 2026-10")
+    commands = (
+        "chat x",
+        "conversations",
+        "models",
+        "usage",
+        "plans",
+        "invoices",
+        "invoices verify 2026-10",
+        "count x",
+        "files get x",
+    )
     for command in commands:
         assert _parser().parse_args([*command.split(), "--json"]).json
         assert _parser().parse_args(["--json", *command.split()]).json

@@ -11,6 +11,8 @@ import msgspec
 ValueT = TypeVar("ValueT")
 
 _DEFINED = "#/$defs/"
+# Floats below it hold whole numbers exactly.
+_EXACT = 2.0**53
 
 
 class _PydanticModel(Protocol):
@@ -46,7 +48,21 @@ def schema_of(kind: object) -> dict[str, Any]:
 
 def value_of(kind: type[ValueT], text: str) -> ValueT:
     """Returns the value of a type that JSON text holds; raises ValueError, which says what is wrong, if it does not."""
-    return msgspec.json.decode(text.encode(errors="replace"), type=kind, dec_hook=_validated)
+    try:
+        return _read(kind, text.encode(errors="replace"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _read(kind: type[ValueT], data: bytes) -> ValueT:
+    try:
+        return msgspec.json.decode(data, type=kind, dec_hook=_validated)
+    except msgspec.ValidationError as error:
+        # An integer of JSON Schema may also be written as 3.0.
+        try:
+            return msgspec.convert(_whole(msgspec.json.decode(data)), kind, dec_hook=_validated)
+        except msgspec.ValidationError:
+            raise error from None
 
 
 def json_of(value: object) -> str:
@@ -56,6 +72,15 @@ def json_of(value: object) -> str:
 
 def _is_pydantic(kind: object) -> TypeGuard[_PydanticModel]:
     return isinstance(kind, type) and hasattr(kind, "model_json_schema") and hasattr(kind, "model_validate")
+
+
+def _whole(value: Any) -> Any:
+    """Returns a value of JSON with whole numbers as int."""
+    if isinstance(value, dict):
+        return {name: _whole(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_whole(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT else value
 
 
 def _validated(kind: type, value: object) -> object:

@@ -51,6 +51,7 @@ Person.model_rebuild()
 INTEGER, TEXT, NUMBER = {"type": "integer"}, {"type": "string"}, {"type": "number"}
 SCHEMAS: list[tuple[object, dict[str, Any], str, object]] = [
     (int, INTEGER, "3", 3),
+    (list[int], {"type": "array", "items": INTEGER}, "[3.0, 4]", [3, 4]),
     (float, NUMBER, "3", 3.0),
     (bool, {"type": "boolean"}, "true", True),
     (None, {"type": "null"}, "null", None),
@@ -187,6 +188,13 @@ def test_what_has_no_schema_is_refused_by_its_parameter(function: Callable[..., 
     with pytest.raises(TypeError) as caught:
         Tool.from_function(function)
     assert told in str(caught.value)
+
+
+async def test_arguments_that_are_invalid_are_a_value_error() -> None:
+    tool = Tool.from_function(function_of(list[int]))
+    for wrong in ('{"value": [3.5]}', '{"value": [1], "more": 2}', "[]", "{", '{"value": ' + "[" * 100_000, "\udcff"):
+        with pytest.raises(ValueError, match=r"\w"):
+            await tool.call(wrong)
 
 
 def test_a_name_that_vendors_refuse_is_refused_at_once() -> None:

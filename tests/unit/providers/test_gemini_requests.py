@@ -160,9 +160,9 @@ def test_results_answer_their_calls_by_id_and_name() -> None:
 
 def test_a_results_text_files_are_its_text_and_links_stand_beside_it() -> None:
     link = ImagePart(Link("https://x.example/a"))
-    shown = parts(*LOOP, (ToolResultPart("c1", (TextPart("x"), DocumentPart(TXT), link)), ToolResultPart("c2")))
+    shown = parts(*LOOP, (ToolResultPart("c1", (TextPart("x"), DocumentPart(TXT, "T"), link)), ToolResultPart("c2")))
     assert [part.get("functionResponse", {}).get("response") for part in shown[:2]] == [
-        {"output": ["x", "d"]},
+        {"output": ["x", "T", "d"]},
         {"output": ""},
     ]
     assert shown[2] == {"fileData": {"fileUri": "https://x.example/a", "mimeType": "image/jpeg"}}

@@ -130,3 +130,14 @@ def test_tools_that_were_called_stay_known_and_may_not_be_called() -> None:
     offered = ProviderRequest("a-model", Prompt(()), 100, ChatOptions(tools=(Tool("f"), Tool("g"))))
     assert tools(offered, conversation) == offered.options.tools
     assert tool_choice(offered) is None
+
+
+def test_calls_have_ids_of_their_own_and_names_that_all_vendors_accept() -> None:
+    call = ToolCallPart("c1", "functions.look:0", "{}")
+    results = [PathMessage(USER, (ToolResultPart("c1", (TextPart(text),)),)) for text in ("a", "b")]
+    asked = [message(USER, "Hi"), PathMessage(MODEL, (call,)), results[0], PathMessage(MODEL, (call, call)), results[1]]
+    shown = [part for turn in said(request(*asked), "vendor") for part in turn.parts[:1]]
+    calls = [(part.call_id, part.name) for part in shown if isinstance(part, ToolCallPart)]
+    assert calls == [("c1", "functions_look_0"), ("c1_2", "functions_look_0")]
+    assert [part.call_id for part in shown if isinstance(part, ToolResultPart)] == ["c1", "c1_2"]
+    assert sum(len(turn.parts) for turn in said(request(*asked), "vendor")) == 5

@@ -33,15 +33,9 @@ from aichat_server.providers.gateway.prompt import NOT_SHOWN, Said, kind_of
 PDF = "application/pdf"
 # Citations of documents name them by their place, which may have changed since.
 _RETURNED_CITATION = "web_search_result_location"
-_NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]")
-LONGEST_NAME = 128
+_NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 
 Block = dict[str, Any] | msgspec.Raw
-
-
-def tool_name(name: str) -> str:
-    """Returns a tool's name as Claude accepts it; one that another vendor's model has called may differ."""
-    return _NOT_IN_NAMES.sub("_", name)[:LONGEST_NAME] or "_"
 
 
 class ClaudeMessages:
@@ -94,7 +88,7 @@ class ClaudeMessages:
                     return ({"type": REDACTED, "data": signature.data},)
                 return ({"type": "thinking", "thinking": text, "signature": signature.data},)
             case ToolCallPart(call_id, name, arguments):
-                told = {"id": self._ids.call(call_id), "name": tool_name(name), "input": _input(arguments)}
+                told = {"id": self._ids.call(call_id), "name": name, "input": _input(arguments)}
                 return ({"type": "tool_use", **told},)
             case ProviderItem(json=json):
                 return (msgspec.Raw(json.encode()),)
@@ -180,7 +174,7 @@ class _CallIds:
         """Whether the answer has no call with this id yet. The id is then reserved for the call."""
         if call_id in self._current:
             return False
-        base = unique = _NOT_IN_NAMES.sub("_", call_id) or "call"
+        base = unique = _NOT_IN_IDS.sub("_", call_id) or "call"
         while unique in self._taken:
             self._repeats[base] += 1
             unique = f"{base}_{self._repeats[base]}"

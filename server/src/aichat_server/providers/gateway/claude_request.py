@@ -9,7 +9,7 @@ import msgspec
 
 from aichat_server.providers.domain.requests import ProviderRequest, Tool, ToolChoice, ToolChoiceMode, WebSearch
 from aichat_server.providers.gateway import claude_cache, claude_schema, claude_terms, prompt
-from aichat_server.providers.gateway.claude_messages import ClaudeMessages, tool_name
+from aichat_server.providers.gateway.claude_messages import ClaudeMessages
 from aichat_server.providers.gateway.claude_terms import Thinking
 
 BINDING_BETA = "thinking-binding-controls-2026-08-01"
@@ -44,9 +44,7 @@ def counting(request: ProviderRequest, provider: str) -> dict[str, Any]:
     thinking = claude_terms.thinking(request)
     cites = request.options.response_format is None
     messages = ClaudeMessages(provider, thinking, cites=cites).write(conversation)
-    # The first of two names that become the same is one that is offered.
-    named = {tool_name(tool.name): tool for tool in reversed(prompt.tools(request, conversation))}
-    tools = [_tool(name, tool) for name, tool in reversed(named.items())]
+    tools = [_tool(tool) for tool in prompt.tools(request, conversation)]
     if request.options.web_search is not None:
         tools.append(_search(request.options.web_search))
     system = [{"type": "text", "text": text}] if (text := prompt.system_prompt(request)) else []
@@ -66,9 +64,9 @@ def counting(request: ProviderRequest, provider: str) -> dict[str, Any]:
     return body
 
 
-def _tool(name: str, tool: Tool) -> dict[str, Any]:
+def _tool(tool: Tool) -> dict[str, Any]:
     schema = msgspec.json.decode(tool.parameters, type=dict[str, msgspec.Raw]) if tool.parameters else {}
-    told: dict[str, Any] = {"name": name, "input_schema": {**NO_ARGUMENTS, **schema}}
+    told: dict[str, Any] = {"name": tool.name, "input_schema": {**NO_ARGUMENTS, **schema}}
     if tool.description:
         told["description"] = tool.description
     # Arguments then arrive as they are written, not when they are whole.
@@ -97,7 +95,7 @@ def _choice(request: ProviderRequest, messages: list[dict[str, Any]]) -> dict[st
         choice = ToolChoice(ToolChoiceMode.AUTO)
     told: dict[str, Any] = {"type": _CHOICES[choice.mode]}
     if choice.mode is ToolChoiceMode.ONE:
-        told["name"] = tool_name(choice.name)
+        told["name"] = choice.name
     if parallel is False and choice.mode is not ToolChoiceMode.NONE:
         told["disable_parallel_tool_use"] = True
     return told

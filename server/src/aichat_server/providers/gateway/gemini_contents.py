@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mimetypes
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import assert_never
 
@@ -24,6 +23,7 @@ from aichat_server.content.parts import (
     ToolCallPart,
     ToolResultPart,
 )
+from aichat_server.core.texts import is_blank
 from aichat_server.providers.domain.requests import ProviderRequest
 from aichat_server.providers.gateway.body import Base64File, TextFile
 from aichat_server.providers.gateway.gemini_reader import BEFORE_3, TEXT_MARK
@@ -37,9 +37,6 @@ UNSIGNED = "skip_thought_signature_validator"
 # Google's names of media types that have several.
 MEDIA_TYPES = {"audio/mpeg": "audio/mp3"}
 UNREADABLE = {"image/gif": "(GIF image not shown: this model cannot read it)"}
-# Longer ones were refused once.
-LONGEST_NAME = 64
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 PDF, TEXT = "application/pdf", "text/plain"
 
 
@@ -73,7 +70,7 @@ def _of_model(parts: Sequence[Part], request: ProviderRequest) -> Iterator[objec
                 thought = {} if mark is not None and mark.kind == TEXT_MARK else {"thought": True}
                 yield {"text": text, **thought, **_marked(mark)}
             case ToolCallPart(call_id, name, arguments, mark):
-                call = {"id": call_id, "name": tool_name(name), "args": _arguments(arguments)}
+                call = {"id": call_id, "name": name, "args": _arguments(arguments)}
                 own = _marked(mark) or ({"thoughtSignature": UNSIGNED} if needs_mark else {})
                 yield {"functionCall": call, **own}
                 # Of calls at once, Gemini marks the first.
@@ -109,12 +106,6 @@ def _ids(item: _Item) -> list[str]:
     return [search.id for search in (item.call, item.result) if search is not None]
 
 
-def tool_name(name: str) -> str:
-    """Returns a tool's name as Gemini accepts it; one that another vendor's model has called may differ."""
-    allowed = _NOT_IN_NAMES.sub("_", name)[:LONGEST_NAME]
-    return allowed if allowed[:1].isalpha() or allowed.startswith("_") else f"_{allowed}"[:LONGEST_NAME]
-
-
 def _marked(mark: Signature | None) -> dict[str, object]:
     return {"thoughtSignature": mark.data} if mark is not None else {}
 
@@ -148,17 +139,26 @@ def _of_user(parts: Sequence[Part], names: Mapping[str, str], request: ProviderR
 
 def _result(result: ToolResultPart, name: str, *, holds_media: bool) -> Json:
     """Returns a result with its texts. From Gemini 3 on it also holds its images and documents."""
-    texts: list[object] = [part.text for part in result.parts if isinstance(part, TextPart)]
-    texts += [TextFile(file) for part in _media(result) if (file := _text_file(part)) is not None]
+    texts = [text for part in result.parts for text in _texts(part, holds_media=holds_media)]
     told: object = texts[0] if len(texts) == 1 else texts or ""
     response: dict[str, object] = {
         "id": result.call_id,
-        "name": tool_name(name),
+        "name": name,
         "response": {"error" if result.is_error else "output": told},
     }
-    if holds_media and (inline := [shown for part in _media(result) if _is_inline(part) for shown in _shown(part)]):
+    if holds_media and (inline := [_data(part) for part in _media(result) if _is_inline(part)]):
         response["parts"] = inline
     return {"functionResponse": response}
+
+
+def _texts(part: TextPart | ImagePart | DocumentPart, *, holds_media: bool) -> Iterator[object]:
+    """Yields a result's texts: also a document's title, and what it says if it is text."""
+    if isinstance(part, TextPart):
+        yield part.text
+    elif (file := _text_file(part)) is not None or (holds_media and _is_inline(part)):
+        yield from _title(part)
+        if file is not None:
+            yield TextFile(file)
 
 
 def _media(result: ToolResultPart) -> list[ImagePart | DocumentPart]:
@@ -177,16 +177,22 @@ def _is_inline(part: Media) -> bool:
 
 
 def _shown(part: Media) -> Iterator[Json]:
+    yield from ({"text": title} for title in _title(part))
+    yield _data(part)
+
+
+def _title(part: Media) -> Iterator[str]:
+    if isinstance(part, DocumentPart) and not is_blank(part.title):
+        yield part.title
+
+
+def _data(part: Media) -> Json:
     file = part.source
-    if isinstance(part, DocumentPart) and part.title:
-        yield {"text": part.title}
     if isinstance(file, Link):
         usual = PDF if isinstance(part, DocumentPart) else "image/jpeg"
-        yield {"fileData": {"fileUri": file.url, "mimeType": mimetypes.guess_type(file.url)[0] or usual}}
-    elif (note := UNREADABLE.get(file.media_type)) is not None:
-        yield {"text": note}
-    elif file.media_type == TEXT:
-        yield {"text": TextFile(file)}
-    else:
-        media_type = MEDIA_TYPES.get(file.media_type, file.media_type)
-        yield {"inlineData": {"mimeType": media_type, "data": Base64File(file)}}
+        return {"fileData": {"fileUri": file.url, "mimeType": mimetypes.guess_type(file.url)[0] or usual}}
+    if (note := UNREADABLE.get(file.media_type)) is not None:
+        return {"text": note}
+    if file.media_type == TEXT:
+        return {"text": TextFile(file)}
+    return {"inlineData": {"mimeType": MEDIA_TYPES.get(file.media_type, file.media_type), "data": Base64File(file)}}

@@ -11,7 +11,7 @@ from google.genai import types
 
 from aichat_server.providers.domain.requests import ProviderRequest, ReasoningEffort, Tool, ToolChoice, ToolChoiceMode
 from aichat_server.providers.gateway import prompt
-from aichat_server.providers.gateway.gemini_contents import Json, content, contents, tool_name
+from aichat_server.providers.gateway.gemini_contents import Json, content, contents
 from aichat_server.providers.gateway.gemini_reader import BEFORE_3
 from aichat_server.providers.gateway.prompt import Said
 
@@ -87,8 +87,7 @@ def _tools(said: Iterable[Said], request: ProviderRequest) -> dict[str, object]:
     tools: list[Json] = [{"googleSearch": {}}] if searches else []
     config: dict[str, object] = {}
     if declared:
-        functions = {tool_name(tool.name): tool for tool in reversed(declared)}
-        tools.append({"functionDeclarations": [_declaration(*told) for told in reversed(functions.items())]})
+        tools.append({"functionDeclarations": list(map(_declaration, declared))})
         if (choice := prompt.tool_choice(request)) is not None:
             config["functionCallingConfig"] = _calling(choice)
         if searches:
@@ -102,8 +101,8 @@ def _calling(choice: ToolChoice) -> Json:
     return {"mode": CALLING[choice.mode], **only}
 
 
-def _declaration(name: str, tool: Tool) -> Json:
-    declared: dict[str, object] = {"name": name, "description": tool.description or name}
+def _declaration(tool: Tool) -> Json:
+    declared: dict[str, object] = {"name": tool.name, "description": tool.description or tool.name}
     if tool.parameters:
         declared["parametersJsonSchema"] = _schema(tool.parameters)
     return declared

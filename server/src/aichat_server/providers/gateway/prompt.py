@@ -5,7 +5,8 @@ A conversation may have begun with another vendor, or with other tools, and any 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import dropwhile, groupby
 from typing import NamedTuple, TypeVar, assert_never
 
@@ -36,7 +37,10 @@ CALLED = "(called the tool {name} with {arguments})"
 RESULT = "(the result of the tool:)"
 """Replace a call and its result for a model that knows no tools."""
 ReadableT = TypeVar("ReadableT", TextPart | ImagePart | DocumentPart, ImagePart | DocumentPart | AudioPart)
+PairT = TypeVar("PairT", ToolCallPart, ToolResultPart)
 ANY_ARGUMENTS = '{"type": "object"}'
+_LONGEST_NAME = 64
+_NOT_IN_NAMES, _BEGIN_OF_NAME = re.compile(r"[^A-Za-z0-9_-]"), re.compile(r"[A-Za-z_]")
 
 
 class Said(NamedTuple):
@@ -57,7 +61,8 @@ def said(request: ProviderRequest, provider: str) -> list[Said]:
     The user begins, the roles alternate, and no text is only white space, since Anthropic refuses such conversations.
     Consecutive messages of one role become one, since the templates of many open models refuse two. Each tool call has
     one result, at the beginning of the next message; calls without one are left out, as are results without a call.
-    Marks and items of other vendors are left out, and so is reasoning without this vendor's mark.
+    Calls have names that all vendors accept, and ids of their own in the conversation. Marks and items of other vendors
+    are left out, and so is reasoning without this vendor's mark.
     """
     told = ((message.role, _told(message.parts, request)) for message in request.prompt.messages)
     own = (Said(role, tuple(_own(parts, provider, request))) for role, parts in told)
@@ -66,6 +71,12 @@ def said(request: ProviderRequest, provider: str) -> list[Said]:
     runs = groupby(begun, lambda side: side.role)
     sides = [Said(role, tuple(part for side in run for part in side.parts)) for role, run in runs]
     return list(_visible(_matched(sides)))
+
+
+def tool_name(name: str) -> str:
+    """Returns a tool's name as all vendors accept it: a model may call a tool by a name that nobody has offered."""
+    allowed = _NOT_IN_NAMES.sub("_", name)[:_LONGEST_NAME]
+    return allowed if _BEGIN_OF_NAME.match(allowed) else f"_{allowed}"[:_LONGEST_NAME]
 
 
 def tools(request: ProviderRequest, conversation: Iterable[Said]) -> tuple[Tool, ...]:
@@ -111,9 +122,10 @@ def _own(parts: Iterable[Part], provider: str, request: ProviderRequest) -> Iter
                 kept = signature if signature is not None and signature.provider == provider else None
                 if not is_blank(text) or kept is not None:
                     yield part if kept is signature else msgspec.structs.replace(part, signature=None)
-            case ToolCallPart(signature=signature):
-                is_own = signature is None or signature.provider == provider
-                yield part if is_own else msgspec.structs.replace(part, signature=None)
+            case ToolCallPart(name=name, signature=signature):
+                own = signature if signature is not None and signature.provider == provider else None
+                is_same = own is signature and tool_name(name) == name
+                yield part if is_same else msgspec.structs.replace(part, name=tool_name(name), signature=own)
             case ReasoningPart(signature=signature):
                 if signature is not None and signature.provider == provider:
                     yield part
@@ -155,21 +167,49 @@ def kind_of(part: TextPart | ImagePart | DocumentPart | AudioPart) -> PartKind:
 
 def _matched(sides: list[Said]) -> Iterator[Said]:
     """Yields the sides with tool calls and results in pairs, the results first in their message."""
-    answered: dict[str, ToolCallPart] = {}
+    taken: set[str] = set()
+    called: dict[str, str] = {}
+    """By the ids of the last answer's calls, the ids that are shown."""
     for n, (role, parts) in enumerate(sides):
         match role:
             case Role.ASSISTANT:
                 following = sides[n + 1].parts if n + 1 < len(sides) else ()
                 results = {part.call_id for part in following if isinstance(part, ToolResultPart)}
-                answered = {p.call_id: p for p in parts if isinstance(p, ToolCallPart) and p.call_id in results}
-                yield Said(role, tuple(p for p in parts if not isinstance(p, ToolCallPart) or p.call_id in answered))
+                answered = [p.call_id for p in parts if isinstance(p, ToolCallPart) and p.call_id in results]
+                called = {call_id: _unused(call_id, taken) for call_id in dict.fromkeys(answered)}
+                yield Said(role, tuple(_called(parts, called)))
             case Role.USER:
                 first = {p.call_id: p for p in reversed(parts) if isinstance(p, ToolResultPart)}
-                results_first = [first[call_id] for call_id in answered if call_id in first]
+                results_first = [_renamed(first[call_id], shown) for call_id, shown in called.items()]
                 yield Said(role, (*results_first, *(p for p in parts if not isinstance(p, ToolResultPart))))
-                answered = {}
+                called = {}
             case _:
                 assert_never(role)
+
+
+def _unused(call_id: str, taken: set[str]) -> str:
+    """Returns an id that no earlier call has, and takes it: some models number their calls, and OpenAI refuses two."""
+    base, n = call_id or "call", 1
+    shown = base
+    while shown in taken:
+        n += 1
+        shown = f"{base}_{n}"
+    taken.add(shown)
+    return shown
+
+
+def _called(parts: Iterable[Part], called: Mapping[str, str]) -> Iterator[Part]:
+    """Yields the parts of an answer, and of its calls those with a result, each id once."""
+    left = dict(called)
+    for part in parts:
+        if not isinstance(part, ToolCallPart):
+            yield part
+        elif (shown := left.pop(part.call_id, None)) is not None:
+            yield _renamed(part, shown)
+
+
+def _renamed(part: PairT, call_id: str) -> PairT:
+    return part if part.call_id == call_id else msgspec.structs.replace(part, call_id=call_id)
 
 
 def _visible(sides: Iterable[Said]) -> Iterator[Said]:

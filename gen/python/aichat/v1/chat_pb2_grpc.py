@@ -117,8 +117,9 @@ class ChatServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CountTokens(self, request, context):
-        """Counts the input tokens that StreamChat would send for the same request, with the conversation's history. Stores
-        nothing and costs nothing. Exact where the model's vendor can count; otherwise more than the vendor will count.
+        """Counts the input tokens that StreamChat would send for the same request, with the conversation's history, before
+        anything is left out of one that is too long. Stores nothing and costs nothing. Exact where the model's vendor can
+        count; otherwise more than the vendor will count.
 
         Errors: as StreamChat's before the answer begins.
         """

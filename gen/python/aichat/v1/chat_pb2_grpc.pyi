@@ -72,8 +72,9 @@ class ChatServiceStub:
     Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
     """
     CountTokens: _grpc.UnaryUnaryMultiCallable[_tokens_pb2.CountTokensRequest, _tokens_pb2.CountTokensResponse]
-    """Counts the input tokens that StreamChat would send for the same request, with the conversation's history. Stores
-    nothing and costs nothing. Exact where the model's vendor can count; otherwise more than the vendor will count.
+    """Counts the input tokens that StreamChat would send for the same request, with the conversation's history, before
+    anything is left out of one that is too long. Stores nothing and costs nothing. Exact where the model's vendor can
+    count; otherwise more than the vendor will count.
 
     Errors: as StreamChat's before the answer begins.
     """
@@ -123,8 +124,9 @@ class ChatServiceAsyncStub(ChatServiceStub):
     Errors: GENERATION_NOT_FOUND, GENERATION_IN_PROGRESS.
     """
     CountTokens: _aio.UnaryUnaryMultiCallable[_tokens_pb2.CountTokensRequest, _tokens_pb2.CountTokensResponse]  # type: ignore[assignment]
-    """Counts the input tokens that StreamChat would send for the same request, with the conversation's history. Stores
-    nothing and costs nothing. Exact where the model's vendor can count; otherwise more than the vendor will count.
+    """Counts the input tokens that StreamChat would send for the same request, with the conversation's history, before
+    anything is left out of one that is too long. Stores nothing and costs nothing. Exact where the model's vendor can
+    count; otherwise more than the vendor will count.
 
     Errors: as StreamChat's before the answer begins.
     """
@@ -195,8 +197,9 @@ class ChatServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tokens_pb2.CountTokensRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tokens_pb2.CountTokensResponse, _abc.Awaitable[_tokens_pb2.CountTokensResponse]]:
-        """Counts the input tokens that StreamChat would send for the same request, with the conversation's history. Stores
-        nothing and costs nothing. Exact where the model's vendor can count; otherwise more than the vendor will count.
+        """Counts the input tokens that StreamChat would send for the same request, with the conversation's history, before
+        anything is left out of one that is too long. Stores nothing and costs nothing. Exact where the model's vendor can
+        count; otherwise more than the vendor will count.
 
         Errors: as StreamChat's before the answer begins.
         """

@@ -139,7 +139,8 @@ class ChatOptions(_message.Message):
     LONG_HISTORY_FIELD_NUMBER: _builtins.int
     max_output_tokens: _builtins.int
     """The most tokens that the answer may have, reasoning included: at least 1. Absent: 8192, or the most that the model
-    can write if that is less. A value above the model's most is refused with OPTION_UNSUPPORTED.
+    can write, or half of its context, if that is less. A value above the model's most is refused with
+    OPTION_UNSUPPORTED.
     """
     temperature: _builtins.float
     """How random the model's choice of words is, from 0 to 2. Absent: the vendor's default. OPTION_UNSUPPORTED if the

@@ -22,7 +22,8 @@ export const file_aichat_v1_options: GenFile = /*@__PURE__*/
 export type ChatOptions = Message<"aichat.v1.ChatOptions"> & {
   /**
    * The most tokens that the answer may have, reasoning included: at least 1. Absent: 8192, or the most that the model
-   * can write if that is less. A value above the model's most is refused with OPTION_UNSUPPORTED.
+   * can write, or half of its context, if that is less. A value above the model's most is refused with
+   * OPTION_UNSUPPORTED.
    *
    * @generated from field: optional int32 max_output_tokens = 1;
    */

@@ -202,7 +202,9 @@ def _ending(orphan: Orphan, journalled: _Journalled, asked_tokens: int, prices: 
     price = price_at(prices.get((provider, model), ()), orphan.started_at)
     if price is None:
         raise LookupError(f"{provider} {model} had no price at {orphan.started_at}")
-    usage = journalled.meter.usage(lambda: Usage(input=asked_tokens, percent=percent_of(orphan.options)))
+    left_out = journalled.started.left_out if journalled.started is not None else None
+    read_tokens = max(0, asked_tokens - (left_out.tokens if left_out is not None else 0))
+    usage = journalled.meter.usage(lambda: Usage(input=read_tokens, percent=percent_of(orphan.options)))
     failure = lost(words=journalled.content.has_words)
     return Ending(
         org_id=orphan.key.org_id,
@@ -219,4 +221,5 @@ def _ending(orphan: Orphan, journalled: _Journalled, asked_tokens: int, prices: 
         price_version=price.version,
         error_reason=failure.reason,
         error_message=failure.message,
+        left_out=left_out,
     )

@@ -1665,7 +1665,8 @@ class ChatOptions(betterproto2.Message):
     max_output_tokens: "int | None" = betterproto2.field(1, betterproto2.TYPE_INT32, optional=True)
     """
     The most tokens that the answer may have, reasoning included: at least 1. Absent: 8192, or the most that the model
-    can write if that is less. A value above the model's most is refused with OPTION_UNSUPPORTED.
+    can write, or half of its context, if that is less. A value above the model's most is refused with
+    OPTION_UNSUPPORTED.
     """
 
     temperature: "float | None" = betterproto2.field(2, betterproto2.TYPE_DOUBLE, optional=True)

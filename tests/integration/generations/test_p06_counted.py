@@ -120,10 +120,22 @@ async def test_no_answer_costs_more_than_its_hold_whatever_it_reads(
         ),
         (ChatOptions(max_output_tokens=100, web_search=WebSearch(2)), (searching,)),
     ]
-    if model != CLAUDE:
-        cases.append((ChatOptions(max_output_tokens=100, service_tier=ServiceTier.PRIORITY), (words,)))
-        cases.append((ChatOptions(max_output_tokens=100, service_tier=ServiceTier.FLEX), (words,)))
     async with open_client(principal, server_settings) as client:
         for options, parts in cases:
             spent, held = await answered(client, model, options, parts)
             assert 0 < spent <= held, (options, parts)
+
+
+@pytest.mark.parametrize(("model", "dearer"), [(GPT, 200), (GEMINI, 180)])
+async def test_the_class_of_service_that_the_vendor_gave_is_charged_and_held(
+    model: str, dearer: int, principal: Principal, server_settings: dict[str, str]
+) -> None:
+    words, spent = TextPart(script(words=20)), {}
+    async with open_client(principal, server_settings) as client:
+        for tier in ServiceTier:
+            options = ChatOptions(max_output_tokens=100, service_tier=tier)
+            spent[tier], held = await answered(client, model, options, (words,))
+            assert 0 < spent[tier] <= held
+    standard = spent[ServiceTier.STANDARD]
+    assert spent[ServiceTier.FLEX] == -(-standard * 50 // 100)
+    assert spent[ServiceTier.PRIORITY] == -(-standard * dearer // 100)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import wave
 from collections.abc import Callable
 from hashlib import sha256
 from typing import NamedTuple
@@ -15,6 +13,7 @@ from aichat.v1 import chat_pb2, files_pb2, messages_pb2, models_pb2, options_pb2
 from tests.fixtures.server import ApiKey, ServerUnderTest
 from tests.fixtures.vendors import Vendors
 from tests.integration.conversations.asking import ask, conversations, refusal, script, stream, times_asked
+from tests.unit.files.made import gif, wav
 
 SCHEMA = '{"type": "object", "properties": {}, "additionalProperties": false}'
 MODELS = ("claude-haiku-5-5", "gpt-6-luna", "gemini-4-argon", "gemini-3.8-flash")
@@ -106,30 +105,27 @@ async def test_what_only_some_searches_can_is_refused_by_the_others(server: Serv
 async def test_a_part_that_a_model_cannot_read_is_refused_before_it_is_stored(
     server: ServerUnderTest, api_key: ApiKey
 ) -> None:
-    sound = parts_pb2.AudioPart(data=wav())
-    told = [messages_pb2.Part(audio=sound), messages_pb2.Part(text=messages_pb2.TextPart(text=script(deltas=["Hi"])))]
+    sound, moving = parts_pb2.AudioPart(data=wav()), parts_pb2.ImagePart(data=gif())
+    hears, sees = messages_pb2.Part(audio=sound), messages_pb2.Part(image=moving)
 
-    def hear(model: str) -> grpc.aio.UnaryStreamCall[chat_pb2.StreamChatRequest, chat_pb2.StreamChatResponse]:
-        request = chat_pb2.StreamChatRequest(model=model, parts=told)
+    def show(
+        model: str, part: messages_pb2.Part
+    ) -> grpc.aio.UnaryStreamCall[chat_pb2.StreamChatRequest, chat_pb2.StreamChatResponse]:
+        text = messages_pb2.Part(text=messages_pb2.TextPart(text=script(deltas=["Hi"])))
+        request = chat_pb2.StreamChatRequest(model=model, parts=[part, text])
         return server.chat.StreamChat(request, metadata=api_key.metadata)
 
-    for model in ("claude-haiku-5-5", "gpt-6-luna"):
-        failed = await refusal(hear(model))
-        able = "gemini-3.5-flash-lite,gemini-3.8-flash,gemini-4-argon"
-        assert (failed.reason, failed.metadata) == (
-            "PART_UNSUPPORTED",
-            {"model": model, "part": "audio", "models": able},
-        )
-    file_id = sha256(sound.data).hexdigest()
-    missing = await refusal(server.files.GetFile(files_pb2.GetFileRequest(file_id=file_id), metadata=api_key.metadata))
-    assert missing.reason == "FILE_NOT_FOUND"
-    assert [event async for event in hear("gemini-3.8-flash")][-1].HasField("completed")
-
-
-def wav() -> bytes:
-    """Returns a second of silence."""
-    packed = io.BytesIO()
-    with wave.open(packed, "wb") as sound:
-        sound.setparams((1, 1, 8_000, 8_000, "NONE", ""))
-        sound.writeframes(bytes(8_000))
-    return packed.getvalue()
+    for model, part, kind, able, data in (
+        ("claude-haiku-5-5", hears, "audio", "gemini-3.8-flash", sound.data),
+        ("gpt-6-luna", hears, "audio", "gemini-4-argon", sound.data),
+        # Only its bytes tell that it is one.
+        ("gemini-4-argon", sees, "gif", "claude-haiku-5-5", moving.data),
+    ):
+        failed = await refusal(show(model, part))
+        assert (failed.reason, failed.metadata["part"], failed.seen) == ("PART_UNSUPPORTED", kind, [])
+        assert able in failed.metadata["models"].split(",")
+        assert model not in failed.metadata["models"].split(",")
+        named = files_pb2.GetFileRequest(file_id=sha256(data).hexdigest())
+        assert (await refusal(server.files.GetFile(named, metadata=api_key.metadata))).reason == "FILE_NOT_FOUND"
+    for model, part in (("gemini-3.8-flash", hears), ("claude-haiku-5-5", sees)):
+        assert [event async for event in show(model, part)][-1].HasField("completed")

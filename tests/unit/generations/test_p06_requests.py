@@ -100,6 +100,16 @@ def test_what_is_estimated_is_never_more_than_what_is_held(chosen: ChatOptions, 
         )
 
 
+def test_rate_limits_count_what_is_shown_up_to_the_context() -> None:
+    (model,) = [model for model in MODELS if model.id == "claude-opus-5-5"]
+    messages: list[list[Part]] = [[TextPart("Hi")], [TextPart("Hi"), IMAGE], [TextPart("Hi"), LINKED]]
+    brief = ChatOptions(max_output_tokens=100)
+    text, shown, linked = [asking(model, brief, said, follows=False).most_tokens() for said in messages]
+    assert text == 101
+    assert shown - text == rates_of(model.provider, model.id).estimate([IMAGE])
+    assert linked == model.context_window + 100
+
+
 def test_stored_options_are_read_as_they_were_and_with_their_price() -> None:
     chosen = ChatOptions(
         max_output_tokens=10,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -85,9 +86,12 @@ class Chat:
         """
         schema = check_forms(message.options)
         check_repeated(message.parts)
-        candidates = self._choice.candidates(principal, message.model, message.options, message.parts)
-        # From here on nothing holds the bytes of the request's files any longer.
-        message = replace(message, parts=await self._files.resolve(principal, message.parts))
+        able = partial(self._choice.candidates, principal, message.model, message.options)
+        candidates = able(message.parts)
+        parts = await self._files.resolve(principal, message.parts, check=able)
+        if parts is not message.parts:
+            # Their bytes tell more about files. From here on nothing holds them any longer.
+            candidates, message = able(parts), replace(message, parts=parts)
         turn, asked, files = turn_of(message, candidates), _asked(message), self._files.of(principal.org_id)
         room = Room(self._counter, candidates, message.options, Prompt((), files))
         await room.check((asked,))

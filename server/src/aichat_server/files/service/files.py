@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import suppress
 from uuid import UUID
 
@@ -48,11 +48,18 @@ class Files:
         self._configured()
         return await self._keep(principal, await look(data, field), data)
 
-    async def resolve(self, principal: Principal, parts: tuple[Part, ...], *, keep: bool = True) -> tuple[Part, ...]:
+    async def resolve(
+        self,
+        principal: Principal,
+        parts: tuple[Part, ...],
+        *,
+        keep: bool = True,
+        check: Callable[[tuple[Part, ...]], object] = tuple,
+    ) -> tuple[Part, ...]:
         """Returns the parts of a request with what is known of their files, stored if `keep`, the same bytes once.
 
         Nothing is stored unless all can be: raises FILE_NOT_FOUND, FILE_INVALID with the request's field,
-        FILES_UNAVAILABLE and FILES_NOT_CONFIGURED.
+        FILES_UNAVAILABLE, FILES_NOT_CONFIGURED, and what `check` raises about the parts.
         """
         shown = list(asked_files(parts))
         if not shown:
@@ -64,13 +71,15 @@ class Files:
             looked = named[file.sha256].file if file.sha256 else await look(file.data, file.field)
             check_kind(one, looked.media_type)
             found[file.field] = looked
+        whole = with_files(parts, lambda file: found[file.field])
+        check(whole)
         if keep:
             inline = {found[file.field].sha256: file for _, file in shown if file.data}
             known = await self._use(principal.org_id, principal.actor, inline)
             # One after another: each takes memory on its way.
             for file in [file for sha256, file in inline.items() if sha256 not in known]:
                 await self._add(principal, found[file.field], file.data)
-            return with_files(parts, lambda file: found[file.field])
+            return whole
         return with_files(parts, lambda file: _with_data(found[file.field], file))
 
     async def _keep(self, principal: Principal, file: StoredFile, data: Bytes) -> FileRecord:

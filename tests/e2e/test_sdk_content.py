@@ -17,6 +17,7 @@ from aichat_sdk import (
     Image,
     InvalidRequestError,
     NotFoundError,
+    RequestTooLargeError,
     ToolResult,
     ToolRoundsExceededError,
     citations,
@@ -151,7 +152,7 @@ async def test_searches_are_cited(client: AsyncAIChat) -> None:
 
 
 async def test_files_are_stored_once_and_come_back(client: AsyncAIChat, platform: Platform, tmp_path: Path) -> None:
-    large = pdf(3) + b"%" * (200 << 10)
+    large = pdf(3) + b"%" * (2 << 20)
     (tmp_path / "paper.pdf").write_bytes(large)
     answer = await client.chat.send(model=CLAUDE, parts=[Document.from_path(tmp_path / "paper.pdf"), "Read!"])
     sent = (await client.conversations.list_messages(answer.conversation_id)).items[0].parts[0].document
@@ -166,6 +167,14 @@ async def test_files_are_stored_once_and_come_back(client: AsyncAIChat, platform
     with pytest.raises(InvalidRequestError) as damaged:
         await client.files.upload(png()[:10])
     assert damaged.value.reason == "FILE_INVALID"
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"%" * (1 << 20)
+
+    with pytest.raises(RequestTooLargeError) as too_large:
+        await client.files.upload(endless())
+    assert too_large.value.reason == "REQUEST_TOO_LARGE"
     key = platform.key["api_key"][:-1] + ("A" if platform.key["api_key"][-1] != "A" else "B")
     async with AsyncAIChat(endpoint=platform.grpc, api_key=key) as stranger:
         with pytest.raises(AuthenticationError):

@@ -61,13 +61,13 @@ class ObjectStorage:
 
     async def read(self, path: ObjectPath) -> AsyncGenerator[bytes, None]:
         """Yields an object in pieces. Raises FILE_NOT_FOUND if there is none."""
-        try:
-            with _unavailable():
+        with _unavailable():
+            try:
                 found = await obstore.get_async(self._store, str(path))
-                async for piece in found.stream(min_chunk_size=PIECE_BYTES):
-                    yield bytes(piece)
-        except FileNotFoundError as cause:
-            raise file_not_found(path.sha256) from cause
+            except FileNotFoundError as cause:
+                raise file_not_found(path.sha256) from cause
+            async for piece in found.stream(min_chunk_size=PIECE_BYTES):
+                yield bytes(piece)
 
     async def delete(self, path: ObjectPath) -> None:
         """Deletes an object, if there is one."""
@@ -116,8 +116,6 @@ def _path_of(text: str) -> ObjectPath | None:
 def _unavailable() -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError:
-        raise
     except (BaseError, GenericError, OSError) as cause:
         message = "the storage of files is not reachable; repeat the call"
         raise AichatError(Reason.FILES_UNAVAILABLE, message, retry_after=_RETRY_SECONDS) from cause

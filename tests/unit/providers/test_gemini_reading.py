@@ -171,3 +171,12 @@ def test_searches_are_counted_as_google_charges_for_them(model: str, options: Ch
     told = candidate({"text": "Yes."}, finish="STOP")
     told["candidates"][0] |= {"groundingMetadata": {"webSearchQueries": ["a", "b"]}}
     assert read(told, model=model, options=options)[2].usage.web_searches == searches
+
+
+@pytest.mark.parametrize("grounding", [7, {"groundingSupports": [None]}, {"groundingChunks": [{"web": None}, {}]}])
+def test_sources_in_another_form_break_no_answer(grounding: object) -> None:
+    told = candidate({"text": "Yes."}, finish="STOP")
+    told["candidates"][0] |= {"groundingMetadata": grounding, "citationMetadata": [], "urlContextMetadata": "x"}
+    [part], stop, _ = read(told)
+    assert isinstance(part, TextPart)
+    assert (part.text, stop) == ("Yes.", StopReason.END_TURN)

@@ -10,6 +10,8 @@ import msgspec
 from aichat_server.content.parts import Citation, WebSource
 from aichat_server.core.texts import storable
 
+_NOWHERE = WebSource("")
+
 
 class Segment(msgspec.Struct):
     """A passage of the answer, in bytes."""
@@ -110,7 +112,7 @@ class Grounding:
 
     def _new(self, citations: Iterable[Citation]) -> Iterator[Citation]:
         for citation in citations:
-            if citation not in self._found:
+            if citation not in self._found and (citation.source != _NOWHERE or citation.title or citation.quote):
                 self._found.add(citation)
                 yield citation
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import ClassVar, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -18,12 +18,15 @@ from aichat_server.providers.domain.requests import ProviderRequest
 from aichat_server.providers.gateway.answer import AnswerReader, decoded
 from aichat_server.providers.gateway.figures import Path
 from aichat_server.providers.gateway.gemini_arguments import PartialArguments
+from aichat_server.providers.gateway.gemini_chunks import CHUNKS, Call, Candidate, Part, raw_part
 from aichat_server.providers.gateway.gemini_grounding import (
     CitationMetadata,
     Grounding,
     GroundingMetadata,
     UrlContextMetadata,
 )
+
+T = TypeVar("T")
 
 BEFORE_3 = ("gemini-1", "gemini-2", "gemma-")
 """How the ids of models before Gemini 3 begin."""
@@ -73,7 +76,7 @@ class GeminiReader(AnswerReader):
 
     def event(self, data: bytes) -> tuple[ProviderEvent, ...]:
         """See AnswerReader.event."""
-        chunk = decoded(_CHUNKS, data)
+        chunk = decoded(CHUNKS, data)
         events = self._candidate(chunk.candidates[0], data) if chunk.candidates else ()
         if chunk.feedback and chunk.feedback.block_reason:
             # Nothing follows a blocked prompt.
@@ -118,7 +121,7 @@ class GeminiReader(AnswerReader):
         searches = self._grounding.searches
         return min(searches, 1) if self.request.model.startswith(BEFORE_3) else searches
 
-    def _candidate(self, candidate: _Candidate, data: bytes) -> tuple[ProviderEvent, ...]:
+    def _candidate(self, candidate: Candidate, data: bytes) -> tuple[ProviderEvent, ...]:
         events: list[ProviderEvent] = []
         for n, part in enumerate((candidate.content.parts if candidate.content else None) or ()):
             if part.text and part.thought is None and part.mark is None and self._mark is None:
@@ -136,20 +139,20 @@ class GeminiReader(AnswerReader):
             events += self._end(candidate.finish)
         return tuple(events)
 
-    def _citations(self, candidate: _Candidate) -> Iterator[ProviderEvent]:
-        if candidate.grounding is not None:
-            yield from map(CitationFound, self._grounding.cited(candidate.grounding))
-        if candidate.quotes is not None:
-            yield from map(CitationFound, self._grounding.quoted(candidate.quotes))
-        if candidate.urls is not None:
-            yield from map(CitationFound, self._grounding.read(candidate.urls))
+    def _citations(self, candidate: Candidate) -> Iterator[ProviderEvent]:
+        if (grounding := _converted(candidate.grounding, GroundingMetadata)) is not None:
+            yield from map(CitationFound, self._grounding.cited(grounding))
+        if (quotes := _converted(candidate.quotes, CitationMetadata)) is not None:
+            yield from map(CitationFound, self._grounding.quoted(quotes))
+        if (urls := _converted(candidate.urls, UrlContextMetadata)) is not None:
+            yield from map(CitationFound, self._grounding.read(urls))
 
-    def _part(self, part: _Part, n: int, data: bytes) -> Iterator[ProviderEvent]:
+    def _part(self, part: Part, n: int, data: bytes) -> Iterator[ProviderEvent]:
         yield from self._end_text()
         if part.call is not None:
             yield from self._called(part.call, part.mark)
         elif part.text is None:
-            yield from self._other(part, _raw_part(data, n))
+            yield from self._other(part, raw_part(data, n))
         elif part.thought:
             yield from self.reasoning(part.text)
             if part.mark:
@@ -174,7 +177,7 @@ class GeminiReader(AnswerReader):
             self._grounding.end_text()
             yield Signed(Signature(self.provider, storable(mark), TEXT_MARK))
 
-    def _other(self, part: _Part, raw: bytes) -> Iterator[ProviderEvent]:
+    def _other(self, part: Part, raw: bytes) -> Iterator[ProviderEvent]:
         """Yields a part that only Gemini understands."""
         told = json.loads(raw)
         kind = next((name for name in told if told[name] and name not in ("thought", "thoughtSignature")), None)
@@ -184,7 +187,7 @@ class GeminiReader(AnswerReader):
         elif part.mark:
             yield from self._text("", part.mark)
 
-    def _called(self, call: _Call, mark: str | None) -> Iterator[ProviderEvent]:
+    def _called(self, call: Call, mark: str | None) -> Iterator[ProviderEvent]:
         if call.name is not None:
             yield from self._end_call()
             self._grounding.end_text()
@@ -222,70 +225,17 @@ class GeminiReader(AnswerReader):
                     self.stop = StopReason.TOOL_USE
 
 
+def _converted(told: object, kind: type[T]) -> T | None:
+    """Returns what stands beside an answer in the form of `kind`; None if it has another, which breaks no answer."""
+    try:
+        return msgspec.convert(told, kind)
+    except msgspec.ValidationError:
+        return None
+
+
 def _json(value: object) -> str:
     try:
         return msgspec.json.encode(value).decode()
     except UnicodeEncodeError:
         # A lone surrogate, which has a form in JSON alone.
         return json.dumps(value)
-
-
-def _raw_part(data: bytes, n: int) -> bytes:
-    """Returns a part of the first candidate, as it was written."""
-    try:
-        return bytes(msgspec.json.decode(data, type=_RawChunk).candidates[0].content.parts[n])
-    except (msgspec.MsgspecError, ValueError):
-        return json.dumps(json.loads(data)["candidates"][0]["content"]["parts"][n]).encode()
-
-
-class _Call(msgspec.Struct):
-    id: str | None = None
-    name: str | None = None
-    arguments: dict[str, Any] | None = msgspec.field(default=None, name="args")
-    pieces: list[dict[str, Any]] | None = msgspec.field(default=None, name="partialArgs")
-    continues: bool | None = msgspec.field(default=None, name="willContinue")
-
-
-class _Part(msgspec.Struct):
-    text: str | None = None
-    thought: bool | None = None
-    mark: str | None = msgspec.field(default=None, name="thoughtSignature")
-    call: _Call | None = msgspec.field(default=None, name="functionCall")
-
-
-class _Content(msgspec.Struct):
-    parts: list[_Part] | None = None
-
-
-class _Candidate(msgspec.Struct):
-    content: _Content | None = None
-    finish: str | None = msgspec.field(default=None, name="finishReason")
-    grounding: GroundingMetadata | None = msgspec.field(default=None, name="groundingMetadata")
-    quotes: CitationMetadata | None = msgspec.field(default=None, name="citationMetadata")
-    urls: UrlContextMetadata | None = msgspec.field(default=None, name="urlContextMetadata")
-
-
-class _Feedback(msgspec.Struct):
-    block_reason: str | None = msgspec.field(default=None, name="blockReason")
-
-
-class _Chunk(msgspec.Struct):
-    candidates: list[_Candidate] | None = None
-    usage: Any = msgspec.field(default=None, name="usageMetadata")
-    feedback: _Feedback | None = msgspec.field(default=None, name="promptFeedback")
-    error: Any = None
-
-
-_CHUNKS = msgspec.json.Decoder(_Chunk)
-
-
-class _RawContent(msgspec.Struct):
-    parts: list[msgspec.Raw]
-
-
-class _RawCandidate(msgspec.Struct):
-    content: _RawContent
-
-
-class _RawChunk(msgspec.Struct):
-    candidates: list[_RawCandidate]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -47,21 +47,22 @@ class Calls:
         """Whether there is any."""
         return bool(self._calls)
 
-    def take(self, told: object) -> Iterator[ProviderEvent]:
-        """Yields the events of one element of `tool_calls`: a whole call, or a piece of one."""
-        function = told.get("function") if isinstance(told, Mapping) else None
-        if not isinstance(told, Mapping) or not isinstance(function, Mapping):
-            return
+    def take(self, told: object) -> tuple[ProviderEvent, ...]:
+        """Returns the events of one element of `tool_calls`: a whole call, or a piece of one."""
+        function = told.get("function") if isinstance(told, dict) else None
+        if not isinstance(told, dict) or not isinstance(function, dict):
+            return ()
         name, told_id = _string(function.get("name")), _string(told.get("id"))
         call = self._known(told.get("index"), told_id, name)
+        begun: tuple[ProviderEvent, ...] = ()
         if call is None:
             if not name:
-                return
+                return ()
             call = self._begun(told.get("index"), told_id)
-            yield from self._reader.call_begins(call.call_id, name)
-        if text := _arguments(function.get("arguments")):
-            call.arguments += text
-            yield from self._reader.call_arguments(call.call_id, text)
+            begun = self._reader.call_begins(call.call_id, name)
+        text = _arguments(function.get("arguments"))
+        call.arguments += text
+        return begun + self._reader.call_arguments(call.call_id, text)
 
     def close(self, *, cut_off: bool) -> Iterator[ProviderEvent]:
         """Yields the ends of the calls; `cut_off`: the last one is not whole."""
@@ -96,6 +97,6 @@ def _string(value: object) -> str:
 
 def _arguments(told: Any) -> str:
     """Returns arguments as text: a few servers send the object itself."""
-    if told is None or isinstance(told, str):
+    if isinstance(told, str) or told is None:
         return told or ""
     return msgspec.json.encode(told).decode()

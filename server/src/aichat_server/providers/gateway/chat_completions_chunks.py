@@ -21,11 +21,6 @@ class Delta(msgspec.Struct):
     annotations: Any = None
     executed_tools: Any = None
 
-    @property
-    def is_more(self) -> bool:
-        """Whether it has anything besides text and reasoning."""
-        return bool(self.tool_calls or self.function_call or self.annotations or self.executed_tools)
-
 
 class Choice(msgspec.Struct):
     """The one answer of a completion, as only one is asked for."""

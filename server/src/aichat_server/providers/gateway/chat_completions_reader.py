@@ -89,7 +89,8 @@ class ChatCompletionsReader(AnswerReader):
             return ()
         chunk = decoded(CHUNKS, data)
         events = self._choice(chunk.choices[0]) if chunk.choices else ()
-        self.count(chunk.usage)
+        if chunk.usage is not None:
+            self.count(chunk.usage)
         if chunk.service_tier:
             self._tier = chunk.service_tier
         if chunk.citations or chunk.search_results:
@@ -131,20 +132,26 @@ class ChatCompletionsReader(AnswerReader):
     def _delta(self, delta: Delta) -> tuple[ProviderEvent, ...]:
         if delta.refusal:
             self.fault = self.failure(Reason.ANSWER_REFUSED)
-        events: tuple[ProviderEvent, ...] = ()
-        if thought := delta.reasoning_content or delta.reasoning:
-            events = self._thought(thought, "reasoning_content" if delta.reasoning_content else "reasoning")
-        if delta.reasoning_details:
-            self._keep(delta.reasoning_details)
+        thinks = delta.reasoning_content or delta.reasoning or delta.reasoning_details
+        events = self._thinks(delta) if thinks else ()
         content = delta.content
         if isinstance(content, str):
             if content:
                 events += self._thought_over() + self.text(content)
         elif isinstance(content, list):
             events += tuple(event for block in content for event in self._block(block))
-        if delta.is_more:
+        if delta.tool_calls:
+            events += self._thought_over() + self._called(delta.tool_calls)
+        if delta.function_call or delta.annotations or delta.executed_tools:
             events += self._thought_over() + tuple(self._more(delta))
         return events
+
+    def _thinks(self, delta: Delta) -> tuple[ProviderEvent, ...]:
+        if delta.reasoning_details:
+            self._keep(delta.reasoning_details)
+        if delta.reasoning_content:
+            return self._thought(delta.reasoning_content, "reasoning_content")
+        return self._thought(delta.reasoning, "reasoning")
 
     def _thought(self, thought: object, field: str) -> tuple[ProviderEvent, ...]:
         events = self.reasoning(thought) if isinstance(thought, str) else ()
@@ -187,11 +194,16 @@ class ChatCompletionsReader(AnswerReader):
             yield from self._thought_over()
             yield self._item(kind, told)
 
+    def _called(self, calls: object) -> tuple[ProviderEvent, ...]:
+        if not isinstance(calls, list):
+            return ()
+        if len(calls) == 1:
+            return self._calls.take(calls[0])
+        return tuple(event for call in calls for event in self._calls.take(call))
+
     def _more(self, delta: Delta) -> Iterator[ProviderEvent]:
         """Yields what few deltas have."""
-        for call in delta.tool_calls if isinstance(delta.tool_calls, list) else ():
-            yield from self._calls.take(call)
-        if isinstance(delta.function_call, Mapping):
+        if delta.function_call:
             yield from self._calls.take({"function": delta.function_call})
         for note in delta.annotations if isinstance(delta.annotations, list) else ():
             if isinstance(note, Mapping):

@@ -20,6 +20,7 @@ from aichat_server.content.parts import (
 from aichat_server.generations.domain.content import AnswerContent
 from aichat_server.providers.domain.events import Stop, StopReason, ToolCallEnd, UsageReport
 from aichat_server.providers.gateway.claude_reader import ClaudeReader
+from aichat_server.providers.gateway.sse import BrokenStreamError
 
 from tests.unit.providers.reading import REQUEST, framed
 
@@ -143,6 +144,14 @@ def test_lone_surrogates_break_nothing() -> None:
     ends = b'{"type":"content_block_stop","index":0}'
     events = list(reader.read(framed(started, cites, delta, ends)))
     assert len(events) == 4
+
+
+def test_a_value_nested_too_deeply_ends_in_a_told_failure() -> None:
+    deep = "[" * 200_000
+    assert parts(*calling(deep), stop="tool_use") == (ToolCallPart("t1", "look", deep),)
+    started = b'{"type":"content_block_start","content_block":{"type":"new","x":' + deep.encode()
+    with pytest.raises(BrokenStreamError):
+        list(ClaudeReader(NAME, REQUEST).read(framed(started)))
 
 
 def test_a_paused_turn_is_not_the_models_end() -> None:

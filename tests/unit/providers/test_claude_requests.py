@@ -183,6 +183,22 @@ def test_calls_have_ids_and_arguments_that_anthropic_accepts() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("parts", "is_error", "shown"),
+    [
+        ((), False, ["result"]),
+        ((), True, ["result", "error", "(the tool failed)"]),
+        ((TextPart("No."),), True, ["result", "error", "No."]),
+        ((ImagePart(LINK),), True, ["result", "(the tool failed)", "image"]),
+    ],
+)
+def test_a_failed_call_says_so(parts: tuple[Any, ...], is_error: bool, shown: list[str]) -> None:
+    loop = (said("Hi"), (ToolCallPart("c", "look", "{}"),), (ToolResultPart("c", parts, is_error),))
+    [block] = content(sent(*loop, tools=(LOOK,)), 2)
+    inner = [one.get("text", one["type"]) for one in block.get("content", ())]
+    assert ["result", *(["error"] if block.get("is_error") else []), *inner] == shown
+
+
 def test_documents_are_cited_unless_the_answer_has_a_schema() -> None:
     asked = (DocumentPart(LINK, "A report"), TextPart("Hi"))
     cited = {"type": "document", "source": {"type": "url", "url": LINK.url}, "title": "A report"}
@@ -213,7 +229,8 @@ def test_breakpoints_are_where_the_last_request_wrote_and_where_the_next_one_rea
 
 IDS = st.sampled_from(("a", "b", "c:1"))
 TEXT = st.builds(TextPart, st.sampled_from(("x", " ", "", "Longer text.")))
-RESULT = st.builds(ToolResultPart, IDS, st.lists(TEXT, max_size=2).map(tuple), st.booleans())
+INNER = st.lists(st.one_of(TEXT, st.just(ImagePart(LINK))), max_size=2).map(tuple)
+RESULT = st.builds(ToolResultPart, IDS, INNER, st.booleans())
 ASKED = st.lists(st.one_of(TEXT, RESULT, st.just(ImagePart(LINK)), st.just(DocumentPart(LINK))), max_size=4)
 CALL = st.builds(
     ToolCallPart, IDS, st.sampled_from(("look", "lo.ok", "lo_ok")), st.sampled_from(("{}", "", "[1]", '{"a": 1}'))

@@ -12,7 +12,6 @@ from .anthropic_blocks import listed
 TIED = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-fable-5-1", "claude-mythos-5-1")
 """These bind their thinking to the conversation before it, and cannot be made to call a tool."""
 _ALWAYS = ("claude-opus-5-5", "claude-fable-", "claude-mythos-")
-_SAMPLED = ("temperature", "top_p", "top_k")
 _FIELDS = {
     "model", "messages", "max_tokens", "stream", "service_tier", "stop_sequences", "system", "tools", "tool_choice",
     "thinking", "output_config", "cache_control", "metadata", "container", "inference_geo", "diagnostics",
@@ -20,6 +19,15 @@ _FIELDS = {
 _COUNTED = _FIELDS - {"max_tokens", "stream", "service_tier", "stop_sequences", "metadata", "container"}
 _NAME, _ID = re.compile(r"[a-zA-Z0-9_-]{1,128}"), re.compile(r"[a-zA-Z0-9_-]+")
 _UNTAKEN = ("minimum", "maximum", "multipleOf", "minLength", "maxLength", "maxItems", "uniqueItems")
+_TOOL = {
+    "type", "name", "description", "input_schema", "cache_control", "eager_input_streaming", "strict",
+    "input_examples", "allowed_callers", "defer_loading",
+}  # fmt: skip
+_SEARCH = {
+    "type", "name", "max_uses", "allowed_domains", "blocked_domains", "user_location", "cache_control",
+    "allowed_callers", "defer_loading", "strict", "response_inclusion",
+}  # fmt: skip
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
 MOST_BREAKPOINTS = 4
 MOST_IMAGE_BYTES = 5 << 20
 LONGEST_SIDE = 8_000
@@ -93,6 +101,8 @@ def _check_tools(body: Mapping[str, Any]) -> None:
     for n, tool in enumerate(body.get("tools", ())):
         if not _NAME.fullmatch(tool["name"]):
             raise ValueError(f"tools.{n}.custom.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
+        if extra := set(tool) - (_TOOL if "input_schema" in tool else _SEARCH):
+            raise ValueError(f"tools.{n}.{min(extra)}: Extra inputs are not permitted")
         if "input_schema" in tool and tool["input_schema"].get("type") != "object":
             raise ValueError(f"tools.{n}.custom.input_schema.type: Field required")
     if len(set(names)) < len(names):
@@ -119,7 +129,10 @@ def _check_choice(choice: Mapping[str, Any], names: Sequence[str], body: Mapping
 
 
 def _check_output(body: Mapping[str, Any]) -> None:
-    wanted = (body.get("output_config") or {}).get("format")
+    output = body.get("output_config") or {}
+    if set(output) - {"effort", "format"} or output.get("effort", "high") not in _EFFORTS:
+        raise ValueError("output_config: Extra inputs are not permitted")
+    wanted = output.get("format")
     if wanted is None:
         return
     _check_schema(wanted["schema"])
@@ -173,10 +186,19 @@ def check_block(block: Mapping[str, Any], at: str) -> None:  # noqa: C901 — on
             if not _ID.fullmatch(block["id"]) or not isinstance(block["input"], Mapping):
                 raise ValueError(f"{at}.tool_use: the id or the input is not valid")
         case "tool_result":
-            for n, inner in enumerate(listed(block.get("content"))):
-                if inner["type"] not in ("text", "image", "document"):
-                    raise ValueError(f"{at}.content.{n}: {inner['type']} is not permitted in a tool_result")
-                check_block(inner, f"{at}.content.{n}")
+            _check_result(block, at)
+
+
+def _check_result(block: Mapping[str, Any], at: str) -> None:
+    content = listed(block.get("content"))
+    if block.get("is_error") and not content:
+        raise ValueError(f"{at}.tool_result: content cannot be empty if `is_error` is true")
+    for n, inner in enumerate(content):
+        if inner["type"] not in ("text", "image", "document"):
+            raise ValueError(f"{at}.content.{n}: {inner['type']} is not permitted in a tool_result")
+        if block.get("is_error") and inner["type"] != "text":
+            raise ValueError(f'{at}.tool_result: all content must be type "text" if `is_error` is true')
+        check_block(inner, f"{at}.content.{n}")
 
 
 def _check_text(block: Mapping[str, Any], at: str) -> None:

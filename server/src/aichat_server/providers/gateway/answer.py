@@ -174,7 +174,7 @@ def decoded(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
     """Decodes `data` as the decoder's type; raises BrokenStreamError if it is invalid."""
     try:
         return decoder.decode(data)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         pass
     try:
         # The standard library accepts lone surrogates, which strict JSON does not.

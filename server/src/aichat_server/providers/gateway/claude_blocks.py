@@ -48,7 +48,7 @@ class OpenBlock:
         """Whether the pieces of its input are JSON."""
         try:
             msgspec.json.decode("".join(self.pieces) or "{}")
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             return False
         return True
 

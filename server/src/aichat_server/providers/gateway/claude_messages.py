@@ -34,6 +34,8 @@ PDF = "application/pdf"
 # Citations of documents name them by their place, which may have changed since.
 _RETURNED_CITATION = "web_search_result_location"
 _NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
+FAILED = "(the tool failed)"
+"""Says that a result is an error, where it does not say so itself."""
 
 Block = dict[str, Any] | msgspec.Raw
 
@@ -107,17 +109,24 @@ class ClaudeMessages:
                 return {"type": "image", "source": _image(source)}
             case DocumentPart():
                 return self._document(part)
-            case ToolResultPart(call_id, inner, is_error):
-                told: dict[str, Any] = {"type": "tool_result", "tool_use_id": self._ids.of(call_id)}
-                if inner:
-                    told["content"] = [self._asked(one) for one in inner]
-                return {**told, "is_error": True} if is_error else told
+            case ToolResultPart():
+                return self._result(part)
             case AudioPart():
                 return _not_shown(part)
             case ReasoningPart() | ToolCallPart() | ProviderItem():
                 raise TypeError(f"a user's message has no {type(part).__name__}")
             case _:
                 assert_never(part)
+
+    def _result(self, part: ToolResultPart) -> dict[str, Any]:
+        told: dict[str, Any] = {"type": "tool_result", "tool_use_id": self._ids.of(part.call_id)}
+        content = [self._asked(one) for one in part.parts]
+        if part.is_error:
+            # Anthropic takes texts alone as an error, and at least one.
+            only_text = all(isinstance(one, TextPart) for one in part.parts)
+            told |= {"is_error": True} if only_text else {}
+            content = content if content and only_text else [{"type": "text", "text": FAILED}, *content]
+        return {**told, "content": content} if content else told
 
     def _document(self, part: DocumentPart) -> dict[str, Any]:
         source: dict[str, Any]
@@ -212,7 +221,7 @@ _ITEMS = msgspec.json.Decoder(_Item)
 def _item(json: str) -> _Item:
     try:
         return _ITEMS.decode(json)
-    except (msgspec.MsgspecError, UnicodeEncodeError):
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
         return _Item()
 
 
@@ -238,7 +247,7 @@ def _input(arguments: str) -> msgspec.Raw | dict[str, str]:
         return {}
     try:
         msgspec.json.decode(arguments, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeEncodeError):
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
         return {"INVALID_JSON": arguments}
     return msgspec.Raw(arguments.encode())
 

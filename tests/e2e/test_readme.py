@@ -47,6 +47,7 @@ SHOWN = {
     "docs/clients/long-conversations.md": (r"exactly \d+ of \d+\n", r"0 messages left out\n$"),
     "docs/clients/http.md": (
         r'"model":"claude-haiku-5-5"',
+        r'"media_type":"image/png".*"width":240',
         r'data: {"sequence":"1","lane":0,"started"',
         r'data: .*"text_delta"',
         r'data: .*"completed".*"state":"MESSAGE_STATE_COMPLETE"',

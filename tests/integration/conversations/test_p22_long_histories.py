@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 from aichat.v1 import chat_pb2, conversations_pb2, events_pb2, messages_pb2, options_pb2, tokens_pb2
 from aichat_sandbox.postgres import Postgres
+from aichat_server.conversations.service.fitting import RESULT_NOTE
 from aichat_server.core.money import NanoUsd
 from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier
 from aichat_server.models.service import add_prices
@@ -41,7 +42,13 @@ async def server(run_server: RunServer, vendors: Vendors, postgres: Postgres) ->
     """With a model of a small context and a cheap one, whose vendor cannot count."""
     prices = {MODEL: 2, CHEAP: 1}
     models = [
-        {"id": name.partition("/")[2], "context_window": WINDOW, "input_usd_per_mtok": usd, "output_usd_per_mtok": usd}
+        {
+            "id": name.partition("/")[2],
+            "context_window": WINDOW,
+            "input_usd_per_mtok": usd,
+            "output_usd_per_mtok": usd,
+            "tools": True,
+        }
         for name, usd in prices.items()
     ]
     endpoint = {"name": "window", "base_url": vendors.base_url("openai"), "api_key": "k", "models": models}
@@ -96,6 +103,39 @@ async def test_p22_the_oldest_turns_are_left_out_and_the_caller_is_told(
     resumed = [event async for event in server.chat.ResumeChat(resume, metadata=api_key.metadata)]
     assert left_out(resumed) == left_out(await ask(server, api_key, last, **sent)) == told
     assert len(await history(server, api_key, place)) == 2 * 14
+
+
+async def look(server: ServerUnderTest, key: ApiKey, **sent: Any) -> list[chat_pb2.StreamChatResponse]:
+    """Lets the model call a tool, and returns the events of the answer to its long result."""
+    rounds = script(rounds=[{"tools": [{"name": "look"}]}, {"deltas": ["seen"]}])
+    called = await ask(server, key, rounds, model=MODEL, **sent)
+    (call,) = [part.tool_call for part in called[-1].completed.message.parts if part.HasField("tool_call")]
+    inner = messages_pb2.ResultPart(text=messages_pb2.TextPart(text=LONG))
+    result = messages_pb2.ToolResultPart(call_id=call.call_id, parts=[inner])
+    request = chat_pb2.StreamChatRequest(
+        model=MODEL, parts=[messages_pb2.Part(tool_result=result)], **{**sent, "conversation_id": place_of(called)}
+    )
+    return [event async for event in server.chat.StreamChat(request, metadata=key.metadata)]
+
+
+def place_of(events: Sequence[chat_pb2.StreamChatResponse]) -> str:
+    return next(event.started.conversation_id for event in events if event.HasField("started"))
+
+
+async def test_p22_the_oldest_tool_results_lose_their_content_first(
+    server: ServerUnderTest, api_key: ApiKey, vendors: Vendors
+) -> None:
+    options = options_pb2.ChatOptions(tools=[options_pb2.Tool(name="look")], max_output_tokens=600)
+    first = await look(server, api_key, options=options)
+    vendors.clear_log()
+    second = await look(server, api_key, options=options, conversation_id=place_of(first))
+    told = left_out(second)
+    assert (told.tool_results, told.messages) == (1, 0)
+    bodies = [entry["body"]["messages"] for entry in vendors.log() if entry["body"]["model"] == "short"]
+    results = [message["content"] for message in bodies[-1] if message["role"] == "tool"]
+    assert results == [RESULT_NOTE, LONG]
+    turn = ["user", "assistant", "tool"]
+    assert [message["role"] for message in bodies[-1]] == [*turn, "assistant", *turn]
 
 
 async def booked(postgres: Postgres, key: ApiKey, model: str) -> list[asyncpg.Record]:

@@ -48,15 +48,12 @@ class History:
         `before`: the messages before `path`, which nobody has read. Raises CONTEXT_EXCEEDED if the conversation does
         not fit and its caller wants that refused, or if its last message alone does not.
         """
-        if await self._room.holds(path):
-            if not before.messages:
-                return path, None
-            shown = Shown(path)
-        else:
-            shown = await self._fitted(path)
+        if await self._room.holds(path) and not before.messages:
+            return path, None
+        shown = await self._fitted(path)
         tokens = max(0, self._room.weigh(path) - self._room.weigh(shown.messages)) + before.tokens
-        count = shown.dropped + before.messages
-        return shown.messages, LeftOut(shown.tool_results, count, shown.summarized, tokens)
+        left_out = LeftOut(shown.tool_results, shown.dropped + before.messages, shown.summarized, tokens)
+        return shown.messages, left_out if left_out.messages or left_out.tool_results else None
 
     async def _fitted(self, path: tuple[PathMessage, ...]) -> Shown:
         match self._strategy:

@@ -101,10 +101,9 @@ class Summaries:
             cache=False,
         )
         candidates = self._choice.candidates(turn.principal, model.id, options, ())
-        room = Room(self._counter, candidates, options, Prompt(()))
-        if not await room.holds(messages):
-            messages = (await room.cut(messages)).shown
-        asked = PathMessage(Role.USER, (TextPart(transcript(messages)),))
+        room, asked = Room(self._counter, candidates, options, Prompt(())), _asked(messages)
+        if not await room.holds((asked,)):
+            asked = _asked((await room.cut(messages)).shown)
         return GenerationRequest(
             principal=turn.principal,
             candidates=candidates,
@@ -122,3 +121,7 @@ class Summaries:
         offered = self._choice.offered(turn.principal)
         same = [model for model in offered if model.provider == turn.model.provider]
         return min(same, key=lambda model: model.prices[0].input + model.prices[0].output, default=turn.model)
+
+
+def _asked(messages: tuple[PathMessage, ...]) -> PathMessage:
+    return PathMessage(Role.USER, (TextPart(transcript(messages)),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from aichat_sandbox.platform import Platform
@@ -40,9 +40,24 @@ async def client(platform: Platform) -> AsyncIterator[AsyncAIChat]:
         yield client
 
 
-def add(a: int, b: int) -> int:
+@dataclasses.dataclass
+class Rounding:
+    """How to round."""
+
+    digits: int = 0
+    mode: Literal["up", "down"] = "up"
+
+
+def add(
+    a: int,
+    b: float,
+    more: list[int] | None = None,
+    rounding: Rounding | None = None,
+    unit: tuple[str, int] = ("m", 1),
+    names: dict[str, int] | None = None,
+) -> int:
     """Adds two numbers."""
-    return a + b
+    return round(a + b)
 
 
 async def look(what: str) -> list[Image | str]:

@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Annotated, Any, Self, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -92,7 +93,7 @@ def tool_of(tool: Tool | Callable[..., Any]) -> Tool:
 def _arguments_of(function: Callable[..., Any], name: str, descriptions: Mapping[str, str]) -> type[Any]:
     """Returns a type whose fields are the function's parameters."""
     try:
-        hints = get_type_hints(function, include_extras=True)
+        hints = _hints(function)
         parameters = inspect.signature(function).parameters.values()
     except (NameError, TypeError, ValueError) as error:
         raise TypeError(f"the annotations of {name} cannot be read: {error}") from error
@@ -105,6 +106,14 @@ def _arguments_of(function: Callable[..., Any], name: str, descriptions: Mapping
             # The function's own default applies, whatever it is: the model does not see it.
             fields.append((parameter.name, annotation, msgspec.field(default_factory=_left_out)))
     return msgspec.defstruct("arguments", fields, kw_only=True, forbid_unknown_fields=True)
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Returns the annotations of the parameters; the one of the result may name what exists for type checkers only."""
+    inner: Any = inspect.unwrap(function)
+    told = {name: hint for name, hint in getattr(inner, "__annotations__", {}).items() if name != "return"}
+    holder = SimpleNamespace(__annotations__=told)
+    return get_type_hints(holder, globalns=getattr(inner, "__globals__", {}), include_extras=True)
 
 
 def _annotation(name: str, parameter: inspect.Parameter, hints: Mapping[str, Any], description: str) -> Any:

@@ -162,6 +162,24 @@ async def test_leaving_early_cancels_the_answer(server: ScriptedServer, client: 
         await run.get_final_message()
 
 
+async def test_a_cancelled_run_cancels_the_answer(server: ScriptedServer, client: AsyncAIChat) -> None:
+    begun = asyncio.Event()
+
+    async def ask() -> None:
+        async with client.chat.run_tools(model="m", text="Hi", tools=[add]) as run:
+            async for _ in run:
+                begun.set()
+
+    server.on("StreamChat", hang(started()))
+    server.on("CancelGeneration", reply(CANCELLED))
+    task = asyncio.create_task(ask())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert server.calls[-1].request.generation_id == GENERATION
+
+
 async def test_a_cancelled_run_stops_its_functions(server: ScriptedServer, client: AsyncAIChat) -> None:
     begun, stopped = asyncio.Event(), asyncio.Event()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypedDict
 
@@ -151,6 +152,19 @@ async def test_defaults_stay_the_functions_own() -> None:
     assert tool.parameters["properties"]["most"] == INTEGER
     assert await tool.call('{"words": ["a"]}') == (["a"], 5, None)
     assert await tool.call('{"words": ["a"], "near": {"x": 1}}') == (["a"], 5, Point(1.0))
+
+
+async def test_a_wrapped_function_is_one_whose_result_nobody_needs_to_know() -> None:
+    def find(name: str) -> "Missing":  # type: ignore[name-defined]  # noqa: F821, UP037
+        return name.upper()
+
+    @functools.wraps(find)
+    def wrapper(*given: Any, **named: Any) -> Any:
+        return find(*given, **named)
+
+    tool = Tool.from_function(wrapper)
+    assert (tool.name, tool.parameters["required"]) == ("find", ["name"])
+    assert await tool.call('{"name": "a"}') == "A"
 
 
 async def test_a_method_and_a_function_without_parameters_are_tools() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 from unittest.mock import Mock
 
@@ -86,10 +87,13 @@ SPOKEN = {
         OpenAIResponses, "/openai/v1/responses", "gpt-6-luna",
         lambda r: responses_request.params(r, "v", summaries=True),
     ),
-    "completions": Spoken(
-        OpenAI, "/openai/v1/chat/completions", "gpt-4.1",
-        lambda r: chat_completions_request.params(r, "v", compatible=False),
-    ),
+    **{
+        f"completions, compatible: {compatible}": Spoken(
+            OpenAI, "/openai/v1/chat/completions", "gpt-4.1",
+            partial(chat_completions_request.params, provider="v", compatible=compatible),
+        )
+        for compatible in (False, True)
+    },
     **{
         model: Spoken(Gemini, "/x:streamGenerateContent", model, lambda r: gemini_request.body(r, "v"),
                       frozenset(PartKind))
@@ -145,7 +149,7 @@ OPTIONS = st.one_of(
 @given(messages=MESSAGES, options=OPTIONS)
 def test_no_vendor_refuses_it(spoken: str, messages: list[PathMessage], options: ChatOptions) -> None:
     standin, path, model, write, reads = SPOKEN[spoken]
-    if spoken == "completions" and options.reasoning_effort is not None:
+    if model == "gpt-4.1" and options.reasoning_effort is not None:
         options = ChatOptions()
     asked = (*messages, PathMessage(Role.USER, (TextPart("And now?"),)))
     request = ProviderRequest(model, Prompt(asked, Files()), 5000, options, reasons=spoken == "responses", reads=reads)

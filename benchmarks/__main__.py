@@ -21,6 +21,7 @@ import aiohttp
 
 from benchmarks.caching import measure_caching, print_caching
 from benchmarks.deployment import MODEL, Target, conversing, deployed
+from benchmarks.files import measure_files, print_files
 from benchmarks.invoices import measure_invoices, print_invoices
 from benchmarks.load import Load, Seen, run
 from benchmarks.paced import measure_paced, print_paced
@@ -75,7 +76,7 @@ QUICK = Plan(
     invoices=20,
 )
 
-PARTS = ("chat", "paced", "rollups", "invoices")
+PARTS = ("chat", "paced", "rollups", "invoices", "files")
 CACHING = "caching"
 """Measured with the chat; alone if it is named."""
 
@@ -98,6 +99,9 @@ async def main(plan: Plan, parts: Sequence[str]) -> None:
     if "invoices" in parts:
         with TemporaryDirectory(prefix="aichat-bench-") as folder:
             print_invoices(await measure_invoices(Path(folder), organizations=plan.invoices))
+    if "files" in parts:
+        with TemporaryDirectory(prefix="aichat-bench-") as folder:
+            print_files(await measure_files(Path(folder), rounds=plan.rounds))
 
 
 async def measure_chat(plan: Plan) -> None:

@@ -83,8 +83,8 @@ async def paced(folder: Path) -> AsyncGenerator[list[Target], None]:
 
 
 @asynccontextmanager
-async def conversing(folder: Path) -> AsyncGenerator[Target, None]:
-    """The server alone, over the stand-in for vendors."""
+async def conversing(folder: Path, *module: str) -> AsyncGenerator[Target, None]:
+    """The server alone, over the stand-in for vendors. `module`: what serves, if not the server's command."""
     async with AsyncExitStack() as stack:
         postgres = await stack.enter_async_context(run_postgres(folder / "postgres"))
         port_file = folder / "vendors.port"
@@ -93,7 +93,8 @@ async def conversing(folder: Path) -> AsyncGenerator[Target, None]:
         upstream = f"http://127.0.0.1:{await port_in(port_file, vendors)}/openai/v1"
         key = await _prepare(postgres)
         settings = _environment(postgres, upstream) | _claude(upstream)
-        yield await stack.enter_async_context(_server("alone", settings, key))
+        settings |= {"AICHAT_FILES_URL": (folder / "files").as_uri()}
+        yield await stack.enter_async_context(_server("alone", settings, key, *module))
 
 
 async def _prepare(postgres: Postgres) -> str:
@@ -143,9 +144,9 @@ async def _relay(kind: str, upstream: str, folder: Path) -> AsyncGenerator[Targe
 
 
 @asynccontextmanager
-async def _server(name: str, environment: dict[str, str], key: str) -> AsyncGenerator[Target, None]:
+async def _server(name: str, environment: dict[str, str], key: str, *module: str) -> AsyncGenerator[Target, None]:
     address = f"127.0.0.1:{free_ports(1)[0]}"
     environment = environment | {"AICHAT_LISTEN": address}
-    async with started("aichat_server", "serve", env=environment, measured=True) as process:
+    async with started(*(module or ("aichat_server", "serve")), env=environment, measured=True) as process:
         await listens(address, process)
         yield Target(name, process.pid, address, key)

@@ -92,3 +92,14 @@ def cpu_seconds(pid: int) -> float:
 def memory_bytes(pid: int) -> int:
     """Returns the process's current memory."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+
+
+def reset_peak_memory(pid: int) -> None:
+    """Begins a new measurement of the process's peak of memory."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def peak_memory_bytes(pid: int) -> int:
+    """Returns the process's peak of memory since the measurement began."""
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024

@@ -31,6 +31,9 @@ ROWS = [
     "a month's invoices of 20 organisations",
     "made from the ledger",
     "checked again",
+    "a document of 20 MiB",
+    "in a message (gRPC)",
+    "as an upload (gRPC)",
 ]
 
 

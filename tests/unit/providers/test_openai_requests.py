@@ -132,7 +132,7 @@ def test_models_that_do_not_reason_get_no_marks() -> None:
         ((ReasoningPart("a"), TextPart("a")), ["message"]),
     ],
 )
-def test_reasoning_returns_only_before_what_came_of_it(wrote: tuple[Part, ...], kept: list[str]) -> None:
+def test_reasoning_returns_only_before_what_it_led_to(wrote: tuple[Part, ...], kept: list[str]) -> None:
     assert [item["type"] for item in response(asked(HI, (MODEL, wrote), HI))["input"][1:-1]] == kept
 
 

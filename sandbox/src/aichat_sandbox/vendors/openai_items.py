@@ -118,7 +118,7 @@ class Items:
                 yield part["text"]
 
     def _check_mark(self, n: int, item: Mapping[str, Any]) -> None:
-        """An item with its id needs the reasoning that it came of."""
+        """An item with its id needs the reasoning that led to it."""
         mark = item.get("id", "").partition("_")[2]
         if mark.startswith("r") and not any(other.get("id") == f"rs_{mark[:13]}" for other in self._items[:n]):
             kind = item.get("type", "message")

@@ -26,7 +26,7 @@ class Output:
         self._numbers = count()
         self._places = count()
         self._reasoned = bool(self._script.reasoning) and self._script.signed
-        # OpenAI knows its items by their ids: those that came of reasoning are refused without it.
+        # OpenAI knows its items by their ids: those that reasoning led to are refused without it.
         self._mark = ("r" if self._reasoned else "n") + uuid4().hex[:12]
         self._items: list[Mapping[str, Any]] = []
 

@@ -118,6 +118,6 @@ def _is_lacking(error: AichatError) -> bool:
     cause = error.__cause__
     if isinstance(cause, StatusError):
         return cause.status in LACKING
-    # Whoever refuses a connection lacks more than this.
+    # An endpoint that refuses the connection lacks more than this.
     closed = isinstance(cause, aiohttp.ClientConnectionError) and not isinstance(cause, aiohttp.ClientConnectorError)
     return closed and error.reason is Reason.PROVIDER_UNAVAILABLE

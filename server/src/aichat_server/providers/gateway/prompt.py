@@ -1,4 +1,4 @@
-"""Brings a conversation into a form that every vendor accepts, in whatever order its authors wrote, and with whomever.
+"""Brings a conversation into a form that every vendor accepts, in whatever order and with any vendor it was written.
 
 A conversation may have begun with another vendor, or with other tools, and any of its answers may have broken off.
 """

@@ -126,7 +126,7 @@ def _items(request: ProviderRequest, provider: str) -> Iterator[object]:
 
 
 def _left_alone(request: ProviderRequest, said: list[Said]) -> set[Part]:
-    """Returns the reasoning whose next item is not shown: OpenAI accepts reasoning only before what came of it."""
+    """Returns the reasoning whose next item is not shown: OpenAI accepts it only before the item that it led to."""
     shown = {part.call_id for side in said for part in side.parts if isinstance(part, ToolCallPart)}
     alone: set[Part] = set()
     for message in request.prompt.messages:

@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from aichat_sandbox.postgres import Postgres
 from aichat_server.content.parts import DocumentPart, StoredFile
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
@@ -18,10 +19,13 @@ from aichat_server.files.gateway.object_storage import ObjectPath, ObjectStorage
 from aichat_server.files.service.collection import Collected, FileCollection
 from aichat_server.files.service.files import Files
 from aichat_server.files.storage.files import FileRepository
-from aichat_server.identity.domain.principals import Principal
+from aichat_server.identity.domain.erasure import Erasure
+from aichat_server.identity.domain.principals import Principal, personal_org_id
+from aichat_server.identity.service.erasure import erase_member
 from aichat_server.identity.service.organizations import Organizations
+from aichat_server.identity.storage.organizations import OrganizationRepository
 
-from tests.integration.conversations.turns import Turns, turn
+from tests.integration.conversations.turns import Turns, completed, turn
 
 TOMORROW = timedelta(days=1, minutes=1)
 
@@ -116,3 +120,23 @@ async def test_a_file_that_is_used_at_this_moment_is_not_deleted(
         await FileRepository(session).use([stored.file.sha256])
         assert (await collection.collect(principal.org_id, datetime.now(UTC) + TOMORROW)).files == 0
     assert await read(files, principal.org_id, stored.file) == b"used now"
+
+
+async def test_erasing_a_member_erases_the_files_of_its_own_organisation(
+    database: Database, postgres: Postgres, storage: ObjectStorage, tmp_path: Path
+) -> None:
+    user_id = uuid4()
+    principal = Principal(personal_org_id(user_id), user_id)
+    async with database.session(principal.org_id, principal.actor) as session:
+        await OrganizationRepository(session).ensure_personal(user_id, "someone@example.com")
+    files = Files(database, storage)
+    shown, unused = [(await files.store(principal, text)).file for text in (b"shown", b"unused")]
+    begun = await Turns(database).begin(replace(turn(principal), parts=(DocumentPart(shown),)))
+    await Turns(database).end(completed(principal, begun))
+    assert await erase_member(postgres.owner_url, principal.org_id, user_id) is Erasure.ERASED
+    for file in (shown, unused):
+        with pytest.raises(AichatError):
+            await files.get(principal, file.sha256)
+    later = datetime.now(UTC) + timedelta(hours=2)
+    assert await FileCollection(database, storage).collect(principal.org_id, later) == Collected(0, 2)
+    assert objects(tmp_path) == []

@@ -46,7 +46,7 @@ def test_a_chat_streams_and_is_found_in_history(
     assert kinds.count("text_delta") > 1
     started, answer = events[0].started, events[-1].completed.message
     text = "".join(event.text_delta.text for event in events)
-    assert answer.parts[0].text.text == text
+    assert "".join(part.text.text for part in answer.parts) == text
     assert answer.cost.currency_code == "USD"
     assert answer.usage.output_tokens > 0
 

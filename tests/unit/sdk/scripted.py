@@ -55,7 +55,7 @@ class ScriptedServer:
     @asynccontextmanager
     async def start(cls) -> AsyncIterator[ScriptedServer]:
         scripted = cls()
-        server = grpc.aio.server()
+        server = grpc.aio.server(options=[("grpc.max_receive_message_length", 32 << 20)])
         for service in services():
             handlers = {method.name: scripted._handler(method) for method in service.methods}
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))

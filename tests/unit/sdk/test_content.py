@@ -86,6 +86,15 @@ async def test_large_files_are_uploaded_first(server: ScriptedServer, client: As
     assert parts(server)[0].image.file_id == parts(server)[1].audio.file_id == ID
 
 
+async def test_many_small_files_are_uploaded_once_the_message_is_full(
+    server: ScriptedServer, client: AsyncAIChat
+) -> None:
+    server.on("UploadFile", STORED, STORED)
+    server.on("StreamChat", answer("Nice."))
+    await client.chat.send(model="m", parts=[Image.from_bytes(b"x" * (BIG - 1))] * 18)
+    assert [part.image.WhichOneof("source") for part in parts(server)] == ["data"] * 16 + ["file_id"] * 2
+
+
 WRONG: list[tuple[Callable[[Path], object], type[Exception], str]] = [
     (lambda folder: Image.from_path(folder / "missing.png"), FileNotFoundError, "missing.png"),
     (Document.from_path, IsADirectoryError, "directory"),

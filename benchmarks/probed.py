@@ -36,7 +36,7 @@ class _Probe:
             self._most_cpu = max(self._most_cpu, time.thread_time() - used)
 
     def tell(self) -> None:
-        """Writes what was seen, and begins anew."""
+        """Writes what was seen, and begins again."""
         made = self._file.with_suffix(".new")
         made.write_text(json.dumps([self._longest, self._most_cpu]))
         made.rename(self._file)

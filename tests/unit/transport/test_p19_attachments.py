@@ -1,4 +1,4 @@
-"""Files are cut out of large requests without a copy, and take room in memory until their bytes are freed."""
+"""Promise 19: files are cut out of large requests without a copy, and all together take a bounded memory."""
 
 from __future__ import annotations
 

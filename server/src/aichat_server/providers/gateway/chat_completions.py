@@ -22,6 +22,8 @@ class ChatCompletionsProvider(RawStreamProvider):
         super().__init__(config, tick, transport)
         self._compatible = config.openai_compatible
         self._searching = config.searching_models
+        # Other endpoints in its place may refuse fields that they do not know.
+        self._caches = config.base_url is None
         self._client = openai.AsyncOpenAI(
             api_key=config.api_key, base_url=config.base_url, max_retries=0, http_client=self._heads.client
         )
@@ -32,7 +34,7 @@ class ChatCompletionsProvider(RawStreamProvider):
             """Only its request is needed."""
 
     def _body(self, request: ProviderRequest) -> CompletionCreateParamsStreaming:
-        return params(request, self.name, compatible=self._compatible)
+        return params(request, self.name, compatible=self._compatible, caches=self._caches)
 
     def _reader(self, request: ProviderRequest) -> AnswerReader:
         return self.reader(request)

@@ -36,8 +36,10 @@ THINKING = "thinking"
 """Mistral's reasoning: chunks of the content."""
 
 
-def params(request: ProviderRequest, provider: str, *, compatible: bool) -> CompletionCreateParamsStreaming:
-    """Returns the body; `compatible`: for an endpoint of somebody else's."""
+def params(
+    request: ProviderRequest, provider: str, *, compatible: bool, caches: bool = False
+) -> CompletionCreateParamsStreaming:
+    """Returns the body; `compatible`: for an endpoint of somebody else's. `caches`: whether it knows OpenAI's cache."""
     options, said = request.options, prompt.said(request, provider)
     told: dict[str, Any] = {
         "model": request.model,
@@ -47,8 +49,8 @@ def params(request: ProviderRequest, provider: str, *, compatible: bool) -> Comp
     }
     if not compatible:
         told["service_tier"] = terms.tier(options.service_tier)
-        if options.cache is not False and request.prompt.cache_key:
-            told["prompt_cache_key"] = request.prompt.cache_key
+    if caches and options.cache is not False and request.prompt.cache_key:
+        told["prompt_cache_key"] = request.prompt.cache_key
     # OpenAI's reasoning models refuse the limit's old name, compatible endpoints do not know the new one.
     told["max_tokens" if compatible else "max_completion_tokens"] = request.max_output_tokens
     plain = {"temperature": options.temperature, "top_p": options.top_p, "seed": options.seed}

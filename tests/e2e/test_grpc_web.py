@@ -63,7 +63,8 @@ async def test_a_chat_streams(http: httpx.AsyncClient, kind: str) -> None:
     assert flag == TRAILERS
     events = [chat_pb2.StreamChatResponse.FromString(message) for _, message in messages]
     assert events[0].HasField("started")
-    assert events[-1].completed.message.parts[0].text.text == "".join(event.text_delta.text for event in events)
+    said = "".join(part.text.text for part in events[-1].completed.message.parts)
+    assert said == "".join(event.text_delta.text for event in events)
     assert status_of(response)["grpc-status"] == "0"
 
 

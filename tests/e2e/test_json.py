@@ -50,7 +50,7 @@ async def test_history_holds_what_was_said(http: httpx.AsyncClient) -> None:
     events = await chat_events(http, "What is said is kept")
     path = f"{CONVERSATIONS}/{events[0]['started']['conversation_id']}/messages"
     said, answered = (await http.get(path)).json()["messages"]
-    assert (said["role"], said["parts"]) == ("ROLE_USER", [{"text": {"text": "What is said is kept"}}])
+    assert (said["role"], said["parts"]) == ("ROLE_USER", [{"text": {"text": "What is said is kept", "citations": []}}])
     assert answered == events[-1]["completed"]["message"]
 
 

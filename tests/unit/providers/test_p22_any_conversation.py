@@ -1,4 +1,4 @@
-"""Promise 22: whatever was said, and whoever said it, the stand-ins of all vendors accept it."""
+"""Promise 22: the stand-ins of all vendors accept every conversation, with parts of any kind by any vendor."""
 
 from __future__ import annotations
 

@@ -85,9 +85,6 @@ def _transcoded(match: Route, rpc: Rpc, limit: int) -> Route:
     if rpc.fields is not None:
         filters[_JSON_CHECK] = _lua({"fields": rpc.fields})
     route: Route = {"match": match, **_to_servers(filters, _retry_on(rpc))}
-    if rpc.sends_file:
-        # Browsers save it: what others have uploaded is never a page of this origin.
-        route["response_headers_to_add"] = [_header("content-disposition", "attachment")]
     if rpc.sends_events:
         route["request_headers_to_add"] = [_header("x-aichat-server-sent-events", "yes")]
         # Otherwise proxies such as nginx would buffer events.

@@ -39,8 +39,6 @@ class Rpc:
     streams: bool
     takes_pieces: bool
     """Whether callers stream its requests."""
-    sends_file: bool
-    """Whether its HTTP response is a file."""
     sends_events: bool
     """Whether its stream is sent as server-sent events."""
     raw: bool
@@ -88,7 +86,6 @@ class Contract:
                 public=self._option(method, "aichat.v1.access") == self._enum("aichat.v1.ACCESS_PUBLIC"),
                 streams=method.server_streaming,
                 takes_pieces=method.client_streaming,
-                sends_file=method.server_streaming and self._is_raw(method.output_type, rule.response_body),
                 sends_events=rule.response_body == _SERVER_SENT_EVENT,
                 raw=raw,
                 fields=self._fields(body or method.input_type) if rule.body and not raw else None,

@@ -130,7 +130,7 @@ BIG = "x" * (1 << 20)
         ({"model": MODEL, "text": " "}, InvalidRequestError, "REQUEST_INVALID"),
         ({"model": MODEL, "text": "a\0b"}, InvalidRequestError, "REQUEST_INVALID"),
         ({"model": MODEL, "text": BIG + "x"}, InvalidRequestError, "REQUEST_INVALID"),
-        ({"model": MODEL, "parts": [types.Part(text=types.TextPart(text=BIG))] * 5}, RequestTooLargeError, None),
+        ({"model": MODEL, "parts": [types.Part(text=types.TextPart(text=BIG))] * 33}, RequestTooLargeError, None),
         ({"model": MODEL, "text": "Hi", "max_output_tokens": 10**9}, InvalidRequestError, "OPTION_UNSUPPORTED"),
         ({"model": MODEL, "text": "Hi", "conversation_id": str(uuid.uuid4())}, NotFoundError, "CONVERSATION_NOT_FOUND"),
     ],

@@ -22,7 +22,8 @@ async def test_a_chat_streams(http: httpx.AsyncClient, model: str) -> None:
     assert numbers == list(range(1, len(numbers) + 1))
     answer = events[-1]["completed"]["message"]
     text = "".join(event["text_delta"]["text"] for event in events if "text_delta" in event)
-    assert (answer["model"], answer["parts"]) == (model, [{"text": {"text": text}}])
+    reasoning, said = answer["parts"]
+    assert (answer["model"], reasoning["reasoning"]["folded"], said["text"]["text"]) == (model, True, text)
     assert answer["cost"]["currency_code"] == "USD"
 
 

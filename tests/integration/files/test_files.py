@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,7 +18,7 @@ from google.protobuf.any_pb2 import Any
 
 from tests.fixtures.rpc import refusal
 from tests.fixtures.server import ApiKey, ServerUnderTest
-from tests.integration.files.uploads import download, pieces, upload
+from tests.integration.files.uploads import download, pieces, refused, upload
 from tests.unit.files import made
 
 MIB = 1 << 20
@@ -88,22 +88,22 @@ def extended() -> Iterator[files_pb2.UploadFileRequest]:
     ids=["nothing", "no text", "pixels", "a long piece", "too long", "many pieces", "extensions"],
 )
 async def test_bad_uploads_are_refused(
-    server: ServerUnderTest, api_key: ApiKey, requests: object, reason: Reason
+    server: ServerUnderTest,
+    api_key: ApiKey,
+    requests: Callable[[], Iterator[files_pb2.UploadFileRequest]],
+    reason: Reason,
 ) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await server.files.UploadFile(requests(), metadata=api_key.metadata, timeout=20)  # type: ignore[operator]
-    assert refusal(caught.value).reason is reason
+    call = server.files.UploadFile(metadata=api_key.metadata, timeout=20)
+    assert (await refused(call, requests())).reason is reason
 
 
 async def test_an_upload_without_credentials_is_refused_before_it_is_sent(server: ServerUnderTest) -> None:
     sent = []
 
-    async def endless() -> object:
+    def endless() -> Iterator[files_pb2.UploadFileRequest]:
         while True:
             sent.append(1)
             yield files_pb2.UploadFileRequest(content=HttpBody(data=bytes(MIB)))
 
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await server.files.UploadFile(endless(), timeout=20)  # type: ignore[arg-type]
-    assert refusal(caught.value).reason is Reason.CREDENTIALS_MISSING
+    assert (await refused(server.files.UploadFile(timeout=20), endless())).reason is Reason.CREDENTIALS_MISSING
     assert len(sent) < 20

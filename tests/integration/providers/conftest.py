@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
-from aichat_server.providers.gateway.base import BaseAIProvider, ProviderConfig
+from aichat_server.providers.gateway.base import BaseAIProvider, OpenAIApi, ProviderConfig
 from aichat_server.providers.gateway.factory import AIProviderFactory
 
 from tests.fixtures.vendors import MODELS, Vendors
@@ -21,7 +22,8 @@ def vendor(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 async def factory(vendors: Vendors) -> AsyncIterator[AIProviderFactory]:
     """All three, and an OpenAI-compatible endpoint called "other"."""
-    configs = [vendors.config(name) for name in MODELS]
+    # Nobody needs to find out which API it has.
+    configs = [replace(vendors.config(name), openai_api=OpenAIApi.RESPONSES) for name in MODELS]
     other = ProviderConfig("other", "a-key", vendors.base_url("openai"), openai_compatible=True)
     made = AIProviderFactory([*configs, other], window_seconds=0.05)
     yield made

@@ -17,6 +17,9 @@ from aichat_server.identity.service.caller import current_principal
 from aichat_server.transport.call import Context
 from aichat_server.transport.values import timestamp
 
+# Browsers save it: what others have uploaded is never a page of this origin.
+_DOWNLOAD = (("content-disposition", "attachment"),)
+
 
 class FileServicer(FileServiceServicer):
     """Serves an organisation's files to its members."""
@@ -43,7 +46,7 @@ class FileServicer(FileServiceServicer):
         return pb.GetFileResponse(file=_file(await self._files.get(current_principal(), request.file_id)))
 
     async def DownloadFile(  # noqa: N802
-        self, request: pb.DownloadFileRequest, _context: Context
+        self, request: pb.DownloadFileRequest, context: Context
     ) -> AsyncGenerator[pb.DownloadFileResponse, None]:
         """Streams a file's bytes."""
         principal = current_principal()
@@ -51,6 +54,9 @@ class FileServicer(FileServiceServicer):
         media_type = record.file.media_type
         async with aclosing(self._files.read(principal, record)) as pieces:
             async for piece in pieces:
+                if media_type:
+                    # Sent only now, so that a failed call is not a download.
+                    await context.send_initial_metadata(_DOWNLOAD)
                 yield pb.DownloadFileResponse(content=HttpBody(content_type=media_type, data=piece))
                 media_type = ""
 

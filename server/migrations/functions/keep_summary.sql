@@ -1,5 +1,5 @@
--- Stores a summary of the conversation up to the message that so many messages follow, of which the given one is the
--- last. Does nothing if they were deleted meanwhile. p: org_id, message_id, followed_by, summary.
+-- Stores a summary of the conversation up to the message that p.followed_by messages follow, of which the given one
+-- is the last. Does nothing if they were deleted meanwhile. p: org_id, message_id, followed_by, summary.
 CREATE OR REPLACE FUNCTION aichat.keep_summary(p jsonb) RETURNS void
 LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE

@@ -64,7 +64,7 @@ def question(n: int, more: str = LONG) -> str:
 
 
 async def turns(server: ServerUnderTest, key: ApiKey, count: int, more: str = LONG) -> str:
-    """Returns a conversation of so many turns."""
+    """Returns a conversation of that many turns."""
     (started, *_) = await ask(server, key, question(0, more), model=MODEL)
     place = started.started.conversation_id
     for n in range(1, count):

@@ -23,7 +23,7 @@ CITY: Schema = {
 
 
 def nested(levels: int) -> Schema:
-    """A schema with so many schemas inside one another."""
+    """A schema with that many schemas inside one another."""
     schema: Schema = {"type": "string"}
     for _ in range(levels - 1):
         schema = {"type": "object", "properties": {"a": schema}}

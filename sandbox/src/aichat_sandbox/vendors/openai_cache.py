@@ -35,7 +35,7 @@ class Cache:
 
 
 def _beginnings(texts: Sequence[str]) -> Iterator[bytes]:
-    """Yields a mark of each beginning of so many steps."""
+    """Yields a mark of each beginning of that many steps."""
     mark, count = hashlib.sha256(), 0
     for text in texts:
         for at in range(0, len(text), CHARACTERS):

@@ -18,7 +18,7 @@ class Output:
     """Writes one response."""
 
     def __init__(self, reply: Reply, tier: str, most_searches: int | None) -> None:
-        """`most_searches`: of the script's searches, so many are made; None: all."""
+        """`most_searches`: how many of the script's searches are made; None: all."""
         self._reply = reply
         self._script = reply.script
         self._tier = tier

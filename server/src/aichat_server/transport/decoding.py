@@ -31,6 +31,6 @@ def decode_request(raw: bytes, access: MethodAccess, decode: Callable[[bytes], A
 
 
 def too_large(size: int, most: int) -> AichatError:
-    """Returns the error for a request of so many bytes."""
+    """Returns the error for a request of that many bytes."""
     message = f"the request has {size} bytes, {most} are allowed; send less"
     return AichatError(Reason.REQUEST_TOO_LARGE, message, metadata={"limit_bytes": str(most)})

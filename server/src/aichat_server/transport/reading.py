@@ -22,7 +22,7 @@ MOST_REQUESTS = 16_384
 MOST_PIECE_BYTES = 1024 * 1024
 """Of a request of several."""
 _AROUND = 64
-"""At most so many bytes stand around a piece of a file in its request."""
+"""The most bytes that stand around a piece of a file in its request."""
 
 
 class RequestReader:

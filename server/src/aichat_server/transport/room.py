@@ -46,6 +46,6 @@ class Taken:
         self._room = room
 
     def grow(self, size: int) -> None:
-        """Takes so many more bytes; raises SERVER_UNAVAILABLE if there would be too many."""
+        """Takes that many more bytes; raises SERVER_UNAVAILABLE if there would be too many."""
         self._room.take(size)
         self.size += size

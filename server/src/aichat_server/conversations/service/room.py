@@ -94,7 +94,7 @@ class Room:
         return estimated_tokens(self._options, messages, self._media) if counted is None else counted
 
     def exceeded(self, tokens: int) -> AichatError:
-        """Returns CONTEXT_EXCEEDED for a conversation of so many tokens."""
+        """Returns CONTEXT_EXCEEDED for a conversation of that many tokens."""
         metadata = {"model": self._model.id, "input_tokens": str(tokens), "context_window": str(self._window)}
         limit = f"the context has {self._window}, of which {self._window - (self.tokens or 0)} are for the answer"
         text = f"the conversation has about {tokens} tokens, and {limit}: send less, or begin a new conversation"

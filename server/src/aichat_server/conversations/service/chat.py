@@ -12,10 +12,10 @@ import msgspec
 
 from aichat_server.content.parts import Part, Role, TextPart, text_of
 from aichat_server.conversations.domain import Turn, check_repeated
+from aichat_server.conversations.service.context_room import ContextRoom
 from aichat_server.conversations.service.history import History
 from aichat_server.conversations.service.message_question import MessageQuestion
 from aichat_server.conversations.service.message_sink import MessageSink
-from aichat_server.conversations.service.room import Room
 from aichat_server.conversations.service.summaries import LongTurn, Summaries
 from aichat_server.conversations.storage.turns import TurnStore
 from aichat_server.core.ids import new_id
@@ -93,7 +93,7 @@ class Chat:
             # Their bytes tell more about files. From here on nothing holds them any longer.
             candidates, message = able(parts), replace(message, parts=parts)
         turn, asked, files = turn_of(message, candidates), _asked(message), self._files.of(principal.org_id)
-        room = Room(self._counter, candidates, message.options, Prompt((), files))
+        room = ContextRoom(self._counter, candidates, message.options, Prompt((), files))
         await room.check((asked,))
         long_turn = LongTurn(principal, candidates[0], turn.user_message_id, message.request_id)
         history = History(room, message.options.long_history, self._summaries, long_turn)

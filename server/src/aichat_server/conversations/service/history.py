@@ -6,7 +6,7 @@ from typing import NamedTuple, assert_never
 
 from aichat_server.content.parts import Role, TextPart
 from aichat_server.conversations.domain import Before
-from aichat_server.conversations.service.room import Room
+from aichat_server.conversations.service.context_room import ContextRoom
 from aichat_server.conversations.service.summaries import LongTurn, Summaries
 from aichat_server.conversations.storage.summaries import Summary
 from aichat_server.providers.domain.requests import LeftOut, LongHistory, PathMessage
@@ -34,7 +34,7 @@ class Shown(NamedTuple):
 class History:
     """Fits the conversation of one turn into the room that its models have."""
 
-    def __init__(self, room: Room, strategy: LongHistory | None, summaries: Summaries, turn: LongTurn) -> None:
+    def __init__(self, room: ContextRoom, strategy: LongHistory | None, summaries: Summaries, turn: LongTurn) -> None:
         self._room = room
         self._strategy = strategy or LongHistory.DROP
         self._summaries = summaries

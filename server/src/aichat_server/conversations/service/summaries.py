@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 import structlog
 
 from aichat_server.content.parts import Role, TextPart, text_of
-from aichat_server.conversations.service.room import Room
+from aichat_server.conversations.service.context_room import ContextRoom
 from aichat_server.conversations.service.transcript import transcript
 from aichat_server.conversations.storage.summaries import Summary, SummaryStore
 from aichat_server.core.errors import AichatError
@@ -101,7 +101,7 @@ class Summaries:
             cache=False,
         )
         candidates = self._choice.candidates(turn.principal, model.id, options, ())
-        room, asked = Room(self._counter, candidates, options, Prompt(())), _asked(messages)
+        room, asked = ContextRoom(self._counter, candidates, options, Prompt(())), _asked(messages)
         if not await room.holds((asked,)):
             asked = _asked((await room.cut(messages)).shown)
         return GenerationRequest(

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from aichat_server.content.parts import Role, TextPart
 from aichat_server.conversations.domain import Before
+from aichat_server.conversations.service.context_room import ContextRoom
 from aichat_server.conversations.service.history import History
-from aichat_server.conversations.service.room import Room
 from aichat_server.conversations.service.summaries import LongTurn, Summaries
 from aichat_server.conversations.storage.summaries import Summary
 from aichat_server.core.errors import AichatError, Reason
@@ -60,8 +60,8 @@ def conversation(turns: int) -> tuple[PathMessage, ...]:
     return tuple(PathMessage(role, (TextPart(text),)) for role, text in zip(sides, texts, strict=True))[:-1]
 
 
-def room(counter: Counter) -> Room:
-    return Room(counter, [MODEL], OPTIONS, Prompt(()))
+def room(counter: Counter) -> ContextRoom:
+    return ContextRoom(counter, [MODEL], OPTIONS, Prompt(()))
 
 
 async def test_no_vendor_is_asked_about_a_short_conversation() -> None:

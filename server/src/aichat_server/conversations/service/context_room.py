@@ -29,7 +29,7 @@ _CLOSE = 0.9
 """The share of the room from which on a conversation that was cut is counted, too."""
 
 
-class Room:
+class ContextRoom:
     """The room that the models of one request have. Their vendor is asked to count only where it is close."""
 
     def __init__(

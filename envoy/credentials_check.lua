@@ -5,7 +5,7 @@
 local SMALL, SECONDS, MOST_KNOWN = 65536, 60, 10000
 local EMPTY_FRAME = string.rep("\0", 5)
 local UNAVAILABLE = "14"
-local ASKED_WITH = {"authorization", "cookie", "origin", "x-request-id"}
+local ASKED_WITH = {"authorization", "x-api-key", "cookie", "origin", "x-request-id"}
 local known, count = {}, 0
 
 local function is_known(who)
@@ -41,7 +41,7 @@ end
 function envoy_on_request(handle)
   local headers = handle:headers()
   local length = tonumber(headers:get("content-length") or "")
-  local who = headers:get("authorization") or headers:get("cookie") or ""
+  local who = headers:get("x-api-key") or headers:get("authorization") or headers:get("cookie") or ""
   if length and length <= SMALL or is_known(who) then
     return
   end

@@ -61,24 +61,25 @@ def read(environ: Mapping[str, str]) -> dict[str, object]:
 def render(environ: Mapping[str, str]) -> str:
     """Returns Envoy's configuration; raises EdgeSettingsError, naming every malformed variable."""
     context = read(environ)
-    context |= _from_contract(Contract(Path(str(context["descriptors"]))))
+    context |= _from_contract(str(context["descriptors"]))
     # The file is YAML and every value is inserted as JSON, so HTML escapes would be wrong.
     templates = Environment(loader=FileSystemLoader(HERE), undefined=StrictUndefined, autoescape=False)  # noqa: S701
     return templates.get_template("envoy.yaml.j2").render(context)
 
 
-def _from_contract(contract: Contract) -> dict[str, object]:
+def _from_contract(descriptors: str) -> dict[str, object]:
+    contract = Contract(Path(descriptors))
     return {
         "errors": errors(limits(contract.rpcs), SMALL_BYTES),
-        "routes": routes(contract.rpcs),
-        "services": list(dict.fromkeys(rpc.service for rpc in contract.rpcs)),
+        "routes": routes(contract.rpcs, descriptors),
+        "services": list(dict.fromkeys(rpc.service for rpc in contract.rpcs if not rpc.foreign_api)),
         "small_bytes": SMALL_BYTES,
         "max_header_kib": MAX_HEADER_KIB,
         "safe_headers": SAFE_HEADERS,
         "on_linux": sys.platform == "linux",
         **{
             check: str(HERE / f"{check}.lua")
-            for check in ("header_check", "refusal", "credentials_check", "frame_check", "json_check")
+            for check in ("header_check", "refusal", "credentials_check", "frame_check", "json_check", "foreign_api")
         },
     }
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rpcs import Rpc
+from rpcs import Rpc, pattern
 
 Route = dict[str, Any]
 
@@ -29,6 +29,8 @@ _REFUSAL = "aichat.refusal"
 _CREDENTIALS_CHECK = "aichat.credentials_check"
 _FRAME_CHECK = "aichat.frame_check"
 _JSON_CHECK = "aichat.json_check"
+_FOREIGN_API = "aichat.foreign_api"
+_TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
 _JSON = r"(?i)application/json\s*(;.*)?"
 _GRPC = r"application/grpc(-web(-text)?)?(\+proto)?\s*(;.*)?"
 _HEALTH = "/grpc.health.v1.Health/Check"
@@ -36,14 +38,14 @@ _UNBEGUN = "connect-failure,refused-stream"
 """A call that no server can have begun is retried on another one."""
 
 
-def routes(rpcs: Sequence[Rpc]) -> list[Route]:
-    """Returns all routes; the first match applies."""
+def routes(rpcs: Sequence[Rpc], descriptors: str) -> list[Route]:
+    """Returns all routes; the first match applies. `descriptors` is the file with the contract."""
     found: list[Route] = []
     for rpc in rpcs:
         found += _grpc(rpc)
     found.append({"match": {"path": _HEALTH, "headers": [_content_type(_GRPC)]}, **_to_servers(_buffer(SMALL_BYTES))})
-    for template in dict.fromkeys(rpc.template for rpc in rpcs):
-        found += _http([rpc for rpc in rpcs if rpc.template == template])
+    for template in dict.fromkeys(template for rpc in rpcs for template in rpc.templates):
+        found += _http(template, [rpc for rpc in rpcs if template in rpc.templates], descriptors)
     unknown = {"prefix": "/", "headers": [_content_type("application/grpc.*")]}
     return [*found, _answer(unknown, 501), _answer({"prefix": "/"}, 404)]
 
@@ -51,7 +53,12 @@ def routes(rpcs: Sequence[Rpc]) -> list[Route]:
 def limits(rpcs: Sequence[Rpc]) -> dict[str, int]:
     """Returns the body limit of each path that has another limit than SMALL_BYTES; a path is a regular expression."""
     large = [rpc for rpc in rpcs if rpc.max_request_bytes != SMALL_BYTES]
-    return {path: rpc.max_request_bytes for rpc in large for path in (re.escape(rpc.path), f"{rpc.pattern}(\\?.*)?")}
+    return {path: rpc.max_request_bytes for rpc in large for path in _paths(rpc)}
+
+
+def _paths(rpc: Rpc) -> Iterator[str]:
+    yield re.escape(rpc.path)
+    yield from (f"{http}(\\?.*)?" for http in rpc.patterns)
 
 
 def _grpc(rpc: Rpc) -> Iterator[Route]:
@@ -63,9 +70,9 @@ def _grpc(rpc: Rpc) -> Iterator[Route]:
         yield {"match": matched, **_to_servers(filters, _retry_on(rpc))}
 
 
-def _http(rpcs: Sequence[Rpc]) -> Iterator[Route]:
+def _http(template: str, rpcs: Sequence[Rpc], descriptors: str) -> Iterator[Route]:
     """Yields the routes of one path's RPCs, and the answer to other methods there."""
-    path = {"safe_regex": {"regex": rpcs[0].pattern}}
+    path = {"safe_regex": {"regex": pattern(template)}}
     allowed = []
     for rpc in rpcs:
         verbs = [rpc.verb, "HEAD"] if rpc.verb == "GET" and not rpc.streams else [rpc.verb]
@@ -76,7 +83,7 @@ def _http(rpcs: Sequence[Rpc]) -> Iterator[Route]:
             yield _answer({**path, "headers": [method, {**_content_type(_JSON), "invert_match": True}]}, 415)
             yield _answer({**path, "headers": [method, _ENCODED]}, 415)
         for matched, limit in _by_caller({**path, "headers": [method]}, rpc):
-            yield _transcoded(matched, rpc, limit)
+            yield _foreign(matched, rpc, limit, descriptors) if rpc.foreign_api else _transcoded(matched, rpc, limit)
     yield {**_answer(path, 405), "response_headers_to_add": [_header("allow", ", ".join(allowed))]}
 
 
@@ -90,6 +97,29 @@ def _transcoded(match: Route, rpc: Rpc, limit: int) -> Route:
         # Otherwise proxies such as nginx would buffer events.
         route["response_headers_to_add"] = [_header("x-accel-buffering", "no")]
     return route
+
+
+def _foreign(match: Route, rpc: Rpc, limit: int, descriptors: str) -> Route:
+    """Returns the route of a call that has the form of another company's API."""
+    filters = {**_buffer(limit), **_credentials(rpc), _FOREIGN_API: _lua({"api": rpc.foreign_api})}
+    filters[_TRANSCODER] = {
+        "@type": f"{_API}extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder",
+        "proto_descriptor": descriptors,
+        "services": [rpc.service],
+        "match_incoming_request_route": True,
+        # Its clients send parameters that only they know, and ids with slashes.
+        "ignore_unknown_query_parameters": True,
+        "url_unescape_spec": "ALL_CHARACTERS",
+        "max_request_body_size": limit,
+        "request_validation_options": {"reject_unknown_method": True},
+    }
+    return {
+        "match": match,
+        **_to_servers(filters, _retry_on(rpc)),
+        # Their requests may come from any page without a preflight request, so they never act for a signed-in user.
+        "request_headers_to_remove": ["cookie"],
+        "response_headers_to_add": [_header("x-accel-buffering", "no")],
+    }
 
 
 def _by_caller(match: Route, rpc: Rpc) -> Iterator[tuple[Route, int]]:

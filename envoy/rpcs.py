@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
@@ -32,8 +32,8 @@ class Rpc:
     name: str
     verb: str
     """The HTTP method."""
-    template: str
-    """The HTTP path, such as /v1/generations/{generation_id}:resume."""
+    templates: tuple[str, ...]
+    """The HTTP paths, such as /v1/generations/{generation_id}:resume."""
     max_request_bytes: int
     public: bool
     streams: bool
@@ -45,6 +45,8 @@ class Rpc:
     """Whether it accepts an HTTP body of any type, unchanged."""
     fields: Fields | None
     """What its JSON body may contain; None if it has no body."""
+    foreign_api: str
+    """The other company's API whose form it has, such as "openai"; empty if it has the contract's own."""
 
     @property
     def path(self) -> str:
@@ -52,10 +54,21 @@ class Rpc:
         return f"/{self.service}/{self.name}"
 
     @property
-    def pattern(self) -> str:
-        """The HTTP path as a regular expression."""
-        pieces = re.split(r"\{\w+\}", self.template)
-        return "[^/:]+".join(re.escape(piece) for piece in pieces)
+    def patterns(self) -> Iterator[str]:
+        """The HTTP paths as regular expressions."""
+        return map(pattern, self.templates)
+
+
+def pattern(template: str) -> str:
+    """Returns an HTTP path of the contract as a regular expression."""
+    pieces = re.split(r"(\{\w+(?:=\*\*)?\})", template)
+    return "".join(_pattern_of(piece) for piece in pieces)
+
+
+def _pattern_of(piece: str) -> str:
+    if not piece.startswith("{"):
+        return re.escape(piece)
+    return ".+" if piece.endswith("=**}") else "[^/:]+"
 
 
 class Contract:
@@ -81,7 +94,7 @@ class Contract:
                 service=service,
                 name=method.name,
                 verb=verb.upper(),
-                template=getattr(rule, verb),
+                templates=(getattr(rule, verb), *(getattr(more, verb) for more in rule.additional_bindings)),
                 max_request_bytes=self._option(method, "aichat.v1.max_request_bytes"),
                 public=self._option(method, "aichat.v1.access") == self._enum("aichat.v1.ACCESS_PUBLIC"),
                 streams=method.server_streaming,
@@ -89,7 +102,13 @@ class Contract:
                 sends_events=rule.response_body == _SERVER_SENT_EVENT,
                 raw=raw,
                 fields=self._fields(body or method.input_type) if rule.body and not raw else None,
+                foreign_api=self._foreign_api(method),
             )
+
+    def _foreign_api(self, method: MethodDescriptor) -> str:
+        number = self._option(method.containing_service, "aichat.v1.foreign_api")
+        name = self._pool.FindEnumTypeByName("aichat.v1.ForeignApi").values_by_number[number].name
+        return name.removeprefix("FOREIGN_API_").lower() if number else ""
 
     def _is_raw(self, message: Descriptor, field: str) -> bool:
         """Whether the field is an HTTP body of any type."""
@@ -108,7 +127,7 @@ class Contract:
             found[field.name] = held
         return found
 
-    def _option(self, described: MethodDescriptor | FieldDescriptor, name: str) -> Any:
+    def _option(self, described: MethodDescriptor | FieldDescriptor | ServiceDescriptor, name: str) -> Any:
         """Returns an option, read with this pool's own types: Python's default types do not know our options."""
         kind = GetMessageClass(self._pool.FindMessageTypeByName(described.GetOptions().DESCRIPTOR.full_name))
         options = kind.FromString(described.GetOptions().SerializeToString())

@@ -18,7 +18,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
-from tests.fixtures.contract import methods, services
+from tests.fixtures.contract import is_foreign, methods, services
 
 
 def servers() -> Iterator[type]:
@@ -40,6 +40,15 @@ def implementations(method: MethodDescriptor) -> set[object]:
 
 # Requests of these may hold files.
 WITH_FILES = ("StreamChat", "CountTokens", "UploadFile")
+# The bodies of these hold whole conversations, or many texts.
+WITH_BODIES = (
+    "CreateChatCompletion",
+    "CreateResponse",
+    "CreateOpenAIEmbeddings",
+    "CreateMessage",
+    "CountMessageTokens",
+)
+LARGE = (*WITH_FILES, *WITH_BODIES)
 METHODS = list(methods().values())
 
 each_method = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
@@ -53,11 +62,13 @@ def test_it_has_a_servicer_method_of_its_shape(method: MethodDescriptor) -> None
 
 
 @each_method
-def test_it_has_an_http_mapping_under_v1(method: MethodDescriptor) -> None:
+def test_it_has_an_http_mapping_under_a_version(method: MethodDescriptor) -> None:
     rule = method.GetOptions().Extensions[http_annotations.http]
     verb = rule.WhichOneof("pattern")
     assert verb is not None
-    assert getattr(rule, verb).startswith("/v1/")
+    roots = ("/openai/v1/", "/anthropic/v1/") if is_foreign(method) else ("/v1/",)
+    assert getattr(rule, verb).startswith(roots)
+    assert all(getattr(more, verb).startswith("/v1/") for more in rule.additional_bindings)
     reads = method.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS
     assert (verb == "get") == reads
 
@@ -70,10 +81,10 @@ def test_it_says_who_may_call_it(method: MethodDescriptor) -> None:
 @each_method
 def test_it_says_how_large_its_request_may_be(method: MethodDescriptor) -> None:
     most = method.GetOptions().Extensions[annotations_pb2.max_request_bytes]
-    assert 0 < most <= (MAX_FILE_REQUEST_BYTES if method.name in WITH_FILES else MAX_REQUEST_BYTES)
+    assert 0 < most <= (MAX_FILE_REQUEST_BYTES if method.name in LARGE else MAX_REQUEST_BYTES)
     # Each RPC that needs no credentials, or accepts large requests, is listed here, so that none becomes so by
     # accident.
-    assert most <= 65536 or method.name in ("StripeWebhook", *WITH_FILES)
+    assert most <= 65536 or method.name in ("StripeWebhook", *LARGE)
 
 
 @each_method
@@ -86,7 +97,7 @@ def test_lists_in_its_request_have_a_limit(method: MethodDescriptor) -> None:
                 yield from unlimited(field.message, f"{path}.{field.name}")
 
     # Fields of imported messages are refused unless they are empty.
-    foreign = ("event.extensions", "form.extensions", "content.extensions")
+    foreign = ("event.extensions", "form.extensions", "content.extensions", "body.extensions")
     found = [path.removeprefix(".") for path in unlimited(shape_of(method.input_type), "")]
     assert [path for path in found if path not in foreign and not path.startswith(foreign)] == []
 

@@ -18,10 +18,10 @@ import pytest
 from aichat_sdk import AsyncAIChat, UnavailableError
 from google.protobuf.descriptor_pb2 import MethodOptions
 
-from tests.fixtures.contract import is_public, methods
+from tests.fixtures.contract import is_foreign, is_public, methods
 from tests.unit.sdk.scripted import API_KEY, ScriptedServer, fail
 
-METHODS = methods()
+METHODS = {name: rpc for name, rpc in methods().items() if not is_foreign(rpc)}
 SOURCE = str | os.PathLike[str] | bytes | AsyncIterable[bytes]
 SAMPLES: dict[object, object] = {
     str: "a", datetime: datetime.now(UTC), str | None: None, bool | None: None, SOURCE: b"a"

@@ -99,7 +99,7 @@ def test_memory_streams_and_silence_are_bounded(config: Path) -> None:
     assert float(served["common_http_protocol_options"]["idle_timeout"].rstrip("s")) <= 900
 
 
-def test_large_bodies_are_for_chats_files_and_webhooks_alone(config: Path) -> None:
+def test_large_bodies_are_for_conversations_files_and_webhooks_alone(config: Path) -> None:
     [host] = manager(config)["route_config"]["virtual_hosts"]
     buffers = [
         (route["match"], route["typed_per_filter_config"].get("envoy.filters.http.buffer")) for route in host["routes"]
@@ -109,6 +109,8 @@ def test_large_bodies_are_for_chats_files_and_webhooks_alone(config: Path) -> No
     }
     assert large
     allowed = "StreamChat|chat:stream|CountTokens|chat:countTokens|UploadFile|/files|StripeWebhook|stripe/webhook"
+    allowed += "|CreateChatCompletion|/completions|CreateResponse|/responses|CreateOpenAIEmbeddings|/embeddings"
+    allowed += "|CreateMessage|CountMessageTokens|/messages"
     assert all(re.search(allowed, match) for match in large)
 
 
@@ -136,7 +138,8 @@ def test_what_a_server_may_have_begun_is_sent_again_if_it_only_reads(config: Pat
     # A gRPC path ends with the RPC's name, and an HTTP route has its verb beside it.
     names = {found[1] for match in repeated if (found := re.search(r"'path': '/[\w.]+/(\w+)'", match))}
     assert all(
-        name.startswith(("Get", "List", "Query", "Export", "Resume", "Show", "Verify", "Download")) for name in names
+        name.startswith(("Get", "List", "Query", "Export", "Resume", "Show", "Verify", "Download", "Retrieve"))
+        for name in names
     )
     assert {"GetConversation", "ListModels", "ResumeChat"} <= names
     assert all("'path'" in match or "GET" in match for match in repeated)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61ichat/v1/annotations.proto\x12\taichat.v1\x1a google/protobuf/descriptor.proto*F\n\x06\x41\x63\x63\x65ss\x12\x16\n\x12\x41\x43\x43\x45SS_UNSPECIFIED\x10\x00\x12\x11\n\rACCESS_MEMBER\x10\x01\x12\x11\n\rACCESS_PUBLIC\x10\x02*h\n\x0c\x43ountedCalls\x12\x1d\n\x19\x43OUNTED_CALLS_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43OUNTED_CALLS_WITH_ANSWER\x10\x01\x12\x1a\n\x16\x43OUNTED_CALLS_UNSIGNED\x10\x02:C\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0e\x32\x11.aichat.v1.Access:;\n\x11max_request_bytes\x12\x1e.google.protobuf.MethodOptions\x18\xd2\x86\x03 \x01(\x05:P\n\rcounted_calls\x12\x1e.google.protobuf.MethodOptions\x18\xd3\x86\x03 \x01(\x0e\x32\x17.aichat.v1.CountedCallsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x61ichat/v1/annotations.proto\x12\taichat.v1\x1a google/protobuf/descriptor.proto*F\n\x06\x41\x63\x63\x65ss\x12\x16\n\x12\x41\x43\x43\x45SS_UNSPECIFIED\x10\x00\x12\x11\n\rACCESS_MEMBER\x10\x01\x12\x11\n\rACCESS_PUBLIC\x10\x02*h\n\x0c\x43ountedCalls\x12\x1d\n\x19\x43OUNTED_CALLS_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x43OUNTED_CALLS_WITH_ANSWER\x10\x01\x12\x1a\n\x16\x43OUNTED_CALLS_UNSIGNED\x10\x02*\\\n\nForeignApi\x12\x1b\n\x17\x46OREIGN_API_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46OREIGN_API_OPENAI\x10\x01\x12\x19\n\x15\x46OREIGN_API_ANTHROPIC\x10\x02:M\n\x0b\x66oreign_api\x12\x1f.google.protobuf.ServiceOptions\x18\xd4\x86\x03 \x01(\x0e\x32\x15.aichat.v1.ForeignApi:C\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0e\x32\x11.aichat.v1.Access:;\n\x11max_request_bytes\x12\x1e.google.protobuf.MethodOptions\x18\xd2\x86\x03 \x01(\x05:P\n\rcounted_calls\x12\x1e.google.protobuf.MethodOptions\x18\xd3\x86\x03 \x01(\x0e\x32\x17.aichat.v1.CountedCallsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,4 +36,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCESS']._serialized_end=146
   _globals['_COUNTEDCALLS']._serialized_start=148
   _globals['_COUNTEDCALLS']._serialized_end=252
+  _globals['_FOREIGNAPI']._serialized_start=254
+  _globals['_FOREIGNAPI']._serialized_end=346
 # @@protoc_insertion_point(module_scope)

@@ -68,9 +68,38 @@ COUNTED_CALLS_UNSIGNED: CountedCalls.ValueType  # 2
 """Signed calls come in bursts from few addresses: only a call without a valid signature counts."""
 Global___CountedCalls: _TypeAlias = CountedCalls  # noqa: Y015
 
+class _ForeignApi:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ForeignApiEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ForeignApi.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FOREIGN_API_UNSPECIFIED: _ForeignApi.ValueType  # 0
+    """None: the service has the form of this contract."""
+    FOREIGN_API_OPENAI: _ForeignApi.ValueType  # 1
+    """OpenAI's."""
+    FOREIGN_API_ANTHROPIC: _ForeignApi.ValueType  # 2
+    """Anthropic's."""
+
+class ForeignApi(_ForeignApi, metaclass=_ForeignApiEnumTypeWrapper):
+    """An API of another company, whose requests, responses and errors a service has."""
+
+FOREIGN_API_UNSPECIFIED: ForeignApi.ValueType  # 0
+"""None: the service has the form of this contract."""
+FOREIGN_API_OPENAI: ForeignApi.ValueType  # 1
+"""OpenAI's."""
+FOREIGN_API_ANTHROPIC: ForeignApi.ValueType  # 2
+"""Anthropic's."""
+Global___ForeignApi: _TypeAlias = ForeignApi  # noqa: Y015
+
+FOREIGN_API_FIELD_NUMBER: _builtins.int
 ACCESS_FIELD_NUMBER: _builtins.int
 MAX_REQUEST_BYTES_FIELD_NUMBER: _builtins.int
 COUNTED_CALLS_FIELD_NUMBER: _builtins.int
+foreign_api: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.ServiceOptions, Global___ForeignApi.ValueType]
+"""The API that the service speaks. Its RPCs stream the pieces of one HTTP response, and their errors have that API's
+own form: a status and a body, or the last event of a stream. Default: none.
+"""
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Access.ValueType]
 """Who may call this RPC."""
 max_request_bytes: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.int]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from aichat_server.app.billing import build_billing, build_inbox, build_proofs, open_payments
 from aichat_server.app.billing_servicer import BillingServicer
+from aichat_server.app.compat import FOREIGN_ERRORS, build_compat
 from aichat_server.app.engine import open_engine
 from aichat_server.app.files import build_files
 from aichat_server.app.parts import (
@@ -35,6 +36,7 @@ from aichat_server.plans.service import PlanBook
 from aichat_server.settings import Settings
 from aichat_server.telemetry.observing import Observer
 from aichat_server.transport.server import RpcServer, build_server
+from aichat_server.transport.services import Servicer
 from aichat_server.usage.rpc.servicer import UsageServicer
 from aichat_server.usage.service.reports import UsageReports
 
@@ -82,17 +84,19 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
         summaries = Summaries(engine.models, running.launcher, sink, SummaryStore(opened), counter)
         chat = Chat(engine.models, turns, running.launcher, running.answers, files, counter, summaries)
         counts = TokenCounts(engine.models, turns, running.answers, files, counter)
-        servicers = (
+        servicers: tuple[Servicer, ...] = (
             ChatServicer(chat, running.answers, counts),
             ConversationServicer(Conversations(opened)),
             FileServicer(files),
             NotificationServicer(build_notifications(settings, opened)),
             UsageServicer(UsageReports(opened)),
             _billing_servicer(settings, opened, plans, payments),
+            *build_compat(engine, files, sink),
         )
         # The limits are the caller's, who must be identified by then.
         steps = (build_authentication(settings, authenticator).authenticate, CallLimits(engine.limits).check)
-        server = build_server(servicers, steps, observer, reflect=settings.environment == "development")
+        reflect = settings.environment == "development"
+        server = build_server(servicers, steps, observer, reflect=reflect, foreign_errors=FOREIGN_ERRORS)
         yield App(server, running.generations, running.replicas, settings.announce_seconds, settings.drain_seconds)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 from aichat.v1 import annotations_pb2
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
+from google.protobuf.message_factory import GetMessageClass
 
 from aichat_server.transport.counting import MessageShape, shape_of
 from aichat_server.transport.options import MAX_REQUEST_BYTES
@@ -23,6 +25,13 @@ class CountedCalls(IntEnum):
     UNSIGNED = annotations_pb2.COUNTED_CALLS_UNSIGNED
 
 
+class ForeignApi(IntEnum):
+    """The APIs of other companies whose form services have."""
+
+    OPENAI = annotations_pb2.FOREIGN_API_OPENAI
+    ANTHROPIC = annotations_pb2.FOREIGN_API_ANTHROPIC
+
+
 @dataclass(frozen=True, slots=True)
 class MethodAccess:
     """An RPC's options about its callers and its requests."""
@@ -35,6 +44,10 @@ class MethodAccess:
     counted: CountedCalls = CountedCalls.EVERY
     request: MessageShape = field(default_factory=dict)
     """The most elements of each field of its request."""
+    foreign_api: ForeignApi | None = None
+    """The API whose form it has; None if it has the contract's own."""
+    response: type[Any] | None = None
+    """The type of its responses."""
 
 
 def access_by_method(services: Iterable[ServiceDescriptor]) -> Mapping[str, MethodAccess]:
@@ -51,6 +64,8 @@ def access_by_method(services: Iterable[ServiceDescriptor]) -> Mapping[str, Meth
             max_request_bytes=_max_request_bytes(method),
             counted=CountedCalls(method.GetOptions().Extensions[annotations_pb2.counted_calls]),
             request=shape_of(method.input_type),
+            foreign_api=_foreign_api(method.containing_service),
+            response=GetMessageClass(method.output_type),
         )
         for method in methods
     }
@@ -62,3 +77,8 @@ def _access(method: MethodDescriptor) -> annotations_pb2.Access.ValueType:
 
 def _max_request_bytes(method: MethodDescriptor) -> int:
     return method.GetOptions().Extensions[annotations_pb2.max_request_bytes]
+
+
+def _foreign_api(service: ServiceDescriptor) -> ForeignApi | None:
+    number = service.GetOptions().Extensions[annotations_pb2.foreign_api]
+    return ForeignApi(number) if number else None

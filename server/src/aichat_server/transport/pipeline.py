@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, TypeAlias, cast
 
 import grpc
 import structlog
 from grpc.aio import AbortError, ServerInterceptor
 
 from aichat_server.core.errors import AichatError
-from aichat_server.transport.access import MethodAccess
+from aichat_server.transport.access import ForeignApi, MethodAccess
 from aichat_server.transport.access_log import logged
 from aichat_server.transport.call import REQUEST_ID_KEY, Call, Context, Metadata, Step
 from aichat_server.transport.drain import Drain
 from aichat_server.transport.errors import DETAILS_KEY, STATUS_CODES, internal_error, to_status
+from aichat_server.transport.foreign import ForeignErrors, ForeignReply, set_reply
 from aichat_server.transport.observing import CallObserver
 from aichat_server.transport.options import MAX_REQUEST_BYTES
 from aichat_server.transport.reading import RequestReader
@@ -34,6 +36,9 @@ _KNOWN = ("x-aichat-known", "yes")
 _UNSURE = ("x-aichat-known", "unsure")
 
 
+_Events: TypeAlias = EventStream | ForeignReply | None
+
+
 class CallInterceptor(ServerInterceptor):
     """Logs, admits, checks and answers calls. RPCs without an entry in `access`, such as health, pass unchanged.
 
@@ -47,13 +52,18 @@ class CallInterceptor(ServerInterceptor):
         steps: Sequence[Step],
         check_request: Callable[[object], None],
         observer: CallObserver,
+        foreign_errors: Mapping[ForeignApi, ForeignErrors] = MappingProxyType({}),
     ) -> None:
-        """`check_request` gets every request message and raises AichatError for an invalid one."""
+        """`check_request` gets every request message and raises AichatError for an invalid one.
+
+        `foreign_errors` write the failures of services that have the form of another company's API.
+        """
         self._access = access
         self._drain = drain
         self._steps = (drain.admit, *steps)
         self._check_request = check_request
         self._observer = observer
+        self._foreign_errors = foreign_errors
         self._room = Room()
         self._wrapped: dict[str, Handler] = {}
         self._unknown = unknown_rpc()
@@ -84,7 +94,7 @@ class CallInterceptor(ServerInterceptor):
         # gRPC would hold the bytes of a request that it reads itself until the end of the call.
         reads = handler.request_streaming or access.max_request_bytes > MAX_REQUEST_BYTES
 
-        async def respond(raw: Any, context: Context, events: EventStream | None) -> Any:
+        async def respond(raw: Any, context: Context, events: _Events) -> Any:
             if handler.request_streaming:
                 with self._room.growing() as taken:
                     return await answer(behaviour, reader.each(context, taken), context, events)
@@ -95,7 +105,7 @@ class CallInterceptor(ServerInterceptor):
             call = Call(method, access, cast("Metadata", context.invocation_metadata() or ()), context.peer())
             # In the trailers, since separate headers would cost each call another operation.
             context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
-            events = EventStream(context) if handler.response_streaming and call.values(MARK) else None
+            events = self._events(call, context) if handler.response_streaming else None
             with self._drain.counted(), self._observer.call(call), logged(call):
                 try:
                     for step in self._steps:
@@ -108,26 +118,37 @@ class CallInterceptor(ServerInterceptor):
                     raise
                 except Exception as cause:  # noqa: BLE001 — the one place where a fault becomes an answer
                     await _fail(call, context, events, cause)
+                    return None
                 call.code = grpc.StatusCode.OK
                 return response
 
         return with_behaviour(handler, serve, reads=reads)
 
+    def _events(self, call: Call, context: Context) -> _Events:
+        """Returns what writes a stream for HTTP clients; None if the caller speaks gRPC."""
+        access = call.access
+        if access.foreign_api is not None and access.response is not None:
+            errors = self._foreign_errors[access.foreign_api]
+            reply = ForeignReply(context, call.request_id, access.response, errors)
+            set_reply(reply)
+            return reply
+        return EventStream(context) if call.values(MARK) else None
 
-async def _respond(behaviour: Behaviour, request: object, context: Context, _: EventStream | None) -> object:
+
+async def _respond(behaviour: Behaviour, request: object, context: Context, _: _Events) -> object:
     return await behaviour(request, context)
 
 
-async def _stream(behaviour: Behaviour, request: object, context: Context, events: EventStream | None) -> None:
+async def _stream(behaviour: Behaviour, request: object, context: Context, events: _Events) -> None:
     write = context.write if events is None else events.write
     async with aclosing(behaviour(request, context)) as responses:
         async for response in responses:
             await write(response)
-    if events is not None:
+    if isinstance(events, EventStream):
         await events.finish()
 
 
-async def _fail(call: Call, context: Context, events: EventStream | None, cause: Exception) -> None:
+async def _fail(call: Call, context: Context, events: _Events, cause: Exception) -> None:
     if isinstance(cause, AichatError):
         error = cause
     else:
@@ -144,12 +165,19 @@ async def _fail(call: Call, context: Context, events: EventStream | None, cause:
     if call.code is grpc.StatusCode.UNAVAILABLE and error.__cause__ is not None:
         # The caller learns that something is unreachable; operators must learn why.
         _log.warning("call failed", method=call.method, reason=call.reason, cause=repr(error.__cause__))
+    if isinstance(events, ForeignReply) and not call.values(_ASKED):
+        await events.fail(error)
+    else:
+        await _abort(call, context, events, error)
+
+
+async def _abort(call: Call, context: Context, events: _Events, error: AichatError) -> None:
     status = to_status(error)
-    if events is not None:
+    if isinstance(events, EventStream):
         await events.fail(status)
     details = status.SerializeToString()
     trailers: list[tuple[str, str | bytes]] = [(DETAILS_KEY, details), (REQUEST_ID_KEY, call.request_id)]
     if error.retry_after is not None:
         # HTTP's equivalent of RetryInfo; the edge turns trailers without a message before them into headers.
         trailers.append(("retry-after", str(math.ceil(error.retry_after))))
-    await context.abort(call.code, error.message, tuple(trailers))
+    await context.abort(STATUS_CODES[error.reason], error.message, tuple(trailers))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import grpc.aio
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from aichat_server.transport.access import access_by_method
+from aichat_server.transport.access import ForeignApi, access_by_method
 from aichat_server.transport.call import Step
 from aichat_server.transport.drain import Drain
+from aichat_server.transport.foreign import ForeignErrors
 from aichat_server.transport.metadata import check_metadata_size
 from aichat_server.transport.observing import CallObserver
 from aichat_server.transport.options import SERVER_OPTIONS
@@ -59,16 +61,24 @@ class RpcServer:
 
 
 def build_server(
-    servicers: Sequence[Servicer], steps: Sequence[Step], observer: CallObserver, *, reflect: bool
+    servicers: Sequence[Servicer],
+    steps: Sequence[Step],
+    observer: CallObserver,
+    *,
+    reflect: bool,
+    foreign_errors: Mapping[ForeignApi, ForeignErrors] = MappingProxyType({}),
 ) -> RpcServer:
     """Returns a server with these services, health, and reflection if `reflect`.
 
-    Each call passes `steps` in their order. Raises ValueError if an RPC does not say who may call it.
+    Each call passes `steps` in their order. `foreign_errors`: see CallInterceptor.
+    Raises ValueError if an RPC does not say who may call it.
     """
     services = services_of(servicers)
     drain = Drain()
     checks = (check_metadata_size, *steps)
-    interceptor = CallInterceptor(access_by_method(services), drain, checks, Validation().check, observer)
+    interceptor = CallInterceptor(
+        access_by_method(services), drain, checks, Validation().check, observer, foreign_errors
+    )
     server = grpc.aio.server(interceptors=(interceptor,), options=SERVER_OPTIONS)
     for servicer in servicers:
         servicer.add_to(server)

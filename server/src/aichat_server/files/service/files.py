@@ -64,7 +64,8 @@ class Files:
         shown = list(asked_files(parts))
         if not shown:
             return parts
-        named = await self.use(principal, sorted({file.sha256 for _, file in shown if file.sha256}))
+        hashes = sorted({file.sha256 for _, file in shown if file.sha256})
+        named = await self.use(principal, hashes) if hashes or keep else {}
         found: dict[str, StoredFile] = {}
         for one in shown:
             file = one.file

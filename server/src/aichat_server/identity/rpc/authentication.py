@@ -18,7 +18,7 @@ _SHOWN_ORIGIN_CHARACTERS = 200
 
 
 class Authentication:
-    """The step that authenticates calls, by the `authorization` header or otherwise by the session cookie."""
+    """The step that authenticates calls: by the header `x-api-key` or `authorization`, or by the session cookie."""
 
     def __init__(
         self,
@@ -52,10 +52,15 @@ class Authentication:
         bind_contextvars(org_id=str(principal.org_id))
 
     async def _principal(self, call: Call) -> Principal:
+        keys = call.values("x-api-key")
+        if keys:
+            return await self._authenticator.authenticate(_only(keys))
         headers = call.values("authorization")
         if headers:
             return await self._authenticator.authenticate(_bearer(headers))
-        session = session_token(call.values("cookie"), self._cookie, self._project)
+        # Any page can send a request of a foreign API without asking first, so a cookie would let it act for the user.
+        cookies = call.values("cookie") if call.access.foreign_api is None else []
+        session = session_token(cookies, self._cookie, self._project)
         if session is None:
             message = "the call has no credentials; send `authorization: Bearer <API key or session token>`"
             raise AichatError(Reason.CREDENTIALS_MISSING, message)
@@ -72,6 +77,12 @@ class Authentication:
         origin = ", ".join(origins)[:_SHOWN_ORIGIN_CHARACTERS]
         message = "this page's origin may not use the session cookie; send the token as `authorization: Bearer` instead"
         raise AichatError(Reason.ORIGIN_NOT_ALLOWED, message, metadata={"origin": origin})
+
+
+def _only(keys: list[str]) -> str:
+    if len(keys) > 1 or not keys[0].strip():
+        raise AichatError(Reason.CREDENTIALS_INVALID, "the `x-api-key` header is not one API key")
+    return keys[0].strip()
 
 
 def _bearer(headers: list[str]) -> str:

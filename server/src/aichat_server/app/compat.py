@@ -1,0 +1,36 @@
+"""Builds the compatible APIs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from aichat_server.app.engine import Engine
+from aichat_server.compat.rpc.anthropic.errors import AnthropicErrors
+from aichat_server.compat.rpc.anthropic.messages import Messages
+from aichat_server.compat.rpc.anthropic.models import AnthropicModels
+from aichat_server.compat.rpc.anthropic.servicer import AnthropicServicer
+from aichat_server.compat.rpc.openai.chat_completions import ChatCompletions
+from aichat_server.compat.rpc.openai.embeddings import Embeddings
+from aichat_server.compat.rpc.openai.errors import OpenAIErrors
+from aichat_server.compat.rpc.openai.models import OpenAIModels
+from aichat_server.compat.rpc.openai.responses import Responses
+from aichat_server.compat.rpc.openai.servicer import OpenAIServicer
+from aichat_server.compat.service.serving import Serving
+from aichat_server.files.service.files import Files
+from aichat_server.generations.service.keep_nothing import KeepNothing
+from aichat_server.transport.access import ForeignApi
+from aichat_server.transport.foreign import ForeignErrors
+from aichat_server.transport.services import Servicer
+
+FOREIGN_ERRORS: Mapping[ForeignApi, ForeignErrors] = MappingProxyType(
+    {ForeignApi.OPENAI: OpenAIErrors(), ForeignApi.ANTHROPIC: AnthropicErrors()}
+)
+"""How each API tells failures."""
+
+
+def build_compat(engine: Engine, files: Files, sink: KeepNothing) -> tuple[Servicer, ...]:
+    """Returns the services of the compatible APIs."""
+    serving = Serving(engine.models, engine.running.launcher, files, engine.counter, sink)
+    openai = OpenAIServicer(ChatCompletions(serving), Responses(), Embeddings(), OpenAIModels())
+    return openai, AnthropicServicer(Messages(), AnthropicModels())

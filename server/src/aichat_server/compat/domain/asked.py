@@ -1,0 +1,17 @@
+"""What a call of a compatible API asks, in the platform's own terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aichat_server.providers.domain.requests import ChatOptions, PathMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A model, and the conversation that it is shown: these APIs send all of it with each call."""
+
+    model: str
+    messages: tuple[PathMessage, ...]
+    """The files in them may have their bytes (AskedFile)."""
+    options: ChatOptions

@@ -1,0 +1,1 @@
+"""Compatible APIs: their wire forms over HTTP bodies."""

@@ -1,0 +1,102 @@
+"""OpenAIService over gRPC: each resource of the API has a file of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from aichat.v1 import openai_pb2 as pb
+from aichat.v1.openai_pb2_grpc import OpenAIServiceServicer, add_OpenAIServiceServicer_to_server
+
+from aichat_server.compat.rpc.headers import headers_of
+from aichat_server.compat.rpc.openai.chat_completions import ChatCompletions
+from aichat_server.compat.rpc.openai.embeddings import Embeddings
+from aichat_server.compat.rpc.openai.models import OpenAIModels
+from aichat_server.compat.rpc.openai.responses import Responses
+from aichat_server.transport.call import Context
+
+
+class OpenAIServicer(OpenAIServiceServicer):
+    """Serves OpenAI's API."""
+
+    add_to = add_OpenAIServiceServicer_to_server
+
+    def __init__(
+        self, completions: ChatCompletions, responses: Responses, embeddings: Embeddings, models: OpenAIModels
+    ) -> None:
+        self._completions = completions
+        self._responses = responses
+        self._embeddings = embeddings
+        self._models = models
+
+    async def CreateChatCompletion(  # noqa: N802 — the contract names the methods
+        self, request: pb.CreateChatCompletionRequest, context: Context
+    ) -> AsyncGenerator[pb.CreateChatCompletionResponse, None]:
+        """Answers a conversation by Chat Completions."""
+        async with aclosing(self._completions.create(request.body, headers_of(context))) as pieces:
+            async for piece in pieces:
+                yield pb.CreateChatCompletionResponse(piece=piece)
+
+    async def CreateResponse(  # noqa: N802
+        self, request: pb.CreateResponseRequest, context: Context
+    ) -> AsyncGenerator[pb.CreateResponseResponse, None]:
+        """Answers by the Responses API."""
+        async with aclosing(self._responses.create(request.body, headers_of(context))) as pieces:
+            async for piece in pieces:
+                yield pb.CreateResponseResponse(piece=piece)
+
+    async def RetrieveResponse(  # noqa: N802
+        self, request: pb.RetrieveResponseRequest, _context: Context
+    ) -> AsyncGenerator[pb.RetrieveResponseResponse, None]:
+        """Returns a stored response, or its events."""
+        async with aclosing(self._responses.retrieve(request)) as pieces:
+            async for piece in pieces:
+                yield pb.RetrieveResponseResponse(piece=piece)
+
+    async def CancelResponse(  # noqa: N802
+        self, request: pb.CancelResponseRequest, _context: Context
+    ) -> AsyncGenerator[pb.CancelResponseResponse, None]:
+        """Cancels a response."""
+        async with aclosing(self._responses.cancel(request.response_id)) as pieces:
+            async for piece in pieces:
+                yield pb.CancelResponseResponse(piece=piece)
+
+    async def DeleteResponse(  # noqa: N802
+        self, request: pb.DeleteResponseRequest, _context: Context
+    ) -> AsyncGenerator[pb.DeleteResponseResponse, None]:
+        """Deletes a stored response."""
+        async with aclosing(self._responses.delete(request.response_id)) as pieces:
+            async for piece in pieces:
+                yield pb.DeleteResponseResponse(piece=piece)
+
+    async def ListResponseInputItems(  # noqa: N802
+        self, request: pb.ListResponseInputItemsRequest, _context: Context
+    ) -> AsyncGenerator[pb.ListResponseInputItemsResponse, None]:
+        """Lists what a stored response was asked."""
+        async with aclosing(self._responses.input_items(request)) as pieces:
+            async for piece in pieces:
+                yield pb.ListResponseInputItemsResponse(piece=piece)
+
+    async def CreateOpenAIEmbeddings(  # noqa: N802
+        self, request: pb.CreateOpenAIEmbeddingsRequest, context: Context
+    ) -> AsyncGenerator[pb.CreateOpenAIEmbeddingsResponse, None]:
+        """Returns embeddings."""
+        async with aclosing(self._embeddings.create(request.body, headers_of(context))) as pieces:
+            async for piece in pieces:
+                yield pb.CreateOpenAIEmbeddingsResponse(piece=piece)
+
+    async def ListOpenAIModels(  # noqa: N802
+        self, _request: pb.ListOpenAIModelsRequest, _context: Context
+    ) -> AsyncGenerator[pb.ListOpenAIModelsResponse, None]:
+        """Lists the models."""
+        async with aclosing(self._models.list()) as pieces:
+            async for piece in pieces:
+                yield pb.ListOpenAIModelsResponse(piece=piece)
+
+    async def GetOpenAIModel(  # noqa: N802
+        self, request: pb.GetOpenAIModelRequest, _context: Context
+    ) -> AsyncGenerator[pb.GetOpenAIModelResponse, None]:
+        """Returns one model."""
+        async with aclosing(self._models.get(request.model)) as pieces:
+            async for piece in pieces:
+                yield pb.GetOpenAIModelResponse(piece=piece)

@@ -1,0 +1,28 @@
+"""The pieces of responses, and the bodies of requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from google.api.httpbody_pb2 import HttpBody
+
+from aichat_server.compat.domain.bodies import JsonBody, json_body
+from aichat_server.transport.foreign import EVENTS, JSON
+
+_encoder = msgspec.json.Encoder()
+
+
+def body_of(body: HttpBody) -> JsonBody:
+    """Returns the JSON of a request. Raises REQUEST_MALFORMED."""
+    return json_body(body.data)
+
+
+def json_piece(told: Any) -> HttpBody:
+    """Returns a whole response."""
+    return HttpBody(content_type=JSON, data=_encoder.encode(told))
+
+
+def events_piece(data: bytes) -> HttpBody:
+    """Returns server-sent events."""
+    return HttpBody(content_type=EVENTS, data=data)

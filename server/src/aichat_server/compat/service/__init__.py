@@ -1,0 +1,1 @@
+"""Compatible APIs: how a call is served."""

@@ -1,0 +1,90 @@
+"""Serves the calls of compatible APIs: each launches a generation, and nothing but its usage is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from aichat_server.compat.domain.asked import Asked
+from aichat_server.compat.domain.bodies import JsonBody
+from aichat_server.conversations.service.context_room import ContextRoom
+from aichat_server.files.service.files import Files, OrganizationFiles
+from aichat_server.generations.domain.generation import Beginning, Begun
+from aichat_server.generations.service.journal import Events
+from aichat_server.generations.service.keep_nothing import KeepNothing
+from aichat_server.generations.service.launcher import Launcher
+from aichat_server.generations.service.model_choice import ModelChoice
+from aichat_server.generations.service.requests import GenerationRequest
+from aichat_server.identity.domain.principals import Principal
+from aichat_server.providers.domain.forms import check_forms
+from aichat_server.providers.domain.requests import PathMessage, Prompt
+from aichat_server.providers.service.counting import TokenCounter
+
+
+@dataclass(frozen=True, slots=True)
+class CompatCall:
+    """A call that asks for an answer."""
+
+    asked: Asked
+    body: JsonBody
+    """The request as it was sent."""
+    route: str
+    """What the request asks for, such as "chat.completions"."""
+
+
+class Serving:
+    """Launches the generations of compatible APIs."""
+
+    def __init__(
+        self, choice: ModelChoice, launcher: Launcher, files: Files, counter: TokenCounter, sink: KeepNothing
+    ) -> None:
+        self._choice = choice
+        self._launcher = launcher
+        self._files = files
+        self._counter = counter
+        self._sink = sink
+
+    async def answer(self, principal: Principal, call: CompatCall) -> Events:
+        """Begins the answer, and returns its events. What can be refused is refused before anything is stored."""
+        asked = call.asked
+        schema = check_forms(asked.options)
+        parts = tuple(part for message in asked.messages for part in message.parts)
+        candidates = self._choice.candidates(principal, asked.model, asked.options, parts)
+        messages = await self._resolved(principal, asked.messages)
+        files = self._files.of(principal.org_id)
+        await ContextRoom(self._counter, candidates, asked.options, Prompt((), files)).check(messages)
+        request = GenerationRequest(
+            principal=principal,
+            candidates=candidates,
+            question=_Question(self._sink, messages, files),
+            asked=messages,
+            has_history=False,
+            options=asked.options,
+            schema=schema,
+        )
+        return await self._launcher.launch(request)
+
+    async def _resolved(self, principal: Principal, messages: tuple[PathMessage, ...]) -> tuple[PathMessage, ...]:
+        """Returns the messages with what their files are. Their bytes are not stored."""
+        return tuple(
+            [
+                replace(message, parts=await self._files.resolve(principal, message.parts, keep=False))
+                for message in messages
+            ]
+        )
+
+
+class _Question:
+    """Asks what the caller sent, and keeps nothing of the answer."""
+
+    def __init__(self, sink: KeepNothing, messages: tuple[PathMessage, ...], files: OrganizationFiles) -> None:
+        self.sink = sink
+        self._messages = messages
+        self._files = files
+
+    async def begin(self, beginning: Beginning) -> Begun:
+        """See Question."""
+        return await self.sink.begin(beginning, self._messages)
+
+    async def prompt(self) -> Prompt:
+        """See Question."""
+        return Prompt(self._messages, self._files)

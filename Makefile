@@ -68,8 +68,9 @@ format: $(READY) ## Format the code and fix what can be fixed.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-generate: $(READY) $(NODE_READY) ## Generate gen/ and the SDK's messages from protos/.
+generate: $(READY) $(NODE_READY) ## Generate gen/ and the SDK's messages from protos/, and the SDK's sync client.
 	$(BIN)/python protos/generate.py
+	$(BIN)/python sdk-python/generate/sync_client.py
 
 lock: ## Pin the newest versions in requirements.lock and package-lock.json.
 	$(BIN)/uv pip compile --quiet --system-certs --upgrade --generate-hashes --universal --python-version 3.11 \

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import os
 import pkgutil
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,23 +15,23 @@ from typing import Any, get_type_hints
 import aichat_sdk
 import grpc
 import pytest
-from aichat_sdk import AsyncAIChat, UnavailableError
+import sync_client
+from aichat_sdk import AIChat, AsyncAIChat, UnavailableError
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from tests.fixtures.contract import is_foreign, is_public, methods
 from tests.unit.sdk.scripted import API_KEY, ScriptedServer, fail
 
 METHODS = {name: rpc for name, rpc in methods().items() if not is_foreign(rpc)}
-SOURCE = str | os.PathLike[str] | bytes | AsyncIterable[bytes]
+SOURCE = str | os.PathLike[str] | bytes | Iterable[bytes] | AsyncIterable[bytes]
 SAMPLES: dict[object, object] = {
     str: "a", datetime: datetime.now(UTC), str | None: None, bool | None: None, SOURCE: b"a"
 }  # fmt: skip
 CHAT = {"model": "m", "text": "Hi"}
 
 
-def sdk_methods() -> list[str]:
+def public_methods(client: AsyncAIChat | AIChat) -> list[str]:
     """Returns every public method of the client's resources, such as `chat.send`."""
-    client = AsyncAIChat(endpoint="localhost:1", api_key=API_KEY)
     resources = {name: value for name, value in vars(client).items() if name[0] != "_"}
     return [
         f"{resource}.{name}"
@@ -41,7 +41,7 @@ def sdk_methods() -> list[str]:
     ]
 
 
-SDK_METHODS = sdk_methods()
+SDK_METHODS = public_methods(AsyncAIChat(endpoint="localhost:1", api_key=API_KEY))
 
 
 def arguments(method: Callable[..., Any]) -> dict[str, object]:
@@ -110,6 +110,7 @@ def test_exported_names_exist_and_are_the_whole_surface() -> None:
         "aichat_sdk.content",
         "aichat_sdk.files",
         "aichat_sdk.paging",
+        "aichat_sdk.sync",
         "aichat_sdk.tools",
         "aichat_sdk.usage",
     ):
@@ -117,7 +118,7 @@ def test_exported_names_exist_and_are_the_whole_surface() -> None:
             assert getattr(importlib.import_module(module), name) is not None
     assert set(aichat_sdk.errors.__all__) < set(aichat_sdk.__all__), "errors can be caught by what the package exports"
     assert sorted(aichat_sdk.__all__) == [
-        "AIChatError", "AnswerCancelledError", "AnswerInvalidError", "AnswerRefusedError", "AnswerStream",
+        "AIChat", "AIChatError", "AnswerCancelledError", "AnswerInvalidError", "AnswerRefusedError", "AnswerStream",
         "AsyncAIChat", "Audio", "AuthenticationError", "BillingError", "ChatStream", "ClosedError",
         "ConfigurationError", "ConflictError", "ConnectionFailedError", "DeadlineExceededError", "Document",
         "FieldViolation", "Image", "InvalidRequestError", "NotFoundError", "NotResumableError", "Page", "Pager",
@@ -126,6 +127,15 @@ def test_exported_names_exist_and_are_the_whole_surface() -> None:
         "TypedAnswer", "UnavailableError", "__version__", "citations", "cost_usd", "message_text",
         "reasoning_text", "tool_calls", "types",
     ]  # fmt: skip
+
+
+def test_the_client_without_an_event_loop_is_generated_from_the_other(tmp_path: Path) -> None:
+    sync_client.main(tmp_path / "sync")
+    folder = Path(aichat_sdk.__path__[0]) / "sync"
+    made, kept = ({path.name: path.read_text() for path in one.glob("*.py")} for one in (tmp_path / "sync", folder))
+    assert made == kept, "run `make generate`"
+    client = AIChat(endpoint="localhost:1", api_key=API_KEY)
+    assert public_methods(client) == SDK_METHODS
 
 
 def test_everything_public_is_documented() -> None:

@@ -33,10 +33,12 @@ from aichat_sdk.errors import (
     UnavailableError,
 )
 from aichat_sdk.paging import Page, Pager
+from aichat_sdk.sync.client import AIChat
 from aichat_sdk.tools import Tool
 from aichat_sdk.types import citations, cost_usd, message_text, reasoning_text, tool_calls
 
 __all__ = [
+    "AIChat",
     "AIChatError",
     "AnswerCancelledError",
     "AnswerInvalidError",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from aichat_sdk._encoding import encode
 from aichat_sdk._methods import RESUME_CHAT
@@ -34,7 +35,7 @@ class ResumingReader:
         self._deadline = deadline
         self._reader = reader
         self._tried = 0
-        self._cancelled = False
+        self._cancelled = asyncio.Event()
 
     async def read(self) -> ChatEvent | None:
         """Returns the next event, or None after the last.
@@ -50,7 +51,7 @@ class ResumingReader:
                     raise
                 self._drop()
                 self._tried += 1
-                await asyncio.sleep(delay)
+                await self._pause(delay)
                 continue
             if event is not None and event.sequence > self._sequence:
                 self._sequence, self._tried = event.sequence, 0
@@ -58,8 +59,19 @@ class ResumingReader:
 
     def cancel(self) -> None:
         """Ends the call, if one is open, and allows no other."""
-        self._cancelled = True
+        self._cancelled.set()
         self._drop()
+
+    def abandon(self) -> None:
+        """Ends the call, if one is open; may be called in any thread."""
+        if self._reader is not None:
+            self._reader.abandon()
+
+    async def _pause(self, seconds: float) -> None:
+        """Waits, at most until the stream is closed."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._cancelled.wait()
 
     def _drop(self) -> None:
         if self._reader is not None:
@@ -67,7 +79,7 @@ class ResumingReader:
             self._reader = None
 
     def _open(self) -> Reader[ChatEvent]:
-        if self._cancelled:
+        if self._cancelled.is_set():
             raise ClosedError("the stream was closed while it was read")
         if self._reader is None:
             request = ResumeChatRequest(generation_id=self.generation_id, after_sequence=self._sequence)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
-from typing import Generic
+from contextlib import suppress
+from types import TracebackType
+from typing import Generic, Self
 
 from aichat_sdk._calling import call_all
 from aichat_sdk._checking import refusal
@@ -17,7 +18,7 @@ from aichat_sdk.content import ToolResult
 from aichat_sdk.errors import AIChatError, ClosedError, ToolRoundsExceededError
 from aichat_sdk.types import ChatEvent, Message, StopReason
 
-OpenStream = Callable[[ChatParams], AbstractAsyncContextManager[ChatStream]]
+OpenStream = Callable[[ChatParams], ChatStream]
 Cancel = Callable[[str], Awaitable[object]]
 
 
@@ -117,6 +118,14 @@ class ToolRun(Generic[OutputT]):
         Raises TypeError if the call had no `output_type`.
         """
         return output_of(self._output, await self.get_final_message())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
     async def close(self) -> None:
         """Stops the run if it has not ended: stops its functions, and cancels the answer, which keeps what has arrived.

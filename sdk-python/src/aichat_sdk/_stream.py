@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Generic
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from types import TracebackType
+from typing import Generic, Self
 
 from aichat_sdk._encoding import encode
 from aichat_sdk._methods import STREAM_CHAT
@@ -16,27 +19,37 @@ from aichat_sdk._transport import Transport
 from aichat_sdk.errors import AIChatError, ClosedError, ServerError
 from aichat_sdk.types import ChatEvent, ChatStarted, ChatUsage, Message, message_text
 
+Begun = tuple[ResumingReader, ChatEvent | None]
+"""What reads an answer's events, and the first of them if it has been read."""
+
 
 class AnswerStream:
     """An answer's stream: iterate over its events, or over `text_stream`, or await its final message.
 
     All three read the same stream: each event is read once. The server continues to write and store the answer when its
-    reader stops early.
+    reader stops early. `async with` opens and closes it; elsewhere the first read opens it, and `close` closes it. A
+    stream that is dropped while it is open warns, and ends its call.
     """
 
-    def __init__(self, reader: ResumingReader, first: ChatEvent | None = None) -> None:
-        self._reader = reader
-        self._unread = first
+    def __init__(self, begin: Callable[[], Awaitable[Begun]], generation_id: str | None = None) -> None:
+        self._begin = begin
+        self._generation_id = generation_id
+        self._opening = asyncio.Lock()
+        self._scope: asyncio.Timeout | None = None
+        self._reader: ResumingReader | None = None
+        self._unread: ChatEvent | None = None
         self._message: Message | None = None
         self._usage: ChatUsage | None = None
         self._ended = False
-        self._failure: AIChatError | None = None
+        self._failure: Exception | None = None
         self._conversation_id: str | None = None
 
     @property
     def generation_id(self) -> str:
-        """The answer's id, for `client.chat.resume` and `client.chat.cancel`."""
-        return self._reader.generation_id
+        """The answer's id, for `client.chat.resume` and `client.chat.cancel`; raises ClosedError before it is open."""
+        if self._generation_id is None:
+            raise ClosedError("the answer has not begun: enter the stream's block, open the stream, or read it")
+        return self._generation_id
 
     @property
     def abandoned(self) -> bool:
@@ -51,19 +64,55 @@ class AnswerStream:
         """
         return self._usage
 
+    async def open(self) -> Self:
+        """Sends the message, unless that is done, and returns the stream once its answer has begun."""
+        await self._opened()
+        return self
+
+    async def _opened(self) -> ResumingReader:
+        async with self._opening:
+            if self._failure is not None:
+                raise self._failure
+            if self._reader is None:
+                try:
+                    await self._open()
+                except Exception as error:
+                    self._failure = error
+                    raise
+                except asyncio.CancelledError:
+                    await self.close()
+                    raise
+        assert self._reader is not None  # noqa: S101 — it is open, or the failure was raised
+        return self._reader
+
+    async def _open(self) -> None:
+        try:
+            # Its end never comes by itself: `close` sets it, in order to end the opening.
+            async with asyncio.timeout(None) as scope:
+                self._scope = scope
+                self._reader, self._unread = await self._begin()
+        except TimeoutError:
+            if not self._ended:
+                raise
+            raise ClosedError("the stream was closed while it was opened") from None
+        finally:
+            self._scope = None
+        self._generation_id = self._reader.generation_id
+        if self._unread is not None and self._unread.started is not None:
+            self._conversation_id = self._unread.started.conversation_id
+
     def __aiter__(self) -> AsyncIterator[ChatEvent]:
         return self
 
     async def __anext__(self) -> ChatEvent:
+        if self._ended and self._message is not None:
+            raise StopAsyncIteration
+        reader = await self._opened()
         if self._unread is not None:
             event, self._unread = self._unread, None
             return event
-        if self._failure is not None:
-            raise self._failure
-        if self._ended:
-            raise StopAsyncIteration
         try:
-            return await self._next_event()
+            return await self._next_event(reader)
         except AIChatError as error:
             self._failure = self._of_this_answer(error)
             raise
@@ -71,8 +120,8 @@ class AnswerStream:
             await self.close()
             raise
 
-    async def _next_event(self) -> ChatEvent:
-        event = await self._read()
+    async def _next_event(self, reader: ResumingReader) -> ChatEvent:
+        event = await self._read(reader)
         if event is None:
             self._ended = True
             if self._message is None:
@@ -88,9 +137,9 @@ class AnswerStream:
                 self._usage = ChatUsage(usage=self._message.usage, cost=self._message.cost)
         return event
 
-    async def _read(self) -> ChatEvent | None:
+    async def _read(self, reader: ResumingReader) -> ChatEvent | None:
         try:
-            return await self._reader.read()
+            return await reader.read()
         except AIChatError:
             # The answer is complete and stored: how the connection ends does not matter any more.
             if self._message is not None:
@@ -124,30 +173,56 @@ class AnswerStream:
 
         Leaving the context closes it, too.
         """
-        self._reader.cancel()
+        if self._scope is not None:
+            self._scope.reschedule(0)
+        if self._reader is not None:
+            self._reader.cancel()
         self._unread = None
         self._ended = True
         if self._message is None and self._failure is None:
             self._failure = self._of_this_answer(ClosedError("the stream was closed before the answer's end"))
 
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __del__(self) -> None:
+        if self._reader is not None and not self._ended and self._failure is None:
+            warnings.warn(f"the stream of {self._generation_id} was not closed", ResourceWarning, 2, source=self)
+            self._reader.abandon()
+
     def _of_this_answer(self, error: AIChatError) -> AIChatError:
         """Returns the error with the ids that find, resume and cancel the answer."""
-        error.generation_id = self.generation_id
+        error.generation_id = self._generation_id or error.generation_id
         error.conversation_id = error.conversation_id or self._conversation_id
         return error
 
 
 class ChatStream(AnswerStream, Generic[OutputT]):
-    """The stream of the answer to a message that was just sent."""
+    """The stream of the answer to a message that is sent when the stream is opened."""
 
-    def __init__(
-        self, reader: ResumingReader, first: ChatEvent, started: ChatStarted, output: Output[OutputT] | None = None
-    ) -> None:
-        super().__init__(reader, first)
-        self._conversation_id = started.conversation_id
+    def __init__(self, begin: Callable[[], Awaitable[Begun]], output: Output[OutputT] | None = None) -> None:
+        super().__init__(begin)
         self._output = output
-        self.started = started
-        """The model that answers, and the ids of the generation, the conversation, the message and its answer."""
+        self._started: ChatStarted | None = None
+
+    async def _open(self) -> None:
+        await super()._open()
+        self._started = None if self._unread is None else self._unread.started
+
+    @property
+    def started(self) -> ChatStarted:
+        """The model that answers, and the ids of the generation, the conversation, the message and its answer.
+
+        Raises ClosedError before it is open.
+        """
+        if self._started is None:
+            raise ClosedError("the answer has not begun: enter the stream's block, open the stream, or read it")
+        return self._started
 
     async def get_final_output(self) -> OutputT:
         """Reads the stream to its end and returns the answer's value; raises AnswerInvalidError if it has none.
@@ -157,36 +232,30 @@ class ChatStream(AnswerStream, Generic[OutputT]):
         return output_of(self._output, await self.get_final_message())
 
 
-async def open_stream(
-    transport: Transport,
-    request: StreamChatRequest,
-    output: Output[OutputT] | None,
-    *,
-    timeout: float | None,
-) -> ChatStream[OutputT]:
-    """Sends a message and returns its answer's stream; retries the call until the first event has arrived."""
+async def begin_answer(transport: Transport, request: StreamChatRequest, *, timeout: float | None) -> Begun:
+    """Sends a message; retries the call until the first event has arrived."""
     payload = encode(request)
     deadline = Deadline.after(timeout)
-
-    async def attempt() -> ChatStream[OutputT]:
-        reader = transport.open_stream(STREAM_CHAT, payload, deadline)
-        try:
-            first = await reader.read()
-            while first is not None and first.heartbeat is not None:
-                first = await reader.read()
-            if first is None or first.started is None:
-                raise ServerError("the server did not begin the stream with `started`")
-        except BaseException:
-            reader.cancel()
-            raise
-        started = first.started
-        return ChatStream(ResumingReader(transport, started.generation_id, 1, deadline, reader), first, started, output)
-
+    attempt = partial(_attempt, transport, payload, deadline)
     return await retrying(attempt, retries=transport.settings.max_retries, deadline=deadline)
 
 
-def resume_stream(
+async def _attempt(transport: Transport, payload: bytes, deadline: Deadline) -> Begun:
+    reader = transport.open_stream(STREAM_CHAT, payload, deadline)
+    try:
+        first = await reader.read()
+        while first is not None and first.heartbeat is not None:
+            first = await reader.read()
+        if first is None or first.started is None:
+            raise ServerError("the server did not begin the stream with `started`")
+    except BaseException:
+        reader.cancel()
+        raise
+    return ResumingReader(transport, first.started.generation_id, 1, deadline, reader), first
+
+
+async def begin_resumption(
     transport: Transport, generation_id: str, after_sequence: int, *, timeout: float | None
-) -> AnswerStream:
-    """Returns the rest of an answer's stream; the first read makes the call."""
-    return AnswerStream(ResumingReader(transport, generation_id, after_sequence, Deadline.after(timeout)))
+) -> Begun:
+    """Begins to read the rest of an answer; the first read makes the call."""
+    return ResumingReader(transport, generation_id, after_sequence, Deadline.after(timeout)), None

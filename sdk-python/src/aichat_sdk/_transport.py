@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Generic
+from typing import ClassVar, Generic
 
 import betterproto2
 import grpc
@@ -29,6 +30,9 @@ MOST_RESPONSE_BYTES = 64 << 20
 
 class Transport:
     """One connection to the platform, opened by the first call."""
+
+    _process: ClassVar[int | None] = None
+    """The process whose threads serve gRPC. A fork has none of them, and a call in it would never end."""
 
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
@@ -81,6 +85,12 @@ class Transport:
     def _open_channel(self) -> grpc.aio.Channel:
         if self._closed:
             raise ClosedError("the client is closed: make the call inside its `async with` block, or before close()")
+        if Transport._process not in (None, os.getpid()):
+            raise ClosedError(
+                "the process was forked after a client had been in use: make the first call after the fork, or start "
+                "processes by `spawn`"
+            )
+        Transport._process = os.getpid()
         if self._channel is None or not self._in_its_loop():
             self._channel, self._loop = _connect(self.settings), asyncio.get_running_loop()
         return self._channel
@@ -133,6 +143,11 @@ class Reader(Generic[MessageT]):
         """Ends the call, if it is still open."""
         if not self._loop.is_closed():
             self._call.cancel()
+
+    def abandon(self) -> None:
+        """Ends the call as `cancel` does; may be called in any thread."""
+        with suppress(RuntimeError):  # the event loop has ended
+            self._loop.call_soon_threadsafe(self._call.cancel)
 
 
 def _connect(settings: ClientSettings) -> grpc.aio.Channel:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any, Unpack, overload
 
@@ -13,7 +11,7 @@ from aichat_sdk._proto.aichat.v1 import CancelGenerationRequest
 from aichat_sdk._request import chat_request, count_request
 from aichat_sdk._runs import ToolRun
 from aichat_sdk._sending import Upload
-from aichat_sdk._stream import AnswerStream, ChatStream, open_stream, resume_stream
+from aichat_sdk._stream import AnswerStream, Begun, ChatStream, begin_answer, begin_resumption
 from aichat_sdk._transport import Transport
 from aichat_sdk.types import ChatParams, CountParams, GenerationState, Message, TokenCount
 
@@ -30,40 +28,34 @@ class Chat:
         self._transport = transport
         self._upload = upload
 
-    @asynccontextmanager
-    async def stream(
+    def stream(
         self, *, output_type: type[OutputT] | None = None, timeout: float | None = None, **params: Unpack[ChatParams]
-    ) -> AsyncIterator[ChatStream[OutputT]]:
+    ) -> ChatStream[OutputT]:
         """Sends a message and streams the answer; `ChatParams` lists the parameters.
 
         `async with client.chat.stream(model="…", text="…") as stream:` enters its block once the answer has begun.
-        Leaving the block closes the call; the server continues to write and store the answer. The stream resumes by
-        itself when its connection breaks. `timeout`: the longest time for the whole answer, in seconds; None: no limit.
+        Leaving the block closes the call; the server continues to write and store the answer. Without a block, the
+        first read sends the message, and `await stream.close()` closes the call. The stream resumes by itself when its
+        connection breaks. `timeout`: the longest time for the whole answer, in seconds; None: no limit.
 
         `output_type`: a dataclass, a TypedDict, a Struct of msgspec or a model of Pydantic. The model then answers with
         a value of this type, which `await stream.get_final_output()` returns.
         """
         output = None if output_type is None else Output(output_type)
-        request = await chat_request(params if output is None else output.asked(params), self._upload)
-        stream = await open_stream(self._transport, request, output, timeout=timeout)
-        try:
-            yield stream
-        finally:
-            await stream.close()
+        asked = params if output is None else output.asked(params)
+        return ChatStream(partial(self._begin, asked, timeout), output)
 
-    @asynccontextmanager
-    async def resume(
-        self, generation_id: str, after_sequence: int = 0, *, timeout: float | None = None
-    ) -> AsyncIterator[AnswerStream]:
+    async def _begin(self, params: ChatParams, timeout: float | None) -> Begun:
+        request = await chat_request(params, self._upload)
+        return await begin_answer(self._transport, request, timeout=timeout)
+
+    def resume(self, generation_id: str, after_sequence: int = 0, *, timeout: float | None = None) -> AnswerStream:
         """Resumes an answer's stream after the event with that number; 0: from its beginning.
 
         Raises NotResumableError if the answer's events have expired; its message is stored.
         """
-        stream = resume_stream(self._transport, generation_id, after_sequence, timeout=timeout)
-        try:
-            yield stream
-        finally:
-            await stream.close()
+        begin = partial(begin_resumption, self._transport, generation_id, after_sequence, timeout=timeout)
+        return AnswerStream(begin, generation_id)
 
     async def cancel(self, generation_id: str, *, timeout: float | None = None) -> GenerationState:
         """Cancels an answer and keeps what has arrived.
@@ -81,6 +73,11 @@ class Chat:
     @overload
     async def send(self, *, timeout: float | None = None, **params: Unpack[ChatParams]) -> Message: ...
 
+    @overload
+    async def send(
+        self, *, output_type: type[Any] | None, timeout: float | None = None, **params: Unpack[ChatParams]
+    ) -> Message | TypedAnswer[Any]: ...
+
     async def send(
         self, *, output_type: type[Any] | None = None, timeout: float | None = None, **params: Unpack[ChatParams]
     ) -> Message | TypedAnswer[Any]:
@@ -94,15 +91,14 @@ class Chat:
         async with self.stream(output_type=output_type, timeout=timeout, **params) as typed:
             return TypedAnswer(await typed.get_final_message(), await typed.get_final_output())
 
-    @asynccontextmanager
-    async def run_tools(
+    def run_tools(
         self,
         *,
         output_type: type[OutputT] | None = None,
         max_rounds: int = 10,
         timeout: float | None = None,
         **params: Unpack[ChatParams],
-    ) -> AsyncIterator[ToolRun[OutputT]]:
+    ) -> ToolRun[OutputT]:
         """Sends a message, and calls the `tools` that the model calls, until it answers without a call.
 
         `async with client.chat.run_tools(model="…", text="…", tools=[f]) as run:` runs while its block reads the run.
@@ -115,13 +111,9 @@ class Chat:
         stop = partial(self.cancel, timeout=_CANCEL_SECONDS)
         output = None if output_type is None else Output(output_type)
         asked = params if output is None else output.asked(params)
-        run = ToolRun(partial(self._streamed, timeout), stop, asked, max_rounds, output)
-        try:
-            yield run
-        finally:
-            await run.close()
+        return ToolRun(partial(self._streamed, timeout), stop, asked, max_rounds, output)
 
-    def _streamed(self, timeout: float | None, params: ChatParams) -> AbstractAsyncContextManager[ChatStream]:
+    def _streamed(self, timeout: float | None, params: ChatParams) -> ChatStream:
         return self.stream(timeout=timeout, **params)
 
     async def count_tokens(self, *, timeout: float | None = None, **params: Unpack[CountParams]) -> TokenCount:

@@ -46,20 +46,23 @@ class AsyncAIChat:
         """
         target, key = resolve_endpoint(endpoint), resolve_api_key(api_key)
         secure = not is_loopback(target) if secure is None else secure
-        self._transport = Transport(ClientSettings(target, key, secure, timeout, stall_timeout, max_retries))
-        self.files = Files(self._transport)
+        self._serve(Transport(ClientSettings(target, key, secure, timeout, stall_timeout, max_retries)))
+
+    def _serve(self, transport: Transport) -> None:
+        self._transport = transport
+        self.files = Files(transport)
         """Stores the files that messages show to models."""
-        self.chat = Chat(self._transport, self.files.upload)
+        self.chat = Chat(transport, self.files.upload)
         """Sends messages and streams answers."""
-        self.models = Models(self._transport)
+        self.models = Models(transport)
         """Lists the models."""
-        self.conversations = Conversations(self._transport)
+        self.conversations = Conversations(transport)
         """Stores conversations and their messages."""
-        self.notifications = Notifications(self._transport)
+        self.notifications = Notifications(transport)
         """Changes which e-mails a member gets."""
-        self.usage = Usage(self._transport)
+        self.usage = Usage(transport)
         """Reports usage and its cost."""
-        self.billing = Billing(self._transport)
+        self.billing = Billing(transport)
         """Subscribes to plans, and lists and verifies invoices."""
 
     async def close(self) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
 from aichat_sdk import _methods as methods
+from aichat_sdk._checking import refusal
 from aichat_sdk._encoding import encode
 from aichat_sdk._proto.aichat import v1
 from aichat_sdk._proto.google.api import HttpBody
@@ -22,6 +23,7 @@ from aichat_sdk.types import File
 __all__ = ["Files"]
 
 _PIECE_BYTES = 256 << 10
+_BYTES = bytes | bytearray | memoryview
 
 _Downloads = v1.DownloadFileResponse
 
@@ -33,18 +35,23 @@ class Files:
         self._transport = transport
 
     async def upload(
-        self, source: str | os.PathLike[str] | bytes | AsyncIterable[bytes], *, timeout: float | None = None
+        self,
+        source: str | os.PathLike[str] | bytes | Iterable[bytes] | AsyncIterable[bytes],
+        *,
+        timeout: float | None = None,
     ) -> File:
         """Stores a file, and returns it with the id that parts of messages name; the same bytes have the same id.
 
-        `source`: a path, the bytes, or an asynchronous iterable of their pieces. A path is read as it is sent. Raises
-        OSError if it cannot be read, and ValueError if it is empty or larger than 20 MiB. Pieces of an iterable are
-        sent once; other sources are sent again while the platform is unavailable.
+        `source`: a path, the bytes, or an iterable of their pieces, such as an open file. A path is read as it is sent.
+        Raises OSError if it cannot be read, and ValueError if it is empty or larger than 20 MiB. Pieces of an iterable
+        are sent once; other sources are sent again while the platform is unavailable.
         """
         deadline = Deadline.after(self._transport.settings.timeout if timeout is None else timeout)
         if isinstance(source, AsyncIterable):
             return await self._send(source, deadline)
-        checked = Document.from_bytes(source) if isinstance(source, bytes) else Document.from_path(source)
+        if isinstance(source, Iterable) and not isinstance(source, str | _BYTES):
+            return await self._send(_in_thread(source), deadline)
+        checked = Document.from_bytes(source) if isinstance(source, _BYTES) else Document.from_path(source)
         retries = self._transport.settings.max_retries
 
         async def attempt() -> File:
@@ -88,8 +95,17 @@ async def _pieces(source: object) -> AsyncGenerator[bytes, None]:
                 yield piece
 
 
+async def _in_thread(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """Yields the items of an iterable that may wait, as for a disk."""
+    iterator = iter(pieces)
+    while (piece := await asyncio.to_thread(next, iterator, None)) is not None:
+        yield piece
+
+
 async def _requests(pieces: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
     async for piece in pieces:
+        if not isinstance(piece, _BYTES):
+            raise refusal("source", f"must have pieces that are bytes, not {type(piece).__name__}")
         for start in range(0, len(piece), _PIECE_BYTES):
             data = bytes(piece[start : start + _PIECE_BYTES])
             yield encode(v1.UploadFileRequest(content=HttpBody(data=data)))

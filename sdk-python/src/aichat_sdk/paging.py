@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 __all__ = ["Page", "Pager"]
 
@@ -27,8 +27,12 @@ class Pager(Generic[ItemT]):
         self._fetch = fetch
         self._page_token = page_token
 
-    def __await__(self) -> Generator[None, None, Page[ItemT]]:
-        return self._fetch(self._page_token).__await__()
+    def __await__(self) -> Generator[Any, Any, Page[ItemT]]:
+        return self.page().__await__()
+
+    async def page(self) -> Page[ItemT]:
+        """Fetches one page; awaiting the list does the same."""
+        return await self._fetch(self._page_token)
 
     async def __aiter__(self) -> AsyncIterator[ItemT]:
         async for page in self.pages():

@@ -37,8 +37,7 @@ async def test_failures_raise_what_the_sdk_expects(platform: Platform) -> None:
         broken = ChatCompletionUserMessageParam(role="user", content=script(deltas=["Hello"], cut_after=1))
         stream = await sdk.chat.completions.create(model=MODELS[0], messages=[broken], stream=True)
         with pytest.raises(openai.APIError):
-            async for _ in stream:
-                """It breaks off."""
+            [chunk async for chunk in stream]
     async with client(platform, key="aichat_no") as sdk:
         with pytest.raises(openai.AuthenticationError):
             await sdk.chat.completions.create(model=MODELS[0], messages=[SAY])

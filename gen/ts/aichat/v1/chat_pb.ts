@@ -114,7 +114,7 @@ export type StreamChatResponse = Message<"aichat.v1.StreamChatResponse"> & {
   lane: number;
 
   /**
-   * What happened.
+   * What happened. None is set for a kind that you do not know, or that has nothing for you: ignore it.
    *
    * @generated from oneof aichat.v1.StreamChatResponse.event
    */
@@ -277,7 +277,7 @@ export type ResumeChatResponse = Message<"aichat.v1.ResumeChatResponse"> & {
   lane: number;
 
   /**
-   * What happened.
+   * What happened. None is set for a kind that you do not know, or that has nothing for you: ignore it.
    *
    * @generated from oneof aichat.v1.ResumeChatResponse.event
    */

@@ -20,7 +20,9 @@ from aichat_server.identity.service.caller import current_principal
 from aichat_server.providers.domain.events import (
     CitationFound,
     ItemFound,
+    PartEnd,
     ReasoningDelta,
+    Signed,
     TextDelta,
     ToolCallDelta,
     ToolCallStart,
@@ -62,6 +64,9 @@ def event_to_proto(kind: type[ResponseT], sequence: int, event: StreamEvent) -> 
         case ItemFound(item):
             part = events_pb2.PartAdded(part=part_to_proto(item, unfold=False))
             return kind(sequence=sequence, part_added=part)
+        case Signed() | PartEnd():
+            # Only other APIs show them. The number has no gap.
+            return kind(sequence=sequence)
         case _:
             assert_never(event)
 

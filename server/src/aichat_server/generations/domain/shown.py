@@ -30,7 +30,9 @@ from aichat_server.providers.domain.events import (
     CitationFound,
     Delta,
     ItemFound,
+    PartEnd,
     ReasoningDelta,
+    Signed,
     TextDelta,
     ToolCallDelta,
     ToolCallEnd,
@@ -39,11 +41,13 @@ from aichat_server.providers.domain.events import (
 
 
 def content_of(events: Iterable[StreamEvent]) -> AnswerContent:
-    """Returns the content that `events` show. It lacks the vendors' signatures."""
+    """Returns the content that `events` show."""
     content = AnswerContent()
     for event in events:
         match event:
             case TextDelta() | ReasoningDelta() | ToolCallDelta() | ToolCallStart() | CitationFound() | ItemFound():
+                content.take(event)
+            case Signed() | PartEnd():
                 content.take(event)
             case ToolCallWhole(call):
                 content.take(ToolCallEnd(call.call_id))
@@ -62,14 +66,18 @@ def shown(parts: Iterable[Part]) -> Iterator[ContentShown]:
 
 def _shown(part: Part) -> Iterator[ContentShown]:
     match part:
-        case TextPart(text, citations):
+        case TextPart(text, citations, signature):
             yield TextDelta(text)
             yield from map(CitationFound, citations)
-        case ReasoningPart(text):
+            yield from map(Signed, filter(None, [signature]))
+        case ReasoningPart(text, signature):
             yield ReasoningDelta(text)
-        case ToolCallPart(call_id, name, arguments):
+            yield from (Signed(mark, alone=not text) for mark in filter(None, [signature]))
+            yield PartEnd()
+        case ToolCallPart(call_id, name, arguments, signature):
             yield ToolCallStart(call_id, name)
             yield ToolCallDelta(call_id, arguments)
+            yield from (Signed(mark, call_id) for mark in filter(None, [signature]))
             yield ToolCallWhole(part)
         case ProviderItem():
             yield ItemFound(part)

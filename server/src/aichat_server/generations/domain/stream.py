@@ -15,6 +15,8 @@ from aichat_server.providers.domain.events import (
     CitationFound,
     Delta,
     ItemFound,
+    PartEnd,
+    Signed,
     ToolCallStart,
 )
 from aichat_server.providers.domain.requests import LeftOut
@@ -64,8 +66,8 @@ class Completed:
     place: Place
 
 
-ContentShown = Delta | ToolCallStart | ToolCallWhole | CitationFound | ItemFound
-"""What readers see of an answer's content."""
+ContentShown = Delta | ToolCallStart | ToolCallWhole | CitationFound | ItemFound | Signed | PartEnd
+"""What readers see of an answer's content. Native readers see neither marks nor the ends of parts."""
 StreamEvent = Started | ContentShown | UsageSoFar | Heartbeat | Completed
 
 

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from aichat_server.content.parts import Citation, ProviderItem, ToolCallPart
+from aichat_server.content.parts import Citation, ProviderItem, Signature, ToolCallPart
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.stream import (
     Completed,
@@ -30,7 +30,9 @@ from aichat_server.generations.gateway.stored_events import (
 from aichat_server.providers.domain.events import (
     CitationFound,
     ItemFound,
+    PartEnd,
     ReasoningDelta,
+    Signed,
     TextDelta,
     ToolCallDelta,
     ToolCallStart,
@@ -79,7 +81,18 @@ class _Item(msgspec.Struct, array_like=True, tag="i"):
     item: ProviderItem
 
 
-_Event = _Text | _Reasoning | _Started | _Usage | _Completed | _CallStart | _CallDelta | _CallWhole | _Citation | _Item
+class _Signed(msgspec.Struct, array_like=True, tag="g"):
+    signature: Signature
+    call_id: str | None
+    alone: bool
+
+
+class _PartEnd(msgspec.Struct, array_like=True, tag="e"):
+    """It has no fields."""
+
+
+_Content = _Text | _Reasoning | _CallStart | _CallDelta | _CallWhole | _Citation | _Item | _Signed | _PartEnd
+_Event = _Started | _Usage | _Completed | _Content
 
 
 class _Failure(msgspec.Struct, array_like=True):
@@ -140,6 +153,10 @@ def _encoded(event: StreamEvent) -> _Event:  # noqa: C901 — one case for each 
             return _Citation(citation)
         case ItemFound(item):
             return _Item(item)
+        case Signed(signature, call_id, alone):
+            return _Signed(signature, call_id, alone)
+        case PartEnd():
+            return _PartEnd()
         case Started():
             return _Started(started_to(event))
         case Completed():
@@ -168,6 +185,10 @@ def _decoded(event: _Event) -> StreamEvent:  # noqa: C901 — one case for each 
             return CitationFound(citation)
         case _Item(item):
             return ItemFound(item)
+        case _Signed(signature, call_id, alone):
+            return Signed(signature, call_id, alone)
+        case _PartEnd():
+            return PartEnd()
         case _Started():
             return started_from(event.event)
         case _Completed():

@@ -170,9 +170,9 @@ class Generation:
                 assert_never(event)
 
     def _show_whole(self, event: ContentEvent) -> None:
-        """Shows what is no delta, after the deltas before it. Readers do not see signatures and the ends of parts."""
+        """Shows what is no delta, after the deltas before it."""
         match event:
-            case ToolCallStart() | CitationFound() | ItemFound():
+            case ToolCallStart() | CitationFound() | ItemFound() | Signed() | PartEnd():
                 self._coalescer.close()
                 self._journal.append(event)
             case ToolCallEnd(call_id):

@@ -48,7 +48,9 @@ from aichat_server.models.service import StoredPrices
 from aichat_server.providers.domain.events import (
     CitationFound,
     ItemFound,
+    PartEnd,
     ReasoningDelta,
+    Signed,
     TextDelta,
     ToolCallDelta,
     ToolCallStart,
@@ -190,7 +192,9 @@ class _Journalled:
                 self.meter.count(event)
             case UsageSoFar(usage):
                 self.meter.report(UsageReport(usage, {}))
-            case ToolCallStart() | ToolCallWhole() | CitationFound() | ItemFound() | Heartbeat() | Completed():
+            case ToolCallStart() | ToolCallWhole() | CitationFound() | ItemFound() | Signed() | PartEnd():
+                """Nothing to meter."""
+            case Heartbeat() | Completed():
                 """Nothing to meter."""
             case _:
                 assert_never(event)

@@ -3657,7 +3657,7 @@ class ResumeChatResponse(betterproto2.Message):
     One event of an answer's stream, the same as StreamChatResponse.
 
     Oneofs:
-        - event: What happened.
+        - event: What happened. None is set for a kind that you do not know, or that has nothing for you: ignore it.
     """
 
     sequence: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
@@ -3834,7 +3834,7 @@ class StreamChatResponse(betterproto2.Message):
     One event of an answer's stream.
 
     Oneofs:
-        - event: What happened.
+        - event: What happened. None is set for a kind that you do not know, or that has nothing for you: ignore it.
     """
 
     sequence: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)

@@ -45,6 +45,7 @@ WITH_BODIES = (
     "CreateChatCompletion",
     "CreateResponse",
     "CreateOpenAIEmbeddings",
+    "CreateEmbeddings",
     "CreateMessage",
     "CountMessageTokens",
 )

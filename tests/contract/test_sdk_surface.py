@@ -93,10 +93,10 @@ async def test_method_calls_its_rpc_and_repeats_it_if_the_contract_allows(server
         with pytest.raises(UnavailableError):
             await call(client, name)
     rpc = METHODS[server.calls[0].method]
-    # StreamChat is not idempotent by itself; the request_id, which the SDK always sends, makes it so. UploadFile stores
-    # the same bytes once.
+    # StreamChat and CreateEmbeddings are not idempotent by themselves: the request_id, which the SDK always sends,
+    # makes them so. UploadFile stores the same bytes once.
     idempotent = rpc.GetOptions().idempotency_level != MethodOptions.IDEMPOTENCY_UNKNOWN
-    repeatable = rpc.server_streaming or rpc.client_streaming or idempotent
+    repeatable = rpc.server_streaming or rpc.client_streaming or idempotent or rpc.name == "CreateEmbeddings"
     retries = 0 if not repeatable else 3 if rpc.name == "ResumeChat" else 1
     assert [call.method for call in server.calls] == [rpc.name] * (1 + retries)
 

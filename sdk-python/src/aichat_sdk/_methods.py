@@ -7,6 +7,7 @@ from typing import Generic
 
 from aichat_sdk._encoding import MessageT
 from aichat_sdk._proto.aichat import v1
+from aichat_sdk._vectors import PackedEmbeddings
 
 CHAT = "/aichat.v1.ChatService"
 CONVERSATIONS = "/aichat.v1.ConversationService"
@@ -14,6 +15,7 @@ FILES = "/aichat.v1.FileService"
 NOTIFICATIONS = "/aichat.v1.NotificationService"
 USAGE = "/aichat.v1.UsageService"
 BILLING = "/aichat.v1.BillingService"
+EMBEDDINGS = "/aichat.v1.EmbeddingService"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,8 @@ class Method(Generic[MessageT]):
     """Whether two calls have the same effect as one."""
 
 
-# StreamChat is repeatable because each call carries a `request_id`, and UploadFile because the same bytes are stored
-# once; for the others the contract says so.
+# StreamChat and CreateEmbeddings are repeatable because each call carries a `request_id`, and UploadFile because the
+# same bytes are stored once; for the others the contract says so.
 STREAM_CHAT = Method(f"{CHAT}/StreamChat", v1.StreamChatResponse, repeatable=True)
 # ResumeChatResponse has the fields of StreamChatResponse, so both streams decode to the same events.
 RESUME_CHAT = Method(f"{CHAT}/ResumeChat", v1.StreamChatResponse, repeatable=True)
@@ -60,3 +62,5 @@ CREATE_PORTAL_SESSION = Method(f"{BILLING}/CreatePortalSession", v1.CreatePortal
 CHANGE_PLAN = Method(f"{BILLING}/ChangePlan", v1.ChangePlanResponse, repeatable=True)
 LIST_INVOICES = Method(f"{BILLING}/ListInvoices", v1.ListInvoicesResponse, repeatable=True)
 VERIFY_INVOICE = Method(f"{BILLING}/VerifyInvoice", v1.VerifyInvoiceResponse, repeatable=True)
+CREATE_EMBEDDINGS = Method(f"{EMBEDDINGS}/CreateEmbeddings", PackedEmbeddings, repeatable=True)
+LIST_EMBEDDING_MODELS = Method(f"{EMBEDDINGS}/ListEmbeddingModels", v1.ListEmbeddingModelsResponse, repeatable=True)

@@ -41,6 +41,7 @@ BY_REASON: dict[str, type[errors.AIChatError]] = {
     "FILE_NOT_FOUND": errors.NotFoundError,
     "TOOL_RESULTS_MISMATCHED": errors.InvalidRequestError,
     "CONTEXT_EXCEEDED": errors.InvalidRequestError,
+    "MODEL_UNSUITABLE": errors.InvalidRequestError,
     "QUOTA_EXCEEDED": errors.QuotaExceededError,
     "FREE_PLAN_EXHAUSTED": errors.QuotaExceededError,
     "QUOTA_CHECK_FAILED": errors.UnavailableError,

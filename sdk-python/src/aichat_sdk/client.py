@@ -10,6 +10,7 @@ from aichat_sdk._transport import Transport
 from aichat_sdk.billing import Billing
 from aichat_sdk.chat import Chat
 from aichat_sdk.conversations import Conversations
+from aichat_sdk.embeddings import Embeddings
 from aichat_sdk.files import Files
 from aichat_sdk.models import Models
 from aichat_sdk.notifications import Notifications
@@ -56,6 +57,8 @@ class AsyncAIChat:
         """Sends messages and streams answers."""
         self.models = Models(transport)
         """Lists the models."""
+        self.embeddings = Embeddings(transport)
+        """Turns texts into vectors."""
         self.conversations = Conversations(transport)
         """Stores conversations and their messages."""
         self.notifications = Notifications(transport)

@@ -48,6 +48,10 @@ DEFAULT_MODELS = (
     "gemini-4-argon",
     "gemini-3.8-flash",
     "gemini-3.5-flash-lite",
+    "text-embedding-3-small",
+    "text-embedding-3-large",
+    "gemini-embedding-001",
+    "gemini-embedding-2",
 )
 
 
@@ -84,6 +88,12 @@ class CompatibleModel(BaseModel):
     documents: bool = False
     audio: bool = False
     response_format: bool = False
+    embedding: bool = False
+    """Whether it makes embeddings, and does not chat."""
+    dimensions: int = Field(default=0, ge=0, le=65_536)
+    """The length of an embedding model's vectors; 0: unknown."""
+    custom_dimensions: bool = False
+    """Whether calls may ask an embedding model for another length."""
 
 
 class CompatibleEndpoint(BaseModel):

@@ -26,6 +26,11 @@ def test_every_default_model_is_complete() -> None:
     assert {model.provider for model in catalogue.values()} == {"anthropic", "openai", "gemini"}
     for model_id, model in catalogue.items():
         assert model.id == model.vendor_model == model_id
+        if model.embedding is not None:
+            assert model.embedding.dimensions >= 1536
+            assert [(price.above, price.output) for price in model.prices] == [(0, 0)]
+            assert model.prices[0].input > 0
+            continue
         assert model.abilities.reasoning
         assert model.context_window > model.max_output_tokens > 60_000
         assert model.prices[0].above == 0

@@ -117,6 +117,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The conversation is longer than the model's context, and the request asks to refuse that, or
     the message alone is too long. Metadata: `model`, `input_tokens`, `context_window`.
     """
+    ERROR_REASON_MODEL_UNSUITABLE: _ErrorReason.ValueType  # 52
+    """INVALID_ARGUMENT. The model is of the wrong kind: embedding models do not chat, and no other model makes
+    embeddings. Metadata: `model`, and `models`: the ids of those of the right kind, separated by commas, at most 16;
+    empty if there is none.
+    """
     ERROR_REASON_PROVIDER_NOT_CONFIGURED: _ErrorReason.ValueType  # 60
     """FAILED_PRECONDITION. The model's vendor has no credentials on this server. Metadata: `provider`."""
     ERROR_REASON_PROVIDER_CREDENTIALS_REJECTED: _ErrorReason.ValueType  # 61
@@ -347,6 +352,11 @@ not empty: `missing`, `unknown`, `repeated`.
 ERROR_REASON_CONTEXT_EXCEEDED: ErrorReason.ValueType  # 51
 """FAILED_PRECONDITION. The conversation is longer than the model's context, and the request asks to refuse that, or
 the message alone is too long. Metadata: `model`, `input_tokens`, `context_window`.
+"""
+ERROR_REASON_MODEL_UNSUITABLE: ErrorReason.ValueType  # 52
+"""INVALID_ARGUMENT. The model is of the wrong kind: embedding models do not chat, and no other model makes
+embeddings. Metadata: `model`, and `models`: the ids of those of the right kind, separated by commas, at most 16;
+empty if there is none.
 """
 ERROR_REASON_PROVIDER_NOT_CONFIGURED: ErrorReason.ValueType  # 60
 """FAILED_PRECONDITION. The model's vendor has no credentials on this server. Metadata: `provider`."""

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from .anthropic import Anthropic
 from .asked import Asked
+from .embeddings import Embedder, GeminiEmbeddings, OpenAIEmbeddings
 from .gemini import Gemini
 from .openai import OpenAI
 from .openai_responses import OpenAIResponses
@@ -27,6 +28,7 @@ HUGE_BYTES = 10_000_000
 IDLE_SECONDS = 1.0
 SECRET_HEADERS = {"authorization", "x-api-key", "x-goog-api-key"}
 VENDORS: tuple[Callable[[], Vendor], ...] = (Anthropic, OpenAI, OpenAIResponses, Gemini)
+EMBEDDERS: tuple[Callable[[], Embedder], ...] = (OpenAIEmbeddings, GeminiEmbeddings)
 
 
 @dataclass(slots=True)
@@ -81,7 +83,41 @@ def make_app() -> web.Application:
     for vendor in [make() for make in VENDORS]:
         app.add_routes([web.post(path, _handler(vendor, log, bills, failed)) for path in vendor.paths])
         app.add_routes([web.post(path, _counter(vendor, log)) for path in vendor.counting_paths])
+    for embedder in [make() for make in EMBEDDERS]:
+        app.add_routes([web.post(path, _embedder(embedder, log, bills, failed)) for path in embedder.paths])
     return app
+
+
+def _embedder(
+    vendor: Embedder, log: deque[Entry], bills: Bills, failed: Counter[str]
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def embed(request: web.Request) -> web.StreamResponse:
+        if not vendor.key(request):
+            return vendor.failure(401, "No API key was given.", None)
+        try:
+            body = await request.json()
+            asked = vendor.read(request, body)
+            script = _this_time(script_for(asked.asked, vendor.name), asked.asked, failed)
+        except (KeyError, TypeError, ValueError) as error:
+            return vendor.failure(400, str(error), None)
+        entry = _entry(vendor, request, asked.asked, body)
+        log.append(entry)
+        try:
+            if script.hang:
+                await _forever()
+            await asyncio.sleep(script.interval_ms / 1000)
+        except asyncio.CancelledError:
+            entry.client_closed, entry.closed_at = True, time.monotonic()
+            raise
+        entry.finished = True
+        if script.status is not None:
+            return vendor.failure(script.status, script.message or f"Scripted failure {script.status}.", None)
+        usage = {**vendor.usage(asked), **script.usage}
+        bills[vendor.name, asked.model, json.dumps(usage, sort_keys=True)] += 1
+        told = vendor.answer(asked, {} if script.no_usage else usage)
+        return web.Response(body=encoded(told), content_type="application/json")
+
+    return embed
 
 
 def _counter(vendor: Vendor, log: deque[Entry]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -132,7 +168,7 @@ def _handler(
     return handle
 
 
-def _entry(vendor: Vendor, request: web.Request, asked: Asked, body: dict[str, Any]) -> Entry:
+def _entry(vendor: Vendor | Embedder, request: web.Request, asked: Asked, body: dict[str, Any]) -> Entry:
     return Entry(vendor.name, request.path, asked.model, body, _headers(request), _connection(request))
 
 

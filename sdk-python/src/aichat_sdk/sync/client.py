@@ -10,6 +10,7 @@ from aichat_sdk.client import AsyncAIChat
 from aichat_sdk.sync.billing import Billing
 from aichat_sdk.sync.chat import Chat
 from aichat_sdk.sync.conversations import Conversations
+from aichat_sdk.sync.embeddings import Embeddings
 from aichat_sdk.sync.files import Files
 from aichat_sdk.sync.models import Models
 from aichat_sdk.sync.notifications import Notifications
@@ -64,6 +65,8 @@ class AIChat:
         "Sends messages and streams answers."
         self.models = Models(inner.models, portal)
         "Lists the models."
+        self.embeddings = Embeddings(inner.embeddings, portal)
+        "Turns texts into vectors."
         self.conversations = Conversations(inner.conversations, portal)
         "Stores conversations and their messages."
         self.notifications = Notifications(inner.notifications, portal)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from aichat_server.models.domain.models import Model
+from aichat_server.models.domain.models import EmbeddingAbilities, Model
 from aichat_server.models.domain.pricing import Price
 from aichat_server.models.gateway import CompatibleEntry, load_catalogue, load_prices
-from aichat_server.settings import Settings, SettingsError
+from aichat_server.settings import CompatibleModel, Settings, SettingsError
 
 
 def build_catalogue(settings: Settings) -> dict[str, Model]:
@@ -38,7 +38,17 @@ def _compatible(settings: Settings) -> list[CompatibleEntry]:
             documents=model.documents,
             audio=model.audio,
             response_format=model.response_format,
+            embedding=_embedding(model) if model.embedding else None,
         )
         for endpoint in settings.openai_compatible
         for model in endpoint.models
     ]
+
+
+def _embedding(model: CompatibleModel) -> EmbeddingAbilities:
+    return EmbeddingAbilities(
+        dimensions=model.dimensions,
+        custom_dimensions=model.custom_dimensions,
+        tokens=True,
+        max_input_tokens=model.context_window,
+    )

@@ -36,6 +36,7 @@ class Engine:
     plans: PlanBook
     limits: RateLimits
     models: ModelChoice
+    upstream: Upstream
     counter: TokenCounter
     stores: Stores
     running: Running
@@ -58,4 +59,4 @@ async def open_engine(settings: Settings, observer: Observer) -> AsyncGenerator[
         stores = build_stores(database, hold_terms(settings))
         running = await stack.enter_async_context(open_generations(settings, stores, upstream, limits, observer))
         choice, counter = ModelChoice(models, upstream, plans), TokenCounter(models)
-        yield Engine(database, clock, plans, limits, choice, counter, stores, running)
+        yield Engine(database, clock, plans, limits, choice, upstream, counter, stores, running)

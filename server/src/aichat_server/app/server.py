@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from aichat_server.app.billing import build_billing, build_inbox, build_proofs, open_payments
 from aichat_server.app.billing_servicer import BillingServicer
 from aichat_server.app.compat import FOREIGN_ERRORS, build_compat
+from aichat_server.app.embeddings import open_embeddings
 from aichat_server.app.engine import open_engine
 from aichat_server.app.files import build_files
 from aichat_server.app.parts import (
@@ -26,6 +27,7 @@ from aichat_server.conversations.service.counting import TokenCounts
 from aichat_server.conversations.service.summaries import Summaries
 from aichat_server.conversations.storage.summaries import SummaryStore
 from aichat_server.core.database.database import Database
+from aichat_server.embeddings.rpc.servicer import EmbeddingServicer
 from aichat_server.files.rpc.servicer import FileServicer
 from aichat_server.generations.service.answers import Replicas
 from aichat_server.generations.service.generations import Generations
@@ -79,6 +81,7 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
         payments = await stack.enter_async_context(open_payments(settings, opened, plans))
         authenticator = await stack.enter_async_context(open_authenticator(settings, opened, engine.clock, observer))
         files = build_files(settings, opened)
+        embeddings = await stack.enter_async_context(open_embeddings(settings, engine, observer))
         turns, counter = engine.stores.turns, engine.counter
         sink = KeepNothing(engine.stores.generations)
         summaries = Summaries(engine.models, running.launcher, sink, SummaryStore(opened), counter)
@@ -88,6 +91,7 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
             ChatServicer(chat, running.answers, counts),
             ConversationServicer(Conversations(opened)),
             FileServicer(files),
+            EmbeddingServicer(embeddings),
             NotificationServicer(build_notifications(settings, opened)),
             UsageServicer(UsageReports(opened)),
             _billing_servicer(settings, opened, plans, payments),

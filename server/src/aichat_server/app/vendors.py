@@ -20,6 +20,11 @@ def build_upstream_policy(settings: Settings, catalogue: Mapping[str, Model]) ->
     wrong = []
     for model, fallback in settings.fallbacks.items():
         wrong += [f"there is no model {name}" for name in (model, fallback) if name not in catalogue]
+        wrong += [
+            f"{name} makes embeddings, and has no fallback and is none"
+            for name in (model, fallback)
+            if name in catalogue and catalogue[name].embedding is not None
+        ]
         if model == fallback:
             wrong.append(f"{model} cannot stand in for itself")
         elif fallback in catalogue and catalogue[fallback].provider not in vendors:

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     FILE_NOT_FOUND = auto()
     TOOL_RESULTS_MISMATCHED = auto()
     CONTEXT_EXCEEDED = auto()
+    MODEL_UNSUITABLE = auto()
 
     QUOTA_EXCEEDED = auto()
     QUOTA_CHECK_FAILED = auto()

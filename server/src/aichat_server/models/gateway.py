@@ -15,8 +15,9 @@ from genai_prices.types import ModelInfo, StartDateConstraint, TieredPrices
 
 from aichat_server.content.parts import PartKind
 from aichat_server.core.money import from_decimal
+from aichat_server.models.domain.embeddings import EMBEDDING_MODELS
 from aichat_server.models.domain.families import family_of, retires_at
-from aichat_server.models.domain.models import Model, ModelAbilities, ServiceTier
+from aichat_server.models.domain.models import EmbeddingAbilities, Model, ModelAbilities, ServiceTier
 from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier
 from aichat_server.models.domain.usage import STANDARD_PERCENT
 
@@ -52,6 +53,8 @@ class CompatibleEntry:
     documents: bool = False
     audio: bool = False
     response_format: bool = False
+    embedding: EmbeddingAbilities | None = None
+    """None: it is no embedding model."""
 
 
 def load_catalogue(
@@ -122,6 +125,7 @@ def _model(model_id: str, at: datetime) -> Model | None:
         most_percent=MOST_PERCENT.get(vendor, STANDARD_PERCENT),
         abilities=_abilities(family.abilities, info, at),
         retires_at=retires_at(model_id),
+        embedding=EMBEDDING_MODELS.get(model_id),
     )
 
 
@@ -164,6 +168,9 @@ def _pairs(standard: Dollars, price: Dollars) -> Iterable[tuple[Decimal, Decimal
 def _tiers(info: ModelInfo, at: datetime) -> tuple[PriceTier, ...]:
     prices = info.get_prices(at)
     asked, answered = prices.input_mtok, prices.output_mtok
+    if info.id in EMBEDDING_MODELS:
+        # They write no tokens.
+        answered = Decimal(0)
     if asked is None or answered is None:
         return ()
     read = asked if prices.cache_read_mtok is None else prices.cache_read_mtok
@@ -206,6 +213,7 @@ def _compatible_model(entry: CompatibleEntry) -> Model:
         max_output_tokens=entry.max_output_tokens,
         prices=(price,),
         abilities=_compatible_abilities(entry),
+        embedding=entry.embedding,
     )
 
 

@@ -13,8 +13,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from aichat_server.core.errors import AichatError, Reason, invalid_request
 
-MOST_FIELDS = 4096
-"""The most elements of a request, however small each is."""
+MOST_FIELDS = 4096 + 64
+"""The most elements of a request, however small each is: 2048 lists of tokens with a field each, and some more."""
 
 _VARINT, _FIXED64, DELIMITED, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}

@@ -49,6 +49,7 @@ STATUS_CODES: Mapping[Reason, StatusCode] = MappingProxyType(
         Reason.FILE_NOT_FOUND: StatusCode.NOT_FOUND,
         Reason.TOOL_RESULTS_MISMATCHED: StatusCode.FAILED_PRECONDITION,
         Reason.CONTEXT_EXCEEDED: StatusCode.FAILED_PRECONDITION,
+        Reason.MODEL_UNSUITABLE: StatusCode.INVALID_ARGUMENT,
         Reason.QUOTA_EXCEEDED: StatusCode.RESOURCE_EXHAUSTED,
         Reason.QUOTA_CHECK_FAILED: StatusCode.UNAVAILABLE,
         Reason.FREE_PLAN_EXHAUSTED: StatusCode.RESOURCE_EXHAUSTED,

@@ -6,6 +6,8 @@ MAX_REQUEST_BYTES = 4 * 1024 * 1024
 """Of most RPCs."""
 MAX_FILE_REQUEST_BYTES = 32 * 1024 * 1024
 """Of RPCs whose requests may hold files."""
+MAX_RESPONSE_BYTES = 20 * 1024 * 1024
+"""Of all RPCs: the vectors of the most embeddings, and more."""
 MAX_METADATA_BYTES = 16 * 1024
 
 _HARD_METADATA_BYTES = 64 * 1024
@@ -13,7 +15,7 @@ _HARD_METADATA_BYTES = 64 * 1024
 SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     # Larger requests get a typed error; these limits of gRPC's are higher and protect the memory.
     ("grpc.max_receive_message_length", MAX_FILE_REQUEST_BYTES + 2 * MAX_REQUEST_BYTES),
-    ("grpc.max_send_message_length", 2 * MAX_REQUEST_BYTES),
+    ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
     ("grpc.max_metadata_size", _HARD_METADATA_BYTES),
     ("grpc.absolute_max_metadata_size", _HARD_METADATA_BYTES),
     ("grpc.max_concurrent_streams", 1024),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
-from aichat.v1 import messages_pb2
+from aichat.v1 import messages_pb2, models_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
 
@@ -24,6 +24,30 @@ class CountedUsage(Protocol):
     def by_column(self) -> Mapping[str, int]:
         """Returns each count by its name in the contract."""
         ...
+
+
+class PricedTokens(Protocol):
+    """Prices for requests with more input than a threshold."""
+
+    @property
+    def above(self) -> int:
+        """The threshold."""
+        ...
+
+    def by_name(self) -> Mapping[str, NanoUsd]:
+        """Returns each price by its name in the contract."""
+        ...
+
+
+def price_to_proto(prices: PricedTokens) -> models_pb2.ModelPrice:
+    """Returns a model's prices above a threshold."""
+    told = {name: money_to_proto(price) for name, price in prices.by_name().items()}
+    return models_pb2.ModelPrice(above_tokens=prices.above, **told)
+
+
+def price_change_to_proto(moment: datetime, prices: Iterable[PricedTokens]) -> models_pb2.PriceChange:
+    """Returns a model's prices from a moment on."""
+    return models_pb2.PriceChange(effective_time=timestamp(moment), prices=map(price_to_proto, prices))
 
 
 def usage_to_proto(usage: CountedUsage) -> messages_pb2.Usage:

@@ -6,9 +6,7 @@ from aichat.v1 import models_pb2
 
 from aichat_server.content.parts import PartKind
 from aichat_server.models.domain.models import Model, ModelAbilities, ServiceTier
-from aichat_server.models.domain.pricing import Price, PriceTier
-from aichat_server.models.domain.usage import KINDS
-from aichat_server.transport.values import money_to_proto, timestamp
+from aichat_server.transport.values import price_change_to_proto, price_to_proto, timestamp
 
 
 def model_to_proto(model: Model) -> models_pb2.Model:
@@ -19,9 +17,9 @@ def model_to_proto(model: Model) -> models_pb2.Model:
         display_name=model.display_name,
         context_window=model.context_window,
         max_output_tokens=model.max_output_tokens,
-        prices=[_price(tier) for tier in model.prices],
+        prices=map(price_to_proto, model.prices),
         abilities=_abilities(model.abilities),
-        price_changes=[_change(price) for price in model.announced],
+        price_changes=[price_change_to_proto(price.version, price.tiers) for price in model.announced],
         retire_time=timestamp(model.retires_at) if model.retires_at is not None else None,
     )
 
@@ -49,12 +47,3 @@ def _abilities(can: ModelAbilities) -> models_pb2.ModelAbilities:
 
 def _tier(tier: ServiceTier, percent: int) -> models_pb2.TierPrice:
     return models_pb2.TierPrice(tier=models_pb2.ServiceTier.Value(f"SERVICE_TIER_{tier.name}"), percent=percent)
-
-
-def _change(price: Price) -> models_pb2.PriceChange:
-    return models_pb2.PriceChange(effective_time=timestamp(price.version), prices=map(_price, price.tiers))
-
-
-def _price(tier: PriceTier) -> models_pb2.ModelPrice:
-    prices = {kind.price: money_to_proto(getattr(tier, kind.price)) for kind in KINDS if kind.price is not None}
-    return models_pb2.ModelPrice(above_tokens=tier.above, **prices)

@@ -20,7 +20,7 @@ from aichat_server.generations.domain.stream import BEGINNING, Completed, Starte
 from aichat_server.generations.gateway.cancels import Cancels
 from aichat_server.generations.gateway.journal import JournalStreams
 from aichat_server.generations.gateway.spare_leases import SpareLeases
-from aichat_server.generations.service.failures import stored_failure
+from aichat_server.generations.service.failures import in_progress, stored_failure
 from aichat_server.generations.service.generations import Generations
 from aichat_server.generations.service.journal import Events, Journal, JournalLostError
 from aichat_server.generations.service.journal_copies import read_copy
@@ -90,7 +90,7 @@ class Answers:
             if known.state is not GenerationState.RUNNING:
                 return known.state
             if loop.time() >= deadline:
-                raise _in_progress(generation_id)
+                raise in_progress(generation_id)
             if not self._generations.cancel(key):
                 await self._ask_replicas(key)
             await asyncio.sleep(pause)
@@ -119,11 +119,11 @@ class Answers:
 
     async def _ask_replicas(self, key: GenerationKey) -> None:
         if self._replicas is None:
-            raise _in_progress(key.generation_id)
+            raise in_progress(key.generation_id)
         try:
             await self._replicas.cancels.ask(key)
         except RedisUnavailableError as error:
-            raise _in_progress(key.generation_id) from error
+            raise in_progress(key.generation_id) from error
 
     async def _find(self, key: GenerationKey) -> Known:
         known = await self._store.find(key)
@@ -157,7 +157,7 @@ class Answers:
     def _stored(self, known: Known, after: int) -> Events:
         """Returns the stored answer, from its beginning. Raises why it cannot be read."""
         if known.state is GenerationState.RUNNING:
-            raise _in_progress(known.generation_id)
+            raise in_progress(known.generation_id)
         sink = self._sinks.by_name(known.sink)
         if after and known.answer is not None:
             raise sink.not_resumable(known)
@@ -179,9 +179,3 @@ def _replay(known: Known, sink: Sink) -> Journal:
         failure = stored_failure(known, sink.error_metadata(known.place))
         journal.close(failure or sink.not_kept(known.place))
     return journal
-
-
-def _in_progress(generation_id: UUID) -> AichatError:
-    metadata = {"generation_id": str(generation_id)}
-    text = "another replica is still writing this answer and cannot be reached; send the same call again shortly"
-    return AichatError(Reason.GENERATION_IN_PROGRESS, text, metadata=metadata, retry_after=1.0)

@@ -46,6 +46,19 @@ def invalid(generation_id: UUID, provider: str, names: Names, fault: str) -> Aic
     return AichatError(Reason.ANSWER_INVALID, message, metadata=metadata)
 
 
+def reused(request_id: UUID) -> AichatError:
+    """The request id belongs to another request."""
+    text = "this request_id was used with other parameters; take a new one for a new message"
+    return AichatError(Reason.REQUEST_ID_REUSED, text, metadata={"request_id": str(request_id)})
+
+
+def in_progress(generation_id: UUID) -> AichatError:
+    """The answer is written where this process cannot reach it."""
+    text = "another replica is still writing this answer and cannot be reached; send the same call again shortly"
+    metadata = {"generation_id": str(generation_id)}
+    return AichatError(Reason.GENERATION_IN_PROGRESS, text, metadata=metadata, retry_after=1.0)
+
+
 def not_stored() -> AichatError:
     """The database was away until the server ended. The workers end the answer later."""
     message = "the answer could not be stored before its server shut down; send the same call again shortly"

@@ -157,9 +157,7 @@ class Launcher:
         # One with our own id is what an attempt began whose reply was lost.
         is_others, claim = known.generation_id != request.generation_id, request.claim
         if is_others and claim is not None and known.fingerprint != claim.fingerprint:
-            metadata = {"request_id": str(claim.request_id)}
-            text = "this request_id was used with other parameters; take a new one for a new message"
-            raise AichatError(Reason.REQUEST_ID_REUSED, text, metadata=metadata)
+            raise failures.reused(claim.request_id)
         key = request.key._replace(generation_id=known.generation_id)
         return known.generation_id, self._answers.read(key, known)
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from itertools import islice
 
 from aichat_server.content.parts import Part
+from aichat_server.core.errors import Reason
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.models.domain.models import Model
 from aichat_server.plans.service import PlanBook
-from aichat_server.providers.domain.lacks import lack_of, needs_of, refusal
+from aichat_server.providers.domain.lacks import Lack, lack_of, needs_of, refusal
 from aichat_server.providers.domain.requests import ChatOptions
 from aichat_server.providers.service.models import Models
 from aichat_server.providers.service.upstream import Upstream
@@ -30,12 +31,31 @@ class ModelChoice:
         """Returns the models that the caller may ask."""
         return [model for model in self._models.list() if self._plans.offers(principal.plan, model.id)]
 
+    def offered_embedding(self, principal: Principal) -> list[Model]:
+        """Returns the embedding models that the caller may use."""
+        return [model for model in self._models.list_embedding() if self._plans.offers(principal.plan, model.id)]
+
+    def embedding_model(self, principal: Principal, name: str) -> Model:
+        """Returns an embedding model. No other stands in for it: its vectors could not be compared.
+
+        Raises MODEL_UNKNOWN, MODEL_NOT_IN_PLAN, MODEL_UNSUITABLE and PROVIDER_NOT_CONFIGURED.
+        """
+        model = self._models.get(name)
+        self._plans.check_model(principal.plan, model.id)
+        if model.embedding is None:
+            able = (other.id for other in self.offered_embedding(principal))
+            text = "makes no embeddings: ask an embedding model"
+            raise refusal(model, Lack(Reason.MODEL_UNSUITABLE, "model", text), islice(able, _MOST_NAMED))
+        self._models.provider(model)
+        return model
+
     def candidates(
         self, principal: Principal, name: str, options: ChatOptions, parts: Iterable[Part] = ()
     ) -> list[Model]:
         """Returns the models that may answer, the one that is asked for first. `parts`: the new message's.
 
-        Raises MODEL_UNKNOWN, MODEL_NOT_IN_PLAN, PROVIDER_NOT_CONFIGURED, OPTION_UNSUPPORTED and PART_UNSUPPORTED.
+        Raises MODEL_UNKNOWN, MODEL_NOT_IN_PLAN, MODEL_UNSUITABLE, PROVIDER_NOT_CONFIGURED, OPTION_UNSUPPORTED and
+        PART_UNSUPPORTED.
         """
         model = self._models.get(name)
         self._plans.check_model(principal.plan, model.id)

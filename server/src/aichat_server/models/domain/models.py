@@ -1,4 +1,4 @@
-"""The models that members can chat with."""
+"""The models that members can use: to chat, and to turn texts into vectors."""
 
 from __future__ import annotations
 
@@ -58,6 +58,24 @@ class ModelAbilities:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddingAbilities:
+    """What an embedding model accepts, and what it returns."""
+
+    dimensions: int = 0
+    """The length of its vectors, unless a call asks for another; 0 if unknown."""
+    custom_dimensions: bool = False
+    """Whether a call may ask for another length."""
+    tokens: bool = False
+    """Whether it takes inputs as tokens."""
+    tasks: bool = False
+    """Whether it takes a task."""
+    max_input_tokens: int = 0
+    """The most tokens of one input; 0 if unknown."""
+    batch: int = 2048
+    """The most inputs of one call of its vendor."""
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A model in the catalogue."""
 
@@ -83,3 +101,5 @@ class Model:
     """Prices that are not in force yet, the next one first."""
     retires_at: datetime | None = None
     """When its vendor stops to serve it; None if it has announced no date."""
+    embedding: EmbeddingAbilities | None = None
+    """None: it is no embedding model, and chats."""

@@ -32,6 +32,10 @@ class PriceTier:
     web_search: NanoUsd
     """For one search; 0 if unknown."""
 
+    def by_name(self) -> dict[str, NanoUsd]:
+        """Returns each price by its field."""
+        return {kind.price: getattr(self, kind.price) for kind in KINDS if kind.price is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Price:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from aichat_server.content.parts import (
@@ -123,6 +123,8 @@ _PARTS = {
 def lack_of(model: Model, needs: Needs) -> Lack | None:
     """Returns the first thing that the model cannot do; None if it can do all."""
     options, can = needs.options, model.abilities
+    if model.embedding is not None:
+        return Lack(Reason.MODEL_UNSUITABLE, "model", "makes embeddings, and does not chat: ask another model")
     for option in _OPTIONS:
         if option.asked(options) and not option.can(can):
             return Lack(Reason.OPTION_UNSUPPORTED, option.name, f"{option.text}: leave {option.name} out")
@@ -140,7 +142,17 @@ def lack_of(model: Model, needs: Needs) -> Lack | None:
 def refusal(model: Model, lack: Lack, able: Iterable[str]) -> AichatError:
     """Returns the error for what a model lacks; `able`: the ids of models that lack nothing."""
     models = ",".join(able)
-    what = "option" if lack.reason is Reason.OPTION_UNSUPPORTED else "part"
     other = f", or ask one of {models}" if models else "; your plan offers no other model that can"
-    metadata = {"model": model.id, what: lack.name, "models": models}
+    metadata = {"model": model.id, **_named(lack), "models": models}
     return AichatError(lack.reason, f"{model.id} {lack.text}{other}", metadata=metadata)
+
+
+def _named(lack: Lack) -> Mapping[str, str]:
+    """Returns what the metadata of an error says about it."""
+    match lack.reason:
+        case Reason.OPTION_UNSUPPORTED:
+            return {"option": lack.name}
+        case Reason.PART_UNSUPPORTED:
+            return {"part": lack.name}
+        case _:
+            return {}

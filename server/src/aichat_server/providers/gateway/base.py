@@ -7,8 +7,11 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from aichat_server.core.errors import Reason
+from aichat_server.providers.domain.embeddings import EmbeddingAnswer, EmbeddingRequest
 from aichat_server.providers.domain.events import ProviderEvent
 from aichat_server.providers.domain.requests import ProviderRequest
+from aichat_server.providers.gateway import failures
 from aichat_server.providers.gateway.transport import PreparedPost
 
 
@@ -72,6 +75,10 @@ class BaseAIProvider(ABC):
         Raises AichatError with a PROVIDER_ reason if it does not answer.
         """
         return None
+
+    async def embed(self, request: EmbeddingRequest) -> EmbeddingAnswer:
+        """Returns the vectors of the inputs, all of one length. Raises AichatError with a PROVIDER_ reason."""
+        raise failures.failure(Reason.PROVIDER_MODEL_MISSING, self.name, request.model)
 
     @abstractmethod
     async def aclose(self) -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import msgspec
 import openai
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 
+from aichat_server.providers.domain.embeddings import EmbeddingAnswer, EmbeddingRequest
 from aichat_server.providers.domain.requests import ProviderRequest
+from aichat_server.providers.gateway import vectors
 from aichat_server.providers.gateway.answer import AnswerReader
 from aichat_server.providers.gateway.base import ProviderConfig
 from aichat_server.providers.gateway.chat_completions_reader import ChatCompletionsReader
 from aichat_server.providers.gateway.chat_completions_request import params
+from aichat_server.providers.gateway.heads import RequestHead
 from aichat_server.providers.gateway.raw import RawStreamProvider
 from aichat_server.providers.gateway.tick import Tick
 from aichat_server.providers.gateway.transport import Transport
@@ -33,6 +41,20 @@ class ChatCompletionsProvider(RawStreamProvider):
         async with self._client.chat.completions.with_streaming_response.create(**asked):
             """Only its request is needed."""
 
+    async def embed(self, request: EmbeddingRequest) -> EmbeddingAnswer:
+        """See BaseAIProvider.embed. An endpoint that knows no base64 may answer with numbers."""
+        asked: dict[str, object] = {"model": request.model, "input": request.inputs, "encoding_format": "base64"}
+        if request.dimensions is not None:
+            asked["dimensions"] = request.dimensions
+        find_head, body = partial(self._embedding_head, request.model), msgspec.json.encode(asked)
+        content = await self._fetch(find_head, body, request.model, most_bytes=vectors.LONGEST_ANSWER_BYTES)
+        told, found = vectors.read(content, _Embeddings, _in_order, request, self.name)
+        return vectors.answer(found, request, told.usage, "prompt_tokens", "total_tokens")
+
+    async def _embedding_head(self, model: str) -> RequestHead:
+        head = await self._heads.get(model, self._ask_sdk)
+        return replace(head, url=head.url.with_path(head.url.path.removesuffix("chat/completions") + "embeddings"))
+
     def _body(self, request: ProviderRequest) -> CompletionCreateParamsStreaming:
         return params(request, self.name, compatible=self._compatible, caches=self._caches)
 
@@ -42,3 +64,19 @@ class ChatCompletionsProvider(RawStreamProvider):
     def reader(self, request: ProviderRequest) -> ChatCompletionsReader:
         """Returns a reader of an answer to `request`."""
         return ChatCompletionsReader(self.name, request, searches=request.model in self._searching)
+
+
+class _Embedding(msgspec.Struct):
+    index: int
+    embedding: str | list[float]
+
+
+class _Embeddings(msgspec.Struct):
+    data: list[_Embedding]
+    usage: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+def _in_order(told: _Embeddings) -> list[str | list[float]]:
+    if [one.index for one in told.data] != list(range(len(told.data))):
+        told.data.sort(key=lambda one: one.index)
+    return [one.embedding for one in told.data]

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import msgspec
 from google import genai
 from google.genai import types
 
 from aichat_server.core.errors import Reason
+from aichat_server.providers.domain.embeddings import EmbeddingAnswer, EmbeddingRequest
 from aichat_server.providers.domain.requests import ProviderRequest
-from aichat_server.providers.gateway import failures, gemini_request
+from aichat_server.providers.gateway import failures, gemini_request, vectors
 from aichat_server.providers.gateway.answer import AnswerReader
 from aichat_server.providers.gateway.base import ProviderConfig
 from aichat_server.providers.gateway.gemini_reader import GeminiReader
@@ -36,16 +38,29 @@ class GeminiProvider(RawStreamProvider):
     async def count_tokens(self, request: ProviderRequest) -> int | None:
         """See BaseAIProvider.count_tokens."""
         body = {"model": f"models/{request.model}", **self._body(request)}
-        answer = await self._ask(partial(self._counting_head, request.model), {"generateContentRequest": body}, request)
+        find_head = partial(self._head_of, "countTokens", request.model)
+        answer = await self._ask(find_head, {"generateContentRequest": body}, request)
         try:
             return msgspec.json.decode(answer, type=_Count).tokens
         except msgspec.MsgspecError as error:
             raise failures.failure(Reason.PROVIDER_UNAVAILABLE, self.name, request.model) from error
 
-    async def _counting_head(self, model: str) -> RequestHead:
-        """Returns the head of a request that only counts: the SDK would count a conversation without its tools."""
+    async def embed(self, request: EmbeddingRequest) -> EmbeddingAnswer:
+        """See BaseAIProvider.embed. It takes 100 inputs at most."""
+        wanted = {"taskType": request.task, "outputDimensionality": request.dimensions}
+        options = {name: value for name, value in wanted.items() if value is not None}
+        shared = {"model": f"models/{request.model}", **options}
+        asked = [{**shared, "content": {"parts": [{"text": text}]}} for text in request.inputs]
+        find_head = partial(self._head_of, "batchEmbedContents", request.model)
+        body = msgspec.json.encode({"requests": asked})
+        content = await self._fetch(find_head, body, request.model, most_bytes=vectors.LONGEST_ANSWER_BYTES)
+        told, found = vectors.read(content, _Embeddings, _values, request, self.name)
+        return vectors.answer(found, request, told.usage, "promptTokenCount", "totalTokenCount")
+
+    async def _head_of(self, method: str, model: str) -> RequestHead:
+        """Returns the head of a request of another method: the SDK would count a conversation without its tools."""
         head = await self._heads.get(model, self._ask_sdk)
-        path = head.url.path.removesuffix("streamGenerateContent") + "countTokens"
+        path = head.url.path.removesuffix("streamGenerateContent") + method
         return replace(head, url=head.url.with_path(path))
 
     async def _ask_sdk(self, model: str) -> None:
@@ -61,3 +76,16 @@ class GeminiProvider(RawStreamProvider):
 
 class _Count(msgspec.Struct):
     tokens: int = msgspec.field(name="totalTokens")
+
+
+class _Embedding(msgspec.Struct):
+    values: list[float]
+
+
+class _Embeddings(msgspec.Struct):
+    embeddings: list[_Embedding]
+    usage: dict[str, Any] = msgspec.field(name="usageMetadata", default_factory=dict)
+
+
+def _values(told: _Embeddings) -> list[list[float]]:
+    return [one.values for one in told.embeddings]

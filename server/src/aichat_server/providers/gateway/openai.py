@@ -10,6 +10,7 @@ import aiohttp
 import structlog
 
 from aichat_server.core.errors import AichatError, Reason
+from aichat_server.providers.domain.embeddings import EmbeddingAnswer, EmbeddingRequest
 from aichat_server.providers.domain.events import ProviderEvent
 from aichat_server.providers.domain.requests import ProviderRequest
 from aichat_server.providers.gateway.answer import AnswerReader
@@ -71,6 +72,10 @@ class OpenAIProvider(BaseAIProvider):
             if self._api is not None or not _is_lacking(error):
                 raise
             return None
+
+    async def embed(self, request: EmbeddingRequest) -> EmbeddingAnswer:
+        """See BaseAIProvider.embed."""
+        return await self._completions.embed(request)
 
     async def aclose(self) -> None:
         """See BaseAIProvider.aclose. Both APIs are asked over the same connections."""

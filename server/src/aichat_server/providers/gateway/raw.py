@@ -16,7 +16,7 @@ from aichat_server.providers.domain.requests import ProviderRequest
 from aichat_server.providers.gateway import failures
 from aichat_server.providers.gateway.answer import AnswerReader
 from aichat_server.providers.gateway.base import BaseAIProvider, ProviderConfig
-from aichat_server.providers.gateway.body import encoded
+from aichat_server.providers.gateway.body import FileBody, encoded
 from aichat_server.providers.gateway.heads import RequestHeads
 from aichat_server.providers.gateway.sse import BrokenStreamError
 from aichat_server.providers.gateway.tick import Tick
@@ -89,19 +89,25 @@ class RawStreamProvider(BaseAIProvider):
 
         Raises AichatError with a PROVIDER_ reason, and what reading the files of `request` raises.
         """
+        return await self._fetch(find_head, await encoded(body, request.prompt.files), request.model)
+
+    async def _fetch(
+        self, find_head: FindHead, body: bytes | FileBody, model: str, *, most_bytes: int = _LONGEST_ANSWER_BYTES
+    ) -> bytes:
+        """Returns the vendor's answer to a body, of at most `most_bytes`. Raises as `_ask`."""
         post = self._transport.prepare(find_head, stall_seconds=self._stall_seconds)
         begun = False
         try:
-            async with post.send(await encoded(body, request.prompt.files)) as answer:
+            async with post.send(body) as answer:
                 begun = True
-                content = b""
+                content = bytearray()
                 while chunk := await answer.reader.readany():
                     content += chunk
-                    if len(content) > _LONGEST_ANSWER_BYTES:
-                        raise BrokenStreamError(f"an answer of more than {_LONGEST_ANSWER_BYTES} bytes")
-                return content
+                    if len(content) > most_bytes:
+                        raise BrokenStreamError(f"an answer of more than {most_bytes} bytes")
+                return bytes(content)
         except failures.VENDOR_ERRORS as error:
-            raise failures.from_exception(error, self.name, request.model, begun=begun) from error
+            raise failures.from_exception(error, self.name, model, begun=begun) from error
         finally:
             post.close()
 

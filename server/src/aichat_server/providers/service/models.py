@@ -1,7 +1,8 @@
-"""The models that members can chat with, and the limits of each."""
+"""The models that members can use, and the limits of each."""
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -36,7 +37,14 @@ class Models:
                 _log.warning("a model has no price, and is not offered; run `prices sync`", model=model.id)
 
     def list(self) -> list[Model]:
-        """Returns the models for whose vendors this server has credentials, by vendor and id."""
+        """Returns the models that chat, and for whose vendors this server has credentials, by vendor and id."""
+        return [model for model in self._usable() if model.embedding is None]
+
+    def list_embedding(self) -> builtins.list[Model]:
+        """Returns the embedding models for whose vendors this server has credentials, by vendor and id."""
+        return [model for model in self._usable() if model.embedding is not None]
+
+    def _usable(self) -> builtins.list[Model]:
         known = sorted(self._catalogue.values(), key=lambda model: (model.provider, model.id))
         priced = (self._priced(model) for model in known if model.provider in self._providers)
         return [
@@ -46,11 +54,11 @@ class Models:
         ]
 
     def get(self, model_id: str) -> Model:
-        """Returns the model; raises MODEL_UNKNOWN if there is none, or if it has no price."""
+        """Returns the model, whether it chats or not. Raises MODEL_UNKNOWN if there is none, or if it has no price."""
         known = self._catalogue.get(model_id)
         model = self._priced(known) if known else None
         if model is None:
-            message = f"the model {model_id!r} does not exist; ListModels lists those that do"
+            message = f"the model {model_id!r} does not exist; ListModels and ListEmbeddingModels list those that do"
             raise AichatError(Reason.MODEL_UNKNOWN, message, metadata={"model": model_id})
         return model
 

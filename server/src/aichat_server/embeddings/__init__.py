@@ -1,0 +1,1 @@
+"""Embeddings: texts as vectors, held, metered and booked like answers."""

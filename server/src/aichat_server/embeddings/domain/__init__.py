@@ -1,0 +1,1 @@
+"""What embeddings are asked for, and what they are."""

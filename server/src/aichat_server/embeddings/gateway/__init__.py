@@ -1,0 +1,1 @@
+"""Vectors outside of this process."""

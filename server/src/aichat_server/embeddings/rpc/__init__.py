@@ -1,0 +1,1 @@
+"""EmbeddingService over gRPC."""

@@ -29,6 +29,9 @@ class JsonBody:
         except msgspec.ValidationError as error:
             words, _, place = str(error).partition(" - at `$")
             raise invalid_request(place.rstrip("`").lstrip("."), f"is not valid: {words}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            # The text of a field is looked at here for the first time.
+            raise AichatError(Reason.REQUEST_MALFORMED, f"the request's body is no valid text: {error}") from None
 
     def digest(self, route: str) -> bytes:
         """Returns a hash that is the same for the same JSON, however it is written. `route` says what it asks for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 import msgspec
 from grpc import StatusCode
@@ -13,35 +14,67 @@ from aichat_server.core.errors import AichatError, Reason
 from aichat_server.transport.errors import STATUS_CODES
 from aichat_server.transport.foreign import Refusal
 
-_STATUSES: Mapping[StatusCode, int] = MappingProxyType(
+INVALID, SERVER, QUOTA = "invalid_request_error", "server_error", "insufficient_quota"
+
+
+class Told(NamedTuple):
+    """What the API says of one reason."""
+
+    status: int
+    type: str
+    code: str
+    final: bool = False
+    """Whether the SDKs must not repeat the call, though they repeat others with its status."""
+    param: str | None = None
+    """The parameter, if the error names none."""
+
+
+_BY_STATUS: Mapping[StatusCode, tuple[int, str]] = MappingProxyType(
     {
-        StatusCode.OK: 200,
-        StatusCode.INVALID_ARGUMENT: 400,
-        StatusCode.OUT_OF_RANGE: 400,
-        StatusCode.FAILED_PRECONDITION: 400,
-        StatusCode.UNAUTHENTICATED: 401,
-        StatusCode.PERMISSION_DENIED: 403,
-        StatusCode.NOT_FOUND: 404,
-        StatusCode.ALREADY_EXISTS: 409,
-        StatusCode.ABORTED: 409,
-        StatusCode.CANCELLED: 499,
-        StatusCode.RESOURCE_EXHAUSTED: 429,
-        StatusCode.UNIMPLEMENTED: 404,
-        StatusCode.INTERNAL: 500,
-        StatusCode.UNKNOWN: 500,
-        StatusCode.DATA_LOSS: 500,
-        StatusCode.DEADLINE_EXCEEDED: 504,
-        StatusCode.UNAVAILABLE: 503,
+        StatusCode.INVALID_ARGUMENT: (400, INVALID),
+        StatusCode.FAILED_PRECONDITION: (400, INVALID),
+        StatusCode.UNAUTHENTICATED: (401, INVALID),
+        StatusCode.PERMISSION_DENIED: (403, INVALID),
+        StatusCode.NOT_FOUND: (404, INVALID),
+        StatusCode.ALREADY_EXISTS: (409, INVALID),
+        StatusCode.ABORTED: (409, INVALID),
+        StatusCode.CANCELLED: (499, INVALID),
+        StatusCode.RESOURCE_EXHAUSTED: (429, "rate_limit_error"),
+        StatusCode.INTERNAL: (500, SERVER),
+        StatusCode.UNAVAILABLE: (503, SERVER),
     }
 )
-_TYPES: Mapping[int, str] = MappingProxyType(
+_TOLD: Mapping[Reason, Told] = MappingProxyType(
     {
-        401: "authentication_error",
-        403: "permission_error",
-        429: "rate_limit_error",
-        500: "server_error",
-        503: "server_error",
+        Reason.CREDENTIALS_MISSING: Told(401, INVALID, "invalid_api_key"),
+        Reason.CREDENTIALS_INVALID: Told(401, INVALID, "invalid_api_key"),
+        Reason.CREDENTIALS_EXPIRED: Told(401, INVALID, "invalid_api_key"),
+        Reason.CREDENTIALS_REVOKED: Told(401, INVALID, "invalid_api_key"),
+        Reason.REQUEST_INVALID: Told(400, INVALID, "invalid_value"),
+        Reason.REQUEST_MALFORMED: Told(400, INVALID, "invalid_json"),
+        Reason.REQUEST_TOO_LARGE: Told(413, INVALID, "request_too_large"),
+        Reason.OPTION_UNSUPPORTED: Told(400, INVALID, "unsupported_parameter"),
+        Reason.PART_UNSUPPORTED: Told(400, INVALID, "unsupported_content", param="messages"),
+        Reason.MODEL_UNKNOWN: Told(404, INVALID, "model_not_found", final=True, param="model"),
+        Reason.MODEL_NOT_IN_PLAN: Told(403, INVALID, "model_not_found", final=True, param="model"),
+        Reason.PROVIDER_MODEL_MISSING: Told(404, INVALID, "model_not_found", final=True, param="model"),
+        Reason.CONTEXT_EXCEEDED: Told(400, INVALID, "context_length_exceeded", param="messages"),
+        Reason.RATE_LIMITED: Told(429, "requests", "rate_limit_exceeded"),
+        Reason.QUOTA_EXCEEDED: Told(429, QUOTA, QUOTA, final=True),
+        Reason.FREE_PLAN_EXHAUSTED: Told(429, QUOTA, QUOTA, final=True),
+        Reason.REQUEST_ID_REUSED: Told(409, INVALID, "idempotency_key_reused", final=True),
+        Reason.ANSWER_REFUSED: Told(400, INVALID, "content_filter"),
+        # The caller can do nothing about it, and neither can a repeated call.
+        Reason.PROVIDER_NOT_CONFIGURED: Told(503, SERVER, "provider_not_configured", final=True),
+        # Codex knows these two, and asks again later.
+        Reason.PROVIDER_OVERLOADED: Told(503, SERVER, "server_is_overloaded"),
+        Reason.PROVIDER_RATE_LIMITED: Told(503, SERVER, "slow_down"),
+        Reason.PROVIDER_TIMEOUT: Told(504, SERVER, "provider_timeout"),
+        Reason.ROUTE_UNKNOWN: Told(404, INVALID, "unknown_url"),
     }
+)
+_UNITS: Mapping[str, str] = MappingProxyType(
+    {"requests_per_minute": "requests", "tokens_per_minute": "tokens", "open_streams": "streams"}
 )
 
 
@@ -50,17 +83,57 @@ class OpenAIErrors:
 
     def refusal(self, error: AichatError, request_id: str) -> Refusal:  # noqa: ARG002 — the header has it
         """See ForeignErrors."""
-        status = 413 if error.reason is Reason.REQUEST_TOO_LARGE else _STATUSES[STATUS_CODES[error.reason]]
-        headers = {"retry-after": str(math.ceil(error.retry_after))} if error.retry_after is not None else {}
-        return Refusal(status, msgspec.json.encode(_body(error, status)), headers)
+        told = told_of(error)
+        return Refusal(told.status, msgspec.json.encode({"error": error_json(error)}), dict(_headers(error, told)))
 
     def last_event(self, error: AichatError, request_id: str) -> bytes:  # noqa: ARG002 — the header has it
         """See ForeignErrors."""
-        status = _STATUSES[STATUS_CODES[error.reason]]
-        return b"data: " + msgspec.json.encode(_body(error, status)) + b"\n\n"
+        return b"data: " + msgspec.json.encode({"error": error_json(error)}) + b"\n\n"
 
 
-def _body(error: AichatError, status: int) -> Mapping[str, object]:
-    param = error.violations[0].field if error.violations else None
-    kind = _TYPES.get(status, "invalid_request_error")
-    return {"error": {"message": error.message, "type": kind, "param": param or None, "code": error.reason.lower()}}
+def told_of(error: AichatError) -> Told:
+    """Returns what the API says of an error."""
+    reason = error.reason
+    if reason is Reason.RATE_LIMITED:
+        return _TOLD[reason]._replace(type=_unit(error))
+    known = _TOLD.get(reason)
+    return known if known is not None else Told(*_BY_STATUS[STATUS_CODES[reason]], reason.lower())
+
+
+def error_json(error: AichatError) -> dict[str, object]:
+    """Returns the error object of a response or a stream."""
+    told = told_of(error)
+    param = error.violations[0].field if error.violations else told.param
+    return {"message": _message(error), "type": told.type, "param": param or None, "code": told.code}
+
+
+def _message(error: AichatError) -> str:
+    """Returns the message with the words that clients look for."""
+    about = error.metadata
+    if error.reason is Reason.RATE_LIMITED and error.retry_after is not None:
+        # Codex reads the seconds.
+        return f"Rate limit reached: {error.message}. Please try again in {math.ceil(error.retry_after)}s."
+    if error.reason is Reason.CONTEXT_EXCEEDED and "context_window" in about:
+        most, tokens = about["context_window"], about.get("input_tokens", "more")
+        words = f"This model's maximum context length is {most} tokens. However, your messages resulted in {tokens}"
+        return f"{words} tokens: {error.message}."
+    if error.reason in (Reason.QUOTA_EXCEEDED, Reason.FREE_PLAN_EXHAUSTED):
+        return f"You exceeded your current quota: {error.message}."
+    return error.message
+
+
+def _headers(error: AichatError, told: Told) -> dict[str, str]:
+    headers = {"x-should-retry": "false"} if told.final else {}
+    if error.retry_after is not None and not told.final:
+        headers["retry-after"] = str(math.ceil(error.retry_after))
+        headers["retry-after-ms"] = str(math.ceil(error.retry_after * 1000))
+    if error.reason is Reason.RATE_LIMITED and {"limit", "remaining"} <= error.metadata.keys():
+        unit = _unit(error)
+        headers[f"x-ratelimit-limit-{unit}"] = error.metadata["limit"]
+        headers[f"x-ratelimit-remaining-{unit}"] = error.metadata["remaining"]
+        headers[f"x-ratelimit-reset-{unit}"] = f"{math.ceil(error.retry_after or 0)}s"
+    return headers
+
+
+def _unit(error: AichatError) -> str:
+    return _UNITS.get(error.metadata.get("name", ""), "requests")

@@ -22,7 +22,9 @@ from aichat_server.generations.domain.stream import (
 from aichat_server.providers.domain.events import (
     CitationFound,
     ItemFound,
+    PartEnd,
     ReasoningDelta,
+    Signed,
     TextDelta,
     ToolCallDelta,
     ToolCallStart,
@@ -68,7 +70,9 @@ class Chunks:
                 yield from self._end(answer)
             case Heartbeat():
                 yield HEARTBEAT
-            case ToolCallDelta() | ToolCallWhole() | CitationFound() | ItemFound() | UsageSoFar():
+            case (
+                ToolCallDelta() | ToolCallWhole() | CitationFound() | ItemFound() | UsageSoFar() | Signed() | PartEnd()
+            ):
                 """It is shown elsewhere, or has no place in this API."""
             case _:
                 assert_never(event)

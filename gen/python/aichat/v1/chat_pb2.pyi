@@ -422,18 +422,40 @@ class ListModelsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MODELS_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    HAS_MORE_FIELD_NUMBER: _builtins.int
+    FIRST_ID_FIELD_NUMBER: _builtins.int
+    LAST_ID_FIELD_NUMBER: _builtins.int
+    object: _builtins.str
+    """"list". This field and those after it are for clients of OpenAI and Anthropic, which list models here, too."""
+    has_more: _builtins.bool
+    """False: the list is whole."""
+    first_id: _builtins.str
+    """The first model's id; empty if there is none."""
+    last_id: _builtins.str
+    """The last model's id; empty if there is none."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[_models_pb2.Model]:
         """Every model that the organisation's plan offers and for which this server has a vendor and a price."""
+
+    @_builtins.property
+    def data(self) -> _containers.RepeatedCompositeFieldContainer[_models_pb2.ListedModel]:
+        """The same models as those APIs name them."""
 
     def __init__(
         self,
         *,
         models: _abc.Iterable[_models_pb2.Model] | None = ...,
+        object: _builtins.str = ...,
+        data: _abc.Iterable[_models_pb2.ListedModel] | None = ...,
+        has_more: _builtins.bool = ...,
+        first_id: _builtins.str = ...,
+        last_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "first_id", b"first_id", "has_more", b"has_more", "last_id", b"last_id", "models", b"models", "object", b"object"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,23 +26,25 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61ichat/v1/models.proto\x12\taichat.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xa6\x02\n\x05Model\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontext_window\x18\x04 \x01(\x03\x12\x19\n\x11max_output_tokens\x18\x05 \x01(\x03\x12%\n\x06prices\x18\x06 \x03(\x0b\x32\x15.aichat.v1.ModelPrice\x12,\n\tabilities\x18\x07 \x01(\x0b\x32\x19.aichat.v1.ModelAbilities\x12-\n\rprice_changes\x18\x08 \x03(\x0b\x32\x16.aichat.v1.PriceChange\x12/\n\x0bretire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"h\n\x0bPriceChange\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x06prices\x18\x02 \x03(\x0b\x32\x15.aichat.v1.ModelPrice\"B\n\tTierPrice\x12$\n\x04tier\x18\x01 \x01(\x0e\x32\x16.aichat.v1.ServiceTier\x12\x0f\n\x07percent\x18\x02 \x01(\x05\"\xd5\x02\n\x0eModelAbilities\x12\x11\n\treasoning\x18\x01 \x01(\x08\x12\x13\n\x0btemperature\x18\x02 \x01(\x08\x12\x0c\n\x04stop\x18\x03 \x01(\x08\x12\x0e\n\x06images\x18\x04 \x01(\x08\x12\x11\n\tdocuments\x18\x05 \x01(\x08\x12\r\n\x05\x61udio\x18\x06 \x01(\x08\x12\r\n\x05tools\x18\x07 \x01(\x08\x12\x1b\n\x13parallel_tool_calls\x18\x08 \x01(\x08\x12\x17\n\x0fresponse_format\x18\t \x01(\x08\x12\x0f\n\x07\x63\x61\x63hing\x18\n \x01(\x08\x12\x12\n\nweb_search\x18\x0b \x01(\x08\x12\r\n\x05top_p\x18\x0c \x01(\x08\x12\x0c\n\x04seed\x18\r \x01(\x08\x12\x19\n\x11\x65xact_token_count\x18\x0e \x01(\x08\x12+\n\rservice_tiers\x18\x0f \x03(\x0b\x32\x14.aichat.v1.TierPrice\x12\x0c\n\x04urls\x18\x10 \x01(\x08\"\x8e\x02\n\nModelPrice\x12\x14\n\x0c\x61\x62ove_tokens\x18\x01 \x01(\x03\x12!\n\x05input\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12&\n\ncache_read\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\'\n\x0b\x63\x61\x63he_write\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06output\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12*\n\x0e\x63\x61\x63he_write_1h\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12&\n\nweb_search\x18\x07 \x01(\x0b\x32\x12.google.type.Money*x\n\x0bServiceTier\x12\x1c\n\x18SERVICE_TIER_UNSPECIFIED\x10\x00\x12\x19\n\x15SERVICE_TIER_STANDARD\x10\x01\x12\x15\n\x11SERVICE_TIER_FLEX\x10\x02\x12\x19\n\x15SERVICE_TIER_PRIORITY\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61ichat/v1/models.proto\x12\taichat.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xa6\x02\n\x05Model\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontext_window\x18\x04 \x01(\x03\x12\x19\n\x11max_output_tokens\x18\x05 \x01(\x03\x12%\n\x06prices\x18\x06 \x03(\x0b\x32\x15.aichat.v1.ModelPrice\x12,\n\tabilities\x18\x07 \x01(\x0b\x32\x19.aichat.v1.ModelAbilities\x12-\n\rprice_changes\x18\x08 \x03(\x0b\x32\x16.aichat.v1.PriceChange\x12/\n\x0bretire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xce\x01\n\x0bListedModel\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06object\x18\x02 \x01(\t\x12\x0f\n\x07\x63reated\x18\x03 \x01(\r\x12\x10\n\x08owned_by\x18\x04 \x01(\t\x12\x0c\n\x04type\x18\x05 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10max_input_tokens\x18\x08 \x01(\x05\x12\x12\n\nmax_tokens\x18\t \x01(\x05\"h\n\x0bPriceChange\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x06prices\x18\x02 \x03(\x0b\x32\x15.aichat.v1.ModelPrice\"B\n\tTierPrice\x12$\n\x04tier\x18\x01 \x01(\x0e\x32\x16.aichat.v1.ServiceTier\x12\x0f\n\x07percent\x18\x02 \x01(\x05\"\xd5\x02\n\x0eModelAbilities\x12\x11\n\treasoning\x18\x01 \x01(\x08\x12\x13\n\x0btemperature\x18\x02 \x01(\x08\x12\x0c\n\x04stop\x18\x03 \x01(\x08\x12\x0e\n\x06images\x18\x04 \x01(\x08\x12\x11\n\tdocuments\x18\x05 \x01(\x08\x12\r\n\x05\x61udio\x18\x06 \x01(\x08\x12\r\n\x05tools\x18\x07 \x01(\x08\x12\x1b\n\x13parallel_tool_calls\x18\x08 \x01(\x08\x12\x17\n\x0fresponse_format\x18\t \x01(\x08\x12\x0f\n\x07\x63\x61\x63hing\x18\n \x01(\x08\x12\x12\n\nweb_search\x18\x0b \x01(\x08\x12\r\n\x05top_p\x18\x0c \x01(\x08\x12\x0c\n\x04seed\x18\r \x01(\x08\x12\x19\n\x11\x65xact_token_count\x18\x0e \x01(\x08\x12+\n\rservice_tiers\x18\x0f \x03(\x0b\x32\x14.aichat.v1.TierPrice\x12\x0c\n\x04urls\x18\x10 \x01(\x08\"\x8e\x02\n\nModelPrice\x12\x14\n\x0c\x61\x62ove_tokens\x18\x01 \x01(\x03\x12!\n\x05input\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12&\n\ncache_read\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\'\n\x0b\x63\x61\x63he_write\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12\"\n\x06output\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12*\n\x0e\x63\x61\x63he_write_1h\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12&\n\nweb_search\x18\x07 \x01(\x0b\x32\x12.google.type.Money*x\n\x0bServiceTier\x12\x1c\n\x18SERVICE_TIER_UNSPECIFIED\x10\x00\x12\x19\n\x15SERVICE_TIER_STANDARD\x10\x01\x12\x15\n\x11SERVICE_TIER_FLEX\x10\x02\x12\x19\n\x15SERVICE_TIER_PRIORITY\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'aichat.v1.models_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SERVICETIER']._serialized_start=1183
-  _globals['_SERVICETIER']._serialized_end=1303
+  _globals['_SERVICETIER']._serialized_start=1392
+  _globals['_SERVICETIER']._serialized_end=1512
   _globals['_MODEL']._serialized_start=96
   _globals['_MODEL']._serialized_end=390
-  _globals['_PRICECHANGE']._serialized_start=392
-  _globals['_PRICECHANGE']._serialized_end=496
-  _globals['_TIERPRICE']._serialized_start=498
-  _globals['_TIERPRICE']._serialized_end=564
-  _globals['_MODELABILITIES']._serialized_start=567
-  _globals['_MODELABILITIES']._serialized_end=908
-  _globals['_MODELPRICE']._serialized_start=911
-  _globals['_MODELPRICE']._serialized_end=1181
+  _globals['_LISTEDMODEL']._serialized_start=393
+  _globals['_LISTEDMODEL']._serialized_end=599
+  _globals['_PRICECHANGE']._serialized_start=601
+  _globals['_PRICECHANGE']._serialized_end=705
+  _globals['_TIERPRICE']._serialized_start=707
+  _globals['_TIERPRICE']._serialized_end=773
+  _globals['_MODELABILITIES']._serialized_start=776
+  _globals['_MODELABILITIES']._serialized_end=1117
+  _globals['_MODELPRICE']._serialized_start=1120
+  _globals['_MODELPRICE']._serialized_end=1390
 # @@protoc_insertion_point(module_scope)

@@ -112,6 +112,62 @@ class Model(_message.Message):
 Global___Model: _TypeAlias = Model  # noqa: Y015
 
 @_typing.final
+class ListedModel(_message.Message):
+    """A model as OpenAI and Anthropic name it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
+    CREATED_FIELD_NUMBER: _builtins.int
+    OWNED_BY_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    MAX_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The id that calls take, as `Model.model`."""
+    object: _builtins.str
+    """OpenAI's word for it: "model"."""
+    created: _builtins.int
+    """When the model was released, in seconds since 1970. 0: it is not known."""
+    owned_by: _builtins.str
+    """The vendor that runs it."""
+    type: _builtins.str
+    """Anthropic's word for it: "model"."""
+    display_name: _builtins.str
+    """A name for people."""
+    max_input_tokens: _builtins.int
+    """The most tokens that input and output may have together; 0 if unknown."""
+    max_tokens: _builtins.int
+    """The most tokens that one answer may have."""
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When the model was released. The beginning of 1970: it is not known."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        object: _builtins.str = ...,
+        created: _builtins.int = ...,
+        owned_by: _builtins.str = ...,
+        type: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        max_input_tokens: _builtins.int = ...,
+        max_tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "created_at", b"created_at", "display_name", b"display_name", "id", b"id", "max_input_tokens", b"max_input_tokens", "max_tokens", b"max_tokens", "object", b"object", "owned_by", b"owned_by", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListedModel: _TypeAlias = ListedModel  # noqa: Y015
+
+@_typing.final
 class PriceChange(_message.Message):
     """Prices from a moment on."""
 

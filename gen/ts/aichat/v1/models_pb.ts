@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file aichat/v1/models.proto.
  */
 export const file_aichat_v1_models: GenFile = /*@__PURE__*/
-  fileDesc("ChZhaWNoYXQvdjEvbW9kZWxzLnByb3RvEglhaWNoYXQudjEipgIKBU1vZGVsEg0KBW1vZGVsGAEgASgJEhAKCHByb3ZpZGVyGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRIWCg5jb250ZXh0X3dpbmRvdxgEIAEoAxIZChFtYXhfb3V0cHV0X3Rva2VucxgFIAEoAxIlCgZwcmljZXMYBiADKAsyFS5haWNoYXQudjEuTW9kZWxQcmljZRIsCglhYmlsaXRpZXMYByABKAsyGS5haWNoYXQudjEuTW9kZWxBYmlsaXRpZXMSLQoNcHJpY2VfY2hhbmdlcxgIIAMoCzIWLmFpY2hhdC52MS5QcmljZUNoYW5nZRIvCgtyZXRpcmVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiaAoLUHJpY2VDaGFuZ2USMgoOZWZmZWN0aXZlX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKBnByaWNlcxgCIAMoCzIVLmFpY2hhdC52MS5Nb2RlbFByaWNlIkIKCVRpZXJQcmljZRIkCgR0aWVyGAEgASgOMhYuYWljaGF0LnYxLlNlcnZpY2VUaWVyEg8KB3BlcmNlbnQYAiABKAUi1QIKDk1vZGVsQWJpbGl0aWVzEhEKCXJlYXNvbmluZxgBIAEoCBITCgt0ZW1wZXJhdHVyZRgCIAEoCBIMCgRzdG9wGAMgASgIEg4KBmltYWdlcxgEIAEoCBIRCglkb2N1bWVudHMYBSABKAgSDQoFYXVkaW8YBiABKAgSDQoFdG9vbHMYByABKAgSGwoTcGFyYWxsZWxfdG9vbF9jYWxscxgIIAEoCBIXCg9yZXNwb25zZV9mb3JtYXQYCSABKAgSDwoHY2FjaGluZxgKIAEoCBISCgp3ZWJfc2VhcmNoGAsgASgIEg0KBXRvcF9wGAwgASgIEgwKBHNlZWQYDSABKAgSGQoRZXhhY3RfdG9rZW5fY291bnQYDiABKAgSKwoNc2VydmljZV90aWVycxgPIAMoCzIULmFpY2hhdC52MS5UaWVyUHJpY2USDAoEdXJscxgQIAEoCCKOAgoKTW9kZWxQcmljZRIUCgxhYm92ZV90b2tlbnMYASABKAMSIQoFaW5wdXQYAiABKAsyEi5nb29nbGUudHlwZS5Nb25leRImCgpjYWNoZV9yZWFkGAMgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJwoLY2FjaGVfd3JpdGUYBCABKAsyEi5nb29nbGUudHlwZS5Nb25leRIiCgZvdXRwdXQYBSABKAsyEi5nb29nbGUudHlwZS5Nb25leRIqCg5jYWNoZV93cml0ZV8xaBgGIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiYKCndlYl9zZWFyY2gYByABKAsyEi5nb29nbGUudHlwZS5Nb25leSp4CgtTZXJ2aWNlVGllchIcChhTRVJWSUNFX1RJRVJfVU5TUEVDSUZJRUQQABIZChVTRVJWSUNFX1RJRVJfU1RBTkRBUkQQARIVChFTRVJWSUNFX1RJRVJfRkxFWBACEhkKFVNFUlZJQ0VfVElFUl9QUklPUklUWRADYgZwcm90bzM", [file_google_protobuf_timestamp, file_google_type_money]);
+  fileDesc("ChZhaWNoYXQvdjEvbW9kZWxzLnByb3RvEglhaWNoYXQudjEipgIKBU1vZGVsEg0KBW1vZGVsGAEgASgJEhAKCHByb3ZpZGVyGAIgASgJEhQKDGRpc3BsYXlfbmFtZRgDIAEoCRIWCg5jb250ZXh0X3dpbmRvdxgEIAEoAxIZChFtYXhfb3V0cHV0X3Rva2VucxgFIAEoAxIlCgZwcmljZXMYBiADKAsyFS5haWNoYXQudjEuTW9kZWxQcmljZRIsCglhYmlsaXRpZXMYByABKAsyGS5haWNoYXQudjEuTW9kZWxBYmlsaXRpZXMSLQoNcHJpY2VfY2hhbmdlcxgIIAMoCzIWLmFpY2hhdC52MS5QcmljZUNoYW5nZRIvCgtyZXRpcmVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAizgEKC0xpc3RlZE1vZGVsEgoKAmlkGAEgASgJEg4KBm9iamVjdBgCIAEoCRIPCgdjcmVhdGVkGAMgASgNEhAKCG93bmVkX2J5GAQgASgJEgwKBHR5cGUYBSABKAkSFAoMZGlzcGxheV9uYW1lGAYgASgJEi4KCmNyZWF0ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEG1heF9pbnB1dF90b2tlbnMYCCABKAUSEgoKbWF4X3Rva2VucxgJIAEoBSJoCgtQcmljZUNoYW5nZRIyCg5lZmZlY3RpdmVfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoGcHJpY2VzGAIgAygLMhUuYWljaGF0LnYxLk1vZGVsUHJpY2UiQgoJVGllclByaWNlEiQKBHRpZXIYASABKA4yFi5haWNoYXQudjEuU2VydmljZVRpZXISDwoHcGVyY2VudBgCIAEoBSLVAgoOTW9kZWxBYmlsaXRpZXMSEQoJcmVhc29uaW5nGAEgASgIEhMKC3RlbXBlcmF0dXJlGAIgASgIEgwKBHN0b3AYAyABKAgSDgoGaW1hZ2VzGAQgASgIEhEKCWRvY3VtZW50cxgFIAEoCBINCgVhdWRpbxgGIAEoCBINCgV0b29scxgHIAEoCBIbChNwYXJhbGxlbF90b29sX2NhbGxzGAggASgIEhcKD3Jlc3BvbnNlX2Zvcm1hdBgJIAEoCBIPCgdjYWNoaW5nGAogASgIEhIKCndlYl9zZWFyY2gYCyABKAgSDQoFdG9wX3AYDCABKAgSDAoEc2VlZBgNIAEoCBIZChFleGFjdF90b2tlbl9jb3VudBgOIAEoCBIrCg1zZXJ2aWNlX3RpZXJzGA8gAygLMhQuYWljaGF0LnYxLlRpZXJQcmljZRIMCgR1cmxzGBAgASgIIo4CCgpNb2RlbFByaWNlEhQKDGFib3ZlX3Rva2VucxgBIAEoAxIhCgVpbnB1dBgCIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiYKCmNhY2hlX3JlYWQYAyABKAsyEi5nb29nbGUudHlwZS5Nb25leRInCgtjYWNoZV93cml0ZRgEIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EiIKBm91dHB1dBgFIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5EioKDmNhY2hlX3dyaXRlXzFoGAYgASgLMhIuZ29vZ2xlLnR5cGUuTW9uZXkSJgoKd2ViX3NlYXJjaBgHIAEoCzISLmdvb2dsZS50eXBlLk1vbmV5KngKC1NlcnZpY2VUaWVyEhwKGFNFUlZJQ0VfVElFUl9VTlNQRUNJRklFRBAAEhkKFVNFUlZJQ0VfVElFUl9TVEFOREFSRBABEhUKEVNFUlZJQ0VfVElFUl9GTEVYEAISGQoVU0VSVklDRV9USUVSX1BSSU9SSVRZEANiBnByb3RvMw", [file_google_protobuf_timestamp, file_google_type_money]);
 
 /**
  * A model that members can chat with.
@@ -94,6 +94,83 @@ export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
   messageDesc(file_aichat_v1_models, 0);
 
 /**
+ * A model as OpenAI and Anthropic name it.
+ *
+ * @generated from message aichat.v1.ListedModel
+ */
+export type ListedModel = Message<"aichat.v1.ListedModel"> & {
+  /**
+   * The id that calls take, as `Model.model`.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * OpenAI's word for it: "model".
+   *
+   * @generated from field: string object = 2;
+   */
+  object: string;
+
+  /**
+   * When the model was released, in seconds since 1970. 0: it is not known.
+   *
+   * @generated from field: uint32 created = 3;
+   */
+  created: number;
+
+  /**
+   * The vendor that runs it.
+   *
+   * @generated from field: string owned_by = 4;
+   */
+  ownedBy: string;
+
+  /**
+   * Anthropic's word for it: "model".
+   *
+   * @generated from field: string type = 5;
+   */
+  type: string;
+
+  /**
+   * A name for people.
+   *
+   * @generated from field: string display_name = 6;
+   */
+  displayName: string;
+
+  /**
+   * When the model was released. The beginning of 1970: it is not known.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 7;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * The most tokens that input and output may have together; 0 if unknown.
+   *
+   * @generated from field: int32 max_input_tokens = 8;
+   */
+  maxInputTokens: number;
+
+  /**
+   * The most tokens that one answer may have.
+   *
+   * @generated from field: int32 max_tokens = 9;
+   */
+  maxTokens: number;
+};
+
+/**
+ * Describes the message aichat.v1.ListedModel.
+ * Use `create(ListedModelSchema)` to create a new message.
+ */
+export const ListedModelSchema: GenMessage<ListedModel> = /*@__PURE__*/
+  messageDesc(file_aichat_v1_models, 1);
+
+/**
  * Prices from a moment on.
  *
  * @generated from message aichat.v1.PriceChange
@@ -119,7 +196,7 @@ export type PriceChange = Message<"aichat.v1.PriceChange"> & {
  * Use `create(PriceChangeSchema)` to create a new message.
  */
 export const PriceChangeSchema: GenMessage<PriceChange> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_models, 1);
+  messageDesc(file_aichat_v1_models, 2);
 
 /**
  * The price of a class of service.
@@ -147,7 +224,7 @@ export type TierPrice = Message<"aichat.v1.TierPrice"> & {
  * Use `create(TierPriceSchema)` to create a new message.
  */
 export const TierPriceSchema: GenMessage<TierPrice> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_models, 2);
+  messageDesc(file_aichat_v1_models, 3);
 
 /**
  * A model's abilities.
@@ -273,7 +350,7 @@ export type ModelAbilities = Message<"aichat.v1.ModelAbilities"> & {
  * Use `create(ModelAbilitiesSchema)` to create a new message.
  */
 export const ModelAbilitiesSchema: GenMessage<ModelAbilities> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_models, 3);
+  messageDesc(file_aichat_v1_models, 4);
 
 /**
  * A model's prices for requests with more input than a threshold. Tokens that Anthropic reports as served from the US
@@ -337,7 +414,7 @@ export type ModelPrice = Message<"aichat.v1.ModelPrice"> & {
  * Use `create(ModelPriceSchema)` to create a new message.
  */
 export const ModelPriceSchema: GenMessage<ModelPrice> = /*@__PURE__*/
-  messageDesc(file_aichat_v1_models, 4);
+  messageDesc(file_aichat_v1_models, 5);
 
 /**
  * A vendor's class of service.

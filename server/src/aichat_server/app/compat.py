@@ -32,5 +32,5 @@ FOREIGN_ERRORS: Mapping[ForeignApi, ForeignErrors] = MappingProxyType(
 def build_compat(engine: Engine, files: Files, sink: KeepNothing) -> tuple[Servicer, ...]:
     """Returns the services of the compatible APIs."""
     serving = Serving(engine.models, engine.running.launcher, files, engine.counter, sink)
-    openai = OpenAIServicer(ChatCompletions(serving), Responses(), Embeddings(), OpenAIModels())
+    openai = OpenAIServicer(ChatCompletions(serving), Responses(), Embeddings(), OpenAIModels(engine.models))
     return openai, AnthropicServicer(Messages(), AnthropicModels())

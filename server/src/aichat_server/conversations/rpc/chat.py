@@ -11,7 +11,7 @@ from aichat.v1 import chat_pb2, chat_pb2_grpc, tokens_pb2
 
 from aichat_server.conversations.rpc.asked import options_from_proto, parts_from_proto
 from aichat_server.conversations.rpc.events import event_to_proto
-from aichat_server.conversations.rpc.models import model_to_proto
+from aichat_server.conversations.rpc.models import models_to_proto
 from aichat_server.conversations.service.chat import Chat, ChatMessage
 from aichat_server.conversations.service.counting import TokenCounts
 from aichat_server.generations.domain.generation import GenerationState
@@ -84,8 +84,7 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
         self, _request: chat_pb2.ListModelsRequest, _context: grpc.aio.ServicerContext[object, object]
     ) -> chat_pb2.ListModelsResponse:
         """Lists the models that the caller's plan offers."""
-        models = self._chat.list_models(current_principal())
-        return chat_pb2.ListModelsResponse(models=[model_to_proto(model) for model in models])
+        return models_to_proto(self._chat.list_models(current_principal()))
 
 
 def _message(request: chat_pb2.StreamChatRequest) -> ChatMessage:

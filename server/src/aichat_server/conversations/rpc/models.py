@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
-from aichat.v1 import models_pb2
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from aichat.v1 import chat_pb2, models_pb2
 
 from aichat_server.content.parts import PartKind
 from aichat_server.models.domain.models import Model, ModelAbilities, ServiceTier
 from aichat_server.transport.values import price_change_to_proto, price_to_proto, timestamp
+
+_UNKNOWN = datetime.fromtimestamp(0, UTC)
+
+
+def models_to_proto(models: Sequence[Model]) -> chat_pb2.ListModelsResponse:
+    """Converts the models that a caller may ask, also as OpenAI and Anthropic name them."""
+    return chat_pb2.ListModelsResponse(
+        models=map(model_to_proto, models),
+        object="list",
+        data=map(_listed, models),
+        first_id=models[0].id if models else "",
+        last_id=models[-1].id if models else "",
+    )
+
+
+def _listed(model: Model) -> models_pb2.ListedModel:
+    return models_pb2.ListedModel(
+        id=model.id,
+        object="model",
+        owned_by=model.provider,
+        type="model",
+        display_name=model.display_name,
+        created_at=timestamp(_UNKNOWN),
+        max_input_tokens=model.context_window,
+        max_tokens=model.max_output_tokens,
+    )
 
 
 def model_to_proto(model: Model) -> models_pb2.Model:

@@ -72,6 +72,7 @@ __all__ = (
     "ListPlansResponse",
     "ListUsageEventsRequest",
     "ListUsageEventsResponse",
+    "ListedModel",
     "LongHistory",
     "Message",
     "MessageState",
@@ -2914,6 +2915,63 @@ default_message_pool.register_message("aichat.v1", "ListConversationsResponse", 
 
 
 @dataclass(eq=False, repr=False)
+class ListedModel(betterproto2.Message):
+    """
+    A model as OpenAI and Anthropic name it.
+    """
+
+    id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The id that calls take, as `Model.model`.
+    """
+
+    object: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    OpenAI's word for it: "model".
+    """
+
+    created: "int" = betterproto2.field(3, betterproto2.TYPE_UINT32)
+    """
+    When the model was released, in seconds since 1970. 0: it is not known.
+    """
+
+    owned_by: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    The vendor that runs it.
+    """
+
+    type: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    Anthropic's word for it: "model".
+    """
+
+    display_name: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
+    """
+    A name for people.
+    """
+
+    created_at: "datetime.datetime | None" = betterproto2.field(
+        7, betterproto2.TYPE_MESSAGE, unwrap=lambda: __google__protobuf__.Timestamp, optional=True
+    )
+    """
+    When the model was released. The beginning of 1970: it is not known.
+    """
+
+    max_input_tokens: "int" = betterproto2.field(8, betterproto2.TYPE_INT32)
+    """
+    The most tokens that input and output may have together; 0 if unknown.
+    """
+
+    max_tokens: "int" = betterproto2.field(9, betterproto2.TYPE_INT32)
+    """
+    The most tokens that one answer may have.
+    """
+
+
+default_message_pool.register_message("aichat.v1", "ListedModel", ListedModel)
+
+
+@dataclass(eq=False, repr=False)
 class ListEmbeddingModelsRequest(betterproto2.Message):
     """
     No parameters.
@@ -3051,6 +3109,31 @@ class ListModelsResponse(betterproto2.Message):
     models: "list[Model]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
     """
     Every model that the organisation's plan offers and for which this server has a vendor and a price.
+    """
+
+    object: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    "list". This field and those after it are for clients of OpenAI and Anthropic, which list models here, too.
+    """
+
+    data: "list[ListedModel]" = betterproto2.field(3, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    The same models as those APIs name them.
+    """
+
+    has_more: "bool" = betterproto2.field(4, betterproto2.TYPE_BOOL)
+    """
+    False: the list is whole.
+    """
+
+    first_id: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    The first model's id; empty if there is none.
+    """
+
+    last_id: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
+    """
+    The last model's id; empty if there is none.
     """
 
 

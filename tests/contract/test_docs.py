@@ -34,7 +34,8 @@ NAMING_CONSTANTS = (
     ".env.example",
     "envoy/render.py",
     "protos/aichat/v1/*.proto",
-    "sdk-python/src/aichat_sdk/_settings.py",
+    "sdk-python/src/aichat_sdk/*.py",
+    "sdk-python/src/aichat_sdk/cli/*.py",
     "sandbox/src/aichat_sandbox/env.py",
 )
 

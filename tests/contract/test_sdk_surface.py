@@ -123,7 +123,7 @@ def test_exported_names_exist_and_are_the_whole_surface() -> None:
         "ConfigurationError", "ConflictError", "ConnectionFailedError", "DeadlineExceededError", "Document",
         "FieldViolation", "Image", "InvalidRequestError", "NotFoundError", "NotResumableError", "Page", "Pager",
         "PermissionDeniedError", "ProviderError", "QuotaExceededError", "RateLimitError",
-        "RequestTooLargeError", "ServerError", "Tool", "ToolResult", "ToolRoundsExceededError", "ToolRun",
+        "RequestTooLargeError", "ServerError", "TLS", "Tool", "ToolResult", "ToolRoundsExceededError", "ToolRun",
         "TypedAnswer", "UnavailableError", "__version__", "citations", "cost_usd", "message_text",
         "reasoning_text", "tool_calls", "types",
     ]  # fmt: skip

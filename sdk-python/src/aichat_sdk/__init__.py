@@ -4,6 +4,7 @@ from aichat_sdk import types
 from aichat_sdk._output import TypedAnswer
 from aichat_sdk._runs import ToolRun
 from aichat_sdk._stream import AnswerStream, ChatStream
+from aichat_sdk._tls import TLS
 from aichat_sdk._version import __version__
 from aichat_sdk.client import AsyncAIChat
 from aichat_sdk.content import Audio, Document, Image, ToolResult
@@ -38,6 +39,7 @@ from aichat_sdk.tools import Tool
 from aichat_sdk.types import citations, cost_usd, message_text, reasoning_text, tool_calls
 
 __all__ = [
+    "TLS",
     "AIChat",
     "AIChatError",
     "AnswerCancelledError",

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from aichat_sdk._encoding import encode
 from aichat_sdk._methods import RESUME_CHAT
+from aichat_sdk._observing import log_retry
 from aichat_sdk._proto.aichat.v1 import ResumeChatRequest
 from aichat_sdk._retry import Deadline, delay_before_retry
 from aichat_sdk._transport import Reader, Transport
@@ -49,6 +50,7 @@ class ResumingReader:
                 delay = self._delay(error)
                 if delay is None:
                     raise
+                log_retry(error, delay)
                 self._drop()
                 self._tried += 1
                 await self._pause(delay)

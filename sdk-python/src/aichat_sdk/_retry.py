@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from aichat_sdk import _checking
+from aichat_sdk._observing import log_retry
 from aichat_sdk.errors import AIChatError, UnavailableError
 
 FIRST_DELAY = 0.5
@@ -49,6 +50,7 @@ async def retrying(attempt: Callable[[], Awaitable[ResultT]], *, retries: int, d
             remaining = deadline.remaining()
             if tried >= retries or delay is None or (remaining is not None and delay >= remaining):
                 raise
+            log_retry(error, delay)
         tried += 1
         await asyncio.sleep(delay)
 

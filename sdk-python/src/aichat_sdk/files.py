@@ -58,7 +58,8 @@ class Files:
             async with aclosing(_pieces(checked.source)) as pieces:
                 return await self._send(pieces, deadline)
 
-        return await retrying(attempt, retries=retries, deadline=deadline)
+        renewing = partial(self._transport.renewing, attempt)
+        return await retrying(renewing, retries=retries, deadline=deadline)
 
     async def get(self, file_id: str, *, timeout: float | None = None) -> File:
         """Returns what is known of a file; raises NotFoundError if the organisation has no such file."""

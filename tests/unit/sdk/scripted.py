@@ -53,13 +53,17 @@ class ScriptedServer:
 
     @classmethod
     @asynccontextmanager
-    async def start(cls) -> AsyncIterator[ScriptedServer]:
+    async def start(cls, credentials: grpc.ServerCredentials | None = None) -> AsyncIterator[ScriptedServer]:
         scripted = cls()
         server = grpc.aio.server(options=[("grpc.max_receive_message_length", 32 << 20)])
         for service in services():
             handlers = {method.name: scripted._handler(method) for method in service.methods}
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
-        scripted.endpoint = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+        address = "127.0.0.1:0"
+        if credentials is None:
+            scripted.endpoint = f"127.0.0.1:{server.add_insecure_port(address)}"
+        else:
+            scripted.endpoint = f"127.0.0.1:{server.add_secure_port(address, credentials)}"
         await server.start()
         try:
             yield scripted

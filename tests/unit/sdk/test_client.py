@@ -27,13 +27,13 @@ def test_only_calls_to_this_machine_go_without_tls_by_default(endpoint: str, sec
     assert f"secure={not secure}" in repr(AsyncAIChat(endpoint=endpoint, api_key="ak_x", secure=not secure))
 
 
-def test_environment_fills_in_what_is_not_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_environment_fills_in_what_is_not_passed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AICHAT_ENDPOINT", "chat.example.com:443")
     monkeypatch.setenv("AICHAT_API_KEY", "ak_from_environment\n")
     client = AsyncAIChat()
-    assert client._transport.settings.api_key == "ak_from_environment"
     assert client._transport.settings.endpoint == "chat.example.com:443"
-    assert AsyncAIChat(api_key="ak_passed")._transport.settings.api_key == "ak_passed"
+    for made, key in ((client, "ak_from_environment"), (AsyncAIChat(api_key="ak_passed"), "ak_passed")):
+        assert await made._transport.settings.keys.current() == key
 
 
 @pytest.mark.parametrize("endpoint", [None, "", "https://chat.example.com", "chat.example.com", "host:port", "a b:1"])

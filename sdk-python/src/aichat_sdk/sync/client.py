@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
 from aichat_sdk._portal import Portal
+from aichat_sdk._tls import TLS
 from aichat_sdk.client import AsyncAIChat
 from aichat_sdk.sync.billing import Billing
 from aichat_sdk.sync.chat import Chat
@@ -32,24 +34,36 @@ class AIChat:
     def __init__(
         self,
         *,
-        api_key: str | None = None,
+        api_key: str | Callable[[], str | Awaitable[str]] | None = None,
         endpoint: str | None = None,
-        secure: bool | None = None,
+        secure: bool | TLS | None = None,
+        proxy: str | None = None,
+        channel_options: Mapping[str, str | int] | None = None,
+        metadata: Mapping[str, str] | None = None,
         timeout: float = 60.0,
         stall_timeout: float = 60.0,
         max_retries: int = 2,
     ) -> None:
         """Reads missing arguments from AICHAT_API_KEY and AICHAT_ENDPOINT ("host:port"); connects at the first call.
 
-        `secure`: whether to use TLS; None: unless the host is this machine. Times are in seconds. `timeout`: the limit
-        for each call with all its retries, streams excepted. `stall_timeout`: the longest silence of a stream; it must
-        be longer than the platform's heartbeat. `max_retries`: how often to retry a call that is safe to repeat; a
-        broken stream is resumed up to three times as often.
+        `api_key`: a key, or a function, asynchronous or not, that returns the one to use. It is called before each
+        call, and once more after CREDENTIALS_EXPIRED. `secure`: whether to use TLS, or with which certificates; None:
+        unless the host is this machine. `proxy`: "http://host:port" of a proxy that connects to the platform; None:
+        what `grpc_proxy`, `https_proxy` or `http_proxy` and `no_proxy` say; empty: none. `channel_options`: options of
+        gRPC, which replace the client's own. `metadata`: is sent with each call.
+
+        Times are in seconds. `timeout`: the limit for each call with all its retries, streams excepted.
+        `stall_timeout`: the longest silence of a stream; it must be longer than the platform's heartbeat.
+        `max_retries`: how often to retry a call that is safe to repeat; a broken stream is resumed up to three times as
+        often.
         """
         inner = AsyncAIChat(
             api_key=api_key,
             endpoint=endpoint,
             secure=secure,
+            proxy=proxy,
+            channel_options=channel_options,
+            metadata=metadata,
             timeout=timeout,
             stall_timeout=stall_timeout,
             max_retries=max_retries,
@@ -75,6 +89,27 @@ class AIChat:
         "Reports usage and its cost."
         self.billing = Billing(inner.billing, portal)
         "Subscribes to plans, and lists and verifies invoices."
+
+    def with_options(
+        self,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        stall_timeout: float | None = None,
+        max_retries: int | None = None,
+    ) -> Self:
+        """Returns a client with other options, None: the same, that shares the connection; closing one closes both.
+
+        `client.with_options(metadata={"x-team": "a"}).chat.send(…)` sends it with one call, besides the client's own.
+        """
+        client = object.__new__(type(self))
+        client._hold(
+            self._inner.with_options(
+                metadata=metadata, timeout=timeout, stall_timeout=stall_timeout, max_retries=max_retries
+            ),
+            self._portal,
+        )
+        return client
 
     def close(self) -> None:
         """Closes the connection; open calls end with ClosedError."""

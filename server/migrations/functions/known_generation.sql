@@ -1,14 +1,20 @@
 -- Returns a generation as one value. usage has a count for each kind. place says where in a conversation its answer is,
--- by ids and times; it is empty without a conversation. parts is the text of the answer as stored; null if no answer is
--- stored, or not yet. content has all parts of the answer, and is null if those are the same. calls_tools and
--- left_out: see the columns. t: how the generation belongs to a conversation (aichat.turn_of); null if it does not.
+-- by ids and times; it is empty without a conversation. parts is the text of the answer as stored, or all parts of one
+-- that is kept for retries; null if no answer is stored, or not yet. content has all parts of the answer, and is null
+-- if those are the same. calls_tools and left_out: see the columns. t: how the generation belongs to a conversation
+-- (aichat.turn_of); null if it does not.
 CREATE OR REPLACE FUNCTION aichat.known_generation(g aichat.generations, t aichat.turns) RETURNS json
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     m record;
 BEGIN
-    SELECT a.parts, a.content, a.member_id, a.created_at INTO m FROM aichat.messages AS a
-    WHERE a.org_id = g.org_id AND a.message_id = t.message_id AND NOT a.running;
+    IF g.sink = 'retries' THEN
+        SELECT k.parts, NULL::jsonb AS content, NULL::uuid AS member_id, NULL::timestamptz AS created_at INTO m
+        FROM aichat.kept_answers AS k WHERE k.org_id = g.org_id AND k.generation_id = g.generation_id;
+    ELSE
+        SELECT a.parts, a.content, a.member_id, a.created_at INTO m FROM aichat.messages AS a
+        WHERE a.org_id = g.org_id AND a.message_id = t.message_id AND NOT a.running;
+    END IF;
     RETURN json_build_object(
         'generation_id', g.generation_id,
         'sink', g.sink,

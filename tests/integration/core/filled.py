@@ -32,7 +32,7 @@ from aichat_server.payments.domain.billing import SubscriptionStatus
 from aichat_server.plans.domain import Plan
 from aichat_server.quotas.domain import QuotaName, QuotaPeriod, QuotaScope
 from aichat_server.quotas.service import Quotas
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 
 from tests.integration.conversations.turns import Turns, exchange, turn
 
@@ -43,8 +43,7 @@ TABLES = (
     "AND NOT relispartition"
 )
 
-
-JANUARY, FEBRUARY = month(2024, 1), month(2024, 2)
+_KEEP = text("INSERT INTO aichat.kept_answers (org_id, generation_id, parts) VALUES (:org_id, :generation_id, '[]')")
 
 
 async def filled_tenant(database: Database) -> Principal:
@@ -85,7 +84,13 @@ async def filled_tenant(database: Database) -> Principal:
     await Turns(database).begin(asked)
     await SummaryStore(database).keep(org_id, asked.user_message_id, Summary("They met.", 0))
     await _show_file(database, principal, asked.user_message_id)
+    await _keep_answer(database, principal, asked.generation_id)
     return principal
+
+
+async def _keep_answer(database: Database, principal: Principal, generation_id: UUID) -> None:
+    async with database.session(principal.org_id, principal.actor) as session:
+        await session.connection.execute(_KEEP, {"org_id": principal.org_id, "generation_id": generation_id})
 
 
 async def _show_file(database: Database, principal: Principal, message_id: UUID) -> None:

@@ -56,6 +56,21 @@ async def test_a_generation_is_forgotten_once_no_message_is_left_of_it(
     assert (await Conversations(database).get(principal, kept)).conversation_id == kept
 
 
+async def test_an_answer_that_is_kept_for_retries_is_forgotten_after_a_day(
+    postgres: Postgres, database: Database, principal: Principal
+) -> None:
+    await exchange(database, principal)
+    async with connection(postgres.owner_url) as owner:
+        await owner.execute(
+            "INSERT INTO aichat.kept_answers (org_id, generation_id, parts) "
+            "SELECT org_id, generation_id, '[]' FROM aichat.generations WHERE org_id = $1",
+            principal.org_id,
+        )
+    assert await forget(database, principal.org_id, NOW + DAY / 2) == Forgotten()
+    assert await forget(database, principal.org_id, NOW + 2 * DAY) == Forgotten(answers=1)
+    assert await count(postgres, principal, "generations") == 1
+
+
 async def test_a_running_generation_is_not_forgotten(
     postgres: Postgres, database: Database, principal: Principal
 ) -> None:

@@ -16,8 +16,9 @@ from aichat_server.compat.rpc.openai.errors import OpenAIErrors
 from aichat_server.compat.rpc.openai.models import OpenAIModels
 from aichat_server.compat.rpc.openai.responses import Responses
 from aichat_server.compat.rpc.openai.servicer import OpenAIServicer
-from aichat_server.compat.service.serving import Serving
+from aichat_server.compat.service.serving import Kept, Serving
 from aichat_server.files.service.files import Files
+from aichat_server.generations.service.keep_for_retries import KeepForRetries
 from aichat_server.generations.service.keep_nothing import KeepNothing
 from aichat_server.transport.access import ForeignApi
 from aichat_server.transport.foreign import ForeignErrors
@@ -31,6 +32,7 @@ FOREIGN_ERRORS: Mapping[ForeignApi, ForeignErrors] = MappingProxyType(
 
 def build_compat(engine: Engine, files: Files, sink: KeepNothing) -> tuple[Servicer, ...]:
     """Returns the services of the compatible APIs."""
-    serving = Serving(engine.models, engine.running.launcher, files, engine.counter, sink)
+    kept = Kept(sink, KeepForRetries(engine.stores.generations))
+    serving = Serving(engine.models, engine.running.launcher, files, engine.counter, kept)
     openai = OpenAIServicer(ChatCompletions(serving), Responses(), Embeddings(), OpenAIModels(engine.models))
     return openai, AnthropicServicer(Messages(), AnthropicModels())

@@ -11,6 +11,7 @@ from aichat_server.generations.domain.sinks import Sinks
 from aichat_server.generations.domain.stored import HoldTerms
 from aichat_server.generations.gateway.journal import JournalStreams
 from aichat_server.generations.gateway.spare_leases import SpareLeases
+from aichat_server.generations.service.keep_for_retries import KeepForRetries
 from aichat_server.generations.service.keep_nothing import KeepNothing
 from aichat_server.generations.service.orphans import Orphans
 from aichat_server.generations.storage.generations import GenerationStore
@@ -33,7 +34,7 @@ def hold_terms(settings: Settings) -> HoldTerms:
 def build_stores(database: Database, terms: HoldTerms) -> Stores:
     """Returns the stores of a server or of the jobs: the job that ends lost answers must know every sink."""
     generations, turns = GenerationStore(database, terms), TurnStore(database, terms)
-    return Stores(generations, turns, Sinks(MessageSink(turns), KeepNothing(generations)))
+    return Stores(generations, turns, Sinks(MessageSink(turns), KeepNothing(generations), KeepForRetries(generations)))
 
 
 def build_orphans(

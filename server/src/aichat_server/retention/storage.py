@@ -12,6 +12,11 @@ from aichat_server.core.database.session import Repository
 _GENERATIONS = text(
     "SELECT after, forgotten FROM aichat.purge_generations(:org_id, :before, :after, :most)"
 ).bindparams(bindparam("before", type_=DateTime(timezone=True)), bindparam("after", type_=Uuid))
+_ANSWERS = text(
+    "DELETE FROM aichat.kept_answers AS k WHERE k.org_id = :org_id AND k.generation_id IN ("
+    "SELECT o.generation_id FROM aichat.kept_answers AS o "
+    "WHERE o.org_id = :org_id AND o.created_at < :before LIMIT :most)"
+).bindparams(bindparam("before", type_=DateTime(timezone=True)))
 
 
 class ForgettingRepository(Repository):
@@ -25,6 +30,11 @@ class ForgettingRepository(Repository):
         values = {"org_id": self._org_id, "before": before, "after": after, "most": most}
         row = (await self._connection.execute(_GENERATIONS, values)).one()
         return row.forgotten, row.after
+
+    async def kept_answers(self, before: datetime, most: int) -> int:
+        """Deletes at most `most` answers that are kept for retries since before then; returns their number."""
+        values = {"org_id": self._org_id, "before": before, "most": most}
+        return (await self._connection.execute(_ANSWERS, values)).rowcount
 
     async def failures(self, before: datetime, most: int) -> int:
         """Deletes at most `most` turns that failed before then and cost nothing; returns their number."""

@@ -1,15 +1,22 @@
-"""Serves the calls of compatible APIs: each launches a generation, and nothing but its usage is kept."""
+"""Serves the calls of compatible APIs: each launches a generation, and nothing but its usage is kept.
+
+The answer of a call with an Idempotency-Key is kept for a day, for the same call alone.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from aichat_server.compat.domain.asked import Asked
 from aichat_server.compat.domain.bodies import JsonBody
+from aichat_server.compat.domain.terms import Terms
 from aichat_server.conversations.service.context_room import ContextRoom
+from aichat_server.core.errors import AichatError, Reason
 from aichat_server.files.service.files import Files, OrganizationFiles
 from aichat_server.generations.domain.generation import Beginning, Begun
 from aichat_server.generations.service.journal import Events
+from aichat_server.generations.service.keep_for_retries import KeepForRetries
 from aichat_server.generations.service.keep_nothing import KeepNothing
 from aichat_server.generations.service.launcher import Launcher
 from aichat_server.generations.service.model_choice import ModelChoice
@@ -29,19 +36,31 @@ class CompatCall:
     """The request as it was sent."""
     route: str
     """What the request asks for, such as "chat.completions"."""
+    terms: Terms
+
+    def digest(self) -> bytes:
+        """Returns a hash that is the same for calls that ask for the same."""
+        return self.terms.digest(self.body.digest(self.route))
+
+
+class Kept(NamedTuple):
+    """Where answers go."""
+
+    nothing: KeepNothing
+    for_retries: KeepForRetries
 
 
 class Serving:
     """Launches the generations of compatible APIs."""
 
     def __init__(
-        self, choice: ModelChoice, launcher: Launcher, files: Files, counter: TokenCounter, sink: KeepNothing
+        self, choice: ModelChoice, launcher: Launcher, files: Files, counter: TokenCounter, sinks: Kept
     ) -> None:
         self._choice = choice
         self._launcher = launcher
         self._files = files
         self._counter = counter
-        self._sink = sink
+        self._sinks = sinks
 
     async def answer(self, principal: Principal, call: CompatCall) -> Events:
         """Begins the answer, and returns its events. What can be refused is refused before anything is stored."""
@@ -52,16 +71,29 @@ class Serving:
         messages = await self._resolved(principal, asked.messages)
         files = self._files.of(principal.org_id)
         await ContextRoom(self._counter, candidates, asked.options, Prompt((), files)).check(messages)
+        claim = call.terms.claim(principal, call.route, call.digest()) if call.terms.key is not None else None
+        sink = self._sinks.nothing if claim is None else self._sinks.for_retries
         request = GenerationRequest(
             principal=principal,
             candidates=candidates,
-            question=_Question(self._sink, messages, files),
+            question=_Question(sink, messages, files),
             asked=messages,
             has_history=False,
             options=asked.options,
+            claim=claim,
             schema=schema,
         )
-        return await self._launcher.launch(request)
+        return await self._launched(request)
+
+    async def _launched(self, request: GenerationRequest) -> Events:
+        """Raises REQUEST_ID_REUSED in the words of these APIs."""
+        try:
+            return await self._launcher.launch(request)
+        except AichatError as error:
+            if error.reason is not Reason.REQUEST_ID_REUSED:
+                raise
+            text = "this Idempotency-Key was used with another request; take a new one for a new request"
+            raise AichatError(error.reason, text, metadata=error.metadata) from error
 
     async def _resolved(self, principal: Principal, messages: tuple[PathMessage, ...]) -> tuple[PathMessage, ...]:
         """Returns the messages with what their files are. Their bytes are not stored."""

@@ -45,7 +45,7 @@ class _OrphanValue(msgspec.Struct):
 
 
 class GenerationStore:
-    """Begins and ends generations of which no answer is kept, and knows, and keeps leased, those of every sink."""
+    """Begins and ends generations outside of conversations, and knows, and keeps leased, those of every sink."""
 
     def __init__(self, database: Database, terms: HoldTerms) -> None:
         self._pool = database.pool
@@ -71,14 +71,16 @@ class GenerationStore:
             raise refusal from error
         return Begun({}, decode_known(known), unchecked)
 
-    async def end(self, ending: Ending, *, orphan: bool = False) -> Known | None:
-        """Settles the generation, books its usage, and returns it. Nothing of the answer is kept.
+    async def end(self, ending: Ending, *, orphan: bool = False, keep: bool = False) -> Known | None:
+        """Settles the generation, books its usage, and returns it.
 
         A generation that has ended is not changed. One that failed without an answer gives its request id back.
 
-        `orphan`: it ends only if its lease has expired. None if it has not. Raises STORAGE_UNAVAILABLE.
+        `orphan`: it ends only if its lease has expired. None if it has not. `keep`: whether the answer is kept for
+        retries. Raises STORAGE_UNAVAILABLE.
         """
-        (known,) = await self._pool.fetchrow_again(_END, encode_json(ending_value(ending, orphan=orphan)))
+        kept = {"parts": ending.parts} if keep else {}
+        (known,) = await self._pool.fetchrow_again(_END, encode_json(ending_value(ending, orphan=orphan) | kept))
         return decode_known(known)
 
     async def abandon(self, beginning: Beginning, sink: str, failure: AichatError) -> None:

@@ -1,4 +1,4 @@
-"""Deletes generations without a message, failures, and old periods of quotas.
+"""Deletes generations without a message, answers that are kept for retries, failures, and old periods of quotas.
 
 What was charged stays in the ledger.
 """
@@ -16,6 +16,8 @@ from aichat_server.retention.storage import ForgettingRepository
 
 GENERATIONS_KEPT = timedelta(days=90)
 """For generations without a message: a request_id is known for this long, whatever was deleted."""
+ANSWERS_KEPT = timedelta(hours=24)
+"""For answers that are kept for retries: whoever repeats a call with its Idempotency-Key gets them at least so long."""
 FAILURES_KEPT = timedelta(days=400)
 """For turns that cost nothing; the hourly sums count them as long."""
 QUOTA_PERIODS_KEPT = timedelta(days=400)
@@ -28,6 +30,8 @@ class Forgotten:
     """The numbers of what was deleted."""
 
     generations: int = 0
+    answers: int = 0
+    """Answers that were kept for retries."""
     failures: int = 0
     quota_periods: int = 0
     """Charges and warnings in periods of quotas."""
@@ -35,12 +39,14 @@ class Forgotten:
     def __add__(self, other: Forgotten) -> Forgotten:
         return Forgotten(
             self.generations + other.generations,
+            self.answers + other.answers,
             self.failures + other.failures,
             self.quota_periods + other.quota_periods,
         )
 
     def __str__(self) -> str:
-        return f"{self.generations} generations, {self.failures} failures, {self.quota_periods} periods of quotas"
+        turns = f"{self.generations} generations, {self.answers} answers kept for retries, {self.failures} failures"
+        return f"{turns}, {self.quota_periods} periods of quotas"
 
 
 async def forget(database: Database, org_id: UUID, now: datetime) -> Forgotten:
@@ -51,9 +57,10 @@ async def forget(database: Database, org_id: UUID, now: datetime) -> Forgotten:
         async with database.session(org_id) as session:
             forgetting = ForgettingRepository(session)
             generations, after = await forgetting.generations(now - GENERATIONS_KEPT, _LOOKED_AT, after)
+            answers = await forgetting.kept_answers(now - ANSWERS_KEPT, _LOOKED_AT)
             failures = await forgetting.failures(now - FAILURES_KEPT, _LOOKED_AT)
             quota_periods = await forget_periods(session, now - QUOTA_PERIODS_KEPT)
             quota_periods += await forget_warnings(session, now - QUOTA_PERIODS_KEPT)
-        total += Forgotten(generations, failures, quota_periods)
-        if after is None and failures < _LOOKED_AT:
+        total += Forgotten(generations, answers, failures, quota_periods)
+        if after is None and max(answers, failures) < _LOOKED_AT:
             return total

@@ -12,7 +12,7 @@ from aichat_server.compat.domain.openai_chat import ChatRequest
 from aichat_server.compat.domain.openai_chat_messages import messages_told
 from aichat_server.compat.domain.openai_chat_options import NAMES, options_told
 from aichat_server.compat.domain.openai_forms import told_as
-from aichat_server.compat.rpc.headers import Headers
+from aichat_server.compat.rpc.headers import Headers, terms_of
 from aichat_server.compat.rpc.openai.chat_answers import completion
 from aichat_server.compat.rpc.openai.chat_chunks import Chunks
 from aichat_server.compat.rpc.pieces import body_of, events_piece, json_piece
@@ -33,12 +33,13 @@ class ChatCompletions:
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
 
-    async def create(self, body: HttpBody, _headers: Headers) -> AsyncGenerator[HttpBody, None]:
+    async def create(self, body: HttpBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
         """Yields the response's pieces."""
         sent = body_of(body)
         request = sent.read(ChatRequest)
+        call = CompatCall(_asked(request), sent, ROUTE, terms_of(headers))
         try:
-            events = await self._serving.answer(current_principal(), CompatCall(_asked(request), sent, ROUTE))
+            events = await self._serving.answer(current_principal(), call)
         except AichatError as error:
             raise told_as(error, NAMES) from error
         pieces = _stream(events, request) if request.stream else _whole(events, request.model)
@@ -66,10 +67,12 @@ async def _stream(events: Events, request: ChatRequest) -> AsyncGenerator[HttpBo
 
 
 async def _whole(events: Events, model: str) -> AsyncGenerator[HttpBody, None]:
+    ended = False
     async with aclosing(events):
         async for _, event in events:
             if isinstance(event, Completed):
+                ended = True
                 current_reply().headers[GENERATION_ID] = str(event.answer.generation_id)
                 yield json_piece(completion(event.answer, model))
-                return
-    raise AichatError(Reason.INTERNAL, "the answer ended without its end")
+    if not ended:
+        raise AichatError(Reason.INTERNAL, "the answer ended without its end")

@@ -11,8 +11,10 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edge_errors import MAX_HEADER_KIB, errors
+from foreign_errors import mappers
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from routes import SMALL_BYTES, limits, routes
 from rpcs import Contract
@@ -61,17 +63,24 @@ def read(environ: Mapping[str, str]) -> dict[str, object]:
 def render(environ: Mapping[str, str]) -> str:
     """Returns Envoy's configuration; raises EdgeSettingsError, naming every malformed variable."""
     context = read(environ)
-    context |= _from_contract(str(context["descriptors"]))
+    context |= _from_contract(str(context["descriptors"]), _allowed(context))
     # The file is YAML and every value is inserted as JSON, so HTML escapes would be wrong.
     templates = Environment(loader=FileSystemLoader(HERE), undefined=StrictUndefined, autoescape=False)  # noqa: S701
     return templates.get_template("envoy.yaml.j2").render(context)
 
 
-def _from_contract(descriptors: str) -> dict[str, object]:
+def _allowed(context: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Returns Envoy's matchers for the origins of pages that may call."""
+    return [*context["cors_origins"], *context["development_origins"]]
+
+
+def _from_contract(descriptors: str, origins: list[dict[str, Any]]) -> dict[str, object]:
     contract = Contract(Path(descriptors))
     return {
         "errors": errors(limits(contract.rpcs), SMALL_BYTES),
-        "routes": routes(contract.rpcs, descriptors),
+        "foreign_mappers": mappers(contract.rpcs, SMALL_BYTES),
+        "origins": origins,
+        "routes": routes(contract.rpcs, descriptors, origins),
         "services": list(dict.fromkeys(rpc.service for rpc in contract.rpcs if not rpc.foreign_api)),
         "small_bytes": SMALL_BYTES,
         "max_header_kib": MAX_HEADER_KIB,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from foreign_errors import from_grpc
 from rpcs import Rpc, pattern
 
 Route = dict[str, Any]
@@ -23,6 +24,9 @@ While it asks the server about the caller, Envoy stops reading after the first S
 way, and continues only if half of the limit is more than that.
 """
 
+FOREIGN_SILENCE_SECONDS = 660
+"""The longest silence on a call of another company's API, whose clients wait 10 minutes for a whole answer."""
+
 _API = "type.googleapis.com/envoy."
 _BUFFER = "envoy.filters.http.buffer"
 _REFUSAL = "aichat.refusal"
@@ -31,6 +35,9 @@ _FRAME_CHECK = "aichat.frame_check"
 _JSON_CHECK = "aichat.json_check"
 _FOREIGN_API = "aichat.foreign_api"
 _TRANSCODER = "envoy.filters.http.grpc_json_transcoder"
+_CORS = "envoy.filters.http.cors"
+_SENT = ("content-type", "x-api-key", "anthropic-version", "anthropic-beta", "idempotency-key", "x-aichat-conversation")
+_SHOWN = ("x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry", "x-aichat-generation-id")
 _JSON = r"(?i)application/json\s*(;.*)?"
 _GRPC = r"application/grpc(-web(-text)?)?(\+proto)?\s*(;.*)?"
 _HEALTH = "/grpc.health.v1.Health/Check"
@@ -38,14 +45,20 @@ _UNBEGUN = "connect-failure,refused-stream"
 """A call that no server can have begun is retried on another one."""
 
 
-def routes(rpcs: Sequence[Rpc], descriptors: str) -> list[Route]:
-    """Returns all routes; the first match applies. `descriptors` is the file with the contract."""
+def routes(rpcs: Sequence[Rpc], descriptors: str, origins: Sequence[Route]) -> list[Route]:
+    """Returns all routes; the first match applies.
+
+    `descriptors` is the file with the contract, `origins` are those of the pages that may call.
+    """
     found: list[Route] = []
     for rpc in rpcs:
         found += _grpc(rpc)
     found.append({"match": {"path": _HEALTH, "headers": [_content_type(_GRPC)]}, **_to_servers(_buffer(SMALL_BYTES))})
     for template in dict.fromkeys(template for rpc in rpcs for template in rpc.templates):
-        found += _http(template, [rpc for rpc in rpcs if template in rpc.templates], descriptors)
+        there = [rpc for rpc in rpcs if template in rpc.templates]
+        found += (
+            _foreign_http(template, there, descriptors, origins) if there[0].foreign_api else _http(template, there)
+        )
     unknown = {"prefix": "/", "headers": [_content_type("application/grpc.*")]}
     return [*found, _answer(unknown, 501), _answer({"prefix": "/"}, 404)]
 
@@ -70,21 +83,42 @@ def _grpc(rpc: Rpc) -> Iterator[Route]:
         yield {"match": matched, **_to_servers(filters, _retry_on(rpc))}
 
 
-def _http(template: str, rpcs: Sequence[Rpc], descriptors: str) -> Iterator[Route]:
+def _http(template: str, rpcs: Sequence[Rpc]) -> Iterator[Route]:
     """Yields the routes of one path's RPCs, and the answer to other methods there."""
     path = {"safe_regex": {"regex": pattern(template)}}
     allowed = []
     for rpc in rpcs:
         verbs = [rpc.verb, "HEAD"] if rpc.verb == "GET" and not rpc.streams else [rpc.verb]
         allowed += verbs
-        method = {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(verbs)}}}
+        method = _method(verbs)
         if rpc.fields is not None:
             # A web page may send a body of another type without a preflight request.
             yield _answer({**path, "headers": [method, {**_content_type(_JSON), "invert_match": True}]}, 415)
             yield _answer({**path, "headers": [method, _ENCODED]}, 415)
         for matched, limit in _by_caller({**path, "headers": [method]}, rpc):
-            yield _foreign(matched, rpc, limit, descriptors) if rpc.foreign_api else _transcoded(matched, rpc, limit)
-    yield {**_answer(path, 405), "response_headers_to_add": [_header("allow", ", ".join(allowed))]}
+            yield _transcoded(matched, rpc, limit)
+    yield _other_methods(path, allowed)
+
+
+def _foreign_http(template: str, rpcs: Sequence[Rpc], descriptors: str, origins: Sequence[Route]) -> Iterator[Route]:
+    """Yields the same for a path of another company's API."""
+    path = {"safe_regex": {"regex": pattern(template)}}
+    allowed = []
+    for rpc in rpcs:
+        verbs = [rpc.verb, "HEAD"] if rpc.verb == "GET" else [rpc.verb]
+        allowed += verbs
+        for matched, limit in _by_caller({**path, "headers": [_method(verbs)]}, rpc):
+            yield _foreign(matched, rpc, limit, descriptors, origins)
+    other = _other_methods(path, allowed)
+    yield {**other, "typed_per_filter_config": {**other["typed_per_filter_config"], _CORS: _foreign_cors(origins)}}
+
+
+def _other_methods(path: Route, allowed: Sequence[str]) -> Route:
+    return {**_answer(path, 405), "response_headers_to_add": [_header("allow", ", ".join(allowed))]}
+
+
+def _method(verbs: Sequence[str]) -> Route:
+    return {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(verbs)}}}
 
 
 def _transcoded(match: Route, rpc: Rpc, limit: int) -> Route:
@@ -99,9 +133,10 @@ def _transcoded(match: Route, rpc: Rpc, limit: int) -> Route:
     return route
 
 
-def _foreign(match: Route, rpc: Rpc, limit: int, descriptors: str) -> Route:
+def _foreign(match: Route, rpc: Rpc, limit: int, descriptors: str, origins: Sequence[Route]) -> Route:
     """Returns the route of a call that has the form of another company's API."""
-    filters = {**_buffer(limit), **_credentials(rpc), _FOREIGN_API: _lua({"api": rpc.foreign_api})}
+    filters = {**_buffer(limit), **_credentials(rpc), _CORS: _foreign_cors(origins)}
+    filters[_FOREIGN_API] = _lua({"from_grpc": from_grpc(rpc.foreign_api)})
     filters[_TRANSCODER] = {
         "@type": f"{_API}extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder",
         "proto_descriptor": descriptors,
@@ -113,12 +148,29 @@ def _foreign(match: Route, rpc: Rpc, limit: int, descriptors: str) -> Route:
         "max_request_body_size": limit,
         "request_validation_options": {"reject_unknown_method": True},
     }
-    return {
+    route: Route = {
         "match": match,
         **_to_servers(filters, _retry_on(rpc)),
         # Their requests may come from any page without a preflight request, so they never act for a signed-in user.
         "request_headers_to_remove": ["cookie"],
         "response_headers_to_add": [_header("x-accel-buffering", "no")],
+    }
+    route["route"]["idle_timeout"] = f"{FOREIGN_SILENCE_SECONDS}s"
+    return route
+
+
+def _foreign_cors(origins: Sequence[Route]) -> Route:
+    """Returns what pages may send and read: clients have headers of their own, and more of them with each version."""
+    return {
+        "@type": f"{_API}extensions.filters.http.cors.v3.CorsPolicy",
+        "allow_origin_string_match": origins,
+        "allow_methods": "GET, HEAD, POST, DELETE",
+        # The wildcard includes no credentials, and browsers only know it for calls without cookies.
+        "allow_headers": f"authorization, {', '.join(_SENT)}, *",
+        "expose_headers": f"{', '.join(_SHOWN)}, *",
+        "max_age": "7200",
+        "allow_credentials": False,
+        "forward_not_matching_preflights": False,
     }
 
 

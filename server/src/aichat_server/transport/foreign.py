@@ -18,6 +18,8 @@ from aichat_server.transport.call import REQUEST_ID_KEY, Context
 
 STATUS_KEY = "x-aichat-status"
 """The header by which the server tells the edge the HTTP status."""
+MOST_PIECE_BYTES = 1024 * 1024
+"""Larger pieces are sent as several."""
 JSON = "application/json"
 EVENTS = "text/event-stream"
 
@@ -57,9 +59,16 @@ class ForeignReply:
         self._begun = False
 
     async def write(self, response: Any) -> None:
-        """Sends a piece."""
+        """Sends a piece, which may be of any size."""
         await self._begin(self.headers)
-        await self._context.write(response)
+        if len(response.piece.data) <= MOST_PIECE_BYTES:
+            await self._context.write(response)
+            return
+        # gRPC would end the call with a status in the middle of the body, which HTTP clients take for its end.
+        piece = response.piece
+        for at in range(0, len(piece.data), MOST_PIECE_BYTES):
+            part = HttpBody(content_type=piece.content_type, data=piece.data[at : at + MOST_PIECE_BYTES])
+            await self._context.write(self._kind(piece=part))
 
     async def fail(self, error: AichatError) -> None:
         """Ends the response with a failure."""

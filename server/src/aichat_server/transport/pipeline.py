@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -108,21 +109,32 @@ class CallInterceptor(ServerInterceptor):
             events = self._events(call, context) if handler.response_streaming else None
             with self._drain.counted(), self._observer.call(call), logged(call):
                 try:
-                    for step in self._steps:
-                        await step(call)
-                    if call.values(_ASKED):
-                        await context.send_initial_metadata((_KNOWN,))
                     # Nothing of the request is read before the caller is identified.
+                    if await self._admit(call, context):
+                        call.code = grpc.StatusCode.OK
+                        return None
                     response = await respond(raw, context, events)
                 except AbortError:
                     raise
-                except Exception as cause:  # noqa: BLE001 — the one place where a fault becomes an answer
+                except BaseException as cause:  # the one place where a fault becomes an answer
+                    if not isinstance(cause, Exception) and not _is_stray(cause):
+                        raise
                     await _fail(call, context, events, cause)
                     return None
                 call.code = grpc.StatusCode.OK
                 return response
 
         return with_behaviour(handler, serve, reads=reads)
+
+    async def _admit(self, call: Call, context: Context) -> bool:
+        """Takes the call through all steps. Returns whether that was all that was asked."""
+        for step in self._steps:
+            await step(call)
+        if not call.values(_ASKED):
+            return False
+        await context.send_initial_metadata((_KNOWN,))
+        # Of the contract's own RPCs none takes the empty request, which is sent to ask this; of others one may.
+        return call.access.foreign_api is not None
 
     def _events(self, call: Call, context: Context) -> _Events:
         """Returns what writes a stream for HTTP clients; None if the caller speaks gRPC."""
@@ -133,6 +145,12 @@ class CallInterceptor(ServerInterceptor):
             set_reply(reply)
             return reply
         return EventStream(context) if call.values(MARK) else None
+
+
+def _is_stray(cause: BaseException) -> bool:
+    """Whether something that the call waited for was cancelled, but not the call itself: gRPC would answer nothing."""
+    task = asyncio.current_task()
+    return isinstance(cause, asyncio.CancelledError) and task is not None and not task.cancelling()
 
 
 async def _respond(behaviour: Behaviour, request: object, context: Context, _: _Events) -> object:
@@ -148,7 +166,7 @@ async def _stream(behaviour: Behaviour, request: object, context: Context, event
         await events.finish()
 
 
-async def _fail(call: Call, context: Context, events: _Events, cause: Exception) -> None:
+async def _fail(call: Call, context: Context, events: _Events, cause: BaseException) -> None:
     if isinstance(cause, AichatError):
         error = cause
     else:

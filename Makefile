@@ -12,6 +12,8 @@ NODE_READY := node_modules/.ready
 CLIENTS := tests/clients
 CLIENTS_READY := $(CLIENTS)/.venv/.ready $(CLIENTS)/node_modules/.ready
 AGENTS_READY := $(CLIENTS)/older/.venv/.ready $(CLIENTS)/agents/node_modules/.ready
+# The frameworks of the SDK's recipes, likewise.
+RECIPES_READY := sdk-python/recipes/.venv/.ready
 PACKAGES := server workers sdk-python sandbox
 
 .PHONY: help setup run chat env test clients faults check format generate lock bench clean
@@ -62,7 +64,7 @@ chat: $(READY) ## Chat with the platform that `make run` started: make chat TEXT
 env: $(READY) ## Print its endpoint, an API key and a session token as export lines for a shell.
 	@exec $(BIN)/python -m aichat_sandbox env
 
-test: $(READY) $(NODE_READY) $(CLIENTS_READY) ## Run every test, against real Postgres, Redis and Envoy.
+test: $(READY) $(NODE_READY) $(CLIENTS_READY) $(RECIPES_READY) ## Run every test, with real Postgres, Redis and Envoy.
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 clients: $(READY) $(CLIENTS_READY) $(AGENTS_READY) ## Run coding agents and older clients against the platform.
@@ -87,7 +89,7 @@ format: $(READY) ## Format the code and fix what can be fixed.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-generate: $(READY) $(NODE_READY) ## Generate gen/ and the SDK's messages from protos/, and the SDK's sync client.
+generate: $(READY) $(NODE_READY) ## Generate gen/, and of the SDK what is derived.
 	$(BIN)/python protos/generate.py
 	$(BIN)/python sdk-python/generate/sync_client.py
 

@@ -111,6 +111,7 @@ def test_exported_names_exist_and_are_the_whole_surface() -> None:
         "aichat_sdk.files",
         "aichat_sdk.paging",
         "aichat_sdk.sync",
+        "aichat_sdk.testing",
         "aichat_sdk.tools",
         "aichat_sdk.usage",
     ):

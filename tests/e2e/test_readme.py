@@ -59,7 +59,8 @@ SHOWN = {
         r"USER  Name three rivers\.\nASSISTANT claude-haiku-5-5 .*\nUSER  And three lakes\?\nASSISTANT gpt-6-luna ",
         r"\nfree 5\.0+\n(?s:.*)MODEL_UNKNOWN {'model': 'no-such-model'}\n",
         r"gpt-6-luna(?s:.*)\['Name three rivers\.'",
-        r"True\n\[\]\n$",
+        r"True\n\[\]\n",
+        r"TextPart\(text='It is blue\.'\)\n$",
     ),
     "docs/clients/grpc.md#Python": (
         r"claude-haiku-5-5",

@@ -34,5 +34,5 @@ def build_compat(engine: Engine, files: Files, sink: KeepNothing) -> tuple[Servi
     """Returns the services of the compatible APIs."""
     kept = Kept(sink, KeepForRetries(engine.stores.generations))
     serving = Serving(engine.models, engine.running.launcher, files, engine.counter, kept)
-    openai = OpenAIServicer(ChatCompletions(serving), Responses(), Embeddings(), OpenAIModels(engine.models))
+    openai = OpenAIServicer(ChatCompletions(serving), Responses(serving), Embeddings(), OpenAIModels(engine.models))
     return openai, AnthropicServicer(Messages(), AnthropicModels())

@@ -1,0 +1,199 @@
+"""The options of the Responses API as the platform's own, and those that it cannot carry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+
+from aichat_server.compat.domain.openai_forms import (
+    ANY_OBJECT,
+    EFFORTS,
+    MOST_TOOLS,
+    TIERS,
+    Names,
+    is_told,
+    refuse,
+    schema_format,
+    tool,
+)
+from aichat_server.compat.domain.openai_responses import ChosenTool, Format, Grammar, ResponseRequest, ResponseTool
+from aichat_server.core.errors import invalid_request
+from aichat_server.models.domain.models import ServiceTier
+from aichat_server.providers.domain.requests import (
+    ChatOptions,
+    LongHistory,
+    ReasoningEffort,
+    ResponseFormat,
+    Tool,
+    ToolChoice,
+    ToolChoiceMode,
+    WebSearch,
+)
+
+NAMES: Names = (
+    (re.compile(r"^options\.response_format\.json_schema|^response_format(\.json_schema)?"), "text.format.schema"),
+    (re.compile(r"^(options\.)?reasoning_effort"), "reasoning.effort"),
+    (re.compile(r"^(options\.)?web_search(\.allowed_domains)?"), "tools"),
+    (re.compile(r"^options\."), ""),
+)
+"""What the Responses API calls the platform's options."""
+
+SEARCHES = frozenset(
+    {"web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11"}
+)  # fmt: skip
+_MODES: Mapping[str, ToolChoiceMode] = MappingProxyType(
+    {"auto": ToolChoiceMode.AUTO, "none": ToolChoiceMode.NONE, "required": ToolChoiceMode.REQUIRED}
+)
+_INPUT = '{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}'
+"""The schema of a custom tool, which takes a text."""
+_INCLUDED = frozenset(
+    {"reasoning.encrypted_content", "web_search_call.action.sources", "web_search_call.results",
+     "message.input_image.image_url", "code_interpreter_call.outputs", "file_search_call.results",
+     "computer_call_output.output.image_url"}
+)  # fmt: skip
+
+
+class _Untaken(NamedTuple):
+    field: str
+    is_asked: Callable[[ResponseRequest], object]
+    why: str
+
+
+_UNTAKEN = (
+    _Untaken("previous_response_id", lambda told: told.previous_response_id, "send the whole input"),
+    _Untaken("conversation", lambda told: told.conversation, "send the whole input"),
+    _Untaken("background", lambda told: told.background, "read the answer as a stream"),
+    _Untaken("top_logprobs", lambda told: told.top_logprobs, "leave it out"),
+    _Untaken("include", lambda told: set(told.include or ()) - _INCLUDED, "include what is supported alone"),
+    _Untaken("prompt", lambda told: is_told(told.prompt), "send the prompt's text as `instructions`"),
+    _Untaken("context_management", lambda told: is_told(told.context_management), "shorten the input yourself"),
+    _Untaken("moderation", lambda told: is_told(told.moderation), "leave it out"),
+    _Untaken("text.verbosity", lambda told: told.text and told.text.verbosity not in (None, "medium"),
+             "say it in the instructions"),
+)  # fmt: skip
+"""What models behind other APIs have nothing for. Values that mean the default are accepted."""
+
+
+def options_told(request: ResponseRequest, instructions: Sequence[str]) -> ChatOptions:
+    """Returns the options; `instructions` are those among the input's items.
+
+    Raises REQUEST_INVALID and OPTION_UNSUPPORTED with the field.
+    """
+    for one in _UNTAKEN:
+        if one.is_asked(request):
+            raise refuse(one.field, one.why)
+    tools, choice = _chosen(_tools(request.tools or ()), request.tool_choice)
+    return ChatOptions(
+        max_output_tokens=request.max_output_tokens,
+        temperature=request.temperature,
+        system_prompt="\n\n".join(filter(None, (request.instructions, *instructions))),
+        reasoning_effort=_effort(request),
+        tools=tools,
+        tool_choice=choice,
+        parallel_tool_calls=request.parallel_tool_calls if tools else None,
+        response_format=_format(request.text.format if request.text is not None else None),
+        top_p=request.top_p,
+        web_search=_search(request),
+        service_tier=_tier(request.service_tier),
+        long_history=_long_history(request.truncation),
+    )
+
+
+def custom_names(tools: Iterable[ResponseTool]) -> frozenset[str]:
+    """Returns the names of the tools whose input is a text."""
+    return frozenset(one.name for one in tools if one.type == "custom" and one.name is not None)
+
+
+def _tools(told: Sequence[ResponseTool]) -> tuple[Tool, ...]:
+    if len(told) > MOST_TOOLS:
+        raise invalid_request("tools", f"must be at most {MOST_TOOLS}")
+    tools = []
+    for n, one in enumerate(told):
+        field, name = f"tools[{n}]", one.name or ""
+        if one.type == "function":
+            tools.append(tool(name, one.description, one.parameters, field))
+        elif one.type == "custom":
+            tools.append(tool(name, _described(one), msgspec.Raw(_INPUT.encode()), field))
+        elif one.type not in SEARCHES:
+            raise refuse(f"{field}.type", f"tools of the type {one.type!r} are not carried to this model")
+    return tuple(tools)
+
+
+def _described(told: ResponseTool) -> str:
+    """Returns a custom tool's description, with the grammar of its input, which models are told in words."""
+    match told.format:
+        case Grammar("grammar", syntax, definition) if definition:
+            rule = f"The input must follow this {syntax or ''} grammar:\n{definition}"
+            return "\n\n".join(filter(None, (told.description, rule)))
+        case _:
+            return told.description or ""
+
+
+def _chosen(tools: tuple[Tool, ...], choice: str | ChosenTool | None) -> tuple[tuple[Tool, ...], ToolChoice | None]:
+    """Returns the tools that may be called, and the choice among them."""
+    match choice:
+        case None:
+            return tools, None
+        case str():
+            mode = _mode(choice, "tool_choice")
+            # Some clients always send it.
+            is_needless = not tools and mode is not ToolChoiceMode.REQUIRED
+            return tools, None if is_needless else ToolChoice(mode)
+        case ChosenTool("function" | "custom", name) if name is not None:
+            return tools, ToolChoice(ToolChoiceMode.ONE, name)
+        case ChosenTool("allowed_tools", mode=mode, tools=allowed) if allowed is not None:
+            names = {one.name for one in allowed}
+            if not names <= {one.name for one in tools}:
+                raise invalid_request("tool_choice.tools", "must be some of the tools")
+            chosen = _mode(mode or "auto", "tool_choice.mode")
+            return tuple(one for one in tools if one.name in names), ToolChoice(chosen)
+        case _:
+            raise refuse("tool_choice", "choose auto, none, required, a function, a custom tool, or allowed_tools")
+
+
+def _mode(told: str, field: str) -> ToolChoiceMode:
+    if told not in _MODES:
+        raise invalid_request(field, f"must be one of {', '.join(_MODES)}")
+    return _MODES[told]
+
+
+def _effort(request: ResponseRequest) -> ReasoningEffort | None:
+    told = request.reasoning.effort if request.reasoning is not None else None
+    if told is not None and told not in EFFORTS:
+        raise invalid_request("reasoning.effort", f"must be one of {', '.join(EFFORTS)}")
+    return EFFORTS[told] if told is not None else None
+
+
+def _tier(told: str | None) -> ServiceTier | None:
+    if told is not None and told not in TIERS:
+        raise refuse("service_tier", f"choose one of {', '.join(TIERS)}")
+    return TIERS[told] if told is not None else None
+
+
+def _format(told: Format | None) -> ResponseFormat | None:
+    if told is None or told.type == "text":
+        return None
+    if told.type == "json_object":
+        return ResponseFormat(ANY_OBJECT)
+    if told.type == "json_schema" and told.name is not None:
+        return schema_format(told.name, told.schema, "text.format")
+    raise invalid_request("text.format", "must be of the type text, json_object, or json_schema with name and schema")
+
+
+def _search(request: ResponseRequest) -> WebSearch | None:
+    found = next((one for one in request.tools or () if one.type in SEARCHES), None)
+    if found is None or request.tool_choice == "none":
+        return None
+    domains = found.filters.allowed_domains if found.filters is not None else None
+    most = {} if request.max_tool_calls is None else {"max_searches": request.max_tool_calls}
+    return WebSearch(**most, allowed_domains=tuple(domains or ()))
+
+
+def _long_history(truncation: str | None) -> LongHistory:
+    if truncation not in (None, "auto", "disabled"):
+        raise invalid_request("truncation", "must be auto or disabled")
+    return LongHistory.DROP if truncation == "auto" else LongHistory.REFUSE

@@ -1,0 +1,198 @@
+"""OpenAI's own SDK speaks the Responses API, with models of every vendor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from typing import Any
+
+import openai
+import pytest
+from aichat_sandbox.platform import Platform
+from openai.types.responses import Response
+from pydantic import BaseModel
+
+from tests.e2e.calls import MODELS, script
+
+WEATHER: Any = {
+    "type": "function",
+    "name": "weather",
+    "description": "Tells the weather of a city.",
+    "parameters": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+        "additionalProperties": False,
+    },
+    "strict": True,
+}
+HELLO = script(deltas=["Hello ", "there."])
+
+
+def client(platform: Platform, **more: Any) -> openai.AsyncOpenAI:
+    """OpenAI's SDK for the platform's edge."""
+    options = {"api_key": str(platform.key["api_key"]), "max_retries": 0, **more}
+    return openai.AsyncOpenAI(base_url=f"{platform.http}/openai/v1", **options)
+
+
+def rounds(*calls: str, then: str = "It rains.", **how: Any) -> str:
+    """A script: one call of the tool after the other, and then a text."""
+    tools = [{"deltas": [], "tools": [{"name": "weather", "arguments": {"city": city}}], **how} for city in calls]
+    return script(rounds=[*tools, {"deltas": [then], **how}])
+
+
+def kinds(response: Response) -> list[str]:
+    """The kinds of a response's items, without what only carries marks."""
+    return [item.type for item in response.output if item.type != "reasoning" or item.summary]
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_a_response_is_answered_whole_and_as_a_stream(platform: Platform, model: str) -> None:
+    """Basic, streaming, and the system prompt of Open Responses' suite."""
+    async with client(platform) as sdk:
+        whole = await sdk.responses.create(model=model, input=HELLO, instructions="Be brief.", metadata={"a": "b"})
+        stream = await sdk.responses.create(model=model, input=[{"role": "user", "content": HELLO}], stream=True)
+        events = [event async for event in stream]
+    assert (whole.output_text, whole.status, whole.model, whole.metadata) == (
+        "Hello there.",
+        "completed",
+        model,
+        {"a": "b"},
+    )
+    assert whole.usage is not None
+    assert whole.usage.total_tokens == whole.usage.input_tokens + whole.usage.output_tokens > 0
+    assert whole.usage.model_extra is not None
+    assert whole.usage.model_extra["cost"] > 0
+    assert whole.instructions == "Be brief."
+    told = [event.type.removeprefix("response.") for event in events]
+    assert [kind for kind, next_kind in pairwise([*told, ""]) if kind != next_kind] == [
+        "created",
+        "in_progress",
+        "output_item.added",
+        "content_part.added",
+        "output_text.delta",
+        "output_text.done",
+        "content_part.done",
+        "output_item.done",
+        "completed",
+    ]
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    last = events[-1]
+    assert last.type == "response.completed"
+    assert last.response.output_text == "Hello there."
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_tools_are_called_in_rounds_without_anything_stored(platform: Platform, model: str) -> None:
+    """As Codex does: what the model wrote comes back with its vendor's marks."""
+    asked = rounds("Bern", "Basel", "Chur", reasoning=["Let me see. "])
+    items: list[Any] = [{"role": "user", "content": asked}]
+    async with client(platform) as sdk:
+        for city in ("Bern", "Basel", "Chur"):
+            async with sdk.responses.stream(
+                model=model,
+                input=items,
+                tools=[WEATHER],
+                store=False,
+                include=["reasoning.encrypted_content"],
+                reasoning={"effort": "medium", "summary": "auto"},
+            ) as stream:
+                response = await stream.get_final_response()
+            assert kinds(response)[-1] == "function_call"
+            [call] = [item for item in response.output if item.type == "function_call"]
+            assert (call.name, json.loads(call.arguments)) == ("weather", {"city": city})
+            # Codex leaves the ids of items out.
+            items += [item.model_dump(mode="json", exclude={"id", "parsed_arguments"}) for item in response.output]
+            items += [{"type": "function_call_output", "call_id": call.call_id, "output": "rain"}]
+        last = await sdk.responses.create(
+            model=model, input=items, tools=[WEATHER], store=False, include=["reasoning.encrypted_content"]
+        )
+    assert last.output_text == "It rains."
+    assert any(item.type == "reasoning" and item.encrypted_content for item in response.output)
+
+
+class Weather(BaseModel):
+    """What is asked for."""
+
+    city: str
+
+
+async def test_an_answer_follows_a_schema(platform: Platform) -> None:
+    async with client(platform) as sdk:
+        asked = script(deltas=['{"city": ', '"Bern"}'])
+        response = await sdk.responses.parse(model=MODELS[1], input=asked, text_format=Weather)
+    assert response.output_parsed == Weather(city="Bern")
+
+
+async def test_custom_tools_take_a_text(platform: Platform) -> None:
+    patch: Any = {"type": "custom", "name": "patch", "format": {"type": "grammar", "syntax": "lark", "definition": "a"}}
+    called = {"deltas": [], "tools": [{"name": "patch", "arguments": {"input": "*** Begin"}}]}
+    asked = script(rounds=[called, {"deltas": ["Done."]}])
+    async with client(platform) as sdk:
+        items: list[Any] = [{"role": "user", "content": asked}]
+        response = await sdk.responses.create(model=MODELS[0], input=items, tools=[patch])
+        [call] = response.output
+        assert call.type == "custom_tool_call"
+        assert (call.name, call.input) == ("patch", "*** Begin")
+        items += [call.model_dump(mode="json")]
+        items += [{"type": "custom_tool_call_output", "call_id": call.call_id, "output": "ok"}]
+        last = await sdk.responses.create(model=MODELS[0], input=items, tools=[patch])
+    assert last.output_text == "Done."
+
+
+async def last_before_failure(stream: AsyncIterator[Any]) -> Any:
+    """The last event of a stream that raises."""
+    last = None
+    try:
+        async for event in stream:
+            last = event
+    except openai.APIError:
+        return last
+    pytest.fail("the stream ended as if it were whole")
+
+
+async def test_failures_are_told_before_and_after_the_stream_began(platform: Platform) -> None:
+    async with client(platform) as sdk:
+        with pytest.raises(openai.NotFoundError, match="nothing"):
+            await sdk.responses.create(model="nothing", input=HELLO)
+        broken = script(deltas=["Hello"], cut_after=1)
+        stream = await sdk.responses.create(model=MODELS[0], input=broken, stream=True)
+        last = await last_before_failure(stream)
+        assert (last.type, last.response.error.code) == ("response.failed", "server_error")
+        short = await sdk.responses.create(model=MODELS[0], input=script(deltas=["a b c d"], stop="max_tokens"))
+    assert short.status == "incomplete"
+    assert short.incomplete_details is not None
+    assert short.incomplete_details.reason == "max_output_tokens"
+
+
+BAD: tuple[tuple[str, dict[str, Any], str | None], ...] = (
+    ("wrong type", {"input": 3}, "input"),
+    ("blank", {"input": " "}, "input"),
+    ("no item", {"input": [{"role": "user"}]}, "input"),
+    ("role", {"input": [{"role": "tool", "content": "a"}]}, "input[0].role"),
+    ("item", {"input": [{"type": "shell_call", "content": "a"}]}, "input[0].type"),
+    ("content", {"input": [{"role": "user", "content": [{"type": "video"}]}]}, "input[0].content[0]"),
+    ("reference", {"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0].id"),
+    ("call", {"input": [{"type": "function_call_output", "call_id": "a", "output": "b"}]}, "input"),
+    ("seal", {"input": [{"type": "reasoning", "encrypted_content": "aichat.1.e30="}]}, "input[0].encrypted_content"),
+    ("tool", {"tools": [{"type": "file_search"}]}, "tools[0].type"),
+    ("tool choice", {"tool_choice": {"type": "mcp"}}, "tool_choice"),
+    ("verbosity", {"text": {"verbosity": "low"}}, "text.verbosity"),
+    ("effort", {"reasoning": {"effort": "much"}}, "reasoning.effort"),
+    ("schema", {"text": {"format": {"type": "json_schema", "name": "a", "schema": {"type": 3}}}}, "text.format.schema"),
+    ("logprobs", {"include": ["message.output_text.logprobs"]}, "include"),
+    ("temperature", {"temperature": 9}, "temperature"),
+    ("previous", {"previous_response_id": "resp_1"}, "previous_response_id"),
+    ("prompt", {"prompt": {"id": "pmpt_1"}}, "prompt"),
+)
+
+
+async def test_bad_input_is_refused_by_its_field(platform: Platform) -> None:
+    async with client(platform) as sdk:
+        for name, fields, param in BAD:
+            body = {"model": MODELS[0], "input": "Hi", **fields}
+            with pytest.raises(openai.APIStatusError) as refused:
+                pytest.fail(f"{name}: {await sdk.post('/responses', body=body, cast_to=object)}")
+            assert 400 <= refused.value.status_code < 500, name
+            assert refused.value.param == param, (name, refused.value.message)

@@ -218,6 +218,12 @@ def test_documents_are_cited_unless_the_answer_has_a_schema() -> None:
     }
 
 
+def test_any_object_is_asked_for_in_words() -> None:
+    body = sent(said("Hi"), response_format=ResponseFormat('{"type": "object"}'))
+    assert content(body, 0)[-1]["text"] == claude_request.ANSWER_JSON
+    assert "format" not in body.get("output_config", {})
+
+
 def test_breakpoints_are_where_the_last_request_wrote_and_where_the_next_one_reads() -> None:
     turns = [said("Hi"), said("Hello"), said("How?"), said("So."), (TextPart("And"), TextPart("then?"))]
     body = sent(*turns, tools=(LOOK, Tool("go")), system_prompt="Be brief.")

@@ -15,3 +15,5 @@ class Asked:
     messages: tuple[PathMessage, ...]
     """The files in them may have their bytes (AskedFile)."""
     options: ChatOptions
+    cache_key: str = ""
+    """The same for calls that begin alike: the vendor finds what it has cached by it. Empty: none."""

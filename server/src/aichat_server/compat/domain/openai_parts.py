@@ -61,6 +61,6 @@ def _source(url: str, field: str) -> AskedFile | Link:
 
 def _file(data: str, field: str) -> AskedFile:
     try:
-        return AskedFile("", "", 0, data=binascii.a2b_base64(data), field=field)
+        return AskedFile("", "", 0, data=binascii.a2b_base64(data, strict_mode=True), field=field)
     except ValueError:
         raise invalid_request(field, "must have its bytes in base64") from None

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
+from uuid import uuid5
 
 from aichat_server.compat.domain.asked import Asked
 from aichat_server.compat.domain.bodies import JsonBody
 from aichat_server.compat.domain.terms import Terms
 from aichat_server.conversations.service.context_room import ContextRoom
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.files.service.files import Files, OrganizationFiles
+from aichat_server.files.service.files import Files
 from aichat_server.generations.domain.generation import Beginning, Begun
 from aichat_server.generations.service.journal import Events
 from aichat_server.generations.service.keep_for_retries import KeepForRetries
@@ -76,7 +77,7 @@ class Serving:
         request = GenerationRequest(
             principal=principal,
             candidates=candidates,
-            question=_Question(sink, messages, files),
+            question=_Question(sink, Prompt(messages, files, cache_key=_cache_key(principal, asked))),
             asked=messages,
             has_history=False,
             options=asked.options,
@@ -108,15 +109,19 @@ class Serving:
 class _Question:
     """Asks what the caller sent, and keeps nothing of the answer."""
 
-    def __init__(self, sink: KeepNothing, messages: tuple[PathMessage, ...], files: OrganizationFiles) -> None:
+    def __init__(self, sink: KeepNothing, prompt: Prompt) -> None:
         self.sink = sink
-        self._messages = messages
-        self._files = files
+        self._prompt = prompt
 
     async def begin(self, beginning: Beginning) -> Begun:
         """See Question."""
-        return await self.sink.begin(beginning, self._messages)
+        return await self.sink.begin(beginning, self._prompt.messages)
 
     async def prompt(self) -> Prompt:
         """See Question."""
-        return Prompt(self._messages, self._files)
+        return self._prompt
+
+
+def _cache_key(principal: Principal, asked: Asked) -> str:
+    """Returns the caller's key as the vendor gets it: of 36 characters, and different for each organisation."""
+    return str(uuid5(principal.org_id, asked.cache_key)) if asked.cache_key else ""

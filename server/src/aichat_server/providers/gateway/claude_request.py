@@ -18,6 +18,7 @@ SEARCH = "web_search_20260318"
 NO_ARGUMENTS: Mapping[str, Any] = {"type": "object", "properties": {}}
 CALL_ONE = "Call one of the tools now."
 CALL_THIS = "Call the tool {name} now."
+ANSWER_JSON = "Answer with one JSON object, and write nothing before it or after it."
 _CHOICES = {
     ToolChoiceMode.AUTO: "auto",
     ToolChoiceMode.NONE: "none",
@@ -59,7 +60,7 @@ def counting(request: ProviderRequest, provider: str) -> dict[str, Any]:
             body["tool_choice"] = choice
     if thinking is not None:
         body["thinking"] = _thinking(request, thinking)
-    if output := _output(request):
+    if output := _output(request, messages):
         body["output_config"] = output
     return body
 
@@ -117,11 +118,15 @@ def _thinking(request: ProviderRequest, thinking: Thinking) -> dict[str, Any]:
     return told
 
 
-def _output(request: ProviderRequest) -> dict[str, Any]:
+def _output(request: ProviderRequest, messages: list[dict[str, Any]]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     if effort := claude_terms.effort(request):
         told["effort"] = effort
     if wanted := request.options.response_format:
-        schema = claude_schema.accepted(msgspec.json.decode(wanted.json_schema))
-        told["format"] = {"type": "json_schema", "schema": schema}
+        schema = msgspec.json.decode(wanted.json_schema)
+        if claude_schema.is_any_object(schema):
+            # Anthropic takes no schema of objects with any names. In words, and last, as _demand_call.
+            messages[-1]["content"].append({"type": "text", "text": ANSWER_JSON})
+        else:
+            told["format"] = {"type": "json_schema", "schema": claude_schema.accepted(schema)}
     return told

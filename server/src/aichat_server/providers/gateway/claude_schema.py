@@ -38,6 +38,12 @@ def accepted(schema: Any) -> Any:
     return told
 
 
+def is_any_object(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema of an object says nothing about what is in it."""
+    about = {"type", "title", "description", "additionalProperties", "$schema"}
+    return schema.keys() <= about and schema.get("additionalProperties", True) is True
+
+
 def _is_object(schema: Mapping[str, Any]) -> bool:
     kind = schema.get("type")
     return kind == "object" or (isinstance(kind, list) and "object" in kind) or "properties" in schema

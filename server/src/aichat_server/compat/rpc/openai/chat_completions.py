@@ -50,7 +50,8 @@ class ChatCompletions:
 
 def _asked(request: ChatRequest) -> Asked:
     told = messages_told(request.messages)
-    return Asked(request.model, told.messages, options_told(request, told.instructions))
+    options = options_told(request, told.instructions)
+    return Asked(request.model, told.messages, options, request.prompt_cache_key or "")
 
 
 async def _stream(events: Events, request: ChatRequest) -> AsyncGenerator[HttpBody, None]:

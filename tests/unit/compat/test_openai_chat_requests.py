@@ -47,6 +47,16 @@ OBJECT = '{"type":"object"}'
 TOOLS = (Tool("weather", "Tells it.", OBJECT), Tool("clock"))
 
 
+PARTS = [
+    {"type": "text", "text": "See"},
+    {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{BYTES}", "detail": "low"}},
+    {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+    {"type": "input_audio", "input_audio": {"data": BYTES, "format": "wav"}},
+    {"type": "file", "file": {"file_data": f"data:application/pdf;base64,{BYTES}", "filename": "a.pdf"}},
+    {"type": "file", "file": {"file_id": "0" * 64}},
+]
+
+
 def asked(**fields: Any) -> ChatOptions:
     """The options of a request with these fields."""
     request = read(messages=[HI], **fields)
@@ -164,19 +174,11 @@ def test_options_are_refused_by_their_names(fields: dict[str, Any], param: str) 
 
 
 def test_messages_become_parts() -> None:
-    parts = [
-        {"type": "text", "text": "See"},
-        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{BYTES}", "detail": "low"}},
-        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
-        {"type": "input_audio", "input_audio": {"data": BYTES, "format": "wav"}},
-        {"type": "file", "file": {"file_data": f"data:application/pdf;base64,{BYTES}", "filename": "a.pdf"}},
-        {"type": "file", "file": {"file_id": "0" * 64}},
-    ]
     mark = {"google": {"thought_signature": "sig"}}
     request = read(
         messages=[
             {"role": "system", "content": "Be brief."},
-            {"role": "user", "content": parts},
+            {"role": "user", "content": PARTS},
             {**called("c1", "c2", extra_content=mark), "content": "Well", "refusal": "no", "reasoning_content": "Hm"},
             {"role": "developer", "content": [{"type": "text", "text": "And kind."}]},
             result("c2", [{"type": "text", "text": "cold"}]),

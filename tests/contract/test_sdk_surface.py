@@ -120,7 +120,7 @@ def test_exported_names_exist_and_are_the_whole_surface() -> None:
     assert set(aichat_sdk.errors.__all__) < set(aichat_sdk.__all__), "errors can be caught by what the package exports"
     assert sorted(aichat_sdk.__all__) == [
         "AIChat", "AIChatError", "AnswerCancelledError", "AnswerInvalidError", "AnswerRefusedError", "AnswerStream",
-        "AsyncAIChat", "Audio", "AuthenticationError", "BillingError", "ChatStream", "ClosedError",
+        "ArgumentError", "AsyncAIChat", "Audio", "AuthenticationError", "BillingError", "ChatStream", "ClosedError",
         "ConfigurationError", "ConflictError", "ConnectionFailedError", "DeadlineExceededError", "Document",
         "FieldViolation", "Image", "InvalidRequestError", "NotFoundError", "NotResumableError", "Page", "Pager",
         "PermissionDeniedError", "ProviderError", "QuotaExceededError", "RateLimitError",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import betterproto2
 
-from aichat_sdk.errors import FieldViolation, InvalidRequestError
+from aichat_sdk.errors import ArgumentError, FieldViolation
 
 _INTEGERS = {
     **dict.fromkeys((betterproto2.TYPE_INT32, betterproto2.TYPE_SINT32, betterproto2.TYPE_SFIXED32), (-(2**31), 2**31)),
@@ -26,15 +27,15 @@ EnumT = TypeVar("EnumT", bound=betterproto2.Enum)
 
 
 def check(message: betterproto2.Message) -> None:
-    """Raises InvalidRequestError, naming every field that cannot be sent, if there is any."""
+    """Raises ArgumentError, naming every field that cannot be sent, if there is any."""
     violations = list(islice(_violations(message, ""), _MOST_VIOLATIONS))
     if violations:
         text = "; ".join(f"{violation.field} {violation.description}" for violation in violations)
-        raise InvalidRequestError(text, violations=violations)
+        raise ArgumentError(text, violations=violations)
 
 
 def member(kind: type[EnumT], name: object, field: str) -> EnumT:
-    """Returns the enum's member of that name, in either case; raises InvalidRequestError, naming the field, if none has
+    """Returns the enum's member of that name, in either case; raises ArgumentError, naming the field, if none has
     it.
     """
     members = {str(one.name).lower(): one for one in kind if one.value}
@@ -44,13 +45,22 @@ def member(kind: type[EnumT], name: object, field: str) -> EnumT:
     return found
 
 
-def refusal(field: str, description: str) -> InvalidRequestError:
+def refusal(field: str, description: str) -> ArgumentError:
     """Returns the error that says what one field must be."""
-    return InvalidRequestError(f"{field} {description}", violations=[FieldViolation(field, description)])
+    return ArgumentError(f"{field} {description}", violations=[FieldViolation(field, description)])
+
+
+def options(given: Mapping[str, object], known: type[object]) -> None:
+    """Raises ArgumentError, naming the option, if one is not in a TypedDict."""
+    names = set(get_type_hints(known))
+    for name in given:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            raise refusal(name, f"is no option{f'; did you mean {near[0]}?' if near else ''}")
 
 
 def seconds(value: float | None, field: str) -> float | None:
-    """Returns a time in seconds, None for None; raises InvalidRequestError, naming the field, if it is not a number."""
+    """Returns a time in seconds, None for None; raises ArgumentError, naming the field, if it is not a number."""
     if value is not None and (wrong := wrong_number(value)):
         raise refusal(field, f"{wrong}, in seconds")
     return value

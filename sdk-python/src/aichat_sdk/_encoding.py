@@ -13,7 +13,7 @@ MessageT = TypeVar("MessageT", bound=betterproto2.Message)
 
 
 def encode(message: betterproto2.Message) -> bytes:
-    """Returns the message's bytes; raises InvalidRequestError, naming the field, if a value has a wrong type."""
+    """Returns the message's bytes; raises ArgumentError, naming the field, if a value has a wrong type."""
     check(message)
     return bytes(message)
 

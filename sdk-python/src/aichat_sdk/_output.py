@@ -12,7 +12,7 @@ from aichat_sdk._params import ChatParams
 from aichat_sdk._proto.aichat.v1 import Message, StopReason
 from aichat_sdk._reading import message_text
 from aichat_sdk._schema import schema_of, value_of
-from aichat_sdk.errors import AnswerInvalidError, InvalidRequestError
+from aichat_sdk.errors import AnswerInvalidError, ArgumentError
 
 OutputT = TypeVar("OutputT", default=Any)
 
@@ -42,7 +42,7 @@ class Output(Generic[OutputT]):
     def asked(self, params: ChatParams) -> ChatParams:
         """Returns the parameters of a call, with the schema."""
         if params.get("response_format") is not None:
-            raise InvalidRequestError("the form of an answer is either `response_format` or `output_type`: pass one")
+            raise ArgumentError("the form of an answer is either `response_format` or `output_type`: pass one")
         return {**params, "response_format": self.schema}
 
     def read(self, message: Message) -> OutputT:

@@ -15,7 +15,7 @@ from aichat_sdk._params import ChatParams, CountParams, ToolRule
 from aichat_sdk._proto.aichat import v1
 from aichat_sdk._sending import Upload, parts_of
 from aichat_sdk.content import Content
-from aichat_sdk.errors import InvalidRequestError
+from aichat_sdk.errors import ArgumentError
 from aichat_sdk.tools import Tool, tool_of
 
 EnumT = TypeVar("EnumT", bound=betterproto2.Enum)
@@ -50,15 +50,17 @@ async def count_request(params: CountParams, upload: Upload) -> v1.CountTokensRe
 async def _asked(
     upload: Upload,
     *,
-    model: str,
+    model: str | None = None,
     text: str | None = None,
     parts: Sequence[Content] | None = None,
     conversation_id: str | None = None,
     parent_message_id: str | None = None,
     **options: Any,
 ) -> _Asked:
+    if model is None:
+        raise refusal("model", "must be given, as an id from `client.models.list()`")
     if (text is None) == (parts is None):
-        raise InvalidRequestError("a message is either `text` or `parts`: pass one of them")
+        raise ArgumentError("a message is either `text` or `parts`: pass one of them")
     checked = _options(**options)
     return _Asked(
         model=model,
@@ -107,7 +109,7 @@ def _options(
 
 
 def tools_of(tools: Sequence[Tool | Callable[..., Any]] | None) -> list[Tool]:
-    """Returns the tools; raises InvalidRequestError if they are no list, or if two have the same name."""
+    """Returns the tools; raises ArgumentError if they are no list, or if two have the same name."""
     if tools is None:
         return []
     if not isinstance(tools, list | tuple):

@@ -30,7 +30,7 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float | None) -> Deadline:
-        """Returns the deadline in `seconds` from now; raises InvalidRequestError if that is not a time."""
+        """Returns the deadline in `seconds` from now; raises ArgumentError if that is not a time."""
         checked = _checking.seconds(seconds, "timeout")
         return cls(None if checked is None else time.monotonic() + min(checked, LONGEST_TIMEOUT))
 

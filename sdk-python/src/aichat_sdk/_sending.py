@@ -21,7 +21,7 @@ Upload = Callable[[Path | bytes], Awaitable[v1.File]]
 
 
 async def parts_of(contents: Sequence[Content] | None, upload: Upload) -> list[v1.Part]:
-    """Returns a message's parts; raises InvalidRequestError, naming the part, if one is of a wrong type.
+    """Returns a message's parts; raises ArgumentError, naming the part, if one is of a wrong type.
 
     Raises OSError if a file cannot be read.
     """

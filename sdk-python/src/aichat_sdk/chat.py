@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Unpack, overload
 
+from aichat_sdk._checking import options
 from aichat_sdk._methods import CANCEL_GENERATION, COUNT_TOKENS
 from aichat_sdk._output import Output, OutputT, TypedAnswer
 from aichat_sdk._proto.aichat.v1 import CancelGenerationRequest
@@ -41,6 +42,7 @@ class Chat:
         `output_type`: a dataclass, a TypedDict, a Struct of msgspec or a model of Pydantic. The model then answers with
         a value of this type, which `await stream.get_final_output()` returns.
         """
+        options(params, ChatParams)
         output = None if output_type is None else Output(output_type)
         asked = params if output is None else output.asked(params)
         return ChatStream(partial(self._begin, asked, timeout), output)
@@ -108,6 +110,7 @@ class Chat:
 
         Leaving the block early stops the functions and cancels the answer. The other parameters are those of `stream`.
         """
+        options(params, ChatParams)
         stop = partial(self.cancel, timeout=_CANCEL_SECONDS)
         output = None if output_type is None else Output(output_type)
         asked = params if output is None else output.asked(params)
@@ -122,5 +125,6 @@ class Chat:
         Takes the parameters of `stream`, except `request_id` and `cancel_on_disconnect`. Costs nothing and stores
         nothing; only files of 1 MiB or more are uploaded, and kept for a day.
         """
+        options(params, CountParams)
         request = await count_request(params, self._upload)
         return await self._transport.call(COUNT_TOKENS, request, timeout=timeout)

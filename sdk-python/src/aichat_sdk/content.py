@@ -41,6 +41,8 @@ class _Media:
 
     @classmethod
     def _checked_path(cls, path: str | os.PathLike[str]) -> Path:
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"path must be str or a path, not {type(path).__name__}")
         checked = Path(path)
         found = checked.stat()
         if stat.S_ISDIR(found.st_mode):

@@ -3,6 +3,7 @@
 AIChatError                   any of the following
 ├── ConfigurationError        pass the client a valid API key and endpoint; nothing was sent
 ├── InvalidRequestError       change the request
+│   ├── ArgumentError         change the argument that it names; nothing was sent
 │   └── RequestTooLargeError  send less
 ├── AuthenticationError       use another API key
 ├── PermissionDeniedError     ask the platform's operator for access
@@ -36,6 +37,7 @@ __all__ = [
     "AnswerCancelledError",
     "AnswerInvalidError",
     "AnswerRefusedError",
+    "ArgumentError",
     "AuthenticationError",
     "BillingError",
     "ClosedError",
@@ -100,12 +102,16 @@ class AIChatError(Exception):
         """The server's id of the call, which finds it in the logs; None if the call did not reach the server."""
 
 
-class ConfigurationError(AIChatError):
+class ConfigurationError(AIChatError, ValueError):
     """The client has no valid API key or endpoint; nothing was sent."""
 
 
 class InvalidRequestError(AIChatError):
     """The request breaks a rule of the contract, or the model does not support it."""
+
+
+class ArgumentError(InvalidRequestError, TypeError, ValueError):
+    """An argument has a wrong type or value, or there is no such option; nothing was sent."""
 
 
 class RequestTooLargeError(InvalidRequestError):

@@ -51,6 +51,7 @@ class Files:
             return await self._send(source, deadline)
         if isinstance(source, Iterable) and not isinstance(source, str | _BYTES):
             return await self._send(_in_thread(source), deadline)
+        _check_source(source)
         checked = Document.from_bytes(source) if isinstance(source, _BYTES) else Document.from_path(source)
         retries = self._transport.settings.max_retries
 
@@ -85,6 +86,11 @@ class Files:
 
     async def _send(self, pieces: AsyncIterable[bytes], deadline: Deadline) -> File:
         return _present((await self._transport.upload(methods.UPLOAD_FILE, _requests(pieces), deadline)).file)
+
+
+def _check_source(source: object) -> None:
+    if not isinstance(source, str | os.PathLike | _BYTES):
+        raise refusal("source", f"must be a path, bytes or an iterable of bytes, not {type(source).__name__}")
 
 
 async def _pieces(source: object) -> AsyncGenerator[bytes, None]:

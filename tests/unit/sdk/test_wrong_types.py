@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
@@ -10,7 +11,7 @@ from typing import Any
 
 import betterproto2
 import pytest
-from aichat_sdk import AsyncAIChat, ConfigurationError, InvalidRequestError, Tool, ToolResult, types
+from aichat_sdk import ArgumentError, AsyncAIChat, ConfigurationError, InvalidRequestError, Tool, ToolResult, types
 from aichat_sdk._checking import check
 from aichat_sdk._proto.aichat import v1
 
@@ -31,6 +32,11 @@ def sent(**params: Any) -> CallOf:
 async def resumed(client: AsyncAIChat, *arguments: Any) -> None:
     async with client.chat.resume(*arguments) as stream:
         await anext(aiter(stream))
+
+
+async def run(client: AsyncAIChat, **params: Any) -> None:
+    async with client.chat.run_tools(model="m", text="Hi", **params) as running:
+        await running.get_final_message()
 
 
 async def exported(client: AsyncAIChat) -> None:
@@ -83,6 +89,15 @@ WRONG: list[tuple[str, CallOf]] = [
     ("cache", sent(cache=1)),
     ("top_p", sent(top_p="all")),
     ("seed", sent(seed=1.5)),
+    ("colour", sent(colour="red")),
+    ("sytem_prompt is no option; did you mean system_prompt", sent(sytem_prompt="Be kind.")),
+    ("request_id", lambda client: client.chat.count_tokens(model="m", text="Hi", request_id="a")),  # type: ignore[call-arg]
+    ("model", lambda client: client.chat.send(text="Hi")),  # type: ignore[call-overload]
+    ("max_rounds", lambda client: run(client, max_rounds="5")),
+    ("max_rounds", lambda client: run(client, max_rounds=0)),
+    ("tool_choise", lambda client: run(client, tool_choise="auto")),
+    ("source", lambda client: client.files.upload(5)),  # type: ignore[arg-type]
+    ("source", lambda client: client.files.upload(io.StringIO("text"))),  # type: ignore[arg-type]
     ("file_id", lambda client: client.files.get(5)),  # type: ignore[arg-type]
     ("timeout", sent(timeout="5")),
     ("timeout", sent(timeout=float("nan"))),
@@ -112,9 +127,12 @@ WRONG: list[tuple[str, CallOf]] = [
 async def test_a_wrong_value_is_refused_by_its_field(
     server: ScriptedServer, client: AsyncAIChat, field: str, call: CallOf
 ) -> None:
-    with pytest.raises(InvalidRequestError, match=rf"(^|\.){field} ") as caught:
+    with pytest.raises(ArgumentError, match=rf"(^|\.){field}[ ?]") as caught:
         await call(client)
     assert caught.value.violations
+    assert isinstance(caught.value, InvalidRequestError)
+    assert isinstance(caught.value, TypeError)
+    assert isinstance(caught.value, ValueError)
     assert server.calls == []
 
 

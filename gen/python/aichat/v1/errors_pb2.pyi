@@ -115,7 +115,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_CONTEXT_EXCEEDED: _ErrorReason.ValueType  # 51
     """FAILED_PRECONDITION. The conversation is longer than the model's context, and the request asks to refuse that, or
-    the message alone is too long. Metadata: `model`, `input_tokens`, `context_window`.
+    the message alone is too long. Metadata: `model`, `input_tokens`, `context_window`, and `max_output_tokens`, which
+    are reserved for the answer.
     """
     ERROR_REASON_MODEL_UNSUITABLE: _ErrorReason.ValueType  # 52
     """INVALID_ARGUMENT. The model is of the wrong kind: embedding models do not chat, and no other model makes
@@ -351,7 +352,8 @@ not empty: `missing`, `unknown`, `repeated`.
 """
 ERROR_REASON_CONTEXT_EXCEEDED: ErrorReason.ValueType  # 51
 """FAILED_PRECONDITION. The conversation is longer than the model's context, and the request asks to refuse that, or
-the message alone is too long. Metadata: `model`, `input_tokens`, `context_window`.
+the message alone is too long. Metadata: `model`, `input_tokens`, `context_window`, and `max_output_tokens`, which
+are reserved for the answer.
 """
 ERROR_REASON_MODEL_UNSUITABLE: ErrorReason.ValueType  # 52
 """INVALID_ARGUMENT. The model is of the wrong kind: embedding models do not chat, and no other model makes

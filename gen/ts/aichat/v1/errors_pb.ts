@@ -238,7 +238,8 @@ export const ErrorReason = {
 
   /**
    * FAILED_PRECONDITION. The conversation is longer than the model's context, and the request asks to refuse that, or
-   * the message alone is too long. Metadata: `model`, `input_tokens`, `context_window`.
+   * the message alone is too long. Metadata: `model`, `input_tokens`, `context_window`, and `max_output_tokens`, which
+   * are reserved for the answer.
    *
    * @generated from enum value: ERROR_REASON_CONTEXT_EXCEEDED = 51;
    */

@@ -16,6 +16,7 @@ from aichat_server.compat.rpc.openai.errors import OpenAIErrors
 from aichat_server.compat.rpc.openai.models import OpenAIModels
 from aichat_server.compat.rpc.openai.responses import Responses
 from aichat_server.compat.rpc.openai.servicer import OpenAIServicer
+from aichat_server.compat.service.counting import Counting
 from aichat_server.compat.service.serving import Kept, Serving
 from aichat_server.files.service.files import Files
 from aichat_server.generations.service.keep_for_retries import KeepForRetries
@@ -34,5 +35,6 @@ def build_compat(engine: Engine, files: Files, sink: KeepNothing) -> tuple[Servi
     """Returns the services of the compatible APIs."""
     kept = Kept(sink, KeepForRetries(engine.stores.generations))
     serving = Serving(engine.models, engine.running.launcher, files, engine.counter, kept)
+    counting = Counting(engine.models, files, engine.counter)
     openai = OpenAIServicer(ChatCompletions(serving), Responses(serving), Embeddings(), OpenAIModels(engine.models))
-    return openai, AnthropicServicer(Messages(), AnthropicModels())
+    return openai, AnthropicServicer(Messages(serving, counting), AnthropicModels(engine.models))

@@ -95,8 +95,10 @@ class ContextRoom:
 
     def exceeded(self, tokens: int) -> AichatError:
         """Returns CONTEXT_EXCEEDED for a conversation of that many tokens."""
+        answer = self._window - (self.tokens or 0)
         metadata = {"model": self._model.id, "input_tokens": str(tokens), "context_window": str(self._window)}
-        limit = f"the context has {self._window}, of which {self._window - (self.tokens or 0)} are for the answer"
+        metadata["max_output_tokens"] = str(answer)
+        limit = f"the context has {self._window}, of which {answer} are for the answer"
         text = f"the conversation has about {tokens} tokens, and {limit}: send less, or begin a new conversation"
         return AichatError(Reason.CONTEXT_EXCEEDED, text, metadata=metadata)
 

@@ -442,7 +442,8 @@ class ErrorReason(betterproto2.Enum):
     CONTEXT_EXCEEDED = 51
     """
     FAILED_PRECONDITION. The conversation is longer than the model's context, and the request asks to refuse that, or
-    the message alone is too long. Metadata: `model`, `input_tokens`, `context_window`.
+    the message alone is too long. Metadata: `model`, `input_tokens`, `context_window`, and `max_output_tokens`, which
+    are reserved for the answer.
     """
 
     MODEL_UNSUITABLE = 52

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import msgspec
 from grpc import StatusCode
 
+from aichat_server.compat.domain.anthropic.problems import problem_of
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.transport.errors import STATUS_CODES
 from aichat_server.transport.foreign import Refusal
@@ -34,6 +35,23 @@ _STATUSES: Mapping[StatusCode, int] = MappingProxyType(
         StatusCode.UNAVAILABLE: 529,
     }
 )
+_OWN_STATUSES: Mapping[Reason, int] = MappingProxyType(
+    {
+        Reason.REQUEST_TOO_LARGE: 413,
+        Reason.QUOTA_EXCEEDED: 402,
+        Reason.FREE_PLAN_EXHAUSTED: 402,
+        Reason.PAYMENT_DECLINED: 402,
+        Reason.SUBSCRIPTION_MISSING: 402,
+        Reason.MODEL_NOT_IN_PLAN: 403,
+        Reason.PROVIDER_MODEL_MISSING: 404,
+        Reason.PROVIDER_NOT_CONFIGURED: 404,
+        Reason.PROVIDER_TIMEOUT: 504,
+        Reason.PROVIDER_STREAM_BROKEN: 500,
+        Reason.PROVIDER_EMPTY_ANSWER: 500,
+        Reason.ANSWER_INVALID: 500,
+    }
+)
+"""Where Anthropic has another status than other HTTP APIs."""
 _TYPES: Mapping[int, str] = MappingProxyType(
     {
         401: "authentication_error",
@@ -42,10 +60,24 @@ _TYPES: Mapping[int, str] = MappingProxyType(
         404: "not_found_error",
         413: "request_too_large",
         429: "rate_limit_error",
+        499: "api_error",
         500: "api_error",
+        504: "timeout_error",
         529: "overloaded_error",
     }
 )
+_IN_VAIN = frozenset(
+    {
+        Reason.QUOTA_EXCEEDED,
+        Reason.FREE_PLAN_EXHAUSTED,
+        Reason.PAYMENT_DECLINED,
+        Reason.MODEL_UNKNOWN,
+        Reason.REQUEST_ID_REUSED,
+        # Each attempt would be charged.
+        Reason.ANSWER_INVALID,
+    }
+)
+"""The same call would fail again, though clients would repeat it by its status."""
 
 
 class AnthropicErrors:
@@ -53,16 +85,29 @@ class AnthropicErrors:
 
     def refusal(self, error: AichatError, request_id: str) -> Refusal:
         """See ForeignErrors."""
-        status = 413 if error.reason is Reason.REQUEST_TOO_LARGE else _STATUSES[STATUS_CODES[error.reason]]
-        headers = {"retry-after": str(math.ceil(error.retry_after))} if error.retry_after is not None else {}
-        return Refusal(status, msgspec.json.encode(_body(error, status, request_id)), headers)
+        status = _status(error)
+        return Refusal(status, msgspec.json.encode(_body(error, status, request_id)), dict(_headers(error)))
 
     def last_event(self, error: AichatError, request_id: str) -> bytes:
         """See ForeignErrors."""
-        told = _body(error, _STATUSES[STATUS_CODES[error.reason]], request_id)
+        told = _body(error, _status(error), request_id)
         return b"event: error\ndata: " + msgspec.json.encode(told) + b"\n\n"
 
 
+def _status(error: AichatError) -> int:
+    return _OWN_STATUSES.get(error.reason) or _STATUSES[STATUS_CODES[error.reason]]
+
+
+def _headers(error: AichatError) -> Mapping[str, str]:
+    told = {}
+    if error.retry_after is not None:
+        told["retry-after"] = str(math.ceil(error.retry_after))
+        told["retry-after-ms"] = str(math.ceil(error.retry_after * 1000))
+    if error.reason in _IN_VAIN:
+        told["x-should-retry"] = "false"
+    return told
+
+
 def _body(error: AichatError, status: int, request_id: str) -> Mapping[str, object]:
-    told = {"type": _TYPES.get(status, "invalid_request_error"), "message": error.message}
+    told = {"type": _TYPES.get(status, "invalid_request_error"), "message": problem_of(error)}
     return {"type": "error", "error": told, "request_id": request_id}

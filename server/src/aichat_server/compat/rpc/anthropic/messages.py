@@ -2,26 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, aclosing
 
+import msgspec
 from aichat.v1 import anthropic_pb2 as pb
 from google.api.httpbody_pb2 import HttpBody
 
-from aichat_server.compat.rpc.headers import Headers
+from aichat_server.compat.domain.anthropic.asking import asked_of
+from aichat_server.compat.domain.anthropic.content import ThinkingShown, Told
+from aichat_server.compat.domain.anthropic.marks import ANTHROPIC
+from aichat_server.compat.domain.anthropic.options import shows_thinking
+from aichat_server.compat.domain.anthropic.requests import CountRequest, MessageRequest, read
+from aichat_server.compat.domain.anthropic.stream import MessageAsked, MessageStream
+from aichat_server.compat.domain.anthropic.versions import version_of
+from aichat_server.compat.domain.anthropic.whole import whole_message
+from aichat_server.compat.rpc.headers import Headers, terms_of
+from aichat_server.compat.rpc.pieces import body_of, events_piece, json_piece
+from aichat_server.compat.service.counting import Counting
+from aichat_server.compat.service.serving import CompatCall, Serving
 from aichat_server.core.errors import AichatError, Reason
+from aichat_server.generations.service.journal import Events
+from aichat_server.identity.service.caller import current_principal
+from aichat_server.transport.foreign import current_reply
+
+_encoder = msgspec.json.Encoder()
 
 
 class Messages:
-    """Messages: the conversation and its answer."""
+    """Answers and counts messages."""
 
-    def create(self, _request: pb.CreateMessageRequest, _headers: Headers) -> AsyncGenerator[HttpBody, None]:
-        """Answers."""
-        raise _not_served()
+    def __init__(self, serving: Serving, counting: Counting) -> None:
+        self._serving = serving
+        self._counting = counting
 
-    def count(self, _request: pb.CountMessageTokensRequest, _headers: Headers) -> AsyncGenerator[HttpBody, None]:
-        """Counts the input tokens."""
-        raise _not_served()
+    async def create(self, request: pb.CreateMessageRequest, headers: Headers) -> AsyncGenerator[HttpBody, None]:
+        """Yields the response's pieces."""
+        version = version_of(headers)
+        sent = body_of(request.body)
+        told = read(sent, MessageRequest)
+        principal = current_principal()
+        model = self._counting.model(principal, told.model)
+        asked = asked_of(told, model, version)
+        events = await self._serving.answer(principal, CompatCall(asked, sent, "messages", terms_of(headers)))
+        about = MessageAsked(told.model, asked.options.stop, _shown(told))
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(aclosing(events))
+            input_tokens: Callable[[], int] = int
+            if told.stream and model.provider != ANTHROPIC:
+                # Anthropic says it at once, and others say it at the end.
+                input_tokens = await stack.enter_async_context(self._counting.counting(principal, model, asked))
+            pieces = await stack.enter_async_context(aclosing(_told(MessageStream(about, input_tokens), events)))
+            if told.stream:
+                async for event in pieces:
+                    yield _piece(event)
+            else:
+                yield json_piece(whole_message([event async for event in pieces]))
+
+    async def count(self, request: pb.CountMessageTokensRequest, headers: Headers) -> AsyncGenerator[HttpBody, None]:
+        """Yields the count of the input tokens."""
+        version = version_of(headers)
+        told = read(body_of(request.body), CountRequest)
+        principal = current_principal()
+        asked = asked_of(told, self._counting.model(principal, told.model), version)
+        yield json_piece({"input_tokens": await self._counting.count(principal, asked)})
 
 
-def _not_served() -> AichatError:
-    return AichatError(Reason.ROUTE_UNKNOWN, "this server does not serve it yet")
+def _shown(told: MessageRequest) -> ThinkingShown:
+    if told.thinking is None or not shows_thinking(told):
+        return ThinkingShown.NOTHING
+    return ThinkingShown.MARKS if told.thinking.display == "omitted" else ThinkingShown.ALL
+
+
+async def _told(stream: MessageStream, events: Events) -> AsyncGenerator[Told, None]:
+    """Yields the events of the stream. A refusal of the vendor's is an end of its own."""
+    try:
+        async for _, event in events:
+            for told in stream.take(event):
+                if stream.generation_id is not None:
+                    current_reply().headers["x-aichat-generation-id"] = str(stream.generation_id)
+                yield told
+    except AichatError as error:
+        if error.reason is not Reason.ANSWER_REFUSED or stream.generation_id is None:
+            raise
+        for told in stream.refused():
+            yield told
+
+
+def _piece(event: Told) -> HttpBody:
+    name = event["type"].encode()
+    return events_piece(b"event: " + name + b"\ndata: " + _encoder.encode(event) + b"\n\n")

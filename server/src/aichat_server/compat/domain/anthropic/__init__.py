@@ -1,0 +1,1 @@
+"""Anthropic's API: what its requests ask, and how it tells answers. No technology."""

@@ -1,0 +1,108 @@
+"""What a request asks, in the platform's own terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+
+import msgspec
+
+from aichat_server.compat.domain.anthropic.blocks import Reader
+from aichat_server.compat.domain.anthropic.marks import ANTHROPIC
+from aichat_server.compat.domain.anthropic.options import options_of
+from aichat_server.compat.domain.anthropic.requests import Content, CountRequest, Said, decode
+from aichat_server.compat.domain.anthropic.versions import Version
+from aichat_server.compat.domain.asked import Asked
+from aichat_server.content.parts import Role, ToolCallPart, ToolResultPart
+from aichat_server.core.errors import invalid_request
+from aichat_server.models.domain.models import Model
+from aichat_server.providers.domain.requests import PathMessage
+
+_SYSTEM = "system"
+
+
+class _Text(msgspec.Struct):
+    text: str
+    type: str = "text"
+
+
+_TEXTS = msgspec.json.Decoder(_Text)
+
+
+def asked_of(request: CountRequest, model: Model, version: Version) -> Asked:
+    """Returns what `model` is asked. Raises REQUEST_INVALID with the field of what cannot be carried, and nothing is
+    left out silently.
+    """
+    system, said = _system(request)
+    options = options_of(request, "\n\n".join(system), model, version)
+    reader = Reader(version, cites=model.provider == ANTHROPIC)
+    messages = []
+    for n, message in said:
+        place = f"messages.{n}"
+        role = _role(message, place)
+        parts = reader.parts(role, message.content, f"{place}.content")
+        if not parts and role is Role.USER:
+            raise invalid_request(f"{place}.content", "must not be empty")
+        messages.append((n, PathMessage(role, parts)))
+    _check_turns(messages)
+    return Asked(request.model, tuple(message for _, message in messages), options)
+
+
+def _system(request: CountRequest) -> tuple[list[str], list[tuple[int, Said]]]:
+    """Returns the texts of the system prompt, and the numbered messages behind them."""
+    texts = list(_texts(request.system, _SYSTEM)) if request.system is not None else []
+    said = list(enumerate(request.messages))
+    while said and said[0][1].role == _SYSTEM:
+        n, first = said.pop(0)
+        texts += _texts(first.content, f"messages.{n}.content")
+    return texts, said
+
+
+def _texts(content: Content, place: str) -> Iterable[str]:
+    if isinstance(content, str):
+        return [content] if content else []
+    told = [decode(raw, _TEXTS, f"{place}.{n}") for n, raw in enumerate(content)]
+    for n, block in enumerate(told):
+        if block.type != "text":
+            raise invalid_request(f"{place}.{n}.type", "must be text")
+    return [block.text for block in told if block.text]
+
+
+def _role(message: Said, place: str) -> Role:
+    if message.role == _SYSTEM:
+        raise invalid_request(f"{place}.role", "system messages must come before all others for this model")
+    try:
+        return Role(message.role)
+    except ValueError:
+        raise invalid_request(f"{place}.role", "must be user or assistant") from None
+
+
+def _check_turns(messages: list[tuple[int, PathMessage]]) -> None:
+    """Raises REQUEST_INVALID for turns out of order: no model would be shown all of them."""
+    if not messages:
+        raise invalid_request("messages", "at least one message is required")
+    if messages[0][1].role is not Role.USER:
+        raise invalid_request("messages.0.role", "the first message must use the user role")
+    if messages[-1][1].role is not Role.USER:
+        problem = "the conversation must end with a user message: this model does not continue an answer"
+        raise invalid_request("messages", problem)
+    _check_calls(messages)
+
+
+def _check_calls(messages: list[tuple[int, PathMessage]]) -> None:
+    """Raises REQUEST_INVALID unless each tool call has one result in the user's next words, and each result a call."""
+    called: set[str] = set()
+    for role, side in groupby(messages, lambda numbered: numbered[1].role):
+        parts = [(n, part) for n, message in side for part in message.parts]
+        if role is Role.ASSISTANT:
+            called = {part.call_id for _, part in parts if isinstance(part, ToolCallPart)}
+            continue
+        for n, part in parts:
+            if isinstance(part, ToolResultPart) and part.call_id not in called:
+                problem = f"has a `tool_result` without a `tool_use` of the id {part.call_id} before it"
+                raise invalid_request(f"messages.{n}.content", problem)
+        called -= {part.call_id for _, part in parts if isinstance(part, ToolResultPart)}
+        if called:
+            ids = ", ".join(sorted(called))
+            problem = f"`tool_use` ids were found without `tool_result` blocks immediately after: {ids}"
+            raise invalid_request(f"messages.{parts[0][0]}.content", problem)

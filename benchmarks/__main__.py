@@ -21,6 +21,7 @@ import aiohttp
 
 from benchmarks.caching import measure_caching, print_caching
 from benchmarks.deployment import MODEL, Target, conversing, deployed
+from benchmarks.embeddings import measure_embeddings, print_embeddings
 from benchmarks.files import measure_files, print_files
 from benchmarks.invoices import measure_invoices, print_invoices
 from benchmarks.load import Load, Seen, run
@@ -46,6 +47,7 @@ class Plan:
     paced_seconds: float
     usage_events: int
     invoices: int
+    embedding_calls: int
 
 
 # A second delta follows soon after the first, so that later ones do not affect the time to the first.
@@ -62,6 +64,7 @@ FULL = Plan(
     paced_seconds=10,
     usage_events=1_000_000,
     invoices=2_000,
+    embedding_calls=100,
 )
 QUICK = Plan(
     rounds=1,
@@ -74,11 +77,12 @@ QUICK = Plan(
     paced_seconds=1,
     usage_events=5_000,
     invoices=20,
+    embedding_calls=3,
 )
 
 PARTS = ("chat", "paced", "rollups", "invoices", "files")
-CACHING = "caching"
-"""Measured with the chat; alone if it is named."""
+CACHING, EMBEDDINGS = "caching", "embeddings"
+"""Measured with the chat; alone if they are named."""
 
 
 async def main(plan: Plan, parts: Sequence[str]) -> None:
@@ -89,6 +93,12 @@ async def main(plan: Plan, parts: Sequence[str]) -> None:
         with TemporaryDirectory(prefix="aichat-bench-") as folder:
             async with conversing(Path(folder)) as target:
                 print_caching(await measure_caching(target))
+    if EMBEDDINGS in parts:
+        with TemporaryDirectory(prefix="aichat-bench-") as folder:
+            leave_measured_core()
+            async with deployed(Path(folder)) as deployment:
+                calls, rounds = plan.embedding_calls, plan.rounds
+                print_embeddings(await measure_embeddings(deployment, Path(folder), calls=calls, rounds=rounds))
     if "paced" in parts:
         with TemporaryDirectory(prefix="aichat-bench-") as folder:
             streams, seconds = plan.paced_streams, plan.paced_seconds
@@ -119,9 +129,13 @@ async def measure_chat(plan: Plan) -> None:
                 deployment, streams=plan.streams, deltas=plan.deltas, turns=plan.first_deltas, rounds=plan.rounds
             )
             caching = await measure_caching(found["alone"])
+            embeddings = await measure_embeddings(
+                deployment, Path(folder), calls=plan.embedding_calls, rounds=plan.rounds
+            )
     print_costs(costs, vendor)
     print_turns(turns, memory, parts)
     print_caching(caching)
+    print_embeddings(embeddings)
 
 
 async def measure_costs(found: Mapping[str, Target], plan: Plan) -> dict[str, Cost]:
@@ -185,6 +199,6 @@ async def _load(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="measure little, to check that the benchmark works")
-    parser.add_argument("part", nargs="?", choices=(*PARTS, CACHING), help="measure only this")
+    parser.add_argument("part", nargs="?", choices=(*PARTS, CACHING, EMBEDDINGS), help="measure only this")
     options = parser.parse_args()
     asyncio.run(main(QUICK if options.quick else FULL, [options.part] if options.part else PARTS))

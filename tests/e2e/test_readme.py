@@ -51,7 +51,13 @@ SHOWN = {
         r'data: {"sequence":"1","lane":0,"started"',
         r'data: .*"text_delta"',
         r'data: .*"completed".*"state":"MESSAGE_STATE_COMPLETE"',
+        r'{"embeddings":\[{"values":\[-?\d',
         r'{"input_tokens":"\d+","estimated":false,',
+    ),
+    "docs/clients/embeddings.md": (
+        r"text-embedding-3-small 1536\n",
+        r"The harbour opens at six\. 0\.\d+ USD\n",
+        r"768 numbers from gemini-embedding-001\n$",
     ),
     "docs/clients/python.md": (
         r"claude-haiku-5-5",

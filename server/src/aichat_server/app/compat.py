@@ -18,6 +18,7 @@ from aichat_server.compat.rpc.openai.responses import Responses
 from aichat_server.compat.rpc.openai.servicer import OpenAIServicer
 from aichat_server.compat.service.counting import Counting
 from aichat_server.compat.service.serving import Kept, Serving
+from aichat_server.embeddings.service.embeddings import Embeddings as EmbeddingsService
 from aichat_server.files.service.files import Files
 from aichat_server.generations.service.keep_for_retries import KeepForRetries
 from aichat_server.generations.service.keep_nothing import KeepNothing
@@ -31,10 +32,14 @@ FOREIGN_ERRORS: Mapping[ForeignApi, ForeignErrors] = MappingProxyType(
 """How each API tells failures."""
 
 
-def build_compat(engine: Engine, files: Files, sink: KeepNothing) -> tuple[Servicer, ...]:
+def build_compat(
+    engine: Engine, files: Files, embeddings: EmbeddingsService, sink: KeepNothing
+) -> tuple[Servicer, ...]:
     """Returns the services of the compatible APIs."""
     kept = Kept(sink, KeepForRetries(engine.stores.generations))
     serving = Serving(engine.models, engine.running.launcher, files, engine.counter, kept)
     counting = Counting(engine.models, files, engine.counter)
-    openai = OpenAIServicer(ChatCompletions(serving), Responses(serving), Embeddings(), OpenAIModels(engine.models))
+    openai = OpenAIServicer(
+        ChatCompletions(serving), Responses(serving), Embeddings(embeddings), OpenAIModels(engine.models)
+    )
     return openai, AnthropicServicer(Messages(serving, counting), AnthropicModels(engine.models))

@@ -28,11 +28,8 @@ class AskedEmbeddings:
     task: EmbeddingTask | None = None
     request_id: UUID | None = None
     """None: the same call is another one each time."""
-
-    @property
-    def field(self) -> str:
-        """The contract's field of the inputs."""
-        return "texts" if isinstance(self.inputs[0], str) else "tokens"
+    field: str = "texts"
+    """What the caller's API calls the inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ def lack_of(model: Model, asked: AskedEmbeddings) -> Lack | None:
     options = (
         ("dimensions", asked.dimensions is None or can.custom_dimensions, "has vectors of one length"),
         ("task", asked.task is None or can.tasks, "knows no tasks"),
-        ("tokens", asked.field == "texts" or can.tokens, "reads texts, and no tokens"),
+        ("tokens", isinstance(asked.inputs[0], str) or can.tokens, "reads texts, and no tokens"),
     )
     for name, has, text in options:
         if not has:
@@ -65,6 +62,8 @@ def lack_of(model: Model, asked: AskedEmbeddings) -> Lack | None:
 def check(model: Model, asked: AskedEmbeddings) -> None:
     """Raises REQUEST_INVALID for inputs that are empty or too long, and for vectors that are too long or too many."""
     can = _abilities(model)
+    if not 0 < len(asked.inputs) <= MOST_INPUTS:
+        raise invalid_request(asked.field, f"must be 1 to {MOST_INPUTS}")
     for number, one in enumerate(asked.inputs):
         if not one:
             raise invalid_request(f"{asked.field}[{number}]", "must not be empty")

@@ -54,4 +54,5 @@ def _asked(request: embeddings_pb2.CreateEmbeddingsRequest) -> AskedEmbeddings:
         dimensions=request.dimensions if request.HasField("dimensions") else None,
         task=EmbeddingTask(task) if task is not None else None,
         request_id=UUID(request.request_id) if request.request_id else None,
+        field="tokens" if tokens else "texts",
     )

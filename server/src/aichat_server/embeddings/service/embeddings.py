@@ -73,10 +73,10 @@ class Embeddings:
     def _model(self, principal: Principal, asked: AskedEmbeddings) -> Model:
         """Returns the model; raises what it cannot do."""
         model = self._choice.embedding_model(principal, asked.model)
+        check(model, asked)
         if (lack := lack_of(model, asked)) is not None:
             able = [other.id for other in self.list_models(principal) if lack_of(other, asked) is None]
             raise refusal(model, lack, able)
-        check(model, asked)
         return model
 
     async def _run(self, call: EmbeddingCall) -> Embedded:

@@ -58,6 +58,7 @@ _TOLD: Mapping[Reason, Told] = MappingProxyType(
         Reason.MODEL_UNKNOWN: Told(404, INVALID, "model_not_found", final=True, param="model"),
         Reason.MODEL_NOT_IN_PLAN: Told(403, INVALID, "model_not_found", final=True, param="model"),
         Reason.PROVIDER_MODEL_MISSING: Told(404, INVALID, "model_not_found", final=True, param="model"),
+        Reason.MODEL_UNSUITABLE: Told(400, INVALID, "model_unsuitable", param="model"),
         Reason.CONTEXT_EXCEEDED: Told(400, INVALID, "context_length_exceeded", param="messages"),
         Reason.RATE_LIMITED: Told(429, "requests", "rate_limit_exceeded"),
         Reason.QUOTA_EXCEEDED: Told(429, QUOTA, QUOTA, final=True),

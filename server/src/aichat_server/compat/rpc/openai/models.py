@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 from google.api.httpbody_pb2 import HttpBody
@@ -24,16 +24,21 @@ class OpenAIModels:
 
     async def list(self) -> AsyncGenerator[HttpBody, None]:
         """Yields the list."""
-        models = self._choice.offered(current_principal())
-        yield json_piece({"object": "list", "data": [_told(model) for model in models]})
+        yield json_piece({"object": "list", "data": [_told(model) for model in self._offered()]})
 
     async def get(self, model: str) -> AsyncGenerator[HttpBody, None]:
         """Yields one model. Raises MODEL_UNKNOWN."""
-        found = next((one for one in self._choice.offered(current_principal()) if one.id == model), None)
+        found = next((one for one in self._offered() if one.id == model), None)
         if found is None:
             text = f"The model `{model}` does not exist, or your plan does not offer it"
             raise AichatError(Reason.MODEL_UNKNOWN, text, metadata={"model": model})
         yield json_piece(_told(found))
+
+    def _offered(self) -> Iterator[Model]:
+        """Yields the models, and those that make embeddings."""
+        principal = current_principal()
+        yield from self._choice.offered(principal)
+        yield from self._choice.offered_embedding(principal)
 
 
 def _told(model: Model) -> dict[str, Any]:

@@ -3,11 +3,20 @@
 import json
 
 import pytest
-from aichat.v1 import chat_pb2, conversations_pb2, messages_pb2, options_pb2, parts_pb2
+from aichat.v1 import (
+    chat_pb2,
+    conversations_pb2,
+    messages_pb2,
+    openai_pb2,
+    openai_pb2_grpc,
+    options_pb2,
+    parts_pb2,
+)
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.money import NanoUsd
 from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier
 from aichat_server.models.service import add_prices
+from google.api.httpbody_pb2 import HttpBody
 
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
 from tests.fixtures.vendors import Vendors
@@ -221,3 +230,10 @@ async def test_an_openai_compatible_endpoint_is_a_vendor_like_the_others(
         answer = events[-1].completed.message
         assert (events[0].started.provider, answer.model, text_of(events)) == ("lab", "lab/llama", "hi")
         assert answer.cost.nanos == 1000 * 500 + 10 * 2000
+        body = {"model": "lab/llama", "messages": [{"role": "user", "content": script(deltas=["hi"], usage=USAGE)}]}
+        request = openai_pb2.CreateChatCompletionRequest(body=HttpBody(data=json.dumps(body).encode()))
+        openai = openai_pb2_grpc.OpenAIServiceStub(server.channel)
+        pieces = [answer.piece.data async for answer in openai.CreateChatCompletion(request, metadata=api_key.metadata)]
+        told = json.loads(b"".join(pieces))
+        assert (told["model"], told["choices"][0]["message"]["content"]) == ("lab/llama", "hi")
+        assert told["usage"]["cost"] == 0.00052

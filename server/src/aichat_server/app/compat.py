@@ -40,6 +40,10 @@ def build_compat(
     serving = Serving(engine.models, engine.running.launcher, files, engine.counter, kept)
     counting = Counting(engine.models, files, engine.counter)
     openai = OpenAIServicer(
-        ChatCompletions(serving), Responses(serving), Embeddings(embeddings), OpenAIModels(engine.models)
+        ChatCompletions(serving),
+        Responses(serving),
+        Embeddings(embeddings),
+        OpenAIModels(engine.models),
+        engine.limits,
     )
     return openai, AnthropicServicer(Messages(serving, counting), AnthropicModels(engine.models))

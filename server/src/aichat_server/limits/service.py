@@ -26,7 +26,7 @@ from aichat_server.limits.domain.limits import (
 from aichat_server.limits.domain.local_limits import LocalLimits
 from aichat_server.limits.domain.room import Room
 from aichat_server.limits.gateway.shared_limits import LimitsAwayError, SharedLimits
-from aichat_server.plans.domain import Plan, PlanRates
+from aichat_server.plans.domain import Plan, PlanRates, Rates
 
 _log = structlog.get_logger()
 
@@ -105,6 +105,10 @@ class RateLimits:
         self._clock = clock
         self._open: dict[str, set[str]] = {}
         """The streams that this process renews, by the key of their limit."""
+
+    def rates(self, principal: Principal) -> Rates:
+        """Returns the caller's own rates."""
+        return self._rates(principal.plan).caller
 
     async def admit_call(self, principal: Principal) -> None:
         """Counts a call that begins no answer."""

@@ -13,7 +13,10 @@ from aichat_server.compat.rpc.openai.chat_completions import ChatCompletions
 from aichat_server.compat.rpc.openai.embeddings import Embeddings
 from aichat_server.compat.rpc.openai.models import OpenAIModels
 from aichat_server.compat.rpc.openai.responses import Responses
+from aichat_server.identity.service.caller import current_principal
+from aichat_server.limits.service import RateLimits
 from aichat_server.transport.call import Context
+from aichat_server.transport.foreign import current_reply
 
 
 class OpenAIServicer(OpenAIServiceServicer):
@@ -22,17 +25,24 @@ class OpenAIServicer(OpenAIServiceServicer):
     add_to = add_OpenAIServiceServicer_to_server
 
     def __init__(
-        self, completions: ChatCompletions, responses: Responses, embeddings: Embeddings, models: OpenAIModels
+        self,
+        completions: ChatCompletions,
+        responses: Responses,
+        embeddings: Embeddings,
+        models: OpenAIModels,
+        limits: RateLimits,
     ) -> None:
         self._completions = completions
         self._responses = responses
         self._embeddings = embeddings
         self._models = models
+        self._limits = limits
 
     async def CreateChatCompletion(  # noqa: N802 — the contract names the methods
         self, request: pb.CreateChatCompletionRequest, context: Context
     ) -> AsyncGenerator[pb.CreateChatCompletionResponse, None]:
         """Answers a conversation by Chat Completions."""
+        self._tell_limits()
         async with aclosing(self._completions.create(request.body, headers_of(context))) as pieces:
             async for piece in pieces:
                 yield pb.CreateChatCompletionResponse(piece=piece)
@@ -41,6 +51,7 @@ class OpenAIServicer(OpenAIServiceServicer):
         self, request: pb.CreateResponseRequest, context: Context
     ) -> AsyncGenerator[pb.CreateResponseResponse, None]:
         """Answers by the Responses API."""
+        self._tell_limits()
         async with aclosing(self._responses.create(request.body, headers_of(context))) as pieces:
             async for piece in pieces:
                 yield pb.CreateResponseResponse(piece=piece)
@@ -100,3 +111,10 @@ class OpenAIServicer(OpenAIServiceServicer):
         async with aclosing(self._models.get(request.model)) as pieces:
             async for piece in pieces:
                 yield pb.GetOpenAIModelResponse(piece=piece)
+
+    def _tell_limits(self) -> None:
+        """Tells the caller's limits. What is left of them is known to Redis alone, which nothing waits for here."""
+        rates = self._limits.rates(current_principal())
+        headers = current_reply().headers
+        headers["x-ratelimit-limit-requests"] = str(rates.requests_per_minute)
+        headers["x-ratelimit-limit-tokens"] = str(rates.tokens_per_minute)

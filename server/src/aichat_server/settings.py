@@ -132,6 +132,9 @@ class Settings(BaseSettings):
     journal_retention_seconds: Annotated[float, Field(alias="AICHAT_JOURNAL_RETENTION_SECONDS", gt=0)] = 600.0
     rescue_seconds: Annotated[float, Field(alias="AICHAT_RESCUE_SECONDS", gt=0)] = 3600.0
 
+    reattach_seconds: Annotated[float, Field(alias="AICHAT_REATTACH_SECONDS", ge=0, le=300)] = 10.0
+    cancel_abandoned: Annotated[bool, Field(alias="AICHAT_CANCEL_ABANDONED")] = True
+
     files_url: Annotated[FilesUrl | None, Field(alias="AICHAT_FILES_URL")] = None
     aws_access_key_id: Annotated[Key | None, Field(alias="AWS_ACCESS_KEY_ID")] = None
     aws_secret_access_key: Annotated[Key | None, Field(alias="AWS_SECRET_ACCESS_KEY")] = None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from aichat_server.app.engine import Engine
+from aichat_server.compat.gateway.readers import SharedReaders
 from aichat_server.compat.rpc.anthropic.errors import AnthropicErrors
 from aichat_server.compat.rpc.anthropic.messages import Messages
 from aichat_server.compat.rpc.anthropic.models import AnthropicModels
@@ -17,11 +18,13 @@ from aichat_server.compat.rpc.openai.models import OpenAIModels
 from aichat_server.compat.rpc.openai.responses import Responses
 from aichat_server.compat.rpc.openai.servicer import OpenAIServicer
 from aichat_server.compat.service.counting import Counting
+from aichat_server.compat.service.readers import Patience, Readers
 from aichat_server.compat.service.serving import Kept, Serving
 from aichat_server.embeddings.service.embeddings import Embeddings as EmbeddingsService
 from aichat_server.files.service.files import Files
 from aichat_server.generations.service.keep_for_retries import KeepForRetries
 from aichat_server.generations.service.keep_nothing import KeepNothing
+from aichat_server.settings import Settings
 from aichat_server.transport.access import ForeignApi
 from aichat_server.transport.foreign import ForeignErrors
 from aichat_server.transport.services import Servicer
@@ -33,11 +36,11 @@ FOREIGN_ERRORS: Mapping[ForeignApi, ForeignErrors] = MappingProxyType(
 
 
 def build_compat(
-    engine: Engine, files: Files, embeddings: EmbeddingsService, sink: KeepNothing
+    engine: Engine, files: Files, embeddings: EmbeddingsService, sink: KeepNothing, settings: Settings
 ) -> tuple[Servicer, ...]:
     """Returns the services of the compatible APIs."""
     kept = Kept(sink, KeepForRetries(engine.stores.generations))
-    serving = Serving(engine.models, engine.running.launcher, files, engine.counter, kept)
+    serving = Serving(engine.models, engine.running.launcher, files, engine.counter, kept, _readers(engine, settings))
     counting = Counting(engine.models, files, engine.counter)
     openai = OpenAIServicer(
         ChatCompletions(serving),
@@ -47,3 +50,12 @@ def build_compat(
         engine.limits,
     )
     return openai, AnthropicServicer(Messages(serving, counting), AnthropicModels(engine.models))
+
+
+def _readers(engine: Engine, settings: Settings) -> Readers:
+    running = engine.running
+    # What no retry could read need not wait for one.
+    seconds = min(settings.reattach_seconds, settings.journal_retention_seconds)
+    shared = SharedReaders(running.redis, window_seconds=seconds) if running.redis is not None else None
+    patience = Patience(seconds, cancels=settings.cancel_abandoned)
+    return Readers(running.launcher, running.answers, running.generations, shared, patience)

@@ -11,7 +11,7 @@ from aichat_server.app.background import running
 from aichat_server.app.journals import build_streams
 from aichat_server.app.redis import redis_named
 from aichat_server.app.stores import Stores
-from aichat_server.core.redis.client import open_redis
+from aichat_server.core.redis.client import AnyRedis, open_redis
 from aichat_server.generations.gateway.cancels import Cancels
 from aichat_server.generations.gateway.spare_leases import SpareLeases
 from aichat_server.generations.service.answers import Answers, Replicas
@@ -36,6 +36,8 @@ class Running:
     generations: Generations
     replicas: Replicas | None
     """None without REDIS_URL."""
+    redis: AnyRedis | None
+    """The connection to the other replicas; None without REDIS_URL."""
 
 
 @asynccontextmanager
@@ -48,7 +50,10 @@ async def open_generations(
 ) -> AsyncGenerator[Running, None]:
     """Renews the leases of running generations, and connects them to the other replicas."""
     async with AsyncExitStack() as stack:
-        publisher, replicas = await stack.enter_async_context(_open_replicas(settings, stores.generations, observer))
+        redis = await _open_redis(settings, stack)
+        publisher, replicas = await stack.enter_async_context(
+            _open_replicas(settings, redis, stores.generations, observer)
+        )
         generations = Generations(publisher, observer, heartbeat_seconds=settings.heartbeat_seconds)
         leases = _build_leases(settings, stores.generations, generations, replicas)
         cancels = {"cancels": partial(replicas.cancels.listen, generations.cancel)} if replicas is not None else {}
@@ -58,26 +63,30 @@ async def open_generations(
         await stack.enter_async_context(always)
         answers = Answers(stores.generations, stores.sinks, generations, replicas)
         launcher = Launcher(upstream, limits, generations, answers, observer, merges=settings.coalesce_seconds > 0)
-        yield Running(launcher, answers, generations, replicas)
+        yield Running(launcher, answers, generations, replicas, redis)
+
+
+async def _open_redis(settings: Settings, stack: AsyncExitStack) -> AnyRedis | None:
+    if settings.redis_url is None:
+        return None
+    with redis_named():
+        return await stack.enter_async_context(open_redis(str(settings.redis_url)))
 
 
 @asynccontextmanager
 async def _open_replicas(
-    settings: Settings, store: GenerationStore, observer: Observer
+    settings: Settings, redis: AnyRedis | None, store: GenerationStore, observer: Observer
 ) -> AsyncGenerator[tuple[JournalPublisher, Replicas] | tuple[None, None], None]:
-    """Opens the connection to the other replicas; nothing without REDIS_URL."""
-    if settings.redis_url is None:
+    """Opens what connects the replicas; nothing without Redis."""
+    if redis is None:
         yield None, None
         return
-    async with AsyncExitStack() as stack:
-        with redis_named():
-            redis = await stack.enter_async_context(open_redis(str(settings.redis_url)))
-        streams = build_streams(settings, redis)
-        publisher = JournalPublisher(streams)
-        mirrors = Mirrors(streams, store, heartbeat_seconds=settings.heartbeat_seconds)
-        async with running(observer, publisher=publisher.run, mirrors=mirrors.run):
-            yield publisher, Replicas(mirrors, Cancels(redis), streams, SpareLeases(redis))
-        await publisher.finish()
+    streams = build_streams(settings, redis)
+    publisher = JournalPublisher(streams)
+    mirrors = Mirrors(streams, store, heartbeat_seconds=settings.heartbeat_seconds)
+    async with running(observer, publisher=publisher.run, mirrors=mirrors.run):
+        yield publisher, Replicas(mirrors, Cancels(redis), streams, SpareLeases(redis))
+    await publisher.finish()
 
 
 def _build_leases(

@@ -21,6 +21,10 @@ class Terms:
     """The call's Idempotency-Key: calls with the same one get one answer. None: it has none."""
     forms: tuple[str, ...] = ()
     """The headers that change what the same body asks for."""
+    reattaches: bool = True
+    """Whether a call without a key may continue the answer of an earlier one."""
+    retries: bool | None = None
+    """Whether the client says that it repeats an earlier call; None: it never says so."""
 
     def claim(self, principal: Principal, route: str, digest: bytes) -> Claim | None:
         """Returns the request id of the key, which is the caller's own; None without a key."""

@@ -10,6 +10,10 @@ from aichat_server.transport.call import Context
 
 _KEY = "idempotency-key"
 _LONGEST_KEY = 255
+_REATTACH = "x-aichat-reattach"
+_ON, _OFF = "on", "off"
+# OpenAI's and Anthropic's SDKs count their retries of one call here.
+_RETRIES = "x-stainless-retry-count"
 # The same body may ask for another answer under another version of the API.
 _FORMS = ("anthropic-version", "anthropic-beta", "openai-beta", "x-aichat-conversation")
 
@@ -31,4 +35,9 @@ def terms_of(headers: Headers) -> Terms:
     key = headers.get(_KEY)
     if key is not None and not 0 < len(key) <= _LONGEST_KEY:
         raise invalid_request(_KEY, f"must have 1 to {_LONGEST_KEY} characters")
-    return Terms(key, tuple(f"{name}: {headers[name]}" for name in _FORMS if name in headers))
+    forms = tuple(f"{name}: {headers[name]}" for name in _FORMS if name in headers)
+    reattach = headers.get(_REATTACH, _ON).lower()
+    if reattach not in (_ON, _OFF):
+        raise invalid_request(_REATTACH, f"must be {_ON} or {_OFF}")
+    retries = headers[_RETRIES] != "0" if _RETRIES in headers else None
+    return Terms(key, forms, reattaches=reattach == _ON, retries=retries)

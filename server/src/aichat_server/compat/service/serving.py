@@ -11,7 +11,9 @@ from uuid import uuid5
 
 from aichat_server.compat.domain.asked import Asked
 from aichat_server.compat.domain.bodies import JsonBody
-from aichat_server.compat.domain.terms import Terms
+from aichat_server.compat.domain.readers import Reader, Slot
+from aichat_server.compat.domain.terms import Terms, caller_id
+from aichat_server.compat.service.readers import Readers
 from aichat_server.conversations.service.context_room import ContextRoom
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.files.service.files import Files
@@ -43,6 +45,13 @@ class CompatCall:
         """Returns a hash that is the same for calls that ask for the same."""
         return self.terms.digest(self.body.digest(self.route))
 
+    def reader(self, principal: Principal) -> Reader:
+        """Returns who reads the answer."""
+        if not self.terms.reattaches:
+            return Reader(principal, slot=None)
+        slot = Slot(principal.org_id, self.digest() + caller_id(principal).bytes)
+        return Reader(principal, slot, retries=self.terms.retries)
+
 
 class Kept(NamedTuple):
     """Where answers go."""
@@ -55,16 +64,32 @@ class Serving:
     """Launches the generations of compatible APIs."""
 
     def __init__(
-        self, choice: ModelChoice, launcher: Launcher, files: Files, counter: TokenCounter, sinks: Kept
+        self,
+        choice: ModelChoice,
+        launcher: Launcher,
+        files: Files,
+        counter: TokenCounter,
+        sinks: Kept,
+        readers: Readers,
     ) -> None:
         self._choice = choice
         self._launcher = launcher
         self._files = files
         self._counter = counter
         self._sinks = sinks
+        self._readers = readers
 
     async def answer(self, principal: Principal, call: CompatCall) -> Events:
-        """Begins the answer, and returns its events. What can be refused is refused before anything is stored."""
+        """Returns the events of the answer: of a new one, or of the one that the call is a retry of.
+
+        Read them to their end, also behind the last one that is shown: a reader who stops before has vanished. What
+        can be refused is refused before anything is stored.
+        """
+        if call.terms.key is not None:
+            return await self._claimed(await self._request(principal, call))
+        return await self._readers.answer(call.reader(principal), self._request(principal, call))
+
+    async def _request(self, principal: Principal, call: CompatCall) -> GenerationRequest:
         asked = call.asked
         schema = check_forms(asked.options)
         parts = tuple(part for message in asked.messages for part in message.parts)
@@ -74,7 +99,7 @@ class Serving:
         await ContextRoom(self._counter, candidates, asked.options, Prompt((), files)).check(messages)
         claim = call.terms.claim(principal, call.route, call.digest()) if call.terms.key is not None else None
         sink = self._sinks.nothing if claim is None else self._sinks.for_retries
-        request = GenerationRequest(
+        return GenerationRequest(
             principal=principal,
             candidates=candidates,
             question=_Question(sink, Prompt(messages, files, cache_key=_cache_key(principal, asked))),
@@ -84,9 +109,8 @@ class Serving:
             claim=claim,
             schema=schema,
         )
-        return await self._launched(request)
 
-    async def _launched(self, request: GenerationRequest) -> Events:
+    async def _claimed(self, request: GenerationRequest) -> Events:
         """Raises REQUEST_ID_REUSED in the words of these APIs."""
         try:
             return await self._launcher.launch(request)

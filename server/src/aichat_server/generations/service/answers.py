@@ -76,6 +76,14 @@ class Answers:
         running = self._generations.find(key)
         return running.journal.read(after) if running is not None else self._from_elsewhere(key, known, after)
 
+    async def again(self, key: GenerationKey) -> Events | None:
+        """Returns the answer's events from the first; None if it broke off. Raises GENERATION_NOT_FOUND."""
+        running = self._generations.find(key)
+        if running is not None:
+            return running.again()
+        known = await self._find(key)
+        return self.read(key, known) if known.state in (GenerationState.RUNNING, GenerationState.COMPLETE) else None
+
     async def cancel(self, principal: Principal, generation_id: UUID) -> GenerationState:
         """Stops the answer and returns how it ended. It may have ended in another way before.
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from aichat_server.core.errors import AichatError
 from aichat_server.generations.service import failures
-from aichat_server.generations.service.journal import Journal
+from aichat_server.generations.service.journal import Events, Journal
 
 
 class Why(Protocol):
@@ -33,6 +33,11 @@ class Handle:
         self._reading: asyncio.Task[object] | None = None
         self._give_up_at: float | None = None
         self._patience: asyncio.Timeout | None = None
+
+    def again(self) -> Events | None:
+        """Returns the answer's events from the first; None if it broke off."""
+        failure = self.journal.since(self.journal.position).failure
+        return self.journal.read() if self.broken_off is None and failure is None else None
 
     def cancel(self) -> None:
         """Stops reading from the vendor: the answer ends as cancelled. One that has been read to its end does not."""

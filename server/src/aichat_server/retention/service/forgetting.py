@@ -17,7 +17,7 @@ from aichat_server.retention.storage import ForgettingRepository
 GENERATIONS_KEPT = timedelta(days=90)
 """For generations without a message: a request_id is known for this long, whatever was deleted."""
 ANSWERS_KEPT = timedelta(hours=24)
-"""For answers that are kept for retries: whoever repeats a call with its Idempotency-Key gets them at least so long."""
+"""For answers that are kept for retries: a call that is repeated with its Idempotency-Key gets them so long."""
 FAILURES_KEPT = timedelta(days=400)
 """For turns that cost nothing; the hourly sums count them as long."""
 QUOTA_PERIODS_KEPT = timedelta(days=400)

@@ -53,11 +53,14 @@ class Messages:
                 # Anthropic says it at once, and others say it at the end.
                 input_tokens = await stack.enter_async_context(self._counting.counting(principal, model, asked))
             pieces = await stack.enter_async_context(aclosing(_told(MessageStream(about, input_tokens), events)))
-            if told.stream:
-                async for event in pieces:
+            so_far = list[Told]()
+            async for event in pieces:
+                if told.stream:
                     yield _piece(event)
-            else:
-                yield json_piece(whole_message([event async for event in pieces]))
+                    continue
+                so_far.append(event)
+                if event["type"] == "message_stop":
+                    yield json_piece(whole_message(so_far))
 
     async def count(self, request: pb.CountMessageTokensRequest, headers: Headers) -> AsyncGenerator[HttpBody, None]:
         """Yields the count of the input tokens."""

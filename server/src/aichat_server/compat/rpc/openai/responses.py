@@ -93,15 +93,16 @@ async def _streamed(events: Events, writer: ResponseEvents) -> AsyncGenerator[Ht
 
 
 async def _whole(events: Events, echo: Json, custom: frozenset[str], *, seals: bool) -> AsyncGenerator[HttpBody, None]:
+    is_whole = False
     async with aclosing(events):
         async for _, event in events:
             if isinstance(event, Completed):
-                answer = event.answer
+                is_whole, answer = True, event.answer
                 _tell(answer.generation_id)
                 head = Head(answer.generation_id, echo, event.place.get("conversation_id"))
                 yield json_piece(ended(head, answer, output_of(answer, custom, seals=seals)))
-                return
-    raise AichatError(Reason.INTERNAL, "the answer ended without its end")
+    if not is_whole:
+        raise AichatError(Reason.INTERNAL, "the answer ended without its end")
 
 
 def _tell(generation_id: UUID) -> None:

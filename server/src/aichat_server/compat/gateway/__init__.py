@@ -1,0 +1,1 @@
+"""Compatible APIs: the way to other technologies."""

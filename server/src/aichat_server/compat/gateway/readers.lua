@@ -1,0 +1,45 @@
+-- KEYS: a slot's readers by the time when they came, and the answers whose readers vanished, and which were written
+-- whole, by the time until which they wait. ARGV: the step, and what it needs.
+local live, vanished, whole = KEYS[1], KEYS[2], KEYS[3]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- reader, whether the call says that it is a retry, milliseconds: how much older other readers must be, and how long a
+-- reader is remembered. Returns the answer that waits, or else the number of older readers.
+local function take(reader, retries, older, remembered)
+  redis.call('ZADD', live, 'NX', now, reader)
+  redis.call('ZREMRANGEBYSCORE', live, '-inf', now - remembered)
+  redis.call('PEXPIRE', live, remembered)
+  local waiting = redis.call('ZRANGEBYSCORE', vanished, now, '+inf', 'LIMIT', 0, 1)
+  if not waiting[1] and retries == '1' then
+    waiting = redis.call('ZREVRANGEBYSCORE', whole, '+inf', now, 'LIMIT', 0, 1)
+  end
+  if waiting[1] then
+    redis.call('ZREM', vanished, waiting[1])
+    redis.call('ZREM', whole, waiting[1])
+    return waiting[1]
+  end
+  return redis.call('ZCOUNT', live, '-inf', redis.call('ZSCORE', live, reader) - older)
+end
+
+-- reader.
+local function go(reader)
+  return redis.call('ZREM', live, reader)
+end
+
+-- reader, how it left, its answer, milliseconds: how long the answer waits.
+local function leave(reader, how, answer, window)
+  local list = how == 'vanished' and vanished or whole
+  redis.call('ZREMRANGEBYSCORE', list, '-inf', now - window)
+  redis.call('ZADD', list, now + window, answer)
+  redis.call('PEXPIRE', list, 3 * window)
+  return go(reader)
+end
+
+-- answer. Returns how many have waited: 1 or 0.
+local function take_back(answer)
+  return redis.call('ZREM', vanished, answer) + redis.call('ZREM', whole, answer)
+end
+
+local steps = {take = take, go = go, leave = leave, take_back = take_back}
+return steps[ARGV[1]](unpack(ARGV, 2))

@@ -1,0 +1,181 @@
+"""Gives each call its answer: that of the earlier call that it is a retry of, or a new one.
+
+A reader that vanishes leaves its answer waiting. The same call of the same caller gets it, from its first event. If
+none comes in time, the answer is cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import structlog
+from structlog.contextvars import bind_contextvars
+
+from aichat_server.compat.domain.readers import Left, Reader, Slot
+from aichat_server.compat.gateway.readers import SharedReaders
+from aichat_server.compat.service.reading import Reading
+from aichat_server.compat.service.waiting import Departure, WaitingAnswers
+from aichat_server.core.errors import AichatError, Reason
+from aichat_server.generations.domain.generation import GenerationKey
+from aichat_server.generations.service.answers import Answers
+from aichat_server.generations.service.generations import Generations
+from aichat_server.generations.service.handle import Handle
+from aichat_server.generations.service.journal import Events
+from aichat_server.generations.service.launcher import Launcher
+from aichat_server.generations.service.requests import GenerationRequest
+
+_log = structlog.get_logger()
+
+# The end of an older reader's connection may still be on its way.
+_WAIT_SECONDS = 0.1
+_LOOK_SECONDS = 0.02
+# An answer whose reader vanished at once may not have begun yet.
+_BEGIN_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What happens when readers vanish."""
+
+    seconds: float = 10.0
+    """How long an answer waits for a retry; 0: it does not wait."""
+    cancels: bool = True
+    """Whether an answer is cancelled then. If not, it goes on."""
+
+
+class _Found(NamedTuple):
+    key: GenerationKey
+    events: Events
+    handle: Handle | None
+
+
+class Readers:
+    """Launches answers, and knows who reads them."""
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        answers: Answers,
+        generations: Generations,
+        shared: SharedReaders | None,
+        patience: Patience,
+    ) -> None:
+        """`shared`: None if there is no Redis."""
+        self._launcher = launcher
+        self._answers = answers
+        self._generations = generations
+        self._patience = patience
+        self._waiting = WaitingAnswers(
+            shared,
+            generations.spawn,
+            window_seconds=patience.seconds,
+            when_over=lambda left: self._abandon(left.reader, GenerationKey(left.slot.org_id, left.generation_id)),
+        )
+
+    async def answer(self, reader: Reader, prepare: Coroutine[Any, Any, GenerationRequest]) -> Events:
+        """Returns the events of the reader's answer; `prepare` returns the request for a new one.
+
+        Read them to their end, also after the last one that is shown: who stops before has vanished.
+        """
+        slot = reader.slot
+        if slot is None:
+            return await self._launch(reader, await prepare)
+        finding = self._generations.spawn(self._find(reader, slot))
+        try:
+            # At once: most of the work of preparing is done while Redis answers.
+            request, found = await asyncio.gather(prepare, asyncio.shield(finding), return_exceptions=True)
+        except asyncio.CancelledError:
+            finding.add_done_callback(lambda task: self._leave_unread(reader, task))
+            raise
+        if isinstance(found, _Found):
+            bind_contextvars(generation_id=str(found.key.generation_id))
+            _log.info("call continues an earlier answer")
+            return self._read(reader, *found)
+        if found is None and not isinstance(request, BaseException):
+            return await self._launch(reader, request)
+        self._go(reader)
+        raise next(failure for failure in (found, request) if isinstance(failure, BaseException))
+
+    async def _find(self, reader: Reader, slot: Slot) -> _Found | None:
+        """Returns the answer that the call is a retry of; None if there is none."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _WAIT_SECONDS
+        while True:
+            taken, handle = await self._waiting.take(slot, reader)
+            if taken.generation_id is not None:
+                key = GenerationKey(slot.org_id, taken.generation_id)
+                events = await self._again(reader, key, handle)
+                if events is not None:
+                    return _Found(key, events, handle)
+            elif not taken.others or loop.time() >= until:
+                return None
+            else:
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _again(self, reader: Reader, key: GenerationKey, handle: Handle | None) -> Events | None:
+        """Returns the answer's events from the first; None if it broke off, or never began."""
+        if handle is not None:
+            return handle.again()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _BEGIN_SECONDS
+        while True:
+            try:
+                return await self._answers.again(key)
+            except AichatError as error:
+                if error.reason is not Reason.GENERATION_NOT_FOUND:
+                    self._leave(reader, key, Left.VANISHED)
+                    raise
+            if loop.time() >= until:
+                return None
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _launch(self, reader: Reader, request: GenerationRequest) -> Events:
+        try:
+            events = await self._launcher.launch(request)
+        except asyncio.CancelledError:
+            # It begins all the same.
+            self._leave(reader, request.key, Left.VANISHED)
+            raise
+        except BaseException:
+            self._go(reader)
+            raise
+        return self._read(reader, request.key, events, None)
+
+    def _read(self, reader: Reader, key: GenerationKey, events: Events, handle: Handle | None) -> Events:
+        # While the answer is written; from its end on nobody finds it.
+        handle = handle or self._generations.find(key)
+        return Reading(events, lambda how: self._leave(reader, key, how, handle))
+
+    def _leave_unread(self, reader: Reader, finding: asyncio.Task[_Found | None]) -> None:
+        found = finding.result() if not finding.cancelled() and finding.exception() is None else None
+        if found is not None:
+            self._leave(reader, found.key, Left.VANISHED, found.handle)
+        else:
+            self._go(reader)
+
+    def _leave(self, reader: Reader, key: GenerationKey, how: Left | None, handle: Handle | None = None) -> None:
+        if how is None or (how is Left.WHOLE and reader.retries is None):
+            self._go(reader)
+        elif reader.slot is not None:
+            self._waiting.leave(Departure(reader.slot, reader, how, key.generation_id, handle))
+        elif how is Left.VANISHED:
+            self._abandon(reader, key)
+
+    def _go(self, reader: Reader) -> None:
+        if reader.slot is not None:
+            self._waiting.go(reader.slot, reader)
+
+    def _abandon(self, reader: Reader, key: GenerationKey) -> None:
+        """Cancels an answer that nobody reads any more."""
+        if self._patience.cancels and not reader.answer_stays:
+            self._generations.spawn(self._cancel(reader, key))
+
+    async def _cancel(self, reader: Reader, key: GenerationKey) -> None:
+        _log.info("answer cancelled that nobody reads", generation_id=str(key.generation_id))
+        if not self._generations.cancel(key):
+            with suppress(AichatError):
+                await self._answers.cancel(reader.principal, key.generation_id)

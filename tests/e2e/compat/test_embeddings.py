@@ -89,6 +89,9 @@ async def test_our_own_sdk_and_json_get_the_same_vectors(platform: Platform, htt
     assert answer["embeddings"][0]["values"] == pytest.approx(found.vectors[0])
     listed = (await http.get("/v1/embedding-models")).json()["models"]
     assert [one["model"] for one in listed] == models
+    chatting = {one["model"] for one in (await http.get("/v1/models")).json()["models"]}
+    all_models = {one["id"] for one in (await http.get("/openai/v1/models")).json()["data"]}
+    assert all_models - chatting == set(models)
 
 
 async def test_p17_a_key_makes_a_call_safe_to_repeat(platform: Platform) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
@@ -11,16 +12,20 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres
+from aichat_sandbox.vendors.embeddings import OTHERS
 from aichat_server.app.embeddings import open_embeddings
 from aichat_server.app.engine import Engine, open_engine
 from aichat_server.app.stores import build_orphans
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.money import NanoUsd
 from aichat_server.embeddings.domain.embeddings import AskedEmbeddings, Embedded
 from aichat_server.embeddings.gateway import kept_vectors
 from aichat_server.embeddings.service.call import EmbeddingCall
 from aichat_server.embeddings.service.embeddings import Embeddings
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.models.domain.pricing import BEGINNING, Price, PriceTier
+from aichat_server.models.service import add_prices
 from aichat_server.settings import Settings
 from aichat_server.telemetry.observing import Observer
 
@@ -130,6 +135,27 @@ async def test_p05_a_caller_that_goes_away_is_charged_and_one_that_is_cancelled_
     assert await reason(hanging) is Reason.GENERATION_CANCELLED
     assert len(await books(postgres, principal.org_id)) == 1
     assert await rows(postgres, "holds", principal) == await rows(postgres, "leases", principal) == []
+
+
+async def test_compatible_endpoints_make_embeddings_at_the_operators_price(
+    server_settings: dict[str, str], postgres: Postgres, vendors: Vendors, principal: Principal
+) -> None:
+    name = f"v{uuid4().hex[:8]}"
+    model = {"id": "e", "input_usd_per_mtok": 3, "output_usd_per_mtok": 0, "embedding": True}
+    endpoint = {"name": name, "base_url": vendors.base_url("openai"), "api_key": "k", "models": [model]}
+    settings = {**server_settings, "AICHAT_OPENAI_COMPATIBLE": json.dumps([endpoint])}
+    asked = AskedEmbeddings(f"{name}/e", ((1, 2, 3),), field="tokens")
+    dollars, nothing = NanoUsd(3 * 10**9), NanoUsd(0)
+    price = PriceTier(0, dollars, dollars, dollars, dollars, nothing, nothing)
+    async with replica(settings) as unpriced:
+        with pytest.raises(AichatError) as caught:
+            await unpriced.embeddings.create(principal, asked)
+        assert caught.value.reason is Reason.MODEL_UNKNOWN
+    await add_prices(postgres.owner_url, {(name, f"{name}/e"): [Price(BEGINNING, (price,))]})
+    async with replica(settings) as priced:
+        embedded = await priced.embeddings.create(principal, asked)
+        assert f"{name}/e" not in {one.id for one in priced.engine.models.offered(principal)}
+    assert (len(embedded.vectors[0]), embedded.cost) == (4 * OTHERS, 9_000)
 
 
 async def test_p06_a_quota_sees_the_most_that_a_call_may_cost(

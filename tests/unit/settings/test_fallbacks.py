@@ -37,6 +37,7 @@ def test_fallbacks_that_can_answer(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         ("gpt-none=claude-opus-5-5", "there is no model gpt-none"),
         ("claude-opus-5-5=claude-opus-5-5", "claude-opus-5-5 cannot stand in for itself"),
         ("claude-opus-5-5=gemini-3.8-flash", "gemini-3.8-flash needs credentials for gemini"),
+        ("claude-opus-5-5=text-embedding-3-small", "text-embedding-3-small makes embeddings"),
     ],
 )
 def test_fallbacks_that_cannot(

@@ -15,11 +15,16 @@ from aichat_server.models.domain.models import Model
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.embeddings import EmbeddingAnswer, EmbeddingRequest
 from aichat_server.providers.domain.observing import AfterFailure
+from aichat_server.providers.gateway import failures
+from aichat_server.providers.gateway.base import BaseAIProvider
 from aichat_server.providers.service.calls import public
 from aichat_server.providers.service.gate import GateClosedError
 from aichat_server.providers.service.upstream import Upstream
 
 _log = structlog.get_logger()
+
+_MOST_SECONDS = 300.0
+"""Of one call of a vendor."""
 
 
 class EmbeddingUpstream:
@@ -43,7 +48,7 @@ class EmbeddingUpstream:
         while True:
             try:
                 with gate.call():
-                    return await provider.embed(request)
+                    return await _in_time(provider, request)
             except AichatError as error:
                 failure = error
             await self._wait(model, failure, attempts, time.monotonic() - since)
@@ -63,6 +68,15 @@ class EmbeddingUpstream:
             raise public(error)
         _log.info("vendor is asked again", **told, attempts=attempts, seconds=round(wait, 3))
         await asyncio.sleep(wait)
+
+
+async def _in_time(provider: BaseAIProvider, request: EmbeddingRequest) -> EmbeddingAnswer:
+    """A vendor that sends byte by byte is never silent, and never ends."""
+    try:
+        async with asyncio.timeout(_MOST_SECONDS):
+            return await provider.embed(request)
+    except TimeoutError as error:
+        raise failures.failure(Reason.PROVIDER_TIMEOUT, provider.name, request.model) from error
 
 
 def _joined(answers: list[EmbeddingAnswer]) -> EmbeddingAnswer:

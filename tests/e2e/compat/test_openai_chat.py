@@ -92,13 +92,18 @@ async def test_a_completion_is_the_same_whole_and_as_a_stream(platform: Platform
 
 
 @pytest.mark.parametrize("model", MODELS)
-async def test_tools_are_called_over_three_rounds(sdk: openai.AsyncOpenAI, model: str) -> None:
+@pytest.mark.parametrize("returned", [None, {"role", "content", "tool_calls"}])
+async def test_tools_are_called_over_three_rounds(
+    sdk: openai.AsyncOpenAI, model: str, returned: set[str] | None
+) -> None:
+    """`returned`: the fields that the client keeps of a message; None: all, as SDKs do."""
     messages: list[Any] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": LOOP}]
     called: list[list[str]] = []
+    asked: dict[str, Any] = {"tools": TOOLS, "max_completion_tokens": 2000, "reasoning_effort": "low"}
     for n in range(4):
-        told = await ask(sdk, messages, streams=n % 2 == 0, model=model, tools=TOOLS, max_completion_tokens=2000)
+        told = await ask(sdk, messages, streams=n % 2 == 0, model=model, **asked)
         message = told.choices[0].message
-        messages.append(message.model_dump(exclude_none=True, exclude={"parsed"}))
+        messages.append(message.model_dump(exclude_none=True, include=returned, exclude={"parsed"}))
         calls = message.tool_calls or []
         if not calls:
             break
@@ -107,6 +112,8 @@ async def test_tools_are_called_over_three_rounds(sdk: openai.AsyncOpenAI, model
         messages += [{"role": "tool", "tool_call_id": call.id, "content": "noon"} for call in calls]
     assert called == [["weather", "clock"], ["clock"], ["weather"]]
     assert messages[-1]["content"] == "It is noon."
+    if returned is None:
+        assert "reasoning_details" in messages[2] or "extra_content" in messages[2]["tool_calls"][0]
 
 
 @pytest.mark.parametrize("model", MODELS)

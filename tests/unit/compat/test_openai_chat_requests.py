@@ -12,12 +12,14 @@ from aichat_server.compat.domain.openai_chat import ChatRequest
 from aichat_server.compat.domain.openai_chat_messages import messages_told
 from aichat_server.compat.domain.openai_chat_options import NAMES, options_told
 from aichat_server.compat.domain.openai_forms import told_as
+from aichat_server.compat.domain.openai_responses_marks import sealed
 from aichat_server.content.parts import (
     AudioPart,
     DocumentPart,
     ImagePart,
     Link,
     Part,
+    ReasoningPart,
     Role,
     Signature,
     TextPart,
@@ -239,6 +241,8 @@ def nameless(part: Part) -> Part:
         ([HI, {"role": "assistant", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}],
          "messages[1].content[0]"),
         ([HI, {"role": "assistant", "audio": {"id": "a"}}], "messages[1].audio"),
+        ([HI, {"role": "assistant", "reasoning_details": [{"data": "aichat.1.x"}]}],
+         "messages[1].reasoning_details[0].data"),
         ([HI, called("c1")], "messages[1]"),
         ([HI, called("c1"), HI], "messages[2]"),
         ([HI, called("c1", "c1"), result("c1")], "messages[1].tool_calls[1].id"),
@@ -252,6 +256,17 @@ def test_messages_are_refused_by_their_places(messages: list[Any], param: str) -
     with pytest.raises(AichatError) as failed:
         messages_told(read(messages=messages).messages)
     assert failed.value.violations[0].field == param
+
+
+def test_reasoning_returns_to_its_vendor() -> None:
+    thought = ReasoningPart("Hm", Signature("anthropic", "sig", "thinking"))
+    details = [
+        {"type": "reasoning.encrypted", "data": sealed(thought)},
+        {"type": "reasoning.text", "text": "another's"},
+    ]
+    answer = {"role": "assistant", "content": "Well", "reasoning_details": details}
+    told = messages_told(read(messages=[HI, answer, HI]).messages)
+    assert told.messages[1].parts == (thought, TextPart("Well"))
 
 
 def test_bodies_that_are_no_text_are_malformed() -> None:

@@ -69,8 +69,14 @@ class ToolCall(msgspec.Struct):
     extra_content: ExtraContent | None = None
 
 
+class ReasoningDetail(msgspec.Struct):
+    """Reasoning that its vendor wants back, as this platform or another server wrote it."""
+
+    data: str | None = None
+
+
 class Message(msgspec.Struct):
-    """A message. Its reasoning is not read: it has no mark, without which no vendor takes its own back."""
+    """A message. Its `reasoning_content` is not read: it has no mark, without which no vendor takes its own back."""
 
     role: str
     content: str | list[ContentPart] | None = None
@@ -80,6 +86,7 @@ class Message(msgspec.Struct):
     function_call: FunctionCall | None = None
     name: str | None = None
     audio: Raw = ABSENT
+    reasoning_details: list[ReasoningDetail] | None = None
 
 
 class Function(msgspec.Struct):

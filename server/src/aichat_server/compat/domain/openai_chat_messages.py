@@ -15,10 +15,12 @@ from aichat_server.compat.domain.openai_parts import (
     stored_document,
     text_part,
 )
+from aichat_server.compat.domain.openai_responses_marks import is_sealed, unsealed
 from aichat_server.content.parts import (
     DocumentPart,
     ImagePart,
     Part,
+    ReasoningPart,
     Role,
     Signature,
     TextPart,
@@ -94,6 +96,7 @@ class _Reader:
     def _answered(self, message: Message, field: str) -> Iterator[Part]:
         if is_told(message.audio):
             raise refuse(f"{field}.audio", "send the answer's text")
+        yield from _thoughts(message, field)
         yield from (text_part(_text(part, at), at) for part, at in _contents(message, field))
         if message.refusal:
             yield text_part(message.refusal, f"{field}.refusal")
@@ -122,6 +125,18 @@ class _Reader:
         if self._waiting.pop(call_id, None) is None:
             raise invalid_request(f"{field}.{at}", "must name a tool call of the assistant's message before, once")
         return ToolResultPart(call_id, tuple(_found(part, place) for part, place in _contents(message, field)))
+
+
+def _thoughts(message: Message, field: str) -> Iterator[ReasoningPart]:
+    """Yields the reasoning that this platform wrote, which comes before all else of an answer."""
+    for n, detail in enumerate(message.reasoning_details or ()):
+        if detail.data is None or not is_sealed(detail.data):
+            continue
+        part = unsealed(detail.data)
+        if not isinstance(part, ReasoningPart):
+            told = "is not as this server wrote it: return it unchanged, or leave it out"
+            raise invalid_request(f"{field}.reasoning_details[{n}].data", told)
+        yield part
 
 
 def _contents(message: Message, field: str) -> Iterator[tuple[ContentPart, str]]:

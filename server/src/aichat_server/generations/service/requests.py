@@ -14,7 +14,14 @@ from aichat_server.identity.domain.principals import Principal
 from aichat_server.models.domain.media import rates_of
 from aichat_server.models.domain.models import Model
 from aichat_server.models.domain.pricing import Hold, dearest_hold, hold_for
-from aichat_server.providers.domain.requests import ChatOptions, PathMessage, added_tokens, estimated_tokens, texts_of
+from aichat_server.providers.domain.requests import (
+    ChatOptions,
+    PathMessage,
+    added_tokens,
+    estimated_tokens,
+    mark_bytes,
+    texts_of,
+)
 from aichat_server.providers.domain.schemas import AnswerSchema
 from aichat_server.providers.service.models import most_searches, output_limit, tier_percent
 
@@ -81,7 +88,7 @@ class GenerationRequest:
         media = rates_of(model.provider, model.vendor_model)
         return hold_for(
             model.prices,
-            input_bytes=sum(len(text.encode()) for text in texts),
+            input_bytes=sum(len(text.encode()) for text in texts) + mark_bytes(self.asked),
             more_tokens=sum(media.most(message.parts) for message in self.asked)
             + added_tokens(self.options, follows=self.has_history),
             searches=most_searches(model, self.options),

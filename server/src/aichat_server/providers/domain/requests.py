@@ -238,6 +238,13 @@ def texts_of(messages: Iterable[PathMessage]) -> Iterator[str]:
             yield from _texts(part)
 
 
+def mark_bytes(messages: Iterable[PathMessage]) -> int:
+    """Returns the bytes of the vendors' marks in the messages: a vendor counts at most one token for each."""
+    parts = (part for message in messages for part in message.parts)
+    marked = (part for part in parts if isinstance(part, TextPart | ReasoningPart | ToolCallPart))
+    return sum(len(part.signature.data.encode()) for part in marked if part.signature is not None)
+
+
 def _texts(part: Part) -> Iterator[str]:
     match part:
         case TextPart(text) | ReasoningPart(text):

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from aichat_server.compat.domain.openai_chat_messages import GEMINI
+from aichat_server.compat.domain.openai_responses_marks import sealed
 from aichat_server.compat.rpc.openai.usage import usage_json
 from aichat_server.content.parts import Citation, Part, ReasoningPart, Role, TextPart, ToolCallPart, WebSource, text_of
 from aichat_server.generations.domain.generation import Answer
@@ -55,6 +56,18 @@ def call_json(call: ToolCallPart) -> dict[str, Any]:
     return {**told, "extra_content": {"google": {"thought_signature": mark.data}}}
 
 
+def thoughts_json(parts: Iterable[Part]) -> list[dict[str, Any]]:
+    """Returns the reasoning that its vendor wants back, in the field that OpenRouter has for it.
+
+    Clients that return whole messages return it, too.
+    """
+    marked = [part for part in parts if isinstance(part, ReasoningPart) and part.signature is not None]
+    return [
+        {"type": "reasoning.encrypted", "format": "aichat", "index": n, "data": sealed(part)}
+        for n, part in enumerate(marked)
+    ]
+
+
 def citations_json(parts: Iterable[Part]) -> list[dict[str, Any]]:
     """Returns the pages that an answer cites, by their places in its whole text."""
     found, at = [], 0
@@ -72,6 +85,8 @@ def _message(parts: tuple[Part, ...]) -> dict[str, Any]:
     told["annotations"] = citations_json(parts)
     if thought:
         told["reasoning_content"] = thought
+    if thoughts := thoughts_json(parts):
+        told["reasoning_details"] = thoughts
     return {**told, "tool_calls": calls} if calls else told
 
 

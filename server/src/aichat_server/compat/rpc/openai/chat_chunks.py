@@ -8,7 +8,7 @@ from typing import Any, assert_never
 import msgspec
 
 from aichat_server.compat.domain.openai_chat_messages import GEMINI
-from aichat_server.compat.rpc.openai.chat_answers import call_json, citations_json, finish, head
+from aichat_server.compat.rpc.openai.chat_answers import call_json, citations_json, finish, head, thoughts_json
 from aichat_server.compat.rpc.openai.usage import usage_json
 from aichat_server.generations.domain.generation import Answer
 from aichat_server.generations.domain.stream import (
@@ -91,6 +91,8 @@ class Chunks:
             yield self._call(call_id, {"id": call_id, "type": "function", "function": function})
 
     def _end(self, answer: Answer) -> Iterator[bytes]:
+        if thoughts := thoughts_json(answer.parts):
+            yield self._chunk({"reasoning_details": thoughts})
         if cited := citations_json(answer.parts):
             yield self._chunk({"annotations": cited})
         yield self._chunk({}, finish(answer))

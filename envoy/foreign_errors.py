@@ -29,6 +29,12 @@ _ANTHROPIC_TYPES: Mapping[int, str] = MappingProxyType(
     }
 )
 _OVERLOADED = 529
+_PACKED = EdgeError(
+    415,
+    code_pb2.INVALID_ARGUMENT,
+    "REQUEST_MALFORMED",
+    "send the body as it is, or compressed once: with content-encoding gzip or zstd",
+)
 # What gRPC itself says of a call in a server, or for one: no server words these.
 _FROM_GRPC = (
     EdgeError(504, code_pb2.DEADLINE_EXCEEDED, "SERVER_UNAVAILABLE", "the server did not answer in time"),
@@ -45,7 +51,7 @@ def mappers(rpcs: Sequence[Rpc], small_bytes: int) -> list[dict[str, Any]]:
         _mapper(api, path, error)
         for api in _apis(rpcs)
         for path in [_paths(api, rpcs)]
-        for error in errors(_limits(api, rpcs, small_bytes), small_bytes)
+        for error in (_PACKED, *errors(_limits(api, rpcs, small_bytes), small_bytes))
     ]
 
 

@@ -107,10 +107,10 @@ def _foreign_http(template: str, rpcs: Sequence[Rpc], descriptors: str, origins:
     for rpc in rpcs:
         verbs = [rpc.verb, "HEAD"] if rpc.verb == "GET" else [rpc.verb]
         allowed += verbs
+        yield _with_foreign_cors(_answer({**path, "headers": [_method(verbs), _PACKED]}, 415), origins)
         for matched, limit in _by_caller({**path, "headers": [_method(verbs)]}, rpc):
             yield _foreign(matched, rpc, limit, descriptors, origins)
-    other = _other_methods(path, allowed)
-    yield {**other, "typed_per_filter_config": {**other["typed_per_filter_config"], _CORS: _foreign_cors(origins)}}
+    yield _with_foreign_cors(_other_methods(path, allowed), origins)
 
 
 def _other_methods(path: Route, allowed: Sequence[str]) -> Route:
@@ -145,7 +145,8 @@ def _foreign(match: Route, rpc: Rpc, limit: int, descriptors: str, origins: Sequ
         # Its clients send parameters that only they know, and ids with slashes.
         "ignore_unknown_query_parameters": True,
         "url_unescape_spec": "ALL_CHARACTERS",
-        "max_request_body_size": limit,
+        # The buffer has counted the body; this counts what stands around it, too.
+        "max_request_body_size": limit + SMALL_BYTES,
         "request_validation_options": {"reject_unknown_method": True},
     }
     route: Route = {
@@ -157,6 +158,10 @@ def _foreign(match: Route, rpc: Rpc, limit: int, descriptors: str, origins: Sequ
     }
     route["route"]["idle_timeout"] = f"{FOREIGN_SILENCE_SECONDS}s"
     return route
+
+
+def _with_foreign_cors(route: Route, origins: Sequence[Route]) -> Route:
+    return {**route, "typed_per_filter_config": {**route["typed_per_filter_config"], _CORS: _foreign_cors(origins)}}
 
 
 def _foreign_cors(origins: Sequence[Route]) -> Route:
@@ -242,9 +247,12 @@ def _header(name: str, value: str) -> Route:
     return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
-_ENCODED = {
-    "name": "content-encoding",
-    "string_match": {"safe_regex": {"regex": "(?i)identity|"}},
-    "treat_missing_header_as_empty": True,
-    "invert_match": True,
-}
+def _encoding_other_than(regex: str) -> Route:
+    match = {"safe_regex": {"regex": f"(?i)({regex})?"}}
+    other = {"string_match": match, "treat_missing_header_as_empty": True, "invert_match": True}
+    return {"name": "content-encoding", **other}
+
+
+_ENCODED = _encoding_other_than("identity")
+_PACKED = _encoding_other_than("identity|gzip|x-gzip|zstd")
+"""What no server unpacks."""

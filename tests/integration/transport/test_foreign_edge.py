@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import grpc
 import httpx
+import msgspec
 import pytest
+import zstandard
 from aichat.v1 import anthropic_pb2, openai_pb2
 from aichat.v1.anthropic_pb2_grpc import AnthropicServiceServicer, add_AnthropicServiceServicer_to_server
 from aichat.v1.openai_pb2_grpc import OpenAIServiceServicer, add_OpenAIServiceServicer_to_server
 from aichat_server.app.compat import FOREIGN_ERRORS
+from aichat_server.compat.rpc.pieces import body_of
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.telemetry.observing import Observer
 from aichat_server.transport.call import Call
@@ -53,6 +57,15 @@ class OpenAI(OpenAIServiceServicer):
 
     async def GetOpenAIModel(self, request: Any, _context: Any) -> AsyncGenerator[Any, None]:  # noqa: N802
         yield openai_pb2.GetOpenAIModelResponse(piece=HttpBody(data=request.model.encode()))
+
+    async def CreateResponse(self, request: Any, _context: Any) -> AsyncGenerator[Any, None]:  # noqa: N802
+        body = body_of(request.body)
+        body.read(Named)
+        yield openai_pb2.CreateResponseResponse(piece=HttpBody(data=body.digest("").hex().encode()))
+
+
+class Named(msgspec.Struct):
+    model: str
 
 
 class Anthropic(AnthropicServiceServicer):
@@ -97,7 +110,7 @@ async def edge(link: Link, tmp_path_factory: pytest.TempPathFactory) -> AsyncGen
 
 @pytest.fixture
 async def http(edge: Edge) -> AsyncGenerator[httpx.AsyncClient, None]:
-    headers = {"x-request-id": 'r"1', "x-api-key": "yes", "authorization": "Bearer no"}
+    headers = {"x-request-id": "r1", "x-api-key": "yes", "authorization": "Bearer no"}
     async with httpx.AsyncClient(base_url=f"http://{edge.address}", headers=headers, timeout=30) as client:
         yield client
 
@@ -135,7 +148,9 @@ async def test_what_grpc_itself_says_has_the_apis_form(
     http: httpx.AsyncClient, code: int, openai: tuple[int, str], anthropic: tuple[int, str]
 ) -> None:
     for path, expected in ((CHAT, openai), (MESSAGES, anthropic)):
-        assert told(await http.post(path, json={}, headers={"x-do": f"abort {code}"})) == expected
+        assert (
+            told(await http.post(path, json={}, headers={"x-do": f"abort {code}", "x-request-id": 'r"1'})) == expected
+        )
 
 
 async def test_what_the_edge_answers_by_itself_has_the_apis_form(http: httpx.AsyncClient) -> None:
@@ -187,7 +202,24 @@ async def test_bodies_have_any_length_and_no_declared_one(http: httpx.AsyncClien
 
 
 async def test_the_key_in_x_api_key_counts_for_large_bodies_too(http: httpx.AsyncClient) -> None:
-    assert (await http.post(CHAT, content=b"x" * (LIMIT - 100))).status_code == 200
+    assert (await http.post(CHAT, content=b"x" * LIMIT)).status_code == 200
+
+
+async def test_a_packed_body_is_the_same_and_a_bad_one_is_refused_in_the_apis_form(http: httpx.AsyncClient) -> None:
+    async def sent(body: bytes, encoding: str = "identity") -> httpx.Response:
+        return await http.post("/openai/v1/responses", content=body, headers={"content-encoding": encoding})
+
+    body = b'{"model": "m", "input": "' + b"x" * (LIMIT - 27) + b'"}'
+    packed = [(body, "identity"), (gzip.compress(body, 1), "GZIP"), (zstandard.compress(body), "zstd")]
+    answers = [await sent(*one) for one in packed]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1
+    assert told(await sent(gzip.compress(body + b" ", 1), "gzip"))[0] == 413
+    assert [told(await sent(b"{}", encoding))[0] for encoding in ("br", "deflate", "gzip, gzip")] == [415] * 3
+    malformed = [b"", b"{", b"[]", b'{"model": "\xff"}', b'{"model": "' + b"\\ud800" + b'"}', b"[" * LIMIT]
+    assert [told(await sent(one))[0] for one in malformed] == [400] * 6
+    wrong = await sent(b'{"model": 3}')
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "model")
 
 
 async def test_a_server_sees_no_cookie_and_no_marker(http: httpx.AsyncClient) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +35,27 @@ TRACED_OVER_TLS = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://collector.example/"}
 
 
 @pytest.fixture(
-    params=[{}, COMPOSE_LIKE, TRACED, TRACED_OVER_TLS], ids=["defaults", "compose", "traced", "traced over TLS"]
+    scope="module",
+    params=[{}, COMPOSE_LIKE, TRACED, TRACED_OVER_TLS],
+    ids=["defaults", "compose", "traced", "traced over TLS"],
 )
-def config(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    target = tmp_path / "envoy.yaml"
+def config(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("edge") / "envoy.yaml"
     done = render(target, request.param)
     assert done.returncode == 0, done.stderr
     return target
 
 
+@cache
+def whole(config: Path) -> dict[str, Any]:
+    """Returns a configuration; reading it takes a second."""
+    loaded: dict[str, Any] = YAML(typ="safe").load(config.read_text())
+    return loaded
+
+
 def manager(config: Path) -> dict[str, Any]:
     """Returns the part of the configuration that serves HTTP."""
-    [listener] = YAML(typ="safe").load(config.read_text())["static_resources"]["listeners"]
+    [listener] = whole(config)["static_resources"]["listeners"]
     [chain] = listener["filter_chains"]
     served: dict[str, Any] = chain["filters"][0]["typed_config"]
     return served
@@ -80,11 +90,11 @@ def test_a_quiet_stream_is_not_cut(config: Path) -> None:
 
 
 def test_memory_streams_and_silence_are_bounded(config: Path) -> None:
-    whole = YAML(typ="safe").load(config.read_text())
-    monitors = {monitor["name"] for monitor in whole["overload_manager"]["resource_monitors"]}
+    loaded = whole(config)
+    monitors = {monitor["name"] for monitor in loaded["overload_manager"]["resource_monitors"]}
     assert "envoy.resource_monitors.fixed_heap" in monitors
     actions = {
-        action["name"].removeprefix("envoy.overload_actions.") for action in whole["overload_manager"]["actions"]
+        action["name"].removeprefix("envoy.overload_actions.") for action in loaded["overload_manager"]["actions"]
     }
     assert {
         "shrink_heap",
@@ -92,7 +102,7 @@ def test_memory_streams_and_silence_are_bounded(config: Path) -> None:
         "stop_accepting_requests",
         "stop_accepting_connections",
     } <= actions
-    [listener] = whole["static_resources"]["listeners"]
+    [listener] = loaded["static_resources"]["listeners"]
     assert listener["listener_filters_timeout"] == "10s"
     served = manager(config)
     assert served["http2_protocol_options"]["max_concurrent_streams"] <= 100

@@ -63,7 +63,7 @@ def access_by_method(services: Iterable[ServiceDescriptor]) -> Mapping[str, Meth
             public=_access(method) == annotations_pb2.ACCESS_PUBLIC,
             max_request_bytes=_max_request_bytes(method),
             counted=CountedCalls(method.GetOptions().Extensions[annotations_pb2.counted_calls]),
-            request=shape_of(method.input_type),
+            request=shape_of(method.input_type, body_is_file=_foreign_api(method.containing_service) is not None),
             foreign_api=_foreign_api(method.containing_service),
             response=GetMessageClass(method.output_type),
         )

@@ -22,6 +22,7 @@ _MOST_VARINT_BITS = 70
 _NEVER_PACKED = {FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES, FieldDescriptor.TYPE_MESSAGE}
 # A field for bytes that may be longer than this holds a file.
 _FILE_BYTES = 1024 * 1024
+_HTTP_BODY = "google.api.HttpBody.data"
 # The bytes of a varint except for its last one.
 _CONTINUED = bytes(range(0x80, 0x100))
 
@@ -44,9 +45,12 @@ class FieldShape:
 MessageShape = Mapping[int, FieldShape]
 
 
-def shape_of(message: Descriptor) -> MessageShape:
-    """Returns a request's fields by number. A list without `max_items` in the contract must be empty."""
-    return _shape(message, {})
+def shape_of(message: Descriptor, *, body_is_file: bool = False) -> MessageShape:
+    """Returns a request's fields by number. A list without `max_items` in the contract must be empty.
+
+    `body_is_file`: the bytes of an HTTP body count as those of a file.
+    """
+    return _shape(message, {}, _HTTP_BODY if body_is_file else "")
 
 
 def check_counts(raw: bytes, shape: MessageShape) -> None:
@@ -57,20 +61,21 @@ def check_counts(raw: bytes, shape: MessageShape) -> None:
     _Counter(raw).count(0, len(raw), shape, "")
 
 
-def _shape(message: Descriptor, known: dict[str, dict[int, FieldShape]]) -> MessageShape:
+def _shape(message: Descriptor, known: dict[str, dict[int, FieldShape]], file: str) -> MessageShape:
     found = known.get(message.full_name)
     if found is None:
         # Stored before it is complete, since a message may contain others of its own kind.
         found = known[message.full_name] = {}
-        found.update((field.number, _field(field, known)) for field in message.fields)
+        found.update((field.number, _field(field, known, file)) for field in message.fields)
     return found
 
 
-def _field(field: FieldDescriptor, known: dict[str, dict[int, FieldShape]]) -> FieldShape:
+def _field(field: FieldDescriptor, known: dict[str, dict[int, FieldShape]], file: str) -> FieldShape:
     rules = field.GetOptions().Extensions[validate_pb2.field]
     most = rules.repeated.max_items if field.is_repeated else None
-    inner = _shape(field.message_type, known) if field.message_type is not None else None
-    return FieldShape(field.name, most, field.type not in _NEVER_PACKED, inner, rules.bytes.max_len > _FILE_BYTES)
+    inner = _shape(field.message_type, known, file) if field.message_type is not None else None
+    holds_file = rules.bytes.max_len > _FILE_BYTES or field.full_name == file
+    return FieldShape(field.name, most, field.type not in _NEVER_PACKED, inner, holds_file)
 
 
 class Reader:

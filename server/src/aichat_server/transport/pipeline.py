@@ -16,6 +16,7 @@ from grpc.aio import AbortError, ServerInterceptor
 from aichat_server.core.errors import AichatError
 from aichat_server.transport.access import ForeignApi, MethodAccess
 from aichat_server.transport.access_log import logged
+from aichat_server.transport.bodies import receive_body
 from aichat_server.transport.call import REQUEST_ID_KEY, Call, Context, Metadata, Step
 from aichat_server.transport.drain import Drain
 from aichat_server.transport.errors import DETAILS_KEY, STATUS_CODES, internal_error, to_status
@@ -95,11 +96,12 @@ class CallInterceptor(ServerInterceptor):
         # gRPC would hold the bytes of a request that it reads itself until the end of the call.
         reads = handler.request_streaming or access.max_request_bytes > MAX_REQUEST_BYTES
 
-        async def respond(raw: Any, context: Context, events: _Events) -> Any:
+        async def respond(raw: Any, context: Context, call: Call, events: _Events) -> Any:
             if handler.request_streaming:
                 with self._room.growing() as taken:
                     return await answer(behaviour, reader.each(context, taken), context, events)
             request = await reader.only(context) if reads else reader.read(raw)
+            await receive_body(request, call, self._room)
             return await answer(behaviour, request, context, events)
 
         async def serve(raw: Any, context: Context) -> Any:
@@ -113,7 +115,7 @@ class CallInterceptor(ServerInterceptor):
                     if await self._admit(call, context):
                         call.code = grpc.StatusCode.OK
                         return None
-                    response = await respond(raw, context, events)
+                    response = await respond(raw, context, call, events)
                 except AbortError:
                     raise
                 except BaseException as cause:  # the one place where a fault becomes an answer

@@ -8,14 +8,15 @@ import msgspec
 from google.api.httpbody_pb2 import HttpBody
 
 from aichat_server.compat.domain.bodies import JsonBody, json_body
+from aichat_server.transport.bodies import received_body
 from aichat_server.transport.foreign import EVENTS, JSON
 
 _encoder = msgspec.json.Encoder()
 
 
 def body_of(body: HttpBody) -> JsonBody:
-    """Returns the JSON of a request. Raises REQUEST_MALFORMED."""
-    return json_body(body.data)
+    """Returns the JSON of this call's request, once. Raises REQUEST_MALFORMED."""
+    return json_body(received_body(body))
 
 
 def json_piece(told: Any) -> HttpBody:

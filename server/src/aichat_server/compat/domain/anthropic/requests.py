@@ -105,7 +105,7 @@ def read(body: JsonBody, form: type[T]) -> T:
     return decode(body.raw, msgspec.json.Decoder(form))
 
 
-def decode(raw: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], place: str = "") -> T:
+def decode(raw: bytes | memoryview | msgspec.Raw, decoder: msgspec.json.Decoder[T], place: str = "") -> T:
     """Returns what `decoder` reads of a value at `place` in the request. Raises REQUEST_INVALID with the field."""
     try:
         return decoder.decode(raw)

@@ -100,7 +100,7 @@ def _tools(request: ChatRequest) -> tuple[tuple[Tool, ...], ToolChoice | None]:
     told = []
     for n, one in enumerate(request.tools or ()):
         if one.type != "function" or one.function is None:
-            raise refuse(f"tools[{n}].type", "this model is told of functions alone")
+            raise refuse(f"tools[{n}].type", "send functions: this model takes no other tools")
         function = one.function
         told.append(tool(function.name, function.description, function.parameters, f"tools[{n}].function"))
     return _chosen(tuple(told), request.tool_choice)

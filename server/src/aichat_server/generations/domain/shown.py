@@ -76,8 +76,8 @@ def _shown(part: Part) -> Iterator[ContentShown]:
             yield PartEnd()
         case ToolCallPart(call_id, name, arguments, signature):
             yield ToolCallStart(call_id, name)
-            yield ToolCallDelta(call_id, arguments)
             yield from (Signed(mark, call_id) for mark in filter(None, [signature]))
+            yield ToolCallDelta(call_id, arguments)
             yield ToolCallWhole(part)
         case ProviderItem():
             yield ItemFound(part)

@@ -18,7 +18,9 @@ def whole_message(events: Iterable[dict[str, Any]]) -> dict[str, Any]:
             case "message_start":
                 message = {**event["message"], "content": []}
             case "content_block_start":
-                message["content"].append(event["content_block"])
+                block = event["content_block"]
+                # Those of Anthropic's own tools are whole, as they came.
+                message["content"].append({**block} if isinstance(block, dict) else block)
             case "content_block_delta":
                 _add(message["content"][-1], event["delta"])
             case "content_block_stop":

@@ -127,7 +127,13 @@ def test_a_call_that_is_cut_off_ends_its_block() -> None:
 
 @pytest.mark.parametrize("how", [ThinkingShown.NOTHING, ThinkingShown.MARKS])
 def test_thinking_is_shown_as_it_was_asked_for(how: ThinkingShown) -> None:
-    events = [ReasoningDelta("Hm."), Signed(GPT), TextDelta("Hi."), ToolCallStart("1", "a"), Signed(GEMINI, "1")]
+    events: list[ContentShown] = [
+        ReasoningDelta("Hm."),
+        Signed(GPT),
+        TextDelta("Hi."),
+        ToolCallStart("1", "a"),
+        Signed(GEMINI, "1"),
+    ]
     types = [block["type"] for block in whole(told(events, how))]
     if how is ThinkingShown.NOTHING:
         assert types == ["text", "tool_use"]

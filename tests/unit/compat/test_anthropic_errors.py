@@ -10,6 +10,8 @@ from aichat_server.core.errors import AichatError, Reason, invalid_request
 
 ERRORS = AnthropicErrors()
 STOPS = {"x-should-retry": "false"}
+LESS = "decrease input length or `max_tokens` and try again"
+LIMITED = {"name": "tokens_per_minute", "limit": "100", "remaining": "3", "reset_time": "2026-11-26T00:00:00.000+00:00"}
 TOO_LONG = {"model": "m", "context_window": "100", "max_output_tokens": "30"}
 
 
@@ -28,10 +30,16 @@ def unsupported(option: str, text: str) -> AichatError:
         (AichatError(Reason.REQUEST_ID_REUSED, "no"), 409, "invalid_request_error", STOPS),
         (AichatError(Reason.REQUEST_TOO_LARGE, "no"), 413, "request_too_large", {}),
         (
-            AichatError(Reason.RATE_LIMITED, "no", retry_after=6.2),
+            AichatError(Reason.RATE_LIMITED, "no", retry_after=6.2, metadata=LIMITED),
             429,
             "rate_limit_error",
-            {"retry-after": "7", "retry-after-ms": "6200"},
+            {
+                "retry-after": "7",
+                "retry-after-ms": "6200",
+                "anthropic-ratelimit-tokens-limit": "100",
+                "anthropic-ratelimit-tokens-remaining": "3",
+                "anthropic-ratelimit-tokens-reset": LIMITED["reset_time"],
+            },
         ),
         (AichatError(Reason.INTERNAL, "no"), 500, "api_error", {}),
         (AichatError(Reason.PROVIDER_STREAM_BROKEN, "no"), 500, "api_error", {}),
@@ -61,8 +69,7 @@ def test_a_failure_has_its_status_type_and_headers(
         (unsupported("reasoning_effort", "m: leave reasoning_effort out"), "thinking: m: leave thinking out"),
         (
             AichatError(Reason.CONTEXT_EXCEEDED, "no", metadata={**TOO_LONG, "input_tokens": "80"}),
-            "input length and `max_tokens` exceed context limit: 80 + 30 > 100, decrease input length or `max_tokens`"
-            " and try again",
+            f"input length and `max_tokens` exceed context limit: 80 + 30 > 100, {LESS}",
         ),
         (
             AichatError(Reason.CONTEXT_EXCEEDED, "no", metadata={**TOO_LONG, "input_tokens": "180"}),

@@ -43,7 +43,8 @@ SIMPLE = replace(GPT, abilities=ModelAbilities())
 THINKS = replace(GPT, abilities=ModelAbilities(thinks=True))
 HI = {"role": "user", "content": "Hi"}
 TOOL = {"name": "f", "input_schema": {"type": "object"}}
-CALL = {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "f", "input": {}}]}
+USE = {"type": "tool_use", "id": "1", "name": "f", "input": {}}
+CALL = {"role": "assistant", "content": [USE]}
 
 
 def asked(model: Model = GPT, version: Version = Version.STRICT, **fields: Any) -> Asked:
@@ -64,32 +65,31 @@ def text(text: str, **fields: Any) -> Any:
     return {"type": "text", "text": text, **fields}
 
 
+CACHED = {"cache_control": {"type": "ephemeral"}, "unknown": 1}
+SEARCH = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "a"}}
+EVERY_BLOCK = [
+    {"role": "system", "content": "Now."},
+    user(
+        text("Hi", **CACHED),
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AQID"}},
+        {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}},
+        {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "T"}, "title": "D"},
+        {"type": "document", "source": {"type": "content", "content": [text("a"), text("b")]}, "context": "C"},
+        {"type": "search_result", "source": "S", "title": "T", "content": [text("r")]},
+    ),
+    answer(
+        {"type": "thinking", "thinking": "Hm", "signature": "c2ln"},
+        {"type": "redacted_thinking", "data": "aGlk"},
+        SEARCH,
+        text("So", citations=[{"type": "char_location"}]),
+        {"type": "tool_use", "id": "1", "name": "f", "input": {"a": [1]}},
+    ),
+    user({"type": "tool_result", "tool_use_id": "1", "content": [text("no")], "is_error": True}, text("?")),
+]
+
+
 def test_blocks_of_every_kind_become_parts() -> None:
-    cached = {"cache_control": {"type": "ephemeral"}, "unknown": 1}
-    search = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "a"}}
-    found = asked(
-        CLAUDE,
-        system=[text("Be", **cached), text("brief.")],
-        messages=[
-            {"role": "system", "content": "Now."},
-            user(
-                text("Hi", **cached),
-                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AQID"}},
-                {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}},
-                {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "T"}, "title": "D"},
-                {"type": "document", "source": {"type": "content", "content": [text("a"), text("b")]}, "context": "C"},
-                {"type": "search_result", "source": "S", "title": "T", "content": [text("r")]},
-            ),
-            answer(
-                {"type": "thinking", "thinking": "Hm", "signature": "c2ln"},
-                {"type": "redacted_thinking", "data": "aGlk"},
-                search,
-                text("So", citations=[{"type": "char_location"}]),
-                {"type": "tool_use", "id": "1", "name": "f", "input": {"a": [1]}},
-            ),
-            user({"type": "tool_result", "tool_use_id": "1", "content": [text("no")], "is_error": True}, text("?")),
-        ],
-    )
+    found = asked(CLAUDE, system=[text("Be", **CACHED), text("brief.")], messages=EVERY_BLOCK)
     assert found.options.system_prompt == "Be\n\nbrief.\n\nNow."
     hello, written, result = found.messages
     assert (hello.role, written.role, result.role) == (Role.USER, Role.ASSISTANT, Role.USER)
@@ -106,7 +106,7 @@ def test_blocks_of_every_kind_become_parts() -> None:
     assert written.parts == (
         ReasoningPart("Hm", Signature("anthropic", "c2ln", "thinking")),
         ReasoningPart("", Signature("anthropic", "aGlk", "redacted_thinking")),
-        ProviderItem("anthropic", "server_tool_use", json.dumps(search)),
+        ProviderItem("anthropic", "server_tool_use", json.dumps(SEARCH)),
         TextPart("So"),
         ToolCallPart("1", "f", '{"a": [1]}'),
     )
@@ -205,7 +205,7 @@ WRAPPED = {"type": "thinking", "thinking": "", "signature": "aichat:broken"}
         ({"messages": [answer(text("a")), HI]}, "messages.0.role: the first message must use the user role"),
         ({"messages": [HI, CALL, HI]}, "messages.2.content: `tool_use` ids were found without `tool_result`"),
         (
-            {"messages": [HI, answer({**CALL["content"][0], "input": 1}), HI]},
+            {"messages": [HI, answer({**USE, "input": 1}), HI]},
             "messages.1.content.0.input: Expected `object`",
         ),
         (

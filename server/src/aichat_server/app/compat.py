@@ -49,7 +49,7 @@ def build_compat(
         OpenAIModels(engine.models),
         engine.limits,
     )
-    return openai, AnthropicServicer(Messages(serving, counting), AnthropicModels(engine.models))
+    return openai, AnthropicServicer(Messages(serving, counting), AnthropicModels(engine.models), engine.limits)
 
 
 def _readers(engine: Engine, settings: Settings) -> Readers:

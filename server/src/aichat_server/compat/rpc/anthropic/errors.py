@@ -79,6 +79,9 @@ _IN_VAIN = frozenset(
 )
 """The same call would fail again, though clients would repeat it by its status."""
 
+_LIMITS: Mapping[str, str] = MappingProxyType({"requests_per_minute": "requests", "tokens_per_minute": "tokens"})
+"""By the names of limits, what Anthropic's headers call them."""
+
 
 class AnthropicErrors:
     """Writes failures."""
@@ -105,6 +108,9 @@ def _headers(error: AichatError) -> Mapping[str, str]:
         told["retry-after-ms"] = str(math.ceil(error.retry_after * 1000))
     if error.reason in _IN_VAIN:
         told["x-should-retry"] = "false"
+    if (unit := _LIMITS.get(error.metadata.get("name", ""))) is not None:
+        for name, ours in (("limit", "limit"), ("remaining", "remaining"), ("reset", "reset_time")):
+            told[f"anthropic-ratelimit-{unit}-{name}"] = error.metadata[ours]
     return told
 
 

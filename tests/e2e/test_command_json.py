@@ -24,6 +24,7 @@ def aichat(platform: Platform, tmp_path: Path) -> Aichat:
 async def read(aichat: Aichat, *arguments: str) -> dict[str, Any]:
     done: Finished = await aichat(*arguments, "--json")
     assert (done.code, done.err) == (0, "")
+    assert done.out.count("\n") == 1, "one line"
     document: dict[str, Any] = json.loads(done.out)
     return document
 
@@ -76,10 +77,10 @@ async def test_usage(aichat: Aichat) -> None:
     assert int(document["usage"]["total"]["turns"]) > 0
 
 
-async def test_failures_are_told_as_ever(aichat: Aichat) -> None:
+async def test_failures_are_json_on_standard_error(aichat: Aichat) -> None:
     done = await aichat("invoices", "verify", "1990-01", "--json")
     assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("aichat: ")
+    assert json.loads(done.err)["error"]["reason"] == "INVOICE_NOT_FOUND"
 
 
 def test_every_subcommand_takes_it() -> None:
@@ -93,6 +94,9 @@ def test_every_subcommand_takes_it() -> None:
         "invoices verify 2026-10",
         "count x",
         "files get x",
+        "cancel",
+        "resume x",
+        "completion bash",
     )
     for command in commands:
         assert _parser().parse_args([*command.split(), "--json"]).json

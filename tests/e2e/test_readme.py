@@ -31,6 +31,7 @@ SHOWN = {
     ),
     "docs/clients/command-line.md": (
         r"claude-haiku-5-5",
+        r"claude-haiku-5-5 · \d+ \+ \d+ tokens",
         r"\$0\.\d+",
         r"claude-haiku-5-5 · \d+ \+ \d+ tokens",
         r"\n\d+ tokens of the \d+ that fit",

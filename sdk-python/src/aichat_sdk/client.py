@@ -86,6 +86,11 @@ class AsyncAIChat:
         self.billing = Billing(transport)
         """Subscribes to plans, and lists and verifies invoices."""
 
+    @property
+    def endpoint(self) -> str:
+        """The platform's address, "host:port"."""
+        return self._target.endpoint
+
     def with_options(
         self,
         *,

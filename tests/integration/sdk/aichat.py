@@ -38,6 +38,8 @@ class Aichat:
             **{name: value for name, value in os.environ.items() if not name.startswith("AICHAT_")},
             "AICHAT_ENDPOINT": endpoint,
             "AICHAT_API_KEY": API_KEY,
+            "XDG_STATE_HOME": f"{directory}/state",
+            "XDG_CONFIG_HOME": f"{directory}/config",
         }
 
     async def start(self, *arguments: str, stdin: int = asyncio.subprocess.DEVNULL) -> asyncio.subprocess.Process:
@@ -58,6 +60,9 @@ class InProcess:
 
     def __init__(self, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str], directory: Path) -> None:
         patch.chdir(directory)
+        patch.setenv("XDG_STATE_HOME", f"{directory}/state")
+        patch.setenv("XDG_CONFIG_HOME", f"{directory}/config")
+        patch.delenv("AICHAT_MODEL", raising=False)
         self._patch = patch
         self._capture = capture
 

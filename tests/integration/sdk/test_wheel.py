@@ -73,7 +73,8 @@ def test_wheel_holds_the_package_its_types_and_nothing_else(wheel: Path) -> None
     names = zipfile.ZipFile(wheel).namelist()
     assert "aichat_sdk/py.typed" in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"aichat_sdk"}
-    assert not [name for name in names if "test" in name or "__pycache__" in name]
+    strangers = [name for name in names if "test" in name or "__pycache__" in name]
+    assert strangers == ["aichat_sdk/testing.py"], "which users import in their tests"
 
 
 def test_the_source_archive_builds_the_same_wheel(wheel: Path, tmp_path: Path) -> None:

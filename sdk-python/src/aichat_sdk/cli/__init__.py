@@ -8,8 +8,9 @@ import sys
 from asyncio import Runner
 
 from aichat_sdk.cli._advice import advice
-from aichat_sdk.cli._arguments import parse
+from aichat_sdk.cli._arguments import Command, Local, parse
 from aichat_sdk.cli._context import INTERRUPTED, Context
+from aichat_sdk.cli._json import failure
 from aichat_sdk.cli._target import connect
 from aichat_sdk.cli._terminal import Terminal
 from aichat_sdk.errors import AIChatError
@@ -25,14 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     command = parse(arguments)
     terminal = Terminal(silent=command.json)
     try:
-        with Runner() as runner:
-            client = connect(command.endpoint, command.api_key)
-            try:
-                return command.run(Context(client, runner, terminal, command.json))
-            finally:
-                runner.run(client.close())
+        return command.run(terminal) if isinstance(command, Local) else _at_platform(command, terminal)
     except AIChatError as error:
-        terminal.complain(advice(error))
+        terminal.fail(failure(error)) if command.json else terminal.complain(advice(error))
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -41,5 +37,14 @@ def main(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        terminal.complain(str(error))
+        terminal.fail(failure(error)) if command.json else terminal.complain(str(error))
         return 1
+
+
+def _at_platform(command: Command, terminal: Terminal) -> int:
+    with Runner() as runner:
+        client = connect(command.endpoint, command.api_key)
+        try:
+            return command.run(Context(client, client.endpoint, runner, terminal, command.json))
+        finally:
+            runner.run(client.close())

@@ -13,6 +13,7 @@ from aichat_sdk.errors import (
 
 BY_REASON = {
     "MODEL_UNKNOWN": "`aichat models` lists the models",
+    "GENERATION_NOT_RESUMABLE": "`aichat conversations` lists where it is stored",
     "CONVERSATION_NOT_FOUND": "`aichat conversations` lists the conversations",
 }
 BY_KIND: dict[type[AIChatError], str] = {

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import NoReturn, TypeAlias, get_args
 
 from aichat_sdk._version import __version__
+from aichat_sdk.cli import _again as again
 from aichat_sdk.cli import _files as files
 from aichat_sdk.cli import _history as history
 from aichat_sdk.cli._chat import chat
+from aichat_sdk.cli._completion import SHELLS, script
 from aichat_sdk.cli._context import Context
 from aichat_sdk.cli._count import count
 from aichat_sdk.cli._invoices import list_invoices, verify
 from aichat_sdk.cli._models import list_models
 from aichat_sdk.cli._plans import plans
+from aichat_sdk.cli._terminal import Terminal
 from aichat_sdk.cli._usage import usage
 from aichat_sdk.types import Effort
 from aichat_sdk.usage import Dimension
+
+Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +40,51 @@ class Command:
     json: bool
 
 
-def parse(arguments: list[str] | None) -> Command:
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What to run without a platform."""
+
+    run: Callable[[Terminal], int]
+    json: bool
+
+
+class _UsageError(Exception):
+    """The arguments are wrong."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Leaves it to `parse` how to say what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _UsageError(f"{self.format_usage()}{self.prog}: error: {message}", message)
+
+
+def parse(arguments: list[str] | None) -> Command | Local:
     """Parses the arguments, `sys.argv` if None; exits with code 2 if they are wrong."""
-    options = vars(_parser().parse_args(arguments))
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        options = vars(_parser().parse_args(given))
+    except _UsageError as wrong:
+        text, message = wrong.args
+        if {"-j", "--json"} & set(given):
+            text = json.dumps({"error": {"kind": "UsageError", "message": message}})
+        sys.stderr.write(text + "\n")
+        sys.exit(2)
+    if "shell" in options:
+        return Local(partial(_complete, options["shell"]), options.get("json", False))
     endpoint, api_key = options.pop("endpoint", None), options.pop("api_key", None)
-    json = options.pop("json", False)
-    return Command(partial(options.pop("run"), **options), endpoint, api_key, json)
+    for_program = options.pop("json", False)
+    return Command(partial(options.pop("run"), **options), endpoint, api_key, for_program)
 
 
-def _parser() -> argparse.ArgumentParser:
-    target = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+def _parser() -> _Parser:
+    target = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     target.add_argument("--endpoint", metavar="HOST:PORT", help="address of the platform (or AICHAT_ENDPOINT)")
     target.add_argument("--api-key", metavar="KEY", help="an API key (or AICHAT_API_KEY)")
-    target.add_argument("--json", action="store_true", help="print one JSON object, as in the HTTP interface")
-    parser = argparse.ArgumentParser(
+    target.add_argument(
+        "-j", "--json", action="store_true", help="print one JSON object on one line, as in the HTTP interface"
+    )
+    parser = _Parser(
         prog="aichat",
         parents=[target],
         description="Chat with Claude, OpenAI and Gemini models through the AI chat platform.",
@@ -60,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     chatting.set_defaults(run=chat)
     counting = commands.add_parser("count", parents=[target, asked], help="count a message's tokens without sending it")
     counting.set_defaults(run=count)
+    _add_again(commands, target)
     conversations = commands.add_parser("conversations", parents=[target], help="show, rename and delete conversations")
     conversations.set_defaults(run=history.list_conversations)
     _add_conversations(conversations, target)
@@ -71,10 +110,29 @@ def _parser() -> argparse.ArgumentParser:
         run=plans
     )
     _add_invoices(commands.add_parser("invoices", parents=[target], help="list invoices, or verify one"), target)
+    completing = commands.add_parser("completion", parents=[target], help="print a script that completes commands")
+    completing.add_argument("shell", choices=SHELLS, help="the shell that reads it")
     return parser
 
 
-def _add_invoices(parser: argparse.ArgumentParser, target: argparse.ArgumentParser) -> None:
+def _complete(shell: str, terminal: Terminal) -> int:
+    terminal.line(script(shell, _parser()))
+    return 0
+
+
+def _add_again(commands: Commands, target: _Parser) -> None:
+    for name, run, about in (
+        ("cancel", again.cancel, "cancel an answer, and keep what has arrived"),
+        ("resume", again.resume, "show an answer again, and what still arrives"),
+    ):
+        parser = commands.add_parser(name, parents=[target], help=about)
+        parser.add_argument(
+            "generation_id", metavar="ID", nargs="?", help="the answer's generation (default: the last one begun here)"
+        )
+        parser.set_defaults(run=run)
+
+
+def _add_invoices(parser: argparse.ArgumentParser, target: _Parser) -> None:
     parser.set_defaults(run=list_invoices)
     actions = parser.add_subparsers(metavar="ACTION")
     actions.add_parser("list", parents=[target], help="list all invoices, the newest first (default)")
@@ -94,16 +152,22 @@ def _add_usage(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _asked() -> argparse.ArgumentParser:
+def _asked() -> _Parser:
     """Returns the arguments of `chat` and `count`."""
-    parser = argparse.ArgumentParser(add_help=False)
+    parser = _Parser(add_help=False)
     add = parser.add_argument
     add("text", nargs="?", help="the message, followed by any piped text; without both, a conversation")
-    add("--model", metavar="ID", help="the model to ask (default: the cheapest of `aichat models`)")
-    add("--conversation", metavar="ID", help="the conversation to continue (default: a new one)")
-    add("--system", metavar="TEXT", help="instructions that precede the conversation")
-    add("--max-output-tokens", metavar="N", type=int, help="the most tokens that an answer may have")
-    add("--effort", choices=get_args(Effort), help="how much the model should reason")
+    add(
+        "-m", "--model", metavar="ID",
+        help="the model to ask (default: that of the continued conversation, AICHAT_MODEL, `model` in "
+        "~/.config/aichat/config.toml, or the cheapest of `aichat models`)",
+    )  # fmt: skip
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--conversation", metavar="ID", help="the conversation to continue (default: a new one)")
+    which.add_argument("-c", "--continue", dest="continues", action="store_true", help="continue the last conversation")
+    add("-s", "--system", metavar="TEXT", help="instructions that precede the conversation")
+    add("-n", "--max-output-tokens", metavar="N", type=int, help="the most tokens that an answer may have")
+    add("-e", "--effort", choices=get_args(Effort), help="how much the model should reason")
     add(
         "-f", "--file", dest="files", metavar="PATH", action="append", default=[],
         help="an image, a document or sound for the first message; may be repeated",
@@ -113,7 +177,7 @@ def _asked() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_files(parser: argparse.ArgumentParser, target: argparse.ArgumentParser) -> None:
+def _add_files(parser: argparse.ArgumentParser, target: _Parser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     upload = actions.add_parser("upload", parents=[target], help="store a file, and print its id")
     upload.add_argument("path", metavar="PATH")
@@ -124,7 +188,7 @@ def _add_files(parser: argparse.ArgumentParser, target: argparse.ArgumentParser)
     get.set_defaults(run=files.get)
 
 
-def _add_conversations(parser: argparse.ArgumentParser, target: argparse.ArgumentParser) -> None:
+def _add_conversations(parser: argparse.ArgumentParser, target: _Parser) -> None:
     actions = parser.add_subparsers(metavar="ACTION")
     actions.add_parser("list", parents=[target], help="list all, the most recently changed first (default)")
     show = actions.add_parser("show", parents=[target], help="show the messages of a conversation")

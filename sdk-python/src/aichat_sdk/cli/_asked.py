@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from aichat_sdk.cli._attached import Attached, attached, schema
+from aichat_sdk.cli._config import chosen_model
 from aichat_sdk.cli._context import Context
 from aichat_sdk.cli._default_model import default_model
+from aichat_sdk.cli._state import recall
 from aichat_sdk.types import CountParams, Effort
 
 
@@ -16,6 +18,8 @@ class Asked(TypedDict):
 
     model: str | None
     conversation: str | None
+    continues: bool
+    """Whether to continue the last conversation."""
     system: str | None
     max_output_tokens: int | None
     effort: Effort | None
@@ -26,9 +30,11 @@ class Asked(TypedDict):
 
 def params_of(context: Context, asked: Asked) -> CountParams:
     """Returns the parameters of the call, without the message; asks for the models if none is named."""
+    last = recall(context.endpoint) if asked["continues"] else None
+    model = asked["model"] or (last.model if last else None) or chosen_model()
     return CountParams(
-        model=asked["model"] or context.runner.run(default_model(context.client)),
-        conversation_id=asked["conversation"],
+        model=model or context.runner.run(default_model(context.client)),
+        conversation_id=last.conversation_id if last else asked["conversation"],
         system_prompt=asked["system"],
         max_output_tokens=asked["max_output_tokens"],
         reasoning_effort=asked["effort"],

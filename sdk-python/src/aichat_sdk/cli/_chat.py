@@ -10,11 +10,11 @@ from aichat_sdk.cli._advice import advice
 from aichat_sdk.cli._asked import Asked, files_of, params_of, parts_of, text_of
 from aichat_sdk.cli._attached import Attached
 from aichat_sdk.cli._context import INTERRUPTED, Context
-from aichat_sdk.cli._parts import described, show_sources
-from aichat_sdk.cli._terminal import dollars
+from aichat_sdk.cli._shown import show_end
+from aichat_sdk.cli._state import Last, remember
 from aichat_sdk.cli._typed import HELP, Typed, read
 from aichat_sdk.errors import AIChatError, NotFoundError
-from aichat_sdk.types import ChatParams, Message, StopReason, Usage, cost_usd, input_tokens
+from aichat_sdk.types import ChatParams
 
 with contextlib.suppress(ImportError):
     import readline  # noqa: F401  gives input() line editing and a history, where there is one
@@ -122,6 +122,8 @@ class _Session:
             async with self._context.client.chat.stream(**params) as stream:
                 self._generation = stream.started.generation_id
                 self._params["conversation_id"] = stream.started.conversation_id
+                last = Last(self._generation, stream.started.conversation_id, self._params["model"])
+                remember(self._context.endpoint, last)
                 self._files = ()
                 async for event in stream:
                     if event.reasoning_delta is not None:
@@ -130,33 +132,6 @@ class _Session:
                         self._shown = True
                         answer.add(event.text_delta.text)
                 message = await stream.get_final_message()
-        if self._context.json:
-            self._context.document(message=message)
-        else:
-            if self._reasoning and thoughts:
-                terminal.note(f"[reasoning] {''.join(thoughts)}")
-            self._show_rest(message)
-
-    def _show_rest(self, message: Message) -> None:
-        """Shows what an answer holds besides its text and reasoning."""
-        terminal = self._context.terminal
-        for part in message.parts:
-            if part.tool_call is not None:
-                terminal.note(described(part))
-        show_sources(terminal, message)
-        terminal.note(_summary(message))
-
-
-def _summary(message: Message) -> str:
-    usage, cost = message.usage or Usage(), cost_usd(message)
-    about = "about " if usage.estimated else ""
-    facts = [message.model, f"{about}{input_tokens(usage)} + {usage.output_tokens} tokens"]
-    if cost is not None:
-        facts.append(dollars(cost))
-    if message.stop_reason is StopReason.MAX_TOKENS:
-        facts.append("cut at its token limit")
-    elif message.stop_reason is StopReason.TOOL_USE:
-        facts.append("calls tools")
-    elif message.stop_reason is StopReason.OTHER:
-        facts.append("perhaps incomplete")
-    return " · ".join([*facts, f"conversation {message.conversation_id}"])
+        if self._reasoning and thoughts:
+            terminal.note(f"[reasoning] {''.join(thoughts)}")
+        show_end(self._context, message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from asyncio import Runner
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class Context:
     """The client and the terminal."""
 
     client: AsyncAIChat
+    endpoint: str
     runner: Runner
     """Runs coroutines one after another in one event loop; Ctrl-C cancels the running one."""
     terminal: Terminal
@@ -38,6 +40,11 @@ class Context:
     def fields(self, message: betterproto2.Message) -> int:
         """Prints a message's own fields as one JSON object, and returns the exit code for success."""
         self.terminal.line(fields(message))
+        return 0
+
+    def values(self, **values: str) -> int:
+        """Prints plain values as one JSON object, and returns the exit code for success."""
+        self.terminal.line(json.dumps(values))
         return 0
 
     def all(self, items: AsyncIterable[ItemT]) -> list[ItemT]:

@@ -8,17 +8,29 @@ from typing import Any
 
 import betterproto2
 
+from aichat_sdk.errors import AIChatError
+
 Part = betterproto2.Message | Sequence[betterproto2.Message]
 
 
 def document(parts: Mapping[str, Part]) -> str:
-    """Returns one JSON object of messages and lists of messages, in ASCII so that no terminal or pipe changes it."""
-    return json.dumps({name: _value(part) for name, part in parts.items()}, indent=2)
+    """Returns messages and lists of them as one JSON object on one line, in ASCII: no terminal or pipe changes it."""
+    return json.dumps({name: _value(part) for name, part in parts.items()})
 
 
 def fields(message: betterproto2.Message) -> str:
-    """Returns one JSON object of a message's own fields."""
-    return json.dumps(_value(message), indent=2)
+    """Returns one JSON object of a message's own fields, on one line."""
+    return json.dumps(_value(message))
+
+
+def failure(error: Exception) -> str:
+    """Returns an error as one JSON object on one line."""
+    told: dict[str, object] = {"kind": type(error).__name__, "message": str(error)}
+    if isinstance(error, AIChatError):
+        names = ("reason", "status", "metadata", "retry_after", "generation_id", "conversation_id", "request_id")
+        told |= {name: getattr(error, name) for name in names}
+        told["violations"] = [{"field": one.field, "description": one.description} for one in error.violations]
+    return json.dumps({"error": {name: value for name, value in told.items() if value not in (None, {}, [])}})
 
 
 def _value(part: Part) -> object:

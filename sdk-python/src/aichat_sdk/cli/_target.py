@@ -25,9 +25,10 @@ def connect(endpoint: str | None, api_key: str | None) -> AsyncAIChat:
         return AsyncAIChat(endpoint=endpoint, api_key=api_key)
     try:
         found = json.loads(sandbox.read_text())
-        return AsyncAIChat(endpoint=found["grpc"], api_key=api_key or found["api_key"])
+        address, key = found["grpc"], found["api_key"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(f"{sandbox} is not a file that `make run` wrote: start it again") from error
+    return AsyncAIChat(endpoint=address, api_key=api_key or key)
 
 
 def _sandbox() -> Path | None:

@@ -22,7 +22,7 @@ class Terminal:
     """Writes results to standard output; failures, and notes that would mix with the results, to standard error."""
 
     def __init__(self, *, silent: bool) -> None:
-        """`silent`: do not show answers while they arrive."""
+        """`silent`: for a program: shows no answers while they arrive, and no notes."""
         self._silent = silent
         self._out = Console(highlight=False, markup=False, emoji=False)
         self._err = Console(highlight=False, markup=False, emoji=False, stderr=True)
@@ -78,9 +78,15 @@ class Terminal:
         self._out.print(Text.assemble(printable(label), *texts), soft_wrap=True)
 
     def note(self, text: str) -> None:
-        """Prints a dim line; to standard error if a program reads the output."""
+        """Prints a dim line; to standard error if its output is a pipe."""
+        if self._silent:
+            return
         console = self._out if sys.stdout.isatty() else self._err
         console.print(printable(text), style="dim", soft_wrap=True)
+
+    def fail(self, text: str) -> None:
+        """Prints a line to standard error unchanged."""
+        sys.stderr.write(text + "\n")
 
     def complain(self, text: str) -> None:
         """Prints what went wrong, on one line."""

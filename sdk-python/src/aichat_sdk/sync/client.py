@@ -90,6 +90,11 @@ class AIChat:
         self.billing = Billing(inner.billing, portal)
         "Subscribes to plans, and lists and verifies invoices."
 
+    @property
+    def endpoint(self) -> str:
+        """The platform's address, "host:port"."""
+        return self._inner.endpoint
+
     def with_options(
         self,
         *,

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 from aichat_sandbox.postgres import Postgres
 from aichat_sandbox.vendors.embeddings import OTHERS
-from aichat_server.app.embeddings import open_embeddings
+from aichat_server.app.embeddings import build_embeddings
 from aichat_server.app.engine import Engine, open_engine
 from aichat_server.app.stores import build_orphans
 from aichat_server.core.database.database import Database
@@ -56,7 +56,7 @@ async def replica(settings: dict[str, str]) -> AsyncGenerator[Replica, None]:
         values: dict[str, object] = {**settings}
         read = Settings(_env_file=None, **values)  # type: ignore[arg-type]
         engine = await stack.enter_async_context(open_engine(read, Observer()))
-        yield Replica(engine, await stack.enter_async_context(open_embeddings(read, engine, Observer())))
+        yield Replica(engine, build_embeddings(engine, Observer()))
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,7 @@ async def test_p19_vectors_kept_for_repeated_calls_are_bounded(
     keys = [EmbeddingCall(principal, None, None).key for _ in range(3)]  # type: ignore[arg-type]
     found = []
     for key in keys:
-        await kept.keep(key, (b"1234", b"5678"))
+        await kept.keep(key, (b"1234", b"5678"), 20)
         found.append(await kept.find(key) is not None)
-        now += kept_vectors.KEPT_SECONDS / 2
+        now += 10
     assert found == [True, False, True]

@@ -18,8 +18,10 @@ from aichat_server.compat.rpc.openai.models import OpenAIModels
 from aichat_server.compat.rpc.openai.responses import Responses
 from aichat_server.compat.rpc.openai.servicer import OpenAIServicer
 from aichat_server.compat.service.counting import Counting
+from aichat_server.compat.service.embedding_readers import EmbeddingReaders
 from aichat_server.compat.service.readers import Patience, Readers
 from aichat_server.compat.service.serving import Kept, Serving
+from aichat_server.compat.service.waiting import Departure, WaitingAnswers
 from aichat_server.embeddings.service.embeddings import Embeddings as EmbeddingsService
 from aichat_server.files.service.files import Files
 from aichat_server.generations.service.keep_for_retries import KeepForRetries
@@ -45,7 +47,7 @@ def build_compat(
     openai = OpenAIServicer(
         ChatCompletions(serving),
         Responses(serving),
-        Embeddings(embeddings),
+        Embeddings(_embedding_readers(engine, embeddings, settings)),
         OpenAIModels(engine.models),
         engine.limits,
     )
@@ -56,6 +58,21 @@ def _readers(engine: Engine, settings: Settings) -> Readers:
     running = engine.running
     # What no retry could read need not wait for one.
     seconds = min(settings.reattach_seconds, settings.journal_retention_seconds)
-    shared = SharedReaders(running.redis, window_seconds=seconds) if running.redis is not None else None
     patience = Patience(seconds, cancels=settings.cancel_abandoned)
-    return Readers(running.launcher, running.answers, running.generations, shared, patience)
+    return Readers(running.launcher, running.answers, running.generations, _shared(engine, seconds), patience)
+
+
+def _embedding_readers(engine: Engine, embeddings: EmbeddingsService, settings: Settings) -> EmbeddingReaders:
+    seconds, generations = settings.reattach_seconds, engine.running.generations
+
+    def end(_: Departure) -> None:
+        """They end by themselves within seconds, and the vendor charges for them in any case."""
+
+    shared = _shared(engine, seconds)
+    waiting = WaitingAnswers(shared, generations.spawn, window_seconds=seconds, when_over=end)
+    return EmbeddingReaders(embeddings, generations, waiting, window_seconds=seconds)
+
+
+def _shared(engine: Engine, seconds: float) -> SharedReaders | None:
+    redis = engine.running.redis
+    return SharedReaders(redis, window_seconds=seconds) if redis is not None else None

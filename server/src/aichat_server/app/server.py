@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from aichat_server.app.billing import build_billing, build_inbox, build_proofs, open_payments
 from aichat_server.app.billing_servicer import BillingServicer
 from aichat_server.app.compat import FOREIGN_ERRORS, build_compat
-from aichat_server.app.embeddings import open_embeddings
+from aichat_server.app.embeddings import build_embeddings
 from aichat_server.app.engine import open_engine
 from aichat_server.app.files import build_files
 from aichat_server.app.parts import (
@@ -81,7 +81,7 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
         payments = await stack.enter_async_context(open_payments(settings, opened, plans))
         authenticator = await stack.enter_async_context(open_authenticator(settings, opened, engine.clock, observer))
         files = build_files(settings, opened)
-        embeddings = await stack.enter_async_context(open_embeddings(settings, engine, observer))
+        embeddings = build_embeddings(engine, observer)
         turns, counter = engine.stores.turns, engine.counter
         sink = KeepNothing(engine.stores.generations)
         summaries = Summaries(engine.models, running.launcher, sink, SummaryStore(opened), counter)

@@ -12,6 +12,7 @@ from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.embeddings import EmbeddingTask, Inputs
 from aichat_server.providers.domain.lacks import Lack
 
+KEPT_SECONDS = 60
 MOST_INPUTS = 2048
 MOST_NUMBERS = 4 * 1024 * 1024
 """Of all vectors of one call: 16 MiB."""
@@ -28,6 +29,8 @@ class AskedEmbeddings:
     task: EmbeddingTask | None = None
     request_id: UUID | None = None
     """None: the same call is another one each time."""
+    kept_seconds: int = KEPT_SECONDS
+    """How long the vectors are kept for the same request id."""
     field: str = "texts"
     """What the caller's API calls the inputs."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
 import time
-from collections import deque
 from collections.abc import Callable
 
 import msgspec
@@ -12,7 +12,6 @@ import structlog
 from aichat_server.core.redis.client import AnyRedis, RedisUnavailableError, ask
 from aichat_server.generations.domain.generation import GenerationKey
 
-KEPT_SECONDS = 60
 MOST_BYTES = 64 * 1024 * 1024
 """What one process keeps at a time: vectors are large, and Redis has more important things to hold."""
 
@@ -26,18 +25,18 @@ class KeptVectors:
         """`clock` returns monotonic seconds."""
         self._redis = redis
         self._clock = clock
-        self._kept = deque[tuple[float, int]]()
-        """When each expires that is kept now, and its bytes."""
+        self._kept: list[tuple[float, int]] = []
+        """When each expires that is kept now, and its bytes: a heap."""
         self._bytes = 0
+        self._is_full = False
 
-    async def keep(self, key: GenerationKey, vectors: tuple[bytes, ...]) -> None:
-        """Keeps the vectors for KEPT_SECONDS, if there is room."""
-        if not self._takes(sum(map(len, vectors))):
-            _log.warning("vectors not kept for a repeated call: no room", generation_id=str(key.generation_id))
+    async def keep(self, key: GenerationKey, vectors: tuple[bytes, ...], seconds: int) -> None:
+        """Keeps the vectors for so long, if there is room."""
+        if not self._takes(sum(map(len, vectors)), seconds):
             return
         packed = msgspec.msgpack.encode(vectors)
         try:
-            await ask(self._redis, lambda: self._redis.set(_name(key), packed, ex=KEPT_SECONDS))
+            await ask(self._redis, lambda: self._redis.set(_name(key), packed, ex=seconds))
         except RedisUnavailableError as error:
             told = {"generation_id": str(key.generation_id), "cause": str(error)}
             _log.warning("vectors not kept for a repeated call", **told)
@@ -50,13 +49,16 @@ class KeptVectors:
             return None
         return msgspec.msgpack.decode(packed, type=tuple[bytes, ...]) if isinstance(packed, bytes) else None
 
-    def _takes(self, size: int) -> bool:
+    def _takes(self, size: int, seconds: int) -> bool:
         now = self._clock()
         while self._kept and self._kept[0][0] <= now:
-            self._bytes -= self._kept.popleft()[1]
-        if self._bytes + size > MOST_BYTES:
+            self._bytes -= heapq.heappop(self._kept)[1]
+        was_full, self._is_full = self._is_full, self._bytes + size > MOST_BYTES
+        if self._is_full:
+            if not was_full:
+                _log.warning("vectors are not kept for repeated calls: no room", bytes=self._bytes)
             return False
-        self._kept.append((now + KEPT_SECONDS, size))
+        heapq.heappush(self._kept, (now + seconds, size))
         self._bytes += size
         return True
 

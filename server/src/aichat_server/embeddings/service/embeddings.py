@@ -136,7 +136,7 @@ class Embeddings:
             raise self._sink.not_kept({}, while_written=True)
         if self._kept is not None and call.claim is not None:
             # Before the answer: a repeated call may come at once.
-            await self._kept.keep(call.key, answer.vectors)
+            await self._kept.keep(call.key, answer.vectors, call.asked.kept_seconds)
         return _embedded(known, answer.vectors)
 
     async def _ask(self, call: EmbeddingCall, handle: Handle) -> tuple[EmbeddingAnswer | None, AichatError | None]:

@@ -12,12 +12,14 @@ from google.api.httpbody_pb2 import HttpBody
 
 from aichat_server.compat.domain.openai_embeddings import NAMES, Encoding, asked, read
 from aichat_server.compat.domain.openai_forms import told_as
+from aichat_server.compat.domain.readers import Reader, Slot
+from aichat_server.compat.domain.terms import caller_id
 from aichat_server.compat.rpc.headers import Headers, terms_of
 from aichat_server.compat.rpc.openai.usage import cost_json
 from aichat_server.compat.rpc.pieces import body_of
+from aichat_server.compat.service.embedding_readers import EmbeddingReaders
 from aichat_server.core.errors import AichatError
 from aichat_server.embeddings.domain.embeddings import Embedded
-from aichat_server.embeddings.service import embeddings
 from aichat_server.identity.service.caller import current_principal
 from aichat_server.transport.foreign import JSON, current_reply
 
@@ -30,21 +32,25 @@ _encode = msgspec.json.Encoder().encode
 class Embeddings:
     """Creates embeddings."""
 
-    def __init__(self, service: embeddings.Embeddings) -> None:
-        self._service = service
+    def __init__(self, readers: EmbeddingReaders) -> None:
+        self._readers = readers
 
     async def create(self, body: HttpBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
         """Yields the response. A call with an Idempotency-Key may be repeated."""
         principal, terms, sent = current_principal(), terms_of(headers), body_of(body)
         request = read(sent)
-        claim = terms.claim(principal, _ROUTE, sent.digest(_ROUTE)) if terms.key is not None else None
+        digest = terms.digest(sent.digest(_ROUTE))
+        claim = terms.claim(principal, _ROUTE, digest)
+        slot = Slot(principal.org_id, digest + caller_id(principal).bytes)
+        is_alone = claim is not None or not terms.reattaches
+        reader = Reader(principal, None if is_alone else slot, retries=terms.retries)
         try:
-            embedded = await self._service.create(principal, asked(request, claim))
+            async with self._readers.vectors(reader, asked(request, claim)) as embedded:
+                current_reply().headers["x-aichat-generation-id"] = str(embedded.generation_id)
+                for piece in _pieces(embedded, request.encoding_format):
+                    yield piece
         except AichatError as error:
             raise told_as(error, NAMES) from error
-        current_reply().headers["x-aichat-generation-id"] = str(embedded.generation_id)
-        for piece in _pieces(embedded, request.encoding_format):
-            yield piece
 
 
 def _pieces(embedded: Embedded, encoding: Encoding) -> Iterator[HttpBody]:

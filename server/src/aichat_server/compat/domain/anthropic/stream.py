@@ -62,7 +62,7 @@ class MessageStream:
                 yield from self._blocks.take(event)
 
     def refused(self) -> Iterator[Told]:
-        """Yields the end of an answer that the vendor refuses to write, or to go on with."""
+        """Yields the end of an answer that the vendor refuses to write, or to continue."""
         yield from self._begin()
         yield from self._end(REFUSAL, None, usage_of(self._usage))
 

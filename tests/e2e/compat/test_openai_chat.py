@@ -240,7 +240,7 @@ async def test_models_are_listed(platform: Platform, sdk: openai.AsyncOpenAI) ->
             assert {(model.object, type(model.created)) for model in models} == {("model", int)}
             found = await one.models.retrieve(MODEL)
             assert (found.id, found.owned_by) == (MODEL, "anthropic")
-            with pytest.raises(openai.NotFoundError) as failed:
+            with pytest.raises(openai.NotFoundError, match="vendor/nothing") as failed:
                 await one.models.retrieve("vendor/nothing")
             assert failed.value.code == "model_not_found"
 

@@ -88,7 +88,7 @@ def result(call_id: str, content: Any = "warm") -> dict[str, Any]:
         ({}, ChatOptions()),
         ({"max_tokens": 5}, ChatOptions(max_output_tokens=5)),
         ({"max_tokens": 5, "max_completion_tokens": 9}, ChatOptions(max_output_tokens=9)),
-        ({"temperature": 0, "top_p": 1, "seed": 3}, ChatOptions(temperature=0, top_p=1, seed=3)),
+        ({"temperature": 0, "top_p": 0.5, "seed": 3}, ChatOptions(temperature=0, top_p=0.5, seed=3)),
         ({"stop": "."}, ChatOptions(stop=(".",))),
         ({"stop": [".", "!"]}, ChatOptions(stop=(".", "!"))),
         ({"reasoning_effort": "none"}, ChatOptions(reasoning_effort=ReasoningEffort.NONE)),
@@ -124,9 +124,9 @@ def result(call_id: str, content: Any = "warm") -> dict[str, Any]:
         # What means the default, and what is nobody's business.
         (
             {
-                "n": 1, "logprobs": False, "top_logprobs": None, "logit_bias": {}, "modalities": ["text"],
-                "audio": None, "frequency_penalty": 0, "presence_penalty": 0, "functions": [], "verbosity": "medium",
-                "user": "u", "metadata": {"a": "b"}, "store": False, "unheard_of": [1], "safety_identifier": "s",
+                "n": 1, "temperature": 1, "top_p": 1.0, "logprobs": False, "top_logprobs": None, "logit_bias": {},
+                "modalities": ["text"], "audio": None, "frequency_penalty": 0, "presence_penalty": 0, "functions": [],
+                "verbosity": "medium", "user": "u", "metadata": {"a": "b"}, "store": False, "unheard_of": [1],
             },
             ChatOptions(),
         ),

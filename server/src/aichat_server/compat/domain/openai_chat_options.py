@@ -79,7 +79,7 @@ def options_told(request: ChatRequest, instructions: str) -> ChatOptions:
     stop = request.stop or ()
     return ChatOptions(
         max_output_tokens=request.max_completion_tokens or request.max_tokens,
-        temperature=request.temperature,
+        temperature=_sampling(request.temperature),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
         system_prompt=instructions,
         reasoning_effort=_effort(request.reasoning_effort),
@@ -87,7 +87,7 @@ def options_told(request: ChatRequest, instructions: str) -> ChatOptions:
         tool_choice=choice,
         parallel_tool_calls=request.parallel_tool_calls if tools else None,
         response_format=_format(request.response_format),
-        top_p=request.top_p,
+        top_p=_sampling(request.top_p),
         seed=request.seed,
         web_search=_search(request),
         service_tier=_tier(request.service_tier),
@@ -136,6 +136,11 @@ def _mode(told: str, field: str) -> ToolChoiceMode:
     if told not in _MODES:
         raise invalid_request(field, f"must be one of {', '.join(_MODES)}")
     return _MODES[told]
+
+
+def _sampling(told: float | None) -> float | None:
+    """Returns a temperature or top_p; None for 1, which is every vendor's default: some models take no other."""
+    return None if told == 1 else told
 
 
 def _effort(told: str | None) -> ReasoningEffort | None:

@@ -92,6 +92,7 @@ format: $(READY) ## Format the code and fix what can be fixed.
 generate: $(READY) $(NODE_READY) ## Generate gen/, and of the SDK what is derived.
 	$(BIN)/python protos/generate.py
 	$(BIN)/python sdk-python/generate/sync_client.py
+	$(BIN)/python sdk-python/generate/reference.py
 
 lock: ## Pin the newest versions in requirements.lock and package-lock.json.
 	$(BIN)/uv pip compile --quiet --system-certs --upgrade --generate-hashes --universal --python-version 3.11 \

@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 import aichat_sdk
 import grpc
 import pytest
+import reference
 import sync_client
 from aichat_sdk import AIChat, AsyncAIChat, UnavailableError
 from google.protobuf.descriptor_pb2 import MethodOptions
@@ -137,6 +138,11 @@ def test_the_client_without_an_event_loop_is_generated_from_the_other(tmp_path: 
     assert made == kept, "run `make generate`"
     client = AIChat(endpoint="localhost:1", api_key=API_KEY)
     assert public_methods(client) == SDK_METHODS
+
+
+def test_the_reference_is_generated_from_the_docstrings(tmp_path: Path) -> None:
+    reference.main(tmp_path / "page.md")
+    assert (tmp_path / "page.md").read_text() == reference.PAGE.read_text(), "run `make generate`"
 
 
 def test_everything_public_is_documented() -> None:

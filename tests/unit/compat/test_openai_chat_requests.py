@@ -201,11 +201,9 @@ def test_messages_become_parts() -> None:
     ]  # fmt: skip
     marked = [ToolCallPart(name, "weather", "{}", Signature("gemini", "sig")) for name in ("c1", "c2")]
     assert answer == PathMessage(Role.ASSISTANT, (TextPart("Well"), TextPart("no"), *marked))
-    assert rest[:2] == [
-        PathMessage(Role.USER, (ToolResultPart("c2", (TextPart("cold"),)),)),
-        PathMessage(Role.USER, (ToolResultPart("c1", (TextPart("warm"),)),)),
-    ]
-    [call], [found] = rest[2].parts, rest[3].parts
+    results = (ToolResultPart("c2", (TextPart("cold"),)), ToolResultPart("c1", (TextPart("warm"),)))
+    assert rest[0] == PathMessage(Role.USER, results)
+    [call], [found] = rest[1].parts, rest[2].parts
     assert isinstance(call, ToolCallPart)
     assert isinstance(found, ToolResultPart)
     assert (call.name, call.call_id, found.parts) == ("clock", found.call_id, (TextPart("noon"),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from aichat_server.compat.domain.openai_chat import ContentPart, Message, ToolCall
@@ -76,13 +77,12 @@ class _Reader:
                 self.instructions += [_text(part, at) for part, at in _contents(message, field)]
             case "user":
                 self.end(field)
-                parts = tuple(_asked(part, at) for part, at in _contents(message, field))
-                self.messages.append(PathMessage(Role.USER, parts))
+                self._say(tuple(_asked(part, at) for part, at in _contents(message, field)))
             case "assistant":
                 self.end(field)
                 self.messages.append(PathMessage(Role.ASSISTANT, tuple(self._answered(message, field))))
             case "tool" | "function":
-                self.messages.append(PathMessage(Role.USER, (self._result(message, field),)))
+                self._say((self._result(message, field),))
             case _:
                 told = "must be one of system, developer, user, assistant, tool and function"
                 raise invalid_request(f"{field}.role", told)
@@ -92,6 +92,14 @@ class _Reader:
         if self._waiting:
             ids = ", ".join(self._waiting)
             raise invalid_request(field, f"must come after a message of the role tool for each tool call, as for {ids}")
+
+    def _say(self, parts: tuple[Part, ...]) -> None:
+        """Adds what is not the model's. The results of tools and what the user says to them are one message."""
+        last = self.messages[-1] if self.messages else None
+        if last is not None and last.parts and all(isinstance(part, ToolResultPart) for part in last.parts):
+            self.messages[-1] = replace(last, parts=last.parts + parts)
+        else:
+            self.messages.append(PathMessage(Role.USER, parts))
 
     def _answered(self, message: Message, field: str) -> Iterator[Part]:
         if is_told(message.audio):

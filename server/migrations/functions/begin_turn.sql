@@ -15,7 +15,9 @@
 -- path_bytes; parts, the message's text alone, and content, all its parts, null if that is the same; media_tokens (see
 -- the column); files, the hashes of those that it uses; results, the ids of the calls that it has results for; whole:
 -- whether the path has all parts; and what aichat.hold_generations takes. Servers before revision 0022 want the path's
--- text alone, and send neither content, media_tokens, files nor results.
+-- text alone, and send neither content, media_tokens, files nor results. Callers that bring their own history send no
+-- results, path_bytes 0 for no path, and earlier: messages to store before the user's (aichat.add_earlier); response:
+-- what is kept to tell the answer as a response, request and owns_conversation.
 CREATE OR REPLACE FUNCTION aichat.begin_turn(p jsonb, OUT path text, OUT known json, OUT unchecked text)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -28,6 +30,7 @@ DECLARE
     v_parent uuid := p ->> 'parent_message_id';
     v_user_message_id uuid := p ->> 'user_message_id';
     v_lanes integer := jsonb_array_length(p -> 'answers');
+    v_earlier integer := coalesce(jsonb_array_length(p -> 'earlier'), 0);
     v_answer jsonb;
     v_generation_ids uuid[];
     v_message_ids uuid[];
@@ -57,7 +60,7 @@ BEGIN
     END IF;
 
     IF v_new_conversation THEN
-        v_now := clock_timestamp();
+        v_now := clock_timestamp() + v_earlier * interval '1 microsecond';
         INSERT INTO aichat.conversations (
             org_id, conversation_id, member_id, title, created_at, updated_at, head_message_id
         ) VALUES (v_org_id, v_conversation_id, v_member_id, v_title, v_now, v_now, v_message_ids[1]);
@@ -70,7 +73,7 @@ BEGIN
         IF NOT FOUND THEN
             RAISE EXCEPTION USING ERRCODE = 'AI001', MESSAGE = 'no such conversation';
         END IF;
-        v_now := clock_timestamp();
+        v_now := clock_timestamp() + v_earlier * interval '1 microsecond';
         IF v_parent IS NULL THEN
             v_parent := v_head;
         ELSIF NOT EXISTS (
@@ -83,6 +86,12 @@ BEGIN
         WHERE c.org_id = v_org_id AND c.conversation_id = v_conversation_id;
     END IF;
 
+    IF v_earlier > 0 THEN
+        v_parent := aichat.add_earlier(
+            p -> 'earlier', v_org_id, v_member_id, v_conversation_id, v_parent,
+            v_now - v_earlier * interval '1 microsecond'
+        );
+    END IF;
     INSERT INTO aichat.messages (
         org_id, message_id, conversation_id, parent_message_id, member_id, role, parts, content, media_tokens, state,
         running, generation_id, created_at
@@ -106,16 +115,26 @@ BEGIN
         END IF;
         INSERT INTO aichat.turns (
             org_id, generation_id, conversation_id, user_message_id, message_id, new_conversation, pending_title,
-            head_before, updated_before
+            head_before, updated_before, earlier
         ) VALUES (
             v_org_id, v_generation_ids[n], v_conversation_id, v_user_message_id, v_message_ids[n], v_new_conversation,
-            v_pending_title, v_head, v_updated
+            v_pending_title, v_head, v_updated,
+            CASE WHEN v_earlier > 0 THEN
+                ARRAY (SELECT (e.value ->> 'message_id')::uuid FROM jsonb_array_elements(p -> 'earlier') AS e (value))
+            END
         );
     END LOOP;
+    IF p ? 'response' THEN
+        INSERT INTO aichat.responses (org_id, generation_id, conversation_id, owns_conversation, request)
+        VALUES (
+            v_org_id, v_generation_ids[1], v_conversation_id, (p #>> '{response,owns_conversation}')::boolean,
+            p #> '{response,request}'
+        );
+    END IF;
     IF p ->> 'files' <> '[]' THEN
         PERFORM aichat.use_files(v_org_id, v_user_message_id, p -> 'files');
     END IF;
-    IF v_parent IS NOT NULL THEN
+    IF v_parent IS NOT NULL AND p ->> 'path_bytes' IS DISTINCT FROM '0' THEN
         v_before := aichat.path_to(
             v_org_id, v_parent, (p ->> 'path_bytes')::bigint, coalesce((p ->> 'whole')::boolean, false)
         );

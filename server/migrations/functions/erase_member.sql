@@ -33,6 +33,9 @@ BEGIN
     UPDATE aichat.messages AS m
     SET parts = '[{"type": "text", "text": "(erased)"}]', content = NULL, media_tokens = 0
     WHERE m.org_id = p_org_id AND m.member_id = p_member_id;
+    DELETE FROM aichat.responses AS r USING aichat.generations AS g
+    WHERE r.org_id = p_org_id AND g.org_id = p_org_id AND g.generation_id = r.generation_id
+      AND g.member_id = p_member_id;
     DELETE FROM aichat.generations AS g
     WHERE g.org_id = p_org_id AND g.member_id = p_member_id
       AND NOT EXISTS (

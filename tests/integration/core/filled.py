@@ -43,6 +43,10 @@ TABLES = (
     "AND NOT relispartition"
 )
 
+_RESPOND = text(
+    "INSERT INTO aichat.responses (org_id, generation_id, owns_conversation, request) "
+    "VALUES (:org_id, :generation_id, true, '{}')"
+)
 _KEEP = text("INSERT INTO aichat.kept_answers (org_id, generation_id, parts) VALUES (:org_id, :generation_id, '[]')")
 
 
@@ -90,7 +94,8 @@ async def filled_tenant(database: Database) -> Principal:
 
 async def _keep_answer(database: Database, principal: Principal, generation_id: UUID) -> None:
     async with database.session(principal.org_id, principal.actor) as session:
-        await session.connection.execute(_KEEP, {"org_id": principal.org_id, "generation_id": generation_id})
+        for row in (_KEEP, _RESPOND):
+            await session.connection.execute(row, {"org_id": principal.org_id, "generation_id": generation_id})
 
 
 async def _show_file(database: Database, principal: Principal, message_id: UUID) -> None:

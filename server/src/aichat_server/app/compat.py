@@ -19,9 +19,13 @@ from aichat_server.compat.rpc.openai.responses import Responses
 from aichat_server.compat.rpc.openai.servicer import OpenAIServicer
 from aichat_server.compat.service.counting import Counting
 from aichat_server.compat.service.embedding_readers import EmbeddingReaders
+from aichat_server.compat.service.keeping import Keeping
 from aichat_server.compat.service.readers import Patience, Readers
+from aichat_server.compat.service.responses import StoredResponses
 from aichat_server.compat.service.serving import Kept, Serving
 from aichat_server.compat.service.waiting import Departure, WaitingAnswers
+from aichat_server.compat.storage.responses import ResponseStore
+from aichat_server.conversations.service.kept_turns import KeptTurns
 from aichat_server.embeddings.service.embeddings import Embeddings as EmbeddingsService
 from aichat_server.files.service.files import Files
 from aichat_server.generations.service.keep_for_retries import KeepForRetries
@@ -41,12 +45,14 @@ def build_compat(
     engine: Engine, files: Files, embeddings: EmbeddingsService, sink: KeepNothing, settings: Settings
 ) -> tuple[Servicer, ...]:
     """Returns the services of the compatible APIs."""
-    kept = Kept(sink, KeepForRetries(engine.stores.generations))
+    turns = KeptTurns(engine.stores.turns)
+    kept = Kept(sink, KeepForRetries(engine.stores.generations), Keeping(turns))
+    stored = StoredResponses(ResponseStore(engine.database), turns, engine.running.answers)
     serving = Serving(engine.models, engine.running.launcher, files, engine.counter, kept, _readers(engine, settings))
     counting = Counting(engine.models, files, engine.counter)
     openai = OpenAIServicer(
         ChatCompletions(serving),
-        Responses(serving),
+        Responses(serving, stored),
         Embeddings(_embedding_readers(engine, embeddings, settings)),
         OpenAIModels(engine.models),
         engine.limits,

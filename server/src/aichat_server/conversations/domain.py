@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -67,6 +67,16 @@ class TurnAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierMessage:
+    """A message of the caller's own history, to store before a turn's."""
+
+    message_id: UUID
+    message: PathMessage
+    media_tokens: int = 0
+    """See Turn."""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A message to begin a turn with, and the generations that answer it. All ids are the caller's choice."""
 
@@ -84,6 +94,11 @@ class Turn:
     """One for each lane, of the same organisation, member and key. The first is the conversation's head."""
     media_tokens: int = 0
     """The most input tokens that a vendor counts for the message's files."""
+    earlier: tuple[EarlierMessage, ...] | None = None
+    """What the caller's own history has before the message and is not stored yet. None: the caller brings none, and
+    the message's tool results are checked against the calls before it."""
+    response: Mapping[str, object] | None = None
+    """What is kept to tell the answer as a response; None if it is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,11 @@ class ResponseRequest(msgspec.Struct):
     moderation: Raw = ABSENT
 
     @property
+    def is_stored(self) -> bool:
+        """Whether the response is to be kept. What runs in the background always is."""
+        return bool(self.store or self.background)
+
+    @property
     def keeps_reasoning(self) -> bool:
         """Whether the caller keeps the reasoning, and sends it again."""
         return "reasoning.encrypted_content" in (self.include or ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -64,9 +64,8 @@ class _Untaken(NamedTuple):
 
 
 _UNTAKEN = (
-    _Untaken("previous_response_id", lambda told: told.previous_response_id, "send the whole input"),
-    _Untaken("conversation", lambda told: told.conversation, "send the whole input"),
-    _Untaken("background", lambda told: told.background, "read the answer as a stream"),
+    _Untaken("conversation", lambda told: told.conversation, "send `previous_response_id`"),
+    _Untaken("background", lambda told: told.background and told.store is False, "it needs `store: true`"),
     _Untaken("top_logprobs", lambda told: told.top_logprobs, "leave it out"),
     _Untaken("include", lambda told: set(told.include or ()) - _INCLUDED, "include what is supported alone"),
     _Untaken("prompt", lambda told: is_told(told.prompt), "send the prompt's text as `instructions`"),
@@ -101,11 +100,6 @@ def options_told(request: ResponseRequest, instructions: Sequence[str]) -> ChatO
         service_tier=_tier(request.service_tier),
         long_history=_long_history(request.truncation),
     )
-
-
-def custom_names(tools: Iterable[ResponseTool]) -> frozenset[str]:
-    """Returns the names of the tools whose input is a text."""
-    return frozenset(one.name for one in tools if one.type == "custom" and one.name is not None)
 
 
 def _tools(told: Sequence[ResponseTool]) -> tuple[Tool, ...]:

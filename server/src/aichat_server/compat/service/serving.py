@@ -11,11 +11,14 @@ from uuid import uuid5
 
 from aichat_server.compat.domain.asked import Asked
 from aichat_server.compat.domain.bodies import JsonBody
+from aichat_server.compat.domain.keeping import Keep
 from aichat_server.compat.domain.readers import Reader, Slot
 from aichat_server.compat.domain.terms import Terms, caller_id
+from aichat_server.compat.service.keeping import Keeping
 from aichat_server.compat.service.readers import Readers
 from aichat_server.conversations.service.context_room import ContextRoom
 from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.ids import new_id
 from aichat_server.files.service.files import Files
 from aichat_server.generations.domain.generation import Beginning, Begun
 from aichat_server.generations.service.journal import Events
@@ -40,6 +43,8 @@ class CompatCall:
     route: str
     """What the request asks for, such as "chat.completions"."""
     terms: Terms
+    keep: Keep | None = None
+    """Where the turn is kept; None: nothing of it is."""
 
     def digest(self) -> bytes:
         """Returns a hash that is the same for calls that ask for the same."""
@@ -47,10 +52,11 @@ class CompatCall:
 
     def reader(self, principal: Principal) -> Reader:
         """Returns who reads the answer."""
-        if not self.terms.reattaches:
-            return Reader(principal, slot=None)
+        stays = self.keep is not None
+        if not self.terms.reattaches or (self.keep is not None and self.keep.background):
+            return Reader(principal, slot=None, answer_stays=stays)
         slot = Slot(principal.org_id, self.digest() + caller_id(principal).bytes)
-        return Reader(principal, slot, retries=self.terms.retries)
+        return Reader(principal, slot, retries=self.terms.retries, answer_stays=stays)
 
 
 class Kept(NamedTuple):
@@ -58,6 +64,7 @@ class Kept(NamedTuple):
 
     nothing: KeepNothing
     for_retries: KeepForRetries
+    turns: Keeping
 
 
 class Serving:
@@ -94,20 +101,22 @@ class Serving:
         schema = check_forms(asked.options)
         parts = tuple(part for message in asked.messages for part in message.parts)
         candidates = self._choice.candidates(principal, asked.model, asked.options, parts)
-        messages = await self._resolved(principal, asked.messages)
+        messages = await self._resolved(principal, asked.messages, keep=call.keep is not None)
         files = self._files.of(principal.org_id)
         await ContextRoom(self._counter, candidates, asked.options, Prompt((), files)).check(messages)
         claim = call.terms.claim(principal, call.route, call.digest()) if call.terms.key is not None else None
         sink = self._sinks.nothing if claim is None else self._sinks.for_retries
+        prompt, keep = Prompt(messages, files, cache_key=_cache_key(principal, asked)), call.keep
         return GenerationRequest(
             principal=principal,
             candidates=candidates,
-            question=_Question(sink, Prompt(messages, files, cache_key=_cache_key(principal, asked))),
+            question=_Question(sink, prompt) if keep is None else self._sinks.turns.question(keep, prompt),
             asked=messages,
             has_history=False,
             options=asked.options,
             claim=claim,
             schema=schema,
+            generation_id=keep.generation_id if keep is not None else new_id(),
         )
 
     async def _claimed(self, request: GenerationRequest) -> Events:
@@ -120,11 +129,13 @@ class Serving:
             text = "this Idempotency-Key was used with another request; take a new one for a new request"
             raise AichatError(error.reason, text, metadata=error.metadata) from error
 
-    async def _resolved(self, principal: Principal, messages: tuple[PathMessage, ...]) -> tuple[PathMessage, ...]:
-        """Returns the messages with what their files are. Their bytes are not stored."""
+    async def _resolved(
+        self, principal: Principal, messages: tuple[PathMessage, ...], *, keep: bool
+    ) -> tuple[PathMessage, ...]:
+        """Returns the messages with what their files are. `keep`: whether their bytes are stored."""
         return tuple(
             [
-                replace(message, parts=await self._files.resolve(principal, message.parts, keep=False))
+                replace(message, parts=await self._files.resolve(principal, message.parts, keep=keep))
                 for message in messages
             ]
         )

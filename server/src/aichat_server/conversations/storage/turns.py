@@ -16,6 +16,7 @@ from aichat_server.content.parts import Part, Role, files_of
 from aichat_server.content.stored import content_value, encode_json
 from aichat_server.conversations.domain import (
     Before,
+    EarlierMessage,
     Turn,
     TurnBegun,
     call_ids,
@@ -178,13 +179,32 @@ def _turn_value(turn: Turn) -> Value:
         **content_value(turn.parts, Role.USER),
         "media_tokens": turn.media_tokens,
         "files": [file.sha256 for file in files_of(turn.parts)],
-        "results": call_ids(turn.parts),
+        **_own_history(turn),
         "path_bytes": turn.path_bytes,
         **_WHOLE,
         "answers": [
             {"message_id": answer.message_id, "generation": beginning_value(answer.beginning, _SINK)}
             for answer in turn.answers
         ],
+    }
+
+
+def _own_history(turn: Turn) -> Value:
+    """Returns what is stored besides the message, and whether the message's results are checked."""
+    response = {"response": turn.response} if turn.response is not None else {}
+    if turn.earlier is None:
+        return {"results": call_ids(turn.parts), **response}
+    return {"earlier": [_earlier_value(one) for one in turn.earlier], **response}
+
+
+def _earlier_value(earlier: EarlierMessage) -> Value:
+    role, parts = earlier.message.role, earlier.message.parts
+    return {
+        "message_id": earlier.message_id,
+        "role": role.value,
+        **content_value(parts, role),
+        "media_tokens": earlier.media_tokens,
+        "files": [file.sha256 for file in files_of(parts)],
     }
 
 

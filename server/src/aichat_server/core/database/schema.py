@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from aichat_server.core.database.database import Database
 
-OLDEST_REVISION = "0020"
+OLDEST_REVISION = "0023"
 """The newest migration of the landing before this one: its servers run on this schema, too, while they are replaced."""
 
 MIGRATE = "python -m aichat_server migrate"

@@ -17,6 +17,8 @@ from aichat_server.compat.domain.anthropic.requests import CountRequest, Message
 from aichat_server.compat.domain.anthropic.stream import MessageAsked, MessageStream
 from aichat_server.compat.domain.anthropic.versions import version_of
 from aichat_server.compat.domain.anthropic.whole import whole_message
+from aichat_server.compat.domain.keeping import CONVERSATION, keep_of
+from aichat_server.compat.rpc.conversations import telling
 from aichat_server.compat.rpc.headers import Headers, terms_of
 from aichat_server.compat.rpc.pieces import body_of, events_piece, json_piece
 from aichat_server.compat.service.counting import Counting
@@ -44,7 +46,9 @@ class Messages:
         principal = current_principal()
         model = self._counting.model(principal, told.model)
         asked = asked_of(told, model, version)
-        events = await self._serving.answer(principal, CompatCall(asked, sent, "messages", terms_of(headers)))
+        keep = keep_of(headers.get(CONVERSATION))
+        call = CompatCall(asked, sent, "messages", terms_of(headers), keep)
+        events = telling(await self._serving.answer(principal, call), keep)
         about = MessageAsked(told.model, asked.options.stop, _shown(told))
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(aclosing(events))

@@ -8,10 +8,12 @@ from contextlib import aclosing
 from google.api.httpbody_pb2 import HttpBody
 
 from aichat_server.compat.domain.asked import Asked
+from aichat_server.compat.domain.keeping import CONVERSATION, keep_of
 from aichat_server.compat.domain.openai_chat import ChatRequest
 from aichat_server.compat.domain.openai_chat_messages import messages_told
 from aichat_server.compat.domain.openai_chat_options import NAMES, options_told
 from aichat_server.compat.domain.openai_forms import told_as
+from aichat_server.compat.rpc.conversations import telling
 from aichat_server.compat.rpc.headers import Headers, terms_of
 from aichat_server.compat.rpc.openai.chat_answers import completion
 from aichat_server.compat.rpc.openai.chat_chunks import Chunks
@@ -37,9 +39,10 @@ class ChatCompletions:
         """Yields the response's pieces."""
         sent = body_of(body)
         request = sent.read(ChatRequest)
-        call = CompatCall(_asked(request), sent, ROUTE, terms_of(headers))
+        keep = keep_of(headers.get(CONVERSATION), store=bool(request.store))
+        call = CompatCall(_asked(request), sent, ROUTE, terms_of(headers), keep)
         try:
-            events = await self._serving.answer(current_principal(), call)
+            events = telling(await self._serving.answer(current_principal(), call), keep)
         except AichatError as error:
             raise told_as(error, NAMES) from error
         pieces = _stream(events, request) if request.stream else _whole(events, request.model)

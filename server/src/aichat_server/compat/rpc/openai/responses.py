@@ -9,16 +9,17 @@ from uuid import UUID
 from aichat.v1 import openai_pb2 as pb
 from google.api.httpbody_pb2 import HttpBody
 
-from aichat_server.compat.domain.asked import Asked
 from aichat_server.compat.domain.openai_forms import told_as
 from aichat_server.compat.domain.openai_responses import ResponseRequest
-from aichat_server.compat.domain.openai_responses_check import check_messages
-from aichat_server.compat.domain.openai_responses_items import items_told
-from aichat_server.compat.domain.openai_responses_options import NAMES, custom_names, options_told
-from aichat_server.compat.rpc.headers import Headers, terms_of
+from aichat_server.compat.domain.openai_responses_options import NAMES
+from aichat_server.compat.rpc.conversations import telling
+from aichat_server.compat.rpc.headers import Headers
+from aichat_server.compat.rpc.openai.responses_asking import Telling, call_of, telling_of
 from aichat_server.compat.rpc.openai.responses_events import ResponseEvents, ended, output_of
-from aichat_server.compat.rpc.openai.responses_head import Head, Json, echo_of
+from aichat_server.compat.rpc.openai.responses_head import Head
+from aichat_server.compat.rpc.openai.responses_stored import StoredTold
 from aichat_server.compat.rpc.pieces import body_of, events_piece, json_piece
+from aichat_server.compat.service.responses import StoredResponses
 from aichat_server.compat.service.serving import CompatCall, Serving
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.stream import Completed, Started
@@ -26,50 +27,57 @@ from aichat_server.generations.service.journal import Events
 from aichat_server.identity.service.caller import current_principal
 from aichat_server.transport.foreign import current_reply
 
-ROUTE = "responses"
-
 
 class Responses:
     """The Responses API."""
 
-    def __init__(self, serving: Serving) -> None:
+    def __init__(self, serving: Serving, stored: StoredResponses) -> None:
         self._serving = serving
+        self._stored = stored
+        self._told = StoredTold(stored)
 
     async def create(self, body: HttpBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
         """Yields the response's pieces."""
-        sent = body_of(body)
+        sent, principal = body_of(body), current_principal()
         request = sent.read(ResponseRequest)
-        told = items_told(request.input, {})
-        check_messages(told.messages)
-        asked = Asked(request.model, told.messages, options_told(request, told.instructions))
+        call = await call_of(self._stored, principal, request, sent, headers)
         try:
-            events = await self._serving.answer(current_principal(), CompatCall(asked, sent, ROUTE, terms_of(headers)))
+            events = telling(await self._serving.answer(principal, call), call.keep)
         except AichatError as error:
-            raise told_as(error, NAMES) from error.__cause__
-        echo, custom = echo_of(request, sent), custom_names(request.tools or ())
+            raise told_as(error, NAMES) from error
+        told = telling_of(request, sent)
         if request.stream:
-            pieces = _streamed(events, ResponseEvents(echo, custom, seals=request.keeps_reasoning))
+            pieces = _streamed(events, told.events())
+        elif request.background:
+            pieces = _queued(events, told, call)
         else:
-            pieces = _whole(events, echo, custom, seals=request.keeps_reasoning)
+            pieces = _whole(events, told)
         async with aclosing(pieces):
             async for piece in pieces:
                 yield piece
 
-    def retrieve(self, _request: pb.RetrieveResponseRequest) -> AsyncGenerator[HttpBody, None]:
-        """Returns a stored response, or its events."""
-        raise _not_served()
+    async def retrieve(self, request: pb.RetrieveResponseRequest) -> AsyncGenerator[HttpBody, None]:
+        """Yields a stored response, or its events."""
+        if not request.stream:
+            yield json_piece(await self._told.whole(current_principal(), request.response_id))
+            return
+        after = request.starting_after if request.HasField("starting_after") else None
+        async with aclosing(self._told.events(current_principal(), request.response_id, after)) as events:
+            async for data in events:
+                yield events_piece(data)
 
-    def cancel(self, _response_id: str) -> AsyncGenerator[HttpBody, None]:
-        """Cancels a response."""
-        raise _not_served()
+    async def cancel(self, response_id: str) -> AsyncGenerator[HttpBody, None]:
+        """Cancels a response, and yields it."""
+        yield json_piece(await self._told.cancelled(current_principal(), response_id))
 
-    def delete(self, _response_id: str) -> AsyncGenerator[HttpBody, None]:
+    async def delete(self, response_id: str) -> AsyncGenerator[HttpBody, None]:
         """Deletes a response."""
-        raise _not_served()
+        await self._stored.delete(current_principal(), response_id)
+        yield json_piece({"id": response_id, "object": "response", "deleted": True})
 
-    def input_items(self, _request: pb.ListResponseInputItemsRequest) -> AsyncGenerator[HttpBody, None]:
-        """Lists what a response was asked."""
-        raise _not_served()
+    async def input_items(self, request: pb.ListResponseInputItemsRequest) -> AsyncGenerator[HttpBody, None]:
+        """Yields a page of what a response was asked."""
+        yield json_piece(await self._told.input_items(current_principal(), request))
 
 
 async def _streamed(events: Events, writer: ResponseEvents) -> AsyncGenerator[HttpBody, None]:
@@ -92,22 +100,30 @@ async def _streamed(events: Events, writer: ResponseEvents) -> AsyncGenerator[Ht
             yield events_piece(data)
 
 
-async def _whole(events: Events, echo: Json, custom: frozenset[str], *, seals: bool) -> AsyncGenerator[HttpBody, None]:
+async def _whole(events: Events, told: Telling) -> AsyncGenerator[HttpBody, None]:
     is_whole = False
     async with aclosing(events):
         async for _, event in events:
             if isinstance(event, Completed):
                 is_whole, answer = True, event.answer
                 _tell(answer.generation_id)
-                head = Head(answer.generation_id, echo, event.place.get("conversation_id"))
-                yield json_piece(ended(head, answer, output_of(answer, custom, seals=seals)))
+                head = Head(answer.generation_id, told.echo, event.place.get("conversation_id"))
+                yield json_piece(ended(head, answer, output_of(answer, told.custom, seals=told.seals)))
     if not is_whole:
         raise AichatError(Reason.INTERNAL, "the answer ended without its end")
 
 
+async def _queued(events: Events, told: Telling, call: CompatCall) -> AsyncGenerator[HttpBody, None]:
+    """Yields a response that is written in the background."""
+    async with aclosing(events):
+        generation_id = call.keep.generation_id if call.keep is not None else None
+        if call.terms.key is not None:
+            # The answer may be the one that the key began before.
+            generation_id = await anext((e.generation_id async for _, e in events if isinstance(e, Started)))
+    if generation_id is not None:
+        _tell(generation_id)
+        yield json_piece(Head(generation_id, told.echo).response("queued"))
+
+
 def _tell(generation_id: UUID) -> None:
     current_reply().headers["x-aichat-generation-id"] = str(generation_id)
-
-
-def _not_served() -> AichatError:
-    return AichatError(Reason.ROUTE_UNKNOWN, "this server does not serve it yet")

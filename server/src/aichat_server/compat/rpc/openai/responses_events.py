@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from aichat_server.compat.rpc.openai.responses_failures import failure_json
+from aichat_server.compat.domain.openai_responses_failures import failure_json
 from aichat_server.compat.rpc.openai.responses_head import Echo, Head, Json, usage_json
 from aichat_server.compat.rpc.openai.responses_output import Output, Told
 from aichat_server.core.errors import AichatError, Reason
@@ -22,6 +22,7 @@ from aichat_server.generations.domain.stream import (
     ToolCallWhole,
     UsageSoFar,
 )
+from aichat_server.generations.service.journal import Events
 from aichat_server.providers.domain.events import (
     CitationFound,
     ItemFound,
@@ -35,7 +36,7 @@ from aichat_server.providers.domain.events import (
 )
 
 HEARTBEAT = b": heartbeat\n\n"
-_INCOMPLETE = {StopReason.MAX_TOKENS: "max_output_tokens", StopReason.OTHER: "max_output_tokens"}
+_CUT_OFF = frozenset({StopReason.MAX_TOKENS, StopReason.OTHER})
 
 _encode = msgspec.json.Encoder().encode
 
@@ -53,6 +54,9 @@ class ResponseEvents:
         self._output: Output | None = None
         self._around: tuple[Json | None, bytes, bytes] = (None, b"", b"")
         """A message's place, and what stands before and behind the text of its deltas."""
+
+        self.response: Json | None = None
+        """The response as it ended; None before its end."""
 
     @property
     def number(self) -> int:
@@ -82,12 +86,18 @@ class ResponseEvents:
             case _:
                 assert_never(event)
 
+    async def read(self, events: Events) -> None:
+        """Reads all events of the answer, for the response as it ends."""
+        async for _, event in events:
+            for _ in self.write(event):
+                """Only the end counts."""
+
     def fail(self, error: AichatError) -> Iterator[bytes]:
         """Yields the end of an answer that failed. It raises in clients that read `error`, and those of `failed`."""
         if self._head is not None and self._output is not None:
             yield from map(self._event, self._output.end("incomplete"))
             status = "cancelled" if error.reason is Reason.GENERATION_CANCELLED else "failed"
-            told = self._head.response(status, self._output.items, error=failure_json(error))
+            told = self.response = self._head.response(status, self._output.items, error=failure_json(error))
             yield self._event(("response.failed", {"response": told}))
         failure = failure_json(error)
         yield self._event(("error", {**failure, "param": None, "error": {**failure, "param": None, "type": "error"}}))
@@ -104,7 +114,7 @@ class ResponseEvents:
             return
         status, _ = how_ended(answer)
         yield from map(self._event, self._output.end(status))
-        told = ended(self._head, answer, self._output.items)
+        told = self.response = ended(self._head, answer, self._output.items)
         yield self._event((f"response.{status}", {"response": told}))
 
     def _text(self, place: Json, text: str) -> bytes:
@@ -125,8 +135,9 @@ class ResponseEvents:
 
 def how_ended(answer: Answer) -> tuple[str, Json | None]:
     """Returns a whole answer's status, and why it is not complete."""
-    reason = _INCOMPLETE.get(answer.stop_reason) if answer.stop_reason is not None else None
-    return ("incomplete", {"reason": reason}) if reason is not None else ("completed", None)
+    if answer.stop_reason in _CUT_OFF:
+        return "incomplete", {"reason": "max_output_tokens"}
+    return "completed", None
 
 
 def ended(head: Head, answer: Answer, items: list[Json]) -> Json:

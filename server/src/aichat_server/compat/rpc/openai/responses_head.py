@@ -41,7 +41,7 @@ def echo_of(request: ResponseRequest, body: JsonBody) -> Json:
         "reasoning": {"effort": None, "summary": None},
         "safety_identifier": request.safety_identifier,
         "service_tier": request.service_tier or "default",
-        "store": False,
+        "store": request.is_stored,
         "temperature": 1.0 if request.temperature is None else request.temperature,
         "text": {"format": {"type": "text"}, "verbosity": "medium"},
         "tool_choice": "auto",

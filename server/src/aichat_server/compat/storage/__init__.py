@@ -1,0 +1,1 @@
+"""Compatible APIs: what is stored for them."""

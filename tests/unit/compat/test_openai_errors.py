@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from aichat_server.compat.rpc.openai.errors import OpenAIErrors, told_of
+from aichat_server.compat.rpc.openai.errors import OpenAIErrors, told_of, with_plan
 from aichat_server.core.errors import AichatError, Reason, invalid_request
 
 ERRORS = OpenAIErrors()
@@ -73,3 +73,13 @@ def test_clients_find_the_words_that_they_look_for() -> None:
     long = ERRORS.refusal(AichatError(Reason.CONTEXT_EXCEEDED, "too long", metadata=metadata), "r")
     assert b"maximum context length is 10 tokens" in long.body
     assert json.loads(long.body)["error"]["code"] == "context_length_exceeded"
+
+
+def test_codex_reads_which_plan_has_reached_its_limit_and_until_when() -> None:
+    metadata = {"reset_time": "2026-12-01T00:00:00+00:00"}
+    quota = with_plan(AichatError(Reason.QUOTA_EXCEEDED, "no", metadata=metadata), "team")
+    body = json.loads(ERRORS.refusal(quota, "r").body)["error"]
+    assert (body["type"], body["code"]) == ("usage_limit_reached", "insufficient_quota")
+    assert (body["plan_type"], body["resets_at"]) == ("team", 1796083200)
+    other = AichatError(Reason.MODEL_UNKNOWN, "no")
+    assert with_plan(other, "team") is other

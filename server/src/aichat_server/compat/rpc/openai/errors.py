@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from aichat_server.transport.errors import STATUS_CODES
 from aichat_server.transport.foreign import Refusal
 
 INVALID, SERVER, QUOTA = "invalid_request_error", "server_error", "insufficient_quota"
+_LIMITED = 429
+_PLAN = "plan_type"
 
 
 class Told(NamedTuple):
@@ -92,6 +95,22 @@ class OpenAIErrors:
         return b"data: " + msgspec.json.encode({"error": error_json(error)}) + b"\n\n"
 
 
+def with_plan(error: AichatError, plan: str) -> AichatError:
+    """Returns a failure that names the plan whose limit was reached, as Codex expects it; others as they are.
+
+    Codex never repeats a call with this status. It says when the limit ends.
+    """
+    if told_of(error).status != _LIMITED:
+        return error
+    return AichatError(
+        error.reason,
+        error.message,
+        metadata={**error.metadata, _PLAN: plan},
+        retry_after=error.retry_after,
+        quota_subject=error.quota_subject,
+    )
+
+
 def told_of(error: AichatError) -> Told:
     """Returns what the API says of an error."""
     reason = error.reason
@@ -105,7 +124,13 @@ def error_json(error: AichatError) -> dict[str, object]:
     """Returns the error object of a response or a stream."""
     told = told_of(error)
     param = error.violations[0].field if error.violations else told.param
-    return {"message": _message(error), "type": told.type, "param": param or None, "code": told.code}
+    body: dict[str, object] = {"message": _message(error), "type": told.type, "param": param or None, "code": told.code}
+    if (plan := error.metadata.get(_PLAN)) is None:
+        return body
+    limit: dict[str, object] = {"type": "usage_limit_reached", "plan_type": plan}
+    if (reset := error.metadata.get("reset_time")) is not None:
+        limit["resets_at"] = math.ceil(datetime.fromisoformat(reset).timestamp())
+    return body | limit
 
 
 def _message(error: AichatError) -> str:

@@ -11,8 +11,10 @@ from aichat.v1.openai_pb2_grpc import OpenAIServiceServicer, add_OpenAIServiceSe
 from aichat_server.compat.rpc.headers import headers_of
 from aichat_server.compat.rpc.openai.chat_completions import ChatCompletions
 from aichat_server.compat.rpc.openai.embeddings import Embeddings
+from aichat_server.compat.rpc.openai.errors import with_plan
 from aichat_server.compat.rpc.openai.models import OpenAIModels
 from aichat_server.compat.rpc.openai.responses import Responses
+from aichat_server.core.errors import AichatError
 from aichat_server.identity.service.caller import current_principal
 from aichat_server.limits.service import RateLimits
 from aichat_server.transport.call import Context
@@ -52,9 +54,12 @@ class OpenAIServicer(OpenAIServiceServicer):
     ) -> AsyncGenerator[pb.CreateResponseResponse, None]:
         """Answers by the Responses API."""
         self._tell_limits()
-        async with aclosing(self._responses.create(request.body, headers_of(context))) as pieces:
-            async for piece in pieces:
-                yield pb.CreateResponseResponse(piece=piece)
+        try:
+            async with aclosing(self._responses.create(request.body, headers_of(context))) as pieces:
+                async for piece in pieces:
+                    yield pb.CreateResponseResponse(piece=piece)
+        except AichatError as error:
+            raise with_plan(error, current_principal().plan) from error.__cause__
 
     async def RetrieveResponse(  # noqa: N802
         self, request: pb.RetrieveResponseRequest, _context: Context

@@ -49,12 +49,14 @@ def asked_of(request: CountRequest, model: Model, version: Version) -> Asked:
 
 
 def _system(request: CountRequest) -> tuple[list[str], list[tuple[int, Said]]]:
-    """Returns the texts of the system prompt, and the numbered messages behind them."""
+    """Returns the texts of the system prompt, wherever they stand, and all other messages with their numbers."""
     texts = list(_texts(request.system, _SYSTEM)) if request.system is not None else []
-    said = list(enumerate(request.messages))
-    while said and said[0][1].role == _SYSTEM:
-        n, first = said.pop(0)
-        texts += _texts(first.content, f"messages.{n}.content")
+    said = []
+    for n, message in enumerate(request.messages):
+        if message.role == _SYSTEM:
+            texts += _texts(message.content, f"messages.{n}.content")
+        else:
+            said.append((n, message))
     return texts, said
 
 
@@ -69,12 +71,10 @@ def _texts(content: Content, place: str) -> Iterable[str]:
 
 
 def _role(message: Said, place: str) -> Role:
-    if message.role == _SYSTEM:
-        raise invalid_request(f"{place}.role", "system messages must come before all others for this model")
     try:
         return Role(message.role)
     except ValueError:
-        raise invalid_request(f"{place}.role", "must be user or assistant") from None
+        raise invalid_request(f"{place}.role", "must be user, assistant or system") from None
 
 
 def _check_turns(messages: list[tuple[int, PathMessage]]) -> None:

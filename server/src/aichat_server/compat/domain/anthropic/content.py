@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Any, assert_never
@@ -25,6 +26,8 @@ from aichat_server.providers.domain.events import (
 
 Told = dict[str, Any]
 """An event of the stream, as JSON has it."""
+_NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
+"""What Anthropic does not take back in the ids of calls."""
 _TEXT, _THINKING, _CALL = "text", "thinking", "tool_use"
 
 
@@ -53,6 +56,10 @@ class ContentBlocks:
         """What came before the call's end, and is told after it."""
         self._marks: list[str] = []
         """The marks that come before the next block."""
+
+    def more_text(self, text: str) -> Told | None:
+        """Returns what tells more of the open text, as most events do; None if it is not open."""
+        return self._delta({"type": "text_delta", "text": text}) if self._open == _TEXT and not self._call else None
 
     def take(self, event: ContentShown) -> Iterator[Told]:  # noqa: C901 — one case for each kind
         """Yields what tells the next event."""
@@ -118,7 +125,8 @@ class ContentBlocks:
     def _begin_call(self) -> Iterator[Told]:
         held, self._held = self._held, None
         if held is not None:
-            yield from self._begin({"type": _CALL, "id": held.call_id, "name": held.name, "input": {}})
+            call_id = _NOT_IN_IDS.sub("_", held.call_id)
+            yield from self._begin({"type": _CALL, "id": call_id, "name": held.name, "input": {}})
 
     def _end_call(self, call: ToolCallPart) -> Iterator[Told]:
         if self._held is not None:

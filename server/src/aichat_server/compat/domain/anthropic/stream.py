@@ -10,6 +10,7 @@ from aichat_server.compat.domain.anthropic.content import ContentBlocks, Thinkin
 from aichat_server.compat.domain.anthropic.told import REFUSAL, message_of, stop_of, stop_sequence, usage_of
 from aichat_server.generations.domain.stream import Completed, Heartbeat, Started, StreamEvent, UsageSoFar
 from aichat_server.models.domain.usage import Usage
+from aichat_server.providers.domain.events import TextDelta
 
 PING: Told = {"type": "ping"}
 
@@ -39,6 +40,9 @@ class MessageStream:
 
     def take(self, event: StreamEvent) -> Iterator[Told]:
         """Yields what tells the next event."""
+        if isinstance(event, TextDelta) and (more := self._blocks.more_text(event.text)) is not None:
+            yield more
+            return
         match event:
             case Started(generation_id=generation_id, provider=provider):
                 self.generation_id, self._provider = generation_id, provider

@@ -24,6 +24,7 @@ from aichat_server.compat.rpc.pieces import body_of, events_piece, json_piece
 from aichat_server.compat.service.counting import Counting
 from aichat_server.compat.service.serving import CompatCall, Serving
 from aichat_server.core.errors import AichatError, Reason
+from aichat_server.generations.domain.stream import Completed, Started
 from aichat_server.generations.service.journal import Events
 from aichat_server.identity.service.caller import current_principal
 from aichat_server.transport.foreign import current_reply
@@ -85,15 +86,20 @@ async def _told(stream: MessageStream, events: Events) -> AsyncGenerator[Told, N
     """Yields the events of the stream. A refusal of the vendor's is an end of its own."""
     try:
         async for _, event in events:
+            if isinstance(event, Started | Completed):
+                _tell_generation(event)
             for told in stream.take(event):
-                if stream.generation_id is not None:
-                    current_reply().headers["x-aichat-generation-id"] = str(stream.generation_id)
                 yield told
     except AichatError as error:
         if error.reason is not Reason.ANSWER_REFUSED or stream.generation_id is None:
             raise
         for told in stream.refused():
             yield told
+
+
+def _tell_generation(event: Started | Completed) -> None:
+    generation_id = event.generation_id if isinstance(event, Started) else event.answer.generation_id
+    current_reply().headers["x-aichat-generation-id"] = str(generation_id)
 
 
 def _piece(event: Told) -> HttpBody:

@@ -10,13 +10,14 @@ from typing import Any
 import anthropic
 import pytest
 from aichat_sandbox.platform import Platform
-from anthropic.types import MessageParam, ToolParam
+from anthropic.types import MessageParam, ToolParam, WebSearchTool20250305Param
 
 from tests.e2e.calls import MODELS, script
 from tests.unit.files.made import pdf, png
 
 CITY: dict[str, object] = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER: ToolParam = {"name": "weather", "description": "Tells the weather.", "input_schema": CITY}
+SEARCH: WebSearchTool20250305Param = {"type": "web_search_20250305", "name": "web_search"}
 OTHER = MODELS[1]
 
 each_model = pytest.mark.parametrize("model", MODELS)
@@ -91,6 +92,38 @@ async def test_tools_are_called_for_three_rounds_with_thinking_between_them(
         messages += [answer.to_param(), {"role": "user", "content": [result]}]
     last = await sdk.messages.create(messages=messages, **about)
     assert (last.content[-1].to_dict()["text"], last.stop_reason) == ("All wet.", "end_turn")
+
+
+async def test_a_conversation_may_change_its_model_within_a_loop_of_tools(sdk: anthropic.AsyncAnthropic) -> None:
+    call = {"reasoning": ["Hm. "], "deltas": ["So. "], "tools": [{"name": "weather", "arguments": {"city": "Bonn"}}]}
+    messages = [say(rounds=[*[call] * 5, {"deltas": ["All wet."]}])]
+    about: dict[str, Any] = {"max_tokens": 2000, "tools": [WEATHER], "thinking": {"type": "adaptive"}}
+    # Each of them refuses marks of any other.
+    for model in (*MODELS, *MODELS[:2]):
+        answer = await sdk.messages.create(model=model, messages=messages, **about)
+        [use] = [block for block in answer.content if block.type == "tool_use"]
+        result: Any = {"type": "tool_result", "tool_use_id": use.id, "content": "rain"}
+        messages += [answer.to_param(), {"role": "user", "content": [result]}]
+    last = await sdk.messages.create(model=MODELS[2], messages=messages, **about)
+    assert last.content[-1].to_dict()["text"] == "All wet."
+
+
+@pytest.mark.parametrize("model", MODELS[1:])
+async def test_the_vendors_own_search_is_asked_and_cited(sdk: anthropic.AsyncAnthropic, model: str) -> None:
+    page = {"url": "https://example.com/a", "title": "A"}
+    said = say(deltas=["It rains."], searches=[{"query": "rain", "results": [page]}], citations=[page])
+    answer = await sdk.messages.create(
+        model=model,
+        max_tokens=500,
+        messages=[said],
+        tools=[SEARCH],
+    )
+    [told] = answer.content
+    assert told.type == "text"
+    assert told.citations is not None
+    assert [(one.type, one.to_dict()["url"]) for one in told.citations] == [("web_search_result_location", page["url"])]
+    assert answer.usage.server_tool_use is not None
+    assert answer.usage.server_tool_use.web_search_requests == 1
 
 
 @each_model

@@ -14,9 +14,11 @@ CLIENTS_READY := $(CLIENTS)/.venv/.ready $(CLIENTS)/node_modules/.ready
 AGENTS_READY := $(CLIENTS)/older/.venv/.ready $(CLIENTS)/agents/node_modules/.ready
 # The frameworks of the SDK's recipes, likewise.
 RECIPES_READY := sdk-python/recipes/.venv/.ready
+# Schemathesis binds versions that the server uses, too.
+FUZZ_READY := tests/openapi/.venv/.ready
 PACKAGES := server workers sdk-python sandbox
 
-.PHONY: help setup run chat env test clients faults check format generate lock bench clean
+.PHONY: help setup run chat env test clients fuzz faults check format generate lock bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets.
@@ -64,12 +66,16 @@ chat: $(READY) ## Chat with the platform that `make run` started: make chat TEXT
 env: $(READY) ## Print its endpoint, an API key and a session token as export lines for a shell.
 	@exec $(BIN)/python -m aichat_sandbox env
 
-test: $(READY) $(NODE_READY) $(CLIENTS_READY) $(RECIPES_READY) ## Run every test, with real Postgres, Redis and Envoy.
+test: $(READY) $(NODE_READY) $(CLIENTS_READY) $(RECIPES_READY)
+test: $(FUZZ_READY) ## Run every test, with real Postgres, Redis and Envoy.
 	$(BIN)/python -m pytest --numprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 clients: $(READY) $(CLIENTS_READY) $(AGENTS_READY) ## Run coding agents and older clients against the platform.
 	@$(NODE) $(CLIENTS)/agents/node_modules/@anthropic-ai/claude-code/install.cjs
 	$(BIN)/python -m pytest tests/clients --verbose
+
+fuzz: $(READY) $(FUZZ_READY) ## Send generated requests to all HTTP paths, for long; `make test` does a little of it.
+	AICHAT_FUZZ=full $(BIN)/python -m pytest tests/openapi --verbose --timeout 5400
 
 faults: $(READY) ## Break everything under load, for an hour and a half; `make test` does a little of it.
 	AICHAT_FAULTS=full $(BIN)/python -m pytest tests/faults --verbose --timeout 1800
@@ -98,8 +104,9 @@ lock: ## Pin the newest versions in requirements.lock and package-lock.json.
 	$(BIN)/uv pip compile --quiet --system-certs --upgrade --generate-hashes --universal --python-version 3.11 \
 	  --no-emit-index-url requirements.in -o requirements.lock
 	$(NPM) update --package-lock-only --ignore-scripts --loglevel=error
-	for set in $(CLIENTS) $(CLIENTS)/older; do $(BIN)/uv pip compile --quiet --system-certs --upgrade --generate-hashes \
-	  --universal --python-version 3.11 --no-emit-index-url $$set/requirements.in -o $$set/requirements.lock; done
+	for set in $(CLIENTS) $(CLIENTS)/older tests/openapi; do \
+	  $(BIN)/uv pip compile --quiet --system-certs --upgrade --generate-hashes --universal --python-version 3.11 \
+	    --no-emit-index-url $$set/requirements.in -o $$set/requirements.lock; done
 	for set in $(CLIENTS) $(CLIENTS)/agents; do \
 	  $(NPM) update --prefix $$set --package-lock-only --ignore-scripts --loglevel=error; done
 
@@ -108,4 +115,4 @@ bench: $(READY) ## Measure the hot path against a bare relay and print a table.
 
 clean: ## Remove the environment and the sandbox's data.
 	rm -rf .venv node_modules .sandbox .buf $(CLIENTS)/.venv $(CLIENTS)/node_modules $(CLIENTS)/older/.venv \
-	  $(CLIENTS)/agents/node_modules
+	  $(CLIENTS)/agents/node_modules tests/openapi/.venv

@@ -14,7 +14,10 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from history import ROOT, UNLANDED, NoHistoryError, versions
 
 BUF = Path(sys.executable).parent / "buf"
-DERIVED = ("gen/python", "gen/ts", "gen/descriptors.binpb", "sdk-python/src/aichat_sdk/_proto")
+DERIVED = (
+    "gen/python", "gen/ts", "gen/descriptors.binpb", "gen/openapi.json", "gen/reference.html",
+    "sdk-python/src/aichat_sdk/_proto",
+)  # fmt: skip
 DESCRIPTORS = "gen/descriptors.binpb"
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from documents import MOST_BYTES, documents
 from edge_errors import MAX_HEADER_KIB, errors
 from foreign_errors import mappers
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -80,7 +81,8 @@ def _from_contract(descriptors: str, origins: list[dict[str, Any]]) -> dict[str,
         "errors": errors(limits(contract.rpcs), SMALL_BYTES),
         "foreign_mappers": mappers(contract.rpcs, SMALL_BYTES),
         "origins": origins,
-        "routes": routes(contract.rpcs, descriptors, origins),
+        "routes": [*documents(HERE.parent / "gen"), *routes(contract.rpcs, descriptors, origins)],
+        "document_bytes": MOST_BYTES,
         "services": list(dict.fromkeys(rpc.service for rpc in contract.rpcs if not rpc.foreign_api)),
         "small_bytes": SMALL_BYTES,
         "max_header_kib": MAX_HEADER_KIB,

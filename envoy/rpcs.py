@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import (
+    Descriptor,
+    EnumDescriptor,
+    FieldDescriptor,
+    MethodDescriptor,
+    ServiceDescriptor,
+)
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
@@ -45,6 +51,10 @@ class Rpc:
     """Whether it accepts an HTTP body of any type, unchanged."""
     fields: Fields | None
     """What its JSON body may contain; None if it has no body."""
+    body: str
+    """The field of its request that is the HTTP body; "*": all that are not in the path, empty: it has no body."""
+    response_body: str
+    """The field of its response that is the HTTP body; empty: all of it."""
     foreign_api: str
     """The other company's API whose form it has, such as "openai"; empty if it has the contract's own."""
 
@@ -82,9 +92,17 @@ class Contract:
         names = [f"{file.package}.{service.name}" for file in files for service in file.service]
         self.rpcs = [rpc for name in names for rpc in self._rpcs(name)]
 
+    def method(self, rpc: Rpc) -> MethodDescriptor:
+        """Returns the descriptor of an RPC."""
+        return self._pool.FindServiceByName(rpc.service).methods_by_name[rpc.name]
+
+    def enum(self, name: str) -> EnumDescriptor:
+        """Returns the descriptor of an enum."""
+        return self._pool.FindEnumTypeByName(name)
+
     def _rpcs(self, service: str) -> Iterator[Rpc]:
         for method in self._pool.FindServiceByName(service).methods:
-            rule = self._option(method, "google.api.http")
+            rule = self.option(method, "google.api.http")
             verb = rule.WhichOneof("pattern")
             if verb is None:
                 continue
@@ -95,18 +113,20 @@ class Contract:
                 name=method.name,
                 verb=verb.upper(),
                 templates=(getattr(rule, verb), *(getattr(more, verb) for more in rule.additional_bindings)),
-                max_request_bytes=self._option(method, "aichat.v1.max_request_bytes"),
-                public=self._option(method, "aichat.v1.access") == self._enum("aichat.v1.ACCESS_PUBLIC"),
+                max_request_bytes=self.option(method, "aichat.v1.max_request_bytes"),
+                public=self.option(method, "aichat.v1.access") == self._enum("aichat.v1.ACCESS_PUBLIC"),
                 streams=method.server_streaming,
                 takes_pieces=method.client_streaming,
                 sends_events=rule.response_body == _SERVER_SENT_EVENT,
                 raw=raw,
                 fields=self._fields(body or method.input_type) if rule.body and not raw else None,
+                body=rule.body,
+                response_body=rule.response_body,
                 foreign_api=self._foreign_api(method),
             )
 
     def _foreign_api(self, method: MethodDescriptor) -> str:
-        number = self._option(method.containing_service, "aichat.v1.foreign_api")
+        number = self.option(method.containing_service, "aichat.v1.foreign_api")
         name = self._pool.FindEnumTypeByName("aichat.v1.ForeignApi").values_by_number[number].name
         return name.removeprefix("FOREIGN_API_").lower() if number else ""
 
@@ -120,14 +140,14 @@ class Contract:
         for field in message.fields:
             held: dict[str, Any] = {}
             if field.is_repeated:
-                held["most"] = self._option(field, "buf.validate.field").repeated.max_items
+                held["most"] = self.option(field, "buf.validate.field").repeated.max_items
             if field.message_type is not None and not field.message_type.full_name.startswith(_WELL_KNOWN):
                 held["fields"] = self._fields(field.message_type)
             found[field.json_name] = {**held, "alias": True}
             found[field.name] = held
         return found
 
-    def _option(self, described: MethodDescriptor | FieldDescriptor | ServiceDescriptor, name: str) -> Any:
+    def option(self, described: MethodDescriptor | FieldDescriptor | ServiceDescriptor, name: str) -> Any:
         """Returns an option, read with this pool's own types: Python's default types do not know our options."""
         kind = GetMessageClass(self._pool.FindMessageTypeByName(described.GetOptions().DESCRIPTOR.full_name))
         options = kind.FromString(described.GetOptions().SerializeToString())

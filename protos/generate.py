@@ -33,6 +33,7 @@ def main(out: Path) -> None:
     build_image(out / "gen/descriptors.binpb")
     _generate_server(out / "gen/python")
     _run(BIN / "buf", "generate", "-o", out)
+    _run(sys.executable, "envoy/openapi.py", COMMENTED_IMAGE, out / "gen")
 
 
 def build_image(image: Path, *options: str) -> None:

@@ -1,4 +1,4 @@
-"""Unpacks compressed bodies piece by piece, so that whoever reads them can stop at any size."""
+"""Unpacks compressed bodies piece by piece, so that their reader can stop at any size."""
 
 from __future__ import annotations
 

@@ -150,10 +150,12 @@ def _thoughts(message: Message, field: str) -> Iterator[ReasoningPart]:
 def _contents(message: Message, field: str) -> Iterator[tuple[ContentPart, str]]:
     """Yields the parts of a message, with their fields."""
     content = message.content
+    if not content:
+        return
     if isinstance(content, str):
         yield ContentPart("text", content), f"{field}.content"
     else:
-        yield from ((part, f"{field}.content[{n}]") for n, part in enumerate(content or ()))
+        yield from ((part, f"{field}.content[{n}]") for n, part in enumerate(content))
 
 
 def _text(part: ContentPart, field: str) -> str:

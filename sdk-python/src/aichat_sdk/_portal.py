@@ -70,9 +70,7 @@ class Portal:
 
     def finish(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Runs a coroutine that closes something; after the portal's end, all is closed."""
-        if self._closed:
-            coroutine.close()
-        else:
+        with suppress(ClosedError):
             self.run(coroutine)
 
     def close(self) -> None:

@@ -80,8 +80,8 @@ async def test_certificates_of_ones_own_on_both_sides(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def http_proxy(seen: list[str]) -> AsyncIterator[str]:
-    """Connects to whatever is asked for, and notes that."""
+async def http_proxy(endpoint: str, seen: list[str]) -> AsyncIterator[str]:
+    """Connects to the endpoint, whatever is asked for, and notes that."""
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
@@ -91,7 +91,7 @@ async def http_proxy(seen: list[str]) -> AsyncIterator[str]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         seen.append(head)
-        host, _, port = head.split()[1].rpartition(":")
+        host, _, port = endpoint.rpartition(":")
         there = await asyncio.open_connection(host, int(port))
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         await asyncio.gather(pump(reader, there[1]), pump(there[0], writer), return_exceptions=True)
@@ -103,17 +103,23 @@ async def http_proxy(seen: list[str]) -> AsyncIterator[str]:
         server.close()
 
 
-async def test_a_proxy_and_options_of_grpc(server: ScriptedServer) -> None:
+async def test_a_proxy_and_options_of_grpc(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    server.on("ListModels", MODELS)
-    async with http_proxy(seen) as proxy:
-        options = {"grpc.primary_user_agent": "mine/1"}
-        async with AsyncAIChat(
-            endpoint=server.endpoint, api_key=API_KEY, proxy=proxy, channel_options=options
-        ) as client:
+    server.on("ListModels", MODELS, MODELS)
+    async with http_proxy(server.endpoint, seen) as proxy:
+        named = AsyncAIChat(
+            endpoint=server.endpoint,
+            api_key=API_KEY,
+            proxy=proxy,
+            channel_options={"grpc.primary_user_agent": "mine/1"},
+        )
+        monkeypatch.setenv("http_proxy", proxy)
+        of_the_environment = AsyncAIChat(endpoint="platform.test:80", api_key=API_KEY, secure=False)
+        for client in (named, of_the_environment):
             await client.models.list()
+            await client.close()
             assert "secret" not in repr(client) + repr(vars(client))
-    assert seen[0].startswith(f"CONNECT {server.endpoint} HTTP/1.1")
+    assert [head.split()[1] for head in seen] == [server.endpoint, "platform.test:80"]
     assert "proxy-authorization" in seen[0].lower()
     assert str(server.calls[0].metadata["user-agent"]).startswith("mine/1 ")
 

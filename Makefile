@@ -13,7 +13,8 @@ CLIENTS := tests/clients
 CLIENTS_READY := $(CLIENTS)/.venv/.ready $(CLIENTS)/node_modules/.ready
 AGENTS_READY := $(CLIENTS)/older/.venv/.ready $(CLIENTS)/agents/node_modules/.ready
 # The frameworks of the SDK's recipes, likewise.
-RECIPES_READY := sdk-python/recipes/.venv/.ready
+RECIPES := sdk-python/recipes
+RECIPES_READY := $(RECIPES)/.venv/.ready
 # Schemathesis binds versions that the server uses, too.
 FUZZ_READY := tests/openapi/.venv/.ready
 PACKAGES := server workers sdk-python sandbox
@@ -104,7 +105,7 @@ lock: ## Pin the newest versions in requirements.lock and package-lock.json.
 	$(BIN)/uv pip compile --quiet --system-certs --upgrade --generate-hashes --universal --python-version 3.11 \
 	  --no-emit-index-url requirements.in -o requirements.lock
 	$(NPM) update --package-lock-only --ignore-scripts --loglevel=error
-	for set in $(CLIENTS) $(CLIENTS)/older tests/openapi; do \
+	for set in $(CLIENTS) $(CLIENTS)/older tests/openapi $(RECIPES); do \
 	  $(BIN)/uv pip compile --quiet --system-certs --upgrade --generate-hashes --universal --python-version 3.11 \
 	    --no-emit-index-url $$set/requirements.in -o $$set/requirements.lock; done
 	for set in $(CLIENTS) $(CLIENTS)/agents; do \
@@ -115,4 +116,4 @@ bench: $(READY) ## Measure the hot path against a bare relay and print a table.
 
 clean: ## Remove the environment and the sandbox's data.
 	rm -rf .venv node_modules .sandbox .buf $(CLIENTS)/.venv $(CLIENTS)/node_modules $(CLIENTS)/older/.venv \
-	  $(CLIENTS)/agents/node_modules tests/openapi/.venv
+	  $(CLIENTS)/agents/node_modules tests/openapi/.venv $(RECIPES)/.venv

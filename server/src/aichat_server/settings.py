@@ -158,6 +158,7 @@ class Settings(BaseSettings):
     provider_connections: Annotated[int, Field(alias="AICHAT_PROVIDER_CONNECTIONS", ge=1)] = 1000
     provider_circuit_failures: Annotated[int, Field(alias="AICHAT_PROVIDER_CIRCUIT_FAILURES", ge=1)] = 10
     provider_circuit_seconds: Annotated[float, Field(alias="AICHAT_PROVIDER_CIRCUIT_SECONDS", gt=0)] = 30.0
+    unpriced_features: Annotated[CommaSeparated, Field(alias="AICHAT_UNPRICED_FEATURES")] = ()
     fallbacks: Annotated[dict[str, str], Field(alias="AICHAT_FALLBACKS")] = {}
 
     price_refresh_seconds: Annotated[float, Field(alias="AICHAT_PRICE_REFRESH_SECONDS", gt=0)] = 60.0

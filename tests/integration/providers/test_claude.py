@@ -20,7 +20,7 @@ from aichat_server.content.parts import (
 )
 from aichat_server.generations.domain.content import AnswerContent
 from aichat_server.models.domain.usage import Usage
-from aichat_server.providers.domain.events import Stop, StopReason, UsageReport
+from aichat_server.providers.domain.events import Sent, Stop, StopReason, UsageReport
 from aichat_server.providers.domain.requests import ChatOptions, PathMessage, Prompt, ProviderRequest, Tool, WebSearch
 from aichat_server.providers.gateway.base import BaseAIProvider
 from aichat_server.providers.gateway.factory import AIProviderFactory
@@ -66,6 +66,8 @@ class Talk:
                     self.usage = usage
                 case Stop(reason):
                     stop = reason
+                case Sent():
+                    raise AssertionError(event)
                 case _:
                     content.take(event)
         self.path = [*request.prompt.messages, PathMessage(Role.ASSISTANT, content.parts())]

@@ -8,7 +8,7 @@ import pytest
 from aichat_server.content.parts import Part, Role, TextPart, ToolCallPart, ToolResultPart
 from aichat_server.generations.domain.content import AnswerContent
 from aichat_server.models.domain.models import ServiceTier
-from aichat_server.providers.domain.events import Stop, StopReason, UsageReport
+from aichat_server.providers.domain.events import Sent, Stop, StopReason, UsageReport
 from aichat_server.providers.domain.requests import ChatOptions, PathMessage, Prompt, ProviderRequest, Tool, WebSearch
 from aichat_server.providers.gateway.base import BaseAIProvider
 from aichat_server.providers.gateway.factory import AIProviderFactory
@@ -91,7 +91,7 @@ async def answered(provider: BaseAIProvider, request: ProviderRequest) -> tuple[
     assert told.error is None, told.error
     *events, report, stop = told.events
     for event in events:
-        if not isinstance(event, UsageReport | Stop):
+        if not isinstance(event, UsageReport | Sent | Stop):
             content.take(event)
     assert isinstance(report, UsageReport)
     assert isinstance(stop, Stop)

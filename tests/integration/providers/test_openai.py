@@ -20,7 +20,7 @@ from aichat_server.content.parts import (
 from aichat_server.core.errors import Reason
 from aichat_server.generations.domain.content import AnswerContent
 from aichat_server.models.domain.usage import Usage
-from aichat_server.providers.domain.events import Stop, UsageReport
+from aichat_server.providers.domain.events import Sent, Stop, UsageReport
 from aichat_server.providers.domain.requests import ChatOptions, PathMessage, Prompt, ProviderRequest, Tool
 from aichat_server.providers.gateway.base import BaseAIProvider, OpenAIApi, ProviderConfig
 from aichat_server.providers.gateway.factory import AIProviderFactory
@@ -166,7 +166,7 @@ class Talk:
         for event in result.events:
             if isinstance(event, UsageReport):
                 self.usage = event.usage
-            elif not isinstance(event, Stop):
+            elif not isinstance(event, Sent | Stop):
                 content.take(event)
         self.path = [*request.prompt.messages, PathMessage(Role.ASSISTANT, content.parts())]
         return content.parts()

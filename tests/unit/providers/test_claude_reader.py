@@ -18,7 +18,7 @@ from aichat_server.content.parts import (
     WebSource,
 )
 from aichat_server.generations.domain.content import AnswerContent
-from aichat_server.providers.domain.events import Stop, StopReason, ToolCallEnd, UsageReport
+from aichat_server.providers.domain.events import Sent, Stop, StopReason, ToolCallEnd, UsageReport
 from aichat_server.providers.gateway.claude_reader import ClaudeReader
 from aichat_server.providers.gateway.sse import BrokenStreamError
 
@@ -63,7 +63,7 @@ def parts(*events: dict[str, Any], stop: str = "end_turn") -> tuple[Part, ...]:
     start = {"type": "message_start", "message": {"usage": {"input_tokens": 1}}}
     reader, content = ClaudeReader(NAME, REQUEST), AnswerContent()
     for event in reader.read(framed(start, *events, end, {"type": "message_stop"})):
-        if not isinstance(event, UsageReport | Stop):
+        if not isinstance(event, UsageReport | Sent | Stop):
             content.take(event)
     return content.parts()
 

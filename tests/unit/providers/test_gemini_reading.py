@@ -18,7 +18,7 @@ from aichat_server.content.parts import (
     WebSource,
 )
 from aichat_server.generations.domain.content import AnswerContent
-from aichat_server.providers.domain.events import Stop, StopReason, UsageReport
+from aichat_server.providers.domain.events import Sent, Stop, StopReason, UsageReport
 from aichat_server.providers.domain.requests import ChatOptions, PathMessage, Prompt, ProviderRequest, Tool, WebSearch
 from aichat_server.providers.gateway.gemini_reader import GeminiReader
 from aichat_server.providers.gateway.sse import BrokenStreamError
@@ -36,7 +36,7 @@ def read(*chunks: dict[str, Any], options: ChatOptions = OFFERED, model: str = "
     content = AnswerContent()
     *events, report, stop = [*reader.read(framed(*chunks)), *reader.finish()]
     for event in events:
-        if not isinstance(event, UsageReport | Stop):
+        if not isinstance(event, UsageReport | Sent | Stop):
             content.take(event)
     assert isinstance(report, UsageReport)
     assert isinstance(stop, Stop)

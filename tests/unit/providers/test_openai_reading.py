@@ -20,7 +20,7 @@ from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.content import AnswerContent
 from aichat_server.models.domain.models import ServiceTier
 from aichat_server.models.domain.usage import Usage
-from aichat_server.providers.domain.events import ProviderEvent, Stop, StopReason, UsageReport
+from aichat_server.providers.domain.events import ProviderEvent, Sent, Stop, StopReason, UsageReport
 from aichat_server.providers.domain.requests import ChatOptions, ProviderRequest, Tool
 from aichat_server.providers.gateway.answer import AnswerReader
 from aichat_server.providers.gateway.chat_completions_reader import ChatCompletionsReader
@@ -47,7 +47,7 @@ def read(reader: AnswerReader, *payloads: object) -> tuple[AnswerContent, list[P
     content = AnswerContent()
     events = [*reader.read(framed(*payloads)), *reader.finish()]
     for event in events:
-        if not isinstance(event, UsageReport | Stop):
+        if not isinstance(event, UsageReport | Sent | Stop):
             content.take(event)
     return content, events
 

@@ -127,6 +127,7 @@ class _Messages:
         self.texts: list[str] = []
         self.said: list[Said] = []
         self.images = self.documents = 0
+        self._is_new_round = True
         waiting: list[str] = []
         for message in messages:
             if message["role"] == "tool":
@@ -142,6 +143,7 @@ class _Messages:
             if message["role"] == "user":
                 self.said.append(Said(tuple(content)))
             waiting = [call["id"] for call in message.get("tool_calls") or ()]
+            self._is_new_round = True
             for call in message.get("tool_calls") or ():
                 self.texts += [call["function"]["name"], call["function"]["arguments"]]
         if waiting:
@@ -153,8 +155,9 @@ class _Messages:
         waiting.remove(message["tool_call_id"])
         content = tuple(self._content(message))
         self.texts += content
-        if self.said and self.said[-1].results:
+        if not self._is_new_round:
             content = (*self.said.pop().results, *content)
+        self._is_new_round = False
         self.said.append(Said(results=content))
 
     def _content(self, message: Mapping[str, Any]) -> Iterator[str]:

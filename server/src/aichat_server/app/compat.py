@@ -17,12 +17,14 @@ from aichat_server.compat.rpc.openai.errors import OpenAIErrors
 from aichat_server.compat.rpc.openai.models import OpenAIModels
 from aichat_server.compat.rpc.openai.responses import Responses
 from aichat_server.compat.rpc.openai.servicer import OpenAIServicer
+from aichat_server.compat.rpc.verbatim import AsSent
 from aichat_server.compat.service.counting import Counting
 from aichat_server.compat.service.embedding_readers import EmbeddingReaders
 from aichat_server.compat.service.keeping import Keeping
 from aichat_server.compat.service.readers import Patience, Readers
 from aichat_server.compat.service.responses import StoredResponses
 from aichat_server.compat.service.serving import Kept, Serving
+from aichat_server.compat.service.verbatim import Verbatim
 from aichat_server.compat.service.waiting import Departure, WaitingAnswers
 from aichat_server.compat.storage.responses import ResponseStore
 from aichat_server.conversations.service.kept_turns import KeptTurns
@@ -36,7 +38,7 @@ from aichat_server.transport.foreign import ForeignErrors
 from aichat_server.transport.services import Servicer
 
 FOREIGN_ERRORS: Mapping[ForeignApi, ForeignErrors] = MappingProxyType(
-    {ForeignApi.OPENAI: OpenAIErrors(), ForeignApi.ANTHROPIC: AnthropicErrors()}
+    {ForeignApi.OPENAI: AsSent(OpenAIErrors()), ForeignApi.ANTHROPIC: AsSent(AnthropicErrors())}
 )
 """How each API tells failures."""
 
@@ -45,19 +47,21 @@ def build_compat(
     engine: Engine, files: Files, embeddings: EmbeddingsService, sink: KeepNothing, settings: Settings
 ) -> tuple[Servicer, ...]:
     """Returns the services of the compatible APIs."""
+    verbatim = Verbatim(engine.models, engine.counter, frozenset(settings.unpriced_features))
     turns = KeptTurns(engine.stores.turns)
     kept = Kept(sink, KeepForRetries(engine.stores.generations), Keeping(turns))
     stored = StoredResponses(ResponseStore(engine.database), turns, engine.running.answers)
     serving = Serving(engine.models, engine.running.launcher, files, engine.counter, kept, _readers(engine, settings))
     counting = Counting(engine.models, files, engine.counter)
     openai = OpenAIServicer(
-        ChatCompletions(serving),
-        Responses(serving, stored),
+        ChatCompletions(serving, verbatim),
+        Responses(serving, stored, verbatim),
         Embeddings(_embedding_readers(engine, embeddings, settings)),
         OpenAIModels(engine.models),
         engine.limits,
     )
-    return openai, AnthropicServicer(Messages(serving, counting), AnthropicModels(engine.models), engine.limits)
+    messages = Messages(serving, counting, verbatim)
+    return openai, AnthropicServicer(messages, AnthropicModels(engine.models), engine.limits)
 
 
 def _readers(engine: Engine, settings: Settings) -> Readers:

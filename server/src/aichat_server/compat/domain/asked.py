@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aichat_server.providers.domain.requests import ChatOptions, PathMessage
+from aichat_server.providers.domain.verbatim import SentRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +18,5 @@ class Asked:
     options: ChatOptions
     cache_key: str = ""
     """The same for calls that begin alike: the vendor finds what it has cached by it. Empty: none."""
+    sent: SentRequest | None = None
+    """What goes to the vendor as it was sent, if the vendor speaks this API: `messages` then has its media alone."""

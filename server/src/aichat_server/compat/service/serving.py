@@ -20,7 +20,7 @@ from aichat_server.conversations.service.context_room import ContextRoom
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.ids import new_id
 from aichat_server.files.service.files import Files
-from aichat_server.generations.domain.generation import Beginning, Begun
+from aichat_server.generations.domain.generation import Beginning, Begun, Claim
 from aichat_server.generations.service.journal import Events
 from aichat_server.generations.service.keep_for_retries import KeepForRetries
 from aichat_server.generations.service.keep_nothing import KeepNothing
@@ -30,6 +30,7 @@ from aichat_server.generations.service.requests import GenerationRequest
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.providers.domain.forms import check_forms
 from aichat_server.providers.domain.requests import PathMessage, Prompt
+from aichat_server.providers.domain.verbatim import SentRequest
 from aichat_server.providers.service.counting import TokenCounter
 
 
@@ -98,19 +99,20 @@ class Serving:
 
     async def _request(self, principal: Principal, call: CompatCall) -> GenerationRequest:
         asked = call.asked
+        if asked.sent is not None:
+            return self._as_sent(principal, call, asked.sent)
         schema = check_forms(asked.options)
         parts = tuple(part for message in asked.messages for part in message.parts)
         candidates = self._choice.candidates(principal, asked.model, asked.options, parts)
         messages = await self._resolved(principal, asked.messages, keep=call.keep is not None)
         files = self._files.of(principal.org_id)
         await ContextRoom(self._counter, candidates, asked.options, Prompt((), files)).check(messages)
-        claim = call.terms.claim(principal, call.route, call.digest()) if call.terms.key is not None else None
-        sink = self._sinks.nothing if claim is None else self._sinks.for_retries
+        claim = _claim(principal, call)
         prompt, keep = Prompt(messages, files, cache_key=_cache_key(principal, asked)), call.keep
         return GenerationRequest(
             principal=principal,
             candidates=candidates,
-            question=_Question(sink, prompt) if keep is None else self._sinks.turns.question(keep, prompt),
+            question=_Question(self._sink(claim), prompt) if keep is None else self._sinks.turns.question(keep, prompt),
             asked=messages,
             has_history=False,
             options=asked.options,
@@ -129,6 +131,24 @@ class Serving:
             text = "this Idempotency-Key was used with another request; take a new one for a new request"
             raise AichatError(error.reason, text, metadata=error.metadata) from error
 
+    def _sink(self, claim: Claim | None) -> KeepNothing:
+        return self._sinks.nothing if claim is None else self._sinks.for_retries
+
+    def _as_sent(self, principal: Principal, call: CompatCall, sent: SentRequest) -> GenerationRequest:
+        """Returns what launches an answer to a request that goes to its vendor as it was sent."""
+        asked, claim = call.asked, _claim(principal, call)
+        candidates = self._choice.candidates(principal, asked.model, asked.options)
+        return GenerationRequest(
+            principal=principal,
+            candidates=[model for model in candidates if self._choice.speaks(model, sent.api)],
+            question=_Question(self._sink(claim), Prompt(asked.messages, sent=sent)),
+            asked=asked.messages,
+            has_history=False,
+            options=asked.options,
+            claim=claim,
+            sent=sent,
+        )
+
     async def _resolved(
         self, principal: Principal, messages: tuple[PathMessage, ...], *, keep: bool
     ) -> tuple[PathMessage, ...]:
@@ -141,6 +161,11 @@ class Serving:
         )
 
 
+def _claim(principal: Principal, call: CompatCall) -> Claim | None:
+    """Returns what the call's Idempotency-Key claims; None without one."""
+    return call.terms.claim(principal, call.route, call.digest()) if call.terms.key is not None else None
+
+
 class _Question:
     """Asks what the caller sent, and keeps nothing of the answer."""
 
@@ -150,7 +175,7 @@ class _Question:
 
     async def begin(self, beginning: Beginning) -> Begun:
         """See Question."""
-        return await self.sink.begin(beginning, self._prompt.messages)
+        return await self.sink.begin(beginning, self._prompt.messages, self._prompt.sent)
 
     async def prompt(self) -> Prompt:
         """See Question."""

@@ -22,6 +22,7 @@ from aichat_server.providers.domain.events import (
     ItemFound,
     PartEnd,
     ReasoningDelta,
+    Sent,
     Signed,
     TextDelta,
     ToolCallDelta,
@@ -64,7 +65,7 @@ def event_to_proto(kind: type[ResponseT], sequence: int, event: StreamEvent) -> 
         case ItemFound(item):
             part = events_pb2.PartAdded(part=part_to_proto(item, unfold=False))
             return kind(sequence=sequence, part_added=part)
-        case Signed() | PartEnd():
+        case Signed() | PartEnd() | Sent():
             # Only other APIs show them. The number has no gap.
             return kind(sequence=sequence)
         case _:

@@ -32,6 +32,7 @@ from aichat_server.providers.domain.events import (
     ItemFound,
     PartEnd,
     ReasoningDelta,
+    Sent,
     Signed,
     TextDelta,
     ToolCallDelta,
@@ -51,7 +52,7 @@ def content_of(events: Iterable[StreamEvent]) -> AnswerContent:
                 content.take(event)
             case ToolCallWhole(call):
                 content.take(ToolCallEnd(call.call_id))
-            case Started() | UsageSoFar() | Heartbeat() | Completed():
+            case Started() | UsageSoFar() | Sent() | Heartbeat() | Completed():
                 """No content."""
             case _:
                 assert_never(event)

@@ -16,6 +16,7 @@ from aichat_server.providers.domain.events import (
     Delta,
     ItemFound,
     PartEnd,
+    Sent,
     Signed,
     ToolCallStart,
 )
@@ -68,7 +69,7 @@ class Completed:
 
 ContentShown = Delta | ToolCallStart | ToolCallWhole | CitationFound | ItemFound | Signed | PartEnd
 """What readers see of an answer's content. Native readers see neither marks nor the ends of parts."""
-StreamEvent = Started | ContentShown | UsageSoFar | Heartbeat | Completed
+StreamEvent = Started | ContentShown | Sent | UsageSoFar | Heartbeat | Completed
 
 
 class Position(NamedTuple):

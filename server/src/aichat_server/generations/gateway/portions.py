@@ -32,6 +32,8 @@ from aichat_server.providers.domain.events import (
     ItemFound,
     PartEnd,
     ReasoningDelta,
+    Sent,
+    SentKind,
     Signed,
     TextDelta,
     ToolCallDelta,
@@ -91,8 +93,14 @@ class _PartEnd(msgspec.Struct, array_like=True, tag="e"):
     """It has no fields."""
 
 
+class _Sent(msgspec.Struct, array_like=True, tag="v"):
+    data: bytes
+    kind: SentKind
+    status: int
+
+
 _Content = _Text | _Reasoning | _CallStart | _CallDelta | _CallWhole | _Citation | _Item | _Signed | _PartEnd
-_Event = _Started | _Usage | _Completed | _Content
+_Event = _Started | _Usage | _Completed | _Content | _Sent
 
 
 class _Failure(msgspec.Struct, array_like=True):
@@ -157,6 +165,8 @@ def _encoded(event: StreamEvent) -> _Event:  # noqa: C901 — one case for each 
             return _Signed(signature, call_id, alone)
         case PartEnd():
             return _PartEnd()
+        case Sent(data, kind, status):
+            return _Sent(data, kind, status)
         case Started():
             return _Started(started_to(event))
         case Completed():
@@ -189,6 +199,8 @@ def _decoded(event: _Event) -> StreamEvent:  # noqa: C901 — one case for each 
             return Signed(signature, call_id, alone)
         case _PartEnd():
             return PartEnd()
+        case _Sent(data, kind, status):
+            return Sent(data, kind, status)
         case _Started():
             return started_from(event.event)
         case _Completed():

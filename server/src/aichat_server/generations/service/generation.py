@@ -40,6 +40,7 @@ from aichat_server.providers.domain.events import (
     PartEnd,
     ProviderEvent,
     ReasoningDelta,
+    Sent,
     Signed,
     Stop,
     StopReason,
@@ -164,6 +165,8 @@ class Generation:
             case ToolCallStart() | ToolCallEnd() | CitationFound() | ItemFound() | Signed() | PartEnd():
                 self._content.take(event)
                 self._show_whole(event)
+            case Sent():
+                self._journal.append(event)
             case Stop():
                 self._stop = event.reason
             case _:

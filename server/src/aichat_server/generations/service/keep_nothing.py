@@ -11,6 +11,7 @@ from aichat_server.generations.domain.options import read_options
 from aichat_server.generations.storage.generations import GenerationStore
 from aichat_server.models.domain.media import rates_of
 from aichat_server.providers.domain.requests import PathMessage, Prompt, estimated_tokens
+from aichat_server.providers.domain.verbatim import SentRequest
 
 _ASKED_TOKENS = "asked_tokens"
 
@@ -23,10 +24,13 @@ class KeepNothing:
     def __init__(self, store: GenerationStore) -> None:
         self._store = store
 
-    async def begin(self, beginning: Beginning, path: tuple[PathMessage, ...]) -> Begun:
-        """Begins a generation whose model is shown `path`: see Question.begin."""
+    async def begin(
+        self, beginning: Beginning, path: tuple[PathMessage, ...], sent: SentRequest | None = None
+    ) -> Begun:
+        """Begins a generation whose model is shown `path`, or what was sent: see Question.begin and Prompt."""
         media = rates_of(beginning.provider, beginning.model)
-        size = {_ASKED_TOKENS: estimated_tokens(read_options(beginning.options), path, media)}
+        more = sent.estimated_tokens if sent is not None else 0
+        size = {_ASKED_TOKENS: estimated_tokens(read_options(beginning.options), path, media) + more}
         return await self._store.begin(replace(beginning, options={**beginning.options, **size}), self.name)
 
     async def end(self, ending: Ending, *, orphan: bool = False) -> Known | None:

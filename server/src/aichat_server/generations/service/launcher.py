@@ -94,7 +94,8 @@ class Launcher:
     async def _launch(self, request: GenerationRequest, beginning: Beginning) -> tuple[UUID, Events]:
         admission = await self._limits.admit_turn(request.principal, request.stream, request.most_tokens())
         handle = self._generations.open(request.key)
-        prepared = self._upstream.prepare(request.candidates[0])
+        api = request.sent.api if request.sent is not None else None
+        prepared = self._upstream.prepare(request.candidates[0], api)
         begun: Begun | None = None
         try:
             # Redis may still be asked, and a connection to the vendor be made, while the database is.

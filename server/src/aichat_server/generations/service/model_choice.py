@@ -12,6 +12,7 @@ from aichat_server.models.domain.models import Model
 from aichat_server.plans.service import PlanBook
 from aichat_server.providers.domain.lacks import Lack, lack_of, needs_of, refusal
 from aichat_server.providers.domain.requests import ChatOptions
+from aichat_server.providers.domain.verbatim import VendorApi
 from aichat_server.providers.service.models import Models
 from aichat_server.providers.service.upstream import Upstream
 
@@ -49,6 +50,16 @@ class ModelChoice:
         self._models.provider(model)
         return model
 
+    def model(self, principal: Principal, name: str) -> Model:
+        """Returns the model that the caller asks for. Raises MODEL_UNKNOWN and MODEL_NOT_IN_PLAN."""
+        model = self._models.get(name)
+        self._plans.check_model(principal.plan, model.id)
+        return model
+
+    def speaks(self, model: Model, api: VendorApi) -> bool:
+        """Whether requests of that API may go to the model's vendor as they were sent."""
+        return self._models.provider(model).speaks(api)
+
     def candidates(
         self, principal: Principal, name: str, options: ChatOptions, parts: Iterable[Part] = ()
     ) -> list[Model]:
@@ -57,8 +68,7 @@ class ModelChoice:
         Raises MODEL_UNKNOWN, MODEL_NOT_IN_PLAN, MODEL_UNSUITABLE, PROVIDER_NOT_CONFIGURED, OPTION_UNSUPPORTED and
         PART_UNSUPPORTED.
         """
-        model = self._models.get(name)
-        self._plans.check_model(principal.plan, model.id)
+        model = self.model(principal, name)
         needs = needs_of(options, parts)
         candidates = self._upstream.candidates(model, needs)
         if (lack := lack_of(model, needs)) is not None:

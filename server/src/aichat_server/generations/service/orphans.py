@@ -50,6 +50,7 @@ from aichat_server.providers.domain.events import (
     ItemFound,
     PartEnd,
     ReasoningDelta,
+    Sent,
     Signed,
     TextDelta,
     ToolCallDelta,
@@ -194,7 +195,7 @@ class _Journalled:
                 self.meter.report(UsageReport(usage, {}))
             case ToolCallStart() | ToolCallWhole() | CitationFound() | ItemFound() | Signed() | PartEnd():
                 """Nothing to meter."""
-            case Heartbeat() | Completed():
+            case Sent() | Heartbeat() | Completed():
                 """Nothing to meter."""
             case _:
                 assert_never(event)

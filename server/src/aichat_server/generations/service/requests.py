@@ -23,6 +23,7 @@ from aichat_server.providers.domain.requests import (
     texts_of,
 )
 from aichat_server.providers.domain.schemas import AnswerSchema
+from aichat_server.providers.domain.verbatim import SentRequest
 from aichat_server.providers.service.models import most_searches, output_limit, tier_percent
 
 
@@ -47,6 +48,8 @@ class GenerationRequest:
     schema: AnswerSchema | None = None
     """What the whole answer must follow; None: anything."""
     generation_id: UUID = field(default_factory=new_id)
+    sent: SentRequest | None = None
+    """What goes to the vendor as it was sent, where `asked` has its media alone."""
 
     @property
     def key(self) -> GenerationKey:
@@ -65,6 +68,7 @@ class GenerationRequest:
         """Returns what the generation may use, as far as it is known: the history is counted at its end."""
         model = self.candidates[0]
         asked = estimated_tokens(self.options, self.asked, rates_of(model.provider, model.vendor_model))
+        asked += self.sent.estimated_tokens if self.sent is not None else 0
         return min(asked, model.context_window or asked) + output_limit(model, self.options)
 
     def beginning(self) -> Beginning:
@@ -86,9 +90,10 @@ class GenerationRequest:
     def _hold(self, model: Model) -> Hold:
         texts = (*self.options.texts, *texts_of(self.asked))
         media = rates_of(model.provider, model.vendor_model)
+        sent = self.sent.text_bytes if self.sent is not None else 0
         return hold_for(
             model.prices,
-            input_bytes=sum(len(text.encode()) for text in texts) + mark_bytes(self.asked),
+            input_bytes=sum(len(text.encode()) for text in texts) + mark_bytes(self.asked) + sent,
             more_tokens=sum(media.most(message.parts) for message in self.asked)
             + added_tokens(self.options, follows=self.has_history),
             searches=most_searches(model, self.options),

@@ -106,7 +106,30 @@ class Stop:
     reason: StopReason
 
 
+class SentKind(StrEnum):
+    """What bytes of a vendor's are."""
+
+    MORE = "more"
+    """More of its stream: whole events."""
+    LAST = "last"
+    """What ends its stream. It is shown once the answer is kept."""
+    FAILURE = "failure"
+    """Its event that says why its stream breaks off."""
+    REFUSAL = "refusal"
+    """The body of a response that refuses the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Bytes as the vendor sent them, besides the events that were read of them: for callers that speak its protocol."""
+
+    data: bytes
+    kind: SentKind = SentKind.MORE
+    status: int = 0
+    """The HTTP status of a refusal; 0 for everything else."""
+
+
 Delta = TextDelta | ReasoningDelta | ToolCallDelta
 ContentEvent = Delta | ToolCallStart | ToolCallEnd | CitationFound | ItemFound | Signed | PartEnd
 """What adds to the content of an answer."""
-ProviderEvent = ContentEvent | UsageReport | Stop
+ProviderEvent = ContentEvent | UsageReport | Sent | Stop

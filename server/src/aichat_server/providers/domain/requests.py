@@ -26,6 +26,7 @@ from aichat_server.core.errors import AichatError, Reason
 from aichat_server.models.domain.media import MOST_RATES, MediaRates
 from aichat_server.models.domain.models import ServiceTier
 from aichat_server.models.domain.usage import STANDARD_PERCENT, estimate_tokens
+from aichat_server.providers.domain.verbatim import SentRequest
 
 
 class ReasoningEffort(StrEnum):
@@ -174,6 +175,8 @@ class Prompt:
     """The same for all turns of a conversation: vendors find a cached beginning by it. Empty: none."""
     left_out: LeftOut | None = None
     """None if the whole conversation is shown."""
+    sent: SentRequest | None = None
+    """What the model is shown instead: the vendor gets it as it was sent. `messages` then has its media alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +202,8 @@ class ProviderRequest:
     @property
     def estimated_tokens(self) -> int:
         """About how many tokens the vendor counts as input: for when it never says."""
-        return estimated_tokens(self.options, self.prompt.messages, self.media)
+        sent = self.prompt.sent.estimated_tokens if self.prompt.sent is not None else 0
+        return estimated_tokens(self.options, self.prompt.messages, self.media) + sent
 
     def percent(self, served: object = None) -> int:
         """Returns what the tokens cost, as Usage.percent. `served`: the class of service that the vendor says it gave,

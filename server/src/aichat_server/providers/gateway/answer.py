@@ -52,6 +52,10 @@ class AnswerReader(ABC):
         """Why the model ended; None until the vendor says so."""
         self.fault: AichatError | None = None
         """Why the answer is incomplete, if the vendor says that instead of a stop reason."""
+        self.broken: AichatError | None = None
+        """The fault that an event of the vendor's tells, after which nothing follows."""
+        self._as_sent = request.prompt.sent is not None
+        """Whether the caller gets what the vendor sends, whatever it is."""
         self._answered = False
         """Whether anything of the answer itself has arrived: a word, or the call of a tool that was offered."""
         self.figures = Figures(self.FIGURES)
@@ -88,13 +92,17 @@ class AnswerReader(ABC):
         self._over = True
         for data in () if self.ended else self._sse.finish():
             yield from self.event(data)
+        if self._as_sent and self.broken is None and self.fault is not None and _is_refusal(self.fault):
+            # The caller sees it in the vendor's own words.
+            self.fault, self.stop = None, self.stop or StopReason.OTHER
         if self.fault is not None:
             raise self.fault
         if self.stop is None:
             raise BrokenStreamError("the stream ended before the answer did")
         cut_short = (StopReason.MAX_TOKENS, StopReason.STOP_SEQUENCE)
         # Only Anthropic distinguishes a stop sequence from an end.
-        if not self._answered and self.stop not in cut_short and not self.request.options.stop:
+        is_empty = not self._answered and self.stop not in cut_short and not self.request.options.stop
+        if is_empty and not self._as_sent:
             raise self.failure(Reason.PROVIDER_EMPTY_ANSWER)
         yield self.report()
         yield Stop(self.stop)
@@ -131,7 +139,8 @@ class AnswerReader(ABC):
 
     def broken_off(self, error: object) -> None:
         """Handles the vendor's error event: nothing follows, and the counts so far are final."""
-        self.fault, self.ended = failures.from_event(error, self.provider, self.request.model), True
+        self.fault = self.broken = failures.from_event(error, self.provider, self.request.model)
+        self.ended = True
 
     def failure(self, reason: Reason) -> AichatError:
         """Returns the error for `reason`."""
@@ -168,6 +177,10 @@ class AnswerReader(ABC):
         text = storable(text)
         self._output_bytes += len(text) if text.isascii() else len(text.encode())
         return text
+
+
+def _is_refusal(fault: AichatError) -> bool:
+    return fault.reason is Reason.ANSWER_REFUSED
 
 
 def decoded(decoder: msgspec.json.Decoder[T], data: bytes) -> T:

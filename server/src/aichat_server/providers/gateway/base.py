@@ -7,10 +7,11 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from aichat_server.core.errors import Reason
+from aichat_server.core.errors import AichatError, Reason
 from aichat_server.providers.domain.embeddings import EmbeddingAnswer, EmbeddingRequest
 from aichat_server.providers.domain.events import ProviderEvent
 from aichat_server.providers.domain.requests import ProviderRequest
+from aichat_server.providers.domain.verbatim import SentRequest, VendorApi
 from aichat_server.providers.gateway import failures
 from aichat_server.providers.gateway.transport import PreparedPost
 
@@ -51,11 +52,16 @@ class BaseAIProvider(ABC):
     def __init__(self, config: ProviderConfig) -> None:
         self.name = config.name
 
+    def speaks(self, api: VendorApi) -> bool:  # noqa: ARG002 — Gemini's own API is none of these
+        """Whether requests of that API may go to the vendor as they were sent (Prompt.sent)."""
+        return False
+
     @abstractmethod
-    def prepare(self, model: str, *, reasons: bool) -> PreparedPost:
+    def prepare(self, model: str, *, reasons: bool, api: VendorApi | None = None) -> PreparedPost:
         """Gets a request ready before it is known what is asked: pass it to `stream`, or close it.
 
-        The vendor hears of it when it is sent. `reasons`: see ProviderRequest.
+        The vendor hears of it when it is sent. `reasons`: see ProviderRequest. `api`: that of a request that goes as it
+        was sent; None for any other.
         """
 
     @abstractmethod
@@ -79,6 +85,13 @@ class BaseAIProvider(ABC):
     async def embed(self, request: EmbeddingRequest) -> EmbeddingAnswer:
         """Returns the vectors of the inputs, all of one length. Raises AichatError with a PROVIDER_ reason."""
         raise failures.failure(Reason.PROVIDER_MODEL_MISSING, self.name, request.model)
+
+    async def count_as_sent(self, sent: SentRequest, model: str) -> bytes:
+        """Returns the vendor's answer to a request that counts tokens, as it came.
+
+        Raises VendorRefusalError, and AichatError with a PROVIDER_ reason; OPTION_UNSUPPORTED if it cannot count.
+        """
+        raise AichatError(Reason.OPTION_UNSUPPORTED, f"{self.name} cannot count tokens for {sent.api} ({model})")
 
     @abstractmethod
     async def aclose(self) -> None:

@@ -12,6 +12,7 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsStr
 
 from aichat_server.providers.domain.embeddings import EmbeddingAnswer, EmbeddingRequest
 from aichat_server.providers.domain.requests import ProviderRequest
+from aichat_server.providers.domain.verbatim import VendorApi
 from aichat_server.providers.gateway import vectors
 from aichat_server.providers.gateway.answer import AnswerReader
 from aichat_server.providers.gateway.base import ProviderConfig
@@ -35,6 +36,10 @@ class ChatCompletionsProvider(RawStreamProvider):
         self._client = openai.AsyncOpenAI(
             api_key=config.api_key, base_url=config.base_url, max_retries=0, http_client=self._heads.client
         )
+
+    def speaks(self, api: VendorApi) -> bool:
+        """See BaseAIProvider.speaks."""
+        return api is VendorApi.CHAT_COMPLETIONS
 
     async def _ask_sdk(self, model: str) -> None:
         asked: CompletionCreateParamsStreaming = {"model": model, "messages": [], "stream": True}

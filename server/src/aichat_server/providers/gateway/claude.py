@@ -10,6 +10,7 @@ import msgspec
 
 from aichat_server.core.errors import Reason
 from aichat_server.providers.domain.requests import ProviderRequest
+from aichat_server.providers.domain.verbatim import SentRequest, VendorApi
 from aichat_server.providers.gateway import claude_request, failures
 from aichat_server.providers.gateway.answer import AnswerReader
 from aichat_server.providers.gateway.base import ProviderConfig
@@ -18,6 +19,9 @@ from aichat_server.providers.gateway.claude_request import BINDING_BETA
 from aichat_server.providers.gateway.claude_terms import is_tied
 from aichat_server.providers.gateway.raw import RawStreamProvider
 from aichat_server.providers.gateway.tick import Tick
+from aichat_server.providers.gateway.transport import FindHead, OtherHeaders
+
+BETAS = "anthropic-beta"
 
 
 class ClaudeProvider(RawStreamProvider):
@@ -32,12 +36,26 @@ class ClaudeProvider(RawStreamProvider):
     async def count_tokens(self, request: ProviderRequest) -> int | None:
         """See BaseAIProvider.count_tokens."""
         model = request.model
-        find_head = partial(self._heads.get, f"{model} count_tokens", lambda _: self._ask_sdk_for_count(model))
-        answer = await self._ask(find_head, claude_request.counting(request, self.name), request)
+        answer = await self._ask(self._find_count_head(model), claude_request.counting(request, self.name), request)
         try:
             return msgspec.json.decode(answer, type=_Count).input_tokens
         except msgspec.MsgspecError as error:
             raise failures.failure(Reason.PROVIDER_UNAVAILABLE, self.name, model) from error
+
+    def speaks(self, api: VendorApi) -> bool:
+        """See BaseAIProvider.speaks."""
+        return api is VendorApi.MESSAGES
+
+    async def count_as_sent(self, sent: SentRequest, model: str) -> bytes:
+        """See BaseAIProvider.count_as_sent."""
+        return await self._count_as_sent(self._find_count_head(model), sent, model)
+
+    def _sent_headers(self, sent: SentRequest) -> OtherHeaders:
+        # The caller's betas alone: ours are for requests that this server writes.
+        return {BETAS: None, **sent.headers}
+
+    def _find_count_head(self, model: str) -> FindHead:
+        return partial(self._heads.get, f"{model} count_tokens", lambda _: self._ask_sdk_for_count(model))
 
     async def _ask_sdk(self, model: str) -> None:
         if is_tied(model):

@@ -31,7 +31,7 @@ class EitherReader(AnswerReader):
         if self._completion is not None:
             self._decide(data, self._completion)
         events = self._reader.event(data)
-        self.ended = self._reader.ended
+        self.ended, self.broken = self._reader.ended, self._reader.broken
         return events
 
     def _decide(self, data: bytes, completion: Callable[[], AnswerReader]) -> None:

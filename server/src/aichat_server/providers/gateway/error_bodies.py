@@ -21,14 +21,14 @@ _LONGEST_SECONDS = 5.0
 _ANY_FRAME = zlib.MAX_WBITS | 32
 
 
-async def read_error_body(response: aiohttp.ClientResponse) -> dict[str, object]:
-    """Returns the response's JSON object, as far as it arrives and is readable; empty if there is none."""
+async def read_error_body(response: aiohttp.ClientResponse) -> bytes:
+    """Returns the response's body, as far as it arrives."""
     content = bytearray()
     with suppress(aiohttp.ClientError, OSError):
         async with asyncio.timeout(_LONGEST_SECONDS):
             while len(content) < MOST_BYTES and (chunk := await response.content.read(MOST_BYTES - len(content))):
                 content += chunk
-    return parse_error_body(bytes(content), response.headers)
+    return bytes(content)
 
 
 def parse_error_body(content: bytes, headers: Mapping[str, str]) -> dict[str, object]:

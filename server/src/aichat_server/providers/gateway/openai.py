@@ -13,6 +13,7 @@ from aichat_server.core.errors import AichatError, Reason
 from aichat_server.providers.domain.embeddings import EmbeddingAnswer, EmbeddingRequest
 from aichat_server.providers.domain.events import ProviderEvent
 from aichat_server.providers.domain.requests import ProviderRequest
+from aichat_server.providers.domain.verbatim import VendorApi
 from aichat_server.providers.gateway.answer import AnswerReader
 from aichat_server.providers.gateway.base import BaseAIProvider, OpenAIApi, ProviderConfig
 from aichat_server.providers.gateway.chat_completions import ChatCompletionsProvider
@@ -37,11 +38,19 @@ class OpenAIProvider(BaseAIProvider):
         # OpenAI itself has both.
         self._api = config.openai_api or (OpenAIApi.RESPONSES if config.base_url is None else None)
         """None while it is not known."""
+        # Every endpoint in OpenAI's place has the older API.
+        self._spoken = {VendorApi.CHAT_COMPLETIONS}
+        if self._api is OpenAIApi.RESPONSES:
+            self._spoken.add(VendorApi.RESPONSES)
         self._for_completions = WeakSet[PreparedPost]()
 
-    def prepare(self, model: str, *, reasons: bool) -> PreparedPost:
+    def speaks(self, api: VendorApi) -> bool:
+        """See BaseAIProvider.speaks. What is found out later does not count, so that all replicas agree."""
+        return api in self._spoken
+
+    def prepare(self, model: str, *, reasons: bool, api: VendorApi | None = None) -> PreparedPost:
         """See BaseAIProvider.prepare."""
-        if self._api is not OpenAIApi.CHAT_COMPLETIONS:
+        if self._asked_api(api) is not OpenAIApi.CHAT_COMPLETIONS:
             return self._responses.prepare(model, reasons=reasons)
         post = self._completions.prepare(model, reasons=reasons)
         self._for_completions.add(post)
@@ -51,7 +60,8 @@ class OpenAIProvider(BaseAIProvider):
         self, request: ProviderRequest, prepared: PreparedPost | None = None
     ) -> AsyncGenerator[ProviderEvent, None]:
         """See BaseAIProvider.stream."""
-        match self._api:
+        sent = request.prompt.sent
+        match self._asked_api(sent.api if sent is not None else None):
             case None:
                 return self._first_stream(request, prepared)
             case OpenAIApi.RESPONSES:
@@ -61,6 +71,10 @@ class OpenAIProvider(BaseAIProvider):
                     prepared.close()
                     prepared = None
                 return self._completions.stream(request, prepared)
+
+    def _asked_api(self, api: VendorApi | None) -> OpenAIApi | None:
+        """Returns by which API a request is made; None if that is to be found out."""
+        return OpenAIApi(api.value) if api is not None else self._api
 
     async def count_tokens(self, request: ProviderRequest) -> int | None:
         """See BaseAIProvider.count_tokens. Only the Responses API counts."""

@@ -13,14 +13,17 @@ import aiohttp
 from aichat_server.core.errors import AichatError
 from aichat_server.providers.domain.events import ProviderEvent
 from aichat_server.providers.domain.requests import ProviderRequest
+from aichat_server.providers.domain.verbatim import SentRequest, VendorApi, VendorRefusalError
 from aichat_server.providers.gateway import failures
 from aichat_server.providers.gateway.answer import AnswerReader
 from aichat_server.providers.gateway.base import BaseAIProvider, ProviderConfig
 from aichat_server.providers.gateway.body import FileBody, encoded
 from aichat_server.providers.gateway.heads import RequestHeads
+from aichat_server.providers.gateway.sent_answers import SentReader, refused
+from aichat_server.providers.gateway.sent_bodies import counted_body, sent_body
 from aichat_server.providers.gateway.sse import BrokenStreamError
 from aichat_server.providers.gateway.tick import Tick
-from aichat_server.providers.gateway.transport import Body, FindHead, PreparedPost, Transport
+from aichat_server.providers.gateway.transport import NO_OTHERS, Body, FindHead, OtherHeaders, PreparedPost, Transport
 
 # How long the end of a body may lag behind the end of its answer if the connection is to be kept; and how long more may
 # arrive before that, since some vendors send a second message.
@@ -38,6 +41,7 @@ class RawStreamProvider(BaseAIProvider):
         super().__init__(config)
         self._transport = transport or Transport(connect_seconds=config.connect_seconds)
         self._tick = tick
+        self._is_own = not config.openai_compatible
         self._heads = RequestHeads()
         self._stall_seconds = config.stall_seconds
         self._reasoning_stall_seconds = config.reasoning_stall_seconds
@@ -54,7 +58,7 @@ class RawStreamProvider(BaseAIProvider):
     def _reader(self, request: ProviderRequest) -> AnswerReader:
         """Returns the reader of the answer."""
 
-    def prepare(self, model: str, *, reasons: bool) -> PreparedPost:
+    def prepare(self, model: str, *, reasons: bool, api: VendorApi | None = None) -> PreparedPost:  # noqa: ARG002
         """See BaseAIProvider.prepare."""
         find_head = partial(self._heads.get, model, self._ask_sdk)
         return self._transport.prepare(find_head, stall_seconds=self._stall(reasons))
@@ -63,11 +67,12 @@ class RawStreamProvider(BaseAIProvider):
         self, request: ProviderRequest, prepared: PreparedPost | None = None
     ) -> AsyncGenerator[ProviderEvent, None]:
         """See BaseAIProvider.stream."""
-        reader = self._reader(request)
+        sent = request.prompt.sent
+        reader = self._reader(request) if sent is None else SentReader(self._reader(request), sent)
         stall = self._stall(request.reasons)
         post = prepared or self.prepare(request.model, reasons=request.reasons)
         try:
-            async with post.send(await encoded(self._body(request), request.prompt.files)) as body:
+            async with post.send(*await self._asked(request)) as body:
                 reader.begun = True
                 with _Pieces(body, reader, stall, self._tick) as pieces:
                     while chunk := await pieces.next():
@@ -80,9 +85,23 @@ class RawStreamProvider(BaseAIProvider):
                 yield reader.report()
             if isinstance(error, AichatError):
                 raise
-            raise failures.from_exception(error, self.name, request.model, begun=reader.begun) from error
+            failure = failures.from_exception(error, self.name, request.model, begun=reader.begun)
+            for refusal in refused(error, failure, sent):
+                yield refusal
+            raise failure from error
         finally:
             post.close()
+
+    async def _asked(self, request: ProviderRequest) -> tuple[bytes | FileBody, OtherHeaders]:
+        """Returns the body of a request, and the headers that differ from those of all."""
+        sent = request.prompt.sent
+        if sent is None:
+            return await encoded(self._body(request), request.prompt.files), NO_OTHERS
+        return sent_body(sent, request, is_own=self._is_own), self._sent_headers(sent)
+
+    def _sent_headers(self, sent: SentRequest) -> OtherHeaders:
+        """Returns the headers of a request that goes as it was sent."""
+        return sent.headers
 
     async def _ask(self, find_head: FindHead, body: object, request: ProviderRequest) -> bytes:
         """Returns the vendor's answer to a request that it does not stream.
@@ -91,14 +110,29 @@ class RawStreamProvider(BaseAIProvider):
         """
         return await self._fetch(find_head, await encoded(body, request.prompt.files), request.model)
 
+    async def _count_as_sent(self, find_head: FindHead, sent: SentRequest, model: str) -> bytes:
+        """See BaseAIProvider.count_as_sent."""
+        try:
+            return await self._fetch(find_head, counted_body(sent, model), model, headers=self._sent_headers(sent))
+        except AichatError as failure:
+            for refusal in refused(failure.__cause__, failure, sent):
+                raise VendorRefusalError(refusal.status, refusal.data) from failure
+            raise
+
     async def _fetch(
-        self, find_head: FindHead, body: bytes | FileBody, model: str, *, most_bytes: int = _LONGEST_ANSWER_BYTES
+        self,
+        find_head: FindHead,
+        body: bytes | FileBody,
+        model: str,
+        *,
+        most_bytes: int = _LONGEST_ANSWER_BYTES,
+        headers: OtherHeaders = NO_OTHERS,
     ) -> bytes:
         """Returns the vendor's answer to a body, of at most `most_bytes`. Raises as `_ask`."""
         post = self._transport.prepare(find_head, stall_seconds=self._stall_seconds)
         begun = False
         try:
-            async with post.send(body) as answer:
+            async with post.send(body, headers) as answer:
                 begun = True
                 content = bytearray()
                 while chunk := await answer.reader.readany():

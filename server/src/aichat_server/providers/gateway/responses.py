@@ -15,6 +15,7 @@ from openai.types.responses.response_create_params import ResponseCreateParamsSt
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.providers.domain.events import ProviderEvent
 from aichat_server.providers.domain.requests import ProviderRequest
+from aichat_server.providers.domain.verbatim import VendorApi
 from aichat_server.providers.gateway import failures, responses_request
 from aichat_server.providers.gateway.answer import AnswerReader
 from aichat_server.providers.gateway.base import ProviderConfig
@@ -48,7 +49,7 @@ class ResponsesProvider(RawStreamProvider):
         self, request: ProviderRequest, prepared: PreparedPost | None = None
     ) -> AsyncGenerator[ProviderEvent, None]:
         """See BaseAIProvider.stream."""
-        is_known = self._summarizes is not None or not request.reasons
+        is_known = self._summarizes is not None or not request.reasons or request.prompt.sent is not None
         return super().stream(request, prepared) if is_known else self._first_stream(request, prepared)
 
     async def _first_stream(
@@ -79,6 +80,10 @@ class ResponsesProvider(RawStreamProvider):
             return msgspec.json.decode(answer, type=_Count).input_tokens
         except msgspec.MsgspecError as error:
             raise failures.failure(Reason.PROVIDER_UNAVAILABLE, self.name, request.model) from error
+
+    def speaks(self, api: VendorApi) -> bool:
+        """See BaseAIProvider.speaks."""
+        return api is VendorApi.RESPONSES
 
     async def _ask_sdk_for_count(self, _: str) -> None:
         await self._client.responses.input_tokens.with_raw_response.count()

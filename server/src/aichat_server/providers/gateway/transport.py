@@ -9,10 +9,11 @@ import asyncio
 import socket
 import ssl
 import urllib.request
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import aiohttp
@@ -21,7 +22,7 @@ from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
 
 from aichat_server.providers.gateway.body import FileBody
-from aichat_server.providers.gateway.error_bodies import read_error_body
+from aichat_server.providers.gateway.error_bodies import parse_error_body, read_error_body
 from aichat_server.providers.gateway.heads import RequestHead
 from aichat_server.providers.gateway.tick import report_at_once
 
@@ -36,17 +37,23 @@ _USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
 
 
 FindHead: TypeAlias = Callable[[], Awaitable[RequestHead]]
+OtherHeaders: TypeAlias = Mapping[str, str | None]
+"""Headers of one request, by name; None for one that it does not have."""
+NO_OTHERS: OtherHeaders = MappingProxyType({})
 
 
 class StatusError(Exception):
     """A vendor answered with an error status."""
 
-    def __init__(self, status: int, body: Mapping[str, object], headers: Mapping[str, str]) -> None:
-        """`body`: the JSON object of the response; empty if there was none."""
+    def __init__(
+        self, status: int, body: Mapping[str, object], headers: Mapping[str, str], content: bytes = b""
+    ) -> None:
+        """`body`: the JSON object of the response; empty if there was none. `content`: its bytes as they came."""
         super().__init__(f"Error code: {status}")
         self.status = status
         self.body = body
         self.headers = headers
+        self.content = content
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +105,20 @@ class PreparedPost:
         loop = asyncio.get_running_loop()
         self._patience = connect_seconds + stall_seconds
         self._timeout = aiohttp.ClientTimeout(connect=connect_seconds, sock_read=stall_seconds)
-        self._body: asyncio.Future[bytes | FileBody] = loop.create_future()
+        self._body: asyncio.Future[tuple[bytes | FileBody, OtherHeaders]] = loop.create_future()
         self._connected: asyncio.Future[None] = loop.create_future()
         self._posting = loop.create_task(self._post(session, find_head))
         # Nobody may ask why it failed.
         self._posting.add_done_callback(lambda posting: posting.cancelled() or posting.exception())
 
     @asynccontextmanager
-    async def send(self, body: bytes | FileBody) -> AsyncGenerator[Body, None]:
-        """Sends the request; the body of its answer, once that begins.
+    async def send(self, body: bytes | FileBody, headers: OtherHeaders = NO_OTHERS) -> AsyncGenerator[Body, None]:
+        """Sends the request; the body of its answer, once that begins. `headers`: those that differ from the head's.
 
         Raises StatusError if the answer is no success, and what reading the body's files raises. aiohttp's errors pass
         through as they are.
         """
-        self._body.set_result(body)
+        self._body.set_result((body, headers))
         try:
             # For the whole head: bytes that arrive one by one are never silent.
             async with asyncio.timeout(self._patience):
@@ -126,7 +133,8 @@ class PreparedPost:
                 # From now on the vendor may be silent, and one lost probe does not end the connection.
                 _expect_acknowledgement(connection, 0)
             if response.status >= _REDIRECTS:
-                raise StatusError(response.status, await read_error_body(response), response.headers)
+                content, headers = await read_error_body(response), response.headers
+                raise StatusError(response.status, parse_error_body(content, headers), headers, content)
             yield Body(response.content, connection.transport if connection is not None else None)
         finally:
             response.close()
@@ -137,7 +145,7 @@ class PreparedPost:
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         return self._connected.done()
 
-    async def hold(self) -> bytes | FileBody:
+    async def hold(self) -> tuple[bytes | FileBody, OtherHeaders]:
         """Called when it has a connection; returns what is to be sent, once that is known."""
         self._connected.set_result(None)
         return await self._body
@@ -188,7 +196,9 @@ class _Connector(aiohttp.TCPConnector):
     ) -> Connection:
         connection = await self._connect(req, traces, timeout)
         try:
-            await req.update_body(await _posted.get().hold())
+            body, headers = await _posted.get().hold()
+            await req.update_body(body)
+            _change(req.headers, headers)
         except BaseException:
             connection.release()
             raise
@@ -206,6 +216,13 @@ class _Connector(aiohttp.TCPConnector):
         if connection.transport is not None:
             report_at_once(connection.transport)
         return connection
+
+
+def _change(headers: MutableMapping[str, str], others: OtherHeaders) -> None:
+    for name, value in others.items():
+        headers.pop(name, None)
+        if value is not None:
+            headers[name] = value
 
 
 def _expect_acknowledgement(connection: Connection, seconds: float) -> None:

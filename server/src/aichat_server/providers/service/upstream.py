@@ -20,6 +20,7 @@ from aichat_server.providers.domain.lacks import Needs, lack_of
 from aichat_server.providers.domain.observing import AfterFailure, VendorObserver
 from aichat_server.providers.domain.requests import ChatOptions, Prompt, ProviderRequest
 from aichat_server.providers.domain.retry import REPLACED, RetryPolicy
+from aichat_server.providers.domain.verbatim import VendorApi
 from aichat_server.providers.gateway.transport import KEPT_SECONDS, PreparedPost
 from aichat_server.providers.service.calls import public, reasons, request_to
 from aichat_server.providers.service.gate import Gate, GateClosedError, Line
@@ -71,14 +72,14 @@ class Upstream:
             return (model,)
         return (model, fallback) if lack_of(fallback, needs) is None else (model,)
 
-    def prepare(self, model: Model) -> PreparedRequest | None:
+    def prepare(self, model: Model, api: VendorApi | None = None) -> PreparedRequest | None:
         """Gets a request to the model ready before it is known what it is asked; None if it would not be sent now.
 
-        Pass it to `answer`, or close it.
+        Pass it to `answer`, or close it. `api`: that of a request that goes as it was sent.
         """
         if not self.gate(model).is_clear:
             return None
-        return self.models.provider(model).prepare(model.vendor_model, reasons=reasons(model))
+        return self.models.provider(model).prepare(model.vendor_model, reasons=reasons(model), api=api)
 
     def answer(
         self,

@@ -10,7 +10,7 @@ from aichat_server.compat.domain.anthropic.content import ContentBlocks, Thinkin
 from aichat_server.compat.domain.anthropic.told import REFUSAL, message_of, stop_of, stop_sequence, usage_of
 from aichat_server.generations.domain.stream import Completed, Heartbeat, Started, StreamEvent, UsageSoFar
 from aichat_server.models.domain.usage import Usage
-from aichat_server.providers.domain.events import TextDelta
+from aichat_server.providers.domain.events import Sent, TextDelta
 
 PING: Told = {"type": "ping"}
 
@@ -38,7 +38,7 @@ class MessageStream:
         self._usage = Usage()
         self._begun = False
 
-    def take(self, event: StreamEvent) -> Iterator[Told]:
+    def take(self, event: StreamEvent) -> Iterator[Told]:  # noqa: C901 — one case for each kind
         """Yields what tells the next event."""
         if isinstance(event, TextDelta) and (more := self._blocks.more_text(event.text)) is not None:
             yield more
@@ -61,6 +61,8 @@ class MessageStream:
                 reason = stop_of(answer.stop_reason, self._provider)
                 stopped_by = stop_sequence(answer.stop_reason, self._asked.stop)
                 yield from self._end(reason, stopped_by, usage_of(answer.usage, answer.cost))
+            case Sent():
+                """Other responses have the vendor's bytes."""
             case _:
                 yield from self._begin()
                 yield from self._blocks.take(event)

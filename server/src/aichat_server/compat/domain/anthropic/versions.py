@@ -18,11 +18,16 @@ class Version(StrEnum):
     """It takes no sampling parameters, no documents in answers, and no citations on what users write."""
 
 
+def told_version(headers: Mapping[str, str]) -> str:
+    """Returns the version that a request names, known or not. Raises REQUEST_INVALID if it names none."""
+    if (told := headers.get(VERSION_HEADER)) is None:
+        raise invalid_request(VERSION_HEADER, "header is required")
+    return told
+
+
 def version_of(headers: Mapping[str, str]) -> Version:
     """Returns the version that a request is written in. Raises REQUEST_INVALID if it names none or an unknown one."""
-    told = headers.get(VERSION_HEADER)
-    if told is None:
-        raise invalid_request(VERSION_HEADER, "header is required")
+    told = told_version(headers)
     try:
         return Version(told)
     except ValueError:

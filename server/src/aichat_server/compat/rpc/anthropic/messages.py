@@ -15,19 +15,23 @@ from aichat_server.compat.domain.anthropic.marks import ANTHROPIC
 from aichat_server.compat.domain.anthropic.options import shows_thinking
 from aichat_server.compat.domain.anthropic.requests import CountRequest, MessageRequest, read
 from aichat_server.compat.domain.anthropic.stream import MessageAsked, MessageStream
-from aichat_server.compat.domain.anthropic.versions import version_of
+from aichat_server.compat.domain.anthropic.versions import told_version, version_of
 from aichat_server.compat.domain.anthropic.whole import whole_message
+from aichat_server.compat.domain.bodies import JsonBody
 from aichat_server.compat.domain.keeping import CONVERSATION, keep_of
 from aichat_server.compat.rpc.conversations import telling
 from aichat_server.compat.rpc.headers import Headers, terms_of
 from aichat_server.compat.rpc.pieces import body_of, events_piece, json_piece
+from aichat_server.compat.rpc.verbatim import verbatim_pieces
 from aichat_server.compat.service.counting import Counting
 from aichat_server.compat.service.serving import CompatCall, Serving
+from aichat_server.compat.service.verbatim import Verbatim
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.stream import Completed, Started
 from aichat_server.generations.service.journal import Events
 from aichat_server.identity.service.caller import current_principal
-from aichat_server.transport.foreign import current_reply
+from aichat_server.providers.domain.verbatim import VendorApi
+from aichat_server.transport.foreign import JSON, current_reply
 
 _encoder = msgspec.json.Encoder()
 
@@ -35,21 +39,34 @@ _encoder = msgspec.json.Encoder()
 class Messages:
     """Answers and counts messages."""
 
-    def __init__(self, serving: Serving, counting: Counting) -> None:
+    def __init__(self, serving: Serving, counting: Counting, verbatim: Verbatim) -> None:
         self._serving = serving
         self._counting = counting
+        self._verbatim = verbatim
 
     async def create(self, request: pb.CreateMessageRequest, headers: Headers) -> AsyncGenerator[HttpBody, None]:
         """Yields the response's pieces."""
-        version = version_of(headers)
-        sent = body_of(request.body)
-        told = read(sent, MessageRequest)
-        principal = current_principal()
+        told_version(headers)
+        sent, principal = body_of(request.body), current_principal()
+        asked = await self._verbatim.asked(principal, VendorApi.MESSAGES, sent, headers)
+        if asked is not None and asked.sent is not None:
+            events = await self._serving.answer(principal, CompatCall(asked, sent, "messages", terms_of(headers)))
+            pieces = verbatim_pieces(events, asked.sent, lambda events: self._written(events, sent, headers))
+        else:
+            told = read(sent, MessageRequest)
+            asked = asked_of(told, self._counting.model(principal, told.model), version_of(headers))
+            keep = keep_of(headers.get(CONVERSATION))
+            call = CompatCall(asked, sent, "messages", terms_of(headers), keep)
+            pieces = self._written(telling(await self._serving.answer(principal, call), keep), sent, headers)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+
+    async def _written(self, events: Events, sent: JsonBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
+        """Yields an answer that this server writes."""
+        told, principal = read(sent, MessageRequest), current_principal()
         model = self._counting.model(principal, told.model)
-        asked = asked_of(told, model, version)
-        keep = keep_of(headers.get(CONVERSATION))
-        call = CompatCall(asked, sent, "messages", terms_of(headers), keep)
-        events = telling(await self._serving.answer(principal, call), keep)
+        asked = asked_of(told, model, version_of(headers))
         about = MessageAsked(told.model, asked.options.stop, _shown(told))
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(aclosing(events))
@@ -69,10 +86,14 @@ class Messages:
 
     async def count(self, request: pb.CountMessageTokensRequest, headers: Headers) -> AsyncGenerator[HttpBody, None]:
         """Yields the count of the input tokens."""
-        version = version_of(headers)
-        told = read(body_of(request.body), CountRequest)
-        principal = current_principal()
-        asked = asked_of(told, self._counting.model(principal, told.model), version)
+        told_version(headers)
+        sent, principal = body_of(request.body), current_principal()
+        counted = await self._verbatim.count(principal, VendorApi.MESSAGES, sent, headers)
+        if counted is not None:
+            yield HttpBody(content_type=JSON, data=counted)
+            return
+        told = read(sent, CountRequest)
+        asked = asked_of(told, self._counting.model(principal, told.model), version_of(headers))
         yield json_piece({"input_tokens": await self._counting.count(principal, asked)})
 
 

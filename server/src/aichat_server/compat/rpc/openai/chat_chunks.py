@@ -24,6 +24,7 @@ from aichat_server.providers.domain.events import (
     ItemFound,
     PartEnd,
     ReasoningDelta,
+    Sent,
     Signed,
     TextDelta,
     ToolCallDelta,
@@ -70,9 +71,9 @@ class Chunks:
                 yield from self._end(answer)
             case Heartbeat():
                 yield HEARTBEAT
-            case (
-                ToolCallDelta() | ToolCallWhole() | CitationFound() | ItemFound() | UsageSoFar() | Signed() | PartEnd()
-            ):
+            case ToolCallDelta() | ToolCallWhole() | CitationFound() | ItemFound() | Signed() | PartEnd():
+                """It is shown elsewhere, or has no place in this API."""
+            case UsageSoFar() | Sent():
                 """It is shown elsewhere, or has no place in this API."""
             case _:
                 assert_never(event)

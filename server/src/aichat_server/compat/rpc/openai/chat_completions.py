@@ -8,6 +8,7 @@ from contextlib import aclosing
 from google.api.httpbody_pb2 import HttpBody
 
 from aichat_server.compat.domain.asked import Asked
+from aichat_server.compat.domain.bodies import JsonBody
 from aichat_server.compat.domain.keeping import CONVERSATION, keep_of
 from aichat_server.compat.domain.openai_chat import ChatRequest
 from aichat_server.compat.domain.openai_chat_messages import messages_told
@@ -18,11 +19,14 @@ from aichat_server.compat.rpc.headers import Headers, terms_of
 from aichat_server.compat.rpc.openai.chat_answers import completion
 from aichat_server.compat.rpc.openai.chat_chunks import Chunks
 from aichat_server.compat.rpc.pieces import body_of, events_piece, json_piece
+from aichat_server.compat.rpc.verbatim import verbatim_pieces
 from aichat_server.compat.service.serving import CompatCall, Serving
+from aichat_server.compat.service.verbatim import Verbatim
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.stream import Completed, Heartbeat, Started
 from aichat_server.generations.service.journal import Events
 from aichat_server.identity.service.caller import current_principal
+from aichat_server.providers.domain.verbatim import VendorApi
 from aichat_server.transport.foreign import current_reply
 
 ROUTE = "chat.completions"
@@ -32,12 +36,26 @@ GENERATION_ID = "x-aichat-generation-id"
 class ChatCompletions:
     """Creates chat completions."""
 
-    def __init__(self, serving: Serving) -> None:
+    def __init__(self, serving: Serving, verbatim: Verbatim) -> None:
         self._serving = serving
+        self._verbatim = verbatim
 
     async def create(self, body: HttpBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
         """Yields the response's pieces."""
         sent = body_of(body)
+        asked = await self._verbatim.asked(current_principal(), VendorApi.CHAT_COMPLETIONS, sent, headers)
+        if asked is not None and asked.sent is not None:
+            call = CompatCall(asked, sent, ROUTE, terms_of(headers))
+            events = await self._serving.answer(current_principal(), call)
+            pieces = verbatim_pieces(events, asked.sent, lambda events: _written(events, sent.read(ChatRequest)))
+        else:
+            pieces = await self._converted(sent, headers)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+
+    async def _converted(self, sent: JsonBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
+        """Returns the response to a request that its vendor gets in another form."""
         request = sent.read(ChatRequest)
         keep = keep_of(headers.get(CONVERSATION), store=bool(request.store))
         call = CompatCall(_asked(request), sent, ROUTE, terms_of(headers), keep)
@@ -45,16 +63,17 @@ class ChatCompletions:
             events = telling(await self._serving.answer(current_principal(), call), keep)
         except AichatError as error:
             raise told_as(error, NAMES) from error
-        pieces = _stream(events, request) if request.stream else _whole(events, request.model)
-        async with aclosing(pieces):
-            async for piece in pieces:
-                yield piece
+        return _written(events, request)
 
 
 def _asked(request: ChatRequest) -> Asked:
     told = messages_told(request.messages)
     options = options_told(request, told.instructions)
     return Asked(request.model, told.messages, options, request.prompt_cache_key or "")
+
+
+def _written(events: Events, request: ChatRequest) -> AsyncGenerator[HttpBody, None]:
+    return _stream(events, request) if request.stream else _whole(events, request.model)
 
 
 async def _stream(events: Events, request: ChatRequest) -> AsyncGenerator[HttpBody, None]:

@@ -9,36 +9,55 @@ from uuid import UUID
 from aichat.v1 import openai_pb2 as pb
 from google.api.httpbody_pb2 import HttpBody
 
+from aichat_server.compat.domain.bodies import JsonBody
 from aichat_server.compat.domain.openai_forms import told_as
 from aichat_server.compat.domain.openai_responses import ResponseRequest
 from aichat_server.compat.domain.openai_responses_options import NAMES
 from aichat_server.compat.rpc.conversations import telling
-from aichat_server.compat.rpc.headers import Headers
-from aichat_server.compat.rpc.openai.responses_asking import Telling, call_of, telling_of
+from aichat_server.compat.rpc.headers import Headers, terms_of
+from aichat_server.compat.rpc.openai.responses_asking import ROUTE, Telling, call_of, telling_of
 from aichat_server.compat.rpc.openai.responses_events import ResponseEvents, ended, output_of
 from aichat_server.compat.rpc.openai.responses_head import Head
 from aichat_server.compat.rpc.openai.responses_stored import StoredTold
 from aichat_server.compat.rpc.pieces import body_of, events_piece, json_piece
+from aichat_server.compat.rpc.verbatim import verbatim_pieces
 from aichat_server.compat.service.responses import StoredResponses
 from aichat_server.compat.service.serving import CompatCall, Serving
+from aichat_server.compat.service.verbatim import Verbatim
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.stream import Completed, Started
 from aichat_server.generations.service.journal import Events
 from aichat_server.identity.service.caller import current_principal
+from aichat_server.providers.domain.verbatim import VendorApi
 from aichat_server.transport.foreign import current_reply
 
 
 class Responses:
     """The Responses API."""
 
-    def __init__(self, serving: Serving, stored: StoredResponses) -> None:
+    def __init__(self, serving: Serving, stored: StoredResponses, verbatim: Verbatim) -> None:
         self._serving = serving
+        self._verbatim = verbatim
         self._stored = stored
         self._told = StoredTold(stored)
 
     async def create(self, body: HttpBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
         """Yields the response's pieces."""
-        sent, principal = body_of(body), current_principal()
+        sent = body_of(body)
+        asked = await self._verbatim.asked(current_principal(), VendorApi.RESPONSES, sent, headers)
+        if asked is not None and asked.sent is not None:
+            call = CompatCall(asked, sent, ROUTE, terms_of(headers))
+            events = await self._serving.answer(current_principal(), call)
+            pieces = verbatim_pieces(events, asked.sent, lambda events: _expired(events, sent))
+        else:
+            pieces = await self._converted(sent, headers)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+
+    async def _converted(self, sent: JsonBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
+        """Returns the response to a request that its vendor gets in another form."""
+        principal = current_principal()
         request = sent.read(ResponseRequest)
         call = await call_of(self._stored, principal, request, sent, headers)
         try:
@@ -47,14 +66,8 @@ class Responses:
             raise told_as(error, NAMES) from error
         told = telling_of(request, sent)
         if request.stream:
-            pieces = _streamed(events, told.events())
-        elif request.background:
-            pieces = _queued(events, told, call)
-        else:
-            pieces = _whole(events, told)
-        async with aclosing(pieces):
-            async for piece in pieces:
-                yield piece
+            return _streamed(events, told.events())
+        return _queued(events, told, call) if request.background else _whole(events, told)
 
     async def retrieve(self, request: pb.RetrieveResponseRequest) -> AsyncGenerator[HttpBody, None]:
         """Yields a stored response, or its events."""
@@ -78,6 +91,13 @@ class Responses:
     async def input_items(self, request: pb.ListResponseInputItemsRequest) -> AsyncGenerator[HttpBody, None]:
         """Yields a page of what a response was asked."""
         yield json_piece(await self._told.input_items(current_principal(), request))
+
+
+def _expired(events: Events, sent: JsonBody) -> AsyncGenerator[HttpBody, None]:
+    """Returns a response of which only the content is left."""
+    request = sent.read(ResponseRequest)
+    told = telling_of(request, sent)
+    return _streamed(events, told.events()) if request.stream else _whole(events, told)
 
 
 async def _streamed(events: Events, writer: ResponseEvents) -> AsyncGenerator[HttpBody, None]:

@@ -28,6 +28,7 @@ from aichat_server.providers.domain.events import (
     ItemFound,
     PartEnd,
     ReasoningDelta,
+    Sent,
     Signed,
     StopReason,
     TextDelta,
@@ -79,8 +80,8 @@ class ResponseEvents:
                 yield from self._begin(generation_id, place.get("conversation_id"))
             case Heartbeat():
                 yield HEARTBEAT
-            case UsageSoFar():
-                """The last event tells the usage."""
+            case UsageSoFar() | Sent():
+                """The last event tells the usage, and other responses have the vendor's bytes."""
             case Completed(answer):
                 yield from self._end(answer)
             case _:

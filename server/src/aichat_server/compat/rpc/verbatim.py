@@ -1,0 +1,262 @@
+"""The pieces of answers that come back as their vendors sent them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from google.api.httpbody_pb2 import HttpBody
+
+from aichat_server.compat.domain.merging import event_data, json_events, whole_completion, whole_message
+from aichat_server.compat.rpc.openai.usage import cost_json
+from aichat_server.compat.rpc.pieces import events_piece
+from aichat_server.core.errors import AichatError
+from aichat_server.core.money import NanoUsd
+from aichat_server.generations.domain.stream import Completed, Heartbeat, Started, StreamEvent
+from aichat_server.generations.service.journal import Events
+from aichat_server.providers.domain.events import Sent, SentKind
+from aichat_server.providers.domain.verbatim import SentRequest, VendorApi, VendorRefusalError
+from aichat_server.transport.foreign import JSON, ForeignErrors, Refusal, current_reply
+
+OwnId = Callable[[UUID], str]
+"""Returns the id of an answer in place of the vendor's, by its generation."""
+
+Written = Callable[[Events], AsyncGenerator[HttpBody, None]]
+"""Writes an answer from its events."""
+
+_HEARTBEAT = b": heartbeat\n\n"
+_GENERATION_ID = "x-aichat-generation-id"
+_Fields = dict[str, msgspec.Raw]
+
+
+async def verbatim_pieces(
+    events: Events, sent: SentRequest, otherwise: Written, own_id: OwnId | None = None
+) -> AsyncGenerator[HttpBody, None]:
+    """Yields the response to a request that went to its vendor as it was sent: `sent` is Asked.sent.
+
+    `otherwise` writes an answer whose bytes have expired, and of which only the content is kept. Raises
+    VendorRefusalError if the vendor refused the request.
+    """
+    answer = _Answer(sent.api, own_id)
+    async with aclosing(events):
+        pieces = answer.stream(events) if sent.streams else answer.whole(events)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+        if not answer.is_sent:
+            async with aclosing(otherwise(answer.replayed())) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+
+class _Answer:
+    """One answer."""
+
+    def __init__(self, api: VendorApi, own_id: OwnId | None) -> None:
+        self._api = api
+        self._own_id = own_id
+        self._ids: tuple[bytes, bytes] | None = None
+        """The vendor's id of the answer, and its own one."""
+        self._generation = UUID(int=0)
+        self._last = b""
+        self.is_sent = False
+        """Whether there are bytes of the vendor's."""
+        self._before = list[tuple[int, StreamEvent]]()
+        """The events before them."""
+        self._told_failure = False
+        self._refusal: VendorRefusalError | None = None
+
+    async def stream(self, events: Events) -> AsyncGenerator[HttpBody, None]:
+        """Yields the events as they come, the last ones when the answer is kept."""
+        try:
+            async for event in self._kept(events):
+                if data := self._shown(event):
+                    yield events_piece(data)
+        except AichatError as error:
+            if self._refusal is not None:
+                raise self._refusal from error
+            # Otherwise the vendor's own words have said why.
+            if not self._told_failure:
+                raise
+
+    async def whole(self, events: Events) -> AsyncGenerator[HttpBody, None]:
+        """Yields the answer once it is kept."""
+        try:
+            async with aclosing(self._joined(events)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except AichatError as error:
+            if self._refusal is not None:
+                raise self._refusal from error
+            raise
+
+    async def _joined(self, events: Events) -> AsyncGenerator[HttpBody, None]:
+        pieces = list[bytes]()
+        async for event in self._kept(events):
+            match event:
+                case Sent():
+                    pieces.append(self._take(event))
+                case Started():
+                    self._begin(event)
+                case Completed(answer) if self.is_sent:
+                    data = b"".join(pieces) + self._end(answer.cost)
+                    yield HttpBody(content_type=JSON, data=_WHOLE[self._api](data, answer.cost))
+                case _:
+                    """The vendor's bytes tell it."""
+
+    async def replayed(self) -> Events:
+        """Yields the events of an answer without bytes of the vendor's."""
+        for event in self._before:
+            yield event
+
+    async def _kept(self, events: Events) -> AsyncGenerator[StreamEvent, None]:
+        """Yields the events, and keeps them until there are bytes."""
+        async for number, event in events:
+            if not self.is_sent:
+                self.is_sent = isinstance(event, Sent)
+                self._before.append((number, event))
+            yield event
+
+    def _shown(self, event: StreamEvent) -> bytes:
+        """Returns what a stream shows of an event; empty for nothing."""
+        match event:
+            case Sent():
+                return self._take(event)
+            case Started():
+                self._begin(event)
+            case Heartbeat() if self._generation.int:
+                return _HEARTBEAT
+            case Completed(answer) if self.is_sent:
+                return self._end(answer.cost)
+            case _:
+                """The vendor's bytes tell it."""
+        return b""
+
+    def _begin(self, started: Started) -> None:
+        self._generation = started.generation_id
+        current_reply().headers[_GENERATION_ID] = str(started.generation_id)
+
+    def _take(self, event: Sent) -> bytes:
+        """Returns what may be shown now."""
+        match event.kind:
+            case SentKind.REFUSAL:
+                # What follows is the end of the events, which are read to their end.
+                self._refusal = VendorRefusalError(event.status, event.data)
+                return b""
+            case SentKind.LAST:
+                self._last = self._named(event.data)
+                return b""
+            case SentKind.FAILURE:
+                self._told_failure = True
+        return self._named(event.data)
+
+    def _end(self, cost: NanoUsd) -> bytes:
+        return b"".join(_with_cost(one, cost) for one in _blocks(self._last))
+
+    def _named(self, data: bytes) -> bytes:
+        """Returns events with the answer's own id."""
+        if self._own_id is None:
+            return data
+        if self._ids is None and (told := _id_in(data)) is not None:
+            own = self._own_id(self._generation).encode()
+            self._ids = (b'"' + told + b'"', b'"' + own + b'"')
+        return data.replace(*self._ids) if self._ids is not None else data
+
+
+class AsSent:
+    """Writes the refusals of vendors as they came, and all other failures as the API does."""
+
+    def __init__(self, errors: ForeignErrors) -> None:
+        self._errors = errors
+
+    def refusal(self, error: AichatError, request_id: str) -> Refusal:
+        """See ForeignErrors."""
+        if isinstance(error, VendorRefusalError):
+            return Refusal(error.status, error.body, {"x-should-retry": "false"})
+        return self._errors.refusal(error, request_id)
+
+    def last_event(self, error: AichatError, request_id: str) -> bytes:
+        """See ForeignErrors."""
+        if not isinstance(error, VendorRefusalError):
+            return self._errors.last_event(error, request_id)
+        data = b"data: " + msgspec.json.format(error.body, indent=-1) + b"\n\n"
+        return b"event: error\n" + data if b'"type":"error"' in data else data
+
+
+def _blocks(data: bytes) -> list[bytes]:
+    return [block + b"\n\n" for block in data.split(b"\n\n") if block.strip()]
+
+
+def _with_cost(block: bytes, cost: NanoUsd) -> bytes:
+    """Returns an event with what was charged, if it has the usage."""
+    if b'"usage"' not in block:
+        return block
+    head, mark, _ = block.partition(b"data:")
+    told = _costed(msgspec.json.decode(next(event_data(block)), type=_Fields), cost)
+    return head + mark + b" " + msgspec.json.encode(told) + b"\n\n" if told is not None else block
+
+
+def _costed(told: _Fields, cost: NanoUsd) -> _Fields | None:
+    """Returns an object whose usage, or that of its response, has the cost. None if it has no usage."""
+    for name in ("usage", "response"):
+        inner = told.get(name)
+        if inner is None or bytes(memoryview(inner)[:1]) != b"{":
+            continue
+        fields = msgspec.json.decode(inner, type=_Fields)
+        found = fields | {"cost": cost_json(cost)} if name == "usage" else _costed(fields, cost)
+        if found is not None:
+            return told | {name: msgspec.Raw(msgspec.json.encode(found))}
+    return None
+
+
+def _whole_response(data: bytes, _: NanoUsd) -> bytes:
+    """Returns the response that the last event repeats, which has its cost already."""
+    last = [one for one in event_data(data) if b'"response"' in one][-1]
+    return bytes(msgspec.json.decode(last, type=_Fields)["response"])
+
+
+def _whole_completion(data: bytes, cost: NanoUsd) -> bytes:
+    return _encoded(whole_completion(json_events(data)), cost)
+
+
+def _whole_message(data: bytes, cost: NanoUsd) -> bytes:
+    return _encoded(whole_message(json_events(data)), cost)
+
+
+def _encoded(told: dict[str, Any], cost: NanoUsd) -> bytes:
+    if isinstance(told.get("usage"), dict):
+        told["usage"]["cost"] = cost_json(cost)
+    return msgspec.json.encode(told)
+
+
+_WHOLE: Mapping[VendorApi, Callable[[bytes, NanoUsd], bytes]] = MappingProxyType(
+    {
+        VendorApi.MESSAGES: _whole_message,
+        VendorApi.RESPONSES: _whole_response,
+        VendorApi.CHAT_COMPLETIONS: _whole_completion,
+    }
+)
+
+
+class _Told(msgspec.Struct):
+    id: str | None = None
+    response: _Inner | None = None
+    message: _Inner | None = None
+
+
+class _Inner(msgspec.Struct):
+    id: str | None = None
+
+
+def _id_in(data: bytes) -> bytes | None:
+    """Returns the vendor's id of the answer."""
+    for one in event_data(data):
+        if one.startswith(b"{"):
+            told = msgspec.json.decode(one, type=_Told)
+            found = told.id or (told.response and told.response.id) or (told.message and told.message.id)
+            return found.encode() if found else None
+    return None

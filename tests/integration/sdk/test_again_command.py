@@ -74,6 +74,7 @@ async def test_the_default_model(
         failed = await in_process("chat", "Hi")
         assert failed.code == 1
         assert said in failed.err
+        assert "--endpoint" not in failed.err
 
 
 async def test_failures_are_json_for_programs(server: ScriptedServer, in_process: InProcess) -> None:

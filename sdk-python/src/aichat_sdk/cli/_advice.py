@@ -32,11 +32,18 @@ def advice(error: AIChatError) -> str:
     parts += [rule for rule in broken if rule not in error.message]
     if error.retry_after is not None:
         parts.append(f"retry in {error.retry_after:.0f} s")
-    hint = BY_REASON.get(error.reason or "") or _where_it_is_stored(error) or BY_KIND.get(type(error))
+    hint = BY_REASON.get(error.reason or "") or _where_it_is_stored(error) or _by_kind(error)
     if hint:
         parts.append(hint)
     line = "; ".join(parts)
     return f"{line} (request {error.request_id})" if isinstance(error, ServerError) and error.request_id else line
+
+
+def _by_kind(error: AIChatError) -> str | None:
+    if isinstance(error, ConfigurationError) and not any(word in error.message for word in ("endpoint", "API key")):
+        # The message names another setting, and says what it takes.
+        return None
+    return BY_KIND.get(type(error))
 
 
 def _where_it_is_stored(error: AIChatError) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -12,8 +11,6 @@ import pytest
 from aichat_sandbox.platform import Platform
 from aichat_sandbox.vendors.embeddings import vector
 from aichat_sdk import AsyncAIChat
-
-from tests.e2e.calls import script
 
 SMALL, GEMINI = "text-embedding-3-small", "gemini-embedding-001"
 TEXTS = ["a cat sat on the mat", "Müller, läuft – schnell", "日本語 \U0001f600"]
@@ -108,30 +105,3 @@ async def test_p17_a_key_makes_a_call_safe_to_repeat(platform: Platform) -> None
             await sdk.embeddings.create(model=SMALL, input="a dog", extra_headers=key)
     assert first.content == again.content
     assert first.headers["x-aichat-generation-id"] == again.headers["x-aichat-generation-id"]
-
-
-async def test_p17_a_call_that_is_repeated_after_a_cut_gets_the_same_vectors(
-    platform: Platform, http: httpx.AsyncClient
-) -> None:
-    text = script(interval_ms=1500) + str(uuid4())
-    body = {"model": SMALL, "input": [text], "encoding_format": "base64"}
-    cut = asyncio.ensure_future(http.post("/v1/embeddings", json=body))
-    async with asyncio.timeout(20):
-        while not await times_asked(platform, text):
-            await asyncio.sleep(0.01)
-    cut.cancel()
-    await asyncio.wait({cut})
-    first = await http.post("/v1/embeddings", json=body, headers={"x-stainless-retry-count": "0"})
-    # What comes after the server's last byte, an SDK alone can say.
-    again = await http.post("/v1/embeddings", json=body, headers={"x-stainless-retry-count": "1"})
-    assert first.content == again.content
-    assert await times_asked(platform, text) == 1
-    both = await asyncio.gather(*(http.post("/v1/embeddings", json=body) for _ in range(2)))
-    assert len({one.headers["x-aichat-generation-id"] for one in (first, *both)}) == 3
-
-
-async def times_asked(platform: Platform, text: str) -> int:
-    """How often vendors were asked for the vector of this text."""
-    async with httpx.AsyncClient() as vendors:
-        entries = (await vendors.get(f"{platform.vendors_url}/_log")).json()
-    return sum(text in entry["body"].get("input", ()) for entry in entries)

@@ -16,6 +16,10 @@ from aichat_sandbox.vendors.embeddings import OTHERS
 from aichat_server.app.embeddings import build_embeddings
 from aichat_server.app.engine import Engine, open_engine
 from aichat_server.app.stores import build_orphans
+from aichat_server.compat.domain.readers import Reader, Slot
+from aichat_server.compat.gateway.readers import SharedReaders
+from aichat_server.compat.service.embedding_readers import EmbeddingReaders
+from aichat_server.compat.service.waiting import WaitingAnswers
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.money import NanoUsd
@@ -118,6 +122,45 @@ async def test_p03_a_call_that_failed_gives_its_request_id_back(
     embedded = await replicas[1].embed(principal, text, request_id)
     (event,) = await books(postgres, principal.org_id)
     assert event["generation_id"] == embedded.generation_id
+
+
+def readers_of(replica: Replica, redis: RedisUnderTest) -> EmbeddingReaders:
+    """What OpenAI's API asks on a replica."""
+    shared, spawn = SharedReaders(redis.client, window_seconds=30), replica.engine.running.generations.spawn
+    waiting = WaitingAnswers(shared, spawn, window_seconds=30, when_over=lambda _: None)
+    return EmbeddingReaders(replica.embeddings, replica.engine.running.generations, waiting, window_seconds=30)
+
+
+async def read(readers: EmbeddingReaders, principal: Principal, text: str, retries: bool | None = None) -> Embedded:
+    """Reads the vector of a text to its end. `retries`: whether the call says that it is a retry."""
+    reader = Reader(principal, Slot(principal.org_id, text.encode()), retries=retries)
+    async with readers.vectors(reader, AskedEmbeddings(MODEL, (text,))) as embedded:
+        return embedded
+
+
+async def test_p17_a_call_that_is_repeated_without_a_key_gets_the_same_vectors(
+    replicas: tuple[Replica, Replica], postgres: Postgres, principal: Principal, vendors: Vendors, redis: RedisUnderTest
+) -> None:
+    here, there = (readers_of(one, redis) for one in replicas)
+    text = script(interval_ms=500) + str(uuid4())
+
+    async def waiting() -> list[bytes]:
+        keys = await redis.client.keys(f"aichat:readers:{{{principal.org_id}}}*")
+        return [key for key in keys if isinstance(key, bytes) and not key.endswith(b"live")]
+
+    cut = asyncio.create_task(read(here, principal, text))
+    await eventually(lambda: rows(postgres, "holds", principal), bool)
+    cut.cancel()
+    await eventually(waiting, bool)
+    again = await read(there, principal, text)
+    assert times_asked(vendors, text) == len(await books(postgres, principal.org_id)) == 1
+    first = await read(there, principal, text, retries=False)
+    await eventually(waiting, bool)
+    retried = await read(here, principal, text, retries=True)
+    assert first == retried != again
+    both = await asyncio.gather(read(here, principal, text), read(there, principal, text))
+    assert len({one.generation_id for one in both}) == 2
+    assert times_asked(vendors, text) == len(await books(postgres, principal.org_id)) == 4
 
 
 async def test_p05_a_caller_that_goes_away_is_charged_and_one_that_is_cancelled_is_not(

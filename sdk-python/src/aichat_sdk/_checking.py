@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar
 
 import betterproto2
 
@@ -52,10 +52,9 @@ def refusal(field: str, description: str) -> ArgumentError:
 
 def options(given: Mapping[str, object], known: type[object]) -> None:
     """Raises ArgumentError, naming the option, if one is not in a TypedDict."""
-    names = set(get_type_hints(known))
     for name in given:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, 1)
+        if name not in known.__annotations__:
+            near = difflib.get_close_matches(name, known.__annotations__, 1)
             raise refusal(name, f"is no option{f'; did you mean {near[0]}?' if near else ''}")
 
 

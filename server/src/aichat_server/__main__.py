@@ -24,6 +24,7 @@ from aichat_server.commands.arguments import (
 from aichat_server.core.actor import Actor, acting_as
 from aichat_server.core.clock_skew import ClockWrongError
 from aichat_server.core.errors import AichatError
+from aichat_server.core.loading import loading
 from aichat_server.core.periods import parse_month
 from aichat_server.plans.domain import Plan
 from aichat_server.quotas.domain import QuotaPeriod
@@ -57,7 +58,8 @@ def _check(options: argparse.Namespace) -> Callable[[Settings], Iterable[Fault]]
     """Returns the check for conflicts between settings; only servers need models and vendors, and load their lists."""
     if options.command[0] not in ("serve", "check_config"):
         return lambda _: ()
-    check: Callable[[Settings], Iterable[Fault]] = import_module("aichat_server.app.configuration").find_faults
+    with loading():
+        check: Callable[[Settings], Iterable[Fault]] = import_module("aichat_server.app.configuration").find_faults
     return check
 
 
@@ -66,7 +68,8 @@ def _command(settings: Settings, options: argparse.Namespace) -> Run:
     module, function = options.command
     if module == "serve" and len(settings.listen) > 1:
         module = "serve_each"
-    run: Run = getattr(import_module(f"aichat_server.commands.{module}"), function)
+    with loading():
+        run: Run = getattr(import_module(f"aichat_server.commands.{module}"), function)
     return run
 
 

@@ -118,6 +118,18 @@ async def test_tools_are_called_over_three_rounds(
         assert "reasoning_details" in messages[2] or "extra_content" in messages[2]["tool_calls"][0]
 
 
+async def test_models_may_change_within_a_loop_of_tools(sdk: openai.AsyncOpenAI) -> None:
+    messages: list[Any] = [{"role": "user", "content": LOOP}]
+    for model in (*MODELS, MODEL):
+        told = await ask(sdk, messages, streams=False, model=model, tools=TOOLS, reasoning_effort="low")
+        messages.append(told.choices[0].message.model_dump(exclude_none=True))
+        calls = told.choices[0].message.tool_calls or ()
+        messages += [{"role": "tool", "tool_call_id": call.id, "content": "noon"} for call in calls]
+        # No vendor gets another's marks: such a request is not passed on as it was sent.
+        assert len(told.id) == len("chatcmpl-") + 32
+    assert messages[-1]["content"] == "It is noon."
+
+
 @pytest.mark.parametrize("model", MODELS)
 async def test_images_documents_and_schemas_are_carried(sdk: openai.AsyncOpenAI, model: str) -> None:
     image, document = (base64.b64encode(data).decode() for data in (png(4, 4), pdf(1)))

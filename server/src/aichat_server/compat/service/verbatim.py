@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
@@ -46,6 +47,8 @@ _MESSAGES: Mapping[VendorApi, tuple[str, ...]] = MappingProxyType(
 """The fields that may have media."""
 _KEPT = ("previous_response_id", "conversation", "store", "background")
 """They name what the vendor does not have, or ask to keep the turn: its parts are needed for that."""
+_MARKS = re.compile(rb':\s*"aichat[.:]')
+"""What this platform writes for the marks of other vendors begins so: in reasoning and thinking that callers return."""
 _UNSET = (None, msgspec.Raw(b"null"), msgspec.Raw(b"false"))
 # What is shorter is decoded at once: a thread would take longer.
 _SHORT = 16 * 1024
@@ -63,7 +66,7 @@ class Verbatim:
     async def asked(
         self, principal: Principal, api: VendorApi, body: JsonBody, headers: Mapping[str, str]
     ) -> Asked | None:
-        """Returns what the request asks; None if its vendor does not speak the API, or if the turn is kept.
+        """Returns what the request asks; None if its parts are needed, or its vendor has another API.
 
         Raises MODEL_UNKNOWN, MODEL_NOT_IN_PLAN, REQUEST_INVALID, and OPTION_UNSUPPORTED for what has no price.
         """
@@ -98,6 +101,9 @@ class Verbatim:
 
     def _model(self, principal: Principal, api: VendorApi, body: JsonBody, headers: Mapping[str, str]) -> Model | None:
         if CONVERSATION in headers or any(body.fields.get(name) not in _UNSET for name in _KEPT):
+            return None
+        if _MARKS.search(body.raw):
+            # Another vendor's model wrote some of the answers, and this one would refuse its marks.
             return None
         model = self._choice.model(principal, body.read(_Named).model)
         return model if self._choice.speaks(model, api) else None

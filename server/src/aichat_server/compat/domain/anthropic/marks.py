@@ -62,8 +62,3 @@ def unwrapped(place: str, told: str) -> Mark | None:
         return msgspec.json.decode(base64.b64decode(told.removeprefix(_PREFIX), b"-_", validate=True), type=Mark)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise invalid_request(place, "is not as this server sent it: return it unchanged, or leave it out") from None
-
-
-def has_wrapped(body: bytes) -> bool:
-    """Whether a request holds marks of other vendors, which Anthropic would refuse."""
-    return f'"{_PREFIX}'.encode() in body

@@ -48,6 +48,8 @@ SHOWN = {
     "docs/clients/long-conversations.md": (r"exactly \d+ of \d+\n", r"0 messages left out\n$"),
     "docs/clients/http.md": (
         r'"model":"claude-haiku-5-5"',
+        r'"openapi": "3\.1\.0"',
+        r"<h1>AI Chat Platform</h1>",
         r'"media_type":"image/png".*"width":240',
         r'data: {"sequence":"1","lane":0,"started"',
         r'data: .*"text_delta"',

@@ -87,6 +87,10 @@ def test_a_quiet_stream_is_not_cut(config: Path) -> None:
     assert "max_stream_duration" not in served["common_http_protocol_options"]
     heartbeat = Settings.model_fields["heartbeat_seconds"].default
     assert float(served["stream_idle_timeout"].rstrip("s")) > 4 * heartbeat
+    # Clients of other companies' APIs wait 10 minutes for a whole answer, before which nothing is sent.
+    whole_answers = [route["idle_timeout"] for route in routes if "idle_timeout" in route]
+    assert whole_answers
+    assert all(float(most.rstrip("s")) > 600 for most in whole_answers)
 
 
 def test_memory_streams_and_silence_are_bounded(config: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from aichat_sandbox.platform import Platform
@@ -184,6 +185,8 @@ BAD: tuple[tuple[str, dict[str, Any], str | None], ...] = (
     ("logprobs", {"include": ["message.output_text.logprobs"]}, "include"),
     ("temperature", {"temperature": 9}, "temperature"),
     ("previous", {"previous_response_id": "resp_1"}, "previous_response_id"),
+    ("conversation", {"conversation": "conv_1"}, "conversation"),
+    ("background", {"background": True, "store": False}, "background"),
     ("prompt", {"prompt": {"id": "pmpt_1"}}, "prompt"),
 )
 
@@ -196,3 +199,56 @@ async def test_bad_input_is_refused_by_its_field(platform: Platform) -> None:
                 pytest.fail(f"{name}: {await sdk.post('/responses', body=body, cast_to=object)}")
             assert 400 <= refused.value.status_code < 500, name
             assert refused.value.param == param, (name, refused.value.message)
+
+
+CODEX_TOOLS: list[Any] = [
+    {**WEATHER, "strict": False},
+    {"type": "custom", "name": "apply_patch", "description": "Edits files.",
+     "format": {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_a_request_as_codex_sends_it_is_answered(platform: Platform, model: str) -> None:
+    """With what only its own vendor knows; it shows the items that are done, and needs the last event's usage."""
+    body: dict[str, Any] = {
+        "model": model,
+        "instructions": "You are a coding agent. " * 500,
+        "input": [
+            {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "Sandboxed."}]},
+            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": HELLO}]},
+        ],
+        "tools": CODEX_TOOLS,
+        "tool_choice": "auto",
+        "parallel_tool_calls": False,
+        "reasoning": {"effort": "medium", "summary": "auto"},
+        "store": False,
+        "stream": True,
+        "include": ["reasoning.encrypted_content"],
+        "prompt_cache_key": "0199-thread",
+        "text": {"verbosity": "medium"},
+        "client_metadata": {"x-codex-installation-id": "1"},
+    }
+    headers = {"authorization": f"Bearer {platform.key['api_key']}", "session-id": "0199", "originator": "codex_exec"}
+    async with httpx.AsyncClient(base_url=platform.http, headers=headers) as http:
+        answer = await http.post("/openai/v1/responses", json=body)
+    lines = answer.text.splitlines()
+    events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    [done] = [event["item"] for event in events if event["type"] == "response.output_item.done"]
+    assert done["content"][0]["text"] == "Hello there."
+    assert events[-1]["type"] == "response.completed"
+    assert events[-1]["response"]["id"].startswith("resp_")
+    assert events[-1]["response"]["usage"]["total_tokens"] > 0
+
+
+async def test_items_of_answers_that_were_just_written_can_be_named(platform: Platform) -> None:
+    """The AI SDK names items instead of sending them, unless it is told that nothing is stored."""
+    async with client(platform) as sdk:
+        asked = rounds("Bern")
+        first = await sdk.responses.create(model=MODELS[2], input=asked, tools=[WEATHER])
+        [call] = [item for item in first.output if item.type == "function_call"]
+        assert call.id is not None
+        items: list[Any] = [{"role": "user", "content": asked}, {"type": "item_reference", "id": call.id}]
+        items += [{"type": "function_call_output", "call_id": call.call_id, "output": "rain"}]
+        last = await sdk.responses.create(model=MODELS[2], input=items, tools=[WEATHER])
+    assert last.output_text == "It rains."

@@ -22,6 +22,8 @@ _OURS = "aichat.1."
 _ITEM_ID = re.compile(r"[a-z]{2,3}_([0-9a-f]{32})_([0-9]{1,6})")
 _RESPONSE_ID = re.compile(r"resp_([0-9a-f]{32})")
 
+_OWN = re.compile(rb'"(?:aichat\.1\.|(?:msg|rs|fc|ctc|ws)_[0-9a-f]{32}_)')
+
 _parts = msgspec.json.Decoder(Part)
 
 
@@ -33,6 +35,11 @@ def sealed(part: Part) -> str:
 def is_sealed(content: str) -> bool:
     """Whether this platform wrote it."""
     return content.startswith(_OURS)
+
+
+def has_own_marks(body: bytes | memoryview) -> bool:
+    """Whether a request has items that only this platform understands, though another vendor's API wrote them."""
+    return _OWN.search(body) is not None
 
 
 def unsealed(content: str) -> Part | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing, suppress
 from uuid import UUID
 
 from aichat_server.compat.domain.openai_responses_marks import generation_of, item_place
@@ -10,7 +11,9 @@ from aichat_server.compat.storage.responses import ResponseStore, StoredResponse
 from aichat_server.content.parts import Part
 from aichat_server.conversations.service.kept_turns import KeptTurns
 from aichat_server.core.errors import AichatError, FieldViolation, Reason
-from aichat_server.generations.domain.generation import GenerationKey, GenerationState
+from aichat_server.generations.domain.generation import GenerationState
+from aichat_server.generations.domain.shown import content_of
+from aichat_server.generations.domain.stream import StreamEvent
 from aichat_server.generations.service.answers import Answers
 from aichat_server.generations.service.journal import Events
 from aichat_server.identity.domain.principals import Principal
@@ -80,7 +83,7 @@ class StoredResponses:
         """Returns the items of answers that are stored, or were written minutes ago, as far as they are still known."""
         places = {item_id: place for item_id in item_ids if (place := item_place(item_id)) is not None}
         answers = {
-            generation_id: await self._answers.so_far(GenerationKey(principal.org_id, generation_id))
+            generation_id: await self._parts(principal, generation_id)
             for generation_id in dict.fromkeys(generation_id for generation_id, _ in places.values())
         }
         return {
@@ -88,6 +91,15 @@ class StoredResponses:
             for item_id, (generation_id, number) in places.items()
             if number < len(answers[generation_id])
         }
+
+    async def _parts(self, principal: Principal, generation_id: UUID) -> Sequence[Part]:
+        """Returns what an answer consists of; nothing if that is not known any more."""
+        events = list[StreamEvent]()
+        with suppress(AichatError):
+            async with aclosing(await self._answers.resume(principal, generation_id, 0)) as numbered:
+                async for _, event in numbered:
+                    events.append(event)
+        return content_of(events).parts()
 
 
 def _not_found(response_id: str, param: str) -> AichatError:

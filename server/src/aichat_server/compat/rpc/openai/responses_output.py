@@ -1,6 +1,6 @@
 """The events of a response's output: its items one after the other, each with what it consists of.
 
-The same events of an answer always make the same events here, whoever reads them, and when.
+The same events of an answer always make the same events here, for each reader.
 """
 
 from __future__ import annotations

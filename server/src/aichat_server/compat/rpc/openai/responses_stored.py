@@ -81,7 +81,7 @@ class StoredTold:
                 async for _, event in events:
                     for data in writer.write(event):
                         has_begun = True
-                        # A heartbeat has no number: it is for whoever waits for the next one.
+                        # A heartbeat has no number, and comes before the next one.
                         yield writer.number - (data != HEARTBEAT), data
         except AichatError as error:
             if not has_begun:

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 import aiohttp
 
 from benchmarks.caching import measure_caching, print_caching
+from benchmarks.compat import measure_compat, print_compat
 from benchmarks.deployment import MODEL, Target, conversing, deployed
 from benchmarks.embeddings import measure_embeddings, print_embeddings
 from benchmarks.files import measure_files, print_files
@@ -83,9 +84,11 @@ QUICK = Plan(
 PARTS = ("chat", "paced", "rollups", "invoices", "files")
 CACHING, EMBEDDINGS = "caching", "embeddings"
 """Measured with the chat; alone if they are named."""
+COMPAT = "compat"
+"""Measured only if it is named."""
 
 
-async def main(plan: Plan, parts: Sequence[str]) -> None:
+async def main(plan: Plan, parts: Sequence[str]) -> None:  # noqa: C901 — one case for each part
     """Measures and prints the tables."""
     if "chat" in parts:
         await measure_chat(plan)
@@ -93,6 +96,8 @@ async def main(plan: Plan, parts: Sequence[str]) -> None:
         with TemporaryDirectory(prefix="aichat-bench-") as folder:
             async with conversing(Path(folder)) as target:
                 print_caching(await measure_caching(target))
+    if COMPAT in parts:
+        await measure_apis(plan)
     if EMBEDDINGS in parts:
         with TemporaryDirectory(prefix="aichat-bench-") as folder:
             leave_measured_core()
@@ -112,6 +117,13 @@ async def main(plan: Plan, parts: Sequence[str]) -> None:
     if "files" in parts:
         with TemporaryDirectory(prefix="aichat-bench-") as folder:
             print_files(await measure_files(Path(folder), rounds=plan.rounds))
+
+
+async def measure_apis(plan: Plan) -> None:
+    """Measures the APIs of other companies and prints their cost."""
+    with TemporaryDirectory(prefix="aichat-bench-") as folder:
+        sizes = {"streams": plan.streams, "deltas": plan.deltas, "turns": plan.first_deltas}
+        print_compat(await measure_compat(Path(folder), **sizes, rounds=plan.rounds))
 
 
 async def measure_chat(plan: Plan) -> None:
@@ -199,6 +211,6 @@ async def _load(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="measure little, to check that the benchmark works")
-    parser.add_argument("part", nargs="?", choices=(*PARTS, CACHING, EMBEDDINGS), help="measure only this")
+    parser.add_argument("part", nargs="?", choices=(*PARTS, CACHING, EMBEDDINGS, COMPAT), help="measure only this")
     options = parser.parse_args()
     asyncio.run(main(QUICK if options.quick else FULL, [options.part] if options.part else PARTS))

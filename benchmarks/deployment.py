@@ -97,6 +97,23 @@ async def conversing(folder: Path, *module: str) -> AsyncGenerator[Target, None]
         yield await stack.enter_async_context(_server("alone", settings, key, *module))
 
 
+@asynccontextmanager
+async def compatible(folder: Path) -> AsyncGenerator[tuple[Target, str], None]:
+    """The server with Redis, over the stand-in for vendors; yields it, and the stand-in's root."""
+    async with AsyncExitStack() as stack:
+        postgres = await stack.enter_async_context(run_postgres(folder / "postgres"))
+        redis_url = await stack.enter_async_context(_redis(folder))
+        port_file = folder / "vendors.port"
+        arguments = ("aichat_sandbox.vendors", "--port", "0", "--port-file", str(port_file))
+        vendors = await stack.enter_async_context(started(*arguments))
+        root = f"http://127.0.0.1:{await port_in(port_file, vendors)}"
+        key = await _prepare(postgres)
+        upstream = f"{root}/openai/v1"
+        settings = _environment(postgres, upstream) | _claude(upstream) | {"REDIS_URL": redis_url}
+        settings |= {"AICHAT_FILES_URL": (folder / "files").as_uri(), "AICHAT_OPENAI_API": "responses"}
+        yield await stack.enter_async_context(_server("compatible", settings, key)), root
+
+
 async def _prepare(postgres: Postgres) -> str:
     environment = _environment(postgres, "http://127.0.0.1:1")
     await output_of("aichat_server", "migrate", env=environment)

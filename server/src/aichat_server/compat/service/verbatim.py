@@ -50,6 +50,8 @@ _KEPT = ("previous_response_id", "conversation", "store", "background")
 _MARKS = re.compile(rb':\s*"aichat[.:]')
 """What this platform writes for the marks of other vendors begins so: in reasoning and thinking that callers return."""
 _UNSET = (None, msgspec.Raw(b"null"), msgspec.Raw(b"false"))
+_OUR_MARK = re.compile(rb'"aichat(?::|\.1\.)')
+"""How the marks begin that this platform has written into answers: see anthropic.marks and openai_responses_marks."""
 # What is shorter is decoded at once: a thread would take longer.
 _SHORT = 16 * 1024
 
@@ -101,6 +103,9 @@ class Verbatim:
 
     def _model(self, principal: Principal, api: VendorApi, body: JsonBody, headers: Mapping[str, str]) -> Model | None:
         if CONVERSATION in headers or any(body.fields.get(name) not in _UNSET for name in _KEPT):
+            return None
+        if _OUR_MARK.search(body.raw):
+            # The vendor would refuse them. They are other vendors', and are left out or turned back into its own.
             return None
         if _MARKS.search(body.raw):
             # Another vendor's model wrote some of the answers, and this one would refuse its marks.

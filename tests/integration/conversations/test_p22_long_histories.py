@@ -203,7 +203,7 @@ async def test_p07_a_long_conversation_is_refused_if_the_caller_wants_that(
     assert failed.reason == "CONTEXT_EXCEEDED"
     assert failed.metadata.pop("model") == MODEL
     assert {name: int(value) > 0 for name, value in failed.metadata.items()} == {
-        "input_tokens": True, "context_window": True,
+        "input_tokens": True, "context_window": True, "max_output_tokens": True,
     }  # fmt: skip
     # Nothing of it is left, and the request id may be used again.
     await eventually(lambda: history(server, api_key, place), lambda messages: len(messages) == 6)

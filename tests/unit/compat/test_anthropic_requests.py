@@ -89,11 +89,16 @@ EVERY_BLOCK = [
 
 
 def test_blocks_of_every_kind_become_parts() -> None:
-    found = asked(CLAUDE, system=[text("Be", **CACHED), text("brief.")], messages=EVERY_BLOCK)
+    found = asked(
+        CLAUDE,
+        system=[text("Be", **CACHED), text("brief.")],
+        messages=[{"role": "system", "content": "Now."}, *EVERY_BLOCK],
+    )
     assert found.options.system_prompt == "Be\n\nbrief.\n\nNow."
-    hello, written, result = found.messages
-    assert (hello.role, written.role, result.role) == (Role.USER, Role.ASSISTANT, Role.USER)
-    place = "messages.0.content"
+    hello, written, result, reminder = found.messages
+    assert [message.role for message in found.messages] == [Role.USER, Role.ASSISTANT, Role.USER, Role.USER]
+    assert reminder.parts == (TextPart("<system-reminder>\nNow.\n</system-reminder>"),)
+    place = "messages.1.content"
     assert hello.parts == (
         TextPart("Hi"),
         ImagePart(AskedFile("", "", 0, data=b"\1\2\3", field=f"{place}.1.source")),

@@ -13,12 +13,14 @@ from aichat_server.compat.domain.anthropic.options import options_of
 from aichat_server.compat.domain.anthropic.requests import Content, CountRequest, Said, decode
 from aichat_server.compat.domain.anthropic.versions import Version
 from aichat_server.compat.domain.asked import Asked
-from aichat_server.content.parts import Role, ToolCallPart, ToolResultPart
+from aichat_server.content.parts import Role, TextPart, ToolCallPart, ToolResultPart
 from aichat_server.core.errors import invalid_request
 from aichat_server.models.domain.models import Model
 from aichat_server.providers.domain.requests import PathMessage
 
 _SYSTEM = "system"
+_REMINDER = "<system-reminder>\n{}\n</system-reminder>"
+"""How a system message is told in the midst of a conversation, where only Anthropic takes one."""
 
 
 class _Text(msgspec.Struct):
@@ -33,31 +35,29 @@ def asked_of(request: CountRequest, model: Model, version: Version) -> Asked:
     """Returns what `model` is asked. Raises REQUEST_INVALID with the field of what cannot be carried, and nothing is
     left out silently.
     """
-    system, said = _system(request)
+    # Those at the beginning belong to the system prompt. A later one stays where it is: what comes before it must not
+    # change, since vendors find what they have cached by its beginning.
+    first = next((n for n, message in enumerate(request.messages) if message.role != _SYSTEM), len(request.messages))
+    system = list(_texts(request.system, _SYSTEM)) if request.system is not None else []
+    for n, message in enumerate(request.messages[:first]):
+        system += _texts(message.content, f"messages.{n}.content")
     options = options_of(request, "\n\n".join(system), model, version)
     reader = Reader(version, cites=model.provider == ANTHROPIC)
-    messages = []
-    for n, message in said:
-        place = f"messages.{n}"
-        role = _role(message, place)
-        parts = reader.parts(role, message.content, f"{place}.content")
-        if not parts and role is Role.USER:
-            raise invalid_request(f"{place}.content", "must not be empty")
-        messages.append((n, PathMessage(role, parts)))
+    messages = [(n, _message(request.messages[n], n, reader)) for n in range(first, len(request.messages))]
     _check_turns(messages)
     return Asked(request.model, tuple(message for _, message in messages), options)
 
 
-def _system(request: CountRequest) -> tuple[list[str], list[tuple[int, Said]]]:
-    """Returns the texts of the system prompt, wherever they stand, and all other messages with their numbers."""
-    texts = list(_texts(request.system, _SYSTEM)) if request.system is not None else []
-    said = []
-    for n, message in enumerate(request.messages):
-        if message.role == _SYSTEM:
-            texts += _texts(message.content, f"messages.{n}.content")
-        else:
-            said.append((n, message))
-    return texts, said
+def _message(said: Said, n: int, reader: Reader) -> PathMessage:
+    place = f"messages.{n}"
+    if said.role == _SYSTEM:
+        texts = _texts(said.content, f"{place}.content")
+        return PathMessage(Role.USER, tuple(TextPart(_REMINDER.format(text)) for text in texts))
+    role = _role(said, place)
+    parts = reader.parts(role, said.content, f"{place}.content")
+    if not parts and role is Role.USER:
+        raise invalid_request(f"{place}.content", "must not be empty")
+    return PathMessage(role, parts)
 
 
 def _texts(content: Content, place: str) -> Iterable[str]:

@@ -11,12 +11,13 @@ from google.api.httpbody_pb2 import HttpBody
 
 from aichat_server.compat.domain.anthropic.asking import asked_of
 from aichat_server.compat.domain.anthropic.content import ThinkingShown, Told
-from aichat_server.compat.domain.anthropic.marks import ANTHROPIC
+from aichat_server.compat.domain.anthropic.marks import ANTHROPIC, has_wrapped
 from aichat_server.compat.domain.anthropic.options import shows_thinking
 from aichat_server.compat.domain.anthropic.requests import CountRequest, MessageRequest, read
 from aichat_server.compat.domain.anthropic.stream import MessageAsked, MessageStream
 from aichat_server.compat.domain.anthropic.versions import told_version, version_of
 from aichat_server.compat.domain.anthropic.whole import whole_message
+from aichat_server.compat.domain.asked import Asked
 from aichat_server.compat.domain.bodies import JsonBody
 from aichat_server.compat.domain.keeping import CONVERSATION, keep_of
 from aichat_server.compat.rpc.conversations import telling
@@ -30,9 +31,11 @@ from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.stream import Completed, Started
 from aichat_server.generations.service.journal import Events
 from aichat_server.identity.service.caller import current_principal
+from aichat_server.models.domain.usage import estimate_tokens
 from aichat_server.providers.domain.verbatim import VendorApi
 from aichat_server.transport.foreign import JSON, current_reply
 
+ROUTE = "messages"
 _encoder = msgspec.json.Encoder()
 
 
@@ -47,48 +50,54 @@ class Messages:
     async def create(self, request: pb.CreateMessageRequest, headers: Headers) -> AsyncGenerator[HttpBody, None]:
         """Yields the response's pieces."""
         told_version(headers)
-        sent, principal = body_of(request.body), current_principal()
-        asked = await self._verbatim.asked(principal, VendorApi.MESSAGES, sent, headers)
-        if asked is not None and asked.sent is not None:
-            events = await self._serving.answer(principal, CompatCall(asked, sent, "messages", terms_of(headers)))
-            pieces = verbatim_pieces(events, asked.sent, lambda events: self._written(events, sent, headers))
-        else:
-            told = read(sent, MessageRequest)
-            asked = asked_of(told, self._counting.model(principal, told.model), version_of(headers))
-            keep = keep_of(headers.get(CONVERSATION))
-            call = CompatCall(asked, sent, "messages", terms_of(headers), keep)
-            pieces = self._written(telling(await self._serving.answer(principal, call), keep), sent, headers)
+        sent, asked = body_of(request.body), None
+        # What is kept has parts, and Anthropic refuses marks of other vendors.
+        if CONVERSATION not in headers and not has_wrapped(sent.raw):
+            asked = await self._verbatim.asked(current_principal(), VendorApi.MESSAGES, sent, headers)
+        pieces = self._by_parts(sent, headers) if asked is None else self._as_sent(asked, sent, headers)
         async with aclosing(pieces):
             async for piece in pieces:
                 yield piece
 
-    async def _written(self, events: Events, sent: JsonBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
-        """Yields an answer that this server writes."""
+    async def _as_sent(self, asked: Asked, sent: JsonBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
+        """Yields the answer of a vendor that speaks Anthropic's API itself."""
+
+        def written(events: Events) -> AsyncGenerator[HttpBody, None]:
+            told = read(sent, MessageRequest)
+            return _pieces(events, told, _about(told, ANTHROPIC), lambda: estimate_tokens(sent.raw.decode()))
+
+        if asked.sent is None:
+            raise TypeError("what Verbatim asks is what was sent")
+        call = CompatCall(asked, sent, ROUTE, terms_of(headers))
+        pieces = verbatim_pieces(await self._serving.answer(current_principal(), call), asked.sent, written)
+        async with aclosing(pieces):
+            async for piece in pieces:
+                yield piece
+
+    async def _by_parts(self, sent: JsonBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
+        """Yields an answer that this server writes in Anthropic's form."""
         told, principal = read(sent, MessageRequest), current_principal()
         model = self._counting.model(principal, told.model)
         asked = asked_of(told, model, version_of(headers))
-        about = MessageAsked(told.model, asked.options.stop, _shown(told))
+        keep = keep_of(headers.get(CONVERSATION))
+        call = CompatCall(asked, sent, ROUTE, terms_of(headers), keep)
+        events = telling(await self._serving.answer(principal, call), keep)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(aclosing(events))
             input_tokens: Callable[[], int] = int
             if told.stream and model.provider != ANTHROPIC:
                 # Anthropic says it at once, and others say it at the end.
                 input_tokens = await stack.enter_async_context(self._counting.counting(principal, model, asked))
-            pieces = await stack.enter_async_context(aclosing(_told(MessageStream(about, input_tokens), events)))
-            so_far = list[Told]()
-            async for event in pieces:
-                if told.stream:
-                    yield _piece(event)
-                    continue
-                so_far.append(event)
-                if event["type"] == "message_stop":
-                    yield json_piece(whole_message(so_far))
+            pieces = _pieces(events, told, _about(told, model.provider), input_tokens)
+            async for piece in await stack.enter_async_context(aclosing(pieces)):
+                yield piece
 
     async def count(self, request: pb.CountMessageTokensRequest, headers: Headers) -> AsyncGenerator[HttpBody, None]:
         """Yields the count of the input tokens."""
         told_version(headers)
-        sent, principal = body_of(request.body), current_principal()
-        counted = await self._verbatim.count(principal, VendorApi.MESSAGES, sent, headers)
+        sent, principal, counted = body_of(request.body), current_principal(), None
+        if not has_wrapped(sent.raw):
+            counted = await self._verbatim.count(principal, VendorApi.MESSAGES, sent, headers)
         if counted is not None:
             yield HttpBody(content_type=JSON, data=counted)
             return
@@ -97,10 +106,29 @@ class Messages:
         yield json_piece({"input_tokens": await self._counting.count(principal, asked)})
 
 
-def _shown(told: MessageRequest) -> ThinkingShown:
+def _about(told: MessageRequest, provider: str) -> MessageAsked:
+    shown = ThinkingShown.ALL
     if told.thinking is None or not shows_thinking(told):
-        return ThinkingShown.NOTHING
-    return ThinkingShown.MARKS if told.thinking.display == "omitted" else ThinkingShown.ALL
+        shown = ThinkingShown.NOTHING
+    elif told.thinking.display == "omitted" and provider != ANTHROPIC:
+        # Anthropic signs its thinking with the text that it shows.
+        shown = ThinkingShown.MARKS
+    return MessageAsked(told.model, tuple(told.stop_sequences or ()), shown)
+
+
+async def _pieces(
+    events: Events, told: MessageRequest, about: MessageAsked, input_tokens: Callable[[], int]
+) -> AsyncGenerator[HttpBody, None]:
+    """Yields an answer in the form that is asked for."""
+    so_far = list[Told]()
+    async with aclosing(_told(MessageStream(about, input_tokens), events)) as found:
+        async for event in found:
+            if told.stream:
+                yield _piece(event)
+                continue
+            so_far.append(event)
+            if event["type"] == "message_stop":
+                yield json_piece(whole_message(so_far))
 
 
 async def _told(stream: MessageStream, events: Events) -> AsyncGenerator[Told, None]:

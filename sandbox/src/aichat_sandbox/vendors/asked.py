@@ -70,13 +70,13 @@ class Asked:
 def last_question(said: Iterable[Said]) -> tuple[str, int, tuple[str, ...]]:
     """Returns the last text of the user's, the number of messages of tool results behind it, and the last results.
 
-    In a message of several texts it is a script, if there is one.
+    In a message of several texts it is a script, if there is one. Texts beside results are no question without one.
     """
     question, rounds = "", 0
     results: tuple[str, ...] = ()
     for message in said:
-        if message.texts:
-            scripts = [text for text in message.texts if text.startswith(MARK)]
+        scripts = [text for text in message.texts if text.startswith(MARK)]
+        if scripts or (message.texts and not message.results):
             question, rounds, results = (scripts or message.texts)[-1], 0, ()
         elif message.results:
             rounds, results = rounds + 1, message.results

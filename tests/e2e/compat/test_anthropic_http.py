@@ -76,7 +76,8 @@ async def test_a_stream_that_breaks_off_ends_with_an_error(client: httpx.AsyncCl
     answer = await client.post(MESSAGES, json=body(model, said, stream=True))
     last = events_of(answer.text)[-1]
     assert (answer.status_code, last["type"], last["error"]["type"]) == (200, "error", "overloaded_error")
-    assert last["request_id"] == answer.headers["request-id"]
+    # Anthropic's own event comes as it is.
+    assert last.get("request_id") == (answer.headers["request-id"] if model != MODELS[0] else None)
 
 
 async def test_bad_input_is_refused_in_shape_and_costs_nothing(platform: Platform, free_key: str) -> None:

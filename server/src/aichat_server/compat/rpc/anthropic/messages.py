@@ -11,7 +11,7 @@ from google.api.httpbody_pb2 import HttpBody
 
 from aichat_server.compat.domain.anthropic.asking import asked_of
 from aichat_server.compat.domain.anthropic.content import ThinkingShown, Told
-from aichat_server.compat.domain.anthropic.marks import ANTHROPIC, has_wrapped
+from aichat_server.compat.domain.anthropic.marks import ANTHROPIC
 from aichat_server.compat.domain.anthropic.options import shows_thinking
 from aichat_server.compat.domain.anthropic.requests import CountRequest, MessageRequest, read
 from aichat_server.compat.domain.anthropic.stream import MessageAsked, MessageStream
@@ -31,7 +31,7 @@ from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.stream import Completed, Started
 from aichat_server.generations.service.journal import Events
 from aichat_server.identity.service.caller import current_principal
-from aichat_server.models.domain.usage import estimate_tokens
+from aichat_server.models.domain.usage import BYTES_PER_TOKEN
 from aichat_server.providers.domain.verbatim import VendorApi
 from aichat_server.transport.foreign import JSON, current_reply
 
@@ -50,10 +50,8 @@ class Messages:
     async def create(self, request: pb.CreateMessageRequest, headers: Headers) -> AsyncGenerator[HttpBody, None]:
         """Yields the response's pieces."""
         told_version(headers)
-        sent, asked = body_of(request.body), None
-        # What is kept has parts, and Anthropic refuses marks of other vendors.
-        if CONVERSATION not in headers and not has_wrapped(sent.raw):
-            asked = await self._verbatim.asked(current_principal(), VendorApi.MESSAGES, sent, headers)
+        sent = body_of(request.body)
+        asked = await self._verbatim.asked(current_principal(), VendorApi.MESSAGES, sent, headers)
         pieces = self._by_parts(sent, headers) if asked is None else self._as_sent(asked, sent, headers)
         async with aclosing(pieces):
             async for piece in pieces:
@@ -64,7 +62,7 @@ class Messages:
 
         def written(events: Events) -> AsyncGenerator[HttpBody, None]:
             told = read(sent, MessageRequest)
-            return _pieces(events, told, _about(told, ANTHROPIC), lambda: estimate_tokens(sent.raw.decode()))
+            return _pieces(events, told, _about(told, ANTHROPIC), lambda: len(sent.raw) // BYTES_PER_TOKEN)
 
         if asked.sent is None:
             raise TypeError("what Verbatim asks is what was sent")
@@ -95,9 +93,8 @@ class Messages:
     async def count(self, request: pb.CountMessageTokensRequest, headers: Headers) -> AsyncGenerator[HttpBody, None]:
         """Yields the count of the input tokens."""
         told_version(headers)
-        sent, principal, counted = body_of(request.body), current_principal(), None
-        if not has_wrapped(sent.raw):
-            counted = await self._verbatim.count(principal, VendorApi.MESSAGES, sent, headers)
+        sent, principal = body_of(request.body), current_principal()
+        counted = await self._verbatim.count(principal, VendorApi.MESSAGES, sent, headers)
         if counted is not None:
             yield HttpBody(content_type=JSON, data=counted)
             return

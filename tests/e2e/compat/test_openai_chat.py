@@ -131,7 +131,9 @@ async def test_models_may_change_within_a_loop_of_tools(sdk: openai.AsyncOpenAI)
 
 
 @pytest.mark.parametrize("model", MODELS)
-async def test_images_documents_and_schemas_are_carried(sdk: openai.AsyncOpenAI, model: str) -> None:
+async def test_images_documents_and_schemas_are_carried(
+    sdk: openai.AsyncOpenAI, http: httpx.AsyncClient, model: str
+) -> None:
     image, document = (base64.b64encode(data).decode() for data in (png(4, 4), pdf(1)))
     parts: list[Any] = [
         {"type": "text", "text": script(deltas=['{"place": "Oslo",', ' "degrees": 5}'])},
@@ -143,7 +145,9 @@ async def test_images_documents_and_schemas_are_carried(sdk: openai.AsyncOpenAI,
     )
     assert told.choices[0].message.parsed == Weather(place="Oslo", degrees=5)
     mode: Any = {"type": "json_object"}
-    text: Any = {"role": "user", "content": script(deltas=['{"any": ', "1}"])}
+    stored = (await http.post("/v1/files", content=pdf(2), headers={"content-type": "application/pdf"})).json()
+    parts[2] = {"type": "file", "file": {"file_id": stored["file"]["file_id"]}}
+    text: Any = {"role": "user", "content": [{"type": "text", "text": script(deltas=['{"any": ', "1}"])}, parts[2]]}
     free = await sdk.chat.completions.create(
         model=model, messages=[text], response_format=mode, prompt_cache_key="k", reasoning_effort="low"
     )

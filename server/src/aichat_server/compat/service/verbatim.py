@@ -47,8 +47,8 @@ _MESSAGES: Mapping[VendorApi, tuple[str, ...]] = MappingProxyType(
 """The fields that may have media."""
 _KEPT = ("previous_response_id", "conversation", "store", "background")
 """They name what the vendor does not have, or ask to keep the turn: its parts are needed for that."""
-_MARKS = re.compile(rb':\s*"aichat[.:]')
-"""What this platform writes for the marks of other vendors begins so: in reasoning and thinking that callers return."""
+_STORED_FILE = re.compile(rb'"file_id"\s*:\s*"[0-9a-f]{64}"')
+"""Names a file that FileService stores."""
 _UNSET = (None, msgspec.Raw(b"null"), msgspec.Raw(b"false"))
 _OUR_MARK = re.compile(rb'"aichat(?::|\.1\.)')
 """How the marks begin that this platform has written into answers: see anthropic.marks and openai_responses_marks."""
@@ -104,11 +104,9 @@ class Verbatim:
     def _model(self, principal: Principal, api: VendorApi, body: JsonBody, headers: Mapping[str, str]) -> Model | None:
         if CONVERSATION in headers or any(body.fields.get(name) not in _UNSET for name in _KEPT):
             return None
-        if _OUR_MARK.search(body.raw):
-            # The vendor would refuse them. They are other vendors', and are left out or turned back into its own.
-            return None
-        if _MARKS.search(body.raw):
-            # Another vendor's model wrote some of the answers, and this one would refuse its marks.
+        if _OUR_MARK.search(body.raw) or _STORED_FILE.search(body.raw):
+            # The vendor would refuse marks of other vendors, which are left out or turned back into its own, and does
+            # not have the platform's files.
             return None
         model = self._choice.model(principal, body.read(_Named).model)
         return model if self._choice.speaks(model, api) else None

@@ -241,14 +241,15 @@ async def test_a_request_as_codex_sends_it_is_answered(platform: Platform, model
     assert events[-1]["response"]["usage"]["total_tokens"] > 0
 
 
-async def test_items_of_answers_that_were_just_written_can_be_named(platform: Platform) -> None:
+@pytest.mark.parametrize("model", MODELS[1:])
+async def test_items_of_answers_that_were_just_written_can_be_named(platform: Platform, model: str) -> None:
     """The AI SDK names items instead of sending them, unless it is told that nothing is stored."""
-    async with client(platform) as sdk:
+    async with client(platform, default_headers={"user-agent": "ai-sdk/openai/4.0 runtime/node"}) as sdk:
         asked = rounds("Bern")
-        first = await sdk.responses.create(model=MODELS[2], input=asked, tools=[WEATHER])
+        first = await sdk.responses.create(model=model, input=asked, tools=[WEATHER])
         [call] = [item for item in first.output if item.type == "function_call"]
         assert call.id is not None
         items: list[Any] = [{"role": "user", "content": asked}, {"type": "item_reference", "id": call.id}]
         items += [{"type": "function_call_output", "call_id": call.call_id, "output": "rain"}]
-        last = await sdk.responses.create(model=MODELS[2], input=items, tools=[WEATHER])
+        last = await sdk.responses.create(model=model, input=items, tools=[WEATHER])
     assert last.output_text == "It rains."

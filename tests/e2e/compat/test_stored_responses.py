@@ -147,6 +147,10 @@ async def test_any_surface_keeps_its_turns_in_a_conversation(platform: Platform)
             await sdk.responses.create(
                 model=MODELS[0], input="Hi", extra_headers={"x-aichat-conversation": str(uuid4())}
             )
+        # What fails without an answer leaves nothing of the turn.
+        more = [*messages, {"role": "user", "content": "Well?"}, {"role": "user", "content": script(status=400)}]
+        with pytest.raises(openai.APIStatusError):
+            await sdk.chat.completions.create(model=MODELS[0], messages=more, extra_headers=follows)
     headers = {"x-api-key": str(platform.key["api_key"]), "anthropic-version": "2023-06-01", **follows}
     messages += [{"role": "assistant", "content": "Two."}, {"role": "user", "content": script(deltas=["Three."])}]
     async with httpx.AsyncClient(base_url=platform.http, headers=headers) as http:

@@ -29,7 +29,7 @@ from aichat_server.generations.service.model_choice import ModelChoice
 from aichat_server.generations.service.requests import GenerationRequest
 from aichat_server.identity.domain.principals import Principal
 from aichat_server.providers.domain.forms import check_forms
-from aichat_server.providers.domain.requests import PathMessage, Prompt
+from aichat_server.providers.domain.requests import LongHistory, PathMessage, Prompt
 from aichat_server.providers.domain.verbatim import SentRequest
 from aichat_server.providers.service.counting import TokenCounter
 
@@ -106,7 +106,10 @@ class Serving:
         candidates = self._choice.candidates(principal, asked.model, asked.options, parts)
         messages = await self._resolved(principal, asked.messages, keep=call.keep is not None)
         files = self._files.of(principal.org_id)
-        await ContextRoom(self._counter, candidates, asked.options, Prompt((), files)).check(messages)
+        room = ContextRoom(self._counter, candidates, asked.options, Prompt((), files))
+        if asked.options.long_history is LongHistory.DROP and not await room.holds(messages):
+            messages = (await room.cut(messages)).shown
+        await room.check(messages)
         claim = _claim(principal, call)
         prompt, keep = Prompt(messages, files, cache_key=_cache_key(principal, asked)), call.keep
         return GenerationRequest(

@@ -33,6 +33,8 @@ from aichat_server.identity.service.caller import current_principal
 from aichat_server.providers.domain.verbatim import VendorApi
 from aichat_server.transport.foreign import current_reply
 
+_NAMES_ITEMS = "ai-sdk/"
+
 
 class Responses:
     """The Responses API."""
@@ -46,7 +48,7 @@ class Responses:
     async def create(self, body: HttpBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
         """Yields the response's pieces."""
         sent, asked = body_of(body), None
-        if not has_own_marks(sent.raw):
+        if not (has_own_marks(sent.raw) or _names_items(sent, headers)):
             asked = await self._verbatim.asked(current_principal(), VendorApi.RESPONSES, sent, headers)
         if asked is not None and asked.sent is not None:
             call = CompatCall(asked, sent, ROUTE, terms_of(headers))
@@ -103,6 +105,14 @@ class Responses:
     async def input_items(self, request: pb.ListResponseInputItemsRequest) -> AsyncGenerator[HttpBody, None]:
         """Yields a page of what a response was asked."""
         yield json_piece(await self._told.input_items(current_principal(), request))
+
+
+def _names_items(sent: JsonBody, headers: Headers) -> bool:
+    """Whether the client names items in its next requests instead of sending them: OpenAI keeps none of this account.
+
+    The AI SDK does so unless it says that nothing is stored.
+    """
+    return "store" not in sent.fields and _NAMES_ITEMS in headers.get("user-agent", "")
 
 
 def _expired(events: Events, sent: JsonBody) -> AsyncGenerator[HttpBody, None]:

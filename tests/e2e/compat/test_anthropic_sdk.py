@@ -126,6 +126,16 @@ async def test_the_vendors_own_search_is_asked_and_cited(sdk: anthropic.AsyncAnt
     assert answer.usage.server_tool_use.web_search_requests == 1
 
 
+@pytest.mark.parametrize(("word", "reason"), [("SAFETY", "refusal"), ("MAX_TOKENS", "max_tokens")])
+async def test_an_answer_tells_why_it_ended(sdk: anthropic.AsyncAnthropic, word: str, reason: str) -> None:
+    said = say(deltas=["Well."], stop=word)
+    about: dict[str, Any] = {"model": MODELS[2], "max_tokens": 100, "messages": [said]}
+    whole = await sdk.messages.create(**about)
+    assert (whole.stop_reason, whole.content[0].to_dict()["text"]) == (reason, "Well.")
+    async with sdk.messages.stream(**about) as stream:
+        assert (await stream.get_final_message()).stop_reason == reason
+
+
 @each_model
 async def test_files_and_schemas_are_carried(sdk: anthropic.AsyncAnthropic, model: str) -> None:
     image = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(png(64, 64)).decode()}

@@ -1,13 +1,18 @@
-"""What the edge itself refuses, as OpenAI's and Anthropic's own SDKs raise it."""
+"""What the edge itself refuses, as OpenAI's and Anthropic's own SDKs raise it; and what it lets through."""
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Awaitable
 
 import anthropic
+import httpx
 import openai
 import pytest
 from aichat_sandbox.platform import Platform
+
+from tests.e2e.calls import MODELS, script
 
 LARGE, TOO_LARGE = "x" * 2_000_000, "x" * 33_554_433
 
@@ -54,3 +59,15 @@ async def test_anthropics_sdk_raises_what_the_edge_refuses(platform: Platform) -
         said = [{"role": "user", "content": LARGE}]
         unknown = await failure(stranger.messages.create(model="m", messages=said, max_tokens=1))
         assert type(unknown) is anthropic.AuthenticationError
+
+
+# OpenAI's own models get such a request as it was sent, and know no field of tomorrow.
+@pytest.mark.parametrize("model", [MODELS[0], MODELS[2]])
+async def test_a_large_packed_request_is_answered(http: httpx.AsyncClient, model: str) -> None:
+    said = {"role": "user", "content": script(deltas=["Hello."])}
+    body = {"model": model, "messages": [said], "a_field_of_tomorrow": ["x" * 1000] * 5000}
+    packed = gzip.compress(json.dumps(body).encode(), 1)
+    headers = {"content-encoding": "gzip", "content-type": "application/json"}
+    response = await http.post("/openai/v1/chat/completions", content=packed, headers=headers)
+    assert response.status_code == 200, response.text
+    assert response.json()["choices"][0]["message"]["content"] == "Hello."

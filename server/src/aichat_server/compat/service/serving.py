@@ -5,6 +5,7 @@ The answer of a call with an Idempotency-Key is kept for a day, for the same cal
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 from uuid import uuid5
@@ -32,6 +33,8 @@ from aichat_server.providers.domain.forms import check_forms
 from aichat_server.providers.domain.requests import LongHistory, PathMessage, Prompt
 from aichat_server.providers.domain.verbatim import SentRequest
 from aichat_server.providers.service.counting import TokenCounter
+
+_LARGE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,10 @@ class Serving:
         """
         if call.terms.key is not None:
             return await self._claimed(await self._request(principal, call))
-        return await self._readers.answer(call.reader(principal), self._request(principal, call))
+        reader = call.reader
+        # The digest of a large request takes long, and lets others run between its parts on a thread alone.
+        who = await asyncio.to_thread(reader, principal) if len(call.body.raw) > _LARGE_BYTES else reader(principal)
+        return await self._readers.answer(who, self._request(principal, call))
 
     async def _request(self, principal: Principal, call: CompatCall) -> GenerationRequest:
         asked = call.asked

@@ -243,7 +243,7 @@ class _Connection:
                 sink.write(data)
                 await sink.drain()
         if fate is Fate.REPLY_RESET:
-            _reset(self.downstream)
+            abort(self.downstream)
         if self._left is not None and self._left <= 0:
             self.end(reset=self.link.conditions().cut_resets)
 
@@ -279,10 +279,11 @@ class _Connection:
         for writer in (self.downstream, self.upstream):
             if writer is None:
                 continue
-            _reset(writer) if reset else writer.close()
+            abort(writer) if reset else writer.close()
 
 
-def _reset(writer: asyncio.StreamWriter) -> None:
+def abort(writer: asyncio.StreamWriter) -> None:
+    """Ends the connection by RST."""
     if (raw := writer.get_extra_info("socket")) is not None:
         with suppress(OSError):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

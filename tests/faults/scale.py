@@ -18,6 +18,8 @@ class Scale:
     worker_kills: int
     double_sends: int
     """Turns, three in ten of them sent several times at once."""
+    cut_turns: int
+    """Of clients of the compatible APIs, three in ten of whose connections are cut off."""
     cancels: int
     cancels_at_once: int
     slow_deltas: int
@@ -54,6 +56,7 @@ SHORT = Scale(
     redis_losses=2,
     worker_kills=1,
     double_sends=60,
+    cut_turns=40,
     cancels=60,
     cancels_at_once=10,
     slow_deltas=100,
@@ -77,6 +80,7 @@ FULL = Scale(
     redis_losses=10,
     worker_kills=100,
     double_sends=10_000,
+    cut_turns=10_000,
     cancels=20_000,
     cancels_at_once=10,
     slow_deltas=480,

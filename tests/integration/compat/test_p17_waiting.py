@@ -21,12 +21,12 @@ WINDOW_SECONDS = 0.3
 class Replica:
     """A process's waiting answers, and what nobody came back for."""
 
-    def __init__(self, shared: SharedReaders | None, window_seconds: float = 30.0) -> None:
+    def __init__(self, shared: SharedReaders | None, seconds: float = 30.0) -> None:
+        self._seconds = seconds
         self.over: asyncio.Queue[UUID] = asyncio.Queue()
         self.waiting = WaitingAnswers(
             shared,
             asyncio.create_task,
-            window_seconds=window_seconds,
             when_over=lambda left: self.over.put_nowait(left.generation_id),
         )
 
@@ -34,7 +34,7 @@ class Replica:
         """A reader leaves; returns its answer."""
         assert reader.slot is not None
         generation_id = uuid4()
-        self.waiting.leave(Departure(reader.slot, reader, how, generation_id, handle=None))
+        self.waiting.leave(Departure(reader.slot, reader, how, generation_id, self._seconds, handle=None))
         return generation_id
 
     async def take(self, reader: Reader) -> Taken:
@@ -43,12 +43,12 @@ class Replica:
         taken, _ = await self.waiting.take(reader.slot, reader)
         return taken
 
-    async def finds(self, reader: Reader, generation_id: UUID) -> bool:
-        """Whether a call finds the answer. What a replica says is on its way to the others."""
+    async def found(self, reader: Reader) -> Taken:
+        """Returns what a call finds. What a replica says is on its way to the others."""
         async with asyncio.timeout(10):
-            while (taken := await self.take(reader)) == Taken():
+            while (taken := await self.take(reader)).generation_id is None:
                 await asyncio.sleep(0.01)
-        return taken.generation_id == generation_id
+        return taken
 
 
 def reader(slot: Slot | None = None, *, retries: bool | None = None) -> Reader:
@@ -61,15 +61,15 @@ def reader(slot: Slot | None = None, *, retries: bool | None = None) -> Reader:
 async def replicas(redis: RedisUnderTest) -> AsyncGenerator[tuple[Replica, Replica], None]:
     """Two replicas."""
     async with open_redis(redis.url) as one, open_redis(redis.url) as other:
-        yield tuple(Replica(SharedReaders(client, window_seconds=30.0)) for client in (one, other))  # type: ignore[misc]
+        yield tuple(Replica(SharedReaders(client)) for client in (one, other))  # type: ignore[misc]
 
 
 async def test_one_retry_gets_it_on_any_replica(replicas: tuple[Replica, Replica]) -> None:
     here, there = replicas
     gone = reader()
-    first, second = here.leave(gone), here.leave(gone)
-    assert await there.finds(reader(gone.slot), first)
-    assert await here.take(reader(gone.slot)) == Taken(second)
+    left = {here.leave(gone), here.leave(gone)}
+    there_found, here_found = await there.found(reader(gone.slot)), await here.found(reader(gone.slot))
+    assert {there_found.generation_id, here_found.generation_id} == left
     for replica in replicas:
         assert (await replica.take(reader(gone.slot))).generation_id is None
 
@@ -80,7 +80,16 @@ async def test_what_was_written_whole_is_for_calls_that_say_so(replicas: tuple[R
     answer = here.leave(whole, Left.WHOLE)
     for replica in replicas:
         assert (await replica.take(reader(whole.slot))).generation_id is None
-    assert await there.finds(reader(whole.slot, retries=True), answer)
+    assert (await there.found(reader(whole.slot, retries=True))).generation_id == answer
+
+
+async def test_what_a_retry_got_waits_for_the_rest_of_its_time(replicas: tuple[Replica, Replica]) -> None:
+    here, there = replicas
+    gone = reader()
+    answer = here.leave(gone)
+    assert 0 < (await here.take(reader(gone.slot))).seconds <= 30
+    assert here.leave(gone, Left.REPEATED) != answer
+    assert 0 < (await there.found(reader(gone.slot))).seconds <= 30
 
 
 @pytest.mark.parametrize("shares", [True, False])
@@ -100,10 +109,10 @@ async def test_older_readers_are_known_until_they_go(replicas: tuple[Replica, Re
 @pytest.mark.parametrize("shares", [True, False])
 async def test_without_a_retry_it_is_over_once(redis: RedisUnderTest, *, shares: bool) -> None:
     async with open_redis(redis.url) as client:
-        shared = SharedReaders(client, window_seconds=WINDOW_SECONDS) if shares else None
+        shared = SharedReaders(client) if shares else None
         replica, taken = Replica(shared, WINDOW_SECONDS), reader()
         rescued = replica.leave(taken)
-        assert await replica.take(reader(taken.slot)) == Taken(rescued)
+        assert (await replica.take(reader(taken.slot))).generation_id == rescued
         abandoned = replica.leave(reader())
         async with asyncio.timeout(10):
             assert await replica.over.get() == abandoned
@@ -120,6 +129,6 @@ async def test_while_redis_is_away_its_own_process_finds_it(
     await redis.kill()
     during = reader()
     known_during = here.leave(during)
-    assert await here.take(reader(before.slot)) == Taken(known_before)
-    assert await here.take(reader(during.slot)) == Taken(known_during)
+    for slot, known in ((before.slot, known_before), (during.slot, known_during)):
+        assert (await here.take(reader(slot))).generation_id == known
     assert await there.take(reader(during.slot)) == Taken()

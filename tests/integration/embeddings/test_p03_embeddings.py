@@ -126,8 +126,8 @@ async def test_p03_a_call_that_failed_gives_its_request_id_back(
 
 def readers_of(replica: Replica, redis: RedisUnderTest) -> EmbeddingReaders:
     """What OpenAI's API asks on a replica."""
-    shared, spawn = SharedReaders(redis.client, window_seconds=30), replica.engine.running.generations.spawn
-    waiting = WaitingAnswers(shared, spawn, window_seconds=30, when_over=lambda _: None)
+    shared, spawn = SharedReaders(redis.client), replica.engine.running.generations.spawn
+    waiting = WaitingAnswers(shared, spawn, when_over=lambda _: None)
     return EmbeddingReaders(replica.embeddings, replica.engine.running.generations, waiting, window_seconds=30)
 
 

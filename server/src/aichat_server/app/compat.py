@@ -69,7 +69,7 @@ def _readers(engine: Engine, settings: Settings) -> Readers:
     # What no retry could read need not wait for one.
     seconds = min(settings.reattach_seconds, settings.journal_retention_seconds)
     patience = Patience(seconds, cancels=settings.cancel_abandoned)
-    return Readers(running.launcher, running.answers, running.generations, _shared(engine, seconds), patience)
+    return Readers(running.launcher, running.answers, running.generations, _shared(engine), patience)
 
 
 def _embedding_readers(engine: Engine, embeddings: EmbeddingsService, settings: Settings) -> EmbeddingReaders:
@@ -78,11 +78,10 @@ def _embedding_readers(engine: Engine, embeddings: EmbeddingsService, settings: 
     def end(_: Departure) -> None:
         """They end by themselves within seconds, and the vendor charges for them in any case."""
 
-    shared = _shared(engine, seconds)
-    waiting = WaitingAnswers(shared, generations.spawn, window_seconds=seconds, when_over=end)
+    waiting = WaitingAnswers(_shared(engine), generations.spawn, when_over=end)
     return EmbeddingReaders(embeddings, generations, waiting, window_seconds=seconds)
 
 
-def _shared(engine: Engine, seconds: float) -> SharedReaders | None:
+def _shared(engine: Engine) -> SharedReaders | None:
     redis = engine.running.redis
-    return SharedReaders(redis, window_seconds=seconds) if redis is not None else None
+    return SharedReaders(redis) if redis is not None else None

@@ -40,6 +40,9 @@ class Left(StrEnum):
 
     VANISHED = "vanished"
     """Its connection broke off before the end. Any call of its slot may be its retry."""
+    REPEATED = "repeated"
+    """All was written to it at once, since it was a retry itself: its connection may have broken off again, unseen. Any
+    call of its slot may be its retry."""
     WHOLE = "whole"
     """All was written to it. Only a call which says that it is a retry may be its retry."""
 
@@ -50,5 +53,7 @@ class Taken:
 
     generation_id: UUID | None = None
     """The answer that it is a retry of, which no other call gets from now on; None: there is none."""
+    seconds: float = 0.0
+    """How much longer the answer would have waited."""
     others: bool = False
     """Whether there are older readers. One may have lost its connection, and this is not known yet."""

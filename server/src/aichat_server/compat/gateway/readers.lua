@@ -5,19 +5,20 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- reader, whether the call says that it is a retry, milliseconds: how much older other readers must be, and how long a
--- reader is remembered. Returns the answer that waits, or else the number of older readers.
+-- reader is remembered. Returns the answer that waits, and the milliseconds that it would have waited longer; or else
+-- the number of older readers.
 local function take(reader, retries, older, remembered)
   redis.call('ZADD', live, 'NX', now, reader)
   redis.call('ZREMRANGEBYSCORE', live, '-inf', now - remembered)
   redis.call('PEXPIRE', live, remembered)
-  local waiting = redis.call('ZRANGEBYSCORE', vanished, now, '+inf', 'LIMIT', 0, 1)
+  local waiting = redis.call('ZRANGEBYSCORE', vanished, now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if not waiting[1] and retries == '1' then
-    waiting = redis.call('ZREVRANGEBYSCORE', whole, '+inf', now, 'LIMIT', 0, 1)
+    waiting = redis.call('ZREVRANGEBYSCORE', whole, '+inf', now, 'WITHSCORES', 'LIMIT', 0, 1)
   end
   if waiting[1] then
     redis.call('ZREM', vanished, waiting[1])
     redis.call('ZREM', whole, waiting[1])
-    return waiting[1]
+    return {waiting[1], waiting[2] - now}
   end
   return redis.call('ZCOUNT', live, '-inf', redis.call('ZSCORE', live, reader) - older)
 end
@@ -29,10 +30,9 @@ end
 
 -- reader, how it left, its answer, milliseconds: how long the answer waits.
 local function leave(reader, how, answer, window)
-  local list = how == 'vanished' and vanished or whole
-  redis.call('ZREMRANGEBYSCORE', list, '-inf', now - window)
+  local list = how == 'whole' and whole or vanished
   redis.call('ZADD', list, now + window, answer)
-  redis.call('PEXPIRE', list, 3 * window)
+  redis.call('PEXPIRE', list, math.max(3 * window, redis.call('PTTL', list)))
   return go(reader)
 end
 

@@ -39,6 +39,7 @@ class EmbeddingReaders:
         self, embeddings: Embeddings, generations: Generations, waiting: WaitingAnswers, *, window_seconds: float
     ) -> None:
         """`window_seconds`: how long a call waits for its retry."""
+        self._window_seconds = window_seconds
         self._kept_seconds = math.ceil(window_seconds) + 1
         self._embeddings = embeddings
         self._generations = generations
@@ -113,7 +114,7 @@ class EmbeddingReaders:
         if request_id is None or how is None or (how is Left.WHOLE and reader.retries is None):
             self._waiting.go(slot, reader)
         else:
-            self._waiting.leave(Departure(slot, reader, how, request_id, None))
+            self._waiting.leave(Departure(slot, reader, how, request_id, self._window_seconds, None))
 
 
 def _result(finding: asyncio.Task[UUID | None]) -> UUID | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import structlog
@@ -51,6 +51,8 @@ class _Found(NamedTuple):
     key: GenerationKey
     events: Events
     handle: Handle | None
+    until: float
+    """Until when the answer would have waited, by the event loop's clock."""
 
 
 class Readers:
@@ -72,7 +74,6 @@ class Readers:
         self._waiting = WaitingAnswers(
             shared,
             generations.spawn,
-            window_seconds=patience.seconds,
             when_over=lambda left: self._abandon(left.reader, GenerationKey(left.slot.org_id, left.generation_id)),
         )
 
@@ -82,7 +83,8 @@ class Readers:
         Read them to their end, also after the last one that is shown: who stops before has vanished.
         """
         slot = reader.slot
-        if slot is None:
+        if slot is None or not self._patience.seconds:
+            reader = replace(reader, slot=None)
             return await self._launch(reader, await prepare)
         finding = self._generations.spawn(self._find(reader, slot))
         try:
@@ -94,7 +96,7 @@ class Readers:
         if isinstance(found, _Found):
             bind_contextvars(generation_id=str(found.key.generation_id))
             _log.info("call continues an earlier answer")
-            return self._read(reader, *found)
+            return self._read(reader, found)
         if found is None and not isinstance(request, BaseException):
             return await self._launch(reader, request)
         self._go(reader)
@@ -110,7 +112,7 @@ class Readers:
                 key = GenerationKey(slot.org_id, taken.generation_id)
                 events = await self._again(reader, key, handle)
                 if events is not None:
-                    return _Found(key, events, handle)
+                    return _Found(key, events, handle, loop.time() + taken.seconds)
             elif not taken.others or loop.time() >= until:
                 return None
             else:
@@ -143,12 +145,11 @@ class Readers:
         except BaseException:
             self._go(reader)
             raise
-        return self._read(reader, request.key, events, None)
-
-    def _read(self, reader: Reader, key: GenerationKey, events: Events, handle: Handle | None) -> Events:
         # While the answer is written; from its end on nobody finds it.
-        handle = handle or self._generations.find(key)
-        return Reading(events, lambda how: self._leave(reader, key, how, handle))
+        return self._read(reader, _Found(request.key, events, self._generations.find(request.key), until=0.0))
+
+    def _read(self, reader: Reader, found: _Found) -> Events:
+        return Reading(found.events, lambda how: self._leave(reader, found.key, how, found.handle, found.until))
 
     def _leave_unread(self, reader: Reader, finding: asyncio.Task[_Found | None]) -> None:
         found = finding.result() if not finding.cancelled() and finding.exception() is None else None
@@ -157,11 +158,19 @@ class Readers:
         else:
             self._go(reader)
 
-    def _leave(self, reader: Reader, key: GenerationKey, how: Left | None, handle: Handle | None = None) -> None:
-        if how is None or (how is Left.WHOLE and reader.retries is None):
+    def _leave(
+        self, reader: Reader, key: GenerationKey, how: Left | None, handle: Handle | None = None, until: float = 0.0
+    ) -> None:
+        """`until`: until when the answer that it repeats would have waited."""
+        seconds, left = self._patience.seconds, until - asyncio.get_running_loop().time()
+        if how is Left.WHOLE and left > 0:
+            how, seconds = Left.REPEATED, left
+        elif how is Left.WHOLE and reader.retries is None:
+            how = None
+        if how is None:
             self._go(reader)
         elif reader.slot is not None:
-            self._waiting.leave(Departure(reader.slot, reader, how, key.generation_id, handle))
+            self._waiting.leave(Departure(reader.slot, reader, how, key.generation_id, seconds, handle))
         elif how is Left.VANISHED:
             self._abandon(reader, key)
 

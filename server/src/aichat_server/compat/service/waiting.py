@@ -31,6 +31,8 @@ class Departure:
     reader: Reader
     how: Left
     generation_id: UUID
+    seconds: float
+    """How long it waits."""
     handle: Handle | None
     """The answer's, if this process writes it: it has the events even if Redis does not."""
 
@@ -42,6 +44,11 @@ class _Waiting:
     """Returns whether Redis has it, too."""
     timer: asyncio.TimerHandle
 
+    @property
+    def seconds_left(self) -> float:
+        """How much longer it would have waited."""
+        return self.timer.when() - asyncio.get_running_loop().time()
+
 
 class WaitingAnswers:
     """Lets answers wait for a retry. Without Redis, or while it is away, only this process's retries find them."""
@@ -50,14 +57,11 @@ class WaitingAnswers:
         self,
         shared: SharedReaders | None,
         spawn: Spawn,
-        *,
-        window_seconds: float,
         when_over: Callable[[Departure], object],
     ) -> None:
         """`spawn` runs what the caller does not wait for. `when_over` gets each departure nobody came back from."""
         self._shared = shared
         self._spawn = spawn
-        self._window = window_seconds
         self._when_over = when_over
         self._live: dict[Slot, dict[str, float]] = {}
         self._waiting: dict[Slot, dict[UUID, _Waiting]] = {}
@@ -67,7 +71,7 @@ class WaitingAnswers:
         """Adds a reader. Returns what it finds, and the handle of the answer if this process has it."""
         here = await self._take_here(slot, retries=bool(reader.retries))
         if here is not None:
-            return Taken(here.generation_id), here.handle
+            return Taken(here.departure.generation_id, here.seconds_left), here.departure.handle
         if self._shared is not None and not self._rests:
             try:
                 return await self._shared.take(slot, reader.name, retries=bool(reader.retries)), None
@@ -89,8 +93,10 @@ class WaitingAnswers:
         self._remove_reader(slot, reader)
         shared: asyncio.Task[bool] | None = None
         if self._shared is not None:
-            shared = self._spawn(self._tell(self._shared.leave(slot, reader.name, departure.how, generation_id)))
-        timer = asyncio.get_running_loop().call_later(self._window, self._over, departure)
+            shared = self._spawn(
+                self._tell(self._shared.leave(slot, reader.name, departure.how, generation_id, departure.seconds))
+            )
+        timer = asyncio.get_running_loop().call_later(departure.seconds, self._over, departure)
         self._waiting.setdefault(slot, {})[generation_id] = _Waiting(departure, shared, timer)
 
     def _remove_reader(self, slot: Slot, reader: Reader) -> None:
@@ -99,16 +105,17 @@ class WaitingAnswers:
         if not readers:
             self._live.pop(slot, None)
 
-    async def _take_here(self, slot: Slot, *, retries: bool) -> Departure | None:
+    async def _take_here(self, slot: Slot, *, retries: bool) -> _Waiting | None:
         while True:
             waiting = [one.departure for one in self._waiting.get(slot, {}).values()]
-            found = next((one for one in waiting if one.how is Left.VANISHED), None)
+            found = next((one for one in waiting if one.how is not Left.WHOLE), None)
             if found is None and retries:
                 found = next(reversed(waiting), None)
             if found is None:
                 return None
-            if await self._is_ours(self._remove(found), if_unknown=True):
-                return found
+            taken = self._remove(found)
+            if await self._is_ours(taken, if_unknown=True):
+                return taken
 
     async def _is_ours(self, one: _Waiting, *, if_unknown: bool) -> bool:
         """Whether no other replica has taken what has waited here. `if_unknown`: what to say if Redis is away."""
@@ -142,9 +149,6 @@ class WaitingAnswers:
 
     async def _tell(self, telling: Coroutine[Any, Any, None]) -> bool:
         """Returns whether Redis was told."""
-        if self._rests:
-            telling.close()
-            return False
         try:
             await telling
         except RedisUnavailableError as error:

@@ -37,6 +37,7 @@ SHOWN = {
         r"\n\d+ tokens of the \d+ that fit",
         r"\n[0-9a-f]{64}  text/plain  11 kB\n",
         r"Name three rivers\.",
+        r"\ncomplete -o default -F _aichat aichat\n",
     ),
     "docs/clients/content.md": (r"image/png 240 150\n", r"text/plain True\n$"),
     "docs/clients/tools.md": (

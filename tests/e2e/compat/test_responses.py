@@ -244,7 +244,9 @@ async def test_a_request_as_codex_sends_it_is_answered(platform: Platform, model
 @pytest.mark.parametrize("model", MODELS[1:])
 async def test_items_of_answers_that_were_just_written_can_be_named(platform: Platform, model: str) -> None:
     """The AI SDK names items instead of sending them, unless it is told that nothing is stored."""
-    async with client(platform, default_headers={"user-agent": "ai-sdk/openai/4.0 runtime/node"}) as sdk:
+    async with client(
+        platform, default_headers={"user-agent": "ai/7.0.0 ai-sdk-openai/4.0.0 runtime/node.js/22"}
+    ) as sdk:
         asked = rounds("Bern")
         first = await sdk.responses.create(model=model, input=asked, tools=[WEATHER])
         [call] = [item for item in first.output if item.type == "function_call"]

@@ -33,7 +33,7 @@ from aichat_server.identity.service.caller import current_principal
 from aichat_server.providers.domain.verbatim import VendorApi
 from aichat_server.transport.foreign import current_reply
 
-_NAMES_ITEMS = "ai-sdk/"
+_NAMES_ITEMS = "ai-sdk"
 
 
 class Responses:

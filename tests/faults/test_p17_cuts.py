@@ -98,5 +98,5 @@ async def test_every_turn_is_answered_whole_and_charged_once(rig: Rig, key: ApiK
             tally(turns=len(held))
             assert [ask.seen for ask in held if ask.seen != ask.answer] == []
         tally(faults=sum(cutter.cuts.values()))
-        assert min(count for cut, count in cutter.cuts.items() if cut.name != "NOWHERE") > 0
+        assert sum(cutter.cuts.values()) > SCALE.cut_turns / 10
     assert (called, await charged(rig, key)) == (SCALE.cut_turns, SCALE.cut_turns + len(warm))

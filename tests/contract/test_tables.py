@@ -21,6 +21,9 @@ def tables() -> Iterator[tuple[str, Mapping[Enum, object]]]:
     for found in pkgutil.walk_packages(aichat_server.__path__, f"{aichat_server.__name__}."):
         if ".rpc" not in found.name and ".transport" not in found.name:
             continue
+        if ".compat." in found.name:
+            # What other companies' APIs have no word for, they tell by the contract's status.
+            continue
         for name, value in vars(importlib.import_module(found.name)).items():
             if isinstance(value, Mapping) and value and all(isinstance(key, Enum) for key in value):
                 yield f"{found.name}.{name}", value

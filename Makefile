@@ -78,7 +78,7 @@ clients: $(READY) $(CLIENTS_READY) $(AGENTS_READY) ## Run coding agents and olde
 fuzz: $(READY) $(FUZZ_READY) ## Send generated requests to all HTTP paths, for long; `make test` does a little of it.
 	AICHAT_FUZZ=full $(BIN)/python -m pytest tests/openapi --verbose --timeout 5400
 
-faults: $(READY) ## Break everything under load, for an hour and a half; `make test` does a little of it.
+faults: $(READY) $(CLIENTS_READY) ## Break everything under load, for almost two hours; `make test` does a little of it.
 	AICHAT_FAULTS=full $(BIN)/python -m pytest tests/faults --verbose --timeout 1800
 
 check: $(READY) $(NODE_READY) ## Check format, types, imports, sizes, the contract and generated code.

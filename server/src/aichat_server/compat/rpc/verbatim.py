@@ -73,7 +73,9 @@ class _Answer:
     async def stream(self, events: Events) -> AsyncGenerator[HttpBody, None]:
         """Yields the events as they come, the last ones when the answer is kept."""
         try:
-            async for event in self._kept(events):
+            async for number, event in events:
+                if not self.is_sent:
+                    self._keep(number, event)
                 if data := self._shown(event):
                     yield events_piece(data)
         except AichatError as error:
@@ -96,7 +98,8 @@ class _Answer:
 
     async def _joined(self, events: Events) -> AsyncGenerator[HttpBody, None]:
         pieces = list[bytes]()
-        async for event in self._kept(events):
+        async for number, event in events:
+            self._keep(number, event)
             match event:
                 case Sent():
                     pieces.append(self._take(event))
@@ -113,13 +116,11 @@ class _Answer:
         for event in self._before:
             yield event
 
-    async def _kept(self, events: Events) -> AsyncGenerator[StreamEvent, None]:
-        """Yields the events, and keeps them until there are bytes."""
-        async for number, event in events:
-            if not self.is_sent:
-                self.is_sent = isinstance(event, Sent)
-                self._before.append((number, event))
-            yield event
+    def _keep(self, number: int, event: StreamEvent) -> None:
+        """Keeps the events until there are bytes."""
+        if not self.is_sent:
+            self.is_sent = isinstance(event, Sent)
+            self._before.append((number, event))
 
     def _shown(self, event: StreamEvent) -> bytes:
         """Returns what a stream shows of an event; empty for nothing."""

@@ -73,7 +73,7 @@ test: $(FUZZ_READY) ## Run every test, with real Postgres, Redis and Envoy.
 
 clients: $(READY) $(CLIENTS_READY) $(AGENTS_READY) ## Run coding agents and older clients against the platform.
 	@$(NODE) $(CLIENTS)/agents/node_modules/@anthropic-ai/claude-code/install.cjs
-	$(BIN)/python -m pytest tests/clients --verbose
+	AICHAT_CLIENTS=all $(BIN)/python -m pytest tests/clients --verbose
 
 fuzz: $(READY) $(FUZZ_READY) ## Send generated requests to all HTTP paths, for long; `make test` does a little of it.
 	AICHAT_FUZZ=full $(BIN)/python -m pytest tests/openapi --verbose --timeout 5400

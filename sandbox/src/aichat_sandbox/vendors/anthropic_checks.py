@@ -45,6 +45,7 @@ _KINDS: dict[str, set[str]] = {
 }
 _USERS = {"text", "image", "document", "tool_result"}
 _MODELS = {"text", "tool_use", "thinking", "redacted_thinking", "server_tool_use", "web_search_tool_result"}
+_ALLOWED = {"user": _USERS, "assistant": _MODELS, "system": {"text"}}
 
 
 def check(body: Mapping[str, Any], *, counts: bool) -> None:
@@ -63,7 +64,9 @@ def check(body: Mapping[str, Any], *, counts: bool) -> None:
         _check_text(block, f"system.{n}")
     if not body["messages"]:
         raise ValueError("messages: at least one message is required")
-    if body["messages"][0]["role"] != "user" or body["messages"][-1]["role"] != "user":
+    # Instructions may stand anywhere between them.
+    said = [message for message in body["messages"] if message["role"] != "system"]
+    if not said or said[0]["role"] != "user" or said[-1]["role"] != "user":
         raise ValueError("messages: the first and the last message must use the user role")
     for n, message in enumerate(body["messages"]):
         _check_message(message, f"messages.{n}")
@@ -161,7 +164,7 @@ def _check_message(message: Mapping[str, Any], at: str) -> None:
     for n, block in enumerate(content):
         where = f"{at}.content.{n}"
         kind = block["type"]
-        if kind not in (_USERS if message["role"] == "user" else _MODELS):
+        if kind not in _ALLOWED[message["role"]]:
             raise ValueError(f"{where}: {kind} blocks are not permitted in {message['role']} messages")
         if message["role"] == "user" and block.get("citations") and kind == "text":
             raise ValueError(f"{where}.citations: Extra inputs are not permitted")

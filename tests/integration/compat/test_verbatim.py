@@ -137,7 +137,7 @@ async def test_bodies_headers_and_events_pass_byte_for_byte(api: str, upstream: 
     until = len(whole) - last
     assert reply.data[: len(named(api, whole[:until]))] == named(api, whole[:until])
     ending = reply.data[len(named(api, whole[:until])) :].decode()
-    # The end is written anew, with what it cost.
+    # The end is written again, with what it cost.
     assert '"cost":0.00' in ending
     assert (TOLD in ending, ending[-2:]) == (False, "\n\n")
     assert {"messages": "message_stop", "chat": "[DONE]", "responses": "response.completed"}[api] in ending

@@ -14,7 +14,7 @@ from aichat_server.generations.domain.shown import shown
 from aichat_server.generations.domain.stream import Completed, Portion, Position, Started, StreamEvent, UsageSoFar
 from aichat_server.generations.gateway.portions import decode_portion, encode_portion
 from aichat_server.models.domain.usage import Usage
-from aichat_server.providers.domain.events import ReasoningDelta, StopReason, TextDelta
+from aichat_server.providers.domain.events import ReasoningDelta, Sent, SentKind, StopReason, TextDelta
 from aichat_server.providers.domain.requests import LeftOut
 
 from tests.fixtures.parts import ANSWERED
@@ -39,6 +39,8 @@ EVENTS = (
 )
 WHOLE = Completed(replace(ANSWER, parts=ANSWERED), KEPT)
 NEW_EVENTS = (
+    Sent(b"data: {}\n\n"),
+    Sent(b"{}", SentKind.REFUSAL, 400),
     Started(uuid4(), "model", "vendor", "requested", IDS, LeftOut(1, 2, summarized=True, tokens=3)),
     *shown(ANSWERED),
     WHOLE,

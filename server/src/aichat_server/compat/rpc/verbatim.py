@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from types import MappingProxyType
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from google.api.httpbody_pb2 import HttpBody
@@ -22,9 +21,6 @@ from aichat_server.providers.domain.events import Sent, SentKind
 from aichat_server.providers.domain.verbatim import SentRequest, VendorApi, VendorRefusalError
 from aichat_server.transport.foreign import JSON, ForeignErrors, Refusal, current_reply
 
-OwnId = Callable[[UUID], str]
-"""Returns the id of an answer in place of the vendor's, by its generation."""
-
 Written = Callable[[Events], AsyncGenerator[HttpBody, None]]
 """Writes an answer from its events."""
 
@@ -33,15 +29,13 @@ _GENERATION_ID = "x-aichat-generation-id"
 _Fields = dict[str, msgspec.Raw]
 
 
-async def verbatim_pieces(
-    events: Events, sent: SentRequest, otherwise: Written, own_id: OwnId | None = None
-) -> AsyncGenerator[HttpBody, None]:
+async def verbatim_pieces(events: Events, sent: SentRequest, otherwise: Written) -> AsyncGenerator[HttpBody, None]:
     """Yields the response to a request that went to its vendor as it was sent: `sent` is Asked.sent.
 
     `otherwise` writes an answer whose bytes have expired, and of which only the content is kept. Raises
     VendorRefusalError if the vendor refused the request.
     """
-    answer = _Answer(sent.api, own_id)
+    answer = _Answer(sent.api)
     async with aclosing(events):
         pieces = answer.stream(events) if sent.streams else answer.whole(events)
         async with aclosing(pieces):
@@ -56,12 +50,9 @@ async def verbatim_pieces(
 class _Answer:
     """One answer."""
 
-    def __init__(self, api: VendorApi, own_id: OwnId | None) -> None:
+    def __init__(self, api: VendorApi) -> None:
         self._api = api
-        self._own_id = own_id
-        self._ids: tuple[bytes, bytes] | None = None
-        """The vendor's id of the answer, and its own one."""
-        self._generation = UUID(int=0)
+        self._has_begun = False
         self._last = b""
         self.is_sent = False
         """Whether there are bytes of the vendor's."""
@@ -129,7 +120,7 @@ class _Answer:
                 return self._take(event)
             case Started():
                 self._begin(event)
-            case Heartbeat() if self._generation.int:
+            case Heartbeat() if self._has_begun:
                 return _HEARTBEAT
             case Completed(answer) if self.is_sent:
                 return self._end(answer.cost)
@@ -138,7 +129,7 @@ class _Answer:
         return b""
 
     def _begin(self, started: Started) -> None:
-        self._generation = started.generation_id
+        self._has_begun = True
         current_reply().headers[_GENERATION_ID] = str(started.generation_id)
 
     def _take(self, event: Sent) -> bytes:
@@ -149,23 +140,14 @@ class _Answer:
                 self._refusal = VendorRefusalError(event.status, event.data)
                 return b""
             case SentKind.LAST:
-                self._last = self._named(event.data)
+                self._last = event.data
                 return b""
             case SentKind.FAILURE:
                 self._told_failure = True
-        return self._named(event.data)
+        return event.data
 
     def _end(self, cost: NanoUsd) -> bytes:
         return b"".join(_with_cost(one, cost) for one in _blocks(self._last))
-
-    def _named(self, data: bytes) -> bytes:
-        """Returns events with the answer's own id."""
-        if self._own_id is None:
-            return data
-        if self._ids is None and (told := _id_in(data)) is not None:
-            own = self._own_id(self._generation).encode()
-            self._ids = (b'"' + told + b'"', b'"' + own + b'"')
-        return data.replace(*self._ids) if self._ids is not None else data
 
 
 class AsSent:
@@ -241,23 +223,3 @@ _WHOLE: Mapping[VendorApi, Callable[[bytes, NanoUsd], bytes]] = MappingProxyType
         VendorApi.CHAT_COMPLETIONS: _whole_completion,
     }
 )
-
-
-class _Told(msgspec.Struct):
-    id: str | None = None
-    response: _Inner | None = None
-    message: _Inner | None = None
-
-
-class _Inner(msgspec.Struct):
-    id: str | None = None
-
-
-def _id_in(data: bytes) -> bytes | None:
-    """Returns the vendor's id of the answer."""
-    for one in event_data(data):
-        if one.startswith(b"{"):
-            told = msgspec.json.decode(one, type=_Told)
-            found = told.id or (told.response and told.response.id) or (told.message and told.message.id)
-            return found.encode() if found else None
-    return None

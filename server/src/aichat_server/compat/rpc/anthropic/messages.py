@@ -24,8 +24,9 @@ from aichat_server.compat.rpc.conversations import telling
 from aichat_server.compat.rpc.headers import Headers, terms_of
 from aichat_server.compat.rpc.pieces import body_of, events_piece, json_piece
 from aichat_server.compat.rpc.verbatim import verbatim_pieces
+from aichat_server.compat.service.calls import CompatCall
 from aichat_server.compat.service.counting import Counting
-from aichat_server.compat.service.serving import CompatCall, Serving
+from aichat_server.compat.service.serving import Serving
 from aichat_server.compat.service.verbatim import Verbatim
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.stream import Completed, Started

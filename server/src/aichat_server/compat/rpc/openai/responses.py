@@ -22,8 +22,9 @@ from aichat_server.compat.rpc.openai.responses_head import Head
 from aichat_server.compat.rpc.openai.responses_stored import StoredTold
 from aichat_server.compat.rpc.pieces import body_of, events_piece, json_piece
 from aichat_server.compat.rpc.verbatim import verbatim_pieces
+from aichat_server.compat.service.calls import CompatCall
 from aichat_server.compat.service.responses import StoredResponses
-from aichat_server.compat.service.serving import CompatCall, Serving
+from aichat_server.compat.service.serving import Serving
 from aichat_server.compat.service.verbatim import Verbatim
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.stream import Completed, Started

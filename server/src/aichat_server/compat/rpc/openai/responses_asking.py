@@ -17,8 +17,8 @@ from aichat_server.compat.domain.openai_responses_options import options_told
 from aichat_server.compat.rpc.headers import Headers, terms_of
 from aichat_server.compat.rpc.openai.responses_events import ResponseEvents
 from aichat_server.compat.rpc.openai.responses_head import Echo, echo_of
+from aichat_server.compat.service.calls import CompatCall
 from aichat_server.compat.service.responses import StoredResponses
-from aichat_server.compat.service.serving import CompatCall
 from aichat_server.compat.storage.responses import StoredResponse
 from aichat_server.core.errors import invalid_request
 from aichat_server.identity.domain.principals import Principal

@@ -37,6 +37,7 @@ NAMING_CONSTANTS = (
     "sdk-python/src/aichat_sdk/*.py",
     "sdk-python/src/aichat_sdk/cli/*.py",
     "sandbox/src/aichat_sandbox/env.py",
+    "tests/clients/*.py",
 )
 
 MODULES: dict[str, Callable[[list[str]], int]] = {

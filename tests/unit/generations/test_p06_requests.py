@@ -34,7 +34,7 @@ from aichat_server.settings import DEFAULT_MODELS
 from hypothesis import given
 from hypothesis import strategies as st
 
-MODELS = list(load_catalogue(DEFAULT_MODELS).values())
+MODELS = [model for model in load_catalogue(DEFAULT_MODELS).values() if model.embedding is None]
 PRINCIPAL = Principal(uuid4(), uuid4(), plan=Plan.TEAM)
 IMAGE = ImagePart(StoredFile("0" * 64, "image/png", 1000, 1920, 1080))
 PDF = DocumentPart(StoredFile("0" * 64, "application/pdf", 100_000, pages=30), title="Paper")

@@ -23,6 +23,7 @@ from aichat.v1.openai_pb2_grpc import OpenAIServiceStub
 from google.api.httpbody_pb2 import HttpBody
 
 from benchmarks.deployment import Target, compatible
+from benchmarks.litellm import measure_litellm
 from benchmarks.processes import cpu_seconds, leave_measured_core
 
 GPT, CLAUDE = "gpt-6-luna", "claude-haiku-5-5"
@@ -64,6 +65,8 @@ class Compat:
     """Seconds that the server adds to the first delta of a small call of Anthropic's API."""
     large: list[float] = field(default_factory=list)
     """The same for a call as large as the first of a coding agent's."""
+    litellm: dict[str, list[float]] = field(default_factory=dict)
+    """As `cpu`, of LiteLLM's proxy; empty if that is not installed."""
 
 
 async def measure_compat(folder: Path, *, streams: int, deltas: int, turns: int, rounds: int) -> Compat:
@@ -82,6 +85,7 @@ async def measure_compat(folder: Path, *, streams: int, deltas: int, turns: int,
                 ours = [await _first(channel, target, body) for _ in range(turns)]
                 direct = [await _direct(upstream, body) for _ in range(turns)]
                 added.append(statistics.median(ours) - statistics.median(direct))
+        found.litellm = await measure_litellm(folder, upstream, streams=streams, deltas=deltas, rounds=rounds)
     return found
 
 
@@ -187,6 +191,10 @@ def print_compat(found: Compat) -> None:
         ratio = cost / native
         goal = "" if kind.goal is None else f"≤ {kind.goal:.1f}: {'met' if ratio <= kind.goal else 'missed'}"
         print(f"| {kind.name} | {cost * 1e6:.0f} µs | {ratio:.2f} | {goal} |")
+    native = statistics.median(next(iter(found.cpu.values())))
+    for name, costs in found.litellm.items():
+        cost = statistics.median(costs)
+        print(f"| {name} | {cost * 1e6:.0f} µs | {cost / native:.2f} | |")
     small, large = statistics.median(found.small), statistics.median(found.large)
     told = f"{small * 1000:.1f} ms, {large * 1000:.1f} ms"
     goal = f"≤ {GOAL_LARGE}: {'met' if large / small <= GOAL_LARGE else 'missed'}"

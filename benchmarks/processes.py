@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import IO
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -36,10 +37,10 @@ async def started(
 
 @asynccontextmanager
 async def command(
-    *words: str | Path, env: Mapping[str, str] | None = None
+    *words: str | Path, env: Mapping[str, str] | None = None, output: IO[bytes] | None = None
 ) -> AsyncGenerator[asyncio.subprocess.Process, None]:
-    """Runs a command until the context is left."""
-    process = await asyncio.create_subprocess_exec(*words, env=env)
+    """Runs a command until the context is left. `output` is where it prints; None: where this process does."""
+    process = await asyncio.create_subprocess_exec(*words, env=env, stdout=output, stderr=output)
     try:
         yield process
     finally:

@@ -116,22 +116,23 @@ async def test_a_second_run_beside_it_says_so_and_breaks_nothing(run: Run, home:
         assert (await client.get("/healthz")).status_code == 200
 
 
-async def test_it_starts_where_only_errors_are_logged_and_sigterm_to_make_stops_everything() -> None:
-    with TemporaryDirectory(prefix="aichat-run-") as name:
-        async with running(Path(name), (*MAKE, "run"), AICHAT_LOG_LEVEL="error") as run:
-            run.process.terminate()
-            await run.end()
-            await all_gone(run.pids)
-            assert not Path(name, ".sandbox/endpoints.json").exists()
+async def test_ctrl_c_stops_everything(run: Run) -> None:
+    """As a terminal does, which signals both; make waits for what it runs."""
+    [sandbox] = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children").read_text().split()
+    os.kill(int(sandbox), signal.SIGINT)
+    code, rest = await run.end()
+    assert (code, rest.endswith("Stopped.\n")) == (0, True)
+    await all_gone(run.pids)
 
 
-async def test_the_next_run_has_key_and_data_asks_no_vendor_and_tells_a_crash() -> None:
+async def test_sigterm_stops_everything_and_the_next_run_has_key_and_data_and_tells_a_crash() -> None:
     with TemporaryDirectory(prefix="aichat-run-") as name:
-        async with running(Path(name)) as first:
-            first.process.send_signal(signal.SIGINT)
-            code, rest = await first.end()
-            assert (code, rest.endswith("Stopped.\n")) == (0, True)
+        # It starts where only errors are logged, too.
+        async with running(Path(name), (*MAKE, "run"), AICHAT_LOG_LEVEL="error") as first:
+            first.process.terminate()
+            await first.end()
             await all_gone(first.pids)
+            assert not Path(name, ".sandbox/endpoints.json").exists()
         (port,) = free_ports(1)
         async with running(Path(name), AICHAT_EDGE_LISTEN=f"0.0.0.0:{port}") as second:
             assert second.endpoints["grpc"] == f"127.0.0.1:{port}"

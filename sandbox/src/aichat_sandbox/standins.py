@@ -24,6 +24,8 @@ class Service:
     """The path on its stand-in."""
     stand_in_key: str = "stand-in"
     """The API key that its stand-in accepts."""
+    further: tuple[tuple[str, str], ...] = ()
+    """Further settings, which say what its stand-in can do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,14 @@ class Vendor(Service):
 
 VENDORS = (
     Vendor("Claude", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "/anthropic", provider="anthropic"),
-    Vendor("OpenAI", "OPENAI_API_KEY", "OPENAI_BASE_URL", "/openai/v1", provider="openai"),
+    Vendor(
+        "OpenAI",
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "/openai/v1",
+        provider="openai",
+        further=(("AICHAT_OPENAI_API", "responses"),),
+    ),
     Vendor("Gemini", "GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL", "/gemini", provider="gemini"),
 )
 STRIPE = Service("Stripe", "STRIPE_SECRET_KEY", "AICHAT_STRIPE_BASE_URL", "", stand_in_key="sk_test_stand_in")
@@ -97,4 +106,5 @@ def without_key(environment: Mapping[str, str]) -> tuple[Service, ...]:
 def settings_for(services: Sequence[Service], url: str) -> dict[str, str]:
     """Returns the settings that point the server to the stand-in at `url` for these services."""
     keys = {service.key: service.stand_in_key for service in services}
-    return keys | {service.base_url: url + service.path for service in services}
+    further = {name: value for service in services for name, value in service.further}
+    return keys | further | {service.base_url: url + service.path for service in services}

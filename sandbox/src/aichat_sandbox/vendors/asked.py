@@ -16,6 +16,10 @@ class Offered:
     name: str
     schema: Any = None
     """The JSON Schema of its arguments."""
+    namespace: str | None = None
+    """What groups it with others; its calls name it, too."""
+    takes_text: bool = False
+    """Whether its input is a text instead of arguments."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,16 @@ from typing import Any
 from .asked import Said
 from .openai_checks import IMAGE_TOKENS, PAGE_TOKENS, check_file, check_image, reasons
 
+CALLS = ("function_call", "custom_tool_call")
+RESULTS = ("function_call_output", "custom_tool_call_output")
 INPUT = ("input_text", "input_image", "input_file")
 SECRET = "known to the stand-in alone"  # noqa: S105 - it protects nothing
 
 
 def encrypted(item: Mapping[str, Any]) -> str:
-    """Returns what the stand-in writes as `encrypted_content`, which depends on the item."""
-    told = json.dumps([SECRET, item["id"], item["summary"]])
+    """Returns what the stand-in writes as `encrypted_content`, which depends on the summary."""
+    # Codex leaves its id out when it sends it back.
+    told = json.dumps([SECRET, [part["text"] for part in item["summary"]]])
     return "gAAAAA" + hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -28,6 +31,8 @@ class Items:
         """All texts, in their order; media have short ones of their own."""
         self.said: list[Said] = []
         """The user's messages."""
+        self.tools: list[Mapping[str, Any]] = []
+        """The tools that the items add to those of the request."""
         self.images = self.documents = 0
         items = [{"role": "user", "content": told}] if isinstance(told, str) else told
         if not items:
@@ -46,8 +51,8 @@ class Items:
         return self.images * IMAGE_TOKENS + self.documents * PAGE_TOKENS
 
     def _check_calls(self) -> None:
-        calls = [item["call_id"] for item in self._items if item.get("type") == "function_call"]
-        outputs = [item["call_id"] for item in self._items if item.get("type") == "function_call_output"]
+        calls = [item["call_id"] for item in self._items if item.get("type") in CALLS]
+        outputs = [item["call_id"] for item in self._items if item.get("type") in RESULTS]
         for call_id in {*outputs} - {*calls}:
             raise ValueError(f"No tool call found for function call output with call_id {call_id}.")
         for call_id in {*calls} - {*outputs}:
@@ -60,15 +65,17 @@ class Items:
 
     def _take(self, n: int, item: Mapping[str, Any]) -> None:
         kind = item.get("type", "message")
-        if kind != "function_call_output":
+        if kind not in RESULTS:
             self._end_round()
         match kind:
             case "message":
                 self._message(n, item)
-            case "function_call":
+            case "function_call" | "custom_tool_call":
                 self._check_mark(n, item)
-                self.texts += [item["name"], item["arguments"]]
-            case "function_call_output":
+                self.texts += [item["name"], item["arguments"] if kind == "function_call" else item["input"]]
+            case "additional_tools":
+                self._add_tools(n, item)
+            case "function_call_output" | "custom_tool_call_output":
                 content = self._content(item["output"], INPUT, n)
                 self.texts += content
                 self._results += content
@@ -78,6 +85,11 @@ class Items:
                 self.texts.append(json.dumps(item))
             case _:
                 raise ValueError(f"Invalid value: '{kind}'. Supported values are: 'message', 'reasoning', …")
+
+    def _add_tools(self, n: int, item: Mapping[str, Any]) -> None:
+        if item["role"] != "developer":
+            raise ValueError(f"Invalid value: '{item['role']}'. Supported values are: 'developer'. (input[{n}].role)")
+        self.tools += item["tools"]
 
     def _message(self, n: int, item: Mapping[str, Any]) -> None:
         match item["role"]:
@@ -128,12 +140,12 @@ class Items:
         if not self._reasons:
             raise ValueError("Reasoning input items can only be provided to a reasoning or computer use model.")
         if item.get("encrypted_content") != encrypted(item):
-            raise ValueError(f"The encrypted content for item {item['id']} could not be verified.")
+            raise ValueError(f"The encrypted content for item {item.get('id')} could not be verified.")
         after = self._items[n + 1] if n + 1 < len(self._items) else {}
-        is_written = after.get("type") in ("function_call", "web_search_call", "reasoning")
+        is_written = after.get("type") in (*CALLS, "web_search_call", "reasoning")
         if not is_written and after.get("role") != "assistant":
             raise ValueError(
-                f"Item '{item['id']}' of type 'reasoning' was provided without its required following item."
+                f"Item '{item.get('id')}' of type 'reasoning' was provided without its required following item."
             )
         self.texts.append(item["encrypted_content"])
 

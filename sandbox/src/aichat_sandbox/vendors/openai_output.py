@@ -7,18 +7,22 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
+from .asked import Offered
 from .openai_items import encrypted
 from .protocol import Frames, encoded
 from .reply import Call, Reply
 
+_FUNCTION, _CUSTOM = ("function_call", "arguments", "fc"), ("custom_tool_call", "input", "ctc")
+"""How a call is told: its type, the field of what the tool gets, and how its id begins."""
 ENDS = {"max_tokens": "max_output_tokens", "refusal": "content_filter"}
 
 
 class Output:
     """Writes one response."""
 
-    def __init__(self, reply: Reply, tier: str, most_searches: int | None) -> None:
-        """`most_searches`: how many of the script's searches are made; None: all."""
+    def __init__(self, reply: Reply, tier: str, most_searches: int | None, echo: Mapping[str, Any]) -> None:
+        """`most_searches`: how many of the script's searches are made; None: all. `echo`: what is told back."""
+        self._echo = echo
         self._reply = reply
         self._script = reply.script
         self._tier = tier
@@ -110,16 +114,21 @@ class Output:
 
     def _called(self, n: int, call: Call) -> Iterator[tuple[bytes, bool]]:
         """Yields the events of a call, and whether each is a delta."""
-        told = {"type": "function_call", "call_id": f"call_{call.id}", "name": call.name, "arguments": ""}
-        place, item = self._added(told, f"fc_{self._mark}{n}")
+        tool = next((tool for tool in self._reply.asked.tools if tool.name == call.name), Offered(call.name))
+        kind, field, prefix = _CUSTOM if tool.takes_text else _FUNCTION
+        told = {"type": kind, "call_id": f"call_{call.id}", "name": call.name, field: ""}
+        if tool.namespace is not None:
+            told["namespace"] = tool.namespace
+        place, item = self._added(told, f"{prefix}_{self._mark}{n}")
         at = {"output_index": place, "item_id": item["id"]}
+        name = {} if tool.takes_text else {"name": call.name}
         yield self._event("response.output_item.added", output_index=place, item=item), False
         for piece in call.pieces:
-            yield self._event("response.function_call_arguments.delta", **at, delta=piece), True
-        arguments = "".join(call.pieces)
-        yield self._event("response.function_call_arguments.done", **at, arguments=arguments, name=call.name), False
+            yield self._event(f"response.{kind}_{field}.delta", **at, delta=piece), True
+        text = "".join(call.pieces)
+        yield self._event(f"response.{kind}_{field}.done", **at, **{field: text}, **name), False
         status = "completed" if call.whole else "incomplete"
-        yield self._done(place, {**item, "status": status, "arguments": arguments}), False
+        yield self._done(place, {**item, "status": status, field: text}), False
 
     def _added(self, item: Mapping[str, Any], item_id: str) -> tuple[int, Mapping[str, Any]]:
         return next(self._places), {"id": item_id, **item, "status": "in_progress"}
@@ -161,7 +170,7 @@ class Output:
         return {
             "id": "resp_standin", "object": "response", "created_at": 1_700_000_000, "status": status,
             "model": self._reply.asked.model, "output": [], "error": None, "incomplete_details": None,
-            "service_tier": self._tier, "store": False, "usage": None,
+            "service_tier": self._tier, "store": False, "usage": None, **self._echo,
         }  # fmt: skip
 
     def _event(self, kind: str, **fields: object) -> bytes:

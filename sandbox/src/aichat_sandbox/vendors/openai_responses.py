@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiohttp import web
 
-from .asked import Asked, last_question
+from .asked import Asked, Offered, last_question
 from .openai import failure
 from .openai_cache import Cache
 from .openai_checks import answer_schema, known, offered, reasons, supported
@@ -21,9 +21,10 @@ COUNTED = frozenset(
     {"model", "input", "instructions", "reasoning", "text", "tools", "tool_choice", "parallel_tool_calls"}
 )
 KNOWN = COUNTED | {
-    "include", "max_output_tokens", "max_tool_calls", "metadata", "prompt_cache_key", "prompt_cache_options",
-    "service_tier", "store", "stream", "stream_options", "temperature", "top_p",
+    "client_metadata", "include", "max_output_tokens", "max_tool_calls", "metadata", "prompt_cache_key",
+    "prompt_cache_options", "service_tier", "store", "stream", "stream_options", "temperature", "top_p",
 }  # fmt: skip
+ECHOED = ("instructions", "metadata")
 LEAST_OUTPUT_TOKENS = 16
 
 
@@ -34,6 +35,8 @@ class AskedResponse(Asked):
     tier: str = "default"
     is_searching: bool = False
     most_searches: int | None = None
+    echo: Mapping[str, Any] = field(default_factory=dict)
+    """What the response tells back."""
 
 
 class OpenAIResponses:
@@ -56,9 +59,9 @@ class OpenAIResponses:
         model = body["model"]
         _check(body, model, is_counted=is_counted)
         items = Items(body["input"], model)
-        tools = body.get("tools") or ()
-        functions = [tool for tool in tools if tool["type"] == "function"]
-        may_call, must_call = _offered(functions, body.get("tool_choice"), has_more=len(tools) > len(functions))
+        tools = (*(body.get("tools") or ()), *items.tools)
+        searches = _check_tools(tools)
+        may_call, must_call = _offered(tools, body.get("tool_choice"), has_more=searches)
         told = [repr(tool) for tool in tools]
         texts = (body.get("instructions") or "", *told, *items.texts)
         key, options = body.get("prompt_cache_key", ""), body.get("prompt_cache_options") or {}
@@ -82,8 +85,9 @@ class OpenAIResponses:
             cache_read=read,
             cache_write=written,
             tier=body.get("service_tier", "default"),
-            is_searching=len(tools) > len(functions),
+            is_searching=searches,
             most_searches=body.get("max_tool_calls"),
+            echo={name: body[name] for name in ECHOED if name in body},
         )
 
     def frames(self, reply: Reply) -> Frames:
@@ -91,7 +95,7 @@ class OpenAIResponses:
         asked = reply.asked
         if not isinstance(asked, AskedResponse):
             raise TypeError("it was asked by another API")
-        output = Output(reply, asked.tier, asked.most_searches if asked.is_searching else 0)
+        output = Output(reply, asked.tier, asked.most_searches if asked.is_searching else 0, asked.echo)
         return output.frames()
 
     def counted(self, asked: Asked) -> object:
@@ -113,15 +117,35 @@ def _check(body: Mapping[str, Any], model: str, *, is_counted: bool) -> None:
     least = body.get("max_output_tokens", LEAST_OUTPUT_TOKENS)
     if least < LEAST_OUTPUT_TOKENS:
         raise ValueError("Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16.")
-    for tool in body.get("tools") or ():
-        if tool["type"] not in ("function", "web_search"):
+
+
+def _check_tools(tools: Iterable[Mapping[str, Any]]) -> bool:
+    """Returns whether one of them searches the web. Raises ValueError for a type that is unknown."""
+    for tool in tools:
+        if tool["type"] not in ("function", "custom", "namespace", "web_search"):
             raise ValueError(f"Invalid value: '{tool['type']}'. Supported values are: 'function', 'web_search', …")
+    return any(tool["type"] == "web_search" for tool in tools)
 
 
-def _offered(functions: list[Mapping[str, Any]], choice: object, *, has_more: bool) -> Any:
-    if not functions and has_more:
+def _offered(tools: Iterable[Mapping[str, Any]], choice: object, *, has_more: bool) -> tuple[tuple[Offered, ...], bool]:
+    """Returns the tools that the client runs and the model may call, and whether it must call one."""
+    told = [*_flat(tools)]
+    if not told and has_more:
         return (), False
-    return offered(functions, choice)
+    texts = {"type": "object", "properties": {"input": {"type": "string"}}}
+    forms = [{**tool, "parameters": texts} if tool["type"] == "custom" else tool for _, tool in told]
+    may_call, must_call = offered(forms, choice)
+    own = {tool["name"]: (namespace, tool["type"] == "custom") for namespace, tool in reversed(told)}
+    return tuple(replace(one, namespace=own[one.name][0], takes_text=own[one.name][1]) for one in may_call), must_call
+
+
+def _flat(tools: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str | None, Mapping[str, Any]]]:
+    """Yields functions and custom tools, each with its namespace."""
+    for tool in tools:
+        if tool["type"] == "namespace":
+            yield from ((tool["name"], inner) for inner in tool["tools"])
+        elif tool["type"] != "web_search":
+            yield None, tool
 
 
 def _schema(body: Mapping[str, Any]) -> Any:

@@ -261,7 +261,7 @@ async def test_a_stream_that_fails_says_so_in_the_vendors_words(api: str, upstre
         ("chat", {"logprobs": True}, "logprobs"),
         ("chat", {"modalities": ["text", "audio"]}, "modalities"),
         ("chat", {"service_tier": "scale"}, "service_tier"),
-        ("responses", {"tools": [{"type": "image_generation"}]}, "tools[0].type"),
+        ("responses", {"input": [{"type": "additional_tools", "tools": [{"type": "mcp"}]}]}, "input[0].tools[0].type"),
         ("responses", {"tools": [{"type": "shell", "environment": {"type": "auto"}}]}, "tools[0].environment"),
         ("responses", {"input": [{"type": "item_reference", "id": "rs_1"}]}, "input[0]"),
     ],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from aichat_server.compat.domain.bodies import JsonBody
-from aichat_server.core.errors import AichatError, FieldViolation, Reason
+from aichat_server.core.errors import AichatError, FieldViolation, Reason, invalid_request
 from aichat_server.models.domain.models import ServiceTier
 from aichat_server.providers.domain.verbatim import VendorApi
 
@@ -40,6 +40,7 @@ class SentHead(msgspec.Struct):
     max_tool_calls: int | None = None
     service_tier: str | None = None
     tools: list[SentTool] | None = None
+    input: msgspec.Raw = msgspec.Raw()
 
     @property
     def limit(self) -> int | None:
@@ -52,13 +53,36 @@ class SentHead(msgspec.Struct):
         told = self.service_tier
         return None if told in (None, "auto", "default", "standard_only") else ServiceTier(told)
 
-    def searches(self, default: int) -> int:
+    def offered(self) -> list[tuple[str, SentTool]]:
+        """Returns the tools with their places, also those that items of Responses add. Raises REQUEST_INVALID."""
+        own = [(f"tools[{n}]", tool) for n, tool in enumerate(self.tools or ())]
+        if bytes(memoryview(self.input)[:1]) != b"[":
+            return own
+        try:
+            items = _ITEMS.decode(self.input)
+            added = {n: msgspec.convert(item.tools, list[SentTool]) for n, item in enumerate(items) if item.adds}
+        except msgspec.ValidationError as error:
+            raise invalid_request("input", f"is not valid: {error}") from None
+        return own + [(f"input[{n}].tools[{m}]", tool) for n, tools in added.items() for m, tool in enumerate(tools)]
+
+    def searches(self, offered: Iterable[tuple[str, SentTool]], default: int) -> int:
         """Returns how often the model may search the web; `default` if the caller does not say."""
-        wanted = [tool for tool in self.tools or () if str(tool.type).startswith(WEB_SEARCH)]
+        wanted = [tool for _, tool in offered if str(tool.type).startswith(WEB_SEARCH)]
         most = [tool.max_uses or self.max_tool_calls or default for tool in wanted]
         return max(most, default=0)
 
 
+class _Item(msgspec.Struct):
+    type: Any = None
+    tools: Any = None
+
+    @property
+    def adds(self) -> bool:
+        """Whether the model may call its tools from there on."""
+        return self.type in ("additional_tools", "tool_search_output") and self.tools is not None
+
+
+_ITEMS = msgspec.json.Decoder(list[_Item])
 WEB_SEARCH = "web_search"
 _PROGRAMS_SINCE = "web_search_20260000"
 """Later searches of Anthropic's are made by programs in a container, unless that is forbidden."""
@@ -106,7 +130,13 @@ _FREE_TOOLS: Mapping[VendorApi, tuple[str, ...]] = MappingProxyType(
 )  # fmt: skip
 
 
-def check_priced(body: JsonBody, head: SentHead, api: VendorApi, allowed: frozenset[str]) -> None:
+def check_priced(
+    body: JsonBody,
+    head: SentHead,
+    offered: Iterable[tuple[str, SentTool]],
+    api: VendorApi,
+    allowed: frozenset[str],
+) -> None:
     """Raises OPTION_UNSUPPORTED for the first thing that may cost what is not priced.
 
     `allowed`: the names of fields, and of tools without their dates, that cost nothing here whatever the vendor
@@ -119,8 +149,8 @@ def check_priced(body: JsonBody, head: SentHead, api: VendorApi, allowed: frozen
     for name in _FIELDS[api]:
         if name not in allowed and _is_set(name, body):
             raise _unpriced(head.model, name)
-    for n, tool in enumerate(head.tools or ()):
-        _check_tool(tool, f"tools[{n}]", head.model, (*allowed, *_FREE_TOOLS[api]))
+    for place, tool in offered:
+        _check_tool(tool, place, head.model, (*allowed, *_FREE_TOOLS[api]))
     if head.service_tier is not None and "service_tier" not in allowed:
         _check_tier(head)
 

@@ -76,9 +76,10 @@ class Verbatim:
         if model is None:
             return None
         head = body.read(SentHead)
-        check_priced(body, head, api, self._unpriced)
+        offered = head.offered()
+        check_priced(body, head, offered, api, self._unpriced)
         sent, parts = await _read(api, body, head, headers)
-        searches = head.searches(MOST_SEARCHES)
+        searches = head.searches(offered, MOST_SEARCHES)
         options = ChatOptions(
             max_output_tokens=_limit(model, head),
             service_tier=head.tier if "service_tier" not in self._unpriced else None,
@@ -97,7 +98,7 @@ class Verbatim:
         if model is None:
             return None
         head = body.read(SentHead)
-        check_priced(body, head, api, self._unpriced)
+        check_priced(body, head, head.offered(), api, self._unpriced)
         sent = SentRequest(api, head.model, body.fields, _for_vendor(api, headers))
         return await self._counter.count_as_sent(model, sent)
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from aichat_server.compat.domain.openai_responses_items import items_told
 from aichat_server.compat.domain.openai_responses_marks import sealed, unsealed
+from aichat_server.compat.domain.openai_responses_tools import OwnTool
 from aichat_server.compat.rpc.openai.responses_output import Output
 from aichat_server.content.parts import (
     Citation,
@@ -37,6 +38,11 @@ SEARCH = ProviderItem("anthropic", "server_tool_use", QUERY)
 OWN_SEARCH = ProviderItem("openai", "web_search_call", '{"type":"web_search_call","id":"ws_1","status":"completed"}')
 CITED = Citation(WebSource("https://example.com/"), "A page", "", 0, 4)
 
+TOOLS = {
+    "patch": OwnTool("patch", takes_text=True),
+    "crm__find": OwnTool("find", "crm"),
+    "functions__exec": OwnTool("exec", "functions", takes_text=True),
+}
 ANSWERS: tuple[tuple[Part, ...], ...] = (
     (TextPart("Rain"),),
     (ReasoningPart("Let me see.", CLAUDE), ToolCallPart("call_1", "weather", '{"city":"Bern"}')),
@@ -44,6 +50,7 @@ ANSWERS: tuple[tuple[Part, ...], ...] = (
     (ReasoningPart("Hm.", GPT), ToolCallPart("call_1", "weather", "{}"), ToolCallPart("call_2", "weather", "{}")),
     (ToolCallPart("call_1", "weather", "{}", GEMINI), ToolCallPart("call_2", "weather", "{}")),
     (TextPart("Rain", signature=GEMINI), ToolCallPart("call_1", "patch", '{"input":"a\\nb"}')),
+    (ToolCallPart("call_1", "crm__find", "{}"), ToolCallPart("call_2", "functions__exec", '{"input":"a()"}')),
     (SEARCH, TextPart("Rain")),
     (OWN_SEARCH, TextPart("Rain", signature=Signature("openai", '{"phase":"final_answer"}', "message"))),
 )
@@ -51,7 +58,7 @@ ANSWERS: tuple[tuple[Part, ...], ...] = (
 
 def written(parts: Iterable[Part], *, seals: bool = True) -> tuple[list[tuple[str, Any]], list[Any]]:
     """The events and the items of an answer."""
-    output = Output(GENERATION, frozenset({"patch"}), seals=seals)
+    output = Output(GENERATION, TOOLS, seals=seals)
     events = [told for event in shown(parts) for told in output.write(event)]
     return [*events, *output.end("completed")], output.items
 
@@ -70,6 +77,14 @@ def test_what_a_client_returns_is_the_answer_with_its_vendors_marks(parts: tuple
         assert (
             read({name: value for name, value in item.items() if name != "id"} for item in written(parts)[1]) == parts
         )
+
+
+def test_calls_name_the_namespaces_of_their_tools() -> None:
+    _, [call, custom] = written((ToolCallPart("1", "crm__find", "{}"), ToolCallPart("2", "functions__exec", "a()")))
+    assert (call["type"], call["namespace"], call["name"]) == ("function_call", "crm", "find")
+    assert (custom["type"], custom["namespace"], custom["name"]) == ("custom_tool_call", "functions", "exec")
+    _, [other] = written((ToolCallPart("1", "find", "{}"),))
+    assert "namespace" not in other
 
 
 @given(st.lists(st.sampled_from([part for parts in ANSWERS for part in parts]), max_size=6))

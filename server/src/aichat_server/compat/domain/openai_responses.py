@@ -64,6 +64,7 @@ class Item(msgspec.Struct):
     content: str | list[Content] | None = None
     call_id: str | None = None
     name: str | None = None
+    namespace: str | None = None
     arguments: str | None = None
     input: str | None = None
     output: str | list[Content] | None = None
@@ -76,6 +77,7 @@ class ItemHead(msgspec.Struct):
 
     type: str | None = None
     id: str | None = None
+    tools: Raw = Raw(b"[]")
 
 
 class Filters(msgspec.Struct):
@@ -101,6 +103,24 @@ class ResponseTool(msgspec.Struct):
     parameters: Raw = ABSENT
     format: Grammar | None = None
     filters: Filters | None = None
+    external_web_access: bool | None = None
+    tools: list[ResponseTool] | None = None
+    """Those of a namespace."""
+
+
+class AddedTools(msgspec.Struct):
+    """An item that offers more tools."""
+
+    role: str | None = None
+    tools: list[ResponseTool] = []
+
+
+class OfferedTool(msgspec.Struct, omit_defaults=True):
+    """What the calls of a tool name, or those of a namespace's tools."""
+
+    type: str
+    name: str | None = None
+    tools: list[OfferedTool] | None = None
 
 
 class ChosenTool(msgspec.Struct):

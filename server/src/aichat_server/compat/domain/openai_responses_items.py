@@ -17,7 +17,15 @@ from aichat_server.compat.domain.openai_parts import (
     stored_document,
     text_part,
 )
-from aichat_server.compat.domain.openai_responses import Annotation, Content, Item, ItemHead, read_form
+from aichat_server.compat.domain.openai_responses import (
+    AddedTools,
+    Annotation,
+    Content,
+    Item,
+    ItemHead,
+    OfferedTool,
+    read_form,
+)
 from aichat_server.compat.domain.openai_responses_marks import (
     MESSAGE,
     OPENAI,
@@ -27,6 +35,7 @@ from aichat_server.compat.domain.openai_responses_marks import (
     item_place,
     unsealed,
 )
+from aichat_server.compat.domain.openai_responses_tools import SentTool, function_name
 from aichat_server.content.parts import (
     Citation,
     DocumentPart,
@@ -48,7 +57,7 @@ SEARCH = "web_search_call"
 _SERVER_ITEMS = frozenset({SEARCH, "file_search_call", "code_interpreter_call", "image_generation_call", "mcp_call",
     "mcp_list_tools", "compaction", "computer_call"})  # fmt: skip
 """What OpenAI's own tools write. Only OpenAI reads them again."""
-_REFERENCE = "item_reference"
+_REFERENCE, _ADDED_TOOLS = "item_reference", "additional_tools"
 
 
 class Told(NamedTuple):
@@ -56,12 +65,22 @@ class Told(NamedTuple):
 
     instructions: tuple[str, ...]
     messages: tuple[PathMessage, ...]
+    tools: tuple[SentTool, ...] = ()
+    """Those that the items add to the request's own."""
 
 
 def references_of(items: str | Sequence[Raw]) -> list[str]:
     """Returns the ids of earlier items that the input names instead of sending them."""
     heads = () if isinstance(items, str) else (read_form(item, ItemHead, "input") for item in items)
     return [head.id for head in heads if head.type == _REFERENCE and head.id is not None]
+
+
+def offered_among(items: str | Sequence[Raw]) -> tuple[OfferedTool, ...]:
+    """Returns the tools that the items add to the request's own."""
+    heads = () if isinstance(items, str) else (read_form(item, ItemHead, "input") for item in items)
+    return tuple(
+        one for head in heads if head.type == _ADDED_TOOLS for one in read_form(head.tools, list[OfferedTool], "input")
+    )
 
 
 def items_told(items: str | Sequence[Raw], referenced: Mapping[str, Part]) -> Told:
@@ -74,7 +93,7 @@ def items_told(items: str | Sequence[Raw], referenced: Mapping[str, Part]) -> To
     reader = _Reader(referenced)
     for n, raw in enumerate(items):
         reader.read(raw, f"input[{n}]")
-    return Told(tuple(reader.instructions), tuple(reader.messages()))
+    return Told(tuple(reader.instructions), tuple(reader.messages()), tuple(reader.tools))
 
 
 class _Reader:
@@ -82,6 +101,7 @@ class _Reader:
 
     def __init__(self, referenced: Mapping[str, Part]) -> None:
         self.instructions: list[str] = []
+        self.tools: list[SentTool] = []
         self._referenced = referenced
         self._sides: list[tuple[Role, list[Part]]] = []
         self._marks: dict[str, Signature] = {}
@@ -99,6 +119,9 @@ class _Reader:
             if item_place(head.id or "") is None:
                 self._answered(ProviderItem(OPENAI, head.type or "", bytes(raw).decode(errors="replace")))
             return
+        if head.type == _ADDED_TOOLS:
+            self._add_tools(read_form(raw, AddedTools, field), field)
+            return
         item = read_form(raw, Item, field)
         match item.type:
             case "message":
@@ -115,6 +138,11 @@ class _Reader:
                 self._answered(part)
             case _:
                 raise refuse(f"{field}.type", f"items of the type {item.type!r} are not carried to this model")
+
+    def _add_tools(self, added: AddedTools, field: str) -> None:
+        if added.role != "developer":
+            raise invalid_request(f"{field}.role", "must be developer")
+        self.tools += [SentTool(f"{field}.tools[{n}]", one) for n, one in enumerate(added.tools)]
 
     def _message(self, item: Item, field: str) -> None:
         match item.role:
@@ -179,7 +207,8 @@ def _call(item: Item, field: str) -> ToolCallPart:
         arguments = msgspec.json.encode({"input": plain(item.input or "", f"{field}.input")}).decode()
     else:
         arguments = plain(item.arguments or "", f"{field}.arguments")
-    return ToolCallPart(plain(item.call_id, field), plain(item.name, field), arguments)
+    name = function_name(plain(item.name, field), item.namespace and plain(item.namespace, field))
+    return ToolCallPart(plain(item.call_id, field), name, arguments)
 
 
 def _result(item: Item, field: str) -> ToolResultPart:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
-
-import msgspec
 
 from aichat_server.compat.domain.openai_forms import (
     ANY_OBJECT,
     EFFORTS,
-    MOST_TOOLS,
     TIERS,
     Names,
     is_told,
     refuse,
     schema_format,
-    tool,
 )
-from aichat_server.compat.domain.openai_responses import ChosenTool, Format, Grammar, ResponseRequest, ResponseTool
+from aichat_server.compat.domain.openai_responses import ChosenTool, Format, NamedTool, ResponseRequest
+from aichat_server.compat.domain.openai_responses_tools import (
+    NAMESPACE,
+    SEARCHES,
+    OwnTool,
+    SentTool,
+    functions,
+    own_tools,
+)
 from aichat_server.core.errors import invalid_request
 from aichat_server.models.domain.models import ServiceTier
 from aichat_server.providers.domain.requests import (
@@ -42,14 +46,9 @@ NAMES: Names = (
 )
 """What the Responses API calls the platform's options."""
 
-SEARCHES = frozenset(
-    {"web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11"}
-)  # fmt: skip
 _MODES: Mapping[str, ToolChoiceMode] = MappingProxyType(
     {"auto": ToolChoiceMode.AUTO, "none": ToolChoiceMode.NONE, "required": ToolChoiceMode.REQUIRED}
 )
-_INPUT = '{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}'
-"""The schema of a custom tool, which takes a text."""
 _INCLUDED = frozenset(
     {"reasoning.encrypted_content", "web_search_call.action.sources", "web_search_call.results",
      "message.input_image.image_url", "code_interpreter_call.outputs", "file_search_call.results",
@@ -77,15 +76,16 @@ _UNTAKEN = (
 """What models behind other APIs have nothing for. Values that mean the default are accepted."""
 
 
-def options_told(request: ResponseRequest, instructions: Sequence[str]) -> ChatOptions:
-    """Returns the options; `instructions` are those among the input's items.
+def options_told(request: ResponseRequest, instructions: Sequence[str], added: Sequence[SentTool] = ()) -> ChatOptions:
+    """Returns the options. `instructions`, `added`: the instructions and the tools among the input's items.
 
     Raises REQUEST_INVALID and OPTION_UNSUPPORTED with the field.
     """
     for one in _UNTAKEN:
         if one.is_asked(request):
             raise refuse(one.field, one.why)
-    tools, choice = _chosen(_tools(request.tools or ()), request.tool_choice)
+    sent = (*(SentTool(f"tools[{n}]", one) for n, one in enumerate(request.tools or ())), *added)
+    tools, choice = _chosen(functions(sent), request.tool_choice, own_tools(one.tool for one in sent))
     return ChatOptions(
         max_output_tokens=request.max_output_tokens,
         temperature=request.temperature,
@@ -96,38 +96,15 @@ def options_told(request: ResponseRequest, instructions: Sequence[str]) -> ChatO
         parallel_tool_calls=request.parallel_tool_calls if tools else None,
         response_format=_format(request.text.format if request.text is not None else None),
         top_p=request.top_p,
-        web_search=_search(request),
+        web_search=_search(request, sent),
         service_tier=_tier(request.service_tier),
         long_history=_long_history(request.truncation),
     )
 
 
-def _tools(told: Sequence[ResponseTool]) -> tuple[Tool, ...]:
-    if len(told) > MOST_TOOLS:
-        raise invalid_request("tools", f"must be at most {MOST_TOOLS}")
-    tools = []
-    for n, one in enumerate(told):
-        field, name = f"tools[{n}]", one.name or ""
-        if one.type == "function":
-            tools.append(tool(name, one.description, one.parameters, field))
-        elif one.type == "custom":
-            tools.append(tool(name, _described(one), msgspec.Raw(_INPUT.encode()), field))
-        elif one.type not in SEARCHES:
-            raise refuse(f"{field}.type", f"tools of the type {one.type!r} are not carried to this model")
-    return tuple(tools)
-
-
-def _described(told: ResponseTool) -> str:
-    """Returns a custom tool's description, with the grammar of its input, which models are told in words."""
-    match told.format:
-        case Grammar("grammar", syntax, definition) if definition:
-            rule = f"The input must follow this {syntax or ''} grammar:\n{definition}"
-            return "\n\n".join(filter(None, (told.description, rule)))
-        case _:
-            return told.description or ""
-
-
-def _chosen(tools: tuple[Tool, ...], choice: str | ChosenTool | None) -> tuple[tuple[Tool, ...], ToolChoice | None]:
+def _chosen(
+    tools: tuple[Tool, ...], choice: str | ChosenTool | None, own: Mapping[str, OwnTool]
+) -> tuple[tuple[Tool, ...], ToolChoice | None]:
     """Returns the tools that may be called, and the choice among them."""
     match choice:
         case None:
@@ -138,15 +115,23 @@ def _chosen(tools: tuple[Tool, ...], choice: str | ChosenTool | None) -> tuple[t
             is_needless = not tools and mode is not ToolChoiceMode.REQUIRED
             return tools, None if is_needless else ToolChoice(mode)
         case ChosenTool("function" | "custom", name) if name is not None:
-            return tools, ToolChoice(ToolChoiceMode.ONE, name)
+            return tools, ToolChoice(ToolChoiceMode.ONE, next(_named(NamedTool("function", name), own), name))
         case ChosenTool("allowed_tools", mode=mode, tools=allowed) if allowed is not None:
-            names = {one.name for one in allowed}
-            if not names <= {one.name for one in tools}:
+            named = [set(_named(one, own)) for one in allowed]
+            if not all(named):
                 raise invalid_request("tool_choice.tools", "must be some of the tools")
+            names = set[str]().union(*named)
             chosen = _mode(mode or "auto", "tool_choice.mode")
             return tuple(one for one in tools if one.name in names), ToolChoice(chosen)
         case _:
             raise refuse("tool_choice", "choose auto, none, required, a function, a custom tool, or allowed_tools")
+
+
+def _named(told: NamedTool, own: Mapping[str, OwnTool]) -> Iterator[str]:
+    """Yields the functions of the tools that a choice names."""
+    for function, one in own.items():
+        if told.name is not None and told.name == (one.namespace if told.type == NAMESPACE else one.name):
+            yield function
 
 
 def _mode(told: str, field: str) -> ToolChoiceMode:
@@ -178,8 +163,9 @@ def _format(told: Format | None) -> ResponseFormat | None:
     raise invalid_request("text.format", "must be of the type text, json_object, or json_schema with name and schema")
 
 
-def _search(request: ResponseRequest) -> WebSearch | None:
-    found = next((one for one in request.tools or () if one.type in SEARCHES), None)
+def _search(request: ResponseRequest, sent: Sequence[SentTool]) -> WebSearch | None:
+    # OpenAI's copies of pages can be searched without the web, which nobody else has. Codex offers that to all models.
+    found = next((one for _, one in sent if one.type in SEARCHES and one.external_web_access is not False), None)
     if found is None or request.tool_choice == "none":
         return None
     domains = found.filters.allowed_domains if found.filters is not None else None

@@ -151,7 +151,7 @@ async def _whole(events: Events, told: Telling) -> AsyncGenerator[HttpBody, None
                 is_whole, answer = True, event.answer
                 _tell(answer.generation_id)
                 head = Head(answer.generation_id, told.echo, event.place.get("conversation_id"))
-                yield json_piece(ended(head, answer, output_of(answer, told.custom, seals=told.seals)))
+                yield json_piece(ended(head, answer, output_of(answer, told.tools, seals=told.seals)))
     if not is_whole:
         raise AichatError(Reason.INTERNAL, "the answer ended without its end")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +11,11 @@ import msgspec
 from aichat_server.compat.domain.asked import Asked
 from aichat_server.compat.domain.bodies import JsonBody
 from aichat_server.compat.domain.keeping import CONVERSATION, Keep, keep_of
-from aichat_server.compat.domain.openai_responses import ResponseRequest
+from aichat_server.compat.domain.openai_responses import OfferedTool, ResponseRequest
 from aichat_server.compat.domain.openai_responses_check import check_messages
-from aichat_server.compat.domain.openai_responses_items import items_told, references_of
+from aichat_server.compat.domain.openai_responses_items import items_told, offered_among, references_of
 from aichat_server.compat.domain.openai_responses_options import options_told
+from aichat_server.compat.domain.openai_responses_tools import OwnTool, own_tools
 from aichat_server.compat.rpc.headers import Headers, terms_of
 from aichat_server.compat.rpc.openai.responses_events import ResponseEvents
 from aichat_server.compat.rpc.openai.responses_head import Echo, echo_of
@@ -33,22 +35,24 @@ class Telling(msgspec.Struct, frozen=True):
 
     echo: Echo
     seals: bool
+    added: tuple[OfferedTool, ...] = ()
+    """The tools that the items of the input offer."""
 
     @property
-    def custom(self) -> frozenset[str]:
-        """The tools whose input is a text."""
-        return frozenset(one["name"] for one in self.echo["tools"] if one["type"] == "custom")
+    def tools(self) -> Mapping[str, OwnTool]:
+        """How the caller knows its tools, by the names of their functions."""
+        return own_tools((*msgspec.convert(self.echo["tools"], list[OfferedTool]), *self.added))
 
     def events(self) -> ResponseEvents:
         """Returns what writes the response as a stream."""
-        return ResponseEvents(self.echo, self.custom, seals=self.seals)
+        return ResponseEvents(self.echo, self.tools, seals=self.seals)
 
 
 def telling_of(request: ResponseRequest, body: JsonBody) -> Telling:
     """Returns how the response to a request is told."""
     # What was sent is told back, and may be kept: as values, since text in JSON may hold what nothing can store.
     echo = msgspec.json.decode(msgspec.json.encode(echo_of(request, body)))
-    return Telling(echo, request.keeps_reasoning)
+    return Telling(echo, request.keeps_reasoning, offered_among(request.input))
 
 
 def stored_telling(stored: StoredResponse) -> Telling:
@@ -79,7 +83,7 @@ async def call_of(
     if keep is not None and request.is_stored:
         is_left = bool(request.background and not request.stream)
         keep = replace(keep, response=_kept(telling_of(request, body), owns=owns), background=is_left)
-    options = options_told(request, told.instructions)
+    options = options_told(request, told.instructions, told.tools)
     asked = Asked(request.model, messages, options, request.prompt_cache_key or "")
     return CompatCall(asked, body, ROUTE, terms_of(headers), keep)
 

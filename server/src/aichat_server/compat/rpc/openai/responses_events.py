@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import assert_never
 from uuid import UUID
 
 import msgspec
 
 from aichat_server.compat.domain.openai_responses_failures import failure_json
+from aichat_server.compat.domain.openai_responses_tools import OwnTool
 from aichat_server.compat.rpc.openai.responses_head import Echo, Head, Json, usage_json
 from aichat_server.compat.rpc.openai.responses_output import Output, Told
 from aichat_server.core.errors import AichatError, Reason
@@ -45,10 +46,10 @@ _encode = msgspec.json.Encoder().encode
 class ResponseEvents:
     """Writes one stream."""
 
-    def __init__(self, echo: Echo, custom: frozenset[str], *, seals: bool) -> None:
+    def __init__(self, echo: Echo, tools: Mapping[str, OwnTool], *, seals: bool) -> None:
         """See Output."""
         self._echo = echo
-        self._custom = custom
+        self._tools = tools
         self._seals = seals
         self._number = 0
         self._head: Head | None = None
@@ -105,7 +106,7 @@ class ResponseEvents:
 
     def _begin(self, generation_id: UUID, conversation_id: str | None) -> Iterator[bytes]:
         self._head = Head(generation_id, self._echo, conversation_id)
-        self._output = Output(generation_id, self._custom, seals=self._seals)
+        self._output = Output(generation_id, self._tools, seals=self._seals)
         told = self._head.response("in_progress")
         yield self._event(("response.created", {"response": told}))
         yield self._event(("response.in_progress", {"response": told}))
@@ -148,9 +149,9 @@ def ended(head: Head, answer: Answer, items: list[Json]) -> Json:
     return head.response(status, items, incomplete_details=details, usage=usage)
 
 
-def output_of(answer: Answer, custom: frozenset[str], *, seals: bool) -> list[Json]:
+def output_of(answer: Answer, tools: Mapping[str, OwnTool], *, seals: bool) -> list[Json]:
     """Returns the items of a whole answer."""
-    output = Output(answer.generation_id, custom, seals=seals)
+    output = Output(answer.generation_id, tools, seals=seals)
     for event in shown(answer.parts):
         for _ in output.write(event):
             """Only the items count."""

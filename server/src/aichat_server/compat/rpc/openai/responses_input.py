@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
+from aichat_server.compat.domain.openai_responses_tools import OwnTool
 from aichat_server.compat.rpc.openai.responses_output import Output
 from aichat_server.compat.storage.responses import InputMessage
 from aichat_server.content.parts import (
@@ -25,17 +26,17 @@ from aichat_server.generations.domain.shown import shown
 Json = dict[str, Any]
 
 
-def input_items(messages: Iterable[InputMessage], custom: frozenset[str]) -> Iterator[Json]:
-    """Yields the items of messages. `custom`: the tools whose input is a text."""
+def input_items(messages: Iterable[InputMessage], tools: Mapping[str, OwnTool]) -> Iterator[Json]:
+    """Yields the items of messages. `tools`: how the caller knows them, by the names of their functions."""
     for message in messages:
         if message.role is Role.ASSISTANT:
-            yield from _answered(message, custom)
+            yield from _answered(message, tools)
         else:
             yield from _asked(message)
 
 
-def _answered(message: InputMessage, custom: frozenset[str]) -> Iterator[Json]:
-    output = Output(message.message_id, custom, seals=False)
+def _answered(message: InputMessage, tools: Mapping[str, OwnTool]) -> Iterator[Json]:
+    output = Output(message.message_id, tools, seals=False)
     for event in shown(message.parts):
         for _ in output.write(event):
             """Only the items count."""

@@ -5,7 +5,7 @@ The same events of an answer always make the same events here, for each reader.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from aichat_server.compat.domain.openai_responses_marks import MESSAGE, OPENAI, item_id, sealed
+from aichat_server.compat.domain.openai_responses_tools import OwnTool
 from aichat_server.compat.rpc.openai.responses_items import (
     annotations_of,
     custom_input,
@@ -38,6 +39,9 @@ Told = tuple[str, Json]
 """An event's type, and its fields."""
 
 
+_NO_TOOL = OwnTool("")
+
+
 @dataclass(slots=True)
 class _Open:
     """An item that is being written."""
@@ -48,7 +52,8 @@ class _Open:
     texts: list[str] = field(default_factory=list)
     citations: list[Citation] = field(default_factory=list)
     signature: Signature | None = None
-    name: str = ""
+    tool: OwnTool = _NO_TOOL
+    """The tool that it calls."""
 
     @property
     def text(self) -> str:
@@ -64,10 +69,13 @@ class _Open:
 class Output:
     """Writes the output of one response."""
 
-    def __init__(self, generation_id: UUID, custom: frozenset[str], *, seals: bool) -> None:
-        """`custom`: the tools whose input is a text. `seals`: whether the caller returns reasoning with its marks."""
+    def __init__(self, generation_id: UUID, tools: Mapping[str, OwnTool], *, seals: bool) -> None:
+        """`tools`: how the caller knows them, by the names of their functions.
+
+        `seals`: whether the caller returns reasoning with its marks.
+        """
         self._generation_id = generation_id
-        self._custom = custom
+        self._tools = tools
         self._seals = seals
         self._items: list[Json | None] = []
         self._parts = 0
@@ -133,7 +141,7 @@ class Output:
         """Yields the ends of all that is being written."""
         yield from self.close(status)
         for call_id, opened in list(self._calls.items()):
-            yield from self._call_ends(ToolCallPart(call_id, opened.name, opened.text), status)
+            yield from self._call_ends(ToolCallPart(call_id, opened.tool.name, opened.text), status)
 
     def _opened(self, kind: str) -> Iterator[Told]:
         if self._open is not None and self._open.kind == kind:
@@ -146,12 +154,12 @@ class Output:
         else:
             yield self._added(opened, {"id": opened.id, "type": "reasoning", "summary": []})
 
-    def _begun(self, kind: str, prefix: str, name: str = "") -> _Open:
+    def _begun(self, kind: str, prefix: str) -> _Open:
         """Returns a new item, which has its place in the output and among the answer's parts."""
         place = {"item_id": item_id(prefix, self._generation_id, self._parts), "output_index": len(self._items)}
         self._items.append(None)
         self._parts += 1
-        return _Open(kind, place, name=name)
+        return _Open(kind, place)
 
     def _reasons(self, text: str) -> Iterator[Told]:
         yield from self._opened("reasoning")
@@ -206,32 +214,35 @@ class Output:
         yield from self.close()
 
     def _call_begins(self, call_id: str, name: str) -> Iterator[Told]:
-        is_custom = name in self._custom
-        self._calls[call_id] = opened = self._begun("call", "ctc" if is_custom else "fc", name)
+        tool = self._tools.get(name) or OwnTool(name)
+        self._calls[call_id] = opened = self._begun("call", "ctc" if tool.takes_text else "fc")
+        opened.tool = tool
         yield self._added(opened, self._call(opened, call_id, "", "in_progress"))
 
     def _argues(self, opened: _Open, text: str) -> Iterator[Told]:
         opened.texts.append(text)
         # The text that a custom tool gets is inside of its arguments.
-        if opened.name not in self._custom:
+        if not opened.tool.takes_text:
             yield "response.function_call_arguments.delta", {**opened.place, "delta": text}
 
     def _call_ends(self, call: ToolCallPart, status: str = "completed") -> Iterator[Told]:
         opened = self._calls.pop(call.call_id)
-        if opened.name in self._custom:
+        if opened.tool.takes_text:
             text = custom_input(call.arguments)
             yield "response.custom_tool_call_input.delta", {**opened.place, "delta": text}
             yield "response.custom_tool_call_input.done", {**opened.place, "input": text}
         else:
-            told = {**opened.place, "name": opened.name, "arguments": call.arguments}
+            told = {**opened.place, "name": opened.tool.name, "arguments": call.arguments}
             yield "response.function_call_arguments.done", told
         yield self._done(opened, self._call(opened, call.call_id, call.arguments, status))
         if (mark := opened.signature) is not None:
             yield from self._sealed(ToolCallPart(call.call_id, "", "", mark), mark.provider)
 
     def _call(self, opened: _Open, call_id: str, arguments: str, status: str) -> Json:
-        told: Json = {"id": opened.id, "call_id": call_id, "name": opened.name, "status": status}
-        if opened.name in self._custom:
+        told: Json = {"id": opened.id, "call_id": call_id, "name": opened.tool.name, "status": status}
+        if opened.tool.namespace is not None:
+            told["namespace"] = opened.tool.namespace
+        if opened.tool.takes_text:
             return {**told, "type": "custom_tool_call", "input": custom_input(arguments) if arguments else ""}
         return {**told, "type": "function_call", "arguments": arguments}
 

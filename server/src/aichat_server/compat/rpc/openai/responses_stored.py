@@ -96,7 +96,7 @@ class StoredTold:
         if not 0 <= request.limit <= _MOST_LISTED:
             raise invalid_request("limit", f"must be from 1 to {_MOST_LISTED}")
         _, found = await self._stored.find(principal, request.response_id, with_input=True)
-        items = list(input_items(found.input or (), stored_telling(found).custom))
+        items = list(input_items(found.input or (), stored_telling(found).tools))
         if request.order != "asc":
             items.reverse()
         if request.after:

@@ -126,19 +126,23 @@ async def test_an_answer_follows_a_schema(platform: Platform) -> None:
     assert response.output_parsed == Weather(city="Bern")
 
 
-async def test_custom_tools_take_a_text(platform: Platform) -> None:
-    patch: Any = {"type": "custom", "name": "patch", "format": {"type": "grammar", "syntax": "lark", "definition": "a"}}
-    called = {"deltas": [], "tools": [{"name": "patch", "arguments": {"input": "*** Begin"}}]}
+PATCH: Any = {"type": "custom", "name": "patch", "format": {"type": "grammar", "syntax": "lark", "definition": "a"}}
+GROUP: Any = {"type": "namespace", "name": "files", "description": "Edits.", "tools": [PATCH]}
+
+
+@pytest.mark.parametrize(("tool", "function"), [(PATCH, "patch"), (GROUP, "files__patch")])
+async def test_custom_tools_take_a_text(platform: Platform, tool: Any, function: str) -> None:
+    called = {"deltas": [], "tools": [{"name": function, "arguments": {"input": "*** Begin"}}]}
     asked = script(rounds=[called, {"deltas": ["Done."]}])
     async with client(platform) as sdk:
         items: list[Any] = [{"role": "user", "content": asked}]
-        response = await sdk.responses.create(model=MODELS[0], input=items, tools=[patch])
+        response = await sdk.responses.create(model=MODELS[0], input=items, tools=[tool])
         [call] = response.output
         assert call.type == "custom_tool_call"
-        assert (call.name, call.input) == ("patch", "*** Begin")
+        assert (call.namespace, call.name, call.input) == ("files" if tool is GROUP else None, "patch", "*** Begin")
         items += [call.model_dump(mode="json")]
         items += [{"type": "custom_tool_call_output", "call_id": call.call_id, "output": "ok"}]
-        last = await sdk.responses.create(model=MODELS[0], input=items, tools=[patch])
+        last = await sdk.responses.create(model=MODELS[0], input=items, tools=[tool])
     assert last.output_text == "Done."
 
 

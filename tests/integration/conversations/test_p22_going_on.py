@@ -181,7 +181,7 @@ async def test_of_a_long_path_only_the_newest_part_is_read(database: Database, p
     begun = await Turns(database).begin(replace(asked, path_bytes=600))
     assert texts(begun) == ["X" * 1000, "two", "TWO", "three", "THREE", "four"]
     asked = turn(principal, "five", conversation_id=first.conversation_id)
-    assert texts(await Turns(database).begin(replace(asked, path_bytes=0))) == ["", "five"]
+    assert texts(await Turns(database).begin(replace(asked, path_bytes=1))) == ["", "five"]
     whole = await begin(database, principal, "six", first.conversation_id)
     assert texts(whole)[:3] == ["x" * 1000, "X" * 1000, "two"]
 

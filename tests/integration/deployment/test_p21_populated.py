@@ -39,6 +39,10 @@ FILLED = (
 )  # fmt: skip
 
 
+GROWING = ("prices",)
+"""Tables that a migration adds rows to: models that the version before did not know have prices now."""
+
+
 @dataclass(frozen=True)
 class Migrated:
     """A database before and after, with a server of each version on it."""
@@ -89,7 +93,10 @@ def test_every_row_is_as_it_was(migrated: Migrated) -> None:
     for table in FILLED:
         assert migrated.was[table], f"{table} was left empty"
     for table, rows in migrated.was.items():
-        kept = [{name: row[name] for name in old} for old, row in zip(rows, migrated.became[table], strict=True)]
+        became = migrated.became[table]
+        if table in GROWING:
+            became = [row for row in became if any(old.items() <= row.items() for old in rows)]
+        kept = [{name: row[name] for name in old} for old, row in zip(rows, became, strict=True)]
         assert kept == rows, table
     assert all(row["sink"] == "message" for row in migrated.became["generations"])
 
@@ -139,7 +146,8 @@ async def test_p20_the_old_server_reads_the_text_of_what_the_new_one_writes(migr
     called = (await ask(new, old.key, calling, **place))[-1].completed.message
     assert called.stop_reason == messages_pb2.STOP_REASON_TOOL_USE
     read = await history(old.old, old.key, started.conversation_id)
-    assert [message.parts[0].text.text for message in read[1::2]] == ["Let me see.", "Let me add."]
+    texts = [[part.text.text for part in message.parts if part.HasField("text")] for message in read[1::2]]
+    assert texts == [["Let me see."], ["Let me add."]]
     assert (await ask(old.old, old.key, "On", conversation_id=started.conversation_id))[-1].HasField("completed")
 
 

@@ -20,7 +20,7 @@ from tests.fixtures.server import ApiKey, ServerUnderTest, is_serving, start
 
 _ROOT = Path(__file__).resolve().parents[3]
 # The previous landing.
-_BEFORE = "4021444c4c13d9f6ebd819142616bece3409c64a"
+_BEFORE = "d697b54b044cdd00e8eb579f72feadbb89f2ce87"
 _PARTS = ("server/src", "server/migrations", "workers/src", "gen/python")
 
 

@@ -148,7 +148,9 @@ async def test_p20_the_old_server_reads_the_text_of_what_the_new_one_writes(migr
     read = await history(old.old, old.key, started.conversation_id)
     texts = [[part.text.text for part in message.parts if part.HasField("text")] for message in read[1::2]]
     assert texts == [["Let me see."], ["Let me add."]]
-    assert (await ask(old.old, old.key, "On", conversation_id=started.conversation_id))[-1].HasField("completed")
+    # It knows the call, too, and asks for its result.
+    refused = await refusal(stream(old.old, old.key, "On", conversation_id=started.conversation_id))
+    assert refused.reason == "TOOL_RESULTS_MISMATCHED"
 
 
 @pytest.mark.parametrize("ends", ["new", "old"])

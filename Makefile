@@ -69,7 +69,7 @@ env: $(READY) ## Print its endpoint, an API key and a session token as export li
 
 test: $(READY) $(NODE_READY) $(CLIENTS_READY) $(RECIPES_READY)
 test: $(FUZZ_READY) ## Run every test, with real Postgres, Redis and Envoy.
-	$(BIN)/python -m pytest --numprocesses 6 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 5 --dist loadgroup --no-loadscope-reorder
 
 clients: $(READY) $(CLIENTS_READY) $(AGENTS_READY) ## Run coding agents and older clients against the platform.
 	@$(NODE) $(CLIENTS)/agents/node_modules/@anthropic-ai/claude-code/install.cjs

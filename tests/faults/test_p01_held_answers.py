@@ -75,7 +75,7 @@ async def test_answers_that_end_while_the_database_is_silent_are_stored_as_compl
 async def test_a_drain_with_a_silent_database_ends_in_time_and_loses_no_text(rig: Rig, key: ApiKey) -> None:
     async with run_patient(rig, AICHAT_DRAIN_SECONDS=str(DRAIN_SECONDS)) as linked, rig.reaping():
         # Some are complete and wait to be stored; for others the vendor never sends the end.
-        scripts = ({"words": 8, "interval_ms": 20}, {"words": 8, "interval_ms": 20, "idle_after": 6})
+        scripts = ({"words": 60, "interval_ms": 20}, {"words": 8, "interval_ms": 20, "idle_after": 6})
         turns = [Turn(key, marked(**scripts[n % 2])) for n in range(6)]
         reading = asyncio.gather(*(follow(turn, linked.replica) for turn in turns))
         await shown(turns, 1)

@@ -18,6 +18,8 @@ from tests.e2e.calls import script
 from tests.fixtures.rows import connection
 
 GENERATION = "x-aichat-generation-id"
+_BACK_SECONDS = 0.5
+"""How long SDKs wait before their first repetition."""
 
 
 def _conversation(model: str, text: str, **fields: Any) -> dict[str, Any]:
@@ -77,13 +79,14 @@ class Caller:
         return response.headers[GENERATION], read
 
     async def cut_before(self, body: Mapping[str, Any]) -> None:
-        """Calls, and leaves once a vendor has been asked."""
+        """Calls, and leaves once a vendor has been asked. As SDKs do, it is not back at once."""
         call = asyncio.ensure_future(self.whole(body))
         async with asyncio.timeout(20):
             while not await self.vendor_calls(body):
                 await asyncio.sleep(0.01)
         call.cancel()
         await asyncio.wait({call})
+        await asyncio.sleep(_BACK_SECONDS)
 
     async def vendor_calls(self, body: Mapping[str, Any]) -> int:
         """Returns how often vendors were asked what this call asks."""

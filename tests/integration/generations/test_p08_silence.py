@@ -23,8 +23,9 @@ async def restless(run_server: RunServer) -> AsyncGenerator[ServerUnderTest, Non
 async def test_a_vendor_that_never_answers(restless: ServerUnderTest, api_key: ApiKey, model: str) -> None:
     failed = await refusal(stream(restless, api_key, script(hang=True), model=model))
     assert failed.reason == "PROVIDER_TIMEOUT"
-    assert failed.seen[0].HasField("started")
-    beats = failed.seen[1:]
+    # On a busy machine heartbeats may precede it, which have no number.
+    started, *beats = [event for event in failed.seen if event.sequence]
+    assert started.HasField("started")
     assert len(beats) >= 3
     assert all(beat.HasField("heartbeat") and beat.sequence == 1 for beat in beats)
 

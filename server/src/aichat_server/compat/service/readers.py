@@ -30,8 +30,9 @@ from aichat_server.generations.service.requests import GenerationRequest
 
 _log = structlog.get_logger()
 
-# The end of an older reader's connection may still be on its way.
-_WAIT_SECONDS = 0.1
+# The end of an older reader's connection may still be on its way: for a tenth of a second, or longer if the process is
+# so busy that each look takes long.
+_LOOKS = 6
 _LOOK_SECONDS = 0.02
 # An answer whose reader vanished at once may not have begun yet.
 _BEGIN_SECONDS = 2.0
@@ -104,16 +105,16 @@ class Readers:
 
     async def _find(self, reader: Reader, slot: Slot) -> _Found | None:
         """Returns the answer that the call is a retry of; None if there is none."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + _WAIT_SECONDS
+        loop, looks = asyncio.get_running_loop(), 0
         while True:
             taken, handle = await self._waiting.take(slot, reader)
+            looks += 1
             if taken.generation_id is not None:
                 key = GenerationKey(slot.org_id, taken.generation_id)
                 events = await self._again(reader, key, handle)
                 if events is not None:
                     return _Found(key, events, handle, loop.time() + taken.seconds)
-            elif not taken.others or loop.time() >= until:
+            elif not taken.others or looks >= _LOOKS:
                 return None
             else:
                 await asyncio.sleep(_LOOK_SECONDS)

@@ -62,7 +62,7 @@ class Cutter:
         return cut, LAST if cut is Cut.AT_THE_END else f"word{self._chance.randrange(WORDS)}".encode()
 
     def some_of(self, size: int) -> int:
-        """Returns how many bytes of so many are still forwarded."""
+        """Returns how many bytes of a piece of `size` bytes are forwarded before the cut."""
         return self._chance.randrange(size)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

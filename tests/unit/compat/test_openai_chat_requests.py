@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 from aichat_server.compat.domain.bodies import json_body
-from aichat_server.compat.domain.openai_chat import ChatRequest
-from aichat_server.compat.domain.openai_chat_messages import messages_told
-from aichat_server.compat.domain.openai_chat_options import NAMES, options_told
-from aichat_server.compat.domain.openai_forms import told_as
-from aichat_server.compat.domain.openai_responses_marks import sealed
+from aichat_server.compat.domain.openai.chat import ChatRequest
+from aichat_server.compat.domain.openai.chat_messages import messages_told
+from aichat_server.compat.domain.openai.chat_options import NAMES, options_told
+from aichat_server.compat.domain.openai.forms import told_as
+from aichat_server.compat.domain.openai.responses_marks import sealed
 from aichat_server.content.parts import (
     AudioPart,
     DocumentPart,

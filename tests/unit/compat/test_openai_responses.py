@@ -8,9 +8,9 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from aichat_server.compat.domain.openai_responses_items import items_told
-from aichat_server.compat.domain.openai_responses_marks import sealed, unsealed
-from aichat_server.compat.domain.openai_responses_tools import OwnTool
+from aichat_server.compat.domain.openai.responses_items import items_told
+from aichat_server.compat.domain.openai.responses_marks import sealed, unsealed
+from aichat_server.compat.domain.openai.responses_tools import OwnTool
 from aichat_server.compat.rpc.openai.responses_output import Output
 from aichat_server.content.parts import (
     Citation,

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from aichat_server.compat.domain.openai_responses import ResponseRequest
-from aichat_server.compat.domain.openai_responses_items import items_told
-from aichat_server.compat.domain.openai_responses_options import options_told
-from aichat_server.compat.domain.openai_responses_tools import function_name
+from aichat_server.compat.domain.openai.responses import ResponseRequest
+from aichat_server.compat.domain.openai.responses_items import items_told
+from aichat_server.compat.domain.openai.responses_options import options_told
+from aichat_server.compat.domain.openai.responses_tools import function_name
 from aichat_server.core.errors import AichatError
 from aichat_server.providers.domain.requests import ChatOptions, ToolChoice, ToolChoiceMode
 

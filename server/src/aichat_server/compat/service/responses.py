@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing, suppress
 from uuid import UUID
 
-from aichat_server.compat.domain.openai_responses_marks import generation_of, item_place
+from aichat_server.compat.domain.openai.responses_marks import generation_of, item_place
 from aichat_server.compat.storage.responses import ResponseStore, StoredResponse
 from aichat_server.content.parts import Part
 from aichat_server.conversations.service.kept_turns import KeptTurns

@@ -53,7 +53,7 @@ class ContentBlocks:
         self._held: ToolCallStart | None = None
         """The call, as long as its block has not begun: its mark comes before it."""
         self._queue: list[ContentShown] = []
-        """What came before the call's end, and is told after it."""
+        """The events that arrived before the end of the call. Readers get them after it."""
         self._marks: list[str] = []
         """The marks that come before the next block."""
 

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from aichat_server.compat.domain.openai_chat_messages import GEMINI
-from aichat_server.compat.domain.openai_responses_marks import sealed
+from aichat_server.compat.domain.openai.chat_messages import GEMINI
+from aichat_server.compat.domain.openai.responses_marks import sealed
 from aichat_server.compat.rpc.openai.usage import usage_json
 from aichat_server.content.parts import Citation, Part, ReasoningPart, Role, TextPart, ToolCallPart, WebSource, text_of
 from aichat_server.generations.domain.generation import Answer

@@ -7,7 +7,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from aichat_server.compat.domain.openai_chat_messages import GEMINI
+from aichat_server.compat.domain.openai.chat_messages import GEMINI
 from aichat_server.compat.rpc.openai.chat_answers import call_json, citations_json, finish, head, thoughts_json
 from aichat_server.compat.rpc.openai.usage import usage_json
 from aichat_server.generations.domain.generation import Answer

@@ -10,10 +10,10 @@ from google.api.httpbody_pb2 import HttpBody
 from aichat_server.compat.domain.asked import Asked
 from aichat_server.compat.domain.bodies import JsonBody
 from aichat_server.compat.domain.keeping import CONVERSATION, keep_of
-from aichat_server.compat.domain.openai_chat import ChatRequest
-from aichat_server.compat.domain.openai_chat_messages import messages_told
-from aichat_server.compat.domain.openai_chat_options import NAMES, options_told
-from aichat_server.compat.domain.openai_forms import told_as
+from aichat_server.compat.domain.openai.chat import ChatRequest
+from aichat_server.compat.domain.openai.chat_messages import messages_told
+from aichat_server.compat.domain.openai.chat_options import NAMES, options_told
+from aichat_server.compat.domain.openai.forms import told_as
 from aichat_server.compat.rpc.conversations import telling
 from aichat_server.compat.rpc.headers import Headers, terms_of
 from aichat_server.compat.rpc.openai.chat_answers import completion

@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator, Iterator
 import msgspec
 from google.api.httpbody_pb2 import HttpBody
 
-from aichat_server.compat.domain.openai_embeddings import NAMES, Encoding, asked, read
-from aichat_server.compat.domain.openai_forms import told_as
+from aichat_server.compat.domain.openai.embeddings import NAMES, Encoding, asked, read
+from aichat_server.compat.domain.openai.forms import told_as
 from aichat_server.compat.domain.readers import Reader, Slot
 from aichat_server.compat.domain.terms import caller_id
 from aichat_server.compat.rpc.headers import Headers, terms_of

@@ -10,10 +10,10 @@ from aichat.v1 import openai_pb2 as pb
 from google.api.httpbody_pb2 import HttpBody
 
 from aichat_server.compat.domain.bodies import JsonBody
-from aichat_server.compat.domain.openai_forms import told_as
-from aichat_server.compat.domain.openai_responses import ResponseRequest
-from aichat_server.compat.domain.openai_responses_marks import has_own_marks
-from aichat_server.compat.domain.openai_responses_options import NAMES
+from aichat_server.compat.domain.openai.forms import told_as
+from aichat_server.compat.domain.openai.responses import ResponseRequest
+from aichat_server.compat.domain.openai.responses_marks import has_own_marks
+from aichat_server.compat.domain.openai.responses_options import NAMES
 from aichat_server.compat.rpc.conversations import telling
 from aichat_server.compat.rpc.headers import Headers, terms_of
 from aichat_server.compat.rpc.openai.responses_asking import ROUTE, Telling, call_of, one_tool_in_words, telling_of

@@ -11,11 +11,11 @@ import msgspec
 from aichat_server.compat.domain.asked import Asked
 from aichat_server.compat.domain.bodies import JsonBody
 from aichat_server.compat.domain.keeping import CONVERSATION, Keep, keep_of
-from aichat_server.compat.domain.openai_responses import OfferedTool, ResponseRequest
-from aichat_server.compat.domain.openai_responses_check import check_messages
-from aichat_server.compat.domain.openai_responses_items import items_told, offered_among, references_of
-from aichat_server.compat.domain.openai_responses_options import options_told
-from aichat_server.compat.domain.openai_responses_tools import OwnTool, own_tools
+from aichat_server.compat.domain.openai.responses import OfferedTool, ResponseRequest
+from aichat_server.compat.domain.openai.responses_check import check_messages
+from aichat_server.compat.domain.openai.responses_items import items_told, offered_among, references_of
+from aichat_server.compat.domain.openai.responses_options import options_told
+from aichat_server.compat.domain.openai.responses_tools import OwnTool, own_tools
 from aichat_server.compat.rpc.headers import Headers, terms_of
 from aichat_server.compat.rpc.openai.responses_events import ResponseEvents
 from aichat_server.compat.rpc.openai.responses_head import Echo, echo_of

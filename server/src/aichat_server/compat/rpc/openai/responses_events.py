@@ -8,8 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from aichat_server.compat.domain.openai_responses_failures import failure_json
-from aichat_server.compat.domain.openai_responses_tools import OwnTool
+from aichat_server.compat.domain.openai.responses_failures import failure_json
+from aichat_server.compat.domain.openai.responses_tools import OwnTool
 from aichat_server.compat.rpc.openai.responses_head import Echo, Head, Json, usage_json
 from aichat_server.compat.rpc.openai.responses_output import Output, Told
 from aichat_server.core.errors import AichatError, Reason

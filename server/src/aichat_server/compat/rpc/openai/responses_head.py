@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 
 from aichat_server.compat.domain.bodies import JsonBody
-from aichat_server.compat.domain.openai_responses import ResponseRequest
-from aichat_server.compat.domain.openai_responses_marks import response_id
+from aichat_server.compat.domain.openai.responses import ResponseRequest
+from aichat_server.compat.domain.openai.responses_marks import response_id
 from aichat_server.compat.rpc.openai.usage import cost_json
 from aichat_server.core.money import NanoUsd
 from aichat_server.models.domain.usage import Usage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, assert_never
 
-from aichat_server.compat.domain.openai_responses_tools import OwnTool
+from aichat_server.compat.domain.openai.responses_tools import OwnTool
 from aichat_server.compat.rpc.openai.responses_output import Output
 from aichat_server.compat.storage.responses import InputMessage
 from aichat_server.content.parts import (

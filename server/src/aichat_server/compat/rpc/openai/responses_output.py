@@ -12,8 +12,8 @@ from uuid import UUID
 
 import msgspec
 
-from aichat_server.compat.domain.openai_responses_marks import MESSAGE, OPENAI, item_id, sealed
-from aichat_server.compat.domain.openai_responses_tools import OwnTool
+from aichat_server.compat.domain.openai.responses_marks import MESSAGE, OPENAI, item_id, sealed
+from aichat_server.compat.domain.openai.responses_tools import OwnTool
 from aichat_server.compat.rpc.openai.responses_items import (
     annotations_of,
     custom_input,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from aichat.v1 import openai_pb2 as pb
 
-from aichat_server.compat.domain.openai_responses_failures import failure_json
+from aichat_server.compat.domain.openai.responses_failures import failure_json
 from aichat_server.compat.rpc.openai.responses_asking import stored_telling
 from aichat_server.compat.rpc.openai.responses_events import HEARTBEAT
 from aichat_server.compat.rpc.openai.responses_head import Head, Json

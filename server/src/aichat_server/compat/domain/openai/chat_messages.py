@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from aichat_server.compat.domain.openai_chat import ContentPart, Message, ToolCall
-from aichat_server.compat.domain.openai_forms import is_told, refuse
-from aichat_server.compat.domain.openai_parts import (
+from aichat_server.compat.domain.openai.chat import ContentPart, Message, ToolCall
+from aichat_server.compat.domain.openai.forms import is_told, refuse
+from aichat_server.compat.domain.openai.parts import (
     audio_part,
     document_part,
     image_part,
@@ -16,7 +16,7 @@ from aichat_server.compat.domain.openai_parts import (
     stored_document,
     text_part,
 )
-from aichat_server.compat.domain.openai_responses_marks import is_sealed, unsealed
+from aichat_server.compat.domain.openai.responses_marks import is_sealed, unsealed
 from aichat_server.content.parts import (
     DocumentPart,
     ImagePart,

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from aichat_server.compat.domain.openai_parts import plain
+from aichat_server.compat.domain.openai.parts import plain
 from aichat_server.core.errors import AichatError, FieldViolation, Reason, invalid_request
 from aichat_server.models.domain.models import ServiceTier
 from aichat_server.providers.domain.requests import ReasoningEffort, ResponseFormat, Tool

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from aichat_server.compat.domain.openai_forms import (
+from aichat_server.compat.domain.openai.forms import (
     ANY_OBJECT,
     EFFORTS,
     TIERS,
@@ -16,8 +16,8 @@ from aichat_server.compat.domain.openai_forms import (
     refuse,
     schema_format,
 )
-from aichat_server.compat.domain.openai_responses import ChosenTool, Format, NamedTool, ResponseRequest
-from aichat_server.compat.domain.openai_responses_tools import (
+from aichat_server.compat.domain.openai.responses import ChosenTool, Format, NamedTool, ResponseRequest
+from aichat_server.compat.domain.openai.responses_tools import (
     NAMESPACE,
     SEARCHES,
     OwnTool,

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from aichat_server.compat.domain.openai_forms import MOST_TOOLS, refuse, tool
-from aichat_server.compat.domain.openai_responses import Grammar, OfferedTool, ResponseTool
+from aichat_server.compat.domain.openai.forms import MOST_TOOLS, refuse, tool
+from aichat_server.compat.domain.openai.responses import Grammar, OfferedTool, ResponseTool
 from aichat_server.core.errors import invalid_request
 from aichat_server.providers.domain.requests import Tool
 

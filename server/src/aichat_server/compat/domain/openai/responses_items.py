@@ -8,8 +8,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw
 
-from aichat_server.compat.domain.openai_forms import refuse
-from aichat_server.compat.domain.openai_parts import (
+from aichat_server.compat.domain.openai.forms import refuse
+from aichat_server.compat.domain.openai.parts import (
     audio_part,
     document_part,
     image_part,
@@ -17,7 +17,7 @@ from aichat_server.compat.domain.openai_parts import (
     stored_document,
     text_part,
 )
-from aichat_server.compat.domain.openai_responses import (
+from aichat_server.compat.domain.openai.responses import (
     AddedTools,
     Annotation,
     Content,
@@ -26,7 +26,7 @@ from aichat_server.compat.domain.openai_responses import (
     OfferedTool,
     read_form,
 )
-from aichat_server.compat.domain.openai_responses_marks import (
+from aichat_server.compat.domain.openai.responses_marks import (
     MESSAGE,
     OPENAI,
     REASONING,
@@ -35,7 +35,7 @@ from aichat_server.compat.domain.openai_responses_marks import (
     item_place,
     unsealed,
 )
-from aichat_server.compat.domain.openai_responses_tools import SentTool, function_name
+from aichat_server.compat.domain.openai.responses_tools import SentTool, function_name
 from aichat_server.content.parts import (
     Citation,
     DocumentPart,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from aichat_server.compat.domain.openai_chat import ChatRequest, ChosenTool, Format
-from aichat_server.compat.domain.openai_forms import (
+from aichat_server.compat.domain.openai.chat import ChatRequest, ChosenTool, Format
+from aichat_server.compat.domain.openai.forms import (
     ANY_OBJECT,
     EFFORTS,
     MOST_TOOLS,

@@ -1,0 +1,1 @@
+"""OpenAI's API: what its requests ask, and how it tells answers. No technology."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import grpc
-from aichat.v1 import chat_pb2, conversations_pb2, messages_pb2
+from aichat.v1 import chat_pb2, conversations_pb2, events_pb2, messages_pb2
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -84,6 +84,11 @@ class Refusal:
                 detail.Unpack(info)
         self.reason = info.reason
         self.metadata = dict(info.metadata)
+
+
+def started_of(events: Sequence[Event]) -> events_pb2.ChatStarted:
+    """Returns the event that begins the answer. On a busy machine heartbeats come before it."""
+    return next(event.started for event in events if event.HasField("started"))
 
 
 def text_of(events: Sequence[Event]) -> str:

@@ -9,7 +9,7 @@ from aichat_sandbox.postgres import Postgres
 
 from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey, ServerUnderTest
-from tests.integration.conversations.asking import ask, script
+from tests.integration.conversations.asking import ask, script, started_of
 
 _TABLES = """
     SELECT table_name FROM information_schema.columns
@@ -36,9 +36,9 @@ async def test_no_word_of_a_conversation_outlives_it(
     options = options_pb2.ChatOptions(system_prompt=words)
     events = await ask(server, api_key, script(deltas=[words]), options=options)
     assert await mentions(postgres, org_id, words) == {"messages", "conversations"}
-    conversation_id = events[0].started.conversation_id
+    conversation_id = started_of(events).conversation_id
     request = conversations_pb2.DeleteConversationRequest(conversation_id=conversation_id)
     await server.conversations.DeleteConversation(request, metadata=api_key.metadata)
     assert await mentions(postgres, org_id, words) == set()
     kept = {"generations", "turns", "usage_events"}
-    assert await mentions(postgres, org_id, events[0].started.generation_id) == kept
+    assert await mentions(postgres, org_id, started_of(events).generation_id) == kept

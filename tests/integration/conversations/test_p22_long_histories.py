@@ -26,6 +26,7 @@ from tests.integration.conversations.asking import (
     history,
     refusal,
     script,
+    started_of,
     stream,
 )
 
@@ -94,12 +95,12 @@ async def test_p22_the_oldest_turns_are_left_out_and_the_caller_is_told(
     assert read[0] in {question(n) for n in range(8, 13)}
     told = left_out(events)
     # The conversation is longer than what is read from the database, too.
-    assert told == events[0].started.left_out
+    assert told == started_of(events).left_out
     assert told.messages == 2 * 13 + 1 - len(read)
     assert told.tokens > 10 * 300
     assert not told.summarized
 
-    resume = chat_pb2.ResumeChatRequest(generation_id=events[0].started.generation_id)
+    resume = chat_pb2.ResumeChatRequest(generation_id=started_of(events).generation_id)
     resumed = [event async for event in server.chat.ResumeChat(resume, metadata=api_key.metadata)]
     assert left_out(resumed) == left_out(await ask(server, api_key, last, **sent)) == told
     assert len(await history(server, api_key, place)) == 2 * 14
@@ -208,7 +209,7 @@ async def test_p07_a_long_conversation_is_refused_if_the_caller_wants_that(
     # Nothing of it is left, and the request id may be used again.
     await eventually(lambda: history(server, api_key, place), lambda messages: len(messages) == 6)
     events = await ask(server, api_key, question(3), **sent)
-    assert events[0].started.HasField("left_out")
+    assert started_of(events).HasField("left_out")
 
 
 async def test_p07_a_message_that_is_alone_too_long_is_refused(server: ServerUnderTest, api_key: ApiKey) -> None:

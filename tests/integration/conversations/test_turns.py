@@ -28,6 +28,7 @@ from tests.integration.conversations.asking import (
     history,
     refusal,
     script,
+    started_of,
     stream,
     text_of,
 )
@@ -45,7 +46,7 @@ async def test_every_vendor_answers_and_is_stored(
 ) -> None:
     events = await ask(server, api_key, script(deltas=["Guten ", "Tag"]), model=model)
 
-    started, completed = events[0].started, events[-1].completed
+    started, completed = started_of(events), events[-1].completed
     assert (started.model, started.provider) == (model, provider)
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
     assert {event.lane for event in events} == {0}
@@ -174,7 +175,7 @@ async def test_an_answer_that_breaks_off_is_stored_as_far_as_it_got(server: Serv
     failed = await refusal(stream(server, api_key, script(deltas=["a", "b", "c"], cut_after=2)))
     assert failed.reason == "PROVIDER_STREAM_BROKEN"
     assert text_of(failed.seen) == "ab"
-    conversation = failed.seen[0].started.conversation_id
+    conversation = started_of(failed.seen).conversation_id
     _, partial = await history(server, api_key, conversation)
     assert partial.state == messages_pb2.MESSAGE_STATE_FAILED
     assert partial.parts[0].text.text == "ab"
@@ -228,7 +229,7 @@ async def test_an_openai_compatible_endpoint_is_a_vendor_like_the_others(
     async with run_server(AICHAT_OPENAI_COMPATIBLE=json.dumps([endpoint])) as server:
         events = await ask(server, api_key, script(deltas=["hi"], usage=USAGE), model="lab/llama")
         answer = events[-1].completed.message
-        assert (events[0].started.provider, answer.model, text_of(events)) == ("lab", "lab/llama", "hi")
+        assert (started_of(events).provider, answer.model, text_of(events)) == ("lab", "lab/llama", "hi")
         assert answer.cost.nanos == 1000 * 500 + 10 * 2000
         body = {"model": "lab/llama", "messages": [{"role": "user", "content": script(deltas=["hi"], usage=USAGE)}]}
         request = openai_pb2.CreateChatCompletionRequest(body=HttpBody(data=json.dumps(body).encode()))

@@ -15,7 +15,16 @@ from aichat_sandbox.postgres import Postgres
 from tests.fixtures.redis import RedisUnderTest, run_redis
 from tests.fixtures.rows import connection
 from tests.fixtures.server import ServerUnderTest
-from tests.integration.conversations.asking import ask, first_event, history, refusal, script, stream, text_of
+from tests.integration.conversations.asking import (
+    ask,
+    first_event,
+    history,
+    refusal,
+    script,
+    started_of,
+    stream,
+    text_of,
+)
 from tests.integration.deployment.populated import (
     HALF,
     Invoiced,
@@ -138,7 +147,7 @@ async def test_p20_the_old_server_reads_the_text_of_what_the_new_one_writes(migr
     tools = options_pb2.ChatOptions(tools=[options_pb2.Tool(name="add", description="Adds.")])
     text = script(reasoning=["Hm."], deltas=["Let me see."])
     events = await ask(new, old.key, text, model="claude-sonnet-5-5")
-    started = events[0].started
+    started = started_of(events)
     again = [event async for event in resume(old.old, old.key, started.generation_id)]
     assert (text_of(again), again[-1].WhichOneof("event")) == ("Let me see.", "completed")
     calling = script(deltas=["Let me add."], tools=[{"name": "add"}])

@@ -9,7 +9,7 @@ from aichat_sandbox.postgres import Postgres
 
 from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey, ServerUnderTest
-from tests.integration.conversations.asking import ask
+from tests.integration.conversations.asking import ask, started_of
 from tests.integration.deployment.versions import Version, minted
 
 MIGRATE = "run `python -m aichat_server migrate`"
@@ -19,7 +19,7 @@ async def talk(server: ServerUnderTest, key: ApiKey, conversation_id: str = "") 
     """Runs a turn; returns the id of its conversation."""
     events = await ask(server, key, "Hello", conversation_id=conversation_id)
     assert events[-1].WhichOneof("event") == "completed"
-    return events[0].started.conversation_id
+    return started_of(events).conversation_id
 
 
 async def messages(server: ServerUnderTest, key: ApiKey, conversation_id: str) -> int:

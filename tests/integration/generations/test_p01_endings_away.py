@@ -15,7 +15,16 @@ from aichat_server.core.database.database import Database
 
 from tests.fixtures.rows import connection, owner_rows
 from tests.fixtures.server import ApiKey, ServerUnderTest
-from tests.integration.conversations.asking import ask, eventually, history, refusal, script, stream, text_of
+from tests.integration.conversations.asking import (
+    ask,
+    eventually,
+    history,
+    refusal,
+    script,
+    started_of,
+    stream,
+    text_of,
+)
 from tests.integration.workers.conftest import expire
 
 SECONDS = 60
@@ -63,7 +72,7 @@ async def test_a_temporary_failure_is_waited_for(
         events = await asking
     answer = events[-1].completed.message
     assert (text_of(events), answer.parts[0].text.text) == ("Four", "Four")
-    assert (await history(server, api_key, events[0].started.conversation_id))[1] == answer
+    assert (await history(server, api_key, started_of(events).conversation_id))[1] == answer
 
 
 async def test_a_lasting_failure_is_reported_and_the_answer_ended_later(

@@ -23,6 +23,7 @@ from tests.integration.conversations.asking import (
     conversations,
     refusal,
     script,
+    started_of,
     stream,
     text_of,
     times_asked,
@@ -62,7 +63,7 @@ async def test_completed_agrees_with_the_ledger(
     (event,) = await books(postgres, api_key)
     message = events[-1].completed.message
     assert event["cost_nano_usd"] == nano(events[-1]) > 0
-    assert (event["model"], event["provider"]) == (model, events[0].started.provider)
+    assert (event["model"], event["provider"]) == (model, started_of(events).provider)
     assert event["generation_id"] == UUID(message.generation_id)
     assert (event["member_id"], event["key_id"]) == (UUID(api_key.member_id), UUID(api_key.key_id))
     assert (event["input_tokens"], event["output_tokens"]) == (message.usage.input_tokens, message.usage.output_tokens)

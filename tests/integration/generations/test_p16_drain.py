@@ -7,7 +7,17 @@ import pytest
 from aichat.v1 import messages_pb2
 
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
-from tests.integration.conversations.asking import Refusal, ask, first_event, history, refusal, script, stream, text_of
+from tests.integration.conversations.asking import (
+    Refusal,
+    ask,
+    first_event,
+    history,
+    refusal,
+    script,
+    started_of,
+    stream,
+    text_of,
+)
 
 
 async def test_a_running_answer_finishes_and_new_calls_are_refused(
@@ -55,13 +65,13 @@ async def test_an_answer_that_outlasts_the_grace_is_interrupted_and_kept(
         assert await draining.process.wait() == 0
     # The same call ends in the same way, so repeating it does not help.
     again = await refusal(stream(server, api_key, text, request_id=request_id))
-    started = events[0].started
+    started = started_of(events)
     ids = {"generation_id": started.generation_id, "conversation_id": started.conversation_id}
     assert (again.reason, again.metadata, text_of(again.seen)) == ("SERVER_DRAINING", ids, "ab")
     assert "ask again with a new request_id" in again.message
     if stays:
         assert (told.reason, told.metadata, told.message) == (again.reason, again.metadata, again.message)
-    _, partial = await history(server, api_key, events[0].started.conversation_id)
+    _, partial = await history(server, api_key, started_of(events).conversation_id)
     assert partial.state == messages_pb2.MESSAGE_STATE_INTERRUPTED
     assert partial.parts[0].text.text == "ab"
     more = await ask(server, api_key, script(deltas=["more"]), conversation_id=partial.conversation_id)

@@ -28,6 +28,7 @@ from tests.integration.conversations.asking import (
     history,
     refusal,
     script,
+    started_of,
     stream,
     text_of,
     times_asked,
@@ -190,7 +191,7 @@ async def test_a_turn_that_is_refused_while_it_begins_leaves_no_trace(
 ) -> None:
     """A server that has heard of plenty of room begins the turn while it asks; others have used the room up since."""
     events = await ask(pair.one, free_key, script(deltas=["a"]))
-    conversation_id = events[0].started.conversation_id
+    conversation_id = started_of(events).conversation_id
     before = await history(server, free_key, conversation_id)
     while await call(pair.other, free_key) is None:
         """It lets in what there is room for."""

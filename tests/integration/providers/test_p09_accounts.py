@@ -10,7 +10,7 @@ import pytest
 
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
 from tests.fixtures.vendors import Vendors
-from tests.integration.conversations.asking import ask, refusal, script, stream, text_of, times_asked
+from tests.integration.conversations.asking import ask, refusal, script, started_of, stream, text_of, times_asked
 
 CLAUDE, SOL, LUNA = "claude-opus-5-5", "gpt-6.1-sol", "gpt-6-luna"
 NO_CREDIT = "Your credit balance is too low to access the API. See https://vendor.example/billing for key sk-ab1234567."
@@ -30,7 +30,7 @@ async def test_where_the_operators_account_is_refused_a_fallback_answers_at_once
 ) -> None:
     text = script(deltas=["hello"], **reply, fail_times=1) + str(uuid4())
     events = await ask(backed, api_key, text, model=CLAUDE)
-    started = events[0].started
+    started = started_of(events)
     assert (started.requested_model, started.model, text_of(events)) == (CLAUDE, SOL, "hello")
     assert times_asked(vendors, text) == 2
 

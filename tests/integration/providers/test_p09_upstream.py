@@ -20,6 +20,7 @@ from tests.integration.conversations.asking import (
     history,
     refusal,
     script,
+    started_of,
     stream,
     text_of,
     times_asked,
@@ -39,7 +40,7 @@ async def shown(
     server: ServerUnderTest, key: ApiKey, events: list[chat_pb2.StreamChatResponse]
 ) -> events_pb2.ChatStarted:
     """Returns `started`, after checking that the answer and its stored form agree with it."""
-    started, answer = events[0].started, events[-1].completed.message
+    started, answer = started_of(events), events[-1].completed.message
     assert answer.model == started.model
     assert (await history(server, key, started.conversation_id))[1] == answer
     return started
@@ -110,7 +111,7 @@ async def test_after_the_first_word_nothing_is_retried(
 ) -> None:
     text = unique(deltas=["a", "b"], **broken)
     failed = await refusal(stream(patient, api_key, text, model=model))
-    assert (text_of(failed.seen), failed.seen[0].started.model) == ("a", model)
+    assert (text_of(failed.seen), started_of(failed.seen).model) == ("a", model)
     assert times_asked(vendors, text) == 1
 
 
@@ -188,7 +189,7 @@ async def test_once_started_has_named_a_model_no_other_answers(
     text = unique(**HELLO, hang=True, fail_times=1)
     failed = await refusal(stream(restless, api_key, text, model=CLAUDE))
     assert (failed.reason, failed.metadata["provider"]) == ("PROVIDER_TIMEOUT", "anthropic")
-    assert failed.seen[0].started.model == CLAUDE
+    assert started_of(failed.seen).model == CLAUDE
     assert times_asked(vendors, text) == 1
 
 

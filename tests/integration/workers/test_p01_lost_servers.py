@@ -27,6 +27,7 @@ from tests.integration.conversations.asking import (
     history,
     refusal,
     script,
+    started_of,
     stream,
     text_of,
     times_asked,
@@ -109,7 +110,7 @@ async def test_what_a_killed_server_wrote_is_stored_charged_and_told(
     # A reader on another replica gets every event that existed, and then the failure.
     ended = await refusal(elsewhere)
     seen.extend(ended.seen)
-    assert (ended.reason, seen[0].started) == ("SERVER_LOST", started)
+    assert (ended.reason, started_of(seen)) == ("SERVER_LOST", started)
     question, answer = await history(reader, asked.key, started.conversation_id)
     assert (question.message_id, answer.message_id) == (started.user_message_id, started.message_id)
     assert answer.state == messages_pb2.MESSAGE_STATE_INTERRUPTED

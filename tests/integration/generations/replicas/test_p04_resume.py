@@ -23,6 +23,7 @@ from tests.integration.conversations.asking import (
     history,
     refusal,
     script,
+    started_of,
     stream,
     text_of,
     times_asked,
@@ -41,7 +42,7 @@ async def test_every_prefix_can_be_resumed_on_both_replicas_while_the_answer_is_
     async for event in call:
         seen.append(event)
         resumed += [
-            asyncio.create_task(everything(resume(server, api_key, seen[0].started.generation_id, event.sequence)))
+            asyncio.create_task(everything(resume(server, api_key, started_of(seen).generation_id, event.sequence)))
             for server in (writer, reader)
         ]
     assert seen[-1].HasField("completed")
@@ -54,7 +55,7 @@ async def test_an_ended_answer_can_be_resumed_from_every_event(
     writer: ServerUnderTest, reader: ServerUnderTest, api_key: ApiKey
 ) -> None:
     events = await ask(writer, api_key, script(words=10, interval_ms=30))
-    generation = events[0].started.generation_id
+    generation = started_of(events).generation_id
     for server in (writer, reader):
         for after in range(len(events) + 1):
             assert await everything(resume(server, api_key, generation, after)) == wire(events[after:])
@@ -82,7 +83,7 @@ async def test_a_failure_comes_after_the_missing_events_on_both_replicas(
     writer: ServerUnderTest, reader: ServerUnderTest, api_key: ApiKey
 ) -> None:
     first = await refusal(stream(writer, api_key, script(deltas=["a ", "b ", "c"], interval_ms=80, cut_after=2)))
-    generation = first.seen[0].started.generation_id
+    generation = started_of(first.seen).generation_id
     for server in (writer, reader):
         again = await refusal(resume(server, api_key, generation, 1))
         assert (again.reason, again.message, again.metadata) == (first.reason, first.message, first.metadata)
@@ -135,7 +136,7 @@ async def test_an_answer_whose_last_events_are_lost_is_read_from_storage(
 ) -> None:
     request_id, text = str(uuid4()), script(words=5, interval_ms=80)
     events = await ask(writer, api_key, text, request_id=request_id)
-    generation = events[0].started.generation_id
+    generation = started_of(events).generation_id
     name = f"aichat:journal:{{{api_key.organization_id}}}:{generation}"
     await everything(resume(reader, api_key, generation))
     # As if its process were killed after storing the answer, and before sending that.
@@ -175,7 +176,7 @@ async def test_after_its_retention_an_answer_is_read_from_storage(
 ) -> None:
     async with run_server(REDIS_URL=redis.url, AICHAT_JOURNAL_RETENTION_SECONDS="3") as forgetful:
         events = await ask(forgetful, api_key, script(words=5, interval_ms=30))
-        started, answer = events[0].started, events[-1].completed.message
+        started, answer = started_of(events), events[-1].completed.message
         name = f"aichat:journal:{{{api_key.organization_id}}}:{started.generation_id}"
         # Copied to its end, and expired.
         await eventually(lambda: redis.client.exists(name), bool)

@@ -19,6 +19,7 @@ from tests.integration.conversations.asking import (
     history,
     refusal,
     script,
+    started_of,
     text_of,
     times_asked,
 )
@@ -72,7 +73,7 @@ async def stream_and_resume(
     async for event in sent(writer, key, request):
         seen.append(event)
         resumed += [
-            asyncio.create_task(everything(resume(server, key, seen[0].started.generation_id, event.sequence)))
+            asyncio.create_task(everything(resume(server, key, started_of(seen).generation_id, event.sequence)))
             for server in (writer, reader)
         ]
     for number, rest in enumerate(await asyncio.gather(*resumed)):
@@ -103,7 +104,7 @@ async def test_p01_calls_outlive_their_events_and_every_retry_until_they_have_re
     text, request_id = calling(ADDED), str(uuid4())
     request = asking(text, model=MODEL, request_id=request_id)
     seen = [event async for event in sent(writer, api_key, request)]
-    generation, answer = seen[0].started.generation_id, seen[-1].completed.message
+    generation, answer = started_of(seen).generation_id, seen[-1].completed.message
     await redis.client.delete(f"aichat:journal:{{{api_key.organization_id}}}:{generation}")
     for call in (resume(reader, api_key, generation), sent(reader, api_key, request)):
         again = [event async for event in call]
@@ -130,8 +131,8 @@ async def test_p05_a_call_that_is_cancelled_in_its_middle_is_not_kept(
         seen.append(event)
         if event.HasField("tool_call_delta"):
             break
-    await cancel(reader, api_key, seen[0].started.generation_id)
-    _, partial = await history(reader, api_key, seen[0].started.conversation_id)
+    await cancel(reader, api_key, started_of(seen).generation_id)
+    _, partial = await history(reader, api_key, started_of(seen).conversation_id)
     assert partial.state == messages_pb2.MESSAGE_STATE_CANCELLED
     assert [part.WhichOneof("kind") for part in partial.parts] == ["text"]
     again = await refusal(sent(reader, api_key, request))

@@ -19,6 +19,7 @@ from tests.integration.conversations.asking import (
     history,
     refusal,
     script,
+    started_of,
     stream,
     text_of,
 )
@@ -50,7 +51,7 @@ async def test_it_stops_the_vendor_and_keeps_the_partial_answer(
         seen.append(event)
         if text_of(seen) == "a b ":
             break
-    started = seen[0].started
+    started = started_of(seen)
     following = asyncio.create_task(refusal(resume(reader, api_key, started.generation_id)))
     begun = time.monotonic()
     state = await cancel(reader if elsewhere else writer, api_key, started.generation_id)
@@ -80,11 +81,11 @@ async def test_an_ended_answer_is_left_as_it_is(
     events = await ask(writer, api_key, script(deltas=["whole"]))
     failed = await refusal(stream(writer, api_key, script(deltas=["a ", "b"], interval_ms=50, cut_after=1)))
     for server in (writer, reader):
-        generation = events[0].started.generation_id
+        generation = started_of(events).generation_id
         assert await cancel(server, api_key, generation) == chat_pb2.GENERATION_STATE_COMPLETE
-        broken = failed.seen[0].started.generation_id
+        broken = started_of(failed.seen).generation_id
         assert await cancel(server, api_key, broken) == chat_pb2.GENERATION_STATE_FAILED
-    assert (await history(writer, api_key, events[0].started.conversation_id))[1] == events[-1].completed.message
+    assert (await history(writer, api_key, started_of(events).conversation_id))[1] == events[-1].completed.message
 
 
 async def test_with_nothing_written_it_leaves_nothing_behind(

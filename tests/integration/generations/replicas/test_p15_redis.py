@@ -18,6 +18,7 @@ from tests.integration.conversations.asking import (
     history,
     refusal,
     script,
+    started_of,
     stream,
     text_of,
 )
@@ -43,7 +44,7 @@ async def test_an_emptied_redis_is_filled_again_and_readers_miss_nothing(
 ) -> None:
     events = aiter(stream(writer, api_key, SLOW))
     seen = await first_words(events)
-    generation = seen[0].started.generation_id
+    generation = started_of(seen).generation_id
     before = resume(reader, api_key, generation)
     early = [await first_event(before)]
     await redis.client.flushall()
@@ -62,7 +63,7 @@ async def test_a_killed_redis_costs_an_answer_nothing(
     unread = stream(writer, api_key, SLOW, request_id=request_id)
     events = aiter(stream(writer, api_key, SLOW))
     seen = await first_words(events)
-    started = seen[0].started
+    started = started_of(seen)
     elsewhere = resume(reader, api_key, started.generation_id, 1)
     await first_event(elsewhere)
     await redis.kill()
@@ -86,7 +87,7 @@ async def test_an_answer_that_outlasts_an_outage_can_be_resumed_again(
 ) -> None:
     events = aiter(stream(writer, api_key, script(words=60, interval_ms=100)))
     seen = await first_words(events)
-    generation = seen[0].started.generation_id
+    generation = started_of(seen).generation_id
     waiting = resume(reader, api_key, generation, 1)
     second = await first_event(waiting)
     await redis.kill()
@@ -119,7 +120,7 @@ async def test_a_server_starts_without_redis_and_finds_it_later(
 
 async def test_unread_events_expire(writer: ServerUnderTest, redis: RedisUnderTest, api_key: ApiKey) -> None:
     events = await ask(writer, api_key, script(deltas=["a"]))
-    name = f"aichat:journal:{{{api_key.organization_id}}}:{events[0].started.generation_id}"
+    name = f"aichat:journal:{{{api_key.organization_id}}}:{started_of(events).generation_id}"
 
     async def length() -> int:
         return await redis.client.xlen(name)

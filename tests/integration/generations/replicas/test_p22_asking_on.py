@@ -7,7 +7,7 @@ import pytest
 
 from tests.fixtures.server import ApiKey, ServerUnderTest
 from tests.fixtures.vendors import Vendors
-from tests.integration.conversations.asking import Event, ask, script, stream, text_of
+from tests.integration.conversations.asking import Event, ask, script, started_of, stream, text_of
 from tests.integration.generations.replicas.following import cancel, resume
 
 
@@ -37,7 +37,7 @@ async def test_a_question_follows_what_was_shown_of_the_answer_before_it(
         if text_of(seen) == "a b ":
             break
     call.cancel()
-    started = seen[0].started
+    started = started_of(seen)
     asking_on = reader if elsewhere else writer
     if elsewhere:
         # What is shown here reaches the other replica, too.

@@ -94,6 +94,21 @@ async def test_p06_a_turn_with_unchecked_quotas_is_counted(seen: SeenPlatform, h
     assert seen.total("aichat_quota_unchecked_total") == before + 1
 
 
+async def test_p17_a_continued_call_and_an_abandoned_answer_are_counted(
+    seen: SeenPlatform, http: httpx.AsyncClient
+) -> None:
+    names = ("aichat_calls_continued_total", "aichat_answers_abandoned_total")
+    before = [seen.total(name) for name in names]
+    say = {"role": "user", "content": script(deltas=["one "], hang_after=1)}
+    body = {"model": PROVIDERS["anthropic"], "messages": [say], "stream": True}
+    for headers in ({}, {}, {"x-aichat-reattach": "off"}):
+        async with http.stream("POST", "/openai/v1/chat/completions", json=body, headers=headers) as response:
+            assert response.status_code == 200
+        await until(lambda: seen.total("aichat_rpc_open", method="CreateChatCompletion") == 0)
+    assert seen.total(names[0]) == before[0] + 1
+    await until(lambda: seen.total(names[1]) > before[1])
+
+
 async def test_each_process_exports_its_own(seen: SeenPlatform) -> None:
     assert len(seen.metrics) == len(seen.platform.upstreams)
     cpu = [

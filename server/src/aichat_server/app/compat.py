@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from aichat_server.app.engine import Engine
+from aichat_server.compat.domain.observing import ReaderObserver
 from aichat_server.compat.gateway.readers import SharedReaders
 from aichat_server.compat.rpc.anthropic.errors import AnthropicErrors
 from aichat_server.compat.rpc.anthropic.messages import Messages
@@ -44,14 +45,20 @@ FOREIGN_ERRORS: Mapping[ForeignApi, ForeignErrors] = MappingProxyType(
 
 
 def build_compat(
-    engine: Engine, files: Files, embeddings: EmbeddingsService, sink: KeepNothing, settings: Settings
+    engine: Engine,
+    files: Files,
+    embeddings: EmbeddingsService,
+    sink: KeepNothing,
+    settings: Settings,
+    observer: ReaderObserver,
 ) -> tuple[Servicer, ...]:
     """Returns the services of the compatible APIs."""
     verbatim = Verbatim(engine.models, engine.counter, frozenset(settings.unpriced_features))
     turns = KeptTurns(engine.stores.turns)
     kept = Kept(sink, KeepForRetries(engine.stores.generations), Keeping(turns))
     stored = StoredResponses(ResponseStore(engine.database), turns, engine.running.answers)
-    serving = Serving(engine.models, engine.running.launcher, files, engine.counter, kept, _readers(engine, settings))
+    readers = _readers(engine, settings, observer)
+    serving = Serving(engine.models, engine.running.launcher, files, engine.counter, kept, readers)
     counting = Counting(engine.models, files, engine.counter)
     openai = OpenAIServicer(
         ChatCompletions(serving, verbatim),
@@ -64,12 +71,12 @@ def build_compat(
     return openai, AnthropicServicer(messages, AnthropicModels(engine.models), engine.limits)
 
 
-def _readers(engine: Engine, settings: Settings) -> Readers:
+def _readers(engine: Engine, settings: Settings, observer: ReaderObserver) -> Readers:
     running = engine.running
     # What no retry could read need not wait for one.
     seconds = min(settings.reattach_seconds, settings.journal_retention_seconds)
     patience = Patience(seconds, cancels=settings.cancel_abandoned)
-    return Readers(running.launcher, running.answers, running.generations, _shared(engine), patience)
+    return Readers(running.launcher, running.answers, running.generations, _shared(engine), patience, observer)
 
 
 def _embedding_readers(engine: Engine, embeddings: EmbeddingsService, settings: Settings) -> EmbeddingReaders:

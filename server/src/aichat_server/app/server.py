@@ -95,7 +95,7 @@ async def build(settings: Settings, observer: Observer) -> AsyncGenerator[App, N
             NotificationServicer(build_notifications(settings, opened)),
             UsageServicer(UsageReports(opened)),
             _billing_servicer(settings, opened, plans, payments),
-            *build_compat(engine, files, embeddings, sink, settings),
+            *build_compat(engine, files, embeddings, sink, settings, observer),
         )
         # The limits are the caller's, who must be identified by then.
         steps = (build_authentication(settings, authenticator).authenticate, CallLimits(engine.limits).check)

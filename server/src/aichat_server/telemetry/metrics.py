@@ -28,7 +28,11 @@ class Metrics(Observer):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Raises ValueError if the registry has them already."""
-        self._calls = Counter("aichat_rpc_calls", "Calls that ended", ("method", "code", "reason"), registry=registry)
+
+        def counter(name: str, purpose: str, *labels: str) -> Counter:
+            return Counter(f"aichat_{name}", purpose, labels, registry=registry)
+
+        self._calls = counter("rpc_calls", "Calls that ended", "method", "code", "reason")
         self._call_seconds = Histogram(
             "aichat_rpc_seconds", "How long calls took", ("method",), registry=registry, buckets=_CALL_SECONDS
         )
@@ -36,9 +40,7 @@ class Metrics(Observer):
         self._running = Gauge(
             "aichat_generations_running", "Answers being written, each with its hold", registry=registry
         )
-        self._generations = Counter(
-            "aichat_generations", "Answers that ended", ("provider", "model", "state", "reason"), registry=registry
-        )
+        self._generations = counter("generations", "Answers that ended", "provider", "model", "state", "reason")
         self._generation_seconds = Histogram(
             "aichat_generation_seconds", "How long vendors took to answer", ("provider",), registry=registry,
             buckets=_CALL_SECONDS,
@@ -47,19 +49,18 @@ class Metrics(Observer):
             "aichat_first_delta_seconds", "How long vendors took to their first word", ("provider",), registry=registry,
             buckets=_FIRST_DELTA_SECONDS,
         )  # fmt: skip
-        self._deltas = Counter("aichat_deltas", "Deltas that vendors sent", ("provider",), registry=registry)
-        self._tokens = Counter("aichat_tokens", "Tokens used", ("provider", "model", "kind"), registry=registry)
-        self._vendor_failures = Counter(
-            "aichat_vendor_failures", "Failures before an answer began", ("provider", "reason", "then"),
-            registry=registry,
-        )  # fmt: skip
-        self._unchecked = Counter(
-            "aichat_quota_unchecked", "Turns that went on though their quotas could not be checked", registry=registry
+        self._deltas = counter("deltas", "Deltas that vendors sent", "provider")
+        self._tokens = counter("tokens", "Tokens used", "provider", "model", "kind")
+        self._vendor_failures = counter(
+            "vendor_failures", "Failures before an answer began", "provider", "reason", "then"
         )
-        self._task_failures = Counter("aichat_task_failures", "Background tasks ended", ("task",), registry=registry)
+        self._unchecked = counter("quota_unchecked", "Turns that went on though their quotas could not be checked")
+        self._continued = counter("calls_continued", "Calls that continued an earlier answer")
+        self._abandoned = counter("answers_abandoned", "Answers cancelled since nobody read them")
+        self._task_failures = counter("task_failures", "Background tasks ended", "task")
         self._skew = Gauge("aichat_clock_skew_seconds", "How far the clock is ahead of Postgres's", registry=registry)
-        self._keys_refused = Counter("aichat_keys_refused", "Calls with a bad API key", ("why",), registry=registry)
-        self._jobs = Counter("aichat_job_runs", "Runs of jobs", ("job", "outcome"), registry=registry)
+        self._keys_refused = counter("keys_refused", "Calls with a bad API key", "why")
+        self._jobs = counter("job_runs", "Runs of jobs", "job", "outcome")
         self._job_seconds = Histogram(
             "aichat_job_seconds", "How long runs of jobs took", ("job",), registry=registry, buckets=_JOB_SECONDS
         )
@@ -130,6 +131,14 @@ class Metrics(Observer):
         self._deltas.labels(ended.provider).inc(ended.deltas)
         for kind in KINDS:
             self._tokens.labels(ended.provider, ended.model, kind.name).inc(getattr(ended.usage, kind.name))
+
+    def call_continued(self) -> None:
+        """Counts the call."""
+        self._continued.inc()
+
+    def answer_abandoned(self) -> None:
+        """Counts the answer."""
+        self._abandoned.inc()
 
 
 @contextmanager

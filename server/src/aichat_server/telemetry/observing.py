@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
+from aichat_server.compat.domain.observing import ReaderObserver
 from aichat_server.core.errors import Reason
 from aichat_server.core.observing import ProcessObserver
 from aichat_server.generations.domain.observing import GenerationEnded, GenerationObserver
@@ -15,7 +16,9 @@ from aichat_server.providers.domain.observing import AfterFailure, VendorObserve
 from aichat_server.transport.observing import CallObserver, SeenCall
 
 
-class Observer(ProcessObserver, CallObserver, KeyObserver, VendorObserver, GenerationObserver, JobObserver):
+class Observer(
+    ProcessObserver, CallObserver, KeyObserver, VendorObserver, GenerationObserver, ReaderObserver, JobObserver
+):
     """Observes all work; this one ignores all events. Must be quick, and must not fail."""
 
 
@@ -95,3 +98,13 @@ class Observers(Observer):
         """Passes it on."""
         for observer in self._observers:
             observer.generation_ended(ended)
+
+    def call_continued(self) -> None:
+        """Passes it on."""
+        for observer in self._observers:
+            observer.call_continued()
+
+    def answer_abandoned(self) -> None:
+        """Passes it on."""
+        for observer in self._observers:
+            observer.answer_abandoned()

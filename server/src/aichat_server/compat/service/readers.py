@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import structlog
 from structlog.contextvars import bind_contextvars
 
+from aichat_server.compat.domain.observing import ReaderObserver
 from aichat_server.compat.domain.readers import Left, Reader, Slot
 from aichat_server.compat.gateway.readers import SharedReaders
 from aichat_server.compat.service.reading import Reading
 from aichat_server.compat.service.waiting import Departure, WaitingAnswers
 from aichat_server.core.errors import AichatError, Reason
-from aichat_server.generations.domain.generation import GenerationKey
+from aichat_server.generations.domain.generation import GenerationKey, GenerationState
 from aichat_server.generations.service.answers import Answers
 from aichat_server.generations.service.generations import Generations
 from aichat_server.generations.service.handle import Handle
@@ -66,12 +66,14 @@ class Readers:
         generations: Generations,
         shared: SharedReaders | None,
         patience: Patience,
+        observer: ReaderObserver,
     ) -> None:
         """`shared`: None if there is no Redis."""
         self._launcher = launcher
         self._answers = answers
         self._generations = generations
         self._patience = patience
+        self._observer = observer
         self._waiting = WaitingAnswers(
             shared,
             generations.spawn,
@@ -97,6 +99,7 @@ class Readers:
         if isinstance(found, _Found):
             bind_contextvars(generation_id=str(found.key.generation_id))
             _log.info("call continues an earlier answer")
+            self._observer.call_continued()
             return self._read(reader, found)
         if found is None and not isinstance(request, BaseException):
             return await self._launch(reader, request)
@@ -185,7 +188,12 @@ class Readers:
             self._generations.spawn(self._cancel(reader, key))
 
     async def _cancel(self, reader: Reader, key: GenerationKey) -> None:
-        _log.info("answer cancelled that nobody reads", generation_id=str(key.generation_id))
         if not self._generations.cancel(key):
-            with suppress(AichatError):
-                await self._answers.cancel(reader.principal, key.generation_id)
+            try:
+                state = await self._answers.cancel(reader.principal, key.generation_id)
+            except AichatError:
+                return
+            if state is not GenerationState.CANCELLED:
+                return
+        _log.info("answer cancelled that nobody reads", generation_id=str(key.generation_id))
+        self._observer.answer_abandoned()

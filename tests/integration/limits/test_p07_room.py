@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.identity.domain.principals import Principal
+from aichat_server.limits.domain.limits import LimitName
 from aichat_server.limits.gateway.shared_limits import open_shared_limits
 from aichat_server.limits.service import RateLimits
 from aichat_server.plans.domain import Plan, PlanRates, Rates
@@ -56,6 +57,33 @@ async def test_who_has_room_need_not_wait(linked: tuple[RateLimits, Link], calle
     await confirmed
     first.end(tokens=0)
     second.end(tokens=0)
+
+
+async def test_who_is_admitted_sees_what_is_left(
+    linked: tuple[RateLimits, Link], other: RateLimits, caller: Principal
+) -> None:
+    limits, _ = linked
+    await other.admit_turn(caller, "other", 1_000)
+    before = limits.watch(caller)
+    first = await limits.admit_turn(caller, "first", 10)
+    after = limits.watch(caller)
+    assert [(one.name, one.most, one.left) for one in before()] == [
+        (LimitName.REQUESTS, MANY.requests_per_minute, MANY.requests_per_minute - 2),
+        (LimitName.TOKENS, MANY.tokens_per_minute, MANY.tokens_per_minute - 1_010),
+    ]
+    # It was not counted since then.
+    assert [one.left for one in after()] == [None, None]
+    first.end(tokens=0)
+
+
+async def test_a_process_alone_does_not_say_what_is_left(caller: Principal) -> None:
+    limits = RateLimits(None, rates)
+    watched = limits.watch(caller)
+    await limits.admit_turn(caller, "first", 10)
+    assert [(one.most, one.left) for one in watched()] == [
+        (MANY.requests_per_minute, None),
+        (MANY.tokens_per_minute, None),
+    ]
 
 
 async def test_who_has_no_room_any_more_is_refused_and_waits_from_then_on(

@@ -66,7 +66,7 @@ async def test_redis_and_a_process_alone_count_alike(limits: SharedLimits, seed:
             assert (there.wait is None) == (here.wait is None)
         else:
             assert isinstance(here, Granted)
-            assert there.joined == here.joined
+            assert (there.joined, there.used) == (here.joined, here.used)
             if not there.joined:
                 running.append((wanted, there.second, here.second))
         if len(running) > 3 or (running and chance.random() < 0.5):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from aichat_server.compat.rpc.anthropic.errors import AnthropicErrors
+from aichat_server.compat.rpc.anthropic.errors import AnthropicErrors, limit_headers
 from aichat_server.core.errors import AichatError, Reason, invalid_request
+from aichat_server.limits.domain.limits import LimitName
+from aichat_server.limits.domain.standings import RESET_SECONDS, Standing
 
 ERRORS = AnthropicErrors()
 STOPS = {"x-should-retry": "false"}
@@ -85,3 +88,13 @@ def test_a_failure_names_the_field_in_words_that_clients_know(error: AichatError
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_has_a_status_that_is_an_error(reason: Reason) -> None:
     assert 400 <= ERRORS.refusal(AichatError(reason, "no"), "r").status < 600
+
+
+def test_an_admitted_call_tells_what_is_left() -> None:
+    assert limit_headers(Standing(LimitName.REQUESTS, 60)) == {"anthropic-ratelimit-requests-limit": "60"}
+    earliest = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=RESET_SECONDS)
+    told = dict(limit_headers(Standing(LimitName.TOKENS, 100, 0)))
+    reset = told.pop("anthropic-ratelimit-tokens-reset")
+    assert told == {"anthropic-ratelimit-tokens-limit": "100", "anthropic-ratelimit-tokens-remaining": "0"}
+    assert reset.endswith("Z")
+    assert datetime.fromisoformat(reset) >= earliest

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from aichat_server.compat.rpc.openai.errors import OpenAIErrors, told_of, with_plan
+from aichat_server.compat.rpc.openai.errors import OpenAIErrors, limit_headers, told_of, with_plan
 from aichat_server.core.errors import AichatError, Reason, invalid_request
+from aichat_server.limits.domain.limits import LimitName
+from aichat_server.limits.domain.standings import Standing
 
 ERRORS = OpenAIErrors()
 LIMITED = {"name": "tokens_per_minute", "limit": "100", "remaining": "3"}
@@ -83,3 +85,12 @@ def test_codex_reads_which_plan_has_reached_its_limit_and_until_when() -> None:
     assert (body["plan_type"], body["resets_at"]) == ("team", 1796083200)
     other = AichatError(Reason.MODEL_UNKNOWN, "no")
     assert with_plan(other, "team") is other
+
+
+def test_an_admitted_call_tells_what_is_left() -> None:
+    assert limit_headers(Standing(LimitName.REQUESTS, 60)) == {"x-ratelimit-limit-requests": "60"}
+    assert limit_headers(Standing(LimitName.TOKENS, 100, 0)) == {
+        "x-ratelimit-limit-tokens": "100",
+        "x-ratelimit-remaining-tokens": "0",
+        "x-ratelimit-reset-tokens": "1m1s",
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NoReturn, TypeAlias
@@ -25,8 +25,9 @@ from aichat_server.limits.domain.limits import (
 )
 from aichat_server.limits.domain.local_limits import LocalLimits
 from aichat_server.limits.domain.room import Room
+from aichat_server.limits.domain.standings import Standing, Standings
 from aichat_server.limits.gateway.shared_limits import LimitsAwayError, SharedLimits
-from aichat_server.plans.domain import Plan, PlanRates, Rates
+from aichat_server.plans.domain import Plan, PlanRates
 
 _log = structlog.get_logger()
 
@@ -102,13 +103,27 @@ class RateLimits:
         self._away = shared is None
         self._local = LocalLimits()
         self._room = Room()
+        self._standings = Standings()
         self._clock = clock
         self._open: dict[str, set[str]] = {}
         """The streams that this process renews, by the key of their limit."""
 
-    def rates(self, principal: Principal) -> Rates:
-        """Returns the caller's own rates."""
-        return self._rates(principal.plan).caller
+    def watch(self, principal: Principal) -> Callable[[], Iterable[Standing]]:
+        """Returns what tells how the caller stands with its limits per minute.
+
+        What is left is what Redis says of the caller's last turn, if that was counted after this call.
+        """
+        rates, since = self._rates(principal.plan), self._clock()
+        key, own = claim_call(principal, rates).requests[0].key, rates.caller
+        unknown = {
+            LimitName.REQUESTS: Standing(LimitName.REQUESTS, own.requests_per_minute),
+            LimitName.TOKENS: Standing(LimitName.TOKENS, own.tokens_per_minute),
+        }
+
+        def standings() -> Iterable[Standing]:
+            return {**unknown, **self._standings.of(key, since)}.values()
+
+        return standings
 
     async def admit_call(self, principal: Principal) -> None:
         """Counts a call that begins no answer."""
@@ -141,6 +156,8 @@ class RateLimits:
         self._room.note(claim, granted, self._clock())
         if isinstance(granted, Exceeded):
             raise _refusal(granted)
+        if shared is not None:
+            self._standings.note(claim, granted, self._clock())
         if granted.joined:
             return _nothing
         if shared is None:
@@ -181,6 +198,7 @@ class RateLimits:
             await asyncio.sleep(_BEAT_SECONDS)
             self._local.forget(self._clock())
             self._room.forget(self._clock())
+            self._standings.forget(self._clock())
             if self._shared is None:
                 continue
             began = loop.time()

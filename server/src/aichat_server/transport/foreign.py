@@ -6,7 +6,7 @@ its response has the API's own status and body, and after that its last piece sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -52,6 +52,8 @@ class ForeignReply:
     def __init__(self, context: Context, request_id: str, kind: type[Any], errors: ForeignErrors) -> None:
         """`kind` is the type of the RPC's responses."""
         self.headers: dict[str, str] = {}
+        self.late_headers: Callable[[], Mapping[str, str]] = dict
+        """Returns those that are known only when the response begins."""
         self._context = context
         self._request_id = request_id
         self._kind = kind
@@ -83,7 +85,7 @@ class ForeignReply:
     async def _begin(self, headers: Mapping[str, str]) -> None:
         if not self._begun:
             self._begun = True
-            await self._context.send_initial_metadata(tuple(self._all(headers)))
+            await self._context.send_initial_metadata(tuple(self._all({**self.late_headers(), **headers})))
 
     def _all(self, headers: Mapping[str, str]) -> Iterable[tuple[str, str]]:
         yield REQUEST_ID_KEY, self._request_id

@@ -1,12 +1,16 @@
-"""The headers of requests."""
+"""The headers of requests, and the limits in those of responses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from aichat_server.compat.domain.terms import Terms
 from aichat_server.core.errors import invalid_request
+from aichat_server.identity.service.caller import current_principal
+from aichat_server.limits.domain.standings import Standing
+from aichat_server.limits.service import RateLimits
 from aichat_server.transport.call import Context
+from aichat_server.transport.foreign import current_reply
 
 _KEY = "idempotency-key"
 _LONGEST_KEY = 255
@@ -41,3 +45,12 @@ def terms_of(headers: Headers) -> Terms:
         raise invalid_request(_REATTACH, f"must be {_ON} or {_OFF}")
     retries = headers[_RETRIES] != "0" if _RETRIES in headers else None
     return Terms(key, forms, reattaches=reattach == _ON, retries=retries)
+
+
+def tell_limits(limits: RateLimits, write: Callable[[Standing], Mapping[str, str]]) -> None:
+    """Has the response tell the caller's limits and, if the call is counted, what is left of them.
+
+    `write` returns an API's headers of one limit.
+    """
+    standings = limits.watch(current_principal())
+    current_reply().late_headers = lambda: {name: value for one in standings() for name, value in write(one).items()}

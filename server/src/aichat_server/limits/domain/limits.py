@@ -73,6 +73,8 @@ class Granted:
     """Whether the stream was already open; another call ends it then."""
     room: int = 0
     """The smallest part that any of its limits has left, in thousandths of that limit, rounded down."""
+    used: tuple[int, ...] = ()
+    """What is used of the limits of requests, then of those of tokens unless the stream was open: with this claim."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,16 +27,17 @@ class LocalLimits:
         refusals = [*self._full(windows, now), *self._crowded(streams)]
         if refusals:
             return max(refusals, key=lambda refusal: refusal.wait or 0.0)
-        left = []
+        left, used = [], []
         for limit in windows:
             seconds = self._used.setdefault(limit.key, {})
             seconds[int(now)] = seconds.get(int(now), 0) + limit.amount
-            left.append(_share(limit, sum(seconds.values())))
+            used.append(sum(seconds.values()))
+            left.append(_share(limit, used[-1]))
         for limit in streams:
             names = self._open.setdefault(limit.key, set())
             names.add(claim.stream)
             left.append(_share(limit, len(names)))
-        return Granted(int(now), joined, min(left))
+        return Granted(int(now), joined, min(left), tuple(used))
 
     def end(self, claim: Claim, second: int, tokens: int) -> None:
         """Closes the claim's stream, and corrects its tokens to the actual number."""

@@ -42,7 +42,8 @@ end
 -- ARGV: how many windows of requests, how many windows, the stream's name, its seconds; then for each key the limit,
 -- and for each window what is taken.
 -- Gives {1 if taken or 2 if the stream was open, the second, the room: the least that any of the limits has left, in
--- thousandths of that limit}, or {0, the key's number, what is used, the wait or -1}.
+-- thousandths of that limit; then what is used of each window that counts}, or {0, the key's number, what is used, the
+-- wait or -1}.
 local function take(requests, windows, name, seconds, ...)
     local numbers = {...}
     local keys = #KEYS
@@ -52,13 +53,14 @@ local function take(requests, windows, name, seconds, ...)
     else
         joined = false
     end
-    local refusal, room = {0, 0, 0, -2}, 1000
+    local refusal, room, answer = {0, 0, 0, -2}, 1000, {joined and 2 or 1, now}
     for i = 1, keys do
         local most, used, delay = tonumber(numbers[i]), 0, -1
         if i <= windows then
             local amount, at, amounts = tonumber(numbers[#KEYS + i]), nil, nil
             used, at, amounts = read(KEYS[i])
             room = math.min(room, math.floor(1000 * (most - used - amount) / math.max(most, 1)))
+            answer[3 + i] = used + amount
             if used + amount > most then
                 delay = wait(at, amounts, used + amount - most)
             else
@@ -83,7 +85,8 @@ local function take(requests, windows, name, seconds, ...)
             redis.call('EXPIRE', KEYS[i], seconds)
         end
     end
-    return {joined and 2 or 1, now, room}
+    answer[3] = room
+    return answer
 end
 
 -- KEYS: windows of tokens, then streams. ARGV: how many windows, the stream's name, the second it was taken in; then

@@ -47,7 +47,7 @@ class SharedLimits:
         keys = [limit.key for limit in limits]
         answer = await self._call(keys, "take", *counts, claim.stream, STREAM_SECONDS, *most, *amounts)
         if answer[0]:
-            return Granted(second=answer[1], joined=answer[0] == 2, room=answer[2])
+            return Granted(second=answer[1], joined=answer[0] == 2, room=answer[2], used=tuple(answer[3:]))
         _, number, used, milliseconds = answer
         return Exceeded(limits[number - 1], used, None if milliseconds < 0 else milliseconds / 1000)
 

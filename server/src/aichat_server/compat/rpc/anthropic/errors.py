@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 import msgspec
@@ -11,6 +12,8 @@ from grpc import StatusCode
 
 from aichat_server.compat.domain.anthropic.problems import problem_of
 from aichat_server.core.errors import AichatError, Reason
+from aichat_server.limits.domain.limits import LimitName
+from aichat_server.limits.domain.standings import RESET_SECONDS, Standing
 from aichat_server.transport.errors import STATUS_CODES
 from aichat_server.transport.foreign import Refusal
 
@@ -79,7 +82,7 @@ _IN_VAIN = frozenset(
 )
 """The same call would fail again, though clients would repeat it by its status."""
 
-_LIMITS: Mapping[str, str] = MappingProxyType({"requests_per_minute": "requests", "tokens_per_minute": "tokens"})
+_LIMITS: Mapping[str, str] = MappingProxyType({LimitName.REQUESTS: "requests", LimitName.TOKENS: "tokens"})
 """By the names of limits, what Anthropic's headers call them."""
 
 
@@ -95,6 +98,15 @@ class AnthropicErrors:
         """See ForeignErrors."""
         told = _body(error, _status(error), request_id)
         return b"event: error\ndata: " + msgspec.json.encode(told) + b"\n\n"
+
+
+def limit_headers(standing: Standing) -> Mapping[str, str]:
+    """Returns what the API says of one limit of a call that it admits."""
+    told = {"limit": str(standing.most)}
+    if standing.left is not None:
+        resets_at = datetime.now(UTC) + timedelta(seconds=RESET_SECONDS)
+        told |= {"remaining": str(standing.left), "reset": f"{resets_at:%Y-%m-%dT%H:%M:%SZ}"}
+    return {f"anthropic-ratelimit-{_LIMITS[standing.name]}-{name}": value for name, value in told.items()}
 
 
 def _status(error: AichatError) -> int:

@@ -8,13 +8,12 @@ from contextlib import aclosing
 from aichat.v1 import anthropic_pb2 as pb
 from aichat.v1.anthropic_pb2_grpc import AnthropicServiceServicer, add_AnthropicServiceServicer_to_server
 
+from aichat_server.compat.rpc.anthropic.errors import limit_headers
 from aichat_server.compat.rpc.anthropic.messages import Messages
 from aichat_server.compat.rpc.anthropic.models import AnthropicModels
-from aichat_server.compat.rpc.headers import headers_of
-from aichat_server.identity.service.caller import current_principal
+from aichat_server.compat.rpc.headers import headers_of, tell_limits
 from aichat_server.limits.service import RateLimits
 from aichat_server.transport.call import Context
-from aichat_server.transport.foreign import current_reply
 
 
 class AnthropicServicer(AnthropicServiceServicer):
@@ -31,10 +30,7 @@ class AnthropicServicer(AnthropicServiceServicer):
         self, request: pb.CreateMessageRequest, context: Context
     ) -> AsyncGenerator[pb.CreateMessageResponse, None]:
         """Answers a conversation."""
-        # What is left of the caller's limits is known to Redis alone, which nothing waits for here.
-        rates, told = self._limits.rates(current_principal()), current_reply().headers
-        told["anthropic-ratelimit-requests-limit"] = str(rates.requests_per_minute)
-        told["anthropic-ratelimit-tokens-limit"] = str(rates.tokens_per_minute)
+        tell_limits(self._limits, limit_headers)
         async with aclosing(self._messages.create(request, headers_of(context))) as pieces:
             async for piece in pieces:
                 yield pb.CreateMessageResponse(piece=piece)

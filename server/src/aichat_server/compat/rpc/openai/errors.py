@@ -12,6 +12,8 @@ import msgspec
 from grpc import StatusCode
 
 from aichat_server.core.errors import AichatError, Reason
+from aichat_server.limits.domain.limits import LimitName
+from aichat_server.limits.domain.standings import RESET_SECONDS, Standing
 from aichat_server.transport.errors import STATUS_CODES
 from aichat_server.transport.foreign import Refusal
 
@@ -78,7 +80,7 @@ _TOLD: Mapping[Reason, Told] = MappingProxyType(
     }
 )
 _UNITS: Mapping[str, str] = MappingProxyType(
-    {"requests_per_minute": "requests", "tokens_per_minute": "tokens", "open_streams": "streams"}
+    {LimitName.REQUESTS: "requests", LimitName.TOKENS: "tokens", LimitName.STREAMS: "streams"}
 )
 
 
@@ -157,8 +159,22 @@ def _headers(error: AichatError, told: Told) -> dict[str, str]:
         unit = _unit(error)
         headers[f"x-ratelimit-limit-{unit}"] = error.metadata["limit"]
         headers[f"x-ratelimit-remaining-{unit}"] = error.metadata["remaining"]
-        headers[f"x-ratelimit-reset-{unit}"] = f"{math.ceil(error.retry_after or 0)}s"
+        headers[f"x-ratelimit-reset-{unit}"] = _duration(error.retry_after or 0)
     return headers
+
+
+def limit_headers(standing: Standing) -> Mapping[str, str]:
+    """Returns what the API says of one limit of a call that it admits."""
+    told = {"limit": str(standing.most)}
+    if standing.left is not None:
+        told |= {"remaining": str(standing.left), "reset": _duration(RESET_SECONDS)}
+    return {f"x-ratelimit-{name}-{_UNITS[standing.name]}": value for name, value in told.items()}
+
+
+def _duration(seconds: float) -> str:
+    """Returns a duration as OpenAI writes it, such as "1m1s"."""
+    minutes, left = divmod(math.ceil(seconds), 60)
+    return f"{minutes}m{left}s" if minutes else f"{left}s"
 
 
 def _unit(error: AichatError) -> str:

@@ -8,17 +8,16 @@ from contextlib import aclosing
 from aichat.v1 import openai_pb2 as pb
 from aichat.v1.openai_pb2_grpc import OpenAIServiceServicer, add_OpenAIServiceServicer_to_server
 
-from aichat_server.compat.rpc.headers import headers_of
+from aichat_server.compat.rpc.headers import headers_of, tell_limits
 from aichat_server.compat.rpc.openai.chat_completions import ChatCompletions
 from aichat_server.compat.rpc.openai.embeddings import Embeddings
-from aichat_server.compat.rpc.openai.errors import with_plan
+from aichat_server.compat.rpc.openai.errors import limit_headers, with_plan
 from aichat_server.compat.rpc.openai.models import OpenAIModels
 from aichat_server.compat.rpc.openai.responses import Responses
 from aichat_server.core.errors import AichatError
 from aichat_server.identity.service.caller import current_principal
 from aichat_server.limits.service import RateLimits
 from aichat_server.transport.call import Context
-from aichat_server.transport.foreign import current_reply
 
 
 class OpenAIServicer(OpenAIServiceServicer):
@@ -44,7 +43,7 @@ class OpenAIServicer(OpenAIServiceServicer):
         self, request: pb.CreateChatCompletionRequest, context: Context
     ) -> AsyncGenerator[pb.CreateChatCompletionResponse, None]:
         """Answers a conversation by Chat Completions."""
-        self._tell_limits()
+        tell_limits(self._limits, limit_headers)
         async with aclosing(self._completions.create(request.body, headers_of(context))) as pieces:
             async for piece in pieces:
                 yield pb.CreateChatCompletionResponse(piece=piece)
@@ -53,7 +52,7 @@ class OpenAIServicer(OpenAIServiceServicer):
         self, request: pb.CreateResponseRequest, context: Context
     ) -> AsyncGenerator[pb.CreateResponseResponse, None]:
         """Answers by the Responses API."""
-        self._tell_limits()
+        tell_limits(self._limits, limit_headers)
         try:
             async with aclosing(self._responses.create(request.body, headers_of(context))) as pieces:
                 async for piece in pieces:
@@ -97,6 +96,7 @@ class OpenAIServicer(OpenAIServiceServicer):
         self, request: pb.CreateOpenAIEmbeddingsRequest, context: Context
     ) -> AsyncGenerator[pb.CreateOpenAIEmbeddingsResponse, None]:
         """Returns embeddings."""
+        tell_limits(self._limits, limit_headers)
         async with aclosing(self._embeddings.create(request.body, headers_of(context))) as pieces:
             async for piece in pieces:
                 yield pb.CreateOpenAIEmbeddingsResponse(piece=piece)
@@ -116,10 +116,3 @@ class OpenAIServicer(OpenAIServiceServicer):
         async with aclosing(self._models.get(request.model)) as pieces:
             async for piece in pieces:
                 yield pb.GetOpenAIModelResponse(piece=piece)
-
-    def _tell_limits(self) -> None:
-        """Tells the caller's limits. What is left of them is known to Redis alone, which nothing waits for here."""
-        rates = self._limits.rates(current_principal())
-        headers = current_reply().headers
-        headers["x-ratelimit-limit-requests"] = str(rates.requests_per_minute)
-        headers["x-ratelimit-limit-tokens"] = str(rates.tokens_per_minute)

@@ -67,6 +67,7 @@ def text(text: str, **fields: Any) -> Any:
 
 CACHED = {"cache_control": {"type": "ephemeral"}, "unknown": 1}
 SEARCH = {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "a"}}
+ECHO = {"type": "mcp_tool_use", "id": "m", "name": "echo", "server_name": "s", "input": {}}
 EVERY_BLOCK = [
     user(
         text("Hi", **CACHED),
@@ -80,6 +81,7 @@ EVERY_BLOCK = [
         {"type": "thinking", "thinking": "Hm", "signature": "c2ln"},
         {"type": "redacted_thinking", "data": "aGlk"},
         SEARCH,
+        ECHO,
         text("So", citations=[{"type": "char_location"}]),
         {"type": "tool_use", "id": "1", "name": "f", "input": {"a": [1]}},
     ),
@@ -112,6 +114,7 @@ def test_blocks_of_every_kind_become_parts() -> None:
         ReasoningPart("Hm", Signature("anthropic", "c2ln", "thinking")),
         ReasoningPart("", Signature("anthropic", "aGlk", "redacted_thinking")),
         ProviderItem("anthropic", "server_tool_use", json.dumps(SEARCH)),
+        ProviderItem("anthropic", "mcp_tool_use", json.dumps(ECHO)),
         TextPart("So"),
         ToolCallPart("1", "f", '{"a": [1]}'),
     )

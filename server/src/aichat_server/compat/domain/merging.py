@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
+
+from aichat_server.compat.domain.anthropic.whole import input_of
+from aichat_server.core.texts import storable
 
 Json = dict[str, Any]
 
@@ -25,7 +29,15 @@ def json_events(data: bytes) -> Iterator[Json]:
     """Yields the server-sent events whose data is a JSON object."""
     for one in event_data(data):
         if one.startswith(b"{"):
-            yield msgspec.json.decode(one)
+            yield _decoded(one)
+
+
+def _decoded(data: bytes) -> Json:
+    try:
+        return msgspec.json.decode(data, type=Json)
+    except msgspec.DecodeError:
+        # The standard library accepts lone surrogates, which strict JSON does not.
+        return msgspec.json.decode(storable(json.dumps(json.loads(data), ensure_ascii=False)), type=Json)
 
 
 def whole_message(events: Iterable[Json]) -> Json:
@@ -48,7 +60,7 @@ def whole_message(events: Iterable[Json]) -> Json:
             case _:
                 """It is no part of the message."""
     for index, told in inputs.items():
-        blocks[index]["input"] = msgspec.json.decode(told or "{}")
+        blocks[index]["input"] = input_of(told)
     message["content"] = [blocks[index] for index in sorted(blocks)]
     return message
 

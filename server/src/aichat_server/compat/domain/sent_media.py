@@ -49,6 +49,8 @@ _KINDS = {
     "image": "image", "image_url": "image", "input_image": "image", "computer_screenshot": "image",
     "document": "document", "file": "document", "input_file": "document", "input_audio": "audio",
 }  # fmt: skip
+_MADE = ("code_execution_output", "bash_code_execution_output")
+"""They name files that a program of the vendor's has made. It made them, and no model reads them for that."""
 _INNER = ("content", "source", "output", "image_url", "file", "input_audio")
 _BYTES, _LINKS = ("data", "file_data"), ("url", "file_url")
 _NODES = msgspec.json.Decoder(list[_Node])
@@ -80,7 +82,7 @@ def _within(raw: _Raw, field: str, kind: str, depth: int) -> Iterator[Media]:
 
 def _of(node: _Node, field: str, around: str, depth: int) -> Iterator[Media]:
     kind = _KINDS.get(node.type, around) if isinstance(node.type, str) else around
-    if node.file_id or node.type in ("item_reference", "container_upload"):
+    if (node.file_id and node.type not in _MADE) or node.type in ("item_reference", "container_upload"):
         raise invalid_request(field, "must have its content: what is stored at the vendor is not the caller's")
     if kind:
         yield from _own(node, field, kind)

@@ -163,7 +163,7 @@ class _Answer:
 
     def _take(self, raw: msgspec.Raw, place: str) -> None:
         kind = decode(raw, _TYPES, place).type
-        if kind == "server_tool_use" or (kind.endswith("_tool_result") and kind != "tool_result"):
+        if kind.endswith(("_tool_use", "_tool_result")):
             # What Anthropic's own tools did is its own affair.
             self._parts.append(ProviderItem(ANTHROPIC, storable(kind), storable(bytes(raw).decode())))
             return

@@ -26,7 +26,7 @@ def whole_message(events: Iterable[dict[str, Any]]) -> dict[str, Any]:
             case "content_block_stop":
                 block = message["content"][-1]
                 if isinstance(block, dict) and block["type"] == "tool_use":
-                    block["input"] = _input(block.pop("told", ""))
+                    block["input"] = input_of(block.pop("told", ""))
             case "message_delta":
                 message |= event["delta"]
                 message["usage"] = event["usage"]
@@ -49,7 +49,7 @@ def _add(block: dict[str, Any], delta: dict[str, Any]) -> None:
             block.setdefault("citations", []).append(delta["citation"])
 
 
-def _input(told: str) -> Any:
+def input_of(told: str) -> Any:
     """Returns a call's arguments; if they are no JSON object, in the form that Anthropic's documents give."""
     if not told.strip():
         return {}

@@ -17,7 +17,10 @@ REQUEST_ID = "%REQ(X-REQUEST-ID)%"
 
 Body = dict[str, Any]
 
-_OPENAI_TYPES: Mapping[int, str] = MappingProxyType({401: "authentication_error", 403: "permission_error"})
+# As the server tells these failures.
+_OPENAI_CODES: Mapping[str, str] = MappingProxyType(
+    {"CREDENTIALS_INVALID": "invalid_api_key", "ROUTE_UNKNOWN": "unknown_url"}
+)
 _ANTHROPIC_TYPES: Mapping[int, str] = MappingProxyType(
     {
         401: "authentication_error",
@@ -35,9 +38,10 @@ _PACKED = EdgeError(
     "REQUEST_MALFORMED",
     "send the body as it is, or compressed once: with content-encoding gzip or zstd",
 )
+_LATE = EdgeError(504, code_pb2.DEADLINE_EXCEEDED, "SERVER_UNAVAILABLE", "the server did not answer in time")
 # What gRPC itself says of a call in a server, or for one: no server words these.
 _FROM_GRPC = (
-    EdgeError(504, code_pb2.DEADLINE_EXCEEDED, "SERVER_UNAVAILABLE", "the server did not answer in time"),
+    _LATE,
     EdgeError(413, code_pb2.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE", "the request is too large"),
     EdgeError(404, code_pb2.UNIMPLEMENTED, "ROUTE_UNKNOWN", "the server does not have this path"),
     EdgeError(503, code_pb2.UNAVAILABLE, "SERVER_UNAVAILABLE", "no server can serve the call", retry_after=1),
@@ -51,7 +55,7 @@ def mappers(rpcs: Sequence[Rpc], small_bytes: int) -> list[dict[str, Any]]:
         _mapper(api, path, error)
         for api in _apis(rpcs)
         for path in [_paths(api, rpcs)]
-        for error in (_PACKED, *errors(_limits(api, rpcs, small_bytes), small_bytes))
+        for error in (_PACKED, _LATE, *errors(_limits(api, rpcs, small_bytes), small_bytes))
     ]
 
 
@@ -120,8 +124,9 @@ def _status(api: str, error: EdgeError) -> int:
 
 
 def _openai(error: EdgeError, status: int) -> Body:
-    kind = _OPENAI_TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
-    return {"error": {"message": error.json_message, "type": kind, "param": None, "code": error.reason.lower()}}
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    code = _OPENAI_CODES.get(error.reason, error.reason.lower())
+    return {"error": {"message": error.json_message, "type": kind, "param": None, "code": code}}
 
 
 def _anthropic(error: EdgeError, status: int) -> Body:

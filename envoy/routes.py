@@ -60,6 +60,9 @@ def routes(rpcs: Sequence[Rpc], descriptors: str, origins: Sequence[Route]) -> l
             _foreign_http(template, there, descriptors, origins) if there[0].foreign_api else _http(template, there)
         )
     unknown = {"prefix": "/", "headers": [_content_type("application/grpc.*")]}
+    apis = dict.fromkeys(rpc.foreign_api for rpc in rpcs if rpc.foreign_api)
+    # Pages learn that a path does not exist, whatever headers their client sends.
+    found += [_with_foreign_cors(_answer({"prefix": f"/{api}/"}, 404), origins) for api in apis]
     return [*found, _answer(unknown, 501), _answer({"prefix": "/"}, 404)]
 
 

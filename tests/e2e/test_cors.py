@@ -27,6 +27,8 @@ async def test_an_allowed_origin_may_ask_and_call(stranger: httpx.AsyncClient, p
     assert {"authorization", "content-type", "x-grpc-web", "x-user-agent", "grpc-timeout"} <= set(allowed)
     # Pages with tracing send these, and an EventSource the last.
     assert {"traceparent", "tracestate", "baggage", "sentry-trace", "last-event-id"} <= set(allowed)
+    # Other companies' clients list the models at /v1/models.
+    assert {"x-stainless-os", "openai-project", "anthropic-version"} <= set(allowed)
 
 
 @pytest.mark.parametrize("origin", REFUSED)

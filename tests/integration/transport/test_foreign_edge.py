@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -24,7 +25,7 @@ from aichat_server.transport.server import build_server
 from google.api.httpbody_pb2 import HttpBody
 
 from tests.faults.link import Link
-from tests.fixtures.edge import Edge, run_edge
+from tests.fixtures.edge import Edge, changed_edge, run_edge
 from tests.fixtures.platform import ALLOWED_ORIGIN
 
 CHAT, MESSAGES = "/openai/v1/chat/completions", "/anthropic/v1/messages"
@@ -39,6 +40,8 @@ async def does(context: Any) -> AsyncGenerator[HttpBody, None]:
     """Does what the request says."""
     headers = dict(context.invocation_metadata())
     word, _, code = headers.get("x-do", "").partition(" ")
+    if word == "silence":
+        await asyncio.Event().wait()
     if word == "abort":
         await context.abort(next(status for status in grpc.StatusCode if status.value[0] == int(code)), "our words")
     yield HttpBody(content_type="application/json", data=repr(headers).encode() + b"x" * int(code or 0))
@@ -108,6 +111,17 @@ async def edge(link: Link, tmp_path_factory: pytest.TempPathFactory) -> AsyncGen
         yield running
 
 
+def impatient(pressure: Path) -> dict[str, str]:
+    """Lets an edge wait for a second at most, and accept no calls while the file at `pressure` says 1."""
+    kind = "type.googleapis.com/envoy.extensions.resource_monitors.injected_resource.v3.InjectedResourceConfig"
+    monitor = f'{{name: injected, typed_config: {{"@type": {kind}, filename: {pressure}}}}}'
+    return {
+        '"660s"': '"1s"',
+        r"(?m)^  resource_monitors:\n": rf"\g<0>    - {monitor}\n",
+        r"(stop_accepting_requests\s+triggers: \[\{name: )[a-z._]+": r"\g<1>injected",
+    }
+
+
 @pytest.fixture
 async def http(edge: Edge) -> AsyncGenerator[httpx.AsyncClient, None]:
     headers = {"x-request-id": "r1", "x-api-key": "yes", "authorization": "Bearer no"}
@@ -158,11 +172,16 @@ async def test_what_the_edge_answers_by_itself_has_the_apis_form(http: httpx.Asy
         wrong_method = await http.put(path, json={})
         assert (told(wrong_method), wrong_method.headers["allow"]) == ((405, "invalid_request_error"), "POST")
         large = told(await http.post(path, content=b"x" * (LIMIT + 1)))
-        unknown = told(await http.post(path, content=b"x" * 2_000_000, headers={"x-api-key": "no"}))
-        missing = told(await http.post(f"{path}/nothing/there", json={}))
+        stranger = await http.post(path, content=b"x" * 2_000_000, headers={"x-api-key": "no"})
+        nothing = await http.post(f"{path}/nothing/there", json={})
+        unknown, missing = told(stranger), told(nothing)
         if path in ANTHROPIC:
-            assert (large[1], missing[1]) == ("request_too_large", "not_found_error")
-        assert (large[0], unknown, missing[0]) == (413, (401, "authentication_error"), 404)
+            expected = ("request_too_large", "authentication_error", "not_found_error")
+            assert (large[1], unknown[1], missing[1]) == expected
+        else:
+            codes = [response.json()["error"]["code"] for response in (stranger, nothing)]
+            assert codes == ["invalid_api_key", "unknown_url"]
+        assert (large[0], unknown[0], missing[0]) == (413, 401, 404)
     for path in ("/openai", "/anthropic", "/anthropic/v1/nothing?beta=true", "/openai/v1/models/%00"):
         assert told(await http.get(path))[0] in (400, 404)
     # The platform's own paths keep their own form.
@@ -187,6 +206,30 @@ async def test_a_server_that_is_lost_is_told_before_the_answer_and_breaks_it_off
     async with asyncio.timeout(30):
         while (await http.post(CHAT, json={})).status_code != 200:
             """The edge checks its servers once a second."""
+
+
+async def test_what_is_late_or_too_much_has_the_apis_form(edge: Edge, tmp_path: Path) -> None:
+    pressure, high = tmp_path / "pressure", tmp_path / "high"
+    pressure.write_text("0")
+    async with (
+        changed_edge(edge, tmp_path / "envoy.yaml", impatient(pressure)) as running,
+        httpx.AsyncClient(base_url=f"http://{running.address}", headers={"x-api-key": "yes"}, timeout=60) as http,
+    ):
+        sent = [running.unfinished(path) for path in (CHAT, MESSAGES)]
+        sent += [http.post(path, json={}, headers={"x-do": "silence"}) for path in (CHAT, MESSAGES)]
+        slow, slow_message, late, late_message = await asyncio.gather(*sent)
+        assert told(slow) == told(slow_message) == (408, "invalid_request_error")
+        assert (told(late), told(late_message)) == ((504, "server_error"), (504, "timeout_error"))
+        high.write_text("1")
+        high.rename(pressure)
+        async with asyncio.timeout(60):
+            while (refused := await http.post(CHAT, json={})).status_code == 200:
+                """The edge looks at the file ten times a second."""
+        refused_message = await http.post(MESSAGES, json={})
+        # It refuses them before it has a name for them.
+        assert (refused.status_code, refused.json()["error"]["type"]) == (503, "server_error")
+        assert (refused_message.status_code, refused_message.json()["error"]["type"]) == (529, "overloaded_error")
+        assert refused.headers["retry-after"] == refused_message.headers["retry-after"] == "1"
 
 
 async def test_a_call_whose_work_was_cancelled_says_so(http: httpx.AsyncClient) -> None:
@@ -247,7 +290,7 @@ async def test_a_model_may_have_a_slash_and_leads_nowhere_else(http: httpx.Async
 
 async def test_pages_may_send_and_read_what_clients_do(http: httpx.AsyncClient) -> None:
     asked = {"access-control-request-method": "POST", "access-control-request-headers": "x-stainless-os, x-api-key"}
-    for path in (CHAT, MESSAGES, "/v1/messages"):
+    for path in (CHAT, MESSAGES, "/v1/messages", "/openai/v1/nothing", "/anthropic/v1/nothing"):
         headers = (await http.options(path, headers={**PAGE, **asked})).headers
         assert {"authorization", "x-api-key", "*"} <= set(headers["access-control-allow-headers"].split(", "))
         # Without cookies, or the wildcard would mean nothing.

@@ -16,7 +16,7 @@ const inputSchema = jsonSchema({
   additionalProperties: false,
 })
 
-// A city as the schema says. Through Anthropic's API this client asks for one tool call at a time, as Gemini cannot.
+// A city as the schema says. Through Anthropic's API this client asks for one tool call at a time.
 async function answersBySchema(model) {
   const city = await generateText({ model, maxRetries: 0, prompt: CITY, output: Output.object({ schema: jsonSchema(CITY_SCHEMA) }) })
   assert.deepEqual(city.output, { name: "Oslo", people: 700000 })
@@ -49,6 +49,7 @@ for (const model of MODELS) {
   await answersBySchema(openai(model))
   done("responses", model)
   await works(anthropic(model))
+  await answersBySchema(anthropic(model))
   done("messages", model)
   const { text } = await generateText({ model: compatible(model), prompt: HELLO, maxRetries: 0 })
   assert.equal(text, SAID)

@@ -82,11 +82,13 @@ FAMILIES = {
     # One percentage would not tell the price of its cached input.
     "gpt-4o-mini": "temperature images documents tools parallel format caching search domains top_p count urls",
     "o3-mini": "reasoning tools parallel format caching count",
-    "gemini-4-argon": "reasoning stop images documents audio tools format caching search count urls flex50 priority180",
-    "gemini-3.8-flash": "reasoning temperature stop images documents audio tools format caching search top_p "
+    "gemini-4-argon": "reasoning stop images documents audio tools parallel format caching search count urls flex50 "
+    "priority180",
+    "gemini-3.8-flash": "reasoning temperature stop images documents audio tools parallel format caching search top_p "
     "seed count urls flex50 priority180",
     # A token of sound has a price of its own.
-    "gemini-2.5-flash": "thinks temperature stop images documents tools format caching search top_p seed count urls",
+    "gemini-2.5-flash": "thinks temperature stop images documents tools parallel format caching search top_p seed "
+    "count urls",
 }
 
 

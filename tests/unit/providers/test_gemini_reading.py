@@ -108,6 +108,17 @@ def test_calls_whole_and_piece_by_piece() -> None:
     assert [part.signature for part in calls] == [own("s"), None, None]
 
 
+def test_a_caller_who_takes_one_call_at_a_time_gets_the_first_with_its_mark() -> None:
+    one, other = call("look", "s", id="c1", args={"at": 1}), call("look", id="c2", args={"at": 2})
+    in_pieces = (call("look", "t", willContinue=True), piece("$.at", numberValue=3), call())
+    options = ChatOptions(tools=(Tool("look"),), parallel_tool_calls=False)
+    first = [TextPart("Hm."), ToolCallPart("c1", "look", '{"at":1}', own("s"))]
+    for chunks in ([candidate({"text": "Hm."}, one, other), candidate(*in_pieces)], [candidate({"text": "Hm."}, one)]):
+        usage = {"promptTokenCount": 9, "candidatesTokenCount": 40}
+        parts, stop, report = read(*chunks, {**DONE, "usageMetadata": usage}, options=options)
+        assert (parts, stop, report.usage.output) == (first, StopReason.TOOL_USE, 40)
+
+
 def test_a_call_that_the_limit_cuts_off_is_left_out() -> None:
     cut = candidate({"text": "a"}, call("look", willContinue=True), piece("$.id", stringValue="A"), finish="MAX_TOKENS")
     assert read(cut)[:2] == ([TextPart("a")], StopReason.MAX_TOKENS)

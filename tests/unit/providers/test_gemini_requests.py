@@ -205,6 +205,11 @@ FORMAT = ResponseFormat('{"type": "object"}')
         }),
         ({"service_tier": ServiceTier.FLEX}, {"serviceTier": "flex"}),
         ({"system_prompt": "Be brief."}, {"systemInstruction": {"role": "user", "parts": [{"text": "Be brief."}]}}),
+        ({"parallel_tool_calls": False}, {}),
+        ({"system_prompt": "Be brief.", "tools": (LOOK,), "parallel_tool_calls": False}, {
+            "tools": [DECLARED],
+            "systemInstruction": {"role": "user", "parts": [{"text": f"Be brief.\n\n{gemini_request.ONE_CALL}"}]},
+        }),
         ({"top_p": 0.5, "seed": 7, "stop": ("END",), "response_format": FORMAT}, {"generationConfig": {
             "maxOutputTokens": 100, "topP": 0.5, "seed": 7, "stopSequences": ["END"],
             "responseMimeType": "application/json", "responseJsonSchema": {"type": "object"},

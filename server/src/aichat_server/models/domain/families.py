@@ -61,13 +61,14 @@ _GPT = ModelAbilities(
 _REASONING_GPT = replace(_GPT, reasoning=True, temperature=False, top_p=False)
 _TEXT_GPT = ModelAbilities(stop=False, top_p=True, exact_token_count=True)
 
-# Gemini has no switch for parallel calls, and its search takes no domains and no number of searches.
+# Gemini's search takes no domains and no number of searches.
 _GEMINI_3 = ModelAbilities(
     reasoning=True,
     reads=_HEARS,
     gifs=False,
     urls=True,
     tools=True,
+    parallel_tool_calls=True,
     response_format=True,
     caching=True,
     web_search=True,

@@ -190,12 +190,15 @@ class GeminiReader(AnswerReader):
     def _called(self, call: Call, mark: str | None) -> Iterator[ProviderEvent]:
         if call.name is not None:
             yield from self._end_call()
+            if self._calls and self.request.options.parallel_tool_calls is False:
+                # The caller takes one. Gemini cannot be told, and charges for the others all the same.
+                return
             self._grounding.end_text()
             self._call = call.id if call.id and call.id not in self._calls else f"call_{uuid4().hex}"
             self._calls.add(self._call)
             yield from self.call_begins(self._call, call.name)
         if self._call is None:
-            # The end of a call that has ended already.
+            # More of a call that has ended already, or that is left out.
             return
         if mark:
             yield Signed(Signature(self.provider, storable(mark)), storable(self._call))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -17,6 +17,8 @@ from aichat_server.providers.gateway.prompt import Said
 
 # The lowest level; the lite models have one below the others' "low".
 LITE = "flash-lite"
+# Gemini has no option for it. What it calls besides, the reader leaves out.
+ONE_CALL = "Call at most one tool at a time."
 LEVELS = {
     ReasoningEffort.LOW: types.ThinkingLevel.LOW,
     ReasoningEffort.MEDIUM: types.ThinkingLevel.MEDIUM,
@@ -38,11 +40,18 @@ def body(request: ProviderRequest, provider: str) -> Mapping[str, object]:
         "generationConfig": _config(request),
         **_tools(said, request),
     }
-    if system := prompt.system_prompt(request):
+    if system := "\n\n".join(_instructions(request)):
         made["systemInstruction"] = content("user", [{"text": system}])
     if request.options.service_tier is not None:
         made["serviceTier"] = request.options.service_tier.value
     return made
+
+
+def _instructions(request: ProviderRequest) -> Iterator[str]:
+    if own := prompt.system_prompt(request):
+        yield own
+    if request.options.tools and request.options.parallel_tool_calls is False:
+        yield ONE_CALL
 
 
 def _config(request: ProviderRequest) -> Json:

@@ -16,7 +16,7 @@ from aichat_server.compat.domain.openai.responses_marks import has_own_marks
 from aichat_server.compat.domain.openai.responses_options import NAMES
 from aichat_server.compat.rpc.conversations import telling
 from aichat_server.compat.rpc.headers import Headers, terms_of
-from aichat_server.compat.rpc.openai.responses_asking import ROUTE, Telling, call_of, one_tool_in_words, telling_of
+from aichat_server.compat.rpc.openai.responses_asking import ROUTE, Telling, call_of, telling_of
 from aichat_server.compat.rpc.openai.responses_events import ResponseEvents, ended, output_of
 from aichat_server.compat.rpc.openai.responses_head import Head
 from aichat_server.compat.rpc.openai.responses_stored import StoredTold
@@ -29,7 +29,6 @@ from aichat_server.compat.service.verbatim import Verbatim
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.domain.stream import Completed, Started
 from aichat_server.generations.service.journal import Events
-from aichat_server.identity.domain.principals import Principal
 from aichat_server.identity.service.caller import current_principal
 from aichat_server.providers.domain.verbatim import VendorApi
 from aichat_server.transport.foreign import current_reply
@@ -67,22 +66,13 @@ class Responses:
         request = sent.read(ResponseRequest)
         call = await call_of(self._stored, principal, request, sent, headers)
         try:
-            events = telling(await self._answer(principal, call), call.keep)
+            events = telling(await self._serving.answer(principal, call), call.keep)
         except AichatError as error:
             raise told_as(error, NAMES) from error
         told = telling_of(request, sent)
         if request.stream:
             return _streamed(events, told.events())
         return _queued(events, told, call) if request.background else _whole(events, told)
-
-    async def _answer(self, principal: Principal, call: CompatCall) -> Events:
-        """Returns the answer's events. A model that cannot be told to call one tool at a time is asked to."""
-        try:
-            return await self._serving.answer(principal, call)
-        except AichatError as error:
-            if error.metadata.get("option") != "parallel_tool_calls":
-                raise
-        return await self._serving.answer(principal, one_tool_in_words(call))
 
     async def retrieve(self, request: pb.RetrieveResponseRequest) -> AsyncGenerator[HttpBody, None]:
         """Yields a stored response, or its events."""

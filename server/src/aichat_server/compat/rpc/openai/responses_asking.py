@@ -27,7 +27,6 @@ from aichat_server.identity.domain.principals import Principal
 
 ROUTE = "responses"
 _MOST_REFERENCES = 256
-_ONE_TOOL = "Call at most one tool at a time."
 
 
 class Telling(msgspec.Struct, frozen=True):
@@ -86,14 +85,6 @@ async def call_of(
     options = options_told(request, told.instructions, told.tools)
     asked = Asked(request.model, messages, options, request.prompt_cache_key or "")
     return CompatCall(asked, body, ROUTE, terms_of(headers), keep)
-
-
-def one_tool_in_words(call: CompatCall) -> CompatCall:
-    """Returns the call with `parallel_tool_calls: false` as an instruction: Codex sends it to every model."""
-    options = call.asked.options
-    prompt = "\n\n".join(filter(None, (options.system_prompt, _ONE_TOOL)))
-    told = replace(options, system_prompt=prompt, parallel_tool_calls=None)
-    return replace(call, asked=replace(call.asked, options=told))
 
 
 def _kept(telling: Telling, *, owns: bool) -> dict[str, Any]:

@@ -4,50 +4,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-import grpc
 import pytest
-from aichat.v1 import anthropic_pb2, openai_pb2
-from aichat.v1.anthropic_pb2_grpc import AnthropicServiceStub
-from aichat.v1.openai_pb2_grpc import OpenAIServiceStub
 from aichat_sandbox.postgres import Postgres
 from aichat_sandbox.standins import VENDORS, settings_for
-from google.api.httpbody_pb2 import HttpBody
+from aichat_server.compat.domain.merging import json_events
 
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest
+from tests.integration.compat.caller import Caller
 from tests.integration.compat.streams import (
     ANSWERS,
     ASKED,
     BEFORE,
+    CHUNK,
     COMPLETION,
     ENDED,
     FAILURES,
     MESSAGE,
     NAMES,
     RESPONSE,
+    SAID,
     TOLD,
     USAGE,
+    event,
     named,
     written,
 )
 from tests.integration.compat.upstream import Upstream, open_upstream
-
-
-@dataclass
-class Reply:
-    """What a call got."""
-
-    headers: dict[str, str] = field(default_factory=dict)
-    data: bytes = b""
-
-    @property
-    def json(self) -> Any:
-        """The whole body."""
-        return json.loads(self.data)
 
 
 @pytest.fixture(scope="module")
@@ -67,40 +53,6 @@ async def server(run_server: RunServer, upstream: Upstream) -> AsyncGenerator[Se
     }
     async with run_server(**settings) as running:
         yield running
-
-
-@dataclass
-class Caller:
-    """Calls the three APIs."""
-
-    server: ServerUnderTest
-    key: ApiKey
-
-    async def call(self, api: str, body: object, **headers: str) -> Reply:
-        """Returns the response to a body, which may be bytes already."""
-        data = body if isinstance(body, bytes) else written(body)
-        sent = HttpBody(content_type="application/json", data=data)
-        headers = {"anthropic_version": "2023-06-01", **headers}
-        metadata = (*self.key.metadata, *((name.replace("_", "-"), value) for name, value in headers.items()))
-        reply, called = Reply(), self._begin(api, sent, metadata)
-        async for piece in called:
-            reply.data += piece.piece.data
-        reply.headers = {name: str(value) for name, value in await called.initial_metadata() or ()}
-        return reply
-
-    def _begin(self, api: str, sent: HttpBody, metadata: Any) -> Any:
-        channel: grpc.aio.Channel = self.server.channel
-        anthropic, openai = AnthropicServiceStub(channel), OpenAIServiceStub(channel)
-        match api:
-            case "messages":
-                return anthropic.CreateMessage(anthropic_pb2.CreateMessageRequest(body=sent), metadata=metadata)
-            case "count":
-                counting = anthropic_pb2.CountMessageTokensRequest(body=sent)
-                return anthropic.CountMessageTokens(counting, metadata=metadata)
-            case "chat":
-                return openai.CreateChatCompletion(openai_pb2.CreateChatCompletionRequest(body=sent), metadata=metadata)
-            case _:
-                return openai.CreateResponse(openai_pb2.CreateResponseRequest(body=sent), metadata=metadata)
 
 
 @pytest.fixture
@@ -198,6 +150,46 @@ async def test_only_who_asks_for_the_usage_of_chunks_sees_it(upstream: Upstream,
     reply = await caller.call("chat", {name: told for name, told in ASKED["chat"].items() if name != "stream_options"})
     assert json.loads(upstream.bodies[0])["stream_options"] == {"include_usage": True}
     assert reply.data == named("chat", b"".join(one for one in COMPLETION if one is not USAGE))
+
+
+@APIS
+async def test_the_end_is_read_however_lines_end(api: str, upstream: Upstream, caller: Caller) -> None:
+    def in_lines(block: bytes) -> bytes:
+        """As few write it: over several lines, which end as DOS ends them."""
+        return block.replace(b'{"', b'{\ndata: "').replace(b"\n", b"\r\n")
+
+    upstream.will_answer(b"".join(map(in_lines, ANSWERS[api])))
+    reply = await caller.call(api, ASKED[api])
+    expected = list(json_events(named(api, b"".join(ANSWERS[api]))))
+    told = list(json_events(reply.data))
+    for one in told:
+        ((one.get("response") or one).get("usage") or {}).pop("cost", None)
+    assert told == expected
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_the_cost_is_told_where_an_endpoint_tells_the_usage(
+    *, stream: bool, upstream: Upstream, caller: Caller
+) -> None:
+    usage = {"prompt_tokens": 1000, "completion_tokens": 20, "cost": 99.5, "cost_details": {"upstream": 98}}
+    # OpenRouter tells the reason twice, and other endpoints beside the usage.
+    for before in ([], [event(CHUNK | {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})]):
+        told = CHUNK | {"choices": [{"index": 0, "delta": {}, "finish_reason": None if before else "stop"}]}
+        upstream.will_answer(*COMPLETION[:5], *before, event(told | {"usage": usage}), COMPLETION[-1])
+        reply = await caller.call("chat", ASKED["chat"] | {"stream": stream})
+        last = json.loads(reply.data.split(b"data: ")[-2]) if stream else reply.json
+        assert 0 < last["usage"].pop("cost") < 1
+        assert last["usage"] == {"prompt_tokens": 1000, "completion_tokens": 20}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_half_a_character_breaks_no_answer(*, stream: bool, upstream: Upstream, caller: Caller) -> None:
+    said = ENDED | {"output": [SAID | {"content": [{"type": "output_text", "text": "\ud83d"}]}]}
+    upstream.will_answer(*RESPONSE[:-1], event({"type": "response.completed", "response": said}, named=True))
+    reply = await caller.call("responses", ASKED["responses"] | {"stream": stream})
+    whole = json.loads(reply.data.split(b"data: ")[-1])["response"] if stream else reply.json
+    assert "\ufffd" in str(whole["output"])
+    assert 0 < whole["usage"]["cost"] < 1
 
 
 @pytest.mark.parametrize(

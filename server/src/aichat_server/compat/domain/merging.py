@@ -13,13 +13,19 @@ from aichat_server.core.texts import storable
 
 Json = dict[str, Any]
 
-_KEPT = ("role", "type", "id", "name", "index", "call_id")
+_BOM = b"\xef\xbb\xbf"
+_KEPT = ("role", "type", "id", "name", "index", "call_id", "channel")
 """Texts that pieces repeat, and do not continue."""
+_CONTINUED = ("content", "text", "arguments", "input", "refusal", "thinking", "reasoning", "reasoning_content",
+    "summary", "transcript")  # fmt: skip
+"""Texts that pieces continue, even with the same words. Of others, the same words are a label that is repeated."""
+_PADDING = ("obfuscation", "p")
+"""What hides how long the pieces are: OpenAI's and Mistral's."""
 
 
 def event_data(data: bytes) -> Iterator[bytes]:
     """Yields the data of server-sent events."""
-    for block in data.replace(b"\r\n", b"\n").split(b"\n\n"):
+    for block in data.removeprefix(_BOM).replace(b"\r\n", b"\n").split(b"\n\n"):
         lines = [line[5:].strip() for line in block.split(b"\n") if line.startswith(b"data:")]
         if lines:
             yield b"\n".join(lines)
@@ -29,10 +35,11 @@ def json_events(data: bytes) -> Iterator[Json]:
     """Yields the server-sent events whose data is a JSON object."""
     for one in event_data(data):
         if one.startswith(b"{"):
-            yield _decoded(one)
+            yield json_event(one)
 
 
-def _decoded(data: bytes) -> Json:
+def json_event(data: bytes) -> Json:
+    """Returns an event's JSON object."""
     try:
         return msgspec.json.decode(data, type=Json)
     except msgspec.DecodeError:
@@ -81,10 +88,13 @@ def whole_completion(chunks: Iterable[Json]) -> Json:
     choices: dict[int, Json] = {}
     for chunk in chunks:
         for choice in chunk.get("choices") or ():
-            known = choices.setdefault(choice.get("index", 0), {"index": choice.get("index", 0), "message": {}})
+            index = choice.get("index") or 0
+            known = choices.setdefault(index, {"index": index, "message": {}})
             _grow(known["message"], choice.get("delta") or {})
             _grow(known, {name: told for name, told in choice.items() if name not in ("index", "delta")})
-        whole |= {name: told for name, told in chunk.items() if name != "choices" and told not in (None, "")}
+        whole |= {
+            name: told for name, told in chunk.items() if name not in ("choices", *_PADDING) and told not in (None, "")
+        }
     whole["object"] = "chat.completion"
     whole["choices"] = [_answered(choices[index]) for index in sorted(choices)]
     return whole
@@ -94,29 +104,54 @@ def _answered(choice: Json) -> Json:
     message = {"role": "assistant", "content": None, "refusal": None} | choice["message"]
     for call in message.get("tool_calls") or ():
         call.pop("index", None)
-    return {"finish_reason": None, "logprobs": None} | choice | {"message": message}
+    # A few endpoints never say why the model ended.
+    reason = choice.get("finish_reason") or ("tool_calls" if message.get("tool_calls") else "stop")
+    return {"logprobs": None} | choice | {"message": message, "finish_reason": reason}
 
 
 def _grow(known: Json, more: Json) -> None:
     """Adds what is new: texts and lists continue, lists of indexed objects do so one by one, and all else is set."""
     for name, told in more.items():
         before = known.get(name)
-        if isinstance(told, str) and isinstance(before, str) and name not in _KEPT and name != "finish_reason":
+        if isinstance(told, list):
+            known[name] = _grown_list(_blocks(before), told)
+        elif isinstance(told, str) and isinstance(before, list):
+            # Mistral writes blocks while it reasons, and texts behind them.
+            known[name] = _grown_list(before, _blocks(told))
+        elif isinstance(told, str) and isinstance(before, str) and _continues(name, before, told):
             known[name] = before + told
-        elif isinstance(told, list):
-            known[name] = _grown_list(before if isinstance(before, list) else [], told)
         elif isinstance(told, dict) and isinstance(before, dict):
             _grow(before, told)
         elif told is not None or name not in known:
             known[name] = told
 
 
+def _continues(name: str, before: str, told: str) -> bool:
+    """Whether a text is more of the one before, and not a label that is repeated, or another one."""
+    return name in _CONTINUED or (name not in _KEPT and not name.endswith("finish_reason") and told != before)
+
+
+def _blocks(told: object) -> list[Any]:
+    """Returns content as a list of blocks."""
+    if isinstance(told, list):
+        return told
+    return [{"type": "text", "text": told}] if isinstance(told, str) and told else []
+
+
 def _grown_list(known: list[Any], more: list[Any]) -> list[Any]:
     for one in more:
-        index = one.get("index") if isinstance(one, dict) else None
-        before = next((old for old in known if index is not None and old.get("index") == index), None)
+        before = _before(known, one) if isinstance(one, dict) else None
         if before is None:
             known.append(one)
         else:
             _grow(before, one)
     return known
+
+
+def _before(known: list[Any], one: Json) -> Json | None:
+    """Returns what `one` continues: the object with its index, or the last block if both are texts or thoughts."""
+    if (index := one.get("index")) is not None:
+        return next((old for old in known if isinstance(old, dict) and old.get("index") == index), None)
+    last = known[-1] if known else None
+    continues = one.get("type") in ("text", "thinking") and isinstance(last, dict) and last.get("type") == one["type"]
+    return last if continues else None

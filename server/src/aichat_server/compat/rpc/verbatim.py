@@ -10,7 +10,13 @@ from typing import Any
 import msgspec
 from google.api.httpbody_pb2 import HttpBody
 
-from aichat_server.compat.domain.merging import event_data, json_events, whole_completion, whole_message
+from aichat_server.compat.domain.merging import (
+    event_data,
+    json_event,
+    json_events,
+    whole_completion,
+    whole_message,
+)
 from aichat_server.compat.rpc.openai.usage import cost_json
 from aichat_server.compat.rpc.pieces import events_piece
 from aichat_server.core.errors import AichatError
@@ -179,8 +185,11 @@ def _with_cost(block: bytes, cost: NanoUsd) -> bytes:
     if b'"usage"' not in block:
         return block
     head, mark, _ = block.partition(b"data:")
-    told = _costed(msgspec.json.decode(next(event_data(block)), type=_Fields), cost)
-    return head + mark + b" " + msgspec.json.encode(told) + b"\n\n" if told is not None else block
+    told = _costed(_fields(next(event_data(block))), cost)
+    if told is None:
+        return block
+    # The vendor may have written it over several lines: within texts, JSON has none.
+    return head + mark + b" " + msgspec.json.encode(told).replace(b"\n", b"") + b"\n\n"
 
 
 def _costed(told: _Fields, cost: NanoUsd) -> _Fields | None:
@@ -189,17 +198,30 @@ def _costed(told: _Fields, cost: NanoUsd) -> _Fields | None:
         inner = told.get(name)
         if inner is None or bytes(memoryview(inner)[:1]) != b"{":
             continue
-        fields = msgspec.json.decode(inner, type=_Fields)
-        found = fields | {"cost": cost_json(cost)} if name == "usage" else _costed(fields, cost)
+        fields = _fields(inner)
+        found = _without_details(fields) | {"cost": cost_json(cost)} if name == "usage" else _costed(fields, cost)
         if found is not None:
             return told | {name: msgspec.Raw(msgspec.json.encode(found))}
     return None
 
 
+def _without_details(usage: dict[str, Any]) -> dict[str, Any]:
+    """Returns a usage without OpenRouter's details of what the operator pays for it."""
+    return {name: told for name, told in usage.items() if name != "cost_details"}
+
+
+def _fields(data: bytes | msgspec.Raw) -> _Fields:
+    """Returns the fields of an object, which may have lone surrogates."""
+    try:
+        return msgspec.json.decode(data, type=_Fields)
+    except msgspec.MsgspecError:
+        return {name: msgspec.Raw(msgspec.json.encode(told)) for name, told in json_event(bytes(data)).items()}
+
+
 def _whole_response(data: bytes, _: NanoUsd) -> bytes:
     """Returns the response that the last event repeats, which has its cost already."""
     last = [one for one in event_data(data) if b'"response"' in one][-1]
-    return bytes(msgspec.json.decode(last, type=_Fields)["response"])
+    return bytes(_fields(last)["response"])
 
 
 def _whole_completion(data: bytes, cost: NanoUsd) -> bytes:
@@ -211,8 +233,8 @@ def _whole_message(data: bytes, cost: NanoUsd) -> bytes:
 
 
 def _encoded(told: dict[str, Any], cost: NanoUsd) -> bytes:
-    if isinstance(told.get("usage"), dict):
-        told["usage"]["cost"] = cost_json(cost)
+    if isinstance(usage := told.get("usage"), dict):
+        told["usage"] = _without_details(usage) | {"cost": cost_json(cost)}
     return msgspec.json.encode(told)
 
 

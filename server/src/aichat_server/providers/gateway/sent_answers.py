@@ -23,7 +23,7 @@ from aichat_server.providers.gateway.transport import StatusError
 _DONE = b"data: [DONE]\n\n"
 # Quotes inside of JSON strings are escaped, so that no text of an answer looks like these.
 _USAGE = rb'"choices"\s*:\s*\[\][^\n]*"usage"\s*:\s*\{|"usage"\s*:\s*\{[^\n]*"choices"\s*:\s*\[\]'
-_MODEL = re.compile(rb'("model"\s*:\s*)"(?:[^"\\]|\\.)*"')
+_MODEL = re.compile(rb'("model"\s*:\s*)"(?:[^"\\]|\\.)+"')
 _ENDS: Mapping[VendorApi, re.Pattern[bytes]] = MappingProxyType(
     {
         VendorApi.MESSAGES: re.compile(rb'"type"\s*:\s*"message_(?:delta|stop)"'),
@@ -31,6 +31,8 @@ _ENDS: Mapping[VendorApi, re.Pattern[bytes]] = MappingProxyType(
         VendorApi.CHAT_COMPLETIONS: re.compile(_USAGE + rb"|^data: ?\[DONE\]", re.MULTILINE),
     }
 )
+_AFTER_STOP = re.compile(rb'"usage"\s*:\s*\{|^data: ?\[DONE\]', re.MULTILINE)
+"""The end of a completion whose model has stopped: most compatible endpoints tell the usage beside the reason."""
 _FAILURES: Mapping[VendorApi, re.Pattern[bytes]] = MappingProxyType(
     {
         VendorApi.MESSAGES: re.compile(rb'"type"\s*:\s*"error"'),
@@ -124,6 +126,8 @@ class SentReader(AnswerReader):
         more = self._before_last(self._renamed(self._rest + b"\n\n")) if self._rest.strip() else b""
         if self._held or more:
             yield Sent(self._held + more)
+        # Its events are told apart below, and by who adds the cost.
+        self._last = self._last.replace(b"\r\n", b"\n")
         if self._sent.api is VendorApi.CHAT_COMPLETIONS:
             yield Sent(self._completion_end(), SentKind.LAST)
         elif self._last:
@@ -147,7 +151,8 @@ class SentReader(AnswerReader):
         if self._last:
             self._last += whole
             return b""
-        found = _ENDS[self._sent.api].search(whole)
+        has_stopped = self._reader.stop is not None and self._sent.api is VendorApi.CHAT_COMPLETIONS
+        found = (_AFTER_STOP if has_stopped else _ENDS[self._sent.api]).search(whole)
         if found is None:
             return whole
         start = _event_at(whole, found.start())

@@ -85,12 +85,16 @@ async def test_a_stream_that_breaks_off_ends_with_an_error(client: httpx.AsyncCl
 
 
 async def test_bad_input_is_refused_in_shape_and_costs_nothing(platform: Platform, free_key: str) -> None:
-    known = body(MODELS[1])
+    known, own = body(MODELS[1]), body(MODELS[0])
     cases: list[tuple[Any, dict[str, str], int, str]] = [
         (known, {"anthropic-version": "2020-01-01"}, 400, "anthropic-version: '2020-01-01' is not a valid version"),
         (b"{", {}, 400, "the request's body is not a JSON object"),
         ({**known, "max_tokens": None}, {}, 400, "max_tokens: Expected `int`"),
+        ({**own, "max_tokens": None}, {}, 400, "max_tokens: is required"),
+        ({**own, "messages": [{"role": "user", "content": [{"type": "text", "text": 5}]}]}, {}, 400, "The stand-in"),
+        ({"max_tokens": 1}, {}, 400, "model: is required"),
         (body("nothing"), {}, 404, "model: nothing"),
+        ({**known, "tools": [{"name": "a b", "input_schema": {"type": "object"}}]}, {}, 400, "tools.0.name: String"),
         ({**known, "stop_sequences": ["a"]}, {}, 400, f"stop_sequences: {MODELS[1]} takes no stop sequences"),
         ({**known, "tools": [{"name": "f", "input_schema": {"type": 1}}]}, {}, 400, "tools.0.input_schema: "),
         ({**known, "messages": []}, {}, 400, "messages: Expected"),

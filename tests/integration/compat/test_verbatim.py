@@ -196,7 +196,6 @@ async def test_half_a_character_breaks_no_answer(*, stream: bool, upstream: Upst
     ("api", "more", "limit", "sent"),
     [
         ("messages", {"max_tokens": 10_000_000}, "max_tokens", 128_000),
-        ("messages", {"max_tokens": None}, "max_tokens", 32_000),
         ("chat", {}, "max_completion_tokens", 32_000),
         ("chat", {"max_tokens": 77}, "max_tokens", 77),
         ("responses", {"store": None, "background": False, "include": None}, "max_output_tokens", 32_000),

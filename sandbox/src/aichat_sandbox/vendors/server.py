@@ -26,6 +26,8 @@ from .script import Script, script_for
 LOG_LENGTH = 1000
 HUGE_BYTES = 10_000_000
 IDLE_SECONDS = 1.0
+_UNREADABLE = (AttributeError, KeyError, TypeError, ValueError)
+"""What reading a request raises that is not as it should be."""
 SECRET_HEADERS = {"authorization", "x-api-key", "x-goog-api-key"}
 VENDORS: tuple[Callable[[], Vendor], ...] = (Anthropic, OpenAI, OpenAIResponses, Gemini)
 EMBEDDERS: tuple[Callable[[], Embedder], ...] = (OpenAIEmbeddings, GeminiEmbeddings)
@@ -98,8 +100,8 @@ def _embedder(
             body = await request.json()
             asked = vendor.read(request, body)
             script = _this_time(script_for(asked.asked, vendor.name), asked.asked, failed)
-        except (KeyError, TypeError, ValueError) as error:
-            return vendor.failure(400, str(error), None)
+        except _UNREADABLE as error:
+            return vendor.failure(400, _problem(error), None)
         entry = _entry(vendor, request, asked.asked, body)
         log.append(entry)
         try:
@@ -127,8 +129,8 @@ def _counter(vendor: Vendor, log: deque[Entry]) -> Callable[[web.Request], Await
         try:
             body = await request.json()
             asked = vendor.asked(request, body)
-        except (KeyError, TypeError, ValueError) as error:
-            return vendor.failure(400, f"The stand-in cannot read the request: {error!r}", None)
+        except _UNREADABLE as error:
+            return vendor.failure(400, _problem(error), None)
         log.append(replace(_entry(vendor, request, asked, body), finished=True))
         return web.Response(body=encoded(vendor.counted(asked)), content_type="application/json")
 
@@ -145,8 +147,9 @@ def _handler(
             body = await request.json()
             asked = vendor.asked(request, body)
             script = _this_time(script_for(asked, vendor.name), asked, failed)
-        except (KeyError, TypeError, ValueError) as error:
-            return vendor.failure(400, f"The stand-in cannot read the request: {error!r}", None)
+            reply = Reply.to(asked, script)
+        except _UNREADABLE as error:
+            return vendor.failure(400, _problem(error), None)
         entry = _entry(vendor, request, asked, body)
         log.append(entry)
         try:
@@ -157,7 +160,7 @@ def _handler(
                 return vendor.failure(
                     script.status, script.message or f"Scripted failure {script.status}.", script.retry_after
                 )
-            return await _play(request, vendor.frames(Reply.to(asked, script)), script, entry)
+            return await _play(request, vendor.frames(reply), script, entry)
         except (asyncio.CancelledError, ConnectionError):
             entry.client_closed, entry.closed_at = True, time.monotonic()
             raise
@@ -166,6 +169,11 @@ def _handler(
                 bills[vendor.name, asked.model, json.dumps(entry.billed, sort_keys=True)] += 1
 
     return handle
+
+
+def _problem(error: Exception) -> str:
+    """Returns what is wrong with a request: what a check says, or what reading it raised."""
+    return str(error) if isinstance(error, ValueError) else f"The stand-in cannot read the request: {error!r}"
 
 
 def _entry(vendor: Vendor | Embedder, request: web.Request, asked: Asked, body: dict[str, Any]) -> Entry:

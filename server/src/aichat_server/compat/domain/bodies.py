@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,6 +15,7 @@ from aichat_server.core.errors import AichatError, Reason, invalid_request
 T = TypeVar("T")
 
 _BOM = b"\xef\xbb\xbf"
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
 _fields_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _list_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -35,7 +37,10 @@ class JsonBody:
             return msgspec.json.decode(self.raw, type=form)
         except msgspec.ValidationError as error:
             words, _, place = str(error).partition(" - at `$")
-            raise invalid_request(place.rstrip("`").lstrip("."), f"is not valid: {words}") from None
+            path = place.rstrip("`")
+            if missing := _MISSING.match(words):
+                raise invalid_request(f"{path}.{missing[1]}".lstrip("."), "is required") from None
+            raise invalid_request(path.lstrip("."), f"is not valid: {words}") from None
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise _malformed(error) from None
 

@@ -17,7 +17,7 @@ from aichat_server.compat.domain.keeping import CONVERSATION
 from aichat_server.compat.domain.sent_heads import SentHead, check_priced
 from aichat_server.compat.domain.sent_media import Media, media_of
 from aichat_server.content.parts import AudioPart, DocumentPart, ImagePart, Link, Part, Role, StoredFile
-from aichat_server.core.errors import AichatError
+from aichat_server.core.errors import AichatError, invalid_request
 from aichat_server.files.service.files import look
 from aichat_server.generations.service.model_choice import ModelChoice
 from aichat_server.identity.domain.principals import Principal
@@ -76,6 +76,8 @@ class Verbatim:
         if model is None:
             return None
         head = body.read(SentHead)
+        if api is VendorApi.MESSAGES and head.max_tokens is None:
+            raise invalid_request("max_tokens", "is required")
         offered = head.offered()
         check_priced(body, head, offered, api, self._unpriced)
         sent, parts = await _read(api, body, head, headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
@@ -21,6 +22,7 @@ from aichat_server.providers.domain.requests import (
 from aichat_server.providers.domain.requests import Tool as OfferedTool
 
 _SEARCH = "web_search_"
+_NAME = re.compile(r"^[a-zA-Z0-9_-]{1,128}$")
 _CHOICES: Mapping[str, ToolChoiceMode] = MappingProxyType(
     {
         "auto": ToolChoiceMode.AUTO,
@@ -101,6 +103,8 @@ def _offered(tools: Sequence[Tool]) -> Iterator[OfferedTool]:
         if tool.type in (None, "custom"):
             if not tool.input_schema:
                 raise invalid_request(f"tools.{n}.input_schema", "Field required")
+            if not _NAME.fullmatch(tool.name):
+                raise invalid_request(f"tools.{n}.name", f"String should match pattern '{_NAME.pattern}'")
             yield OfferedTool(tool.name, tool.description or "", bytes(tool.input_schema).decode())
         elif not (tool.type or "").startswith(_SEARCH):
             problem = f"{tool.type!r} is not supported for this model: send custom tools and web_search"

@@ -94,6 +94,25 @@ async def test_tools_are_called_for_three_rounds_with_thinking_between_them(
     assert (last.content[-1].to_dict()["text"], last.stop_reason) == ("All wet.", "end_turn")
 
 
+@each_model
+async def test_a_runner_of_tools_goes_on_without_a_thread_of_the_vendors(
+    sdk: anthropic.AsyncAnthropic, model: str
+) -> None:
+    cities = list[str]()
+
+    @anthropic.beta_async_tool
+    async def weather(city: str) -> str:
+        """Tells the weather."""
+        cities.append(city)
+        return "rain"
+
+    call = {"deltas": ["So. "], "tools": [{"name": "weather", "arguments": {"city": "Bonn"}}]}
+    said: Any = say(rounds=[call, call, {"deltas": ["All wet."]}])
+    runner = sdk.beta.messages.tool_runner(model=model, max_tokens=500, tools=[weather], messages=[said])
+    last = await runner.until_done()
+    assert (last.content[-1].to_dict()["text"], cities) == ("All wet.", ["Bonn", "Bonn"])
+
+
 async def test_a_conversation_may_change_its_model_within_a_loop_of_tools(sdk: anthropic.AsyncAnthropic) -> None:
     call = {"reasoning": ["Hm. "], "deltas": ["So. "], "tools": [{"name": "weather", "arguments": {"city": "Bonn"}}]}
     messages = [say(rounds=[*[call] * 5, {"deltas": ["All wet."]}])]

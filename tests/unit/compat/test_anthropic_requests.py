@@ -238,6 +238,7 @@ WRAPPED = {"type": "thinking", "thinking": "", "signature": "aichat:broken"}
         ({"output_config": {"format": {"type": "xml"}}}, "output_config.format.type: must be json_schema"),
         ({"container": "c"}, "container: is not supported for m"),
         ({"mcp_servers": [{}]}, "mcp_servers: is not supported for m"),
+        ({"compaction": {"type": "enabled"}}, "compaction: is not supported for m"),
         ({"speed": "fast"}, "speed: must be standard for m"),
         ({"service_tier": "priority"}, "service_tier: must be auto or standard_only for m"),
     ],

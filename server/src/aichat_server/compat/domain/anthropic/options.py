@@ -46,7 +46,7 @@ _LOW_BUDGET, _MEDIUM_BUDGET = 4_096, 16_384
 _SAMPLING = ("temperature", "top_p", "top_k")
 _MOST_SEARCHES = 20
 _DEFAULT_TEMPERATURE = 1.0
-_UNSUPPORTED = ("top_k", "container", "inference_geo", "mcp_servers")
+_UNSUPPORTED = ("top_k", "container", "inference_geo", "mcp_servers", "thread", "compaction")
 _KNOWN: Mapping[str, Sequence[str]] = MappingProxyType(
     {"service_tier": ("auto", "standard_only"), "speed": ("standard",)}
 )

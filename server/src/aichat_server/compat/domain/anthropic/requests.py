@@ -89,6 +89,8 @@ class CountRequest(msgspec.Struct):
     stop_sequences: list[str] | None = None
     service_tier: str | None = None
     container: Any = None
+    thread: Any = None
+    compaction: Any = None
     inference_geo: str | None = None
     speed: str | None = None
 

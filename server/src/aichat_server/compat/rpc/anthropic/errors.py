@@ -82,6 +82,8 @@ _IN_VAIN = frozenset(
 )
 """The same call would fail again, though clients would repeat it by its status."""
 
+_UNTHREADED = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+"""SDKs send the whole conversation then: their runners of tools begin each one as a thread of the vendor's."""
 _LIMITS: Mapping[str, str] = MappingProxyType({LimitName.REQUESTS: "requests", LimitName.TOKENS: "tokens"})
 """By the names of limits, what Anthropic's headers call them."""
 
@@ -127,5 +129,7 @@ def _headers(error: AichatError) -> Mapping[str, str]:
 
 
 def _body(error: AichatError, status: int, request_id: str) -> Mapping[str, object]:
-    told = {"type": _TYPES.get(status, "invalid_request_error"), "message": problem_of(error)}
+    told: dict[str, object] = {"type": _TYPES.get(status, "invalid_request_error"), "message": problem_of(error)}
+    if [violation.field for violation in error.violations] == ["thread"]:
+        told["details"] = _UNTHREADED
     return {"type": "error", "error": told, "request_id": request_id}

@@ -12,7 +12,7 @@ from tests.fixtures.clients import CLIENTS, command, run
 
 PAGES = Path(__file__).resolve().parents[3] / "docs/compatible"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-AGENTS = {"claude-code.md", "codex.md", "llamaindex.md"}
+AGENTS = {"claude-code.md", "codex.md", "continue.md", "llamaindex.md", "opencode.md"}
 """`make clients` runs these."""
 EXAMPLES = [
     pytest.param(language, code, id=f"{page.stem}-{language}")

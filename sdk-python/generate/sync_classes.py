@@ -28,7 +28,7 @@ _CLIENT = (
     '"""',
 )
 _RENAMED = {"__aiter__": "__iter__", "__anext__": "__next__", "__aenter__": "__enter__", "__aexit__": "__exit__"}
-_KEPT = {"__repr__"}
+_KEPT = {"__reduce__", "__repr__"}
 
 
 class SyncClass:
@@ -142,6 +142,8 @@ class SyncClient(SyncClass):
             case "with_options":
                 inner = f"self._inner.with_options({passed(node.args)})"
                 return ["client = object.__new__(type(self))", f"client._hold({inner}, self._portal)", "return client"]
+            case "__reduce__":
+                return [ast.unparse(line) for line in node.body]
             case "__repr__":
                 return ['return repr(self._inner).removeprefix("Async")']
         return super()._body(node)

@@ -75,6 +75,13 @@ def wrong_number(value: object) -> str:
         return "must be a smaller number"
 
 
+def wrong_integer(value: object, least: int, above: int) -> str:
+    """Returns what is wrong with a value that must be an integer, below `above`; empty if nothing is."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return _must_be("int", value)
+    return "" if least <= value < above else f"must be from {least} to {above - 1}"
+
+
 def _violations(message: Any, prefix: str) -> Iterator[FieldViolation]:
     described = message._betterproto
     for field, meta in described.meta_by_field_name.items():
@@ -100,7 +107,7 @@ def _of_value(meta: betterproto2.FieldMetadata, kind: type, value: object, name:
 def _wrong(proto_type: str, kind: type, value: object) -> str:
     """Returns what is wrong with one value; empty if it can be sent."""
     if proto_type in _INTEGERS:
-        return _wrong_integer(value, *_INTEGERS[proto_type])
+        return wrong_integer(value, *_INTEGERS[proto_type])
     by_type: dict[str, Callable[[Any], str]] = {
         betterproto2.TYPE_DOUBLE: wrong_number,
         betterproto2.TYPE_FLOAT: wrong_number,
@@ -113,12 +120,6 @@ def _wrong(proto_type: str, kind: type, value: object) -> str:
     if isinstance(value, datetime) and value.utcoffset() is None:
         return "must have a time zone, such as datetime.now(UTC) has"
     return ""
-
-
-def _wrong_integer(value: object, least: int, above: int) -> str:
-    if isinstance(value, bool) or not isinstance(value, int):
-        return _must_be("int", value)
-    return "" if least <= value < above else f"must be from {least} to {above - 1}"
 
 
 def _wrong_text(value: object) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import os
 import re
 from collections.abc import Awaitable, Callable
 
+from aichat_sdk._threads import in_thread
 from aichat_sdk.errors import ConfigurationError
 
 _KEY = re.compile(r"[!-~]{1,8192}")
@@ -33,7 +33,7 @@ class Keys:
         """Returns the key of the next call. A function that is not asynchronous runs in a thread, since it may wait."""
         if self._ask is None:
             return self._key
-        given = self._ask() if inspect.iscoroutinefunction(self._ask) else await asyncio.to_thread(self._ask)
+        given = self._ask() if inspect.iscoroutinefunction(self._ask) else await in_thread(self._ask)
         return checked_key(await given if inspect.isawaitable(given) else given)
 
 

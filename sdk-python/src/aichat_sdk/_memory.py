@@ -98,7 +98,8 @@ class MemoryWire:
         self._memory.arrived(path, b"", headers)
         bodies = [v1.UploadFileRequest.parse(payload).content async for payload in payloads]
         file = self._memory.store.keep(b"".join(body.data for body in bodies if body is not None))
-        return bytes(v1.UploadFileResponse(file=file))
+        scripted = self._memory.replies.get("UploadFile")
+        return bytes(scripted.pop(0) if scripted else v1.UploadFileResponse(file=file))
 
     async def close(self) -> None:
         """Ends all calls."""

@@ -23,6 +23,12 @@ class ToolCall:
     call_id: str = "call-1"
     """Differs between the calls of one answer."""
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"name must be str, not {self.name!r}")
+        if not isinstance(self.arguments, Mapping):
+            raise TypeError(f"arguments must be a dict, not {self.arguments!r}")
+
 
 @dataclass(frozen=True, slots=True)
 class Silence:

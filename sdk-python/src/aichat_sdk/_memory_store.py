@@ -40,6 +40,7 @@ class Store:
         asked = v1.Message(
             message_id=f"message-{number}-user",
             conversation_id=conversation.conversation_id,
+            parent_message_id=request.parent_message_id or self._last(conversation),
             role=v1.Role.USER,
             parts=request.parts,
             state=v1.MessageState.COMPLETE,
@@ -125,6 +126,10 @@ class Store:
         self._messages[made.conversation_id] = []
         self._conversations[made.conversation_id] = made
         return made
+
+    def _last(self, conversation: v1.Conversation) -> str:
+        messages = self._messages[conversation.conversation_id]
+        return messages[-1].message_id if messages else ""
 
     def _conversation(self, conversation_id: str) -> v1.Conversation:
         if conversation_id not in self._conversations:

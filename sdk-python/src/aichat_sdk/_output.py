@@ -8,6 +8,7 @@ from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
+from aichat_sdk._checking import refusal
 from aichat_sdk._params import ChatParams
 from aichat_sdk._proto.aichat.v1 import Message, StopReason
 from aichat_sdk._reading import message_text
@@ -31,13 +32,16 @@ class Output(Generic[OutputT]):
     """The type of an answer's value."""
 
     def __init__(self, kind: type[OutputT]) -> None:
-        """Raises TypeError if the type has no JSON Schema, or if its values are not JSON objects."""
+        """Raises ArgumentError if the type has no JSON Schema, or if its values are not JSON objects."""
         self._kind = kind
         self._name = getattr(kind, "__name__", str(kind))
-        self.schema: Mapping[str, Any] = schema_of(kind)
+        try:
+            self.schema: Mapping[str, Any] = schema_of(kind)
+        except TypeError as error:
+            raise refusal("output_type", f"cannot be used: {error}") from error
         if self.schema.get("type") != "object":
             kinds = "a dataclass, a TypedDict, a Struct of msgspec or a model of Pydantic"
-            raise TypeError(f"output_type must be {kinds}, not {self._name}")
+            raise refusal("output_type", f"must be {kinds}, not {self._name}")
 
     def asked(self, params: ChatParams) -> ChatParams:
         """Returns the parameters of a call, with the schema."""

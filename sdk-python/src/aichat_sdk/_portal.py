@@ -87,7 +87,11 @@ class Portal:
             with self._lock:
                 if self._closed:
                     raise ClosedError(_CLOSED)
-                return asyncio.run_coroutine_threadsafe(coroutine, self._started().loop)
+                thread = self._started()
+                if thread.loop.is_closed():
+                    # The process ends: functions of `atexit` that were registered before the first call run last.
+                    raise ClosedError(_CLOSED)
+                return asyncio.run_coroutine_threadsafe(coroutine, thread.loop)
         except BaseException:
             coroutine.close()
             raise

@@ -95,7 +95,7 @@ def _options(
         stop=[stop] if isinstance(stop, str) else [] if stop is None else stop,
         system_prompt="" if system_prompt is None else system_prompt,
         reasoning_effort=_member(v1.ReasoningEffort, reasoning_effort, "reasoning_effort"),
-        tools=[_tool(tool) for tool in tools_of(tools)],
+        tools=[_tool(tool, f"tools[{number}]") for number, tool in enumerate(tools_of(tools))],
         tool_choice=_tool_choice(tool_choice),
         parallel_tool_calls=parallel_tool_calls,
         response_format=_response_format(response_format),
@@ -114,7 +114,7 @@ def tools_of(tools: Sequence[Tool | Callable[..., Any]] | None) -> list[Tool]:
         return []
     if not isinstance(tools, list | tuple):
         raise refusal("tools", f"must be a list of functions, not {type(tools).__name__}")
-    made = [tool_of(tool) for tool in tools]
+    made = [_made(tool, f"tools[{number}]") for number, tool in enumerate(tools)]
     names = [tool.name for tool in made]
     for number, name in enumerate(names):
         if name in names[:number]:
@@ -122,8 +122,15 @@ def tools_of(tools: Sequence[Tool | Callable[..., Any]] | None) -> list[Tool]:
     return made
 
 
-def _tool(tool: Tool) -> v1.Tool:
-    parameters = json.dumps(tool.parameters) if tool.parameters else ""
+def _made(tool: object, place: str) -> Tool:
+    try:
+        return tool_of(tool)
+    except (TypeError, ValueError) as error:
+        raise refusal(place, f"cannot be used: {error}") from error
+
+
+def _tool(tool: Tool, place: str) -> v1.Tool:
+    parameters = _schema_text(tool.parameters, f"{place}.parameters") if tool.parameters else ""
     return v1.Tool(name=tool.name, description=tool.description, parameters=parameters)
 
 
@@ -141,7 +148,14 @@ def _response_format(schema: Mapping[str, Any] | v1.ResponseFormat | None) -> v1
     if not isinstance(schema, Mapping):
         raise refusal("response_format", f"must be a JSON Schema as a dict, not {type(schema).__name__}")
     name = re.sub(r"[^A-Za-z0-9_-]", "_", str(schema.get("title", "")))[:64]
-    return v1.ResponseFormat(json_schema=json.dumps(schema), name=name)
+    return v1.ResponseFormat(json_schema=_schema_text(schema, "response_format"), name=name)
+
+
+def _schema_text(schema: Mapping[str, Any], place: str) -> str:
+    try:
+        return json.dumps(schema, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise refusal(place, f"is not JSON: {error}") from error
 
 
 def _member(kind: type[EnumT], name: str | None, field: str) -> EnumT:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Generic, Self
 
 from aichat_sdk._calling import call_all
-from aichat_sdk._checking import refusal, wrong_number
+from aichat_sdk._checking import refusal, wrong_integer
 from aichat_sdk._output import Output, OutputT, output_of
 from aichat_sdk._params import ChatParams
 from aichat_sdk._reading import message_text, tool_calls
@@ -38,7 +38,7 @@ class ToolRun(Generic[OutputT]):
         max_rounds: int,
         output: Output[OutputT] | None,
     ) -> None:
-        if wrong := wrong_number(max_rounds) or ("" if max_rounds >= 1 else f"must be at least 1, not {max_rounds}"):
+        if wrong := wrong_integer(max_rounds, 1, 2**31):
             raise refusal("max_rounds", wrong)
         self._open_stream = open_stream
         self._cancel = cancel

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aichat_sdk._checking import wrong_number
+from aichat_sdk._checking import wrong_integer, wrong_number
 from aichat_sdk._keys import Keys
 from aichat_sdk._tls import TLS
 from aichat_sdk.errors import ConfigurationError
@@ -60,10 +60,11 @@ class ClientSettings:
 
     def __post_init__(self) -> None:
         for name in ("timeout", "stall_timeout"):
-            if wrong := wrong_number(getattr(self, name)):
+            seconds = getattr(self, name)
+            if wrong := wrong_number(seconds) or ("" if seconds > 0 else f"must be above 0, not {seconds}"):
                 raise ConfigurationError(f"{name} {wrong}, in seconds")
-        if isinstance(self.max_retries, bool) or not isinstance(self.max_retries, int):
-            raise ConfigurationError(f"max_retries must be int, not {type(self.max_retries).__name__}")
+        if wrong := wrong_integer(self.max_retries, 0, 2**31):
+            raise ConfigurationError(f"max_retries {wrong}")
         _check_metadata(self.metadata)
 
 

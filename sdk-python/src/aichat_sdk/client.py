@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Never, Self
 
 from aichat_sdk._grpc import GrpcWire
 from aichat_sdk._keys import Keys
@@ -127,6 +127,9 @@ class AsyncAIChat:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    def __reduce__(self) -> Never:
+        raise TypeError(f"{type(self).__name__} cannot be pickled or copied: make a client in each process")
 
     def __repr__(self) -> str:
         return f"AsyncAIChat(endpoint={self._target.endpoint!r}, secure={self._target.tls is not None})"

@@ -39,6 +39,10 @@ class _Media:
     most_bytes: ClassVar[int] = 20 << 20
     source: Source = field(repr=False)
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.source, Source):
+            raise TypeError(f"use {type(self).__name__}.from_path, from_bytes or from_file_id to make it")
+
     @classmethod
     def _checked_path(cls, path: str | os.PathLike[str]) -> Path:
         if not isinstance(path, str | os.PathLike):

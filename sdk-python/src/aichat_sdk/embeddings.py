@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,7 +64,9 @@ class Embeddings:
         `dimensions`: the length of the vectors, None for the model's own. `task`: what they are for, if the model knows
         tasks. A call is retried under one `request_id`, and charged once.
         """
-        if not all(isinstance(one, list | tuple) for one in tokens):
+        if not isinstance(texts, Iterable):
+            raise refusal("texts", f"must be a text or a list of texts, not {type(texts).__name__}")
+        if not isinstance(tokens, list | tuple) or not all(isinstance(one, list | tuple) for one in tokens):
             raise refusal("tokens", "must be a list of lists, each of one input's tokens")
         request = v1.CreateEmbeddingsRequest(
             model=model,

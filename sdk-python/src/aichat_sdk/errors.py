@@ -164,8 +164,13 @@ class ToolRoundsExceededError(AIChatError):
     def __init__(self, rounds: int, answer: Message) -> None:
         ids = {"generation_id": answer.generation_id, "conversation_id": answer.conversation_id}
         super().__init__(f"the model still calls tools after {rounds} rounds", metadata=ids)
+        self._rounds = rounds
         self.answer = answer
         """The last answer, with the calls that have no results."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Otherwise a pickled one would be made of its message alone.
+        return type(self), (self._rounds, self.answer), self.__dict__
 
 
 class AnswerCancelledError(AIChatError):

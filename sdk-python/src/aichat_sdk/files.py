@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
 from contextlib import aclosing
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from aichat_sdk import _methods as methods
@@ -105,8 +106,8 @@ async def _pieces(source: object) -> AsyncGenerator[bytes, None]:
 async def _in_thread(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
     """Yields the items of an iterable that may wait, as for a disk."""
     iterator = iter(pieces)
-    while (piece := await asyncio.to_thread(next, iterator, None)) is not None:
-        yield piece
+    while piece := await asyncio.to_thread(list, islice(iterator, 1)):
+        yield piece[0]
 
 
 async def _requests(pieces: AsyncIterable[bytes]) -> AsyncIterator[bytes]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import betterproto2
 
+from aichat_sdk._checking import check
 from aichat_sdk._memory import Memory, MemoryWire
 from aichat_sdk._memory_answers import Failure, Piece, Silence, ToolCall
 from aichat_sdk._proto.aichat import v1
@@ -25,6 +26,8 @@ __all__ = ["SILENCE", "FakePlatform", "Sent", "ToolCall"]
 
 SILENCE = Silence()
 """A piece of an answer: from here on nothing comes, until the answer is cancelled or its stream closed."""
+
+_STREAMED = ("StreamChat", "ResumeChat", "DownloadFile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +60,30 @@ class FakePlatform:
         Its pieces: texts, which arrive one by one; ToolCalls; SILENCE; and errors, which break the stream there. After
         UnavailableError and its kinds the client resumes the stream, and gets the next piece.
         """
+        for number, piece in enumerate(pieces):
+            if not isinstance(piece, Piece):
+                raise TypeError(f"pieces[{number}] must be a str, a ToolCall, SILENCE or an AIChatError, not {piece!r}")
         self._memory.store.scripted.append(pieces)
 
     def fail(self, error: AIChatError) -> None:
         """Makes the next message fail before an answer begins. The client repeats it after UnavailableError."""
+        if not isinstance(error, AIChatError):
+            raise TypeError(f"error must be an AIChatError, not {error!r}")
         self._memory.store.scripted.append(Failure(error))
 
     def reply(self, rpc: str, **fields: Any) -> None:
         """Scripts the response to the next call of another RPC, such as `reply("ListPlans", plans=[Plan(plan="a")])`.
 
-        Raises ValueError if the contract has no such RPC, and TypeError if its response has no such field.
+        Raises ValueError if the contract has no such RPC, and TypeError if its response has no such field or value.
         """
+        if rpc in _STREAMED:
+            raise ValueError(f"{rpc} takes no reply: `answer` scripts answers, and files are those that were uploaded")
         kind: type[betterproto2.Message] | None = getattr(v1, f"{rpc}Response", None)
         if kind is None:
             raise ValueError(f"the contract has no RPC {rpc}")
-        self._memory.replies.setdefault(rpc, []).append(kind(**fields))
+        response = kind(**fields)
+        check(response)
+        self._memory.replies.setdefault(rpc, []).append(response)
 
     @property
     def calls(self) -> list[Sent]:

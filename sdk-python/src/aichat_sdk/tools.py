@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import re
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ import msgspec
 
 from aichat_sdk._docstring import read_docstring
 from aichat_sdk._schema import schema_of, value_of
+from aichat_sdk._threads import in_thread
 
 __all__ = ["Tool", "tool_of"]
 
@@ -70,7 +70,7 @@ class Tool:
         given = self._read(arguments if arguments.strip() else "{}")
         if inspect.iscoroutinefunction(self.function):
             return await self.function(**given)
-        result = await asyncio.to_thread(self.function, **given)
+        result = await in_thread(self.function, **given)
         return await result if inspect.isawaitable(result) else result
 
     def _read(self, arguments: str) -> dict[str, Any]:
@@ -81,8 +81,8 @@ class Tool:
         return {name: value for name, value in values.items() if value is not msgspec.UNSET}
 
 
-def tool_of(tool: Tool | Callable[..., Any]) -> Tool:
-    """Returns a tool unchanged, and makes one from a function."""
+def tool_of(tool: object) -> Tool:
+    """Returns a tool unchanged, and makes one from a function; raises TypeError or ValueError if it cannot be one."""
     if isinstance(tool, Tool):
         return tool
     if not callable(tool):

@@ -104,6 +104,7 @@ WRONG: list[tuple[Callable[[Path], object], type[Exception], str]] = [
     (lambda _: Audio.from_bytes(b""), ValueError, "data is empty"),
     (lambda _: Image.from_bytes("png"), TypeError, "must be bytes, not str"),  # type: ignore[arg-type]
     (lambda _: Image.from_url("http://example.com"), ValueError, "must begin with https://"),
+    (lambda _: Image("sea.png"), TypeError, "use Image.from_path"),  # type: ignore[arg-type]
 ]
 
 

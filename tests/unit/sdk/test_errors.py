@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import re
 from typing import Any
 
 import grpc
 import pytest
-from aichat_sdk import AIChatError, AsyncAIChat, FieldViolation, errors
+from aichat_sdk import AIChat, AIChatError, AsyncAIChat, FieldViolation, errors
 from aichat_sdk._status import BY_REASON, BY_STATUS, error_of
 from aichat_sdk.cli._advice import advice
-from aichat_sdk.types import ErrorReason
+from aichat_sdk.types import ErrorReason, Message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,6 +104,21 @@ def test_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
     real = [(kind.__name__, kind.__bases__[0].__name__) for kind in classes()]
     assert sorted(drawn) == sorted(real)
     assert {kind.__name__ for kind in classes()} <= set(errors.__all__)
+
+
+def test_a_failure_reaches_another_process_whole() -> None:
+    details: dict[str, Any] = {"reason": "A", "metadata": {"generation_id": "g"}, "retry_after": 1.0}
+    for kind in classes():
+        error = (
+            errors.ToolRoundsExceededError(3, Message(generation_id="g"))
+            if kind is errors.ToolRoundsExceededError
+            else kind("no", violations=[FieldViolation("model", "is wrong")], **details)
+        )
+        read = pickle.loads(pickle.dumps(error))  # noqa: S301
+        assert (type(read), str(read), vars(read)) == (kind, str(error), vars(error))
+    for client in (AsyncAIChat, AIChat):
+        with pytest.raises(TypeError, match="make a client in each process"):
+            pickle.dumps(client(endpoint="localhost:1", api_key=API_KEY))
 
 
 async def test_api_key_shows_nowhere(server: ScriptedServer, client: AsyncAIChat) -> None:

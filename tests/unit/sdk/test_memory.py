@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from aichat_sdk import (
@@ -17,7 +19,7 @@ from aichat_sdk import (
     tool_calls,
 )
 from aichat_sdk.testing import SILENCE, FakePlatform, ToolCall
-from aichat_sdk.types import GenerationState, Plan, StopReason
+from aichat_sdk.types import File, GenerationState, Plan, StopReason
 
 
 def test_answers_are_scripted_and_kept() -> None:
@@ -31,6 +33,7 @@ def test_answers_are_scripted_and_kept() -> None:
         client.chat.send(model="m", text="Why?", conversation_id=message.conversation_id)
         kept = client.conversations.list_messages(message.conversation_id)
         assert [message_text(one) for one in kept] == ["Which colour?", "It is blue.", "Why?", "It scatters."]
+        assert [one.parent_message_id for one in kept] == ["", *[one.message_id for one in kept][:3]]
         assert [sent.text for sent in platform.calls[:2]] == ["Which colour?", "Why?"]
         assert platform.calls[0].rpc == "StreamChat"
         assert platform.calls[0].request.model == "m"
@@ -113,3 +116,25 @@ async def test_other_calls_are_replied_to_and_a_notebook_needs_no_await() -> Non
         platform.reply("ListPlanets")
     with pytest.raises(TypeError):
         platform.reply("ListPlans", planets=[])
+    async with platform.async_client() as elsewhere:
+        platform.reply("UploadFile", file=File(file_id="f"))
+        assert (await elsewhere.files.upload(b"abc")).file_id == "f"
+
+
+def wrong_script(platform: Any) -> list[tuple[Callable[[], object], str]]:
+    return [
+        (lambda: platform.answer("a", ["b"]), r"pieces\[1\] must be a str"),
+        (lambda: platform.answer(None), r"pieces\[0\] must be"),
+        (lambda: platform.answer(RateLimitError), r"pieces\[0\] must be"),
+        (lambda: platform.answer(ToolCall(5)), "name must be str"),  # type: ignore[arg-type]
+        (lambda: platform.answer(ToolCall("add", "{}")), "arguments must be a dict"),  # type: ignore[arg-type]
+        (lambda: platform.fail(ValueError("no")), "must be an AIChatError"),
+        (lambda: platform.reply("StreamChat"), "`answer` scripts answers"),
+        (lambda: platform.reply("ListPlans", plans=["team"]), r"plans\[0\] must be Plan"),
+    ]
+
+
+def test_a_script_that_cannot_be_played_is_refused_at_once() -> None:
+    for script, told in wrong_script(FakePlatform()):
+        with pytest.raises((TypeError, ValueError), match=told):
+            script()

@@ -113,14 +113,24 @@ async def test_what_a_function_returns_or_raises_is_its_result(
 
 async def test_calls_that_cannot_be_made_tell_the_model_why(server: ScriptedServer, client: AsyncAIChat) -> None:
     wrong = [("1", "sub", "{}"), ("2", "add", '{"a": 2}'), ("3", "add", '{"a": '), ("4", "add", '{"a": "2", "b": 3}')]
-    server.on("StreamChat", calling(*wrong), answer("Sorry."))
-    async with client.chat.run_tools(model="m", text="2 + 3?", tools=[add]) as run:
+
+    def first() -> str:
+        return next(iter(()))
+
+    server.on("StreamChat", calling(*wrong, ("5", "first", "{}")), answer("Sorry."))
+    async with client.chat.run_tools(model="m", text="2 + 3?", tools=[add, first]) as run:
         await run.get_final_message()
     told = [(part.tool_result.is_error, part.tool_result.parts[0].text.text) for part in results(server)]
     assert all(is_error for is_error, _ in told)
     for (_, text), reason in zip(
         told,
-        ["no tool 'sub'; there are add", "required field `b`", "truncated", "Expected `int`, got `str`"],
+        [
+            "no tool 'sub'; there are add",
+            "required field `b`",
+            "truncated",
+            "Expected `int`, got `str`",
+            "StopIteration",
+        ],
         strict=True,
     ):
         assert reason in text

@@ -151,7 +151,8 @@ async def test_a_tool_that_calls_its_own_client_is_told(server: ScriptedServer, 
 
 
 PROCESS = """
-import os, signal, sys, threading
+import atexit, os, signal, sys, threading
+atexit.register(lambda: print(says(used.models.list), flush=True))
 from aichat_sdk import AIChat, ClosedError, ConnectionFailedError
 
 def client():
@@ -186,6 +187,6 @@ print(says(lambda: waiting.chat.send(model="m", text="Hi")), flush=True)
 async def test_forks_are_refused_interrupts_end_calls_and_exits_do_not_wait() -> None:
     command = [sys.executable, "-W", "error::ResourceWarning", "-c", PROCESS]
     ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120)
-    expected = ["ConnectionFailedError", "ClosedError ClosedError ClosedError", "KeyboardInterrupt"]
+    expected = ["ConnectionFailedError", "ClosedError ClosedError ClosedError", "KeyboardInterrupt", "ClosedError"]
     assert ended.stdout.splitlines() == expected, ended.stderr
     assert ended.returncode == 0, ended.stderr

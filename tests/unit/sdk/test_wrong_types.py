@@ -79,10 +79,17 @@ WRONG: list[tuple[str, CallOf]] = [
     (r"parts\[0\].tool_result.call_id", sent(text=None, parts=[ToolResult(FIVE)])),
     ("text", sent(text=b"Hi")),
     ("tools", sent(tools=len)),
+    (r"tools\[1\]", sent(tools=[Tool("f"), None])),
+    (r"tools\[0\]", sent(tools=[lambda place: place])),
+    (r"tools\[0\].parameters", sent(tools=[Tool("f", parameters={"enum": {1}})])),
     (r"tools\[1\]", sent(tools=[Tool("f"), Tool("f")])),
     ("tool_choice", sent(tool_choice=5)),
     ("parallel_tool_calls", sent(parallel_tool_calls="no")),
     ("response_format", sent(response_format="{}")),
+    ("response_format", sent(response_format={"const": float("nan")})),
+    ("response_format", sent(response_format={"const": b"a"})),
+    ("output_type", sent(output_type=int)),
+    ("output_type", sent(output_type=5)),
     ("web_search", sent(web_search="yes")),
     ("service_tier", sent(service_tier="gold")),
     ("long_history", sent(long_history="forget")),
@@ -95,6 +102,7 @@ WRONG: list[tuple[str, CallOf]] = [
     ("model", lambda client: client.chat.send(text="Hi")),  # type: ignore[call-overload]
     ("max_rounds", lambda client: run(client, max_rounds="5")),
     ("max_rounds", lambda client: run(client, max_rounds=0)),
+    ("max_rounds", lambda client: run(client, max_rounds=1.5)),
     ("tool_choise", lambda client: run(client, tool_choise="auto")),
     ("source", lambda client: client.files.upload(5)),  # type: ignore[arg-type]
     ("source", lambda client: client.files.upload(io.StringIO("text"))),  # type: ignore[arg-type]
@@ -119,6 +127,9 @@ WRONG: list[tuple[str, CallOf]] = [
     (r"group_by\[0\]", lambda client: client.usage.query(NOW, NOW, group_by=["colour"])),  # type: ignore[list-item]
     ("include_latency", lambda client: client.usage.query(NOW, NOW, include_latency="no")),  # type: ignore[arg-type]
     ("end_time", exported),
+    ("texts", lambda client: client.embeddings.create(model="m", texts=None)),  # type: ignore[arg-type]
+    ("tokens", lambda client: client.embeddings.create(model="m", tokens=None)),  # type: ignore[arg-type]
+    ("tokens", lambda client: client.embeddings.create(model="m", tokens="ab")),  # type: ignore[arg-type]
     ("month", lambda client: client.billing.verify_invoice(202610)),  # type: ignore[arg-type]
 ]
 
@@ -165,7 +176,7 @@ async def test_what_python_takes_for_the_type_is_sent(server: ScriptedServer, cl
     ("name", "value"),
     [
         ("endpoint", 5), ("api_key", b"ak"), ("secure", "yes"), ("timeout", "5"), ("timeout", None),
-        ("stall_timeout", float("inf")), ("max_retries", 1.5),
+        ("stall_timeout", float("inf")), ("stall_timeout", 0), ("max_retries", 1.5), ("max_retries", -1),
     ],
 )  # fmt: skip
 def test_a_client_of_wrong_values_is_refused_by_name(name: str, value: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Never, Self
 
 from aichat_sdk._portal import Portal
 from aichat_sdk._tls import TLS
@@ -128,6 +128,9 @@ class AIChat:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> Never:
+        raise TypeError(f"{type(self).__name__} cannot be pickled or copied: make a client in each process")
 
     def __repr__(self) -> str:
         return repr(self._inner).removeprefix("Async")

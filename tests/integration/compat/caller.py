@@ -38,17 +38,18 @@ class Caller:
 
     async def call(self, api: str, body: object, **headers: str) -> Reply:
         """Returns the response to a body, which may be bytes already."""
-        data = body if isinstance(body, bytes) else written(body)
-        sent = HttpBody(content_type="application/json", data=data)
-        headers = {"anthropic_version": "2023-06-01", **headers}
-        metadata = (*self.key.metadata, *((name.replace("_", "-"), value) for name, value in headers.items()))
-        reply, called = Reply(), self._begin(api, sent, metadata)
+        reply, called = Reply(), self.begin(api, body, **headers)
         async for piece in called:
             reply.data += piece.piece.data
         reply.headers = {name: str(value) for name, value in await called.initial_metadata() or ()}
         return reply
 
-    def _begin(self, api: str, sent: HttpBody, metadata: Any) -> Any:
+    def begin(self, api: str, body: object, **headers: str) -> Any:
+        """Returns the call itself."""
+        data = body if isinstance(body, bytes) else written(body)
+        sent = HttpBody(content_type="application/json", data=data)
+        headers = {"anthropic_version": "2023-06-01", **headers}
+        metadata = (*self.key.metadata, *((name.replace("_", "-"), value) for name, value in headers.items()))
         channel: grpc.aio.Channel = self.server.channel
         anthropic, openai = AnthropicServiceStub(channel), OpenAIServiceStub(channel)
         match api:

@@ -61,7 +61,8 @@ def test_a_failure_has_its_status_type_code_and_headers(
     body = json.loads(refusal.body)["error"]
     assert (refusal.status, body["type"], body["code"], body["param"]) == told
     assert refusal.headers == headers
-    assert json.loads(ERRORS.last_event(error, "r").removeprefix(b"data: ")) == {"error": body}
+    event = json.loads(ERRORS.last_event(error, "r").removeprefix(b"data: "))
+    assert event == {"type": "error", "error": body} | {name: body[name] for name in ("code", "message", "param")}
 
 
 def test_every_reason_has_a_status() -> None:

@@ -93,8 +93,10 @@ class OpenAIErrors:
         return Refusal(told.status, msgspec.json.encode({"error": error_json(error)}), dict(_headers(error, told)))
 
     def last_event(self, error: AichatError, request_id: str) -> bytes:  # noqa: ARG002 — the header has it
-        """See ForeignErrors."""
-        return b"data: " + msgspec.json.encode({"error": error_json(error)}) + b"\n\n"
+        """See ForeignErrors. Clients of Chat Completions read `error` alone, and those of Responses all fields."""
+        told = error_json(error)
+        fields = {"type": "error", **{name: told[name] for name in ("code", "message", "param")}, "error": told}
+        return b"data: " + msgspec.json.encode(fields) + b"\n\n"
 
 
 def with_plan(error: AichatError, plan: str) -> AichatError:

@@ -97,7 +97,7 @@ async def test_bad_input_is_refused_in_shape_and_costs_nothing(platform: Platfor
         ({**known, "tools": [{"name": "a b", "input_schema": {"type": "object"}}]}, {}, 400, "tools.0.name: String"),
         ({**known, "stop_sequences": ["a"]}, {}, 400, f"stop_sequences: {MODELS[1]} takes no stop sequences"),
         ({**known, "tools": [{"name": "f", "input_schema": {"type": 1}}]}, {}, 400, "tools.0.input_schema: "),
-        ({**known, "messages": []}, {}, 400, "messages: Expected"),
+        ({**known, "messages": []}, {}, 400, "messages: at least one message is required"),
     ]
     async with opened(platform, free_key) as client:
         for sent, headers, status, problem in cases:

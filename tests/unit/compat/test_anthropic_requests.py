@@ -186,11 +186,12 @@ WRAPPED = {"type": "thinking", "thinking": "", "signature": "aichat:broken"}
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"messages": []}, "messages: Expected `array` of length >= 1"),
+        ({"messages": []}, "messages: at least one message"),
         ({"messages": [{"role": "user"}]}, "messages.0.content: Field required"),
         ({"messages": [{"role": "bot", "content": "a"}]}, "messages.0.role: must be user, assistant or system"),
         ({"messages": [{"role": "system", "content": "a"}]}, "messages: at least one message"),
         ({"messages": [user()]}, "messages.0.content: must not be empty"),
+        ({"messages": [user(text(" \n"))]}, "messages.0.content: must not be empty or white space"),
         ({"messages": [user({"type": "video"})]}, "messages.0.content.0.type: must not be 'video' here: send document"),
         ({"messages": [user({"text": "a"})]}, "messages.0.content.0.type: Field required"),
         ({"messages": [user({"type": "text"})]}, "messages.0.content.0.text: Field required"),
@@ -233,6 +234,7 @@ WRAPPED = {"type": "thinking", "thinking": "", "signature": "aichat:broken"}
         ),
         ({"tool_choice": {"type": "some"}}, "tool_choice.type: must be one of auto, any, tool, none"),
         ({"thinking": {"type": "enabled"}}, "thinking.budget_tokens: Field required"),
+        ({"thinking": {"type": "enabled", "budget_tokens": -1}}, "thinking.budget_tokens: must be at least 1024"),
         ({"thinking": {"type": "much"}}, "thinking.type: must be one of"),
         ({"output_config": {"effort": "much"}}, "output_config.effort: must be one of"),
         ({"output_config": {"format": {"type": "xml"}}}, "output_config.format.type: must be json_schema"),

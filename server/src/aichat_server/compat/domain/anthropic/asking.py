@@ -15,6 +15,7 @@ from aichat_server.compat.domain.anthropic.versions import Version
 from aichat_server.compat.domain.asked import Asked
 from aichat_server.content.parts import Role, TextPart, ToolCallPart, ToolResultPart
 from aichat_server.core.errors import invalid_request
+from aichat_server.core.texts import is_blank
 from aichat_server.models.domain.models import Model
 from aichat_server.providers.domain.requests import PathMessage
 
@@ -55,8 +56,8 @@ def _message(said: Said, n: int, reader: Reader) -> PathMessage:
         return PathMessage(Role.USER, tuple(TextPart(_REMINDER.format(text)) for text in texts))
     role = _role(said, place)
     parts = reader.parts(role, said.content, f"{place}.content")
-    if not parts and role is Role.USER:
-        raise invalid_request(f"{place}.content", "must not be empty")
+    if role is Role.USER and all(isinstance(part, TextPart) and is_blank(part.text) for part in parts):
+        raise invalid_request(f"{place}.content", "must not be empty or white space")
     return PathMessage(role, parts)
 
 

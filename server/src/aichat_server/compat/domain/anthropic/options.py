@@ -43,6 +43,7 @@ _EFFORTS: Mapping[str, ReasoningEffort] = MappingProxyType(
 )
 _LOW_BUDGET, _MEDIUM_BUDGET = 4_096, 16_384
 """The most tokens that are a low and a medium effort."""
+_LEAST_BUDGET = 1_024
 _SAMPLING = ("temperature", "top_p", "top_k")
 _MOST_SEARCHES = 20
 _DEFAULT_TEMPERATURE = 1.0
@@ -196,6 +197,8 @@ def _adaptive(model: Model) -> ReasoningEffort | None:
 def _of_budget(tokens: int | None, model: Model) -> ReasoningEffort | None:
     if tokens is None:
         raise invalid_request("thinking.budget_tokens", "Field required")
+    if tokens < _LEAST_BUDGET:
+        raise invalid_request("thinking.budget_tokens", f"must be at least {_LEAST_BUDGET}")
     if model.abilities.thinks:
         return None
     if tokens <= _LOW_BUDGET:

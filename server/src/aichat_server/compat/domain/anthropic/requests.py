@@ -74,7 +74,7 @@ class CountRequest(msgspec.Struct):
     """A request that is to be counted; those for answers have more fields."""
 
     model: str
-    messages: Annotated[list[Said], msgspec.Meta(min_length=1, max_length=MOST_MESSAGES)]
+    messages: Annotated[list[Said], msgspec.Meta(max_length=MOST_MESSAGES)]
     system: Content | None = None
     tools: Annotated[list[Tool], msgspec.Meta(max_length=MOST_TOOLS)] | None = None
     tool_choice: ToolChoice | None = None

@@ -183,7 +183,7 @@ BAD: tuple[tuple[str, dict[str, Any], str | None], ...] = (
     ("seal", {"input": [{"type": "reasoning", "encrypted_content": "aichat.1.e30="}]}, "input[0].encrypted_content"),
     ("tool", {"tools": [{"type": "file_search"}]}, "tools[0].type"),
     ("tool choice", {"tool_choice": {"type": "mcp"}}, "tool_choice"),
-    ("verbosity", {"text": {"verbosity": "low"}}, "text.verbosity"),
+    ("verbosity", {"text": {"verbosity": "endless"}}, "text.verbosity"),
     ("effort", {"reasoning": {"effort": "much"}}, "reasoning.effort"),
     ("schema", {"text": {"format": {"type": "json_schema", "name": "a", "schema": {"type": 3}}}}, "text.format.schema"),
     ("logprobs", {"include": ["message.output_text.logprobs"]}, "include"),
@@ -225,12 +225,12 @@ async def test_a_request_as_codex_sends_it_is_answered(platform: Platform, model
         "tools": CODEX_TOOLS,
         "tool_choice": "auto",
         "parallel_tool_calls": False,
-        "reasoning": {"effort": "medium", "summary": "auto"},
+        "reasoning": {"effort": "medium", "summary": "auto", "context": "all_turns"},
         "store": False,
         "stream": True,
         "include": ["reasoning.encrypted_content"],
         "prompt_cache_key": "0199-thread",
-        "text": {"verbosity": "medium"},
+        "text": {"verbosity": "low"},
         "client_metadata": {"x-codex-installation-id": "1"},
     }
     headers = {"authorization": f"Bearer {platform.key['api_key']}", "session-id": "0199", "originator": "codex_exec"}

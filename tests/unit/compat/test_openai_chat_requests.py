@@ -148,7 +148,6 @@ def test_options_are_carried(fields: dict[str, Any], options: ChatOptions) -> No
         ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
         ({"functions": [{"name": "old"}]}, "functions"),
         ({"frequency_penalty": 0.5}, "frequency_penalty"),
-        ({"verbosity": "low"}, "verbosity"),
         ({"service_tier": "scale"}, "service_tier"),
         ({"reasoning_effort": "extreme"}, "reasoning_effort"),
         ({"temperature": 3}, "temperature"),

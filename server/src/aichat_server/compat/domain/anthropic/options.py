@@ -46,8 +46,9 @@ _LOW_BUDGET, _MEDIUM_BUDGET = 4_096, 16_384
 _LEAST_BUDGET = 1_024
 _SAMPLING = ("temperature", "top_p", "top_k")
 _MOST_SEARCHES = 20
-_DEFAULT_TEMPERATURE = 1.0
-_UNSUPPORTED = ("top_k", "container", "inference_geo", "mcp_servers", "thread", "compaction")
+_DEFAULT = 1.0
+"""Of temperature and top_p, with all vendors: some models take no other."""
+_UNSUPPORTED = ("top_k", "container", "inference_geo", "mcp_servers", "compaction", "fallbacks", "thread")
 _KNOWN: Mapping[str, Sequence[str]] = MappingProxyType(
     {"service_tier": ("auto", "standard_only"), "speed": ("standard",)}
 )
@@ -62,8 +63,8 @@ def options_of(asked: CountRequest, system_prompt: str, model: Model, version: V
     offered = tuple(_offered(tools))
     return ChatOptions(
         max_output_tokens=asked.max_tokens,
-        temperature=None if asked.temperature == _DEFAULT_TEMPERATURE else asked.temperature,
-        top_p=asked.top_p,
+        temperature=None if asked.temperature == _DEFAULT else asked.temperature,
+        top_p=None if asked.top_p == _DEFAULT else asked.top_p,
         stop=tuple(asked.stop_sequences or ()),
         system_prompt=system_prompt,
         reasoning_effort=_effort(asked, model),
@@ -85,7 +86,15 @@ def _check(asked: CountRequest, model: Model, version: Version) -> None:
     for name, known in _KNOWN.items():
         if getattr(asked, name) not in (None, *known):
             raise invalid_request(name, f"must be {' or '.join(known)} for {model.id}")
+    _check_inner(asked, model)
     _check_numbers(asked, model)
+
+
+def _check_inner(asked: CountRequest, model: Model) -> None:
+    if asked.billing_policy is not None and asked.billing_policy.bill_to not in (None, "self"):
+        raise invalid_request("billing_policy.bill_to", f"must be self for {model.id}")
+    if asked.output_config is not None and asked.output_config.task_budget:
+        raise invalid_request("output_config.task_budget", f"is not supported for {model.id}: leave it out")
 
 
 def _check_numbers(asked: CountRequest, model: Model) -> None:
@@ -169,8 +178,8 @@ def _effort(asked: CountRequest, model: Model) -> ReasoningEffort | None:
         raise invalid_request("output_config.effort", f"must be one of {', '.join(_EFFORTS)}")
     thinking, can = asked.thinking, model.abilities
     match thinking.type if thinking is not None else None:
-        case "disabled":
-            # A model that does not reason has nothing to switch off, and some always do.
+        case "disabled" | "between_tools":
+            # A model that does not reason has nothing to switch off, and some always do, if only between tools.
             return ReasoningEffort.NONE if can.reasoning else None
         case None if told is None:
             return None
@@ -183,7 +192,7 @@ def _effort(asked: CountRequest, model: Model) -> ReasoningEffort | None:
         case "enabled":
             return _of_budget(thinking.budget_tokens if thinking is not None else None, model)
         case _:
-            raise invalid_request("thinking.type", "must be one of adaptive, disabled and enabled")
+            raise invalid_request("thinking.type", "must be one of adaptive, between_tools, disabled and enabled")
 
 
 def _adaptive(model: Model) -> ReasoningEffort | None:

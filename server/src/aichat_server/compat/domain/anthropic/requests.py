@@ -68,6 +68,13 @@ class OutputConfig(msgspec.Struct):
 
     effort: str | None = None
     format: Format | None = None
+    task_budget: Any = None
+
+
+class BillingPolicy(msgspec.Struct):
+    """Who pays."""
+
+    bill_to: str | None = None
 
 
 class CountRequest(msgspec.Struct):
@@ -93,6 +100,8 @@ class CountRequest(msgspec.Struct):
     compaction: Any = None
     inference_geo: str | None = None
     speed: str | None = None
+    fallbacks: Any = None
+    billing_policy: BillingPolicy | None = None
 
 
 class MessageRequest(CountRequest, kw_only=True):

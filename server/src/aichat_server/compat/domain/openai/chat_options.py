@@ -16,8 +16,10 @@ from aichat_server.compat.domain.openai.forms import (
     Names,
     is_told,
     refuse,
+    sampling,
     schema_format,
     tool,
+    with_verbosity,
 )
 from aichat_server.core.errors import invalid_request
 from aichat_server.models.domain.models import ServiceTier
@@ -65,7 +67,6 @@ _UNTAKEN = (
     _Untaken("function_call", lambda told: is_told(told.function_call), "send it as `tool_choice`"),
     _Untaken("frequency_penalty", lambda told: told.frequency_penalty, "leave it out"),
     _Untaken("presence_penalty", lambda told: told.presence_penalty, "leave it out"),
-    _Untaken("verbosity", lambda told: told.verbosity not in (None, "medium"), "say it in the instructions"),
 )
 """What models behind other APIs have nothing for. Values that mean the default are accepted."""
 
@@ -79,15 +80,15 @@ def options_told(request: ChatRequest, instructions: str) -> ChatOptions:
     stop = request.stop or ()
     return ChatOptions(
         max_output_tokens=request.max_completion_tokens or request.max_tokens,
-        temperature=_sampling(request.temperature),
+        temperature=sampling(request.temperature),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        system_prompt=instructions,
+        system_prompt=with_verbosity(instructions, request.verbosity, "verbosity"),
         reasoning_effort=_effort(request.reasoning_effort),
         tools=tools,
         tool_choice=choice,
         parallel_tool_calls=request.parallel_tool_calls if tools else None,
         response_format=_format(request.response_format),
-        top_p=_sampling(request.top_p),
+        top_p=sampling(request.top_p),
         seed=request.seed,
         web_search=_search(request),
         service_tier=_tier(request.service_tier),
@@ -136,11 +137,6 @@ def _mode(told: str, field: str) -> ToolChoiceMode:
     if told not in _MODES:
         raise invalid_request(field, f"must be one of {', '.join(_MODES)}")
     return _MODES[told]
-
-
-def _sampling(told: float | None) -> float | None:
-    """Returns a temperature or top_p; None for 1, which is every vendor's default: some models take no other."""
-    return None if told == 1 else told
 
 
 def _effort(told: str | None) -> ReasoningEffort | None:

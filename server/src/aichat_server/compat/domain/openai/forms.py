@@ -38,6 +38,10 @@ TIERS: Mapping[str, ServiceTier] = MappingProxyType(
         "fast": ServiceTier.PRIORITY,
     }
 )
+# In words, since no other vendor has an option for it.
+_VERBOSITIES: Mapping[str, str] = MappingProxyType(
+    {"low": "Keep the text of your answers short.", "medium": "", "high": "Answer at length and in detail."}
+)
 _TOOL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _SCHEMA_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MOST_DESCRIPTION_BYTES, _MOST_SCHEMA_BYTES = 16_384, 65_536
@@ -47,6 +51,20 @@ _NOTHING = (b"", b"null", b"false", b"{}", b"[]")
 def is_told(value: msgspec.Raw) -> bool:
     """Whether a value was sent that is not the same as none."""
     return bytes(value) not in _NOTHING
+
+
+def with_verbosity(instructions: str, told: str | None, field: str) -> str:
+    """Returns the instructions and how much the model is to write. Raises REQUEST_INVALID with the field."""
+    if told is None:
+        return instructions
+    if told not in _VERBOSITIES:
+        raise invalid_request(field, f"must be one of {', '.join(_VERBOSITIES)}")
+    return "\n\n".join(filter(None, (instructions, _VERBOSITIES[told])))
+
+
+def sampling(told: float | None) -> float | None:
+    """Returns a temperature or top_p; None for 1, which is every vendor's default: some models take no other."""
+    return None if told == 1 else told
 
 
 def tool(name: str, description: str | None, parameters: msgspec.Raw, field: str) -> Tool:

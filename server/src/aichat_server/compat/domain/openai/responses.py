@@ -144,6 +144,7 @@ class Reasoning(msgspec.Struct):
 
     effort: str | None = None
     summary: str | None = None
+    mode: str | None = None
 
 
 class Format(msgspec.Struct):
@@ -198,6 +199,8 @@ class ResponseRequest(msgspec.Struct):
     prompt: Raw = ABSENT
     context_management: Raw = ABSENT
     moderation: Raw = ABSENT
+    access_programs: Raw = ABSENT
+    background_options: Raw = ABSENT
 
     @property
     def is_stored(self) -> bool:

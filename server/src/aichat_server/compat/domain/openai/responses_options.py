@@ -14,7 +14,9 @@ from aichat_server.compat.domain.openai.forms import (
     Names,
     is_told,
     refuse,
+    sampling,
     schema_format,
+    with_verbosity,
 )
 from aichat_server.compat.domain.openai.responses import ChosenTool, Format, NamedTool, ResponseRequest
 from aichat_server.compat.domain.openai.responses_tools import (
@@ -70,8 +72,10 @@ _UNTAKEN = (
     _Untaken("prompt", lambda told: is_told(told.prompt), "send the prompt's text as `instructions`"),
     _Untaken("context_management", lambda told: is_told(told.context_management), "shorten the input yourself"),
     _Untaken("moderation", lambda told: is_told(told.moderation), "leave it out"),
-    _Untaken("text.verbosity", lambda told: told.text and told.text.verbosity not in (None, "medium"),
-             "say it in the instructions"),
+    _Untaken("access_programs", lambda told: is_told(told.access_programs), "leave it out"),
+    _Untaken("background_options", lambda told: is_told(told.background_options), "leave it out"),
+    _Untaken("reasoning.mode", lambda told: told.reasoning and told.reasoning.mode not in (None, "standard"),
+             "leave it out, or ask for more effort"),
 )  # fmt: skip
 """What models behind other APIs have nothing for. Values that mean the default are accepted."""
 
@@ -88,14 +92,18 @@ def options_told(request: ResponseRequest, instructions: Sequence[str], added: S
     tools, choice = _chosen(functions(sent), request.tool_choice, own_tools(one.tool for one in sent))
     return ChatOptions(
         max_output_tokens=request.max_output_tokens,
-        temperature=request.temperature,
-        system_prompt="\n\n".join(filter(None, (request.instructions, *instructions))),
+        temperature=sampling(request.temperature),
+        system_prompt=with_verbosity(
+            "\n\n".join(filter(None, (request.instructions, *instructions))),
+            request.text.verbosity if request.text is not None else None,
+            "text.verbosity",
+        ),
         reasoning_effort=_effort(request),
         tools=tools,
         tool_choice=choice,
         parallel_tool_calls=request.parallel_tool_calls if tools else None,
         response_format=_format(request.text.format if request.text is not None else None),
-        top_p=request.top_p,
+        top_p=sampling(request.top_p),
         web_search=_search(request, sent),
         service_tier=_tier(request.service_tier),
         long_history=_long_history(request.truncation),

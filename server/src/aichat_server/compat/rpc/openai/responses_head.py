@@ -52,8 +52,8 @@ def echo_of(request: ResponseRequest, body: JsonBody) -> Json:
         "user": request.user,
     }
     sent = {name: body.fields[name] for name in _AS_SENT if bytes(body.fields.get(name, b"null")) != b"null"}
-    if request.text is not None and request.text.format is not None:
-        told["text"] = msgspec.json.decode(body.fields["text"])
+    if request.text is not None:
+        told["text"] |= {k: v for k, v in msgspec.json.decode(body.fields["text"]).items() if v is not None}
     return told | sent
 
 

@@ -197,7 +197,8 @@ async def test_half_a_character_breaks_no_answer(*, stream: bool, upstream: Upst
     [
         ("messages", {"max_tokens": 10_000_000}, "max_tokens", 128_000),
         ("chat", {}, "max_completion_tokens", 32_000),
-        ("chat", {"max_tokens": 77}, "max_tokens", 77),
+        ("chat", {"max_tokens": 77}, "max_completion_tokens", 77),
+        ("chat", {"max_tokens": 77, "max_completion_tokens": 99}, "max_completion_tokens", 99),
         ("responses", {"store": None, "background": False, "include": None}, "max_output_tokens", 32_000),
     ],
 )
@@ -208,6 +209,7 @@ async def test_only_what_is_the_platforms_to_say_changes(
     await caller.call(api, ASKED[api] | more)
     body = json.loads(upstream.bodies[0])
     assert body[limit] == sent
+    assert ("max_tokens" in body) == (api == "messages"), "OpenAI's reasoning models refuse it"
     assert body["service_tier"] == ("standard_only" if api == "messages" else "default")
     assert (body.get("store", False), "background" in body) == (False, False)
     if api == "responses":

@@ -57,9 +57,14 @@ def _limit(fields: _Fields, name: str, request: ProviderRequest) -> None:
 
 
 def _limit_name(fields: _Fields, *, is_own: bool) -> str:
-    """Returns the name of the limit: OpenAI's reasoning models refuse the old one, other endpoints the new one."""
-    names = ("max_completion_tokens", "max_tokens")
-    return next((name for name in names if fields.get(name) not in _UNSET), names[0] if is_own else names[1])
+    """Returns the name of the limit. The old one is renamed for OpenAI, whose reasoning models refuse it."""
+    new, old = "max_completion_tokens", "max_tokens"
+    if is_own:
+        told = fields.pop(old, None)
+        if fields.get(new) in _UNSET and told is not None:
+            fields[new] = told
+        return new
+    return new if fields.get(new) not in _UNSET else old
 
 
 def _standard_tier(fields: _Fields) -> None:

@@ -71,8 +71,8 @@ class InProcess:
         self._patch.setenv("AICHAT_ENDPOINT", endpoint)
         self._patch.setenv("AICHAT_API_KEY", api_key)
 
-    async def __call__(self, *arguments: str) -> Finished:
-        self._patch.setattr(sys, "stdin", io.StringIO())
+    async def __call__(self, *arguments: str, stdin: bytes = b"") -> Finished:
+        self._patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         self._capture.readouterr()
         code = await asyncio.to_thread(_code_of, list(arguments))
         return Finished(code, *self._capture.readouterr())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 
 import grpc
 import pytest
-from aichat.v1 import chat_pb2
+from aichat.v1 import chat_pb2, models_pb2
 from aichat_sdk.cli._arguments import _parser
 from aichat_sdk.cli._completion import SHELLS, script
 
@@ -77,6 +78,24 @@ async def test_the_default_model(
         assert "--endpoint" not in failed.err
 
 
+async def test_it_works_without_a_home_and_with_closed_outputs(
+    server: ScriptedServer, in_process: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    server.on("ListModels", reply(chat_pb2.ListModelsResponse(models=[models_pb2.Model(model="m")])))
+    server.on("StreamChat", answer("Hi"))
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setattr(Path, "home", no_home)
+    for output in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, output, None)
+    assert (await in_process("chat", "Hi")).code == 0
+    assert (await in_process("resume")).code == 1
+    assert [call.method for call in server.calls] == ["ListModels", "StreamChat"]
+
+
 async def test_failures_are_json_for_programs(server: ScriptedServer, in_process: InProcess) -> None:
     busy = fail(grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED", metadata={"limit": "rpm"}, retry_after=3)
     server.on("StreamChat", busy)
@@ -116,6 +135,7 @@ async def test_bash_completes(in_process: InProcess, tmp_path: Path) -> None:
     assert await complete("aichat", "conversations", "re") == ["rename"]
     assert await complete("aichat", "chat", "--mo") == ["--model"]
     assert await complete("aichat", "chat", "--effort", "m") == ["medium"]
+    assert await complete("aichat", "chat", "-f", "") == [], "bash completes the names of files"
     assert await complete("aichat", "-j", "completion", "z") == ["zsh"]
 
 

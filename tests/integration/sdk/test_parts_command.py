@@ -57,7 +57,7 @@ async def test_files_and_options_go_with_the_message(
     contents = {"photo": PNG, "song": b"RIFF0000WAVE", "paper.txt": b"text", "schema.json": b'{"type": "object"}'}
     for name, data in contents.items():
         (tmp_path / name).write_bytes(data)
-    server.on("StreamChat", answered(PARTS), answered(PARTS))
+    server.on("StreamChat", answered(PARTS), answered(PARTS), answered(PARTS))
     files = ["-f", "photo", "--file", "song", "-f", "paper.txt"]
     done = await in_process("chat", "--model", "m", *files, "--search", "--schema", "schema.json", "What?")
     assert (done.code, done.out) == (0, "Half of it.\n")
@@ -74,23 +74,28 @@ async def test_files_and_options_go_with_the_message(
     done = await in_process("chat", "--model", "m", "-f", "photo", "--reasoning")
     assert "[reasoning] Hm." in done.err.splitlines()
     assert [part.WhichOneof("kind") for part in server.calls[1].request.parts] == ["image"]
+    await in_process("chat", "--model", "m", "-f", "-", "What?", stdin=PNG)
+    image, text = server.calls[2].request.parts
+    assert (image.image.data, text.text.text) == (PNG, "What?")
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "told"),
     [
-        ("chat", "--model", "m", "-f", "missing"),
-        ("count", "--model", "m", "--schema", "list"),
-        ("files", "upload", "."),
+        (("chat", "--model", "m", "-f", "missing"), "missing"),
+        (("count", "--model", "m", "--schema", "list"), "list"),
+        (("files", "upload", "."), "."),
+        (("chat", "--model", "m", "-f", "-"), "standard input: data is empty"),
+        (("chat", "--model", "m"), "nothing to send"),
     ],
 )
-async def test_a_file_that_cannot_be_sent_is_refused(
-    server: ScriptedServer, in_process: InProcess, tmp_path: Path, arguments: tuple[str, ...]
+async def test_what_cannot_be_sent_is_refused(
+    server: ScriptedServer, in_process: InProcess, tmp_path: Path, arguments: tuple[str, ...], told: str
 ) -> None:
     (tmp_path / "list").write_text("[]")
     done = await in_process(*arguments)
     assert done.code == 1
-    assert arguments[-1] in done.err
+    assert told in done.err
     assert len(done.err.splitlines()) == 1
     assert server.calls == []
 

@@ -20,8 +20,12 @@ __all__ = ["main"]
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command and returns its exit code: 0, 1 for a failure, 2 for wrong usage, 130 if interrupted."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # It was closed before the command began: what is written there is lost.
+            setattr(sys, name, io.StringIO())
+        elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     command = parse(arguments)
     terminal = Terminal(silent=command.json)

@@ -143,13 +143,17 @@ def _add_invoices(parser: argparse.ArgumentParser, target: _Parser) -> None:
 
 def _add_usage(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=usage)
-    parser.add_argument(
-        "--days", metavar="N", type=int, choices=range(1, 400), default=30, help="number of days (default: 30)"
-    )
+    parser.add_argument("--days", metavar="N", type=_days, default=30, help="number of days, at most 399 (default: 30)")
     parser.add_argument("--by", choices=get_args(Dimension), default="model", help="what to group by (default: model)")
     parser.add_argument(
         "--time-zone", metavar="ZONE", default="", help="time zone of the days (default: the organisation's)"
     )
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) < 400:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 to 399, not {text}")
+    return int(text)
 
 
 def _asked() -> _Parser:
@@ -170,7 +174,7 @@ def _asked() -> _Parser:
     add("-e", "--effort", choices=get_args(Effort), help="how much the model should reason")
     add(
         "-f", "--file", dest="files", metavar="PATH", action="append", default=[],
-        help="an image, a document or sound for the first message; may be repeated",
+        help="an image, a document or sound for the first message, - for standard input; may be repeated",
     )  # fmt: skip
     add("--search", action="store_true", help="let the model search the web")
     add("--schema", metavar="PATH", help="a file with the JSON Schema that the answer must follow")

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
-from aichat_sdk.cli._attached import Attached, attached, schema
+from aichat_sdk.cli._attached import Attached, attached, piped, schema
 from aichat_sdk.cli._config import chosen_model
 from aichat_sdk.cli._context import Context
 from aichat_sdk.cli._default_model import default_model
 from aichat_sdk.cli._state import recall
+from aichat_sdk.errors import InvalidRequestError
 from aichat_sdk.types import CountParams, Effort
+
+STDIN = "-"
+"""Names standard input among the files."""
 
 
 class Asked(TypedDict):
@@ -45,14 +49,16 @@ def params_of(context: Context, asked: Asked) -> CountParams:
 
 def files_of(asked: Asked) -> list[Attached]:
     """Returns the files; raises InvalidRequestError if one cannot be sent."""
-    return [attached(path) for path in asked["files"]]
+    return [piped() if path == STDIN else attached(path) for path in asked["files"]]
 
 
-def text_of(context: Context, text: str | None) -> str:
+def text_of(context: Context, text: str | None, asked: Asked) -> str:
     """Returns the text of the arguments, followed by the piped text, as in `aichat chat "Sum this up:" < report.txt`.
 
-    Either may be missing.
+    Either may be missing. What is piped is no text if it is a file of the message.
     """
+    if STDIN in asked["files"]:
+        return text or ""
     if text is None:
         return context.terminal.read()
     piped = "" if context.terminal.has_person else context.terminal.read()
@@ -60,5 +66,10 @@ def text_of(context: Context, text: str | None) -> str:
 
 
 def parts_of(files: Sequence[Attached], text: str) -> list[Attached | str]:
-    """Returns the content of a message: files first, and the text, which may be missing beside a file."""
-    return [*files, text] if text.strip() or not files else list(files)
+    """Returns the content of a message: files first, and the text, which may be missing beside a file.
+
+    Raises InvalidRequestError if there is neither.
+    """
+    if not files and not text.strip():
+        raise InvalidRequestError("there is nothing to send: give a text, or pipe one in")
+    return [*files, text] if text.strip() else list(files)

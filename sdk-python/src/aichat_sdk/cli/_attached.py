@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,21 @@ def attached(path: str) -> Attached:
     Raises InvalidRequestError if it cannot be sent.
     """
     try:
-        kind = _kind(path)
-        return kind(path)
+        # Checked before it is read: a pipe would block.
+        Document.from_path(path)
+        with Path(path).open("rb") as file:
+            return _kind(file.read(12)).from_path(path)
     except (OSError, ValueError) as error:
         raise InvalidRequestError(str(error)) from error
+
+
+def piped() -> Attached:
+    """Returns standard input as a file; raises InvalidRequestError if it cannot be sent."""
+    data = b"" if sys.stdin is None else sys.stdin.buffer.read(Document.most_bytes + 1)
+    try:
+        return _kind(data).from_bytes(data)
+    except ValueError as error:
+        raise InvalidRequestError(f"standard input: {error}") from error
 
 
 def schema(path: str) -> dict[str, Any]:
@@ -36,14 +47,10 @@ def schema(path: str) -> dict[str, Any]:
     return read
 
 
-def _kind(path: str) -> Callable[[str], Attached]:
-    # Checked before it is read: a pipe would block.
-    Document.from_path(path)
-    with Path(path).open("rb") as file:
-        start = file.read(12)
-    riff = start[8:] if start[:4] == b"RIFF" else b""
+def _kind(start: bytes) -> type[Attached]:
+    riff = start[8:12] if start[:4] == b"RIFF" else b""
     if start.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8")) or riff == b"WEBP":
-        return Image.from_path
+        return Image
     if start.startswith((b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")) or riff == b"WAVE":
-        return Audio.from_path
-    return Document.from_path
+        return Audio
+    return Document

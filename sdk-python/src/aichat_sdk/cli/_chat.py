@@ -30,7 +30,7 @@ def chat(context: Context, *, text: str | None, reasoning: bool, **asked: Unpack
     session = _Session(context, params, files, reasoning=reasoning)
     if text is None and context.terminal.converses and not context.json:
         return session.converse()
-    return session.ask(text_of(context, text))
+    return session.ask(text_of(context, text, asked))
 
 
 class _Session:

@@ -66,11 +66,12 @@ def _bash(commands: list[_Command]) -> str:
     for command in commands:
         path = f" {command.name}" if command.name else ""
         for option in command.options:
-            if option.choices and option.option_strings:
+            if option.nargs != 0:
                 names = "|".join(f'"{path}:{name}"' for name in option.option_strings)
-                choices = " ".join(map(str, option.choices))
-                if len(choices) < 200:
-                    values.append(f'    {names}) COMPREPLY=($(compgen -W "{choices}" -- "$current")); return ;;')
+                choices = " ".join(map(str, option.choices or ()))
+                # Without choices, bash completes the names of files.
+                offer = f'COMPREPLY=($(compgen -W "{choices}" -- "$current"))' if choices else "COMPREPLY=()"
+                values.append(f"    {names}) {offer}; return ;;")
         offered = [*command.actions, *(name for option in command.options for name in option.option_strings)]
         words.append(f'    "{path}") words="{" ".join(offered)}" ;;')
     names = "|".join(f'" {command.name}"' for command in commands if command.name)

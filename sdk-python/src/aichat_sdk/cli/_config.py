@@ -14,10 +14,14 @@ def chosen_model() -> str | None:
 
     Raises ConfigurationError if the file cannot be read.
     """
-    return os.environ.get("AICHAT_MODEL") or _model(_path())
+    return os.environ.get("AICHAT_MODEL") or _model()
 
 
-def _model(path: Path) -> str | None:
+def _model() -> str | None:
+    try:
+        path = _path()
+    except RuntimeError:  # this user has no home
+        return None
     try:
         settings = tomllib.loads(path.read_text())
     except FileNotFoundError:

@@ -12,7 +12,7 @@ def count(context: Context, *, text: str | None, **asked: Unpack[Asked]) -> int:
     """Prints the input tokens that the message would have; it is not sent."""
     files = files_of(asked)
     params = params_of(context, asked)
-    params["parts"] = parts_of(files, text_of(context, text))
+    params["parts"] = parts_of(files, text_of(context, text, asked))
     counted = context.runner.run(context.client.chat.count_tokens(**params))
     if context.json:
         return context.fields(counted)

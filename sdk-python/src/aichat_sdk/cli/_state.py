@@ -24,8 +24,8 @@ class Last:
 
 def remember(endpoint: str, last: Last) -> None:
     """Keeps it. Where nothing can be written, nothing is remembered."""
-    path = _path()
-    with suppress(OSError):
+    with suppress(OSError, RuntimeError):  # RuntimeError: this user has no home
+        path = _path()
         path.parent.mkdir(parents=True, exist_ok=True)
         # Another process reads the old file or the new one, never half of one.
         with NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
@@ -45,7 +45,7 @@ def recall(endpoint: str) -> Last:
 def _read() -> dict[str, Any]:
     try:
         found = json.loads(_path().read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -200,6 +200,7 @@ async def test_half_a_character_breaks_no_answer(*, stream: bool, upstream: Upst
         ("chat", {"max_tokens": 77}, "max_completion_tokens", 77),
         ("chat", {"max_tokens": 77, "max_completion_tokens": 99}, "max_completion_tokens", 99),
         ("responses", {"store": None, "background": False, "include": None}, "max_output_tokens", 32_000),
+        ("responses", {"store": None, "include": 5}, "include", 5),
     ],
 )
 async def test_only_what_is_the_platforms_to_say_changes(
@@ -212,7 +213,7 @@ async def test_only_what_is_the_platforms_to_say_changes(
     assert ("max_tokens" in body) == (api == "messages"), "OpenAI's reasoning models refuse it"
     assert body["service_tier"] == ("standard_only" if api == "messages" else "default")
     assert (body.get("store", False), "background" in body) == (False, False)
-    if api == "responses":
+    if limit == "max_output_tokens":
         assert body["include"] == ["reasoning.encrypted_content"], "nothing is stored, so the next request needs it"
 
 
@@ -250,6 +251,9 @@ async def test_a_stream_that_fails_says_so_in_the_vendors_words(api: str, upstre
         ("messages", {"tools": [{"type": "web_search_20260318", "name": "w"}]}, "tools[0].allowed_callers"),
         ("messages", {"messages": [{"role": "user", "content": [
             {"type": "image", "source": {"type": "file", "file_id": "file_1"}}]}]}, "messages.0.content.0.source"),
+        ("messages", {"tools": [{"type": "web_search_20250305", "max_uses": -1}]}, "tools.0.max_uses"),
+        ("chat", {"max_tokens": -1}, "max_tokens"),
+        ("responses", {"max_tool_calls": 1 << 40}, "max_tool_calls"),
         ("chat", {"n": 2}, "n"),
         ("chat", {"logprobs": True}, "logprobs"),
         ("chat", {"modalities": ["text", "audio"]}, "modalities"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -13,12 +13,16 @@ from aichat_server.core.errors import AichatError, FieldViolation, Reason, inval
 from aichat_server.models.domain.models import ServiceTier
 from aichat_server.providers.domain.verbatim import VendorApi
 
+# With less than nothing, some endpoints mean that there is no limit.
+_Tokens = Annotated[int, msgspec.Meta(ge=0)]
+_Uses = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+
 
 class SentTool(msgspec.Struct):
     """A tool that the request offers."""
 
     type: Any = None
-    max_uses: int | None = None
+    max_uses: _Uses | None = None
     allowed_callers: Any = None
     environment: Any = None
     tools: list[Any] | None = None
@@ -34,10 +38,10 @@ class SentHead(msgspec.Struct):
     model: str
     stream: bool | None = None
     stream_options: _Usage | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    max_output_tokens: int | None = None
-    max_tool_calls: int | None = None
+    max_tokens: _Tokens | None = None
+    max_completion_tokens: _Tokens | None = None
+    max_output_tokens: _Tokens | None = None
+    max_tool_calls: _Uses | None = None
     service_tier: str | None = None
     tools: list[SentTool] | None = None
     input: msgspec.Raw = msgspec.Raw()

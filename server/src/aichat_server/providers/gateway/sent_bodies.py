@@ -80,8 +80,9 @@ def _as_stateless(fields: _Fields, *, reasons: bool) -> None:
     fields.pop("background", None)
     if stored and reasons:
         told = fields.get("include")
-        included = msgspec.json.decode(told, type=list[str] | None) or [] if told is not None else []
-        if _ENCRYPTED not in included:
+        included = [] if told in _UNSET else msgspec.json.decode(told)
+        # What is no list, OpenAI refuses.
+        if isinstance(included, list) and _ENCRYPTED not in included:
             fields["include"] = _raw([*included, _ENCRYPTED])
 
 

@@ -62,7 +62,8 @@ class ForeignReply:
 
     async def write(self, response: Any) -> None:
         """Sends a piece, which may be of any size."""
-        await self._begin(self.headers)
+        if not self._begun:
+            await self._begin(self.headers)
         if len(response.piece.data) <= MOST_PIECE_BYTES:
             await self._context.write(response)
             return
@@ -83,9 +84,8 @@ class ForeignReply:
         await self._context.write(self._kind(piece=piece))
 
     async def _begin(self, headers: Mapping[str, str]) -> None:
-        if not self._begun:
-            self._begun = True
-            await self._context.send_initial_metadata(tuple(self._all({**self.late_headers(), **headers})))
+        self._begun = True
+        await self._context.send_initial_metadata(tuple(self._all({**self.late_headers(), **headers})))
 
     def _all(self, headers: Mapping[str, str]) -> Iterable[tuple[str, str]]:
         yield REQUEST_ID_KEY, self._request_id

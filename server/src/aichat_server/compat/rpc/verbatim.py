@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from types import MappingProxyType
 from typing import Any
@@ -35,32 +35,25 @@ _GENERATION_ID = "x-aichat-generation-id"
 _Fields = dict[str, msgspec.Raw]
 
 
-async def verbatim_pieces(events: Events, sent: SentRequest, otherwise: Written) -> AsyncGenerator[HttpBody, None]:
-    """Yields the response to a request that went to its vendor as it was sent: `sent` is Asked.sent.
+def verbatim_pieces(events: Events, sent: SentRequest, otherwise: Written) -> AsyncGenerator[HttpBody, None]:
+    """Returns the response to a request that went to its vendor as it was sent: `sent` is Asked.sent.
 
-    `otherwise` writes an answer whose bytes have expired, and of which only the content is kept. Raises
+    `otherwise` writes an answer whose bytes have expired, and of which only the content is kept. The pieces raise
     VendorRefusalError if the vendor refused the request.
     """
-    answer = _Answer(sent.api)
-    async with aclosing(events):
-        pieces = answer.stream(events) if sent.streams else answer.whole(events)
-        async with aclosing(pieces):
-            async for piece in pieces:
-                yield piece
-        if not answer.is_sent:
-            async with aclosing(otherwise(answer.replayed())) as pieces:
-                async for piece in pieces:
-                    yield piece
+    answer = _Answer(sent.api, otherwise)
+    return answer.stream(events) if sent.streams else answer.whole(events)
 
 
 class _Answer:
     """One answer."""
 
-    def __init__(self, api: VendorApi) -> None:
+    def __init__(self, api: VendorApi, otherwise: Written) -> None:
         self._api = api
+        self._otherwise = otherwise
         self._has_begun = False
         self._last = b""
-        self.is_sent = False
+        self._is_sent = False
         """Whether there are bytes of the vendor's."""
         self._before = list[tuple[int, StreamEvent]]()
         """The events before them."""
@@ -69,29 +62,38 @@ class _Answer:
 
     async def stream(self, events: Events) -> AsyncGenerator[HttpBody, None]:
         """Yields the events as they come, the last ones when the answer is kept."""
-        try:
-            async for number, event in events:
-                if not self.is_sent:
-                    self._keep(number, event)
-                if data := self._shown(event):
-                    yield events_piece(data)
-        except AichatError as error:
-            if self._refusal is not None:
-                raise self._refusal from error
-            # Otherwise the vendor's own words have said why.
-            if not self._told_failure:
-                raise
+        async with aclosing(events):
+            try:
+                # Many layers of generators would cost each piece more than its own work does.
+                async for number, event in events:
+                    if not self._is_sent:
+                        self._keep(number, event)
+                    if data := self._shown(event):
+                        yield events_piece(data)
+            except AichatError as error:
+                if self._refusal is not None:
+                    raise self._refusal from error
+                # Otherwise the vendor's own words have said why.
+                if not self._told_failure:
+                    raise
+            async with aclosing(self._expired()) as pieces:
+                async for piece in pieces:
+                    yield piece
 
     async def whole(self, events: Events) -> AsyncGenerator[HttpBody, None]:
         """Yields the answer once it is kept."""
-        try:
-            async with aclosing(self._joined(events)) as pieces:
+        async with aclosing(events):
+            try:
+                async with aclosing(self._joined(events)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            except AichatError as error:
+                if self._refusal is not None:
+                    raise self._refusal from error
+                raise
+            async with aclosing(self._expired()) as pieces:
                 async for piece in pieces:
                     yield piece
-        except AichatError as error:
-            if self._refusal is not None:
-                raise self._refusal from error
-            raise
 
     async def _joined(self, events: Events) -> AsyncGenerator[HttpBody, None]:
         pieces = list[bytes]()
@@ -102,21 +104,23 @@ class _Answer:
                     pieces.append(self._take(event))
                 case Started():
                     self._begin(event)
-                case Completed(answer) if self.is_sent:
+                case Completed(answer) if self._is_sent:
                     data = b"".join(pieces) + self._end(answer.cost)
                     yield HttpBody(content_type=JSON, data=_WHOLE[self._api](data, answer.cost))
                 case _:
                     """The vendor's bytes tell it."""
 
-    async def replayed(self) -> Events:
-        """Yields the events of an answer without bytes of the vendor's."""
-        for event in self._before:
-            yield event
+    async def _expired(self) -> AsyncGenerator[HttpBody, None]:
+        """Yields an answer without bytes of the vendor's; nothing if there are any."""
+        if not self._is_sent:
+            async with aclosing(self._otherwise(_again(self._before))) as pieces:
+                async for piece in pieces:
+                    yield piece
 
     def _keep(self, number: int, event: StreamEvent) -> None:
         """Keeps the events until there are bytes."""
-        if not self.is_sent:
-            self.is_sent = isinstance(event, Sent)
+        if not self._is_sent:
+            self._is_sent = isinstance(event, Sent)
             self._before.append((number, event))
 
     def _shown(self, event: StreamEvent) -> bytes:
@@ -128,7 +132,7 @@ class _Answer:
                 self._begin(event)
             case Heartbeat() if self._has_begun:
                 return _HEARTBEAT
-            case Completed(answer) if self.is_sent:
+            case Completed(answer) if self._is_sent:
                 return self._end(answer.cost)
             case _:
                 """The vendor's bytes tell it."""
@@ -174,6 +178,11 @@ class AsSent:
             return self._errors.last_event(error, request_id)
         data = b"data: " + msgspec.json.format(error.body, indent=-1) + b"\n\n"
         return b"event: error\n" + data if b'"type":"error"' in data else data
+
+
+async def _again(events: Iterable[tuple[int, StreamEvent]]) -> Events:
+    for event in events:
+        yield event
 
 
 def _blocks(data: bytes) -> list[bytes]:

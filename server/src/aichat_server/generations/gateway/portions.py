@@ -97,6 +97,7 @@ class _Sent(msgspec.Struct, array_like=True, tag="v"):
     data: bytes
     kind: SentKind
     status: int
+    written: int = 0
 
 
 _Content = _Text | _Reasoning | _CallStart | _CallDelta | _CallWhole | _Citation | _Item | _Signed | _PartEnd
@@ -165,8 +166,8 @@ def _encoded(event: StreamEvent) -> _Event:  # noqa: C901 — one case for each 
             return _Signed(signature, call_id, alone)
         case PartEnd():
             return _PartEnd()
-        case Sent(data, kind, status):
-            return _Sent(data, kind, status)
+        case Sent(data, kind, status, written):
+            return _Sent(data, kind, status, written)
         case Started():
             return _Started(started_to(event))
         case Completed():
@@ -199,8 +200,8 @@ def _decoded(event: _Event) -> StreamEvent:  # noqa: C901 — one case for each 
             return Signed(signature, call_id, alone)
         case _PartEnd():
             return PartEnd()
-        case _Sent(data, kind, status):
-            return Sent(data, kind, status)
+        case _Sent(data, kind, status, written):
+            return Sent(data, kind, status, written)
         case _Started():
             return started_from(event.event)
         case _Completed():

@@ -84,6 +84,8 @@ class Generation:
         self.plan = plan
         self._handle = handle
         self._journal = handle.journal
+        self._as_sent = plan.request.sent is not None
+        """Whether readers get the vendor's bytes, and have no use for what is read of them."""
         self._coalescer = Coalescer(self._show, merges=merges)
         self._record = Record(observer)
         self._started = False
@@ -157,7 +159,7 @@ class Generation:
             case TextDelta() | ReasoningDelta() | ToolCallDelta():
                 self._content.take(event)
                 self._record.delta()
-                self._coalescer.add(event)
+                self._show_soon(event)
             case UsageReport():
                 # What it counts must be shown before it.
                 self._coalescer.close()
@@ -166,14 +168,27 @@ class Generation:
                 self._content.take(event)
                 self._show_whole(event)
             case Sent():
-                self._journal.append(event)
+                self._show_sent(event)
             case Stop():
                 self._stop = event.reason
             case _:
                 assert_never(event)
 
+    def _show_soon(self, delta: Delta) -> None:
+        """Shows a delta, perhaps with others."""
+        if not self._as_sent:
+            self._coalescer.add(delta)
+
+    def _show_sent(self, event: Sent) -> None:
+        """Shows what the vendor sent, and counts what was read of it."""
+        self._journal.append(event)
+        if self._meter.count_bytes(event.written):
+            self._tell(self._meter.usage(self._asked))
+
     def _show_whole(self, event: ContentEvent) -> None:
         """Shows what is no delta, after the deltas before it."""
+        if self._as_sent:
+            return
         match event:
             case ToolCallStart() | CitationFound() | ItemFound() | Signed() | PartEnd():
                 self._coalescer.close()

@@ -47,6 +47,14 @@ class Meter:
                 self._reasoning_bytes += size
             case _:
                 assert_never(delta)
+        return self._is_due()
+
+    def count_bytes(self, size: int) -> bool:
+        """Counts bytes that were written, whatever they are. Returns True if it is time to show the usage."""
+        self._text_bytes += size
+        return size > 0 and self._is_due()
+
+    def _is_due(self) -> bool:
         now = self._clock()
         if self._due is None or now >= self._due:
             first, self._due = self._due is None, now + _PERIOD_SECONDS

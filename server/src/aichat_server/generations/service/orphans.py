@@ -10,6 +10,7 @@ from typing import assert_never
 
 import structlog
 
+from aichat_server.content.parts import Part
 from aichat_server.core.database.database import Database
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.core.redis.client import RedisUnavailableError
@@ -182,8 +183,18 @@ class _Journalled:
         self.started: Started | None = None
         self.content = content_of(events)
         self.meter = Meter()
+        self._sent_words = False
         for event in events:
             self._take(event)
+
+    @property
+    def has_words(self) -> bool:
+        """Whether anything of the answer had arrived."""
+        return self._sent_words or self.content.has_words
+
+    def parts(self) -> tuple[Part, ...] | None:
+        """Returns what is kept: nothing of what went through as the vendor sent it but that there was something."""
+        return () if self._sent_words else kept_parts(GenerationState.INTERRUPTED, self.content)
 
     def _take(self, event: StreamEvent) -> None:
         match event:
@@ -195,7 +206,10 @@ class _Journalled:
                 self.meter.report(UsageReport(usage, {}))
             case ToolCallStart() | ToolCallWhole() | CitationFound() | ItemFound() | Signed() | PartEnd():
                 """Nothing to meter."""
-            case Sent() | Heartbeat() | Completed():
+            case Sent():
+                self.meter.count_bytes(event.written)
+                self._sent_words = self._sent_words or event.written > 0
+            case Heartbeat() | Completed():
                 """Nothing to meter."""
             case _:
                 assert_never(event)
@@ -210,7 +224,7 @@ def _ending(orphan: Orphan, journalled: _Journalled, asked_tokens: int, prices: 
     left_out = journalled.started.left_out if journalled.started is not None else None
     read_tokens = max(0, asked_tokens - (left_out.tokens if left_out is not None else 0))
     usage = journalled.meter.usage(lambda: Usage(input=read_tokens, percent=percent_of(orphan.options)))
-    failure = lost(words=journalled.content.has_words)
+    failure = lost(words=journalled.has_words)
     return Ending(
         org_id=orphan.key.org_id,
         member_id=orphan.member_id,
@@ -218,7 +232,7 @@ def _ending(orphan: Orphan, journalled: _Journalled, asked_tokens: int, prices: 
         model=model,
         provider=provider,
         state=GenerationState.INTERRUPTED,
-        parts=kept_parts(GenerationState.INTERRUPTED, journalled.content),
+        parts=journalled.parts(),
         stop_reason=None,
         usage=usage,
         raw_usage={},

@@ -127,6 +127,8 @@ class Sent:
     kind: SentKind = SentKind.MORE
     status: int = 0
     """The HTTP status of a refusal; 0 for everything else."""
+    written: int = 0
+    """The bytes of text, in UTF-8, that have been read since the bytes before these."""
 
 
 Delta = TextDelta | ReasoningDelta | ToolCallDelta

@@ -78,6 +78,11 @@ class AnswerReader(ABC):
         return bool(self.figures or self._output_bytes)
 
     @property
+    def written(self) -> int:
+        """The bytes of text that the model has written, in UTF-8."""
+        return self._output_bytes
+
+    @property
     def speaking(self) -> bool:
         """Whether any of the answer, or of its reasoning, has arrived."""
         return self._output_bytes > 0

@@ -64,6 +64,8 @@ class SentReader(AnswerReader):
         self._held = b""
         """What nobody has been shown yet, since the answer may have to be asked for again."""
         self._last = b""
+        self._written = 0
+        """How many bytes of text the events had that were shown."""
         self._begun = False
         self._is_over = False
         self._model: bytes | None = None
@@ -102,6 +104,11 @@ class SentReader(AnswerReader):
         return self._reader.used
 
     @property
+    def written(self) -> int:
+        """See AnswerReader.written."""
+        return self._reader.written
+
+    @property
     def speaking(self) -> bool:
         """See AnswerReader.speaking."""
         return self._reader.speaking
@@ -118,20 +125,25 @@ class SentReader(AnswerReader):
         if not self._begun:
             self._held += more
         elif more:
-            yield Sent(self._held + more)
+            yield self._more(self._held + more)
             self._held = b""
 
     def _rest_shown(self) -> Iterator[Sent]:
         """Yields the rest of a whole answer."""
         more = self._before_last(self._renamed(self._rest + b"\n\n")) if self._rest.strip() else b""
         if self._held or more:
-            yield Sent(self._held + more)
+            yield self._more(self._held + more)
         # Its events are told apart below, and by who adds the cost.
         self._last = self._last.replace(b"\r\n", b"\n")
         if self._sent.api is VendorApi.CHAT_COMPLETIONS:
             yield Sent(self._completion_end(), SentKind.LAST)
         elif self._last:
             yield Sent(self._last, SentKind.LAST)
+
+    def _more(self, data: bytes) -> Sent:
+        written = self._reader.written
+        new, self._written = written - self._written, written
+        return Sent(data, written=new)
 
     def _completion_end(self) -> bytes:
         blocks = [block for block in self._last.split(b"\n\n") if block.strip() and b"[DONE]" not in block]
@@ -142,7 +154,7 @@ class SentReader(AnswerReader):
     def _whole(self, chunk: bytes) -> bytes:
         """Returns the events that `chunk` completes."""
         data = self._rest + chunk if self._rest else chunk
-        end = _event_at(data, len(data))
+        end = len(data) if data.endswith(b"\n\n") else _event_at(data, len(data))
         self._rest = data[end:]
         return data[:end]
 
@@ -151,7 +163,11 @@ class SentReader(AnswerReader):
         if self._last:
             self._last += whole
             return b""
-        has_stopped = self._reader.stop is not None and self._sent.api is VendorApi.CHAT_COMPLETIONS
+        reader = self._reader
+        if reader.stop is None and reader.fault is None and not reader.ended:
+            # Looking for the end takes long, and the model has not ended.
+            return whole
+        has_stopped = reader.stop is not None and self._sent.api is VendorApi.CHAT_COMPLETIONS
         found = (_AFTER_STOP if has_stopped else _ENDS[self._sent.api]).search(whole)
         if found is None:
             return whole
@@ -166,7 +182,7 @@ class SentReader(AnswerReader):
         found = _FAILURES[self._sent.api].search(whole)
         start = _event_at(whole, found.start()) if found is not None else len(whole)
         if more := self._held + self._renamed(whole[:start]):
-            yield Sent(more)
+            yield self._more(more)
         if found is not None and failure.reason not in _PRIVATE:
             yield Sent(self._renamed(whole[start:]), SentKind.FAILURE)
 

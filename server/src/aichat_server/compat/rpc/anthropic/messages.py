@@ -17,7 +17,6 @@ from aichat_server.compat.domain.anthropic.requests import CountRequest, Message
 from aichat_server.compat.domain.anthropic.stream import MessageAsked, MessageStream
 from aichat_server.compat.domain.anthropic.versions import told_version, version_of
 from aichat_server.compat.domain.anthropic.whole import whole_message
-from aichat_server.compat.domain.asked import Asked
 from aichat_server.compat.domain.bodies import JsonBody
 from aichat_server.compat.domain.keeping import CONVERSATION, keep_of
 from aichat_server.compat.rpc.conversations import telling
@@ -49,29 +48,19 @@ class Messages:
         self._verbatim = verbatim
 
     async def create(self, request: pb.CreateMessageRequest, headers: Headers) -> AsyncGenerator[HttpBody, None]:
-        """Yields the response's pieces."""
+        """Returns the response's pieces."""
         told_version(headers)
         sent = body_of(request.body)
         asked = await self._verbatim.asked(current_principal(), VendorApi.MESSAGES, sent, headers)
-        pieces = self._by_parts(sent, headers) if asked is None else self._as_sent(asked, sent, headers)
-        async with aclosing(pieces):
-            async for piece in pieces:
-                yield piece
-
-    async def _as_sent(self, asked: Asked, sent: JsonBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
-        """Yields the answer of a vendor that speaks Anthropic's API itself."""
+        if asked is None or asked.sent is None:
+            return self._by_parts(sent, headers)
 
         def written(events: Events) -> AsyncGenerator[HttpBody, None]:
             told = read(sent, MessageRequest)
             return _pieces(events, told, _about(told, ANTHROPIC), lambda: len(sent.raw) // BYTES_PER_TOKEN)
 
-        if asked.sent is None:
-            raise TypeError("what Verbatim asks is what was sent")
         call = CompatCall(asked, sent, ROUTE, terms_of(headers))
-        pieces = verbatim_pieces(await self._serving.answer(current_principal(), call), asked.sent, written)
-        async with aclosing(pieces):
-            async for piece in pieces:
-                yield piece
+        return verbatim_pieces(await self._serving.answer(current_principal(), call), asked.sent, written)
 
     async def _by_parts(self, sent: JsonBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
         """Yields an answer that this server writes in Anthropic's form."""

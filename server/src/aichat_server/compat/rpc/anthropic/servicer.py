@@ -12,6 +12,7 @@ from aichat_server.compat.rpc.anthropic.errors import limit_headers
 from aichat_server.compat.rpc.anthropic.messages import Messages
 from aichat_server.compat.rpc.anthropic.models import AnthropicModels
 from aichat_server.compat.rpc.headers import headers_of, tell_limits
+from aichat_server.compat.rpc.pieces import response_of
 from aichat_server.limits.service import RateLimits
 from aichat_server.transport.call import Context
 
@@ -31,9 +32,9 @@ class AnthropicServicer(AnthropicServiceServicer):
     ) -> AsyncGenerator[pb.CreateMessageResponse, None]:
         """Answers a conversation."""
         tell_limits(self._limits, limit_headers)
-        async with aclosing(self._messages.create(request, headers_of(context))) as pieces:
+        async with aclosing(await self._messages.create(request, headers_of(context))) as pieces:
             async for piece in pieces:
-                yield pb.CreateMessageResponse(piece=piece)
+                yield response_of(pb.CreateMessageResponse, piece)
 
     async def CountMessageTokens(  # noqa: N802
         self, request: pb.CountMessageTokensRequest, context: Context
@@ -41,7 +42,7 @@ class AnthropicServicer(AnthropicServiceServicer):
         """Counts the input tokens of a message."""
         async with aclosing(self._messages.count(request, headers_of(context))) as pieces:
             async for piece in pieces:
-                yield pb.CountMessageTokensResponse(piece=piece)
+                yield response_of(pb.CountMessageTokensResponse, piece)
 
     async def ListAnthropicModels(  # noqa: N802
         self, request: pb.ListAnthropicModelsRequest, context: Context
@@ -49,7 +50,7 @@ class AnthropicServicer(AnthropicServiceServicer):
         """Lists the models."""
         async with aclosing(self._models.list(request, headers_of(context))) as pieces:
             async for piece in pieces:
-                yield pb.ListAnthropicModelsResponse(piece=piece)
+                yield response_of(pb.ListAnthropicModelsResponse, piece)
 
     async def GetAnthropicModel(  # noqa: N802
         self, request: pb.GetAnthropicModelRequest, context: Context
@@ -57,4 +58,4 @@ class AnthropicServicer(AnthropicServiceServicer):
         """Returns one model."""
         async with aclosing(self._models.get(request.model, headers_of(context))) as pieces:
             async for piece in pieces:
-                yield pb.GetAnthropicModelResponse(piece=piece)
+                yield response_of(pb.GetAnthropicModelResponse, piece)

@@ -42,18 +42,14 @@ class ChatCompletions:
         self._verbatim = verbatim
 
     async def create(self, body: HttpBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
-        """Yields the response's pieces."""
+        """Returns the response's pieces."""
         sent = body_of(body)
         asked = await self._verbatim.asked(current_principal(), VendorApi.CHAT_COMPLETIONS, sent, headers)
         if asked is not None and asked.sent is not None:
             call = CompatCall(asked, sent, ROUTE, terms_of(headers))
             events = await self._serving.answer(current_principal(), call)
-            pieces = verbatim_pieces(events, asked.sent, lambda events: _written(events, sent.read(ChatRequest)))
-        else:
-            pieces = await self._converted(sent, headers)
-        async with aclosing(pieces):
-            async for piece in pieces:
-                yield piece
+            return verbatim_pieces(events, asked.sent, lambda events: _written(events, sent.read(ChatRequest)))
+        return await self._converted(sent, headers)
 
     async def _converted(self, sent: JsonBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
         """Returns the response to a request that its vendor gets in another form."""

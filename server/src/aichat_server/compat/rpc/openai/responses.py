@@ -46,19 +46,15 @@ class Responses:
         self._told = StoredTold(stored)
 
     async def create(self, body: HttpBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
-        """Yields the response's pieces."""
+        """Returns the response's pieces."""
         sent, asked = body_of(body), None
         if not (has_own_marks(sent.raw) or _names_items(sent, headers)):
             asked = await self._verbatim.asked(current_principal(), VendorApi.RESPONSES, sent, headers)
         if asked is not None and asked.sent is not None:
             call = CompatCall(asked, sent, ROUTE, terms_of(headers))
             events = await self._serving.answer(current_principal(), call)
-            pieces = verbatim_pieces(events, asked.sent, lambda events: _expired(events, sent))
-        else:
-            pieces = await self._converted(sent, headers)
-        async with aclosing(pieces):
-            async for piece in pieces:
-                yield piece
+            return verbatim_pieces(events, asked.sent, lambda events: _expired(events, sent))
+        return await self._converted(sent, headers)
 
     async def _converted(self, sent: JsonBody, headers: Headers) -> AsyncGenerator[HttpBody, None]:
         """Returns the response to a request that its vendor gets in another form."""

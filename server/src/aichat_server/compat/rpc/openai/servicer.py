@@ -14,6 +14,7 @@ from aichat_server.compat.rpc.openai.embeddings import Embeddings
 from aichat_server.compat.rpc.openai.errors import limit_headers, with_plan
 from aichat_server.compat.rpc.openai.models import OpenAIModels
 from aichat_server.compat.rpc.openai.responses import Responses
+from aichat_server.compat.rpc.pieces import response_of
 from aichat_server.core.errors import AichatError
 from aichat_server.identity.service.caller import current_principal
 from aichat_server.limits.service import RateLimits
@@ -44,9 +45,9 @@ class OpenAIServicer(OpenAIServiceServicer):
     ) -> AsyncGenerator[pb.CreateChatCompletionResponse, None]:
         """Answers a conversation by Chat Completions."""
         tell_limits(self._limits, limit_headers)
-        async with aclosing(self._completions.create(request.body, headers_of(context))) as pieces:
+        async with aclosing(await self._completions.create(request.body, headers_of(context))) as pieces:
             async for piece in pieces:
-                yield pb.CreateChatCompletionResponse(piece=piece)
+                yield response_of(pb.CreateChatCompletionResponse, piece)
 
     async def CreateResponse(  # noqa: N802
         self, request: pb.CreateResponseRequest, context: Context
@@ -54,9 +55,9 @@ class OpenAIServicer(OpenAIServiceServicer):
         """Answers by the Responses API."""
         tell_limits(self._limits, limit_headers)
         try:
-            async with aclosing(self._responses.create(request.body, headers_of(context))) as pieces:
+            async with aclosing(await self._responses.create(request.body, headers_of(context))) as pieces:
                 async for piece in pieces:
-                    yield pb.CreateResponseResponse(piece=piece)
+                    yield response_of(pb.CreateResponseResponse, piece)
         except AichatError as error:
             raise with_plan(error, current_principal().plan) from error.__cause__
 
@@ -66,7 +67,7 @@ class OpenAIServicer(OpenAIServiceServicer):
         """Returns a stored response, or its events."""
         async with aclosing(self._responses.retrieve(request)) as pieces:
             async for piece in pieces:
-                yield pb.RetrieveResponseResponse(piece=piece)
+                yield response_of(pb.RetrieveResponseResponse, piece)
 
     async def CancelResponse(  # noqa: N802
         self, request: pb.CancelResponseRequest, _context: Context
@@ -74,7 +75,7 @@ class OpenAIServicer(OpenAIServiceServicer):
         """Cancels a response."""
         async with aclosing(self._responses.cancel(request.response_id)) as pieces:
             async for piece in pieces:
-                yield pb.CancelResponseResponse(piece=piece)
+                yield response_of(pb.CancelResponseResponse, piece)
 
     async def DeleteResponse(  # noqa: N802
         self, request: pb.DeleteResponseRequest, _context: Context
@@ -82,7 +83,7 @@ class OpenAIServicer(OpenAIServiceServicer):
         """Deletes a stored response."""
         async with aclosing(self._responses.delete(request.response_id)) as pieces:
             async for piece in pieces:
-                yield pb.DeleteResponseResponse(piece=piece)
+                yield response_of(pb.DeleteResponseResponse, piece)
 
     async def ListResponseInputItems(  # noqa: N802
         self, request: pb.ListResponseInputItemsRequest, _context: Context
@@ -90,7 +91,7 @@ class OpenAIServicer(OpenAIServiceServicer):
         """Lists what a stored response was asked."""
         async with aclosing(self._responses.input_items(request)) as pieces:
             async for piece in pieces:
-                yield pb.ListResponseInputItemsResponse(piece=piece)
+                yield response_of(pb.ListResponseInputItemsResponse, piece)
 
     async def CreateOpenAIEmbeddings(  # noqa: N802
         self, request: pb.CreateOpenAIEmbeddingsRequest, context: Context
@@ -99,7 +100,7 @@ class OpenAIServicer(OpenAIServiceServicer):
         tell_limits(self._limits, limit_headers)
         async with aclosing(self._embeddings.create(request.body, headers_of(context))) as pieces:
             async for piece in pieces:
-                yield pb.CreateOpenAIEmbeddingsResponse(piece=piece)
+                yield response_of(pb.CreateOpenAIEmbeddingsResponse, piece)
 
     async def ListOpenAIModels(  # noqa: N802
         self, _request: pb.ListOpenAIModelsRequest, _context: Context
@@ -107,7 +108,7 @@ class OpenAIServicer(OpenAIServiceServicer):
         """Lists the models."""
         async with aclosing(self._models.list()) as pieces:
             async for piece in pieces:
-                yield pb.ListOpenAIModelsResponse(piece=piece)
+                yield response_of(pb.ListOpenAIModelsResponse, piece)
 
     async def GetOpenAIModel(  # noqa: N802
         self, request: pb.GetOpenAIModelRequest, _context: Context
@@ -115,4 +116,4 @@ class OpenAIServicer(OpenAIServiceServicer):
         """Returns one model."""
         async with aclosing(self._models.get(request.model)) as pieces:
             async for piece in pieces:
-                yield pb.GetOpenAIModelResponse(piece=piece)
+                yield response_of(pb.GetOpenAIModelResponse, piece)

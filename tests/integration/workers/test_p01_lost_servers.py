@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
-from aichat.v1 import chat_pb2, events_pb2, messages_pb2
+from aichat.v1 import chat_pb2, events_pb2, messages_pb2, openai_pb2
+from aichat.v1.openai_pb2_grpc import OpenAIServiceStub
 from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
+from google.api.httpbody_pb2 import HttpBody
 
 from tests.fixtures.redis import RedisUnderTest
 from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest, minted_key
 from tests.fixtures.vendors import Vendors
 from tests.integration.conversations.asking import (
+    MODEL,
     Event,
     Refusal,
     ask,
@@ -75,8 +79,11 @@ class Asked:
 async def lost(
     run_server: RunServer, redis: RedisUnderTest, database: Database, postgres: Postgres, vendors: Vendors
 ) -> list[Asked]:
-    """Four answers of a killed server, the last one without any text; each test uses the one that it needs."""
-    asked = []
+    """Five answers of a killed server; each test uses the one that it needs.
+
+    The fourth has no text, and the last one goes to a client of Chat Completions as its vendor sends it.
+    """
+    asked = list[tuple[Asked, object]]()
     async with run_server(REDIS_URL=redis.url) as writer:
         for text in (SLOW, SLOW, SLOW, SILENT):
             key, request_id, own = await minted_key(database), str(uuid4()), text + str(uuid4())
@@ -89,9 +96,30 @@ async def lost(
                 await eventually(partial(_asked, vendors, own), bool)
             (amount,) = await held(postgres, key)
             asked.append((Asked(key, own, request_id, amount, started), call))
+        key = await minted_key(database)
+        pieces = OpenAIServiceStub(writer.channel).CreateChatCompletion(completion(SLOW), metadata=key.metadata)
+        await wanted(pieces, b"word")
+        generation_id = str(dict(await pieces.initial_metadata())["x-aichat-generation-id"])
+        await copied(redis, key, generation_id)
+        (amount,) = await held(postgres, key)
+        asked.append((Asked(key, SLOW, "", amount, events_pb2.ChatStarted(generation_id=generation_id)), pieces))
         writer.process.kill()
         await writer.process.wait()
     return [each for each, _ in asked]
+
+
+def completion(text: str) -> openai_pb2.CreateChatCompletionRequest:
+    """Returns a streaming request of a model whose vendor speaks Chat Completions."""
+    body = {"model": MODEL, "stream": True, "messages": [{"role": "user", "content": text}]}
+    data = json.dumps(body).encode()
+    return openai_pb2.CreateChatCompletionRequest(body=HttpBody(content_type="application/json", data=data))
+
+
+async def wanted(pieces: AsyncIterable[openai_pb2.CreateChatCompletionResponse], data: bytes) -> None:
+    """Reads until `data` has come."""
+    async for response in pieces:
+        if data in response.piece.data:
+            return
 
 
 async def _asked(vendors: Vendors, text: str) -> bool:
@@ -133,6 +161,19 @@ async def test_what_a_killed_server_wrote_is_stored_charged_and_told(
     assert (resumed.reason, wire(resumed.seen)) == ("SERVER_LOST", wire(seen)[2:])
     # An answer whose lease has not expired is left alone, whatever happened to its server.
     assert list((await generations(postgres, lost[2].org_id)).values()) == ["running"]
+
+
+async def test_an_answer_as_sent_is_charged_by_what_had_arrived(
+    lost: list[Asked], postgres: Postgres, reap: Reap
+) -> None:
+    asked = lost[4]
+    await expire(postgres, asked.org_id)
+    await reap()
+    (event,) = await books(postgres, asked.org_id)
+    assert (event["quality"], event["estimate_reason"]) == ("estimated", "SERVER_LOST")
+    assert 0 < event["cost_nano_usd"] <= asked.held
+    assert event["output_tokens"] > 0
+    assert await held(postgres, asked.key) == []
 
 
 async def test_of_what_no_journal_tells_nothing_is_left_and_the_request_can_be_sent_again(

@@ -76,7 +76,7 @@ clients: $(READY) $(CLIENTS_READY) $(AGENTS_READY) ## Run coding agents and olde
 	AICHAT_CLIENTS=all $(BIN)/python -m pytest tests/clients --verbose
 
 fuzz: $(READY) $(FUZZ_READY) ## Send generated requests to all HTTP paths, for long; `make test` does a little of it.
-	AICHAT_FUZZ=full $(BIN)/python -m pytest tests/openapi --verbose --timeout 5400
+	AICHAT_FUZZ=full $(BIN)/python -m pytest tests/openapi --verbose --timeout 3600
 
 faults: $(READY) $(CLIENTS_READY) ## Break everything under load, for almost two hours; `make test` does a little of it.
 	AICHAT_FAULTS=full $(BIN)/python -m pytest tests/faults --verbose --timeout 1800

@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from openapi_comments import comments_of
 from openapi_errors import ERROR_SCHEMAS, error_response
+from openapi_foreign import foreign_answers, foreign_body, foreign_headers
 from openapi_page import page
-from openapi_schemas import Schema, Schemas
+from openapi_schemas import Schema, Schemas, events, is_raw
 from rpcs import Contract, Rpc
 
 _INTRODUCTION = """\
@@ -27,14 +29,16 @@ server-sent events: the data of each is one JSON object, its `id` is that object
 first event is an event named `error`, whose data is a `google.rpc.Status`. The paths below `/openai` and `/anthropic`
 take and return what the APIs of these companies do; their own documents describe it.
 """
-_RAW = "google.api.HttpBody"
-_SERVER_SENT_EVENT = "server_sent_event"
-_BINARY: Schema = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
-_FOREIGN_REQUEST: Schema = {"application/json": {"schema": {"type": "object"}}}
-_FOREIGN_RESPONSE: Schema = {
-    "application/json": {"schema": {"type": "object"}},
-    "text/event-stream": {"schema": {"type": "string"}},
-}
+_ANY = {"schema": {"type": "string", "format": "binary"}}
+# Generators of clients know the first of these only.
+_BINARY: Schema = {"application/octet-stream": _ANY, "*/*": _ANY}
+_EXAMPLES: Mapping[str, Schema] = MappingProxyType(
+    {
+        "StreamChat": {"model": "gpt-6-luna", "parts": [{"text": {"text": "Hello"}}]},
+        "CountTokens": {"model": "gpt-6-luna", "parts": [{"text": {"text": "Hello"}}]},
+        "CreateEmbeddings": {"model": "text-embedding-3-small", "texts": ["Hello"]},
+    }
+)
 
 
 class Document:
@@ -75,7 +79,7 @@ class Document:
         method = self._contract.method(rpc)
         text = self._comments.get(method.full_name, "")
         operation: dict[str, Any] = {
-            "operationId": f"{_short(rpc.service)}_{rpc.name}{f'_{number + 1}' if number else ''}",
+            "operationId": f"{_operation_id(rpc)}{f'_{number + 1}' if number else ''}",
             "tags": [_short(rpc.service)],
             "summary": re.split(r"(?<=\.)\s", text, maxsplit=1)[0].rstrip("."),
             "description": text,
@@ -96,6 +100,8 @@ class Document:
             elif rpc.body not in ("*", field.name):
                 required = self._contract.option(field, "buf.validate.field").required
                 yield {"name": field.name, "in": "query", "required": required, **self._described(field)}
+        if rpc.foreign_api:
+            yield from foreign_headers(rpc)
 
     def _described(self, field: FieldDescriptor) -> dict[str, Any]:
         schema = self._schemas.field(field)
@@ -104,32 +110,48 @@ class Document:
     def _body(self, rpc: Rpc, method: MethodDescriptor, template: str) -> dict[str, Any] | None:
         if not rpc.body:
             return None
+        if rpc.foreign_api:
+            return foreign_body(rpc)
         if rpc.raw:
-            return {"content": _FOREIGN_REQUEST if rpc.foreign_api else _BINARY, "required": True}
+            return {"content": _BINARY, "required": True}
         if rpc.body != "*":
             field = method.input_type.fields_by_name[rpc.body]
             return {"content": {"application/json": {"schema": self._schemas.field(field)}}, "required": True}
         named = _named(template)
         kind = method.input_type
         schema = self._schemas.object(kind, named) if named else self._schemas.message(kind)
-        return {"content": {"application/json": {"schema": schema}}, "required": True}
+        example = {"example": _EXAMPLES[rpc.name]} if rpc.name in _EXAMPLES else {}
+        return {"content": {"application/json": {"schema": schema, **example}}, "required": True}
 
     def _answers(self, rpc: Rpc, method: MethodDescriptor) -> dict[str, Any]:
         if rpc.foreign_api:
-            return {"200": {"description": "The answer, as this API has it.", "content": _FOREIGN_RESPONSE}}
+            return foreign_answers(rpc)
         field = method.output_type.fields_by_name.get(rpc.response_body)
         if rpc.sends_events:
             event = self._schemas.message(method.output_type)
-            sent = {"type": "string", "contentMediaType": "text/event-stream", "x-event-schema": event}
+            sent = {**events(event, {"$ref": "#/components/schemas/Status"}), "x-event-schema": event}
             return {
                 "200": {"description": "The events.", "content": {"text/event-stream": {"schema": sent}}},
                 "204": {"description": "There are no events after the one that was named."},
             }
-        if field is not None and field.message_type is not None and field.message_type.full_name == _RAW:
+        if field is not None and is_raw(field):
             return {"200": {"description": self._comments.get(field.full_name, ""), "content": _BINARY}}
         text = self._comments.get(method.output_type.full_name, "")
         answer = self._schemas.message(method.output_type)
-        return {"200": {"description": text or "The answer.", "content": {"application/json": {"schema": answer}}}}
+        content = {"application/json": {"schema": answer}}
+        links = dict(self._links(method)) if rpc.verb == "POST" else {}
+        return {
+            "200": {"description": text or "The answer.", "content": content, **({"links": links} if links else {})}
+        }
+
+    def _links(self, method: MethodDescriptor) -> Iterator[tuple[str, Schema]]:
+        """Yields the calls whose paths take an id that this call's answer has."""
+        for outer in method.output_type.fields:
+            for inner in outer.message_type.fields if outer.message_type is not None else ():
+                value = f"$response.body#/{outer.name}/{inner.name}"
+                for rpc in self._contract.rpcs:
+                    if inner.name.endswith("_id") and inner.name in _named(rpc.templates[0]):
+                        yield rpc.name, {"operationId": _operation_id(rpc), "parameters": {inner.name: value}}
 
 
 def main() -> int:
@@ -144,6 +166,10 @@ def main() -> int:
 
 def _named(template: str) -> frozenset[str]:
     return frozenset(re.findall(r"\{(\w+)", template))
+
+
+def _operation_id(rpc: Rpc) -> str:
+    return f"{_short(rpc.service)}_{rpc.name}"
 
 
 def _short(name: str) -> str:

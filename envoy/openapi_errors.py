@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 ERROR_SCHEMAS: dict[str, Any] = {
-    "google.rpc.Status": {
+    "Status": {
         "type": "object",
-        "description": "Why a call failed.",
+        "description": "Why a call failed: a `google.rpc.Status`.",
         "required": ["code", "message", "details"],
         "properties": {
             "code": {"type": "integer", "description": "The gRPC status, such as 5 for NOT_FOUND."},
@@ -51,7 +51,7 @@ ERROR_SCHEMAS: dict[str, Any] = {
         },
     },
 }
-_NAMES = {"": "google.rpc.Status", "openai": "OpenAIError", "anthropic": "AnthropicError"}
+_NAMES = {"": "Status", "openai": "OpenAIError", "anthropic": "AnthropicError"}
 
 
 def error_response(foreign_api: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +12,8 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 Schema = dict[str, Any]
 Option = Callable[[Any, str], Any]
 
-_OURS = "aichat.v1."
+_PACKAGE = re.compile(r"^(aichat\.v1|google\.\w+)\.")
+_RAW = "google.api.HttpBody"
 _RULES = "buf.validate.field"
 _SCALARS: Mapping[int, Schema] = MappingProxyType(
     {
@@ -55,7 +57,7 @@ class Schemas:
         """Returns a reference to the schema of a message, or the schema itself if JSON has a form of its own for it."""
         if message.full_name in _KNOWN:
             return dict(_KNOWN[message.full_name])
-        name = message.full_name.removeprefix(_OURS)
+        name = _PACKAGE.sub("", message.full_name)
         if name not in self.components:
             # Stored before it is complete, since a message may contain others of its own kind.
             self.components[name] = {}
@@ -64,7 +66,8 @@ class Schemas:
 
     def object(self, message: Descriptor, without: frozenset[str] = frozenset()) -> Schema:
         """Returns the schema of a message's fields but those that are `without`."""
-        fields = [field for field in message.fields if field.name not in without]
+        # An event has no field for itself.
+        fields = [field for field in message.fields if field.name not in without and not is_raw(field)]
         schema: Schema = {"type": "object"}
         if text := self._comments.get(message.full_name):
             schema["description"] = text
@@ -98,7 +101,7 @@ class Schemas:
 
     def enum(self, enum: EnumDescriptor) -> Schema:
         """Returns a reference to the schema of an enum."""
-        name = enum.full_name.removeprefix(_OURS)
+        name = _PACKAGE.sub("", enum.full_name)
         told = [f"- `{value.name}`: {self._comments.get(_value(enum, value.name), '')}" for value in enum.values]
         text = "\n".join([self._comments.get(enum.full_name, ""), "", *told])
         self.components[name] = {"type": "string", "description": text, "enum": [value.name for value in enum.values]}
@@ -113,6 +116,23 @@ class Schemas:
 
     def _rules(self, field: FieldDescriptor) -> Any:
         return self._option(field, _RULES)
+
+
+def events(*kinds: Schema) -> Schema:
+    """Returns the schema of server-sent events whose data is JSON of one of these kinds; none: any text.
+
+    OpenAPI 3.1 leaves open whether it describes the stream, which is a text, or each event, so it describes both.
+    """
+    data: Schema = {"type": "string"}
+    if kinds:
+        data |= {"contentMediaType": "application/json", "contentSchema": {"anyOf": list(kinds)}}
+    text = {"type": "string"}
+    return {"type": ["string", "object"], "properties": {"id": text, "event": text, "data": data}}
+
+
+def is_raw(field: FieldDescriptor) -> bool:
+    """Whether a field is an HTTP body."""
+    return field.message_type is not None and field.message_type.full_name == _RAW
 
 
 def _value(enum: EnumDescriptor, name: str) -> str:

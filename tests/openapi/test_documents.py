@@ -21,7 +21,9 @@ async def test_the_document_is_valid_and_has_every_call(stranger: httpx.AsyncCli
     }
     rpcs = {f"{service.name}_{method.name}" for service in services() for method in service.methods}
     assert rpcs == {name for name in operations if not name.endswith("_2")}
-    assert all(operation["description"] for operation in operations.values())
+    assert all(operation["summary"] and operation["description"] for operation in operations.values())
+    # Generators of clients take dots for packages.
+    assert not [name for name in document["components"]["schemas"] if "." in name]
     stream = operations["ChatService_StreamChat"]["responses"]["200"]["content"]["text/event-stream"]
     assert stream["schema"]["x-event-schema"] == {"$ref": "#/components/schemas/StreamChatResponse"}
     assert operations["BillingService_ListPlans"]["responses"]["default"]
@@ -30,6 +32,26 @@ async def test_the_document_is_valid_and_has_every_call(stranger: httpx.AsyncCli
     }
     assert (listed["conversation_id"]["in"], listed["conversation_id"]["schema"]["format"]) == ("path", "uuid")
     assert listed["page_size"]["schema"]["maximum"]
+    links = operations["ConversationService_CreateConversation"]["responses"]["200"]["links"]
+    assert links["ListMessages"] == {
+        "operationId": "ConversationService_ListMessages",
+        "parameters": {"conversation_id": "$response.body#/conversation/conversation_id"},
+    }
+
+
+async def test_every_example_is_answered(http: httpx.AsyncClient) -> None:
+    document = (await http.get("/openapi.json")).json()
+    answered = set()
+    for path, verbs in document["paths"].items():
+        for verb, operation in verbs.items():
+            needed = [parameter for parameter in operation["parameters"] if parameter["required"]]
+            for content in operation.get("requestBody", {"content": {}})["content"].values():
+                if "example" in content:
+                    headers = {parameter["name"]: parameter["schema"]["enum"][0] for parameter in needed}
+                    response = await http.request(verb, path, json=content["example"], headers=headers)
+                    assert response.status_code == 200, f"{path}: {response.text}"
+                    answered.add(path)
+    assert {"/v1/chat:stream", "/openai/v1/chat/completions", "/anthropic/v1/messages"} <= answered
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs"])

@@ -1,10 +1,15 @@
 """Registers the fixtures; each file of tests/fixtures starts one part of the sandbox."""
 
 import gc
+import os
+from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from zlib import crc32
 
 import pytest
+
+from tests.fixtures.nursery import VARIABLE, open_nursery
 
 # While the tests are loaded, nearly all objects stay: collections would find nothing, and take a quarter of the time.
 gc.disable()
@@ -12,20 +17,44 @@ gc.disable()
 TESTS = Path(__file__).parent
 RIGS = 3
 
-pytest_plugins = [
+FIXTURES = [
     "tests.fixtures.auth",
-    "tests.fixtures.rpc",
-    "tests.fixtures.postgres",
-    "tests.fixtures.redis",
     "tests.fixtures.cluster",
     "tests.fixtures.mail",
-    "tests.fixtures.stripe",
-    "tests.fixtures.vendors",
-    "tests.fixtures.server",
     "tests.fixtures.platform",
+    "tests.fixtures.postgres",
+    "tests.fixtures.redis",
+    "tests.fixtures.rpc",
     "tests.fixtures.seen",
+    "tests.fixtures.server",
+    "tests.fixtures.stripe",
     "tests.fixtures.tally",
+    "tests.fixtures.vendors",
 ]
+pytest.register_assert_rewrite(*FIXTURES)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Registers the fixtures.
+
+    The process that only hands out the tests needs none, and loading them takes seconds.
+    """
+    if config.getoption("numprocesses", None) and "PYTEST_XDIST_WORKER" not in os.environ:
+        stack = ExitStack()
+        config.add_cleanup(stack.close)
+        os.environ[VARIABLE] = stack.enter_context(open_nursery())
+        return
+    for name in FIXTURES:
+        config.pluginmanager.import_plugin(name)
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Loads a share of all tests first, so that not every process compiles each of them for itself."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and session.config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+        first, every = int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        for path in sorted(TESTS.rglob("test_*.py"))[first::every]:
+            import_module(".".join(path.relative_to(TESTS.parent).with_suffix("").parts))
 
 
 def pytest_collection_finish() -> None:

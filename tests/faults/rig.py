@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,6 +29,7 @@ from aichat_server.models.gateway import load_prices
 from aichat_server.models.service import add_prices
 from aichat_server.settings import DEFAULT_MODELS
 
+from tests.fixtures.nursery import ForkedProcess, fork
 from tests.fixtures.redis import RedisUnderTest, run_redis
 from tests.fixtures.server import ApiKey, is_serving, minted_key
 from tests.fixtures.vendors import Vendors, run_vendors
@@ -86,7 +85,7 @@ class Replica:
     settings: dict[str, str] = field(repr=False)
     folder: Path
     channel: grpc.aio.Channel = field(repr=False)
-    process: Process | None = None
+    process: ForkedProcess | None = None
 
     def __post_init__(self) -> None:
         self.chat: chat_pb2_grpc.ChatServiceAsyncStub = chat_pb2_grpc.ChatServiceStub(self.channel)
@@ -110,13 +109,8 @@ class Replica:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     async def start(self) -> None:
-        # It ends with its standard input, so that none survives when the tests are killed.
-        command = (sys.executable, "-m", "aichat_server", "serve", "--until-stdin-ends")
         environment = {**self.settings, "AICHAT_LISTEN": self.address}
-        with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                *command, cwd=self.folder, env=environment, stdin=PIPE, stderr=log
-            )
+        self.process = await fork(environment, self.folder, "aichat_server", "serve", errors=str(self.log))
         # Over a separate connection: an existing one may lead to the killed server.
         async with grpc.aio.insecure_channel(self.address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
             serving, ended = asyncio.create_task(is_serving(channel)), asyncio.create_task(self.process.wait())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -13,6 +11,7 @@ from aichat_sandbox.postgres import Postgres
 from aichat_server.core.database.database import Database
 from aichat_server.models.service import StoredPrices
 
+from tests.fixtures.nursery import run_program
 from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey
 
@@ -25,14 +24,9 @@ def settings(server_settings: dict[str, str]) -> dict[str, str]:
     return {**server_settings, "AICHAT_OPENAI_COMPATIBLE": json.dumps([endpoint])}
 
 
-async def run(settings: dict[str, str], folder: Path, *arguments: str) -> tuple[int | None, str]:
+async def run(settings: dict[str, str], folder: Path, *arguments: str) -> tuple[int, str]:
     """Runs a command; returns its exit code and its output."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "aichat_server", *arguments, cwd=folder, env=settings,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    printed, _ = await process.communicate()
-    return process.returncode, printed.decode()
+    return await run_program(settings, folder, "aichat_server", *arguments)
 
 
 async def test_prices_are_added_by_sync_and_by_migrate_once(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
+from pathlib import Path
 from uuid import uuid4
 
 from aichat_sandbox.postgres import Postgres
@@ -12,18 +11,13 @@ from aichat_server.identity.domain.principals import Principal
 from aichat_server.identity.storage.organizations import OrganizationRepository
 from aichat_server.usage.service.rollups import Rollups
 
+from tests.fixtures.nursery import run_program
 from tests.fixtures.rows import connection
 from tests.integration.usage.books import LATER, NOON, Entry, add
 
 
-async def run(settings: dict[str, str], *arguments: str) -> tuple[int | None, str]:
-    command = (sys.executable, "-m", "aichat_server", *arguments)
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *command, env=settings, stdout=pipe, stderr=asyncio.subprocess.STDOUT
-    )
-    printed, _ = await process.communicate()
-    return process.returncode, printed.decode()
+async def run(settings: dict[str, str], *arguments: str) -> tuple[int, str]:
+    return await run_program(settings, Path.cwd(), "aichat_server", *arguments)
 
 
 async def test_sums_are_checked_and_mended(

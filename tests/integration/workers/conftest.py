@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from aichat_server.generations.gateway.journal import JournalStreams
 from aichat_server.generations.service.orphans import Reaped
 
 from tests.fixtures.clocks import program
+from tests.fixtures.nursery import ForkedProcess, fork
 from tests.fixtures.redis import RedisUnderTest, run_redis
 from tests.fixtures.rows import connection
 from tests.fixtures.server import RunServer, ServerUnderTest
@@ -50,7 +51,7 @@ async def reader(run_server: RunServer, redis: RedisUnderTest) -> AsyncGenerator
 class Command:
     """A running `python -m aichat_workers`."""
 
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | ForkedProcess
     log: Path
 
 
@@ -70,10 +71,11 @@ def workers(
     async def start(*arguments: str, clock: Path | None = None, **settings: str) -> AsyncGenerator[Command, None]:
         folder = tmp_path_factory.mktemp("workers")
         environment = {**server_settings, "REDIS_URL": redis.url, **settings}
-        with (folder / "log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *program("aichat_workers", clock), *arguments, cwd=folder, env=environment, stdout=log, stderr=log
-            )
+        process: asyncio.subprocess.Process | ForkedProcess
+        if clock is None:
+            process = await fork(environment, folder, "aichat_workers", *arguments, errors="log", output="log")
+        else:
+            process = await wrong_program(clock, folder, environment, *arguments)
         try:
             yield Command(process, folder / "log")
         finally:
@@ -82,6 +84,16 @@ def workers(
             await process.wait()
 
     return start
+
+
+async def wrong_program(
+    clock: Path, folder: Path, environment: Mapping[str, str], *arguments: str
+) -> asyncio.subprocess.Process:
+    """Starts the workers' command with a wrong clock."""
+    with (folder / "log").open("wb") as log:
+        return await asyncio.create_subprocess_exec(
+            *program("aichat_workers", clock), *arguments, cwd=folder, env=environment, stdout=log, stderr=log
+        )
 
 
 async def run_job(workers: Workers, job: str) -> None:

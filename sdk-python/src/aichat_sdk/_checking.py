@@ -82,6 +82,20 @@ def wrong_integer(value: object, least: int, above: int) -> str:
     return "" if least <= value < above else f"must be from {least} to {above - 1}"
 
 
+def wrong_text(value: object) -> str:
+    """Returns what is wrong with a value that must be text; empty if nothing is."""
+    if not isinstance(value, str):
+        return _must_be("str", value)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        return (
+            f"holds a lone surrogate, which is not a character, at position {error.start}; remove it, or read the "
+            "text with the right encoding"
+        )
+    return ""
+
+
 def _violations(message: Any, prefix: str) -> Iterator[FieldViolation]:
     described = message._betterproto
     for field, meta in described.meta_by_field_name.items():
@@ -111,7 +125,7 @@ def _wrong(proto_type: str, kind: type, value: object) -> str:
     by_type: dict[str, Callable[[Any], str]] = {
         betterproto2.TYPE_DOUBLE: wrong_number,
         betterproto2.TYPE_FLOAT: wrong_number,
-        betterproto2.TYPE_STRING: _wrong_text,
+        betterproto2.TYPE_STRING: wrong_text,
     }
     if proto_type in by_type:
         return by_type[proto_type](value)
@@ -119,19 +133,6 @@ def _wrong(proto_type: str, kind: type, value: object) -> str:
         return _must_be(kind.__name__, value)
     if isinstance(value, datetime) and value.utcoffset() is None:
         return "must have a time zone, such as datetime.now(UTC) has"
-    return ""
-
-
-def _wrong_text(value: object) -> str:
-    if not isinstance(value, str):
-        return _must_be("str", value)
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        return (
-            f"holds a lone surrogate, which is not a character, at position {error.start}; remove it, or read the "
-            "text with the right encoding"
-        )
     return ""
 
 

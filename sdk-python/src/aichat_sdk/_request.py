@@ -10,7 +10,7 @@ from typing import Any, TypedDict, TypeVar, get_args
 
 import betterproto2
 
-from aichat_sdk._checking import member, refusal
+from aichat_sdk._checking import member, refusal, wrong_text
 from aichat_sdk._params import ChatParams, CountParams, ToolRule
 from aichat_sdk._proto.aichat import v1
 from aichat_sdk._sending import Upload, parts_of
@@ -61,6 +61,8 @@ async def _asked(
         raise refusal("model", "must be given, as an id from `client.models.list()`")
     if (text is None) == (parts is None):
         raise ArgumentError("a message is either `text` or `parts`: pass one of them")
+    if text is not None and (wrong := wrong_text(text)):
+        raise refusal("text", wrong)
     checked = _options(**options)
     return _Asked(
         model=model,

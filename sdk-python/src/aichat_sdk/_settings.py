@@ -17,7 +17,10 @@ _ENDPOINT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[
 _PROXY = re.compile(r"http://([^\s/@]+@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}/?")
 _NAME = re.compile(r"[a-z0-9_.-]{1,128}")
 _VALUE = re.compile(r"[ -~]{0,4096}")
+_HIGHEST_PORT = 65535
 _MOST_METADATA = 32
+# The platform takes as many of all headers together.
+_MOST_METADATA_BYTES = 16384
 # The client writes these itself. gRPC keeps names that begin with grpc- for itself, and -bin ones for bytes.
 _TAKEN = ("authorization", "user-agent", "content-type", "te", "host")
 
@@ -75,8 +78,12 @@ def resolve_endpoint(endpoint: str | None) -> str:
     endpoint = endpoint or os.environ.get("AICHAT_ENDPOINT")
     if not endpoint:
         raise ConfigurationError('no endpoint: pass endpoint="host:port" or set AICHAT_ENDPOINT')
-    if not _ENDPOINT.fullmatch(endpoint):
+    found = _ENDPOINT.fullmatch(endpoint)
+    if found is None:
         raise ConfigurationError(f'the endpoint must be "host:port", without a scheme or a path, not {endpoint!r}')
+    if not 1 <= int(found["port"]) <= _HIGHEST_PORT:
+        # gRPC would call another port.
+        raise ConfigurationError(f"the endpoint's port must be from 1 to {_HIGHEST_PORT}, not {found['port']}")
     return endpoint
 
 
@@ -132,3 +139,6 @@ def _check_metadata(metadata: object) -> None:
             raise ConfigurationError(f"metadata must not have {name}, which the client or gRPC writes")
         if not isinstance(value, str) or not _VALUE.fullmatch(value):
             raise ConfigurationError(f"metadata[{name!r}] must be str of at most 4096 printable ASCII characters")
+    size = sum(len(name) + len(value) for name, value in metadata.items())
+    if size > _MOST_METADATA_BYTES:
+        raise ConfigurationError(f"metadata has {size} bytes, at most {_MOST_METADATA_BYTES} can be sent")

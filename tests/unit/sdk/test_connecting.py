@@ -201,6 +201,8 @@ def test_metadata_is_sent_with_all_calls_or_with_one(unlooped: ScriptedServer) -
         ("metadata", {"metadata": {"x-bin": "a"}}),
         ("metadata", {"metadata": {"x": "a\nb"}}),
         ("metadata", {"metadata": {f"x-{n}": "a" for n in range(33)}}),
+        ("metadata", {"metadata": {f"x-{n}": "a" * 4096 for n in range(4)}}),
+        ("the endpoint's port", {"endpoint": "localhost:65536"}),
         ("secure", {"secure": "yes"}),
         ("secure.ca", {"secure": TLS(ca="/no/such/file")}),
         ("secure.ca", {"secure": TLS(ca=b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----")}),
@@ -211,7 +213,7 @@ def test_metadata_is_sent_with_all_calls_or_with_one(unlooped: ScriptedServer) -
 )
 def test_what_cannot_work_is_refused_by_its_name(named: str, wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=f"^{named}"):
-        AIChat(endpoint="localhost:1", api_key=API_KEY, **wrong)
+        AIChat(**({"endpoint": "localhost:1", "api_key": API_KEY} | wrong))
     if named == "metadata":
         with pytest.raises(ConfigurationError, match=f"^{named}"):
             AIChat(endpoint="localhost:1", api_key=API_KEY).with_options(**wrong)

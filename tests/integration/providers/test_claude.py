@@ -18,6 +18,7 @@ from aichat_server.content.parts import (
     ToolCallPart,
     ToolResultPart,
 )
+from aichat_server.core.errors import Reason
 from aichat_server.generations.domain.content import AnswerContent
 from aichat_server.models.domain.usage import Usage
 from aichat_server.providers.domain.events import Sent, Stop, StopReason, UsageReport
@@ -101,6 +102,14 @@ async def test_a_loop_of_tools_keeps_its_thinking(talk: Talk) -> None:
     # What comes before thinking may change: it is then dropped, not refused.
     parts, _ = await talk.ask(TextPart(scripted(deltas=["Yes."])), system_prompt="Be brief.", tools=())
     assert parts == (TextPart("Yes."),)
+
+
+async def test_older_models_take_a_temperature_in_the_first_version(talk: Talk) -> None:
+    messages = (PathMessage(Role.USER, (TextPart(scripted(deltas=["Yes."])),)),)
+    for model, refusal in (("claude-haiku-4-5", None), ("claude-opus-5-5", Reason.PROVIDER_REQUEST_REJECTED)):
+        request = ProviderRequest(model, Prompt(messages), 100, ChatOptions(temperature=0.5))
+        result = await answer(talk.provider, request)
+        assert (result.error.reason if result.error is not None else None) is refusal
 
 
 async def test_a_search_returns_with_what_it_found(talk: Talk) -> None:

@@ -100,7 +100,12 @@ async def taken() -> AsyncIterator[Taken]:
 async def by_anthropic(url: str, _request: ProviderRequest, body: Any) -> None:
     client = anthropic.AsyncAnthropic(api_key=KEY, base_url=url, max_retries=0)
     create = client.beta.messages.with_streaming_response.create
-    async with client, create(**body, betas=["thinking-binding-controls-2026-08-01"]):
+    # The SDK knows no temperature, which the first version of the API takes.
+    sampling = {name: body[name] for name in ("temperature", "top_p") if name in body}
+    known = {name: value for name, value in body.items() if name not in sampling}
+    headers = {"anthropic-version": "2023-06-01"} if sampling else {}
+    betas = ["thinking-binding-controls-2026-08-01"]
+    async with client, create(**known, betas=betas, extra_body=sampling, extra_headers=headers):
         pass
 
 

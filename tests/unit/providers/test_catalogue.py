@@ -75,7 +75,8 @@ def test_claude_is_anthropics_even_where_others_resell_it() -> None:
 # What ListModels tells about a model, in the order of the contract; what is missing is refused.
 FAMILIES = {
     "claude-opus-5-5": "reasoning stop images documents tools parallel format caching search domains count urls",
-    "claude-haiku-4-5": "stop images documents tools parallel format caching search domains count urls",
+    "claude-haiku-4-5": "temperature stop images documents tools parallel format caching search domains top_p count "
+    "urls",
     "gpt-6-luna": "reasoning images documents tools parallel format caching search domains count urls flex50 "
     "priority200",
     "gpt-4o": "temperature images documents tools parallel format caching search domains top_p count urls priority170",

@@ -1,4 +1,4 @@
-"""Anthropic's Messages API, version 2026-10-21."""
+"""Anthropic's Messages API, versions 2026-10-21 and, as far as it differs in what it takes, 2023-06-01."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Anthropic:
     def asked(self, request: web.Request, body: Mapping[str, Any]) -> Asked:
         """Reads a Messages request."""
         counts = request.path in self.counting_paths
-        check(body, counts=counts)
+        check(body, counts=counts, version=request.headers.get("anthropic-version", ""))
         check_turns(body)
         all_blocks = tuple(blocks(body))
         question, rounds, results = last_question(_said(body))

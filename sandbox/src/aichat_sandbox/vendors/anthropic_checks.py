@@ -1,4 +1,4 @@
-"""What Anthropic refuses in a Messages request of version 2026-10-21."""
+"""What Anthropic refuses in a Messages request."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from .anthropic_blocks import listed
 
 TIED = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-fable-5-1", "claude-mythos-5-1")
 """These bind their thinking to the conversation before it, and cannot be made to call a tool."""
+_SAMPLED = ("claude-3", "claude-opus-4-1", "claude-opus-4-5", "claude-opus-4-6", "claude-sonnet-4-", "claude-haiku-4-")
+_SAMPLING, _FIRST = {"temperature", "top_p", "top_k"}, "2023-06-01"
+"""Only these models take the sampling parameters, and only in this version."""
 _ALWAYS = ("claude-opus-5-5", "claude-fable-", "claude-mythos-")
 _FIELDS = {
     "model", "messages", "max_tokens", "stream", "service_tier", "stop_sequences", "system", "tools", "tool_choice",
@@ -48,15 +51,17 @@ _MODELS = {"text", "tool_use", "thinking", "redacted_thinking", "server_tool_use
 _ALLOWED = {"user": _USERS, "assistant": _MODELS, "system": {"text"}}
 
 
-def check(body: Mapping[str, Any], *, counts: bool) -> None:
+def check(body: Mapping[str, Any], *, counts: bool, version: str = "2026-10-21") -> None:
     """Raises ValueError with Anthropic's words for the first thing that it would refuse.
 
-    `counts`: it is a request to count tokens.
+    `counts`: it is a request to count tokens. `version`: the one that its header names.
     """
-    if extra := set(body) - (_COUNTED if counts else _FIELDS):
+    allowed = (_COUNTED if counts else _FIELDS) | (_SAMPLING if version == _FIRST else set())
+    if extra := set(body) - allowed:
         raise ValueError(f"{min(extra)}: Extra inputs are not permitted")
     if not counts and not (isinstance(body["max_tokens"], int) and body["max_tokens"] > 0):
         raise ValueError("max_tokens: Input should be greater than 0")
+    _check_sampling(body)
     _check_thinking(body)
     _check_tools(body)
     _check_output(body)
@@ -81,6 +86,16 @@ def _all_blocks(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         for block in listed(content):
             yield block
             yield from listed(block.get("content")) if block["type"] == "tool_result" else ()
+
+
+def _check_sampling(body: Mapping[str, Any]) -> None:
+    told = {name: body[name] for name in _SAMPLING & set(body)}
+    if told.get("temperature", 1) != 1 and not body["model"].startswith(_SAMPLED):
+        raise ValueError("`temperature` is deprecated for this model.")
+    if told.get("temperature", 1) != 1 and (body.get("thinking") or {}).get("type") in ("adaptive", "enabled"):
+        raise ValueError("`temperature` may only be set to 1 when thinking is enabled or in adaptive mode.")
+    if {"temperature", "top_p"} <= set(told):
+        raise ValueError("`temperature` and `top_p` cannot both be specified for this model. Please use only one.")
 
 
 def _check_thinking(body: Mapping[str, Any]) -> None:

@@ -24,8 +24,8 @@ _SEES = frozenset({PartKind.TEXT, PartKind.IMAGE})
 _READS = _SEES | {PartKind.DOCUMENT}
 _HEARS = _READS | {PartKind.AUDIO}
 
-# Claude's API accepts no sampling parameters since its version 2026-10-21, and no stop sequence that is only white
-# space. Before 4.6, thinking was a budget of tokens.
+# Claude accepts no stop sequence that is only white space, and since 4.7 no sampling parameters. Before 4.6, thinking
+# was a budget of tokens.
 _CLAUDE = ModelAbilities(
     temperature=False,
     blank_stop=False,
@@ -40,8 +40,10 @@ _CLAUDE = ModelAbilities(
     exact_token_count=True,
 )
 _THINKING_CLAUDE = replace(_CLAUDE, reasoning=True)
+_CLAUDE_4_6 = replace(_THINKING_CLAUDE, temperature=True, top_p=True)
+_CLAUDE_4_5 = replace(_CLAUDE_4_6, reasoning=False)
 # It keeps to no schema, and reads no PDF.
-_OLD_CLAUDE = replace(_CLAUDE, reads=_SEES, response_format=False)
+_OLD_CLAUDE = replace(_CLAUDE_4_5, reads=_SEES, response_format=False)
 
 # The Responses API takes no stop sequences and no seed.
 _GPT = ModelAbilities(
@@ -86,11 +88,12 @@ _GEMINI_TIERS = ((ServiceTier.FLEX, 50), (ServiceTier.PRIORITY, 180))
 
 FAMILIES = (
     Family("claude-", 128_000, _THINKING_CLAUDE),
-    Family("claude-sonnet-4-6", 64_000, _THINKING_CLAUDE),
-    Family("claude-opus-4-5", 64_000, _CLAUDE),
-    Family("claude-sonnet-4-5", 64_000, _CLAUDE),
-    Family("claude-haiku-4-5", 64_000, _CLAUDE),
-    Family("claude-opus-4-1", 32_000, _CLAUDE),
+    Family("claude-opus-4-6", 128_000, _CLAUDE_4_6),
+    Family("claude-sonnet-4-6", 64_000, _CLAUDE_4_6),
+    Family("claude-opus-4-5", 64_000, _CLAUDE_4_5),
+    Family("claude-sonnet-4-5", 64_000, _CLAUDE_4_5),
+    Family("claude-haiku-4-5", 64_000, _CLAUDE_4_5),
+    Family("claude-opus-4-1", 32_000, _CLAUDE_4_5),
     Family("claude-3", 4_096, _OLD_CLAUDE),
     Family("gpt-", 4_096, _TEXT_GPT),
     Family("gpt-5", 128_000, _REASONING_GPT),

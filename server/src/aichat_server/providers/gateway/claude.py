@@ -19,13 +19,15 @@ from aichat_server.providers.gateway.claude_request import BINDING_BETA
 from aichat_server.providers.gateway.claude_terms import is_tied
 from aichat_server.providers.gateway.raw import RawStreamProvider
 from aichat_server.providers.gateway.tick import Tick
-from aichat_server.providers.gateway.transport import FindHead, OtherHeaders
+from aichat_server.providers.gateway.transport import NO_OTHERS, FindHead, OtherHeaders
 
-BETAS = "anthropic-beta"
+BETAS, VERSION = "anthropic-beta", "anthropic-version"
+FIRST = "2023-06-01"
+"""The version that takes sampling parameters: older models have no other."""
 
 
 class ClaudeProvider(RawStreamProvider):
-    """Anthropic. Its API accepts no temperature."""
+    """Anthropic."""
 
     def __init__(self, config: ProviderConfig, tick: Tick) -> None:
         super().__init__(config, tick)
@@ -49,6 +51,9 @@ class ClaudeProvider(RawStreamProvider):
     async def count_as_sent(self, sent: SentRequest, model: str) -> bytes:
         """See BaseAIProvider.count_as_sent."""
         return await self._count_as_sent(self._find_count_head(model), sent, model)
+
+    def _headers(self, request: ProviderRequest) -> OtherHeaders:
+        return {VERSION: FIRST} if claude_request.sampling(request) else NO_OTHERS
 
     def _sent_headers(self, sent: SentRequest) -> OtherHeaders:
         # The caller's betas alone: ours are for requests that this server writes.

@@ -1,4 +1,4 @@
-"""The bodies of requests to the Messages API, version 2026-10-21."""
+"""The bodies of requests to the Messages API, version 2026-10-21; with sampling parameters, version 2023-06-01."""
 
 from __future__ import annotations
 
@@ -36,7 +36,14 @@ def answering(request: ProviderRequest, provider: str) -> dict[str, Any]:
         # Capacity bought ahead has other prices, and nobody requests it here.
         "service_tier": "standard_only",
         **({"stop_sequences": list(request.options.stop)} if request.options.stop else {}),
+        **sampling(request),
     }
+
+
+def sampling(request: ProviderRequest) -> dict[str, float]:
+    """Returns the sampling parameters, which only the first version of the API takes."""
+    told = {"temperature": request.options.temperature, "top_p": request.options.top_p}
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def counting(request: ProviderRequest, provider: str) -> dict[str, Any]:

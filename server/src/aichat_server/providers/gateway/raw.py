@@ -96,8 +96,12 @@ class RawStreamProvider(BaseAIProvider):
         """Returns the body of a request, and the headers that differ from those of all."""
         sent = request.prompt.sent
         if sent is None:
-            return await encoded(self._body(request), request.prompt.files), NO_OTHERS
+            return await encoded(self._body(request), request.prompt.files), self._headers(request)
         return sent_body(sent, request, is_own=self._is_own), self._sent_headers(sent)
+
+    def _headers(self, request: ProviderRequest) -> OtherHeaders:  # noqa: ARG002
+        """Returns the headers of a request that differ from those of all."""
+        return NO_OTHERS
 
     def _sent_headers(self, sent: SentRequest) -> OtherHeaders:
         """Returns the headers of a request that goes as it was sent."""

@@ -13,6 +13,7 @@ from aichat_server.compat.service.waiting import Departure, WaitingAnswers
 from aichat_server.core.redis.client import open_redis
 from aichat_server.identity.domain.principals import Principal
 
+from tests.faults.link import Fate, Link
 from tests.fixtures.redis import RedisUnderTest
 
 WINDOW_SECONDS = 0.3
@@ -117,6 +118,22 @@ async def test_without_a_retry_it_is_over_once(redis: RedisUnderTest, *, shares:
         async with asyncio.timeout(10):
             assert await replica.over.get() == abandoned
         assert replica.over.empty()
+
+
+async def test_what_redis_has_done_is_not_done_again_if_its_reply_is_lost(redis: RedisUnderTest) -> None:
+    slot, answer = Slot(uuid4(), uuid4().bytes), uuid4()
+    async with Link(redis.port) as link, open_redis(link.through(redis.url)) as client:
+        shared = SharedReaders(client)
+        await shared.leave(slot, "gone", Left.VANISHED, answer, 30)
+        lost = [link.doom(b"take", Fate.REPLY_RESET)]
+        assert (await shared.take(slot, "retry", retries=False)).generation_id == answer
+        assert (await shared.take(slot, "later", retries=False)).generation_id is None
+        lost.append(link.doom(b"leave", Fate.REPLY_RESET))
+        await shared.leave(slot, "retry", Left.VANISHED, answer, 30)
+        lost.append(link.doom(b"take_back", Fate.REPLY_RESET))
+        assert await shared.take_back(slot, answer)
+        assert not await shared.take_back(slot, answer)
+        assert all(event.is_set() for event in lost)
 
 
 async def test_while_redis_is_away_its_own_process_finds_it(

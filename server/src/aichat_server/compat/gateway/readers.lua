@@ -1,6 +1,9 @@
 -- KEYS: a slot's readers by the time when they came, and the answers whose readers vanished, and which were written
--- whole, by the time until which they wait. ARGV: the step, and what it needs.
-local live, vanished, whole = KEYS[1], KEYS[2], KEYS[3]
+-- whole, by the time until which they wait; and the result of this step. ARGV: the step, and what it needs.
+--
+-- A step whose reply is lost is sent again, and must not be done again: it leaves its result until then.
+local live, vanished, whole, result = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local SENT_AGAIN = 10000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -8,6 +11,10 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- reader is remembered. Returns the answer that waits, and the milliseconds that it would have waited longer; or else
 -- the number of older readers.
 local function take(reader, retries, older, remembered)
+  local before = redis.call('GET', result)
+  if before then
+    return {before, redis.call('PTTL', result)}
+  end
   redis.call('ZADD', live, 'NX', now, reader)
   redis.call('ZREMRANGEBYSCORE', live, '-inf', now - remembered)
   redis.call('PEXPIRE', live, remembered)
@@ -18,6 +25,7 @@ local function take(reader, retries, older, remembered)
   if waiting[1] then
     redis.call('ZREM', vanished, waiting[1])
     redis.call('ZREM', whole, waiting[1])
+    redis.call('SET', result, waiting[1], 'PX', math.max(1, waiting[2] - now))
     return {waiting[1], waiting[2] - now}
   end
   return redis.call('ZCOUNT', live, '-inf', redis.call('ZSCORE', live, reader) - older)
@@ -30,6 +38,9 @@ end
 
 -- reader, how it left, its answer, milliseconds: how long the answer waits.
 local function leave(reader, how, answer, window)
+  if not redis.call('SET', result, 1, 'NX', 'PX', SENT_AGAIN) then
+    return 0
+  end
   local list = how == 'whole' and whole or vanished
   redis.call('ZADD', list, now + window, answer)
   redis.call('PEXPIRE', list, math.max(3 * window, redis.call('PTTL', list)))
@@ -38,7 +49,13 @@ end
 
 -- answer. Returns how many have waited: 1 or 0.
 local function take_back(answer)
-  return redis.call('ZREM', vanished, answer) + redis.call('ZREM', whole, answer)
+  local before = redis.call('GET', result)
+  if before then
+    return tonumber(before)
+  end
+  local found = redis.call('ZREM', vanished, answer) + redis.call('ZREM', whole, answer)
+  redis.call('SET', result, found, 'PX', SENT_AGAIN)
+  return found
 end
 
 local steps = {take = take, go = go, leave = leave, take_back = take_back}

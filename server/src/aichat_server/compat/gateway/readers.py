@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,8 +12,8 @@ from aichat_server.compat.domain.readers import OLDER_SECONDS, Left, Slot, Taken
 from aichat_server.core.redis.client import AnyRedis, unavailable
 from aichat_server.core.redis.scripts import Script
 
-# Far more than a round trip takes, even for a busy process. A new call waits for the answer.
-_ANSWER_SECONDS = 1.0
+# Far more than a round trip takes, even for a busy process, and enough for a second one. A new call waits for it.
+_ANSWER_SECONDS = 2.5
 # Nobody waits for the others, and a retry comes later.
 _PATIENT_SECONDS = 3.0
 _REMEMBERED_SECONDS = 900
@@ -23,8 +24,7 @@ class SharedReaders:
 
     def __init__(self, redis: AnyRedis) -> None:
         source = Path(__file__).with_name("readers.lua").read_text(encoding="utf-8")
-        # Nothing is sent twice: what was taken would not be there any more.
-        self._script = Script(redis, source, attempts=1)
+        self._script = Script(redis, source)
 
     async def take(self, slot: Slot, reader: str, *, retries: bool) -> Taken:
         """Adds a reader, and returns what it finds. `retries`: whether its call says that it is a retry."""
@@ -53,7 +53,7 @@ class SharedReaders:
     async def _run(self, seconds: float, slot: Slot, *arguments: str | bytes | int) -> Any:
         # A Redis cluster stores keys together that have the same text in braces.
         name = f"aichat:readers:{{{slot.org_id}}}:{slot.digest.hex()}"
-        keys = [f"{name}:{part}" for part in ("live", "vanished", "whole")]
+        keys = [f"{name}:{part}" for part in ("live", "vanished", "whole", f"results:{secrets.token_hex(8)}")]
         try:
             async with asyncio.timeout(seconds):
                 [answer] = await self._script.run([(keys, arguments)])

@@ -33,6 +33,8 @@ _log = structlog.get_logger()
 # The end of an older reader's connection may still be on its way: for a tenth of a second, or longer if the process is
 # so busy that each look takes long.
 _LOOKS = 6
+# A call that says that it is a retry has an older reader that has gone.
+_LOOKS_OF_RETRIES = 50
 _LOOK_SECONDS = 0.02
 # An answer whose reader vanished at once may not have begun yet.
 _BEGIN_SECONDS = 2.0
@@ -109,6 +111,7 @@ class Readers:
     async def _find(self, reader: Reader, slot: Slot) -> _Found | None:
         """Returns the answer that the call is a retry of; None if there is none."""
         loop, looks = asyncio.get_running_loop(), 0
+        most = _LOOKS_OF_RETRIES if reader.retries else _LOOKS
         while True:
             taken, handle = await self._waiting.take(slot, reader)
             looks += 1
@@ -117,7 +120,7 @@ class Readers:
                 events = await self._again(reader, key, handle)
                 if events is not None:
                     return _Found(key, events, handle, loop.time() + taken.seconds)
-            elif not taken.others or looks >= _LOOKS:
+            elif not taken.others or looks >= most:
                 return None
             else:
                 await asyncio.sleep(_LOOK_SECONDS)

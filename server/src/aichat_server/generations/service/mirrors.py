@@ -24,8 +24,8 @@ _WAIT_SECONDS = 0.1
 _PAUSE_SECONDS = 0.5
 # A mirror that could not be read once within this time is given up.
 _FIRST_READ_SECONDS = 3.0
-# The last events of a stored answer may take this long to arrive.
-_LAST_WORDS_SECONDS = 2.0
+# The last events of a stored answer may take this long to arrive: after one failure to copy them, the publisher pauses.
+_LAST_WORDS_SECONDS = 4.0
 
 
 class Mirrors:

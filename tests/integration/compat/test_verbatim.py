@@ -233,7 +233,9 @@ async def test_refusals_of_the_request_pass_as_they_were_sent(api: str, upstream
 async def test_a_stream_that_fails_says_so_in_the_vendors_words(api: str, upstream: Upstream, caller: Caller) -> None:
     begun = b"".join(ANSWERS[api][: BEFORE[api]])
     upstream.will_answer(begun, FAILURES[api])
-    assert (await caller.call(api, ASKED[api])).data == named(api, begun + FAILURES[api])
+    told, _, more = (await caller.call(api, ASKED[api])).data.partition(named(api, FAILURES[api]))
+    # OpenAI's SDKs do not raise what Responses tell by their own events.
+    assert (told, b'"error":{"message":' in more) == (named(api, begun), api == "responses")
     upstream.will_answer(begun, breaks=True)
     reply = await caller.call(api, ASKED[api])
     assert reply.data.startswith(named(api, begun))

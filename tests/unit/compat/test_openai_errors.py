@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from aichat_server.compat.rpc.openai.errors import OpenAIErrors, limit_headers, told_of, with_plan
+from aichat_server.compat.rpc.openai.errors import OpenAIErrors, limit_headers, of_responses, told_of
 from aichat_server.core.errors import AichatError, Reason, invalid_request
 from aichat_server.limits.domain.limits import LimitName
 from aichat_server.limits.domain.standings import Standing
@@ -80,12 +80,17 @@ def test_clients_find_the_words_that_they_look_for() -> None:
 
 def test_codex_reads_which_plan_has_reached_its_limit_and_until_when() -> None:
     metadata = {"reset_time": "2026-12-01T00:00:00+00:00"}
-    quota = with_plan(AichatError(Reason.QUOTA_EXCEEDED, "no", metadata=metadata), "team")
+    quota = of_responses(AichatError(Reason.QUOTA_EXCEEDED, "no", metadata=metadata), "team")
     body = json.loads(ERRORS.refusal(quota, "r").body)["error"]
     assert (body["type"], body["code"]) == ("usage_limit_reached", "insufficient_quota")
     assert (body["plan_type"], body["resets_at"]) == ("team", 1796083200)
     other = AichatError(Reason.MODEL_UNKNOWN, "no")
-    assert with_plan(other, "team") is other
+    assert of_responses(other, "team") is other
+
+
+def test_what_messages_hold_is_the_input_of_responses() -> None:
+    unread = of_responses(AichatError(Reason.PART_UNSUPPORTED, "no images"), "team")
+    assert json.loads(ERRORS.refusal(unread, "r").body)["error"]["param"] == "input"
 
 
 def test_an_admitted_call_tells_what_is_left() -> None:

@@ -153,7 +153,8 @@ class _Answer:
                 self._last = event.data
                 return b""
             case SentKind.FAILURE:
-                self._told_failure = True
+                # OpenAI's SDKs raise no failure that Responses tell: it is told again in the form that they raise.
+                self._told_failure = self._api is not VendorApi.RESPONSES
         return event.data
 
     def _end(self, cost: NanoUsd) -> bytes:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 from grpc import StatusCode
 
-from aichat_server.core.errors import AichatError, Reason
+from aichat_server.core.errors import AichatError, FieldViolation, Reason
 from aichat_server.limits.domain.limits import LimitName
 from aichat_server.limits.domain.standings import RESET_SECONDS, Standing
 from aichat_server.transport.errors import STATUS_CODES
@@ -19,7 +19,7 @@ from aichat_server.transport.foreign import Refusal
 
 INVALID, SERVER, QUOTA = "invalid_request_error", "server_error", "insufficient_quota"
 _LIMITED = 429
-_PLAN = "plan_type"
+_PLAN, _MESSAGES = "plan_type", "messages"
 
 
 class Told(NamedTuple):
@@ -59,12 +59,12 @@ _TOLD: Mapping[Reason, Told] = MappingProxyType(
         Reason.REQUEST_MALFORMED: Told(400, INVALID, "invalid_json"),
         Reason.REQUEST_TOO_LARGE: Told(413, INVALID, "request_too_large"),
         Reason.OPTION_UNSUPPORTED: Told(400, INVALID, "unsupported_parameter"),
-        Reason.PART_UNSUPPORTED: Told(400, INVALID, "unsupported_content", param="messages"),
+        Reason.PART_UNSUPPORTED: Told(400, INVALID, "unsupported_content", param=_MESSAGES),
         Reason.MODEL_UNKNOWN: Told(404, INVALID, "model_not_found", final=True, param="model"),
         Reason.MODEL_NOT_IN_PLAN: Told(403, INVALID, "model_not_found", final=True, param="model"),
         Reason.PROVIDER_MODEL_MISSING: Told(404, INVALID, "model_not_found", final=True, param="model"),
         Reason.MODEL_UNSUITABLE: Told(400, INVALID, "model_unsuitable", param="model"),
-        Reason.CONTEXT_EXCEEDED: Told(400, INVALID, "context_length_exceeded", param="messages"),
+        Reason.CONTEXT_EXCEEDED: Told(400, INVALID, "context_length_exceeded", param=_MESSAGES),
         Reason.RATE_LIMITED: Told(429, "requests", "rate_limit_exceeded"),
         Reason.QUOTA_EXCEEDED: Told(429, QUOTA, QUOTA, final=True),
         Reason.FREE_PLAN_EXHAUSTED: Told(429, QUOTA, QUOTA, final=True),
@@ -99,12 +99,17 @@ class OpenAIErrors:
         return b"data: " + msgspec.json.encode(fields) + b"\n\n"
 
 
-def with_plan(error: AichatError, plan: str) -> AichatError:
-    """Returns a failure that names the plan whose limit was reached, as Codex expects it; others as they are.
+def of_responses(error: AichatError, plan: str) -> AichatError:
+    """Returns a failure as the Responses API tells it: what is in `messages` elsewhere is in `input` there.
 
-    Codex never repeats a call with this status. It says when the limit ends.
+    It names the plan whose limit was reached. Codex never repeats a call with this status, and says when the limit
+    ends.
     """
-    if told_of(error).status != _LIMITED:
+    told = told_of(error)
+    if told.param == _MESSAGES and not error.violations:
+        violation = FieldViolation("input", error.message)
+        return AichatError(error.reason, error.message, metadata=error.metadata, violations=(violation,))
+    if told.status != _LIMITED:
         return error
     return AichatError(
         error.reason,

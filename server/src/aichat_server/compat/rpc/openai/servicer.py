@@ -11,7 +11,7 @@ from aichat.v1.openai_pb2_grpc import OpenAIServiceServicer, add_OpenAIServiceSe
 from aichat_server.compat.rpc.headers import headers_of, tell_limits
 from aichat_server.compat.rpc.openai.chat_completions import ChatCompletions
 from aichat_server.compat.rpc.openai.embeddings import Embeddings
-from aichat_server.compat.rpc.openai.errors import limit_headers, with_plan
+from aichat_server.compat.rpc.openai.errors import limit_headers, of_responses
 from aichat_server.compat.rpc.openai.models import OpenAIModels
 from aichat_server.compat.rpc.openai.responses import Responses
 from aichat_server.compat.rpc.pieces import response_of
@@ -59,7 +59,7 @@ class OpenAIServicer(OpenAIServiceServicer):
                 async for piece in pieces:
                     yield response_of(pb.CreateResponseResponse, piece)
         except AichatError as error:
-            raise with_plan(error, current_principal().plan) from error.__cause__
+            raise of_responses(error, current_principal().plan) from error.__cause__
 
     async def RetrieveResponse(  # noqa: N802
         self, request: pb.RetrieveResponseRequest, _context: Context

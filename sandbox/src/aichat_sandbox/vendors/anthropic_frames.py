@@ -37,7 +37,8 @@ def frames(reply: Reply) -> Frames:
         # The text ends where the first call begins.
         calls[0], closing = b"".join(closing) + calls[0], []
     searched = {"server_tool_use": {"web_search_requests": len(script.searches)}} if script.searches else {}
-    final = {"output_tokens": reply.output_tokens, **searched, **script.usage}
+    # The last event repeats the whole usage, which some clients read there alone.
+    final = {**usage, "output_tokens": reply.output_tokens, **searched, **script.usage}
     delta = {"stop_reason": reply.stop, "stop_sequence": reply.stop_sequence}
     closing.append(_event("message_delta", delta=delta, **({} if script.no_usage else {"usage": final})))
     return Frames(
@@ -45,7 +46,7 @@ def frames(reply: Reply) -> Frames:
         deltas=(*texts, *calls),
         closing=b"".join([*closing, _event("message_stop")]),
         error=_event("error", error={"type": "overloaded_error", "message": "Overloaded"}),
-        usage={**usage, **final},
+        usage=final,
     )
 
 

@@ -34,6 +34,10 @@ def thought(text: str) -> dict[str, Any]:
          [{"type": "text", "text": "Hi "}, {"type": "reference", "ids": [1]}, {"type": "reference", "ids": [2]}]),
         ("channel", ["analysis", "analysis", "final"], "final"),
         ("mood", ["good", "good"], "good"),
+        # Alibaba names a call once, and has empty names in what follows.
+        ("tool_calls", [[{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}],
+                        [{"index": 0, "id": "", "function": {"name": "", "arguments": "}"}}]],
+         [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]),
         ("reasoning_details", [[{"index": 0, "type": "reasoning.text", "text": one, "format": "f1"}] for one in "aab"],
          [{"index": 0, "type": "reasoning.text", "text": "aab", "format": "f1"}]),
         ("annotations", [[{"type": "url_citation", "n": 1}], [{"type": "url_citation", "n": 2}]],

@@ -122,7 +122,7 @@ def _grow(known: Json, more: Json) -> None:
             known[name] = before + told
         elif isinstance(told, dict) and isinstance(before, dict):
             _grow(before, told)
-        elif told is not None or name not in known:
+        elif told not in (None, "") or name not in known:
             known[name] = told
 
 

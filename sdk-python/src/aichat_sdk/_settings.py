@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aichat_sdk._checking import wrong_integer, wrong_number
+from aichat_sdk._checking import wrong_integer, wrong_number, wrong_text
 from aichat_sdk._keys import Keys
 from aichat_sdk._tls import TLS
 from aichat_sdk.errors import ConfigurationError
@@ -125,6 +125,8 @@ def _check_options(options: object) -> None:
     for name, value in options.items():
         if not isinstance(name, str) or not isinstance(value, str | int):
             raise ConfigurationError(f"channel_options[{name!r}] must be str or int")
+        if wrong := wrong_text(value) if isinstance(value, str) else wrong_integer(int(value), -(2**31), 2**31):
+            raise ConfigurationError(f"channel_options[{name!r}] {wrong}")
 
 
 def _check_metadata(metadata: object) -> None:

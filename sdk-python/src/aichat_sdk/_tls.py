@@ -33,9 +33,9 @@ class TLS:
         """Raises ConfigurationError, naming the file, if one cannot be used."""
         if (self.certificate is None) != (self.key is None):
             raise ConfigurationError("secure.certificate and secure.key belong together: give both")
-        if self.ca is not None:
+        if authorities := _read("ca", self.ca, b"CERTIFICATE"):
             try:
-                ssl.create_default_context(cadata=_read("ca", self.ca, b"CERTIFICATE").decode())
+                ssl.create_default_context(cadata=authorities.decode())
             except (ssl.SSLError, ValueError) as error:
                 raise ConfigurationError(f"secure.ca holds no certificates: {error}") from error
         _read("certificate", self.certificate, b"CERTIFICATE")
@@ -55,6 +55,9 @@ def _read(name: str, pem: object, kind: bytes) -> bytes:
         return b""
     if not isinstance(pem, str | os.PathLike | bytes):
         raise ConfigurationError(f"secure.{name} must be a path or bytes, not {type(pem).__name__}")
+    if not isinstance(pem, bytes) and "-----BEGIN" in str(pem):
+        # As a path, it would be in the message of the failure: also a private key.
+        raise ConfigurationError(f"secure.{name} must be a path or bytes: call encode() on what the file holds")
     try:
         data = pem if isinstance(pem, bytes) else Path(pem).read_bytes()
     except (OSError, ValueError) as error:

@@ -30,6 +30,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.unit.sdk.scripted import API_KEY, ScriptedServer, answer, fail, reply
 
+CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 MODELS = reply(chat_pb2.ListModelsResponse())
 EXPIRED = fail(grpc.StatusCode.UNAUTHENTICATED, "CREDENTIALS_EXPIRED")
 
@@ -195,6 +196,8 @@ def test_metadata_is_sent_with_all_calls_or_with_one(unlooped: ScriptedServer) -
         ("proxy", {"proxy": 5}),
         ("channel_options", {"channel_options": ["a"]}),
         ("channel_options", {"channel_options": {"a": 1.5}}),
+        (r"channel_options\['a'\]", {"channel_options": {"a": 2**31}}),
+        (r"channel_options\['a'\]", {"channel_options": {"a": "\ud800"}}),
         ("metadata", {"metadata": "a"}),
         ("metadata", {"metadata": {"X-Team": "a"}}),
         ("metadata", {"metadata": {"authorization": "a"}}),
@@ -204,11 +207,13 @@ def test_metadata_is_sent_with_all_calls_or_with_one(unlooped: ScriptedServer) -
         ("metadata", {"metadata": {f"x-{n}": "a" * 4096 for n in range(4)}}),
         ("the endpoint's port", {"endpoint": "localhost:65536"}),
         ("secure", {"secure": "yes"}),
-        ("secure.ca", {"secure": TLS(ca="/no/such/file")}),
+        ("secure.ca cannot be read", {"secure": TLS(ca="/no/such/file")}),
+        # The message ends before the key.
+        (r"secure.key must be [^-]*$", {"secure": TLS(certificate=CERTIFICATE, key="-----BEGIN PRIVATE KEY-----\n")}),
         ("secure.ca", {"secure": TLS(ca=b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----")}),
         ("secure.ca", {"secure": TLS(ca=5)}),  # type: ignore[arg-type]
         ("secure.certificate", {"secure": TLS(certificate=b"a")}),
-        ("secure.key", {"secure": TLS(certificate=b"-----BEGIN CERTIFICATE-----", key=b"-----BEGIN X-----")}),
+        ("secure.key", {"secure": TLS(certificate=CERTIFICATE, key=b"-----BEGIN X-----")}),
     ],
 )
 def test_what_cannot_work_is_refused_by_its_name(named: str, wrong: dict[str, Any]) -> None:

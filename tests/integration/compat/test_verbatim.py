@@ -249,8 +249,8 @@ async def test_a_stream_that_fails_says_so_in_the_vendors_words(api: str, upstre
         ("messages", {"mcp_servers": [{"type": "url"}]}, "mcp_servers"),
         ("messages", {"speed": "fast"}, "speed"),
         ("messages", {"inference_geo": "moon"}, "inference_geo"),
-        ("messages", {"tools": [{"type": "web_fetch_20260318", "name": "w"}]}, "tools[0].type"),
-        ("messages", {"tools": [{"type": "web_search_20260318", "name": "w"}]}, "tools[0].allowed_callers"),
+        ("messages", {"tools": [{"type": "web_fetch_20260318", "name": "w"}]}, "tools.0.type"),
+        ("messages", {"tools": [{"type": "web_search_20260318", "name": "w"}]}, "tools.0.allowed_callers"),
         ("messages", {"messages": [{"role": "user", "content": [
             {"type": "image", "source": {"type": "file", "file_id": "file_1"}}]}]}, "messages.0.content.0.source"),
         ("messages", {"tools": [{"type": "web_search_20250305", "max_uses": -1}]}, "tools.0.max_uses"),

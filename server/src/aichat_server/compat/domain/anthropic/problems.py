@@ -37,6 +37,9 @@ def problem_of(error: AichatError) -> str:
         case Reason.OPTION_UNSUPPORTED if (name := error.metadata.get("option", "")) in _OPTIONS:
             field = _OPTIONS[name]
             return f"{field}: {error.message.replace(f'leave {name} out', f'leave {field} out')}"
+        case Reason.OPTION_UNSUPPORTED if error.violations:
+            field = error.violations[0].field
+            return error.message.replace(field, _field(field), 1)
         case Reason.MODEL_UNKNOWN:
             return f"model: {error.metadata.get('model', '')}"
         case Reason.REQUEST_INVALID | Reason.FILE_INVALID if error.violations:

@@ -42,16 +42,14 @@ def asked(*calls: tuple[str, str | Mapping[str, str]]) -> str:
     return script(rounds=[*rounds, {"deltas": ["Done ", "well."]}])
 
 
-def example(page: str) -> str:
-    """Returns the example of a client's page."""
-    code: str
-    [(_, code)] = BLOCK.findall((PAGES / f"{page}.md").read_text())
-    return code
+def examples(page: str) -> list[str]:
+    """Returns the examples of a client's page."""
+    return [code for _, code in BLOCK.findall((PAGES / f"{page}.md").read_text())]
 
 
 def configured(page: str) -> str:
-    """Returns the example without its last line, which asks."""
-    return "".join(example(page).splitlines(keepends=True)[:-1])
+    """Returns the first example without its last line, which asks."""
+    return "".join(examples(page)[0].splitlines(keepends=True)[:-1])
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -98,6 +96,8 @@ async def test_continue_works_by_its_tools(platform: Platform, tmp_path: Path, m
 
 
 @pytest.mark.parametrize("page", ["claude-code", "codex", "continue", pytest.param("opencode", marks=needs_opencode)])
-async def test_the_example_of_its_page(platform: Platform, tmp_path: Path, page: str) -> None:
-    shown = await run(platform, tmp_path, "sh", "-eu", "-c", example(page), settings=settings(tmp_path))
+async def test_the_examples_of_its_page(platform: Platform, tmp_path: Path, page: str) -> None:
+    codes = examples(page)
+    shown = await run(platform, tmp_path, "sh", "-eu", "-c", "".join(codes), settings=settings(tmp_path))
     assert "stand-in" in shown
+    assert len(codes) == 1 or "You · 20" in shown, "a session that is kept is shown, with the time of each message"

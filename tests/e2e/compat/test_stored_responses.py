@@ -160,3 +160,48 @@ async def test_any_surface_keeps_its_turns_in_a_conversation(platform: Platform)
     stored = await messages_of(platform, conversation_id)
     assert [message["parts"][0]["text"]["text"] for message in stored[1::2]] == ["One.", "Two.", "Three."]
     assert len({UUID(message["message_id"]) for message in stored}) == 6
+
+
+BASH = {
+    "name": "Bash",
+    "description": "Runs a command.",
+    "input_schema": {"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]},
+}
+CACHED = {"cache_control": {"type": "ephemeral"}}
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_a_session_of_claude_code_is_kept(platform: Platform, model: str) -> None:
+    """Claude Code sends the header with each call (ANTHROPIC_CUSTOM_HEADERS), and its whole history."""
+    ran = [{"name": "Bash", "arguments": {"command": "ls"}}]
+    asked = script(rounds=[{"reasoning": ["Hm."], "tools": ran}, {"deltas": ["Done."]}])
+    body = {
+        "model": model,
+        "max_tokens": 32_000,
+        "system": [{"type": "text", "text": "You are an agent."}, {"type": "text", "text": "Be brief.", **CACHED}],
+        "tools": [BASH],
+        "thinking": {"type": "adaptive", "display": "omitted"},
+        "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
+        "safeguards": [{"type": "dangerous_tool_use", "classifier_context": {"v": 1}}],
+        "output_config": {"effort": "medium"},
+        "metadata": {"user_id": "{}"},
+    }
+    reminder = {"role": "system", "content": [{"type": "text", "text": "# Environment", **CACHED}]}
+    said: list[Any] = [{"role": "user", "content": [{"type": "text", "text": asked}]}, reminder]
+    headers = {"authorization": f"Bearer {platform.key['api_key']}", "anthropic-version": "2023-06-01"}
+    async with httpx.AsyncClient(base_url=platform.http, headers=headers, timeout=20) as http:
+        made = await http.post("/v1/conversations", json={})
+        conversation_id: str = made.json()["conversation"]["conversation_id"]
+        http.headers["x-aichat-conversation"] = conversation_id
+        answer = (await http.post("/anthropic/v1/messages?beta=true", json=body | {"messages": said})).json()
+        assert answer["stop_reason"] == "tool_use", answer
+        result = {"type": "tool_result", "tool_use_id": answer["content"][-1]["id"], "content": "answer.txt"}
+        said += [{"role": "assistant", "content": answer["content"]}, {"role": "user", "content": [result]}]
+        last = (await http.post("/anthropic/v1/messages?beta=true", json=body | {"messages": said})).json()
+    assert last["content"][-1]["text"] == "Done."
+    stored = await messages_of(platform, conversation_id)
+    kinds = [kind for message in stored for part in message["parts"] for kind in part]
+    assert [kind for kind in kinds if kind.startswith("tool")] == ["tool_call", "tool_result"]
+    assert stored[-1]["parts"][-1]["text"]["text"] == "Done."
+    told = [part["text"]["text"] for message in stored for part in message["parts"] if "text" in part]
+    assert told.count(asked) == 1, "each call adds only what is new"

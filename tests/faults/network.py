@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +17,7 @@ from tests.faults.link import HOST, Link, link_to
 from tests.faults.linked import run_linked
 from tests.faults.load import Turn, follow, marked
 from tests.faults.rig import CHANNEL_OPTIONS, Replica, Rig
+from tests.fixtures.nursery import ForkedProcess, fork
 from tests.fixtures.rows import connection
 from tests.integration.conversations.asking import Event
 
@@ -125,12 +124,10 @@ def _urls(rig: Rig) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _worker(rig: Rig, links: dict[str, Link], folder: Path) -> AsyncGenerator[Process, None]:
+async def _worker(rig: Rig, links: dict[str, Link], folder: Path) -> AsyncGenerator[ForkedProcess, None]:
     """Runs the real command of the workers, over the links."""
     environment = {**rig.settings, **{name: links[name].through(url) for name, url in _urls(rig).items()}}
-    command = (sys.executable, "-m", "aichat_workers", "serve")
-    with (folder / "worker.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(*command, cwd=folder, env=environment, stdout=log, stderr=log)
+    process = await fork(environment, folder, "aichat_workers", "serve", errors="worker.log", output="worker.log")
     try:
         yield process
     finally:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
-from asyncio.subprocess import PIPE, Process
 
 from aichat.v1 import chat_pb2
 
@@ -14,6 +12,7 @@ from tests.faults.lost import ASKED, MODEL, SEEN, lose
 from tests.faults.machine import tokens
 from tests.faults.rig import Rig
 from tests.faults.scale import SCALE
+from tests.fixtures.nursery import ForkedProcess, fork
 from tests.fixtures.server import ApiKey
 from tests.fixtures.tally import Tally
 from tests.integration.conversations.asking import refusal, text_of
@@ -21,26 +20,12 @@ from tests.integration.conversations.asking import refusal, text_of
 LOST_AT_ONCE = 10
 # About the length of a run, after its code is loaded.
 RUN_SECONDS = 0.5
-# `python -m aichat_workers run orphans`, with a signal between loading, which takes longest, and running.
-COMMAND = """
-import runpy, sys
-import aichat_workers.serve
-print("loaded", flush=True)
-sys.argv = ["aichat_workers", "run", "orphans"]
-runpy.run_module("aichat_workers", run_name="__main__", alter_sys=True)
-"""
 
 
-async def worker(rig: Rig) -> Process:
+async def worker(rig: Rig) -> ForkedProcess:
     """Starts the command that ends lost answers; returns it as it begins to run."""
-    folder, settings = rig.replicas[0].folder, rig.replicas[0].settings
-    with (folder / "worker.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", COMMAND, cwd=folder, env=settings, stdout=PIPE, stderr=log
-        )
-    assert process.stdout is not None
-    assert await process.stdout.readline() == b"loaded\n"
-    return process
+    replica = rig.replicas[0]
+    return await fork(replica.settings, replica.folder, "aichat_workers", "run", "orphans", errors="worker.log")
 
 
 async def _run_to_its_end(rig: Rig) -> None:

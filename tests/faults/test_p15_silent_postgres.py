@@ -6,8 +6,6 @@ Calls fail within seconds or continue elsewhere, and so do all that wait for the
 from __future__ import annotations
 
 import asyncio
-import sys
-from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import suppress
 from dataclasses import replace
@@ -28,6 +26,7 @@ from tests.faults.link import Link, Way, link_to
 from tests.faults.lost import MODEL, PROVIDER
 from tests.faults.rig import Rig
 from tests.faults.scale import IS_FULL
+from tests.fixtures.nursery import run_program
 from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey
 from tests.integration.conversations.asking import eventually
@@ -194,14 +193,11 @@ async def test_starting_and_migrating_fail_in_time(rig: Rig, link: Link) -> None
         "AICHAT_MIGRATION_DATABASE_URL": link.through(rig.owner_url),
     }
 
-    async def run(*command: str) -> tuple[int | None, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *command, cwd=rig.folder, env=settings, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE
-        )
-        _, said = await process.communicate()
-        return process.returncode, said.decode().splitlines()[-1]
+    async def run(*command: str) -> tuple[int, str]:
+        code, said = await run_program(settings, rig.folder, *command)
+        return code, said.splitlines()[-1]
 
-    # Their code takes a while to load; all that matters is that none waits forever.
+    # All that matters is that none waits forever.
     async with asyncio.timeout(60):
         ends = await asyncio.gather(
             run("aichat_server", "serve"),

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import time
-from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from dramatiq import Message
 
 from tests.faults.link import Link, Way, link_to
 from tests.faults.rig import Rig
+from tests.fixtures.nursery import ForkedProcess, fork
 from tests.fixtures.redis import RedisUnderTest
 from tests.fixtures.rows import connection
 from tests.integration.conversations.asking import eventually
@@ -41,7 +40,7 @@ class Workers:
     """The workers' real command, whose link to Redis can be broken."""
 
     rig: Rig
-    process: Process
+    process: ForkedProcess
     link: Link
     log: Path
 
@@ -70,11 +69,7 @@ async def run_workers(rig: Rig, folder: Path) -> AsyncGenerator[Workers, None]:
     async with link_to(rig.redis.url) as link:
         urls = {"DATABASE_URL": rig.app_url, "REDIS_URL": link.through(rig.redis.url)}
         environment = {**rig.settings, **urls, "AICHAT_DRAIN_SECONDS": str(DRAIN_SECONDS)}
-        command = (sys.executable, "-m", "aichat_workers", "serve")
-        with (folder / "log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *command, cwd=folder, env=environment, stdout=log, stderr=log
-            )
+        process = await fork(environment, folder, "aichat_workers", "serve", errors="log", output="log")
         workers = Workers(rig, process, link, folder / "log")
         try:
             await workers.do_a_job()

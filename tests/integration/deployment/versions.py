@@ -12,10 +12,12 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import grpc
 from aichat_sandbox.ports import free_ports
 
+from tests.fixtures.nursery import ForkedProcess, fork
 from tests.fixtures.server import ApiKey, ServerUnderTest, is_serving, start
 
 _ROOT = Path(__file__).resolve().parents[3]
@@ -30,9 +32,12 @@ class Version:
 
     environment: Mapping[str, str]
     folder: Path
+    is_previous: bool = False
 
     async def run(self, *command: str) -> tuple[int, str, str]:
         """Runs a command; returns its exit code and its output."""
+        if not self.is_previous:
+            return await self._forked(*command)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", *command),
             cwd=self.folder,
@@ -43,6 +48,12 @@ class Version:
         out, err = await process.communicate()
         assert process.returncode is not None
         return process.returncode, out.decode(), err.decode()
+
+    async def _forked(self, *command: str) -> tuple[int, str, str]:
+        with TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            process = await fork(self.environment, self.folder, *command, errors=str(err), output=str(out))
+            return await process.wait(), out.read_text(), err.read_text()
 
     async def done(self, *command: str) -> str:
         """Returns the output of a command that succeeds."""
@@ -55,7 +66,11 @@ class Version:
         """Runs a server of this version."""
         [port] = free_ports(1)
         address = f"127.0.0.1:{port}"
-        process = await start(self.folder, {**self.environment, "AICHAT_LISTEN": address})
+        environment = {**self.environment, "AICHAT_LISTEN": address}
+        if self.is_previous:
+            process: asyncio.subprocess.Process | ForkedProcess = await start(self.folder, environment)
+        else:
+            process = await fork(environment, self.folder, "aichat_server", "serve", errors="log")
         try:
             async with grpc.aio.insecure_channel(address) as channel:
                 assert await is_serving(channel)
@@ -74,7 +89,7 @@ def version_before(now: Version, folder: Path) -> Version:
         # The archive is our own; filters came with Python 3.11.4.
         packed.extractall(folder)  # noqa: S202
     path = ":".join(str(folder / part) for part in _PARTS if part != "server/migrations")
-    return Version({**now.environment, "PYTHONPATH": path}, folder)
+    return Version({**now.environment, "PYTHONPATH": path}, folder, is_previous=True)
 
 
 async def minted(version: Version, *options: str) -> ApiKey:

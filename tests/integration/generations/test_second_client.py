@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -29,6 +30,7 @@ from aichat_server.usage.domain.reports import Dimension, UsageQuery
 from aichat_server.usage.rpc.messages import event_to_proto
 from aichat_server.usage.service.reports import UsageReports
 
+from tests.fixtures.nursery import fork
 from tests.fixtures.redis import RedisUnderTest, run_redis
 from tests.fixtures.rows import connection
 from tests.fixtures.vendors import Vendors
@@ -226,15 +228,15 @@ async def test_p01_the_answer_of_a_lost_process_is_ended_with_what_its_journal_h
     postgres: Postgres,
     principal: Principal,
     server_settings: dict[str, str],
+    tmp_path: Path,
 ) -> None:
     streams = JournalStreams(redis.client, retention_seconds=600, rescue_seconds=600)
-    command = (sys.executable, "-m", "tests.integration.generations.stateless", script(**SLOW))
-    lost = await asyncio.create_subprocess_exec(
-        *command, str(principal.org_id), str(principal.member_id),
-        env={**server_settings, "REDIS_URL": redis.url}, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert lost.stdout is not None
-    key = GenerationKey(principal.org_id, UUID((await lost.stdout.readline()).decode().strip()))
+    command = ("tests.integration.generations.stateless", script(**SLOW))
+    ids = (str(principal.org_id), str(principal.member_id))
+    settings = {**server_settings, "REDIS_URL": redis.url}
+    lost = await fork(settings, tmp_path, *command, *ids, errors="log", output="generation")
+    said = await eventually(partial(asyncio.to_thread, (tmp_path / "generation").read_text), bool)
+    key = GenerationKey(principal.org_id, UUID(said.strip()))
     await eventually(lambda: read_copy(streams, key), lambda portions: len(portions) > 2)
     lost.kill()
     await lost.wait()

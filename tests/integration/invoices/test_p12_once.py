@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from aichat_server.core.periods import month
 from aichat_server.invoices.domain.invoices import REFUND, AdjustmentKind, InvoiceStage, LineKind
 from aichat_server.outbox.service import Outbox, Relayed
 
+from tests.fixtures.nursery import fork
 from tests.fixtures.rows import connection
 from tests.fixtures.stripe import Stripe
 from tests.integration.invoices.months import MARCH, USD, Shop
@@ -28,7 +28,6 @@ from tests.integration.usage.books import Entry
 
 APRIL = month(2024, 4)
 ADJUSTMENTS = "SELECT * FROM aichat.adjustments WHERE org_id = $1 ORDER BY created_at"
-ROOT = Path(__file__).parents[3]
 # Every request of an invoice with one line. Those that change something take effect before the silence.
 REQUESTS = (
     ("GET", "/v1/invoices", "hang"),
@@ -77,15 +76,13 @@ async def test_it_continues_from_wherever_it_stopped(
     await assert_one(shop, 1200)
 
 
-async def test_a_process_killed_at_every_step_leaves_one_invoice(shop: Shop, stripe: Stripe) -> None:
+async def test_a_process_killed_at_every_step_leaves_one_invoice(shop: Shop, stripe: Stripe, tmp_path: Path) -> None:
     await shop.use(Entry(MARCH.start, 30 * USD))
     await shop.close()
-    command = (sys.executable, "-m", "tests.integration.invoices.one_run", shop.postgres.app_url, stripe.url)
+    command = ("tests.integration.invoices.one_run", shop.postgres.app_url, stripe.url, str(shop.org_id), MARCH.name)
     for method, path, how in REQUESTS:
         await stripe.fail(path, method=method, how=how)
-        process = await asyncio.create_subprocess_exec(
-            *command, str(shop.org_id), MARCH.name, cwd=ROOT, stdin=subprocess.DEVNULL
-        )
+        process = await fork(os.environ, tmp_path, *command, errors="log")
         await stuck(stripe, method, path)
         process.kill()
         assert await process.wait() == -signal.SIGKILL

@@ -46,6 +46,10 @@ GOOD = (
     chain(3, width=3),
     object_with(properties={"$ref": {"type": "string"}, "pattern": {}}),
 )
+# A tool of Claude Code has it.
+LONG_PATTERN = object_with(
+    properties={"to": {"allOf": [{"pattern": "^[^\\n\\r]*$"}, {"pattern": "^[\\s\\S]{0,300}$"}]}}
+)
 BAD = {
     "no JSON": "{",
     "brackets": "[" * 60_000,
@@ -72,6 +76,11 @@ BAD = {
 def test_schemas_that_vendors_accept_are_accepted(schema: Schema) -> None:
     assert check_parameters(json.dumps(schema)) > 1
     answer_schema(json.dumps(schema))
+
+
+def test_long_patterns_of_tools_are_accepted_and_count_more() -> None:
+    short = json.dumps(LONG_PATTERN).replace("300", "3")
+    assert check_parameters(json.dumps(LONG_PATTERN)) == 4 * check_parameters(short)
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -48,7 +48,8 @@ class Anthropic:
     def asked(self, request: web.Request, body: Mapping[str, Any]) -> Asked:
         """Reads a Messages request."""
         counts = request.path in self.counting_paths
-        check(body, counts=counts, version=request.headers.get("anthropic-version", ""))
+        version, betas = (request.headers.get(name, "") for name in ("anthropic-version", "anthropic-beta"))
+        check(body, counts=counts, version=version, betas=betas)
         check_turns(body)
         all_blocks = tuple(blocks(body))
         question, rounds, results = last_question(_said(body))

@@ -51,12 +51,13 @@ _MODELS = {"text", "tool_use", "thinking", "redacted_thinking", "server_tool_use
 _ALLOWED = {"user": _USERS, "assistant": _MODELS, "system": {"text"}}
 
 
-def check(body: Mapping[str, Any], *, counts: bool, version: str = "2026-10-21") -> None:
+def check(body: Mapping[str, Any], *, counts: bool, version: str = "2026-10-21", betas: str = "") -> None:
     """Raises ValueError with Anthropic's words for the first thing that it would refuse.
 
-    `counts`: it is a request to count tokens. `version`: the one that its header names.
+    `counts`: it is a request to count tokens. `version`, `betas`: what its headers name.
     """
     allowed = (_COUNTED if counts else _FIELDS) | (_SAMPLING if version == _FIRST else set())
+    allowed |= {"context_management"} if "context-management-" in betas else set()
     if extra := set(body) - allowed:
         raise ValueError(f"{min(extra)}: Extra inputs are not permitted")
     if not counts and not (isinstance(body["max_tokens"], int) and body["max_tokens"] > 0):

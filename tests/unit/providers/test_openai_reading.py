@@ -271,7 +271,7 @@ def test_either_of_the_two_is_read(payloads: list[object], *, found: bool) -> No
     assert "".join(part.text for part in content.parts() if isinstance(part, TextPart)) == "Güezi"
     assert events[-1] == Stop(StopReason.END_TURN)
     assert (bool(made), reader.used, reader.speaking, reader.ended) == (found, True, True, reader.ended)
-    assert reader.report().usage.output == 20
+    assert (reader.report().usage.output, reader.written) == (20, len("Güezi".encode()))
 
 
 def test_an_error_ahead_of_all_decides_nothing() -> None:

@@ -61,6 +61,11 @@ class EitherReader(AnswerReader):
         return self._reader.used
 
     @property
+    def written(self) -> int:
+        """See AnswerReader.written."""
+        return self._reader.written
+
+    @property
     def speaking(self) -> bool:
         """See AnswerReader.speaking."""
         return self._reader.speaking

@@ -29,7 +29,8 @@ async def _call(call: ToolCallPart, tools: Mapping[str, Tool]) -> ToolResult:
         return _failed(call, f"there is no tool {call.name!r}; there are {', '.join(tools)}")
     try:
         return ToolResult(call.call_id, _content(await tool.call(call.arguments)))
-    except Exception as error:  # noqa: BLE001 — the model reads it, and may do better
+    except (Exception, SystemExit) as error:  # noqa: BLE001 — the model reads it, and may do better
+        # A SystemExit, as of argparse, would end the event loop, and those who wait for it would wait forever.
         return _failed(call, f"{type(error).__name__}: {error}")
     except asyncio.CancelledError:
         # A function may also raise it by itself.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
@@ -20,6 +21,8 @@ from aichat_sdk.types import ChatEvent, Message, StopReason
 
 OpenStream = Callable[[ChatParams], ChatStream]
 Cancel = Callable[[str], Awaitable[object]]
+
+_CLOSED = "the run was closed before its last answer"
 
 
 class ToolRun(Generic[OutputT]):
@@ -52,6 +55,8 @@ class ToolRun(Generic[OutputT]):
         self._messages: list[Message] = []
         self._complete = False
         self._failure: Exception | None = None
+        self._reading = asyncio.Lock()
+        self._scope: asyncio.Timeout | None = None
 
     @property
     def messages(self) -> list[Message]:
@@ -62,15 +67,23 @@ class ToolRun(Generic[OutputT]):
         return self
 
     async def __anext__(self) -> ChatEvent:
-        if self._failure is not None:
-            raise self._failure
-        try:
-            return await anext(self._events)
-        except StopAsyncIteration:
-            raise
-        except Exception as error:
-            self._failure = error
-            raise
+        async with self._reading:
+            if self._failure is not None:
+                raise self._failure
+            # Its end never comes by itself: `close` sets it, in order to end a read.
+            self._scope = scope = asyncio.timeout(None)
+            try:
+                async with scope:
+                    return await anext(self._events)
+            except StopAsyncIteration:
+                raise
+            except Exception as error:
+                if scope.expired():
+                    raise ClosedError(_CLOSED) from None
+                self._failure = error
+                raise
+            finally:
+                self._scope = None
 
     async def _run(self, params: ChatParams, max_rounds: int) -> AsyncGenerator[ChatEvent, None]:
         while True:
@@ -132,10 +145,14 @@ class ToolRun(Generic[OutputT]):
 
         Functions that run in a thread run to their end. Leaving the context closes it, too.
         """
-        await self._events.aclose()
+        if self._scope is not None:
+            self._scope.reschedule(0)
+            self._scope = None
+        async with self._reading:
+            await self._events.aclose()
         if self._complete or self._failure is not None:
             return
-        self._failure = ClosedError("the run was closed before its last answer")
+        self._failure = ClosedError(_CLOSED)
         if self._stream is not None and self._stream.abandoned:
             # The answer may have ended, and the platform may be unreachable: the caller stops in any case.
             with suppress(AIChatError):

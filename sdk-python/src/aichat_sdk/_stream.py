@@ -175,6 +175,7 @@ class AnswerStream:
         """
         if self._scope is not None:
             self._scope.reschedule(0)
+            self._scope = None
         if self._reader is not None:
             self._reader.cancel()
         self._unread = None

@@ -92,6 +92,7 @@ RETURNED: list[tuple[object, list[dict[str, Any]], bool]] = [
         True,
     ),
     (asyncio.CancelledError(), [{"text": {"text": "CancelledError"}}], True),
+    (SystemExit(2), [{"text": {"text": "SystemExit: 2"}}], True),
 ]
 
 
@@ -170,6 +171,25 @@ async def test_leaving_early_cancels_the_answer(server: ScriptedServer, client: 
     assert server.calls[-1].request.generation_id == GENERATION
     with pytest.raises(ClosedError):
         await run.get_final_message()
+
+
+async def test_closing_elsewhere_ends_a_read_and_cancels_the_answer(
+    server: ScriptedServer, client: AsyncAIChat
+) -> None:
+    server.on("StreamChat", hang(started()))
+    server.on("CancelGeneration", reply(CANCELLED))
+    run, begun = client.chat.run_tools(model="m", text="Hi", tools=[add]), asyncio.Event()
+
+    async def read() -> None:
+        async for _ in run:
+            begun.set()
+
+    reader = asyncio.create_task(read())
+    await begun.wait()
+    await asyncio.gather(run.close(), run.close())
+    with pytest.raises(ClosedError, match="the run was closed"):
+        await reader
+    assert [call.method for call in server.calls] == ["StreamChat", "CancelGeneration"]
 
 
 async def test_a_cancelled_run_cancels_the_answer(server: ScriptedServer, client: AsyncAIChat) -> None:

@@ -14,6 +14,7 @@ _MESSAGES: Schema = {"type": "array", "items": {"type": "object"}, "description"
 _INPUT: Schema = {"type": ["string", "array"], "items": {}, "description": "What is asked."}
 _MAX_TOKENS: Schema = {"type": "integer", "minimum": 1, "description": "The most tokens of the answer."}
 _STREAM: Schema = {"type": "boolean", "description": "Whether the answer comes as server-sent events."}
+_STORE: Schema = {"type": "boolean", "description": "Whether it can be returned later. Default: it cannot."}
 _HELLO = [{"role": "user", "content": "Hello"}]
 # By RPC: what a body must have, with an example of it. Their own documents describe the rest.
 _REQUIRED: Mapping[str, Mapping[str, tuple[Schema, Any]]] = MappingProxyType(
@@ -66,8 +67,11 @@ def foreign_body(rpc: Rpc) -> Schema:
     fields = _REQUIRED.get(rpc.name)
     if fields is None:
         return {"content": {"application/json": {"schema": {"type": "object"}}}, "required": False}
-    schemas = {name: schema for name, (schema, _) in fields.items()}
-    properties = {**schemas, "stream": _STREAM} if rpc.name in _STREAMED else schemas
+    properties = {name: schema for name, (schema, _) in fields.items()}
+    if rpc.name in _STREAMED:
+        properties["stream"] = _STREAM
+    if rpc.name == "CreateResponse":
+        properties["store"] = _STORE
     schema = {"type": "object", "required": list(fields), "properties": properties}
     example = {name: value for name, (_, value) in fields.items()}
     return {"content": {"application/json": {"schema": schema, "example": example}}, "required": True}

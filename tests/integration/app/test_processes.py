@@ -32,7 +32,7 @@ async def test_the_processes_end_when_the_one_that_spawned_them_is_killed(run_se
         server.process.kill()
 
         async def alive() -> list[int]:
-            return [pid for pid in pids if Path(f"/proc/{pid}").exists() and not zombie(pid)]
+            return [pid for pid in pids if not ended(pid)]
 
         await eventually(alive, lambda found: not found)
 
@@ -42,8 +42,11 @@ async def children(pid: int) -> list[int]:
     return [int(word) for word in text.split()]
 
 
-def zombie(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+def ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 async def serving(address: str) -> bool:

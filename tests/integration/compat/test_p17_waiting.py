@@ -16,7 +16,7 @@ from aichat_server.identity.domain.principals import Principal
 from tests.faults.link import Fate, Link
 from tests.fixtures.redis import RedisUnderTest
 
-WINDOW_SECONDS = 0.3
+WINDOWS_SECONDS = (0.3, 3.0, 20.0)
 
 
 class Replica:
@@ -111,11 +111,15 @@ async def test_older_readers_are_known_until_they_go(replicas: tuple[Replica, Re
 async def test_without_a_retry_it_is_over_once(redis: RedisUnderTest, *, shares: bool) -> None:
     async with open_redis(redis.url) as client:
         shared = SharedReaders(client) if shares else None
-        replica, taken = Replica(shared, WINDOW_SECONDS), reader()
-        rescued = replica.leave(taken)
-        assert (await replica.take(reader(taken.slot))).generation_id == rescued
+        # On a busy machine a retry may come after a short window.
+        for seconds in WINDOWS_SECONDS:
+            replica, taken = Replica(shared, seconds), reader()
+            rescued = replica.leave(taken)
+            if (found := (await replica.take(reader(taken.slot))).generation_id) is not None:
+                break
+        assert found == rescued
         abandoned = replica.leave(reader())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await replica.over.get() == abandoned
         assert replica.over.empty()
 

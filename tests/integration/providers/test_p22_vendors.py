@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import product
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aichat.v1 import chat_pb2, messages_pb2, options_pb2, parts_pb2
@@ -45,6 +46,11 @@ class Talk:
         self._key = key
         self._conversation_id = ""
         self._generation_id = ""
+        self._mark = str(uuid4())
+
+    def entries(self, vendors: Vendors) -> list[dict[str, Any]]:
+        """Returns what the vendors were sent of it, and of no other conversation that is still being answered."""
+        return [entry for entry in vendors.log() if self._mark in json.dumps(entry["body"])]
 
     async def say(
         self, vendor: str, *parts: messages_pb2.Part, options: options_pb2.ChatOptions | None = None
@@ -59,7 +65,7 @@ class Talk:
         """Has the first vendor call tools, and the second read their results."""
         begin = {"reasoning": ["Hm, ", "well."], "deltas": ["Let me look. "], "tools": CALLS}
         rounds = script(rounds=[begin, {"reasoning": ["Ah."], "deltas": [words]}])
-        called = await self.say(first, text(rounds), *parts, options=TOOLS)
+        called = await self.say(first, text(rounds + self._mark), *parts, options=TOOLS)
         assert called.stop_reason == messages_pb2.STOP_REASON_TOOL_USE
         calls = [part.tool_call for part in called.parts if part.HasField("tool_call")]
         assert [json.loads(call.arguments) for call in calls] == [call["arguments"] for call in CALLS]
@@ -142,7 +148,6 @@ async def stored_marks(postgres: Postgres, key: ApiKey) -> set[tuple[str, str]]:
 async def test_a_conversation_changes_its_vendor_and_back(
     server: ServerUnderTest, api_key: ApiKey, vendors: Vendors, postgres: Postgres, first: str, second: str
 ) -> None:
-    vendors.clear_log()
     talk = Talk(server, api_key)
     await talk.loop(first, first, messages_pb2.Part(image=IMAGE), words="Lakes.")
     searched = script(deltas=["Lakes are wet."], searches=[{"query": "lakes", "results": [FOUND]}], citations=[
@@ -158,9 +163,10 @@ async def test_a_conversation_changes_its_vendor_and_back(
     known = await stored_marks(postgres, api_key)
     assert {vendor for vendor, _ in known} == {first, second}
     in_base64 = base64.b64encode(PNG).decode()
-    for entry in vendors.log():
+    sent = talk.entries(vendors)
+    for entry in sent:
         foreign = [mark for vendor, mark in known if vendor != entry["vendor"] and mark in json.dumps(entry["body"])]
         assert not foreign
-    returned = {vendor for entry in vendors.log() for vendor, mark in known if mark in json.dumps(entry["body"])}
+    returned = {vendor for entry in sent for vendor, mark in known if mark in json.dumps(entry["body"])}
     assert returned == {first, second}
-    assert all(in_base64 in json.dumps(entry["body"]) for entry in vendors.log())
+    assert all(in_base64 in json.dumps(entry["body"]) for entry in sent)

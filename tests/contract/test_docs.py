@@ -121,7 +121,8 @@ def test_every_constant_exists(document: Path) -> None:
     known = set(CONSTANT.findall("\n".join(sources))) | {code.name for code in StatusCode} | set(dir(socket))
     # Reasons go over the wire without their prefix.
     known |= {name.removeprefix("ERROR_REASON_") for name in known}
-    known.add("GRPC_ENABLE_FORK_SUPPORT")  # gRPC itself reads it
+    # gRPC and Claude Code read these.
+    known |= {"GRPC_ENABLE_FORK_SUPPORT", "ANTHROPIC_CUSTOM_HEADERS"}
     assert not set(CONSTANT.findall(document.read_text())) - known
 
 

@@ -35,6 +35,8 @@ class AnswerStream:
         self._begin = begin
         self._generation_id = generation_id
         self._opening = asyncio.Lock()
+        self._reading = asyncio.Lock()
+        """Lets several readers take turns."""
         self._scope: asyncio.Timeout | None = None
         self._reader: ResumingReader | None = None
         self._unread: ChatEvent | None = None
@@ -105,6 +107,10 @@ class AnswerStream:
         return self
 
     async def __anext__(self) -> ChatEvent:
+        async with self._reading:
+            return await self._next()
+
+    async def _next(self) -> ChatEvent:
         if self._ended and self._message is not None:
             raise StopAsyncIteration
         reader = await self._opened()

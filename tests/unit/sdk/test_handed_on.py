@@ -13,12 +13,14 @@ from tests.unit.sdk.scripted import API_KEY, ScriptedServer, answer, fail, hang,
 
 
 async def test_a_stream_is_read_where_it_is_handed_to(server: ScriptedServer, client: AsyncAIChat) -> None:
-    server.on("StreamChat", answer("a", "b"), hang(started()))
+    server.on("StreamChat", answer("a", "b"), answer("a", "b"), hang(started()))
     stream = client.chat.stream(model="m", text="Hi")
     assert server.calls == []
     assert [text async for text in stream.text_stream] == ["a", "b"]
     await stream.close()
     assert await stream.get_final_text() == "ab"
+    shared = client.chat.stream(model="m", text="Hi")
+    assert {*await asyncio.gather(shared.get_final_text(), shared.get_final_text())} == {"ab"}
     early = await client.chat.stream(model="m", text="Hi").open()
     await early.close()
     await server.cancelled.get()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, suppress
+from uuid import uuid4
 
 import pytest
-from aichat_server.compat.domain.readers import Left
+from aichat_server.compat.domain.readers import Left, Reader, how_it_waits
 from aichat_server.compat.service.reading import Reading
 from aichat_server.core.errors import AichatError, Reason
 from aichat_server.generations.service.journal import HEARTBEAT, Events
+from aichat_server.identity.domain.principals import Principal
 
 
 async def events(error: BaseException | None = None) -> Events:
@@ -47,3 +49,24 @@ async def test_who_stops_before_the_end_has_vanished(read: int) -> None:
         for _ in range(read):
             await anext(reading)
     assert left == [Left.VANISHED]
+
+
+@pytest.mark.parametrize(
+    ("retries", "how", "rest", "waits"),
+    [
+        (None, Left.VANISHED, 0.0, (Left.VANISHED, 10.0)),
+        (True, Left.VANISHED, 4.0, (Left.VANISHED, 10.0)),
+        (None, Left.WHOLE, 0.0, None),
+        (False, Left.WHOLE, 0.0, (Left.WHOLE, 10.0)),
+        (None, Left.WHOLE, 4.0, (Left.REPEATED, 4.0)),
+        (False, Left.WHOLE, 4.0, (Left.REPEATED, 4.0)),
+        # The next retry of the same SDK may come later than that.
+        (True, Left.WHOLE, 4.0, (Left.REPEATED, 10.0)),
+        (True, Left.WHOLE, -1.0, (Left.WHOLE, 10.0)),
+    ],
+)
+def test_an_answer_waits_for_as_long_as_its_retry_may_take(
+    retries: bool | None, how: Left, rest: float, waits: tuple[Left, float] | None
+) -> None:
+    reader = Reader(Principal(uuid4(), uuid4()), slot=None, retries=retries)
+    assert how_it_waits(reader, how, window=10.0, rest=rest) == waits

@@ -57,3 +57,23 @@ class Taken:
     """How much longer the answer would have waited."""
     others: bool = False
     """Whether there are older readers. One may have lost its connection, and this is not known yet."""
+
+
+class Waits(NamedTuple):
+    """How an answer waits for a retry."""
+
+    how: Left
+    seconds: float
+
+
+def how_it_waits(reader: Reader, how: Left, window: float, rest: float) -> Waits | None:
+    """Returns how the answer waits whose reader left; None if it does not wait.
+
+    `window`: how many seconds answers wait. `rest`: how much longer the answer would have waited that was repeated.
+    """
+    if how is not Left.WHOLE:
+        return Waits(how, window)
+    if rest > 0:
+        # SDKs wait longer before each further retry.
+        return Waits(Left.REPEATED, window if reader.retries else rest)
+    return Waits(Left.WHOLE, window) if reader.retries is not None else None

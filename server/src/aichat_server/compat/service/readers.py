@@ -15,7 +15,7 @@ import structlog
 from structlog.contextvars import bind_contextvars
 
 from aichat_server.compat.domain.observing import ReaderObserver
-from aichat_server.compat.domain.readers import Left, Reader, Slot
+from aichat_server.compat.domain.readers import Left, Reader, Slot, how_it_waits
 from aichat_server.compat.gateway.readers import SharedReaders
 from aichat_server.compat.service.reading import Reading
 from aichat_server.compat.service.waiting import Departure, WaitingAnswers
@@ -169,15 +169,12 @@ class Readers:
         self, reader: Reader, key: GenerationKey, how: Left | None, handle: Handle | None = None, until: float = 0.0
     ) -> None:
         """`until`: until when the answer that it repeats would have waited."""
-        seconds, left = self._patience.seconds, until - asyncio.get_running_loop().time()
-        if how is Left.WHOLE and left > 0:
-            how, seconds = Left.REPEATED, left
-        elif how is Left.WHOLE and reader.retries is None:
-            how = None
-        if how is None:
+        rest = until - asyncio.get_running_loop().time()
+        waits = how_it_waits(reader, how, self._patience.seconds, rest) if how is not None else None
+        if waits is None:
             self._go(reader)
         elif reader.slot is not None:
-            self._waiting.leave(Departure(reader.slot, reader, how, key.generation_id, seconds, handle))
+            self._waiting.leave(Departure(reader.slot, reader, waits.how, key.generation_id, waits.seconds, handle))
         elif how is Left.VANISHED:
             self._abandon(reader, key)
 

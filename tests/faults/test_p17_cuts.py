@@ -21,7 +21,7 @@ from tests.faults.edge import Edge
 from tests.faults.link import HOST
 from tests.faults.retrying import Ask, PythonClients, persist, persist_by_node
 from tests.faults.rig import Rig
-from tests.faults.scale import SCALE
+from tests.faults.scale import IS_FULL, SCALE
 from tests.fixtures.rows import connection
 from tests.fixtures.server import ApiKey
 from tests.fixtures.tally import Tally
@@ -46,14 +46,15 @@ async def edge(rig: Rig, tmp_path: Path) -> AsyncGenerator[Edge, None]:
     await edge.stop()
 
 
-def asks(number: int, chance: random.Random, interval_ms: int = 500) -> list[Ask]:
+def asks(number: int, chance: random.Random, interval_ms: int = 800) -> list[Ask]:
     """Returns questions that nobody else asks.
 
     Each answer ends a while after its last words have begun: the server must hear of a cut there before the end.
     """
     asked = []
     for _ in range(number):
-        deltas = [f"{uuid4()} ", *(f"word{n} " for n in range(WORDS)), f"{LAST.decode()} ", "of ", "it"]
+        first, *words = (f"word{n} " for n in range(WORDS))
+        deltas = [f"{uuid4()} {first}", *words, f"{LAST.decode()} ", "of ", "it"]
         text = script(deltas=deltas, interval_ms=interval_ms)
         asked.append(Ask(chance.choice(MODELS), text, "".join(deltas), stream=chance.random() < 0.8))
     return asked
@@ -91,6 +92,7 @@ async def hold(address: str, key: ApiKey, held: Sequence[Ask]) -> None:
                 group.create_task(one_by_one())
 
 
+@pytest.mark.timeout(3600 if IS_FULL else 180)
 async def test_every_turn_is_answered_whole_and_charged_once(rig: Rig, key: ApiKey, edge: Edge, tally: Tally) -> None:
     chance = random.Random(20261126)
     called = 0

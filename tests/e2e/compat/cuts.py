@@ -18,8 +18,8 @@ from tests.e2e.calls import script
 from tests.fixtures.rows import connection
 
 GENERATION = "x-aichat-generation-id"
-_BACK_SECONDS = 0.5
-"""How long SDKs wait before their first repetition."""
+_BACK_SECONDS = 0.3
+"""SDKs wait a little longer before their first repetition."""
 
 
 def _conversation(model: str, text: str, **fields: Any) -> dict[str, Any]:
@@ -58,8 +58,9 @@ class Caller:
 
     def body(self, model: str, *, stream: bool = True, **how: Any) -> dict[str, Any]:
         """Returns a call that no other test makes. `how`: the script of its answer."""
+        # Long enough that the server hears of a cut before the end.
         deltas = [f"{uuid4()} ", *["more "] * 20]
-        return self.surface.body(model, script(**{"deltas": deltas, "interval_ms": 30, **how}), stream=stream)
+        return self.surface.body(model, script(**{"deltas": deltas, "interval_ms": 60, **how}), stream=stream)
 
     async def whole(self, body: Mapping[str, Any], **headers: str) -> httpx.Response:
         """Calls, and reads all of the response."""
@@ -79,13 +80,17 @@ class Caller:
         return response.headers[GENERATION], read
 
     async def cut_before(self, body: Mapping[str, Any]) -> None:
-        """Calls, and leaves once a vendor has been asked. As SDKs do, it is not back at once."""
+        """Calls, and leaves once a vendor has been asked; returns when SDKs would be back."""
         call = asyncio.ensure_future(self.whole(body))
         async with asyncio.timeout(20):
             while not await self.vendor_calls(body):
                 await asyncio.sleep(0.01)
         call.cancel()
         await asyncio.wait({call})
+        await self.back()
+
+    async def back(self) -> None:
+        """Returns when an SDK would repeat a call."""
         await asyncio.sleep(_BACK_SECONDS)
 
     async def vendor_calls(self, body: Mapping[str, Any]) -> int:

@@ -5,7 +5,6 @@ The database's clock says what is due, and a worker whose own clock differs much
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -26,7 +25,7 @@ from aichat_server.plans.service import StoredPlans, add_terms
 from aichat_server.settings import DEFAULT_MODELS
 from aichat_workers.registry import JOBS
 
-from tests.fixtures.clocks import program
+from tests.fixtures.nursery import run_program
 from tests.fixtures.postgres import fresh_postgres
 from tests.fixtures.rows import connection
 from tests.integration.conversations.asking import eventually
@@ -57,14 +56,9 @@ class Place:
     async def runs(self) -> object:
         return await self.ask("SELECT coalesce(sum(runs), 0)::int FROM aichat.job_runs")
 
-    async def run(self, module: str, *arguments: str) -> tuple[int | None, str]:
+    async def run(self, module: str, *arguments: str) -> tuple[int, str]:
         """Runs a command to its end; returns its exit code and output."""
-        command, pipe = (*program(module, self.clock), *arguments), asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            *command, env=self.settings, stdout=pipe, stderr=asyncio.subprocess.STDOUT
-        )
-        printed, _ = await process.communicate()
-        return process.returncode, printed.decode()
+        return await run_program(self.settings, self.clock.parent, module, *arguments, clock=self.clock)
 
 
 @pytest.fixture

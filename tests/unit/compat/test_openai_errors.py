@@ -88,9 +88,12 @@ def test_codex_reads_which_plan_has_reached_its_limit_and_until_when() -> None:
     assert of_responses(other, "team") is other
 
 
-def test_what_messages_hold_is_the_input_of_responses() -> None:
-    unread = of_responses(AichatError(Reason.PART_UNSUPPORTED, "no images"), "team")
-    assert json.loads(ERRORS.refusal(unread, "r").body)["error"]["param"] == "input"
+@pytest.mark.parametrize(
+    ("reason", "param"), [(Reason.PART_UNSUPPORTED, "input"), (Reason.ANSWER_INVALID, "text.format")]
+)
+def test_responses_have_other_names_for_parameters(reason: Reason, param: str) -> None:
+    told = of_responses(AichatError(reason, "no"), "team")
+    assert json.loads(ERRORS.refusal(told, "r").body)["error"]["param"] == param
 
 
 def test_an_admitted_call_tells_what_is_left() -> None:

@@ -20,6 +20,8 @@ from aichat_server.transport.foreign import Refusal
 INVALID, SERVER, QUOTA = "invalid_request_error", "server_error", "insufficient_quota"
 _LIMITED = 429
 _PLAN, _MESSAGES = "plan_type", "messages"
+_IN_RESPONSES: Mapping[str, str] = MappingProxyType({_MESSAGES: "input", "response_format": "text.format"})
+"""What the Responses API calls parameters of Chat Completions."""
 
 
 class Told(NamedTuple):
@@ -70,6 +72,7 @@ _TOLD: Mapping[Reason, Told] = MappingProxyType(
         Reason.FREE_PLAN_EXHAUSTED: Told(429, QUOTA, QUOTA, final=True),
         Reason.REQUEST_ID_REUSED: Told(409, INVALID, "idempotency_key_reused", final=True),
         Reason.ANSWER_REFUSED: Told(400, INVALID, "content_filter"),
+        Reason.ANSWER_INVALID: Told(400, INVALID, "answer_invalid", param="response_format"),
         # The caller can do nothing about it, and neither can a repeated call.
         Reason.PROVIDER_NOT_CONFIGURED: Told(503, SERVER, "provider_not_configured", final=True),
         # Codex knows these two, and asks again later.
@@ -100,14 +103,14 @@ class OpenAIErrors:
 
 
 def of_responses(error: AichatError, plan: str) -> AichatError:
-    """Returns a failure as the Responses API tells it: what is in `messages` elsewhere is in `input` there.
+    """Returns a failure as the Responses API tells it, which has other names for parameters.
 
     It names the plan whose limit was reached. Codex never repeats a call with this status, and says when the limit
     ends.
     """
     told = told_of(error)
-    if told.param == _MESSAGES and not error.violations:
-        violation = FieldViolation("input", error.message)
+    if (param := _IN_RESPONSES.get(told.param or "")) is not None and not error.violations:
+        violation = FieldViolation(param, error.message)
         return AichatError(error.reason, error.message, metadata=error.metadata, violations=(violation,))
     if told.status != _LIMITED:
         return error

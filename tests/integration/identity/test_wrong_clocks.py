@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -20,7 +19,7 @@ from aichat_server.core.errors import Reason
 from aichat_server.identity.service.organizations import MintedKey, Organizations
 
 from tests.fixtures.auth import Auth
-from tests.fixtures.clocks import program
+from tests.fixtures.nursery import fork
 from tests.fixtures.rpc import bearer, refusal
 from tests.fixtures.server import is_serving
 from tests.integration.conversations.asking import eventually
@@ -35,11 +34,8 @@ HOUR = 3600
 async def serving(settings: dict[str, str], clock: Path) -> AsyncGenerator[Stub, None]:
     """A server with that clock."""
     address = f"127.0.0.1:{free_ports(1)[0]}"
-    command = (*program("aichat_server", clock), "serve")
-    with (clock.parent / "log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *command, cwd=clock.parent, env=settings | {"AICHAT_LISTEN": address}, stderr=log
-        )
+    environment = settings | {"AICHAT_LISTEN": address}
+    process = await fork(environment, clock.parent, "aichat_server", "serve", errors="log", clock=clock)
     try:
         async with grpc.aio.insecure_channel(address) as channel:
             assert await is_serving(channel)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-import sys
 from collections.abc import AsyncGenerator
 from functools import partial
 from pathlib import Path
@@ -30,6 +29,7 @@ from dramatiq import Worker, actor
 from redis.asyncio import RedisCluster
 
 from tests.fixtures.cluster import Cluster, run_cluster
+from tests.fixtures.nursery import run_program
 from tests.fixtures.server import ApiKey, RunServer, ServerUnderTest, minted_key
 from tests.integration.conversations.asking import ask, eventually, script, stream, text_of
 from tests.integration.generations.replicas.conftest import HEARTBEAT_SECONDS
@@ -170,9 +170,6 @@ async def test_a_database_that_a_cluster_does_not_have_is_refused_at_start(
     cluster: Cluster, server_settings: dict[str, str], tmp_path: Path
 ) -> None:
     settings = {**server_settings, "REDIS_URL": f"{cluster.url}/1"}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "aichat_server", "serve", cwd=tmp_path, env=settings, stderr=asyncio.subprocess.PIPE
-    )
-    _, said = await process.communicate()
-    assert process.returncode == 2
-    assert b"REDIS_URL: a Redis Cluster has the database 0 alone" in said
+    code, said = await run_program(settings, tmp_path, "aichat_server", "serve")
+    assert code == 2
+    assert "REDIS_URL: a Redis Cluster has the database 0 alone" in said

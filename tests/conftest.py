@@ -5,7 +5,6 @@ import os
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
-from zlib import crc32
 
 import pytest
 
@@ -15,7 +14,7 @@ from tests.fixtures.nursery import VARIABLE, open_nursery
 gc.disable()
 
 TESTS = Path(__file__).parent
-RIGS = 3
+RIGS = 4
 
 FIXTURES = [
     "tests.fixtures.auth",
@@ -66,11 +65,12 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Groups the tests of a file, and all tests that share a platform or a rig, which take long to start."""
+    rigs = dict[str, int]()
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         used = fixtures & {"platform", "seen"}
         group = used.pop() if used else str(item.path.relative_to(TESTS))
         if "_rig" in fixtures:
-            # With one rig for all, these tests would take longer than all the others together.
-            group = f"rig {crc32(group.encode()) % RIGS}"
+            # With one rig for all, these tests would take longer than all the others together: files take turns.
+            group = f"rig {rigs.setdefault(group, len(rigs)) % RIGS}"
         item.add_marker(pytest.mark.xdist_group(group))

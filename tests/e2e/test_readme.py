@@ -70,7 +70,7 @@ SHOWN = {
         r"\nfree 5\.0+\n(?s:.*)MODEL_UNKNOWN {'model': 'no-such-model'}\n",
         r"gpt-6-luna(?s:.*)\['Name three rivers\.'",
         r"True\n\[\]\n",
-        r"TextPart\(text='It is blue\.'\)\n$",
+        r"It is blue\.\n$",
     ),
     "docs/clients/grpc.md#Python": (
         r"claude-haiku-5-5",

@@ -40,8 +40,9 @@ def cancelled(generation_id: UUID, _names: Names, *, words: bool) -> AichatError
 
 
 def invalid(generation_id: UUID, provider: str, names: Names, fault: str) -> AichatError:
-    """The answer is whole, but does not follow the request's schema."""
-    message = f"the answer does not follow response_format, and is stored as it is: {fault}"
+    """The answer is whole, but does not follow the request's schema. It is stored if there is a place for it."""
+    stored = ", and is stored as it is" if names else ""
+    message = f"the answer does not follow response_format{stored}: {fault}"
     metadata = {"provider": provider, **_metadata(generation_id, names)}
     return AichatError(Reason.ANSWER_INVALID, message, metadata=metadata)
 

@@ -70,6 +70,11 @@ async def test_malformed_credentials_are_refused(client: Client, value: str) -> 
     assert (await refused(client, (("authorization", value),))).reason is Reason.CREDENTIALS_INVALID
 
 
+async def test_a_key_of_another_company_is_told_what_a_key_looks_like(client: Client) -> None:
+    answer = await refused(client, (("authorization", "Bearer sk-proj-x"),))
+    assert "no API key of this platform, which begins with `ak_`" in answer.status.message
+
+
 async def test_unknown_and_wrong_keys_are_refused_alike(client: Client, key: MintedKey) -> None:
     wrong = key.api_key[:-1] + ("0" if key.api_key[-1] != "0" else "1")
     _, unknown = api_keys.new_key(key.org_id)

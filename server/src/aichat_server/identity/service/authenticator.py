@@ -20,6 +20,7 @@ from aichat_server.identity.storage.organizations import OrganizationRepository
 
 _MOST_CACHED = 10_000
 # Replaces the hash of a missing key, so that refusing it takes as long as refusing a wrong one.
+_DOTS_IN_TOKENS = 2
 _NO_HASH = bytes(hashlib.sha256().digest_size)
 
 _UNKNOWN = (Reason.CREDENTIALS_INVALID, "the API key is unknown; check it, or create a new one")
@@ -69,6 +70,10 @@ class Authenticator:
         if credentials.startswith(api_keys.PREFIX):
             digest = api_keys.digest(credentials)
             return self._cached(digest) or await self._by_api_key(credentials, digest)
+        if credentials.count(".") != _DOTS_IN_TOKENS:
+            # Most likely it is the key that the client had for another company's API.
+            text = f"this is no API key of this platform, which begins with `{api_keys.PREFIX}`, and no session token"
+            raise AichatError(Reason.CREDENTIALS_INVALID, text)
         return await self.authenticate_session(credentials)
 
     async def authenticate_session(self, token: str) -> Principal:

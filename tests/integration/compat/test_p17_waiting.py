@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from uuid import UUID, uuid4
 
 import pytest
@@ -31,10 +32,10 @@ class Replica:
             when_over=lambda left: self.over.put_nowait(left.generation_id),
         )
 
-    def leave(self, reader: Reader, how: Left = Left.VANISHED) -> UUID:
+    def leave(self, reader: Reader, how: Left = Left.VANISHED, answer: UUID | None = None) -> UUID:
         """A reader leaves; returns its answer."""
         assert reader.slot is not None
-        generation_id = uuid4()
+        generation_id = answer or uuid4()
         self.waiting.leave(Departure(reader.slot, reader, how, generation_id, self._seconds, handle=None))
         return generation_id
 
@@ -105,6 +106,24 @@ async def test_older_readers_are_known_until_they_go(replicas: tuple[Replica, Re
     newer = reader(older.slot)
     here.waiting.go(older.slot, older)
     assert not (await there.take(newer)).generation_id
+
+
+async def test_an_answer_that_was_left_again_elsewhere_waits_for_the_whole_new_time(redis: RedisUnderTest) -> None:
+    loop = asyncio.get_running_loop()
+    async with open_redis(redis.url) as one, open_redis(redis.url) as other:
+        there = Replica(SharedReaders(other))
+        for seconds in WINDOWS_SECONDS:
+            here, gone = Replica(SharedReaders(one), seconds), reader()
+            answer, until = here.leave(gone), loop.time() + seconds
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    await there.found(reader(gone.slot))
+                    break
+        there.leave(gone, answer=answer)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout_at(until + 0.3):
+                await here.over.get()
+        assert (await there.take(reader(gone.slot))).generation_id == answer
 
 
 @pytest.mark.parametrize("shares", [True, False])

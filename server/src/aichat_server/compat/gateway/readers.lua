@@ -58,5 +58,11 @@ local function take_back(answer)
   return found
 end
 
-local steps = {take = take, go = go, leave = leave, take_back = take_back}
+-- answer. Returns what take_back does; or else, less than 0, how many milliseconds the answer still waits.
+local function expire(answer)
+  local waits = math.max(redis.call('ZSCORE', vanished, answer) or 0, redis.call('ZSCORE', whole, answer) or 0)
+  return waits > now and now - waits or take_back(answer)
+end
+
+local steps = {take = take, go = go, leave = leave, take_back = take_back, expire = expire}
 return steps[ARGV[1]](unpack(ARGV, 2))

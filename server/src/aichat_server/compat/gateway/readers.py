@@ -50,6 +50,14 @@ class SharedReaders:
         """Returns whether the answer has waited until now. From now on no call gets it."""
         return bool(await self._run(_PATIENT_SECONDS, slot, "take_back", generation_id.bytes))
 
+    async def expire(self, slot: Slot, generation_id: UUID) -> float | None:
+        """Returns 0 if the answer has waited for its whole time; from now on no call gets it. None if a call got it.
+
+        Otherwise returns the seconds that it still waits: another reader got it, and has left it since.
+        """
+        found = await self._run(_PATIENT_SECONDS, slot, "expire", generation_id.bytes)
+        return None if found == 0 else max(0, -found) / 1000
+
     async def _run(self, seconds: float, slot: Slot, *arguments: str | bytes | int) -> Any:
         # A Redis cluster stores keys together that have the same text in braces.
         name = f"aichat:readers:{{{slot.org_id}}}:{slot.digest.hex()}"

@@ -114,18 +114,18 @@ class WaitingAnswers:
             if found is None:
                 return None
             taken = self._remove(found)
-            if await self._is_ours(taken, if_unknown=True):
+            if await self._is_ours(taken):
                 return taken
 
-    async def _is_ours(self, one: _Waiting, *, if_unknown: bool) -> bool:
-        """Whether no other replica has taken what has waited here. `if_unknown`: what to say if Redis is away."""
+    async def _is_ours(self, one: _Waiting) -> bool:
+        """Whether no other replica has taken what has waited here, as far as is known."""
         if self._shared is None or one.shared is None or not await one.shared:
             return True
         try:
             return await self._shared.take_back(one.departure.slot, one.departure.generation_id)
         except RedisUnavailableError as error:
             self._rest(error)
-            return if_unknown
+            return True
 
     def _remove(self, departure: Departure) -> _Waiting:
         waiting = self._waiting[departure.slot]
@@ -141,11 +141,20 @@ class WaitingAnswers:
             self._spawn(self._end(one))
 
     async def _end(self, one: _Waiting) -> bool:
-        # Nothing is done to an answer that another replica's reader may read.
-        is_over = await self._is_ours(one, if_unknown=False)
-        if is_over:
+        """Returns whether nobody came back."""
+        left: float | None = 0.0
+        if self._shared is not None and one.shared is not None and await one.shared:
+            try:
+                left = await self._shared.expire(one.departure.slot, one.departure.generation_id)
+            except RedisUnavailableError as error:
+                self._rest(error)
+                # Nothing is done to an answer that another replica's reader may read.
+                return False
+        if left:
+            asyncio.get_running_loop().call_later(left, lambda: self._spawn(self._end(one)))
+        elif left is not None:
             self._when_over(one.departure)
-        return is_over
+        return left == 0
 
     async def _tell(self, telling: Coroutine[Any, Any, None]) -> bool:
         """Returns whether Redis was told."""

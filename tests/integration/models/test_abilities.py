@@ -73,7 +73,7 @@ async def test_every_option_is_answered_or_refused_as_list_models_says(
 
     async def check(model: str, case: Case, number: int) -> int:
         """Returns how many conversations it leaves."""
-        text = f"{script(deltas=['{}'])} {model} {number}"
+        text = f"{script(deltas=['{}'])} {model}, case {number}."
         if case.can(abilities[model]):
             events = await ask(server, api_key, text, model=model, options=case.options)
             assert events[-1].HasField("completed"), (model, case.option)

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from aichat_server.compat.domain.openai.chat import ChatRequest, ChosenTool, Format
 from aichat_server.compat.domain.openai.forms import (
     ANY_OBJECT,
-    EFFORTS,
     MOST_TOOLS,
-    TIERS,
     Names,
+    effort_of,
     is_told,
+    mode_of,
     refuse,
     sampling,
     schema_format,
+    tier_of,
     tool,
     with_verbosity,
 )
 from aichat_server.core.errors import invalid_request
-from aichat_server.models.domain.models import ServiceTier
 from aichat_server.providers.domain.requests import (
     ChatOptions,
-    ReasoningEffort,
     ResponseFormat,
     Tool,
     ToolChoice,
@@ -42,10 +40,6 @@ NAMES: Names = (
     (re.compile(r"^web_search(\.allowed_domains)?"), "web_search_options"),
 )
 """What Chat Completions calls the platform's options."""
-
-_MODES: Mapping[str, ToolChoiceMode] = MappingProxyType(
-    {"auto": ToolChoiceMode.AUTO, "none": ToolChoiceMode.NONE, "required": ToolChoiceMode.REQUIRED}
-)
 
 
 class _Untaken(NamedTuple):
@@ -83,7 +77,7 @@ def options_told(request: ChatRequest, instructions: str) -> ChatOptions:
         temperature=sampling(request.temperature),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
         system_prompt=with_verbosity(instructions, request.verbosity, "verbosity"),
-        reasoning_effort=_effort(request.reasoning_effort),
+        reasoning_effort=effort_of(request.reasoning_effort, "reasoning_effort"),
         tools=tools,
         tool_choice=choice,
         parallel_tool_calls=request.parallel_tool_calls if tools else None,
@@ -91,7 +85,7 @@ def options_told(request: ChatRequest, instructions: str) -> ChatOptions:
         top_p=sampling(request.top_p),
         seed=request.seed,
         web_search=_search(request),
-        service_tier=_tier(request.service_tier),
+        service_tier=tier_of(request.service_tier),
     )
 
 
@@ -113,7 +107,7 @@ def _chosen(tools: tuple[Tool, ...], choice: str | ChosenTool | None) -> tuple[t
         case None:
             return tools, None
         case str():
-            mode = _mode(choice, "tool_choice")
+            mode = mode_of(choice, "tool_choice")
             # Some clients always send it.
             is_needless = not tools and mode is not ToolChoiceMode.REQUIRED
             return tools, None if is_needless else ToolChoice(mode)
@@ -122,7 +116,7 @@ def _chosen(tools: tuple[Tool, ...], choice: str | ChosenTool | None) -> tuple[t
         case ChosenTool("allowed_tools", allowed_tools=allowed) if allowed is not None:
             names = {one.function.name for one in allowed.tools if one.function is not None}
             _check_known(names, tools)
-            mode = _mode(allowed.mode, "tool_choice.allowed_tools.mode")
+            mode = mode_of(allowed.mode, "tool_choice.allowed_tools.mode")
             return tuple(one for one in tools if one.name in names), ToolChoice(mode)
         case _:
             raise refuse("tool_choice", "choose auto, none, required, a function, or allowed_tools")
@@ -131,24 +125,6 @@ def _chosen(tools: tuple[Tool, ...], choice: str | ChosenTool | None) -> tuple[t
 def _check_known(names: Iterable[str], tools: Iterable[Tool]) -> None:
     if not set(names) <= {one.name for one in tools}:
         raise invalid_request("tool_choice.allowed_tools.tools", "must be some of the tools")
-
-
-def _mode(told: str, field: str) -> ToolChoiceMode:
-    if told not in _MODES:
-        raise invalid_request(field, f"must be one of {', '.join(_MODES)}")
-    return _MODES[told]
-
-
-def _effort(told: str | None) -> ReasoningEffort | None:
-    if told is not None and told not in EFFORTS:
-        raise invalid_request("reasoning_effort", f"must be one of {', '.join(EFFORTS)}")
-    return EFFORTS[told] if told is not None else None
-
-
-def _tier(told: str | None) -> ServiceTier | None:
-    if told is not None and told not in TIERS:
-        raise refuse("service_tier", f"choose one of {', '.join(TIERS)}")
-    return TIERS[told] if told is not None else None
 
 
 def _format(told: Format | None) -> ResponseFormat | None:

@@ -11,13 +11,16 @@ import msgspec
 from aichat_server.compat.domain.openai.parts import plain
 from aichat_server.core.errors import AichatError, FieldViolation, Reason, invalid_request
 from aichat_server.models.domain.models import ServiceTier
-from aichat_server.providers.domain.requests import ReasoningEffort, ResponseFormat, Tool
+from aichat_server.providers.domain.requests import ReasoningEffort, ResponseFormat, Tool, ToolChoiceMode
 
 MOST_TOOLS = 128
 ANY_OBJECT = '{"type":"object"}'
 """The schema of JSON mode."""
 
-EFFORTS: Mapping[str, ReasoningEffort] = MappingProxyType(
+_MODES: Mapping[str, ToolChoiceMode] = MappingProxyType(
+    {"auto": ToolChoiceMode.AUTO, "none": ToolChoiceMode.NONE, "required": ToolChoiceMode.REQUIRED}
+)
+_EFFORTS: Mapping[str, ReasoningEffort] = MappingProxyType(
     {
         "none": ReasoningEffort.NONE,
         "minimal": ReasoningEffort.LOW,
@@ -29,7 +32,7 @@ EFFORTS: Mapping[str, ReasoningEffort] = MappingProxyType(
     }
 )
 """Each of OpenAI's efforts, and the one next to it."""
-TIERS: Mapping[str, ServiceTier] = MappingProxyType(
+_TIERS: Mapping[str, ServiceTier] = MappingProxyType(
     {
         "auto": ServiceTier.STANDARD,
         "default": ServiceTier.STANDARD,
@@ -93,6 +96,27 @@ def schema_format(name: str, schema: msgspec.Raw, field: str) -> ResponseFormat:
     if not text:
         raise invalid_request(f"{field}.schema", "must be a JSON Schema of an object")
     return ResponseFormat(text, name)
+
+
+def mode_of(told: str, field: str) -> ToolChoiceMode:
+    """Returns what a word says of calling tools. Raises REQUEST_INVALID."""
+    if told not in _MODES:
+        raise invalid_request(field, f"must be one of {', '.join(_MODES)}")
+    return _MODES[told]
+
+
+def effort_of(told: str | None, field: str) -> ReasoningEffort | None:
+    """Returns the platform's effort; None if none is told. Raises REQUEST_INVALID."""
+    if told is not None and told not in _EFFORTS:
+        raise invalid_request(field, f"must be one of {', '.join(_EFFORTS)}")
+    return _EFFORTS[told] if told is not None else None
+
+
+def tier_of(told: str | None) -> ServiceTier | None:
+    """Returns the class of service; None if none is told. Raises OPTION_UNSUPPORTED."""
+    if told is not None and told not in _TIERS:
+        raise refuse("service_tier", f"choose one of {', '.join(_TIERS)}")
+    return _TIERS[told] if told is not None else None
 
 
 def refuse(field: str, why: str) -> AichatError:

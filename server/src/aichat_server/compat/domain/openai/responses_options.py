@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import NamedTuple
 
 from aichat_server.compat.domain.openai.forms import (
     ANY_OBJECT,
-    EFFORTS,
-    TIERS,
     Names,
+    effort_of,
     is_told,
+    mode_of,
     refuse,
     sampling,
     schema_format,
+    tier_of,
     with_verbosity,
 )
 from aichat_server.compat.domain.openai.responses import ChosenTool, Format, NamedTool, ResponseRequest
@@ -28,11 +28,9 @@ from aichat_server.compat.domain.openai.responses_tools import (
     own_tools,
 )
 from aichat_server.core.errors import invalid_request
-from aichat_server.models.domain.models import ServiceTier
 from aichat_server.providers.domain.requests import (
     ChatOptions,
     LongHistory,
-    ReasoningEffort,
     ResponseFormat,
     Tool,
     ToolChoice,
@@ -48,9 +46,6 @@ NAMES: Names = (
 )
 """What the Responses API calls the platform's options."""
 
-_MODES: Mapping[str, ToolChoiceMode] = MappingProxyType(
-    {"auto": ToolChoiceMode.AUTO, "none": ToolChoiceMode.NONE, "required": ToolChoiceMode.REQUIRED}
-)
 _INCLUDED = frozenset(
     {"reasoning.encrypted_content", "web_search_call.action.sources", "web_search_call.results",
      "message.input_image.image_url", "code_interpreter_call.outputs", "file_search_call.results",
@@ -98,14 +93,16 @@ def options_told(request: ResponseRequest, instructions: Sequence[str], added: S
             request.text.verbosity if request.text is not None else None,
             "text.verbosity",
         ),
-        reasoning_effort=_effort(request),
+        reasoning_effort=effort_of(
+            request.reasoning.effort if request.reasoning is not None else None, "reasoning.effort"
+        ),
         tools=tools,
         tool_choice=choice,
         parallel_tool_calls=request.parallel_tool_calls if tools else None,
         response_format=_format(request.text.format if request.text is not None else None),
         top_p=sampling(request.top_p),
         web_search=_search(request, sent),
-        service_tier=_tier(request.service_tier),
+        service_tier=tier_of(request.service_tier),
         long_history=_long_history(request.truncation),
     )
 
@@ -118,7 +115,7 @@ def _chosen(
         case None:
             return tools, None
         case str():
-            mode = _mode(choice, "tool_choice")
+            mode = mode_of(choice, "tool_choice")
             # Some clients always send it.
             is_needless = not tools and mode is not ToolChoiceMode.REQUIRED
             return tools, None if is_needless else ToolChoice(mode)
@@ -129,7 +126,7 @@ def _chosen(
             if not all(named):
                 raise invalid_request("tool_choice.tools", "must be some of the tools")
             names = set[str]().union(*named)
-            chosen = _mode(mode or "auto", "tool_choice.mode")
+            chosen = mode_of(mode or "auto", "tool_choice.mode")
             return tuple(one for one in tools if one.name in names), ToolChoice(chosen)
         case _:
             raise refuse("tool_choice", "choose auto, none, required, a function, a custom tool, or allowed_tools")
@@ -140,25 +137,6 @@ def _named(told: NamedTool, own: Mapping[str, OwnTool]) -> Iterator[str]:
     for function, one in own.items():
         if told.name is not None and told.name == (one.namespace if told.type == NAMESPACE else one.name):
             yield function
-
-
-def _mode(told: str, field: str) -> ToolChoiceMode:
-    if told not in _MODES:
-        raise invalid_request(field, f"must be one of {', '.join(_MODES)}")
-    return _MODES[told]
-
-
-def _effort(request: ResponseRequest) -> ReasoningEffort | None:
-    told = request.reasoning.effort if request.reasoning is not None else None
-    if told is not None and told not in EFFORTS:
-        raise invalid_request("reasoning.effort", f"must be one of {', '.join(EFFORTS)}")
-    return EFFORTS[told] if told is not None else None
-
-
-def _tier(told: str | None) -> ServiceTier | None:
-    if told is not None and told not in TIERS:
-        raise refuse("service_tier", f"choose one of {', '.join(TIERS)}")
-    return TIERS[told] if told is not None else None
 
 
 def _format(told: Format | None) -> ResponseFormat | None:
